@@ -1,0 +1,2 @@
+//! boxlite-guest
+fn main() {}

@@ -1,0 +1,13 @@
+//! The words that host and guest share: the three gRPC services, the ports they meet on, and the limits both keep.
+//!
+//! The guest agent (`guest/`) serves them; the runtime's portal (`src/runtime`) calls them; the shim only carries
+//! bytes and needs nothing but [`port`]. The `.proto` files under `boxlite/v1` are the reference.
+
+pub mod limits;
+pub mod port;
+
+/// Version 1 of the protocol, as generated from `boxlite/v1/*.proto`.
+#[allow(missing_docs, unreachable_pub, clippy::pedantic)]
+pub mod v1 {
+    tonic::include_proto!("boxlite.v1");
+}

@@ -1,0 +1,34 @@
+//! Sizes and times that host and guest agree on, and hold each other to.
+
+use std::time::Duration;
+
+/// Largest gRPC message that either side accepts, in bytes. Bulk data is cut into chunks of [`CHUNK`] long before.
+pub const MESSAGE: usize = 1 << 20;
+
+/// Most bytes in one chunk of output or input.
+pub const CHUNK: usize = 64 * 1024;
+
+/// HTTP/2 flow-control window of one stream, in bytes: what may be under way before a slow reader stops the writer.
+pub const STREAM_WINDOW: u32 = 256 * 1024;
+
+/// HTTP/2 flow-control window of one connection, in bytes.
+pub const CONNECTION_WINDOW: u32 = 4 << 20;
+
+/// Most RPCs under way on one connection.
+pub const CONCURRENT_STREAMS: u32 = 2048;
+
+/// Bytes of each output stream that the guest keeps after sending them, for `Attach` with an offset to start from.
+pub const REPLAY: usize = 1 << 20;
+
+/// Deadline of an RPC that only changes state (everything but Attach, `SendInput` and Wait).
+pub const UNARY_DEADLINE: Duration = Duration::from_secs(30);
+
+/// How long an `Attach`, `SendInput` or `Wait` waits for the `Exec` of its execution id to arrive: the three are sent
+/// together, and HTTP/2 promises no order between streams.
+pub const EXEC_GRACE: Duration = Duration::from_secs(10);
+
+/// Longest execution id, in bytes; ids are `[A-Za-z0-9_-]+`.
+pub const EXECUTION_ID: usize = 64;
+
+/// Most executions that a box remembers after their end; the oldest are forgotten first.
+pub const FINISHED_EXECUTIONS: usize = 1024;

@@ -1,0 +1,2 @@
+//! boxlite-shim
+fn main() {}

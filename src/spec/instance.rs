@@ -1,0 +1,78 @@
+//! The paper itself. Built by the runtime's pipeline, read by the shim and by `Vmm::create`.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::VmmKind;
+
+/// Raised whenever a field changes meaning; a shim refuses a paper of another version.
+pub const SPEC_VERSION: u32 = 1;
+
+/// All that a shim must know to run one box.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InstanceSpec {
+    /// [`SPEC_VERSION`] of the writer.
+    pub version: u32,
+    /// The box's id, for messages and process titles.
+    pub box_id: String,
+    /// Which engine to run.
+    pub engine: VmmKind,
+    /// Virtual CPUs, 1 to 255.
+    pub cpus: u8,
+    /// Guest memory in MiB.
+    pub memory_mib: u32,
+    /// The guest kernel: an ELF `vmlinux` with a PVH note.
+    pub kernel: PathBuf,
+    /// The initramfs whose `/init` is the guest agent.
+    pub initramfs: PathBuf,
+    /// The disks in order: the first is `/dev/vda`.
+    pub disks: Vec<DiskSpec>,
+    /// Where host and guest meet.
+    pub transport: TransportSpec,
+    /// File that receives the guest's console; truncated at start.
+    pub console: PathBuf,
+    /// File that the shim locks for as long as it lives, and writes its pid into: a box's identity.
+    pub lock: PathBuf,
+    /// An attached box ends when the shim's standard input reaches its end, which the kernel sees to when the host
+    /// process dies, however it dies. A detached box ignores it.
+    pub attached: bool,
+    /// QEMU's program, where the engine is [`VmmKind::Qemu`]; `None` searches `PATH`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub qemu: Option<PathBuf>,
+}
+
+/// One block device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DiskSpec {
+    /// A name of at most 20 bytes, the virtio-blk serial.
+    pub id: String,
+    /// The image on the host. A qcow2 overlay names its own backing chain, which this project made itself.
+    pub path: PathBuf,
+    /// How the image is laid out.
+    pub format: DiskFormat,
+    /// Whether the guest may write.
+    pub read_only: bool,
+}
+
+/// The layout of a disk image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DiskFormat {
+    /// Bytes as they are.
+    Raw,
+    /// QCOW2, possibly with backing files.
+    Qcow2,
+}
+
+/// The two Unix sockets between host and guest. Both engines present exactly this, whatever carries the bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TransportSpec {
+    /// The shim listens here; every connection reaches the guest's gRPC server (port 2695).
+    pub portal: PathBuf,
+    /// The runtime listens here; the guest's ready notification (port 2696) arrives as a connection.
+    pub ready: PathBuf,
+}
