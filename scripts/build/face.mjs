@@ -1,0 +1,47 @@
+// The TypeScript face: node_modules when they are missing or older than the lock file, then index.js and index.mjs bundled
+// from lib/. Called by build.mjs. Bundling takes less than a second, so nothing is cached but the fact that it was done.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { capture } from '../command.mjs'
+import { Failure } from '../failure.mjs'
+import { root } from '../paths.mjs'
+import { step } from '../progress.mjs'
+import { hashInputs } from './inputs.mjs'
+
+/** Installs the locked development packages unless that was done. */
+export async function bringNodeModules() {
+  await once('npm packages', 'node_modules/.boxlite-hash', ['package-lock.json'], 'node_modules/esbuild', async () => {
+    await must('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
+  })
+}
+
+/** Bundles the public face unless nothing changed. */
+export async function bringFace() {
+  await once('face', 'build/face.hash', ['lib', 'package.json', 'package-lock.json'], 'index.mjs', async () => {
+    await must('npm', ['run', '--silent', 'build:js'])
+  })
+}
+
+/**
+ * @param {string} name @param {string} stamp where the hash of the inputs of the last run is kept
+ * @param {string[]} inputs @param {string} product a file that must exist @param {() => Promise<void>} work
+ */
+async function once(name, stamp, inputs, product, work) {
+  const hash = hashInputs(inputs, [process.version])
+  const file = join(root, stamp)
+  const current = () => existsSync(file) && readFileSync(file, 'utf8') === hash && existsSync(join(root, product))
+  await step(name, async () => {
+    if (current()) return 'unchanged'
+    await work()
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(file, hash)
+    return 'done'
+  })
+}
+
+/** @param {string} command @param {string[]} args */
+async function must(command, args) {
+  const result = await capture(command, args, { cwd: root })
+  if (result.status !== 0)
+    throw new Failure(`\`${command} ${args.join(' ')}\` ended with ${result.status}:\n${result.output}`)
+}

@@ -1,0 +1,36 @@
+// The two parts that run inside a box: the kernel, and the initramfs whose /init is the guest agent. Their own build
+// scripts live beside their sources in guest/; here they only get their place in the cache. Called by build.mjs.
+import { copyFileSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { capture } from '../command.mjs'
+import { root, targetFolder } from '../paths.mjs'
+import { crateInputs, hashInputs, rustFacts } from './inputs.mjs'
+
+/** @type {import('./part.mjs').Part} */
+export const kernel = {
+  name: 'kernel',
+  products: ['share/vmlinux'],
+  async hash() {
+    const compiler = await capture('gcc', ['-dumpfullversion'])
+    return hashInputs(['guest/kernel'], [`gcc ${compiler.stdout.trim()}`])
+  },
+  async make(out, run) {
+    const work = join(out, 'work')
+    mkdirSync(work)
+    await run('guest/kernel/build.sh', [work], { cwd: root })
+    mkdirSync(join(out, 'share'))
+    copyFileSync(join(work, 'vmlinux'), join(out, 'share/vmlinux'))
+  },
+}
+
+/** @type {import('./part.mjs').Part} */
+export const initramfs = {
+  name: 'initramfs',
+  products: ['share/initramfs.cpio'],
+  hash: async () => hashInputs([...(await crateInputs('boxlite-guest')), 'guest/initramfs.sh'], await rustFacts()),
+  async make(out, run) {
+    mkdirSync(join(out, 'share'))
+    const env = { ...process.env, CARGO_TARGET_DIR: targetFolder() }
+    await run('guest/initramfs.sh', [join(out, 'share/initramfs.cpio')], { cwd: root, env })
+  },
+}

@@ -1,0 +1,39 @@
+// A failure that a person should read without a stack trace: what went wrong and what to do about it. Thrown by the
+// scripts; `runScript` is the outermost frame of each of them and turns it, or a BoxliteError, into text and a status.
+import { realpathSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { say } from './progress.mjs'
+
+export class Failure extends Error {
+  /** @param {string} message @param {string} [hint] @param {number} [status] */
+  constructor(message, hint, status = 1) {
+    super(message)
+    this.hint = hint
+    this.status = status
+  }
+}
+
+/**
+ * Runs `main` if the module with this `meta` is the program that Node was started with, not one that it imports.
+ * @param {ImportMeta} meta @param {() => Promise<number | void>} main its number is the exit status
+ */
+export async function runScript(meta, main) {
+  if (!process.argv[1] || realpathSync(process.argv[1]) !== fileURLToPath(meta.url)) return
+  try {
+    process.exitCode = (await main()) ?? 0
+  } catch (error) {
+    process.exitCode = explain(error)
+  }
+}
+
+/** Prints `error` and returns the status to exit with. @param {any} error */
+export function explain(error) {
+  if (!(error instanceof Failure) && typeof error?.code !== 'string') {
+    console.error(error)
+    return 1
+  }
+  say(`error: ${error.message}${error.code ? ` [${error.code}]` : ''}`)
+  for (let cause = error.cause; cause; cause = cause.cause) say(`  because: ${cause.message ?? cause}`)
+  if (error.hint) say(`  hint: ${error.hint}`)
+  return error.status ?? 1
+}

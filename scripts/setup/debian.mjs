@@ -1,0 +1,79 @@
+// The Debian packages that building, running and testing need, each with the way to see whether it is there.
+// Called by setup.mjs. Packages of Debian 12; on another distribution the probes still say what is missing.
+import { accessSync, constants, existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { capture } from '../command.mjs'
+import { Failure } from '../failure.mjs'
+import { step } from '../progress.mjs'
+
+/** @typedef {{ name: string, has: () => boolean, use: string }} DebianPackage */
+
+/** @param {string} name @param {string} use @param {string} program @returns {DebianPackage} */
+const withProgram = (name, use, program) => ({ name, use, has: () => findProgram(program) !== undefined })
+/** @param {string} name @param {string} use @param {string} file @returns {DebianPackage} */
+const withFile = (name, use, file) => ({ name, use, has: () => existsSync(file) })
+
+/** @type {Record<'build' | 'run' | 'test', DebianPackage[]>} */
+export const packages = {
+  build: [
+    withProgram('gcc', 'compiles the kernel and links the crates', 'gcc'),
+    withFile('libc6-dev', 'links the static guest agent', '/usr/include/stdlib.h'),
+    withProgram('make', 'builds the kernel', 'make'),
+    withProgram('flex', 'builds the kernel', 'flex'),
+    withProgram('bison', 'builds the kernel', 'bison'),
+    withProgram('bc', 'builds the kernel', 'bc'),
+    withFile('libelf-dev', 'builds the kernel', '/usr/include/libelf.h'),
+    withProgram('xz-utils', 'unpacks the kernel source', 'xz'),
+    withProgram('cpio', 'packs the initramfs', 'cpio'),
+    withFile('ca-certificates', 'lets cargo and npm check who they talk to', '/etc/ssl/certs/ca-certificates.crt'),
+  ],
+  run: [
+    withProgram('qemu-system-x86', 'runs boxes where there is no KVM', 'qemu-system-x86_64'),
+    withProgram('busybox-static', 'is the demo image', 'busybox'),
+  ],
+  test: [
+    withProgram('e2fsprogs', 'checks root disks (e2fsck)', 'e2fsck'),
+    withProgram('qemu-utils', 'checks overlays (qemu-img)', 'qemu-img'),
+    withProgram('docker-registry', 'is the registry that images are pulled from', 'docker-registry'),
+    withProgram('skopeo', 'pushes images to it', 'skopeo'),
+    withProgram('kmod', 'prepares the KVM lab', 'depmod'),
+  ],
+}
+
+/**
+ * Installs what is missing of `wanted` when root may do so here; otherwise says which command would.
+ * @param {DebianPackage[]} wanted
+ */
+export async function bringPackages(wanted) {
+  const missing = wanted.filter(entry => !entry.has())
+  if (missing.length === 0) return
+  const names = missing.map(entry => entry.name)
+  const command = `apt-get update && apt-get install -y --no-install-recommends ${names.join(' ')}`
+  const reasons = missing.map(entry => `  ${entry.name.padEnd(18)}${entry.use}`).join('\n')
+  if (process.getuid?.() !== 0 || !findProgram('apt-get')) {
+    throw new Failure(`Debian packages are missing:\n${reasons}`, `run this, then start again: sudo sh -c '${command}'`)
+  }
+  await step('packages', async note => {
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+    const result = await capture('sh', ['-c', command], { env, onLine: note })
+    const still = missing.filter(entry => !entry.has())
+    if (result.status === 0 && still.length === 0) return names.join(' ')
+    throw new Failure(`\`${command}\` ended with ${result.status}:\n${result.output.split('\n').slice(-15).join('\n')}`)
+  })
+}
+
+/** Where `program` is: in PATH, or in the folders that root's PATH has and a user's has not. @param {string} program */
+export function findProgram(program) {
+  const folders = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin'].filter(Boolean)
+  return folders.map(folder => join(folder, program)).find(isExecutable)
+}
+
+/** @param {string} file */
+function isExecutable(file) {
+  try {
+    accessSync(file, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}

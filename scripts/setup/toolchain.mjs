@@ -1,0 +1,29 @@
+// The two tool chains that a person installs by hand, Node and Rust: here they are only checked, with the way to get them.
+// Called by setup.mjs.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { capture } from '../command.mjs'
+import { Failure } from '../failure.mjs'
+import { root } from '../paths.mjs'
+
+/** Fails unless Node, the machine and Rust are new enough. */
+export async function checkToolchain() {
+  if (process.platform !== 'linux' || process.arch !== 'x64') {
+    throw new Failure(`this builds on Linux x86-64 so far, and this is ${process.platform} ${process.arch}`)
+  }
+  const wanted = /rust-version = "([\d.]+)"/.exec(readFileSync(join(root, 'Cargo.toml'), 'utf8'))?.[1] ?? ''
+  const rustc = await capture('rustc', ['--version'], { cwd: root })
+  const found = /^rustc ([\d.]+)/.exec(rustc.stdout)?.[1]
+  if (!found) throw new Failure('rustc: not found', `install Rust ${wanted} or newer from https://rustup.rs`)
+  if (older(found, wanted)) throw new Failure(`rustc: ${found} is older than ${wanted}`, 'run: rustup update stable')
+}
+
+/** Whether version `a` comes before `b`. @param {string} a @param {string} b */
+export function older(a, b) {
+  const [left, right] = [a, b].map(version => version.split('.').map(Number))
+  for (let i = 0; i < 3; i++) {
+    const difference = (left?.[i] ?? 0) - (right?.[i] ?? 0)
+    if (difference !== 0) return difference < 0
+  }
+  return false
+}

@@ -1,0 +1,16 @@
+// `npm start`: from a fresh clone to a running micro-VM. Brings what the machine lacks, builds what is not built, then
+// shows a box's life (start/demo.mjs) or runs one command in any image (start/run.mjs).
+import { build } from './build.mjs'
+import { runScript } from './failure.mjs'
+import { setup } from './setup.mjs'
+import { demo } from './start/demo.mjs'
+import { parseOptions, usage } from './start/options.mjs'
+import { run } from './start/run.mjs'
+
+runScript(import.meta, async () => {
+  const options = parseOptions(process.argv.slice(2))
+  if (options.help) return void process.stdout.write(usage)
+  await setup()
+  await build()
+  return options.image === undefined ? demo(options) : run({ ...options, image: options.image })
+})

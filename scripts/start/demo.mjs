@@ -1,0 +1,61 @@
+// The demo: the whole life of a box on the best engine of this machine, and the time of each stage of its two starts.
+// Called by start.mjs. Everything happens in a home of its own, which is gone afterwards.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { writeBusybox } from '../image/busybox.mjs'
+import { say, seconds } from '../progress.mjs'
+import { loadFace } from './face.mjs'
+
+/** @param {import('./options.mjs').StartOptions} options */
+export async function demo({ engine, cpus, memoryMib }) {
+  const { Runtime } = await loadFace()
+  const folder = mkdtempSync(join(tmpdir(), 'boxlite-demo-'))
+  try {
+    const image = join(folder, 'busybox')
+    await writeBusybox(image)
+    const runtime = await Runtime.open({ home: join(folder, 'home'), engine })
+    try {
+      const box = await runtime.create({ image, name: 'demo', cpus, memoryMib })
+      await firstLife(box)
+      await box.stop()
+      say('stopped')
+      await secondLife(box)
+      await box.remove({ force: true })
+      say('removed')
+    } finally {
+      await runtime.close()
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** @typedef {import('../../index.js').Box} Box */
+
+/** @param {Box} box */
+async function firstLife(box) {
+  say('\n$ sh -c \'uname -sr; for i in 1 2 3; do echo "line $i"; sleep 1; done\'')
+  const child = box.spawn('sh', ['-c', 'uname -sr; for i in 1 2 3; do echo "line $i"; sleep 1; done'])
+  for await (const chunk of child.stdout) process.stdout.write(chunk)
+  const { exitCode } = await child.wait()
+  say(`exit code ${exitCode}`)
+  await report(box)
+  await box.exec('sh', ['-c', 'echo "I was here before the stop" > /root/note'], { check: true })
+  say('wrote /root/note')
+}
+
+/** @param {Box} box */
+async function secondLife(box) {
+  await box.start()
+  const { stdout } = await box.exec('cat', ['/root/note'], { check: true })
+  say(`started again; /root/note says: ${stdout.trim()}`)
+  await report(box)
+}
+
+/** @param {Box} box */
+async function report(box) {
+  const { engine, accelerated, timings } = await box.info()
+  const stages = Object.entries(timings).map(([stage, ms]) => `${stage} ${seconds(ms)}`)
+  say(`engine ${engine}, ${accelerated ? 'on hardware virtualisation' : 'by software emulation'}: ${stages.join(', ')}`)
+}

@@ -1,0 +1,54 @@
+// `npm start -- --image REF -- COMMAND`: one command in a box of its own, on our terminal if we have one. The box is
+// removed afterwards; the image stays in the home for the next time. Called by start.mjs.
+import { statusOf } from '../command.mjs'
+import { say } from '../progress.mjs'
+import { loadFace } from './face.mjs'
+
+/**
+ * @param {import('./options.mjs').StartOptions & { image: string }} options
+ * @returns {Promise<number>} the command's status
+ */
+export async function run({ image, command, engine, registries, cpus, memoryMib, home }) {
+  const { Runtime } = await loadFace()
+  const runtime = await Runtime.open({ engine, registries, ...(home === undefined ? {} : { home }) })
+  try {
+    const box = await runtime.create({ image, cpus, memoryMib })
+    try {
+      return await connect(box, command)
+    } finally {
+      await box.remove({ force: true })
+    }
+  } finally {
+    await runtime.close()
+  }
+}
+
+/** @param {import('../../index.js').Box} box @param {string[]} words */
+async function connect(box, [command = 'sh', ...args]) {
+  const { stdin, stdout, stderr } = process
+  const tty = stdin.isTTY && stdout.isTTY
+  await box.start()
+  const size = () => ({ cols: stdout.columns, rows: stdout.rows })
+  const child = box.spawn(command, args, { stdin: true, ...(tty ? { tty: size() } : {}) })
+  const resize = () => void child.resize(size().cols, size().rows).catch(() => {})
+  if (tty) {
+    stdin.setRawMode(true)
+    stdout.on('resize', resize)
+  }
+  stdin.pipe(child.stdin)
+  child.stdin.on('error', () => {})
+  child.stdout.pipe(stdout, { end: false })
+  child.stderr.pipe(stderr, { end: false })
+  try {
+    const { exitCode, signal } = await child.wait()
+    if (signal) say(`ended by ${signal}`)
+    return statusOf(exitCode, signal)
+  } finally {
+    if (tty) {
+      stdin.setRawMode(false)
+      stdout.off('resize', resize)
+    }
+    stdin.unpipe().unref?.()
+    stdin.destroy()
+  }
+}
