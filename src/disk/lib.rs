@@ -1,1 +1,36 @@
-//! boxlite-disk
+//! Root disks: OCI layers in, one read-only ext4 image per OCI image out, and a qcow2 overlay per box on top of it.
+//!
+//! The runtime's pipeline calls [`ImageStorage::base`] with the layer files that `boxlite-images` fetched, and
+//! [`Overlay::create`] for each box. Everything here blocks: call it from a blocking thread. No privileges are needed:
+//! owners, device nodes and extended attributes are written into the ext4 image itself, never onto the host.
+//!
+//! A base is built in two passes over the layers, so that no file's content is ever held in memory:
+//!
+//! 1. `index` unpacks each layer, checks its `diff_id` and keeps only what the tar headers say (`tar`, `entry`); `tree`
+//!    merges the layers by the OCI rules: whiteouts, opaque directories, hard links across layers.
+//! 2. `ext4` declares the merged tree to `mkext4`, which fixes every block address, and unpacks the layers once more
+//!    to stream the files that won straight to their place.
+
+mod acl;
+mod base;
+mod entry;
+mod error;
+mod ext4;
+mod index;
+mod layer;
+mod limits;
+mod overlay;
+mod pax;
+mod sink;
+mod sparse;
+mod storage;
+mod tar;
+mod tree;
+mod xattr;
+
+pub use base::BaseDisk;
+pub use error::{Error, ErrorKind};
+pub use layer::{Compression, LayerFile};
+pub use limits::Limits;
+pub use overlay::Overlay;
+pub use storage::{BUILDER_VERSION, ImageStorage, ImageStorageOptions};

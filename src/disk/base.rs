@@ -1,0 +1,59 @@
+//! A base: the finished ext4 image of one OCI image. Built here, kept by `storage`, laid under boxes by `overlay`.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+};
+
+use nix::sys::statvfs::fstatvfs;
+
+use crate::{
+    Error, ErrorKind, LayerFile, Limits,
+    ext4::{Image, Shape},
+    index::index,
+    tree::Tree,
+};
+
+/// A read-only ext4 image that any number of overlays share. Never write to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseDisk {
+    /// The raw image, a sparse file.
+    pub path: PathBuf,
+    /// The size of the disk as a box sees it, in bytes.
+    pub virtual_size: u64,
+}
+
+/// Builds the image of `layers`, lowest first, into the empty file `file`, and makes it durable.
+pub(crate) fn build(file: &File, layers: &[LayerFile], shape: Shape, limits: Limits) -> Result<(), Error> {
+    let mut tree = Tree::new();
+    for (position, (entries, layer)) in index(layers, &limits)?.into_iter().zip(layers).enumerate() {
+        for entry in entries {
+            tree.apply(position, entry).map_err(|e| e.in_layer(&layer.path))?;
+        }
+    }
+    let image = Image::seal(&tree, layers.len(), shape)?;
+    check_space(file, image.footprint)?;
+    image.write(file, layers, limits)?;
+    file.sync_all().map_err(|error| Error::storage("flush the disk image", error))
+}
+
+/// Running out of space halfway costs the user minutes, so ask first.
+fn check_space(file: &File, needed: u64) -> Result<(), Error> {
+    let stat = fstatvfs(file).map_err(|error| Error::storage("ask for free space", error.into()))?;
+    let free = stat.blocks_available().saturating_mul(stat.fragment_size());
+    if needed <= free {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::StorageFull,
+        format!("make the disk image: it needs {needed} bytes, and {free} are free"),
+    ))
+}
+
+impl BaseDisk {
+    pub(crate) fn at(path: &Path) -> Result<Self, Error> {
+        let meta =
+            path.metadata().map_err(|error| Error::storage(format!("open {}", path.display()), error))?;
+        Ok(Self { path: path.to_owned(), virtual_size: meta.len() })
+    }
+}

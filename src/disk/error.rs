@@ -1,0 +1,132 @@
+//! What can go wrong between layers and a disk. The runtime maps [`ErrorKind`] to its own codes.
+
+use std::{
+    error::Error as StdError,
+    io,
+    path::{Path, PathBuf},
+};
+
+/// The cause of an [`Error`], for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A layer is truncated or is not a valid gzip, zstd or tar stream. Its blob should be checked and fetched again.
+    Corrupt,
+    /// A layer unpacks well, but not to the `diff_id` that the image's configuration promises.
+    DiffIdMismatch,
+    /// The image exceeds a bound of [`crate::Limits`], or does not fit the disk.
+    TooLarge,
+    /// The image holds something that the disk can't represent.
+    Unsupported,
+    /// The host's file system is full.
+    StorageFull,
+    /// The host's file system failed.
+    StorageIo,
+    /// The ext4 or the qcow2 engine failed.
+    Engine,
+}
+
+/// An error with its cause, the layer it happened in, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    layer: Option<PathBuf>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), layer: None, source: None }
+    }
+
+    pub(crate) fn corrupt(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Corrupt, message)
+    }
+
+    pub(crate) fn unsupported(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Unsupported, message)
+    }
+
+    pub(crate) fn too_large(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::TooLarge, message)
+    }
+
+    /// An operation of the host's file system that failed.
+    pub(crate) fn storage(message: impl Into<String>, source: io::Error) -> Self {
+        let kind = if is_full(&source) { ErrorKind::StorageFull } else { ErrorKind::StorageIo };
+        Self::new(kind, message).because(source)
+    }
+
+    /// A read of a layer that failed: the host's fault if the system reported it, the layer's otherwise.
+    pub(crate) fn reading(message: impl Into<String>, source: io::Error) -> Self {
+        if source.raw_os_error().is_some() {
+            return Self::storage(message, source);
+        }
+        // Our own errors travel through `io::Read` inside an `io::Error`; take them out again.
+        match source.downcast::<Self>() {
+            Ok(ours) => ours,
+            Err(source) => Self::corrupt(message).because(source),
+        }
+    }
+
+    /// An error of the ext4 engine.
+    pub(crate) fn engine(message: impl Into<String>, source: mkext4::Error) -> Self {
+        match source {
+            mkext4::Error::Io(source) if source.raw_os_error().is_some() => Self::storage(message, source),
+            mkext4::Error::Io(source) => match source.downcast::<Self>() {
+                Ok(ours) => ours,
+                Err(source) => Self::new(ErrorKind::Engine, message).because(source),
+            },
+            source => Self::new(ErrorKind::Engine, message).because(source),
+        }
+    }
+
+    pub(crate) fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn in_layer(mut self, path: &Path) -> Self {
+        self.layer.get_or_insert_with(|| path.to_owned());
+        self
+    }
+
+    /// The cause, for programs.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The layer file that the error happened in, if it was one: the blob to check and to fetch again.
+    pub fn layer(&self) -> Option<&Path> {
+        self.layer.as_deref()
+    }
+
+    /// What the user can do about it, if anything is known.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self.kind {
+            ErrorKind::Corrupt => Some("pull the image again: damaged layers are fetched anew"),
+            ErrorKind::StorageFull => Some("free some disk space, or remove images and boxes"),
+            ErrorKind::TooLarge => Some("use a smaller image, or raise the limits of the image storage"),
+            ErrorKind::DiffIdMismatch => {
+                Some("the image was built or pushed wrongly: build and push it again")
+            }
+            _ => None,
+        }
+    }
+}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        Self::other(error)
+    }
+}
+
+/// Whether the system said that there is no room: disk, quota, or the process's file size limit.
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+    )
+}

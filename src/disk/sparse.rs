@@ -1,0 +1,275 @@
+//! Sparse files in tar: the four GNU encodings, and how their holes become holes of the disk.
+//!
+//! Old GNU keeps its map in the header (`tar` reads it); PAX 0.0, 0.1 and 1.0 are described in the GNU tar manual,
+//! "Storing Sparse Files". `ext4` asks a [`SparseMap`] what to declare and reads content through [`SparseReader`].
+
+use std::io::{self, Read};
+
+use mkext4::SparseSeg;
+
+use crate::{Error, pax::number};
+
+const BLOCK: u64 = 4096;
+
+/// Where a sparse file has data. What lies between reads as zeros.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SparseMap {
+    /// `(offset, length)` pairs in ascending order, without overlap, none empty.
+    data: Vec<(u64, u64)>,
+    /// The file's length.
+    size: u64,
+}
+
+impl SparseMap {
+    /// Checks the pairs of a header; `stored` is how many bytes of content the archive holds.
+    pub(crate) fn new(pairs: &[(u64, u64)], size: u64, stored: u64) -> Result<Self, Error> {
+        let bad = || Error::corrupt("read tar: contradictory sparse map");
+        let mut end = 0;
+        let mut total = 0_u64;
+        let mut data = Vec::new();
+        for &(offset, length) in pairs.iter().filter(|pair| pair.1 > 0) {
+            if offset < end {
+                return Err(bad());
+            }
+            end = offset.checked_add(length).ok_or_else(bad)?;
+            total += length;
+            data.push((offset, length));
+        }
+        if end > size || total != stored {
+            return Err(bad());
+        }
+        Ok(Self { data, size })
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The data widened to whole blocks, as the disk stores it.
+    fn blocks(&self) -> Vec<(u64, u64)> {
+        let mut ranges: Vec<(u64, u64)> = Vec::new();
+        for &(offset, length) in &self.data {
+            let start = offset / BLOCK * BLOCK;
+            let end = (offset + length).next_multiple_of(BLOCK).min(self.size);
+            match ranges.last_mut() {
+                Some(last) if start <= last.1 => last.1 = last.1.max(end),
+                _ => ranges.push((start, end)),
+            }
+        }
+        ranges
+    }
+
+    /// The segments to declare to the ext4 engine.
+    pub(crate) fn segments(&self) -> Vec<SparseSeg> {
+        let mut segments = Vec::new();
+        let mut at = 0;
+        for (start, end) in self.blocks() {
+            if start > at {
+                segments.push(SparseSeg::Hole(start - at));
+            }
+            segments.push(SparseSeg::Data(end - start));
+            at = end;
+        }
+        if self.size > at {
+            segments.push(SparseSeg::Hole(self.size - at));
+        }
+        segments
+    }
+
+    /// How many bytes the disk stores.
+    pub(crate) fn stored(&self) -> u64 {
+        self.blocks().iter().map(|(start, end)| end - start).sum()
+    }
+
+    /// What to feed the ext4 engine: runs of zeros and of archived bytes.
+    fn pieces(&self) -> Vec<Piece> {
+        let mut pieces = Vec::new();
+        let mut data = self.data.iter().peekable();
+        for (start, end) in self.blocks() {
+            let mut at = start;
+            while let Some(&(offset, length)) = data.next_if(|pair| pair.0 < end) {
+                pieces.push(Piece::Zeros(offset - at));
+                pieces.push(Piece::Data(length));
+                at = offset + length;
+            }
+            pieces.push(Piece::Zeros(end - at));
+        }
+        pieces.reverse();
+        pieces
+    }
+}
+
+enum Piece {
+    Zeros(u64),
+    Data(u64),
+}
+
+/// The content of a sparse file's stored blocks, from the packed bytes in the archive.
+pub(crate) struct SparseReader<R> {
+    packed: R,
+    /// What is still to come, last first.
+    pieces: Vec<Piece>,
+}
+
+impl<R: Read> SparseReader<R> {
+    pub(crate) fn new(map: &SparseMap, packed: R) -> Self {
+        Self { packed, pieces: map.pieces() }
+    }
+}
+
+impl<R: Read> Read for SparseReader<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        while let Some(piece) = self.pieces.last_mut() {
+            let (Piece::Zeros(left) | Piece::Data(left)) = piece;
+            if *left == 0 {
+                self.pieces.pop();
+                continue;
+            }
+            let want = usize::try_from(*left).unwrap_or(usize::MAX).min(buf.len());
+            let read = match piece {
+                Piece::Zeros(left) => {
+                    buf[..want].fill(0);
+                    *left -= want as u64;
+                    want
+                }
+                Piece::Data(left) => {
+                    let read = self.packed.read(&mut buf[..want])?;
+                    *left -= read as u64;
+                    read
+                }
+            };
+            return Ok(read);
+        }
+        Ok(0)
+    }
+}
+
+/// The `GNU.sparse.*` records of a PAX header.
+#[derive(Debug, Default)]
+pub(crate) struct PaxSparse {
+    major: u64,
+    /// The file's real name: versions 0.1 and 1.0 put a made-up one into `path`.
+    pub(crate) name: Option<Vec<u8>>,
+    size: Option<u64>,
+    numbers: Vec<u64>,
+}
+
+impl PaxSparse {
+    pub(crate) fn set(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error> {
+        match key {
+            b"major" => self.major = number(value)?,
+            b"name" => self.name = Some(value.to_vec()),
+            b"size" | b"realsize" => self.size = Some(number(value)?),
+            b"offset" | b"numbytes" => self.numbers.push(number(value)?),
+            b"map" => {
+                self.numbers = value
+                    .split(|&byte| byte == b',')
+                    .filter(|text| !text.is_empty())
+                    .map(number)
+                    .collect::<Result<_, _>>()?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The map that these records describe, or `None` for a file that is not sparse. `stored` is the length of the
+    /// content in the archive; version 1.0 keeps its map at the content's start, and `stored` shrinks by it.
+    pub(crate) fn map<R: Read>(
+        &self,
+        content: &mut R,
+        stored: &mut u64,
+        limit: u64,
+    ) -> Result<Option<SparseMap>, Error> {
+        let Some(size) = self.size else {
+            return Ok(None);
+        };
+        let leading;
+        let numbers = if self.major == 1 {
+            leading = leading_map(content, stored, limit)?;
+            &leading
+        } else if self.major == 0 {
+            &self.numbers
+        } else {
+            return Err(Error::unsupported(format!("read tar: sparse format {}", self.major)));
+        };
+        let pairs: Vec<_> = numbers.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
+        SparseMap::new(&pairs, size, *stored).map(Some)
+    }
+}
+
+/// Version 1.0: decimal lines, the first of them the number of pairs, padded with zeros to a tar block.
+fn leading_map<R: Read>(content: &mut R, stored: &mut u64, limit: u64) -> Result<Vec<u64>, Error> {
+    let malformed = || Error::corrupt("read tar: malformed sparse map");
+    let mut numbers = Vec::new();
+    let mut line = Vec::new();
+    let mut read = 0_u64;
+    let mut expected = 1_u64;
+    let mut block = [0; 512];
+    while (numbers.len() as u64) < expected {
+        read += block.len() as u64;
+        if read > limit || read > *stored {
+            return Err(malformed());
+        }
+        content.read_exact(&mut block).map_err(|error| Error::reading("read tar: sparse map", error))?;
+        for &byte in &block {
+            if byte != b'\n' {
+                line.push(byte);
+                continue;
+            }
+            numbers.push(number(&line)?);
+            line.clear();
+            expected = numbers[0].checked_mul(2).and_then(|n| n.checked_add(1)).ok_or_else(malformed)?;
+            if numbers.len() as u64 == expected {
+                break;
+            }
+        }
+    }
+    *stored -= read;
+    numbers.remove(0);
+    Ok(numbers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unaligned_data_is_widened_to_blocks_and_padded_with_zeros() {
+        let map = SparseMap::new(&[(100, 3), (5000, 2), (20000, 5)], 20005, 10).unwrap();
+        assert_eq!(map.segments(), [SparseSeg::Data(8192), SparseSeg::Hole(8192), SparseSeg::Data(3621)]);
+        let mut bytes = Vec::new();
+        SparseReader::new(&map, &b"abcdeABCDE"[..]).read_to_end(&mut bytes).unwrap();
+        assert_eq!(bytes.len() as u64, map.stored());
+        assert_eq!(&bytes[100..103], b"abc");
+        assert_eq!(&bytes[5000..5002], b"de");
+        assert_eq!(&bytes[8192 + 20000 - 16384..], b"ABCDE");
+    }
+
+    #[test]
+    fn a_file_of_nothing_but_a_hole() {
+        let map = SparseMap::new(&[(1 << 20, 0)], 1 << 20, 0).unwrap();
+        assert_eq!(map.segments(), [SparseSeg::Hole(1 << 20)]);
+        assert_eq!(map.stored(), 0);
+    }
+
+    #[test]
+    fn contradictory_maps_are_refused() {
+        assert!(SparseMap::new(&[(0, 10), (5, 10)], 100, 20).is_err());
+        assert!(SparseMap::new(&[(0, 10)], 5, 10).is_err());
+        assert!(SparseMap::new(&[(0, 10)], 100, 11).is_err());
+        assert!(SparseMap::new(&[(u64::MAX, 10)], u64::MAX, 10).is_err());
+    }
+
+    #[test]
+    fn the_map_of_version_one_stands_before_the_content() {
+        let mut content = b"1\n4096\n3\n".to_vec();
+        content.resize(512, 0);
+        content.extend(b"abc");
+        let pax = PaxSparse { major: 1, size: Some(5000), ..PaxSparse::default() };
+        let mut stored = 515;
+        let map = pax.map(&mut &content[..], &mut stored, 1 << 20).unwrap();
+        assert_eq!(map, Some(SparseMap { data: vec![(4096, 3)], size: 5000 }));
+        assert_eq!(stored, 3);
+    }
+}

@@ -1,0 +1,189 @@
+//! `ImageStorage`: the folder of finished bases, one per image and builder version. Called by the runtime's pipeline.
+//!
+//! A base is built under a temporary name that the builder keeps locked, then renamed: whoever else wants it, in this
+//! process or another, waits for the lock. A killed builder leaves an unlocked file, which the next one removes.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest, Sha256};
+
+use crate::{BaseDisk, Error, LayerFile, Limits, base, ext4::Shape};
+
+/// Part of every base's name. Raise it with any change that gives an image other bytes, a new `mkext4` among them.
+pub const BUILDER_VERSION: u32 = 1;
+
+const TEMPORARY: &str = "tmp";
+
+/// How bases are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ImageStorageOptions {
+    /// The size of the disk that a box sees, in bytes, a multiple of 4096. It is fixed when the base is built, and costs
+    /// the host next to nothing: the image is sparse. Default 64 GiB.
+    pub virtual_size: u64,
+    /// Bounds on the image.
+    pub limits: Limits,
+}
+
+impl Default for ImageStorageOptions {
+    fn default() -> Self {
+        Self { virtual_size: 64 << 30, limits: Limits::default() }
+    }
+}
+
+/// The bases of a home, `images/disks`.
+#[derive(Debug, Clone)]
+pub struct ImageStorage {
+    dir: PathBuf,
+    options: ImageStorageOptions,
+}
+
+impl ImageStorage {
+    /// Opens the folder, makes it if it is missing, and removes what killed builders left.
+    pub fn open(dir: impl Into<PathBuf>) -> Result<Self, Error> {
+        Self::open_with(dir, ImageStorageOptions::default())
+    }
+
+    /// The same with options of one's own.
+    pub fn open_with(dir: impl Into<PathBuf>, options: ImageStorageOptions) -> Result<Self, Error> {
+        let dir = dir.into();
+        let failed = |error| Error::storage(format!("open image storage {}", dir.display()), error);
+        fs::create_dir_all(&dir).map_err(failed)?;
+        for entry in fs::read_dir(&dir).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            if path.extension().is_some_and(|extension| extension == TEMPORARY) {
+                remove_stale(&path).map_err(failed)?;
+            }
+        }
+        Ok(Self { dir, options })
+    }
+
+    /// The base of the image whose manifest has the digest `image_digest`, from its layers, lowest first. Builds it if
+    /// it is not there yet; callers that come meanwhile wait and get the same. Blocks for as long as that takes.
+    pub fn base(&self, image_digest: &str, layers: &[LayerFile]) -> Result<BaseDisk, Error> {
+        let path = self.path(image_digest)?;
+        loop {
+            if path.exists() {
+                return BaseDisk::at(&path);
+            }
+            if let Some(lock) = Temporary::lock(&path)? {
+                return self.build(lock, &path, image_digest, layers);
+            }
+        }
+    }
+
+    /// Removes an image's base; whether there was one. No box may be using it.
+    pub fn remove(&self, image_digest: &str) -> Result<bool, Error> {
+        let path = self.path(image_digest)?;
+        match fs::remove_file(&path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(Error::storage(format!("remove {}", path.display()), error)),
+        }
+    }
+
+    fn path(&self, image_digest: &str) -> Result<PathBuf, Error> {
+        let hex = image_digest
+            .strip_prefix("sha256:")
+            .filter(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
+            .ok_or_else(|| Error::unsupported(format!("find disk image: digest {image_digest:?}")))?;
+        let mib = self.options.virtual_size >> 20;
+        Ok(self.dir.join(format!("{hex}-v{BUILDER_VERSION}-{mib}m.ext4")))
+    }
+
+    fn build(
+        &self,
+        mut temporary: Temporary,
+        path: &Path,
+        image_digest: &str,
+        layers: &[LayerFile],
+    ) -> Result<BaseDisk, Error> {
+        // Another builder may have finished between the look and the lock.
+        if path.exists() {
+            return BaseDisk::at(path);
+        }
+        let shape = Shape { size: self.options.virtual_size, uuid: uuid(image_digest) };
+        base::build(&temporary.file, layers, shape, self.options.limits)?;
+        let failed = |error| Error::storage(format!("store {}", path.display()), error);
+        let mut permissions = temporary.file.metadata().map_err(failed)?.permissions();
+        permissions.set_readonly(true);
+        temporary.file.set_permissions(permissions).map_err(failed)?;
+        fs::rename(&temporary.path, path).map_err(failed)?;
+        temporary.done = true;
+        File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(failed)?;
+        BaseDisk::at(path)
+    }
+}
+
+/// A locked file under construction; removed unless it was renamed.
+struct Temporary {
+    file: File,
+    path: PathBuf,
+    done: bool,
+}
+
+impl Temporary {
+    /// Locks the temporary file; `None` if another builder finished while this one waited.
+    fn lock(path: &Path) -> Result<Option<Self>, Error> {
+        let temporary = path.with_added_extension(TEMPORARY);
+        let failed = |error| Error::storage(format!("make {}", temporary.display()), error);
+        let file =
+            OpenOptions::new().write(true).create(true).truncate(false).open(&temporary).map_err(failed)?;
+        file.lock().map_err(failed)?;
+        if is_at(&file, &temporary) {
+            // What a killed builder wrote must not shine through the holes of this one's image.
+            file.set_len(0).map_err(failed)?;
+            return Ok(Some(Self { file, path: temporary, done: false }));
+        }
+        Ok(None)
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if !self.done
+            && let Err(error) = fs::remove_file(&self.path)
+        {
+            tracing::warn!(path = %self.path.display(), %error, "temporary disk image left behind");
+        }
+    }
+}
+
+/// Whether `path` still names the open file.
+fn is_at(file: &File, path: &Path) -> bool {
+    match (file.metadata(), path.metadata()) {
+        (Ok(open), Ok(named)) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
+        _ => false,
+    }
+}
+
+fn remove_stale(path: &Path) -> io::Result<()> {
+    let gone = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => Ok(()),
+        _ => Err(error),
+    };
+    let file = match OpenOptions::new().write(true).open(path) {
+        Ok(file) => file,
+        Err(error) => return gone(error),
+    };
+    match file.try_lock() {
+        Ok(()) => fs::remove_file(path).or_else(gone),
+        Err(TryLockError::WouldBlock) => Ok(()),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// A UUID of version 8 (RFC 9562, 5.8) made of the image's digest: the same image gives the same bytes.
+fn uuid(image_digest: &str) -> [u8; 16] {
+    let hash = Sha256::digest(format!("boxlite disk {BUILDER_VERSION} {image_digest}"));
+    let mut uuid = [0; 16];
+    uuid.copy_from_slice(&hash[..16]);
+    uuid[6] = uuid[6] & 0x0f | 0x80;
+    uuid[8] = uuid[8] & 0x3f | 0x80;
+    uuid
+}

@@ -1,0 +1,261 @@
+//! Walks a tar stream entry by entry: ustar, GNU and PAX, with every length bounded. Called by `index` and `ext4`.
+//!
+//! Field decoding is the `tar` crate's; the walk is ours, because the crate reads long names and PAX headers into
+//! memory without a bound, and splits PAX records at newlines.
+
+use std::io::{self, Read};
+
+use ::tar::{EntryType, GnuExtSparseHeader, Header};
+
+use crate::{Error, Limits, pax::Pax, sparse::SparseMap};
+
+const BLOCK: u64 = 512;
+
+/// One entry as its headers describe it, names not yet interpreted.
+#[derive(Debug)]
+pub(crate) struct TarEntry {
+    /// Its position among the archive's entries: the key under which the second pass finds it again.
+    pub(crate) ordinal: u64,
+    pub(crate) kind: EntryType,
+    pub(crate) path: Vec<u8>,
+    pub(crate) link: Vec<u8>,
+    pub(crate) mode: u32,
+    pub(crate) uid: u64,
+    pub(crate) gid: u64,
+    pub(crate) mtime: (i64, u32),
+    pub(crate) device: (u32, u32),
+    /// Bytes of content in the archive; a sparse file is longer.
+    pub(crate) size: u64,
+    pub(crate) sparse: Option<SparseMap>,
+    pub(crate) xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// A tar stream. After [`TarReader::next`], it reads as the content of that entry.
+pub(crate) struct TarReader<R> {
+    stream: R,
+    limits: Limits,
+    ordinal: u64,
+    /// Bytes of the current entry that were not read yet.
+    content: u64,
+    /// Zeros between that content and the next header.
+    padding: u64,
+}
+
+impl<R: Read> Read for TarReader<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let read = (&mut self.stream).take(self.content).read(buf)?;
+        if read == 0 && self.content > 0 && !buf.is_empty() {
+            return Err(Error::corrupt("read tar: it ends inside a file").into());
+        }
+        self.content -= read as u64;
+        Ok(read)
+    }
+}
+
+impl<R: Read> TarReader<R> {
+    pub(crate) fn new(stream: R, limits: Limits) -> Self {
+        Self { stream, limits, ordinal: 0, content: 0, padding: 0 }
+    }
+
+    /// The stream behind the archive's end.
+    pub(crate) fn into_inner(self) -> R {
+        self.stream
+    }
+
+    /// Goes to the next entry; `None` at the end of the archive.
+    pub(crate) fn next(&mut self) -> Result<Option<TarEntry>, Error> {
+        let mut pax = Pax::default();
+        let mut long_path = None;
+        let mut long_link = None;
+        loop {
+            self.skip()?;
+            let Some(header) = self.header()? else {
+                return Ok(None);
+            };
+            let size = header.entry_size().map_err(malformed)?;
+            self.content = size;
+            self.padding = size.wrapping_neg() % BLOCK;
+            match header.entry_type() {
+                EntryType::XHeader => pax.parse(&self.record(size)?)?,
+                // Global headers carry comments; Go's archive/tar, which writes layers, ignores them too.
+                EntryType::XGlobalHeader => drop(self.record(size)?),
+                EntryType::GNULongName => long_path = Some(self.long_name(size)?),
+                EntryType::GNULongLink => long_link = Some(self.long_name(size)?),
+                _ => return self.entry(&header, pax, long_path, long_link).map(Some),
+            }
+        }
+    }
+
+    fn entry(
+        &mut self,
+        header: &Header,
+        pax: Pax,
+        long_path: Option<Vec<u8>>,
+        long_link: Option<Vec<u8>>,
+    ) -> Result<TarEntry, Error> {
+        let kind = header.entry_type();
+        let mut size = match pax.size {
+            _ if !has_content(kind) => 0,
+            Some(size) => size,
+            None => self.content,
+        };
+        self.content = size;
+        self.padding = size.wrapping_neg() % BLOCK;
+        let sparse = if kind.is_gnu_sparse() {
+            Some(self.gnu_sparse(header, size)?)
+        } else if kind == EntryType::Regular {
+            let limit = self.limits.header_bytes;
+            pax.sparse.map(self, &mut size, limit)?
+        } else {
+            None
+        };
+        let path = pax.sparse.name.or(pax.path).or(long_path);
+        let link = pax.link.or(long_link);
+        let ordinal = self.ordinal;
+        self.ordinal += 1;
+        Ok(TarEntry {
+            ordinal,
+            kind,
+            path: path.unwrap_or_else(|| header.path_bytes().into_owned()),
+            link: link
+                .or_else(|| header.link_name_bytes().map(std::borrow::Cow::into_owned))
+                .unwrap_or_default(),
+            mode: header.mode().map_err(malformed)?,
+            uid: pax.uid.map_or_else(|| header.uid(), Ok).map_err(malformed)?,
+            gid: pax.gid.map_or_else(|| header.gid(), Ok).map_err(malformed)?,
+            mtime: match pax.mtime {
+                Some(mtime) => mtime,
+                None => (header.mtime().map_err(malformed)?.cast_signed(), 0),
+            },
+            device: device(header, kind)?,
+            size,
+            sparse,
+            xattrs: pax.xattrs,
+        })
+    }
+
+    /// Reads one header block. Two blocks of zeros end an archive; so does the stream's end between entries.
+    fn header(&mut self) -> Result<Option<Header>, Error> {
+        let mut header = Header::new_old();
+        for zeros in 0.. {
+            if !self.block(header.as_mut_bytes())? {
+                return Ok(None);
+            }
+            if header.as_bytes().iter().any(|&byte| byte != 0) {
+                break;
+            }
+            if zeros == 1 {
+                return Ok(None);
+            }
+        }
+        let bytes = header.as_bytes();
+        // The sum counts its own field as spaces (POSIX.1-2024, pax, "ustar Interchange Format").
+        let sum: u32 = bytes[..148].iter().chain(&bytes[156..]).map(|&byte| u32::from(byte)).sum();
+        if header.cksum().map_err(malformed)? != sum + 8 * 32 {
+            return Err(Error::corrupt("read tar: wrong header checksum"));
+        }
+        Ok(Some(header))
+    }
+
+    /// Fills one block; false if the stream ended before it.
+    fn block(&mut self, block: &mut [u8]) -> Result<bool, Error> {
+        let mut filled = 0;
+        while filled < block.len() {
+            match self.stream.read(&mut block[filled..]) {
+                Ok(0) if filled == 0 => return Ok(false),
+                Ok(0) => return Err(Error::corrupt("read tar: it ends inside a header")),
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Error::reading("unpack layer", error)),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Skips what is left of the current entry.
+    fn skip(&mut self) -> Result<(), Error> {
+        let left = self.content.saturating_add(self.padding);
+        let skipped = io::copy(&mut (&mut self.stream).take(left), &mut io::sink())
+            .map_err(|error| Error::reading("unpack layer", error))?;
+        // The padding of the last entry is missing in archives of some writers.
+        if skipped < self.content {
+            return Err(Error::corrupt("read tar: it ends inside a file"));
+        }
+        self.content = 0;
+        self.padding = 0;
+        Ok(())
+    }
+
+    /// Reads the content of a header-like entry into memory.
+    fn record(&mut self, size: u64) -> Result<Vec<u8>, Error> {
+        if size > self.limits.header_bytes {
+            return Err(Error::too_large(format!("read tar: extended header of {size} bytes")));
+        }
+        let mut data = Vec::new();
+        self.read_to_end(&mut data).map_err(|error| Error::reading("unpack layer", error))?;
+        Ok(data)
+    }
+
+    /// A GNU long name ends with a NUL.
+    fn long_name(&mut self, size: u64) -> Result<Vec<u8>, Error> {
+        let mut name = self.record(size)?;
+        if let Some(end) = name.iter().position(|&byte| byte == 0) {
+            name.truncate(end);
+        }
+        Ok(name)
+    }
+
+    /// The old GNU sparse map: four pairs in the header, then extension blocks of 21 pairs each.
+    fn gnu_sparse(&mut self, header: &Header, stored: u64) -> Result<SparseMap, Error> {
+        let gnu =
+            header.as_gnu().ok_or_else(|| Error::corrupt("read tar: sparse file without a GNU header"))?;
+        let size = gnu.real_size().map_err(malformed)?;
+        let mut pairs = Vec::new();
+        let mut add = |parts: &[::tar::GnuSparseHeader]| -> Result<(), Error> {
+            for part in parts.iter().filter(|part| !part.is_empty()) {
+                pairs.push((part.offset().map_err(malformed)?, part.length().map_err(malformed)?));
+            }
+            Ok(())
+        };
+        add(&gnu.sparse)?;
+        let mut more = gnu.is_extended();
+        let mut read = 0;
+        while more {
+            let mut extension = GnuExtSparseHeader::new();
+            read += BLOCK;
+            if read > self.limits.header_bytes {
+                return Err(Error::too_large("read tar: sparse map"));
+            }
+            if !self.block(extension.as_mut_bytes())? {
+                return Err(Error::corrupt("read tar: it ends inside a sparse map"));
+            }
+            add(extension.sparse())?;
+            more = extension.is_extended();
+        }
+        SparseMap::new(&pairs, size, stored)
+    }
+}
+
+/// Links, directories and devices have none, whatever their size field says; Go's and GNU's readers agree.
+fn has_content(kind: EntryType) -> bool {
+    !(kind.is_hard_link()
+        || kind.is_symlink()
+        || kind.is_dir()
+        || kind.is_fifo()
+        || kind.is_character_special()
+        || kind.is_block_special())
+}
+
+fn device(header: &Header, kind: EntryType) -> Result<(u32, u32), Error> {
+    if !kind.is_character_special() && !kind.is_block_special() {
+        return Ok((0, 0));
+    }
+    Ok((
+        header.device_major().map_err(malformed)?.unwrap_or(0),
+        header.device_minor().map_err(malformed)?.unwrap_or(0),
+    ))
+}
+
+fn malformed(source: io::Error) -> Error {
+    Error::corrupt("read tar: malformed header").because(source)
+}
