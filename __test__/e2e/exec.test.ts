@@ -1,0 +1,149 @@
+// What a command sees and what comes back of it: output, exit codes, signals, cwd, environment, user, stdin, terminal.
+// One box for the whole file, as a program would do it.
+import { beforeAll, describe, expect, it } from 'vitest'
+import type { Box } from '../../index.mjs'
+import { failure } from '../support/failures.js'
+import { useHomes } from '../support/homes.js'
+import { file, layout } from '../support/images.js'
+
+const homes = useHomes()
+let box: Box
+const sh = (script: string, options = {}) => box.exec('sh', ['-c', script], options)
+
+beforeAll(async () => {
+  const runtime = await homes.open()
+  const image = await layout(homes, [[file('etc/plain', 'not a program\n')]], {
+    config: { Env: ['PATH=/bin:/usr/bin', 'FROM_IMAGE=image', 'SHARED=image'], WorkingDir: '/var' },
+  })
+  box = await runtime.create({ image, env: { FROM_BOX: 'box', SHARED: 'box' }, hostname: 'sandbox' })
+  await box.start()
+})
+
+describe('output', () => {
+  it('comes back exactly, each stream by itself', async () => {
+    const result = await sh('printf "a\\nb"; printf "c\\n\\n" >&2; printf "\\303\\244"')
+    expect(result).toMatchObject({ exitCode: 0, signal: null, stdout: 'a\nbä', stderr: 'c\n\n' })
+  })
+
+  it('streams while the command runs', async () => {
+    const child = box.spawn('sh', ['-c', 'echo one; read line; echo "two $line"'], { stdin: true })
+    const chunks: string[] = []
+    for await (const chunk of child.stdout) {
+      chunks.push(String(chunk))
+      if (chunks.length === 1) child.stdin.end('go\n')
+    }
+    expect(chunks.join('')).toBe('one\ntwo go\n')
+    expect((await child.wait()).exitCode).toBe(0)
+  })
+
+  it('is empty when there is none', async () => {
+    expect(await box.exec('true')).toMatchObject({ exitCode: 0, stdout: '', stderr: '' })
+  })
+})
+
+describe('the end of a command', () => {
+  it.each([0, 1, 2, 42, 126, 255])('has exit code %i', async code => {
+    expect(await sh(`exit ${code}`)).toMatchObject({ exitCode: code, signal: null })
+  })
+
+  it.each(['SIGKILL', 'SIGTERM', 'SIGSEGV'])('by %s is told as a signal', async signal => {
+    expect(await sh(`kill -${signal.slice(3)} $$`)).toMatchObject({ exitCode: null, signal })
+  })
+
+  it('can be brought about by kill', async () => {
+    const child = box.spawn('sleep', ['60'])
+    expect(await child.kill('SIGTERM')).toBe(true)
+    expect(await child.wait()).toMatchObject({ exitCode: null, signal: 'SIGTERM' })
+    expect(await child.kill('SIGTERM')).toBe(false)
+  })
+
+  it('rejects with `check` unless it is zero', async () => {
+    const error = await failure(sh('echo seen; echo why >&2; exit 3', { check: true }), 'EXEC_NON_ZERO')
+    expect(error.message).toContain('3')
+  })
+
+  it('comes after `timeoutMs`', async () => {
+    await failure(sh('sleep 60', { timeoutMs: 500 }), 'EXEC_TIMEOUT')
+  })
+
+  it('comes with an AbortSignal', async () => {
+    const running = sh('sleep 60', { signal: AbortSignal.timeout(300) })
+    await failure(running, 'ABORTED')
+    expect((await sh('ps | grep -c "[s]leep 60"')).stdout.trim()).toBe('0')
+  })
+})
+
+describe('a command that can not be started', () => {
+  it('is not there', async () => {
+    const error = await failure(box.exec('no-such-command'), 'COMMAND_NOT_FOUND')
+    expect(error.message).toContain('no-such-command')
+    await failure(box.exec('/no/such/path'), 'COMMAND_NOT_FOUND')
+  })
+
+  it('is not executable', async () => {
+    await failure(box.exec('/etc/plain'), 'COMMAND_NOT_EXECUTABLE')
+  })
+
+  it('has no such working directory or user', async () => {
+    await failure(box.exec('true', [], { cwd: '/nowhere' }), 'EXEC_CWD')
+    await failure(box.exec('true', [], { user: 'nobody-here' }), 'EXEC_USER')
+  })
+
+  it('leaves the box as it was', async () => {
+    expect((await sh('echo fine')).stdout).toBe('fine\n')
+  })
+})
+
+describe('surroundings', () => {
+  it('has the working directory of the image, or the one asked for', async () => {
+    expect((await box.exec('pwd')).stdout).toBe('/var\n')
+    expect((await box.exec('pwd', [], { cwd: '/tmp' })).stdout).toBe('/tmp\n')
+  })
+
+  it('has the environment of image, box and command, the nearest winning', async () => {
+    const { stdout } = await sh('echo $FROM_IMAGE $FROM_BOX $FROM_EXEC $SHARED', {
+      env: { FROM_EXEC: 'exec', SHARED: 'exec' },
+    })
+    expect(stdout).toBe('image box exec exec\n')
+    expect((await sh('echo $SHARED')).stdout).toBe('box\n')
+  })
+
+  it.each([
+    ['app', '1000:1000 /home/app\n'],
+    ['1000', '1000:1000 /home/app\n'],
+    ['1234:99', '1234:99 /\n'],
+    ['root', '0:0 /root\n'],
+  ])('has user %s', async (user, expected) => {
+    expect((await sh('echo $(id -u):$(id -g) $HOME', { user })).stdout).toBe(expected)
+  })
+
+  it('has the host name', async () => {
+    expect((await box.exec('hostname')).stdout).toBe('sandbox\n')
+  })
+
+  it('looks like a container: own pids, /proc, /dev, /dev/shm, /tmp', async () => {
+    const { stdout } = await sh(
+      'echo x > /dev/null && echo y > /dev/shm/y && echo z > /tmp/z && cat /dev/shm/y /tmp/z && head -c 4 /dev/urandom | wc -c && readlink /dev/fd',
+    )
+    expect(stdout).toBe('y\nz\n4\n/proc/self/fd\n')
+    expect(Number((await sh('ls /proc | grep -c "^[0-9]*$"')).stdout)).toBeLessThan(20)
+  })
+})
+
+describe('stdin', () => {
+  it('reaches the command and ends', async () => {
+    expect((await box.exec('cat', [], { stdin: 'x\ny' })).stdout).toBe('x\ny')
+  })
+
+  it('is empty unless asked for', async () => {
+    expect((await box.exec('cat')).stdout).toBe('')
+  })
+})
+
+it('gives a terminal of the size asked for', async () => {
+  const child = box.spawn('sh', ['-c', 'stty size; test -t 0 && echo terminal'], { tty: { cols: 100, rows: 30 } })
+  let output = ''
+  for await (const chunk of child.stdout) output += chunk
+  expect(output.replaceAll('\r', '')).toBe('30 100\nterminal\n')
+  expect((await child.wait()).exitCode).toBe(0)
+})

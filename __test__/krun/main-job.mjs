@@ -1,0 +1,95 @@
+// Rung 3: the main job on libkrun. Plain node:test in one process, since the emulated host that this runs on is slow.
+// Started by scripts/test-krun.mjs; the tests build on each other, in order.
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { Runtime } from '../../index.mjs'
+import { writeBusybox } from '../../scripts/image/busybox.mjs'
+
+const folder = mkdtempSync(join(tmpdir(), 'bx-'))
+const home = join(folder, 'home')
+/** @type {Runtime} */
+let runtime
+/** @type {import('../../index.mjs').Box} */
+let box
+
+before(async () => {
+  await writeBusybox(join(folder, 'image'))
+  runtime = await Runtime.open({ home })
+  box = await runtime.create({ image: join(folder, 'image'), name: 'krun' })
+})
+after(async () => {
+  await runtime.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+test('auto takes libkrun, on hardware virtualisation', async () => {
+  await box.start()
+  const info = await box.info()
+  assert.equal(info.engine, 'krun')
+  assert.equal(info.accelerated, true)
+})
+
+test('output and exit code are exact', async () => {
+  const result = await box.exec('sh', ['-c', 'echo out; echo err >&2; exit 7'])
+  assert.deepEqual({ ...result }, { exitCode: 7, signal: null, stdout: 'out\n', stderr: 'err\n' })
+})
+
+test('death by signal and a missing command are told', async () => {
+  assert.equal((await box.exec('sh', ['-c', 'kill -9 $$'])).signal, 'SIGKILL')
+  await assert.rejects(box.exec('no-such-command'), { code: 'COMMAND_NOT_FOUND' })
+})
+
+test('20 commands at once each have their own output', async () => {
+  const results = await Promise.all(
+    Array.from({ length: 20 }, (_, i) => box.exec('sh', ['-c', `echo ${i}; exit ${i}`])),
+  )
+  assert.deepEqual(
+    results.map(({ exitCode, stdout }) => [exitCode, stdout]),
+    results.map((_, i) => [i, `${i}\n`]),
+  )
+})
+
+test('8 MB come out byte for byte', async () => {
+  const child = box.spawn('sh', ['-c', 'head -c 8388608 /dev/urandom > /data; sha256sum < /data >&2; cat /data'])
+  const hash = createHash('sha256')
+  let sum = ''
+  child.stderr.on('data', text => {
+    sum += text
+  })
+  for await (const chunk of child.stdout) hash.update(chunk)
+  assert.equal((await child.wait()).exitCode, 0)
+  assert.equal(sum.split(' ')[0], hash.digest('hex'))
+})
+
+test('a file is still there after stop and start', async () => {
+  await box.exec('sh', ['-c', 'echo kept > /root/note'], { check: true })
+  await box.stop()
+  assert.equal((await box.info()).state, 'stopped')
+  assert.deepEqual(shims(), [])
+  await box.start()
+  assert.equal((await box.exec('cat', ['/root/note'])).stdout, 'kept\n')
+})
+
+test('remove leaves no process and no file', async () => {
+  await box.remove({ force: true })
+  assert.deepEqual(shims(), [])
+  assert.deepEqual(readdirSync(join(home, 'boxes')), [])
+})
+
+/** The shims that run on this host. */
+function shims() {
+  return readdirSync('/proc').filter(pid => /^\d+$/.test(pid) && commandOf(pid).includes('boxlite-shim'))
+}
+
+/** @param {string} pid */
+function commandOf(pid) {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+  } catch {
+    return ''
+  }
+}

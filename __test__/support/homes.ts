@@ -1,0 +1,59 @@
+// A folder of its own for each test file, and the proof that nothing outlives it. A test file calls `useHomes()` once;
+// after its last test every runtime is closed and the check of leaks.ts runs.
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect } from 'vitest'
+import { Runtime, type RuntimeOptions } from '../../index.mjs'
+import { leaksOf } from './leaks.js'
+
+/** The engine under test: rung 2 runs on qemu wherever it is; another one by BOXLITE_TEST_ENGINE. */
+export const engine = (process.env.BOXLITE_TEST_ENGINE ?? 'qemu') as 'qemu' | 'krun'
+
+export interface Homes {
+  /** Below it everything of this file lies, also what the library takes from the temp folder. */
+  readonly base: string
+  /** A new folder. */
+  folder(): string
+  /** Opens a runtime in a home of its own, or in the one given; closed after the last test. */
+  open(options?: RuntimeOptions): Promise<Runtime>
+}
+
+export function useHomes(): Homes {
+  let base = ''
+  let count = 0
+  const open: Runtime[] = []
+  const temp = process.env.TMPDIR
+
+  beforeAll(() => {
+    base = mkdtempSync(join(tmpdir(), 'bx-'))
+    process.env.TMPDIR = join(base, 'tmp')
+    mkdirSync(join(base, 'tmp'))
+  })
+
+  afterAll(async () => {
+    for (const runtime of open.reverse()) await runtime.close()
+    if (temp === undefined) delete process.env.TMPDIR
+    else process.env.TMPDIR = temp
+    const leaks = await leaksOf(base)
+    rmSync(base, { recursive: true, force: true })
+    expect(leaks, 'left behind by this file').toEqual([])
+  })
+
+  const homes = {
+    get base() {
+      return base
+    },
+    folder() {
+      const folder = join(base, `${count++}`)
+      mkdirSync(folder)
+      return folder
+    },
+    async open(options: RuntimeOptions = {}) {
+      const runtime = await Runtime.open({ home: homes.folder(), engine, ...options })
+      open.push(runtime)
+      return runtime
+    },
+  }
+  return homes
+}

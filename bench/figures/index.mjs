@@ -1,0 +1,23 @@
+// The figures in the order they are measured and printed.
+import { coldStart } from './cold-start.mjs'
+import { execRoundTrip, twentyAtOnce } from './exec.mjs'
+import { memory } from './memory.mjs'
+import { output } from './output.mjs'
+import { pull } from './pull.mjs'
+import { addonAndShimSize, initramfsSize, kernelSize } from './size.mjs'
+import { restart, stop } from './stop.mjs'
+
+/** @type {import('../bench.mjs').Figure[]} */
+export const figures = [
+  pull,
+  coldStart,
+  execRoundTrip,
+  twentyAtOnce,
+  output,
+  stop,
+  restart,
+  memory,
+  kernelSize,
+  initramfsSize,
+  addonAndShimSize,
+]

@@ -1,0 +1,30 @@
+// What an idle box costs its host: the proportional set size of its shim and of every process below it (QEMU is its child).
+import { readdirSync, readFileSync } from 'node:fs'
+import { withBox } from '../with-box.mjs'
+
+/** @type {import('../bench.mjs').Figure} */
+export const memory = {
+  name: 'memoryIdle',
+  unit: 'MiB',
+  measure: bench =>
+    withBox(bench, async box => {
+      await new Promise(settled => setTimeout(settled, 1000))
+      const { pid } = await box.info()
+      if (!pid) throw new Error('the running box tells no pid')
+      return family(pid).reduce((sum, member) => sum + pss(member), 0) / 1024
+    }),
+}
+
+/** `pid` and everything below it. @param {number} pid @returns {number[]} */
+function family(pid) {
+  const threads = readdirSync(`/proc/${pid}/task`)
+  const children = threads.flatMap(tid =>
+    readFileSync(`/proc/${pid}/task/${tid}/children`, 'utf8').split(' ').filter(Boolean),
+  )
+  return [pid, ...children.map(Number).flatMap(family)]
+}
+
+/** KiB, as the kernel tells (proc(5), smaps_rollup). @param {number} pid */
+function pss(pid) {
+  return Number(/^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1])
+}

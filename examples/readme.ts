@@ -1,0 +1,15 @@
+// The example of README.md, where it is printed word for word. e2e/readme.test.ts compares the two and runs this one.
+import { Runtime } from '@boxlite/node'
+
+await using runtime = await Runtime.open()
+await using box = await runtime.create({ image: process.argv[2] ?? 'alpine:3' })
+
+const { stdout } = await box.exec('sh', ['-c', 'echo "hello from $(uname -sr)"'])
+console.log(stdout.trim())
+
+const child = box.spawn('wc', ['-c'], { stdin: true })
+child.stdin.end('counted inside the box')
+for await (const chunk of child.stdout) process.stdout.write(chunk)
+
+const { exitCode } = await child.wait()
+console.log(`exit code ${exitCode}`)

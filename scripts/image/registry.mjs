@@ -1,0 +1,61 @@
+// A registry in this process, on loopback, that serves one OCI layout under every name by the pull endpoints of the OCI
+// distribution-spec. Called by the bench, and by the tests of hostile registries, which ask it for faults.
+import { existsSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { join } from 'node:path'
+
+/**
+ * @typedef {object} Faults
+ * @property {(bytes: Buffer) => Buffer} [blob] replaces a blob's bytes
+ * @property {number} [cutAfter] breaks the connection after this many bytes of each blob
+ * @property {number} [status] answers everything but `/v2/` with this
+ */
+/** @typedef {{ host: string, requests: string[], stop: () => Promise<void> }} LoopbackRegistry */
+
+/**
+ * Serves the layout in `folder` until `stop` is called.
+ * @param {string} folder @param {Faults} [faults]
+ * @returns {Promise<LoopbackRegistry>}
+ */
+export async function serveLayout(folder, faults = {}) {
+  /** @type {string[]} */
+  const requests = []
+  const top = JSON.parse(readFileSync(join(folder, 'index.json'), 'utf8')).manifests[0].digest
+  const server = createServer((request, response) => {
+    const path = request.url ?? ''
+    requests.push(path)
+    if (path === '/v2/') return void response.end('{}')
+    if (faults.status !== undefined) return void response.writeHead(faults.status).end('{}')
+    const [, kind, name = ''] = /\/(manifests|blobs)\/([^/]+)$/.exec(path) ?? []
+    const digest = name.startsWith('sha256:') ? name : top
+    const file = join(folder, 'blobs', digest.replace(':', '/'))
+    if (kind === undefined || !existsSync(file)) return void response.writeHead(404).end('{}')
+    if (kind === 'manifests') sendManifest(response, readFileSync(file), digest)
+    else sendBlob(response, readFileSync(file), faults)
+  })
+  await new Promise(listening => server.listen(0, '127.0.0.1', () => listening(undefined)))
+  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())
+  return {
+    host: `127.0.0.1:${port}`,
+    requests,
+    stop: () =>
+      new Promise(stopped => {
+        server.close(() => stopped())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+/** @param {import('node:http').ServerResponse} response @param {Buffer} bytes @param {string} digest */
+function sendManifest(response, bytes, digest) {
+  const { mediaType } = JSON.parse(bytes.toString())
+  response.writeHead(200, { 'content-type': mediaType, 'docker-content-digest': digest }).end(bytes)
+}
+
+/** @param {import('node:http').ServerResponse} response @param {Buffer} bytes @param {Faults} faults */
+function sendBlob(response, bytes, { blob, cutAfter }) {
+  const body = blob ? blob(bytes) : bytes
+  response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': body.length })
+  if (cutAfter === undefined || body.length <= cutAfter) response.end(body)
+  else response.write(body.subarray(0, cutAfter), () => response.destroy())
+}

@@ -1,0 +1,45 @@
+// Lays out the two packages as they will be published, in a folder of their own: so that nothing of the source tree can
+// slip in, and package.json can lose what only developers need. Called by pack.mjs.
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { parts, platform, root } from '../paths.mjs'
+import { notices } from './notices.mjs'
+
+/** The main package: the bundled face. @param {string} folder */
+export function stageMain(folder) {
+  const manifest = readManifest('package.json')
+  const { devDependencies, scripts, ...published } = manifest
+  const optionalDependencies = { [`@boxlite/node-${platform}`]: manifest.version }
+  begin(folder, { ...published, optionalDependencies })
+  for (const name of [...manifest.files, 'README.md', 'LICENSE']) copy(join(root, name), join(folder, name))
+}
+
+/** The platform package: the native parts and their licences. @param {string} folder */
+export async function stagePlatform(folder) {
+  const source = join(root, 'npm', platform)
+  begin(folder, readManifest(`npm/${platform}/package.json`))
+  for (const name of ['boxlite.node', 'share/vmlinux', 'share/initramfs.cpio'])
+    copy(join(parts, name), join(folder, name))
+  copy(join(parts, 'bin/boxlite-shim'), join(folder, 'bin/boxlite-shim'), 0o755)
+  copy(join(root, 'LICENSE'), join(folder, 'LICENSE'))
+  copy(join(source, 'README.md'), join(folder, 'README.md'))
+  for (const name of ['KERNEL-LICENSE', 'KERNEL-SOURCE.md']) copy(join(source, name), join(folder, 'share', name))
+  writeFileSync(join(folder, 'THIRD-PARTY-NOTICES'), await notices(['boxlite-addon', 'boxlite-shim', 'boxlite-guest']))
+}
+
+/** @param {string} file below the root */
+const readManifest = file => JSON.parse(readFileSync(join(root, file), 'utf8'))
+
+/** @param {string} folder @param {object} manifest */
+function begin(folder, manifest) {
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`)
+}
+
+/** @param {string} from @param {string} to @param {number} [mode] */
+function copy(from, to, mode = 0o644) {
+  mkdirSync(dirname(to), { recursive: true })
+  copyFileSync(from, to)
+  chmodSync(to, mode)
+}

@@ -1,0 +1,17 @@
+// `npm run test:krun`: rung 3, the same main job on libkrun, in the KVM lab where this machine has no KVM. Prints TAP.
+import { build } from './build.mjs'
+import { passThrough } from './command.mjs'
+import { runScript } from './failure.mjs'
+import { hasKvm, runInLab } from './lab.mjs'
+import { root } from './paths.mjs'
+import { say } from './progress.mjs'
+import { setup } from './setup.mjs'
+
+runScript(import.meta, async () => {
+  await setup({ test: true })
+  await build()
+  const args = ['--test-reporter=tap', '__test__/krun/main-job.mjs']
+  if (hasKvm()) return passThrough(process.execPath, args, { cwd: root })
+  say('no /dev/kvm here: starting the KVM lab')
+  return runInLab(args, ['--timeout', '900'])
+})

@@ -1,0 +1,121 @@
+// The runners behind the ladder: a command that either succeeds or not, cargo test, vitest, and whatever prints TAP. Each
+// returns a Tally counted from the runner's own report, and a failure without a counted test still counts as one.
+// Called by rungs.mjs.
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { capture } from '../command.mjs'
+import { root, targetFolder } from '../paths.mjs'
+import { say, step } from '../progress.mjs'
+import { add, format, none, oneFailed, onePassed } from './tally.mjs'
+
+/** @typedef {import('./tally.mjs').Tally} Tally */
+
+const logs = join(root, 'build/test')
+
+/**
+ * Runs a command, keeps its output in build/test/NAME.log, and shows its end if anything failed.
+ * @param {string} name @param {string} command @param {(result: import('../command.mjs').CommandResult) => Tally} count
+ * @returns {Promise<{ tally: Tally, output: string }>}
+ */
+async function observe(name, command, count) {
+  mkdirSync(logs, { recursive: true })
+  let tally = none
+  let output = ''
+  await step(name, async note => {
+    // One pipe for both streams keeps a heading before the results that it heads.
+    const env = {
+      ...process.env,
+      CARGO_TARGET_DIR: targetFolder(),
+      CARGO_TERM_COLOR: 'never',
+      FORCE_COLOR: '0',
+      NO_COLOR: '1',
+    }
+    const result = await capture('sh', ['-c', `exec 2>&1; ${command}`], { cwd: root, env, onLine: note })
+    output = result.output
+    writeFileSync(join(logs, `${name}.log`), output)
+    tally = count(result)
+    if (result.status !== 0 && tally.failed === 0) tally = add(tally, oneFailed)
+    return format(tally)
+  })
+  if (tally.failed > 0)
+    say(`${output.trimEnd().split('\n').slice(-60).join('\n')}\n(all of it: build/test/${name}.log)`)
+  return { tally, output }
+}
+
+/** A check that passes or fails as a whole. @param {string} name @param {string} command */
+export async function check(name, command) {
+  return (await observe(name, command, ({ status }) => (status === 0 ? onePassed : oneFailed))).tally
+}
+
+/**
+ * cargo test over the workspace: the tally of each test program, by the name of its source file.
+ * @param {string} name @param {string} command
+ * @returns {Promise<{ all: Tally, of: (program: RegExp) => Tally }>}
+ */
+export async function cargoTest(name, command) {
+  const { tally, output } = await observe(name, command, ({ output }) =>
+    add(...sections(output).map(([, part]) => part)),
+  )
+  const parts = sections(output)
+  return { all: tally, of: program => add(...parts.filter(([title]) => program.test(title)).map(([, part]) => part)) }
+}
+
+/** @param {string} output @returns {[string, Tally][]} */
+function sections(output) {
+  /** @type {[string, Tally][]} */
+  const found = []
+  let title = ''
+  for (const line of output.split('\n')) {
+    title = /^\s+(?:Running|Doc-tests) (.*)/.exec(line)?.[1] ?? title
+    const numbers = /^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored/.exec(line)
+    if (numbers)
+      found.push([title, { passed: Number(numbers[1]), failed: Number(numbers[2]), skipped: Number(numbers[3]) }])
+  }
+  return found
+}
+
+/** One vitest project. @param {string} project */
+export async function vitest(project) {
+  const report = join(logs, `${project}.json`)
+  rmSync(report, { force: true })
+  const command = `npx vitest run --project ${project} --reporter=verbose --reporter=json --outputFile.json='${report}'`
+  return (await observe(project, command, () => countVitest(report))).tally
+}
+
+/** @param {string} report */
+function countVitest(report) {
+  const text = readIfThere(report)
+  if (text === undefined) return oneFailed
+  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults } = JSON.parse(text)
+  // A file whose hooks fail, or that does not load, has no failed test of its own.
+  const broken = testResults.filter(
+    (/** @type {{ status: string, assertionResults: { status: string }[] }} */ file) =>
+      file.status === 'failed' && !file.assertionResults.some(({ status }) => status === 'failed'),
+  )
+  return { passed: numPassedTests, failed: numFailedTests + broken.length, skipped: numPendingTests + numTodoTests }
+}
+
+/** Anything that prints TAP lines. @param {string} name @param {string} command */
+export async function tap(name, command) {
+  return (await observe(name, command, ({ output }) => countTap(output))).tally
+}
+
+/** @param {string} output */
+export function countTap(output) {
+  const lines = output.split('\n').map(line => line.trim())
+  const skipped = lines.filter(line => /^ok .*# SKIP/.test(line)).length
+  return {
+    passed: lines.filter(line => /^ok /.test(line)).length - skipped,
+    failed: lines.filter(line => /^not ok /.test(line)).length,
+    skipped,
+  }
+}
+
+/** @param {string} file */
+function readIfThere(file) {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return undefined
+  }
+}
