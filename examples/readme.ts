@@ -7,7 +7,7 @@ await using box = await runtime.create({ image: process.argv[2] ?? 'alpine:3' })
 const { stdout } = await box.exec('sh', ['-c', 'echo "hello from $(uname -sr)"'])
 console.log(stdout.trim())
 
-const child = box.spawn('wc', ['-c'], { stdin: true })
+const child = box.spawn('wc', ['-c'])
 child.stdin.end('counted inside the box')
 for await (const chunk of child.stdout) process.stdout.write(chunk)
 

@@ -26,7 +26,7 @@ describe('output', () => {
   })
 
   it('streams while the command runs', async () => {
-    const child = box.spawn('sh', ['-c', 'echo one; read line; echo "two $line"'], { stdin: true })
+    const child = box.spawn('sh', ['-c', 'echo one; read line; echo "two $line"'])
     const chunks: string[] = []
     for await (const chunk of child.stdout) {
       chunks.push(String(chunk))

@@ -34,8 +34,8 @@ test('auto takes libkrun, on hardware virtualisation', async () => {
 })
 
 test('output and exit code are exact', async () => {
-  const result = await box.exec('sh', ['-c', 'echo out; echo err >&2; exit 7'])
-  assert.deepEqual({ ...result }, { exitCode: 7, signal: null, stdout: 'out\n', stderr: 'err\n' })
+  const { exitCode, signal, stdout, stderr } = await box.exec('sh', ['-c', 'echo out; echo err >&2; exit 7'])
+  assert.deepEqual({ exitCode, signal, stdout, stderr }, { exitCode: 7, signal: null, stdout: 'out\n', stderr: 'err\n' })
 })
 
 test('death by signal and a missing command are told', async () => {

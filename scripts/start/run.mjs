@@ -29,7 +29,7 @@ async function connect(box, [command = 'sh', ...args]) {
   const tty = stdin.isTTY && stdout.isTTY
   await box.start()
   const size = () => ({ cols: stdout.columns, rows: stdout.rows })
-  const child = box.spawn(command, args, { stdin: true, ...(tty ? { tty: size() } : {}) })
+  const child = box.spawn(command, args, tty ? { tty: size() } : {})
   const resize = () => void child.resize(size().cols, size().rows).catch(() => {})
   if (tty) {
     stdin.setRawMode(true)
