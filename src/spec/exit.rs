@@ -25,6 +25,8 @@ pub enum ShimExit {
     Engine = 69,
     /// The host process of an attached box is gone, so the box was ended.
     HostGone = 70,
+    /// SIGTERM or SIGINT told the shim to end the box at once.
+    Stopped = 71,
 }
 
 impl ShimExit {
@@ -44,6 +46,7 @@ impl ShimExit {
             68 => Self::Resource,
             69 => Self::Engine,
             70 => Self::HostGone,
+            71 => Self::Stopped,
             _ => return None,
         })
     }

@@ -1,0 +1,95 @@
+//! Ends the box when its host is gone or a signal says so. The host holds the other end of the shim's standard input;
+//! the kernel closes it when the host dies, however it dies. Started by `machine`.
+
+use std::{
+    os::fd::{AsFd, BorrowedFd},
+    process,
+    sync::{Arc, OnceLock},
+    thread,
+};
+
+use boxlite_spec::{ShimExit, ShimReport};
+use boxlite_vmm::Terminator;
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::{
+        signal::SigSet,
+        signalfd::{SfdFlags, SignalFd},
+    },
+    unistd::{alarm, read},
+};
+
+use crate::{process::ENDING, report};
+
+/// After this time the kernel ends a shim that could not end in order, say for a dead disk; QEMU goes with it.
+const DEADLINE_SECONDS: u32 = 1;
+
+/// The thread that watches.
+pub(crate) struct Lifeline(Arc<OnceLock<Terminator>>);
+
+impl Lifeline {
+    /// Starts to watch. A box that is not `attached` outlives its host and ends by signals only.
+    pub(crate) fn start(attached: bool) -> Result<Self, ShimReport> {
+        let fail = |what: String| report::new(ShimExit::Resource, format!("start the lifeline: {what}"));
+        let signals = SignalFd::with_flags(&ENDING.into_iter().collect::<SigSet>(), SfdFlags::SFD_CLOEXEC)
+            .map_err(|errno| fail(errno.to_string()))?;
+        let machine = Arc::new(OnceLock::new());
+        let watched = Arc::clone(&machine);
+        let watch = move || {
+            let cause = watch(attached, &signals);
+            end(cause, watched.get());
+        };
+        let thread = thread::Builder::new().name("lifeline".into()).spawn(watch);
+        thread.map_err(|error| fail(error.to_string()))?;
+        Ok(Self(machine))
+    }
+
+    /// From now on, there is a machine to end.
+    pub(crate) fn hold(&self, machine: Terminator) {
+        let _ = self.0.set(machine);
+    }
+}
+
+/// Returns when the box has to end, with the reason.
+fn watch(attached: bool, signals: &SignalFd) -> ShimReport {
+    let input = std::io::stdin();
+    loop {
+        let mut watched =
+            [PollFd::new(signals.as_fd(), PollFlags::POLLIN), PollFd::new(input.as_fd(), PollFlags::POLLIN)];
+        // Detached, only signals count.
+        let count = if attached { 2 } else { 1 };
+        match poll(&mut watched[..count], PollTimeout::NONE) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return report::new(ShimExit::Resource, format!("watch the lifeline: {errno}")),
+        }
+        if watched[0].any() == Some(true)
+            && let Ok(Some(signal)) = signals.read_signal()
+        {
+            return report::new(
+                ShimExit::Stopped,
+                format!("run machine: ended by signal {}", signal.ssi_signo),
+            );
+        }
+        if attached && watched[1].any() == Some(true) && at_end(input.as_fd()) {
+            return report::new(ShimExit::HostGone, "run machine: the host process is gone");
+        }
+    }
+}
+
+/// Whether the stream has reached its end; what it holds instead means nothing.
+fn at_end(stream: BorrowedFd<'_>) -> bool {
+    let mut ignored = [0; 512];
+    match read(stream, &mut ignored) {
+        Ok(count) => count == 0,
+        Err(errno) => !matches!(errno, Errno::EINTR | Errno::EAGAIN),
+    }
+}
+
+fn end(cause: ShimReport, machine: Option<&Terminator>) {
+    alarm::set(DEADLINE_SECONDS);
+    if let Some(machine) = machine {
+        machine.terminate();
+    }
+    process::exit(i32::from(report::write(&cause)));
+}

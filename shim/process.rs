@@ -1,0 +1,65 @@
+//! Makes the process fit to hold a hostile guest: a session of its own, nothing inherited but its three streams, no
+//! new privileges, no core dump. Called by `machine` before any thread is started.
+
+#![allow(unsafe_code, reason = "closing all descriptors is a raw system call")]
+
+use std::{ffi::CString, fs, path::Path};
+
+use boxlite_spec::{ShimExit, ShimReport};
+use nix::{
+    errno::Errno,
+    libc,
+    sys::{
+        prctl,
+        resource::{Resource, getrlimit, setrlimit},
+        signal::{SigSet, Signal},
+        stat::{Mode, umask},
+    },
+    unistd::{close, setsid},
+};
+
+use crate::report;
+
+/// The signals that end a box; `lifeline` receives them.
+pub(crate) const ENDING: [Signal; 3] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP];
+
+/// Settles the process for the box `id`.
+pub(crate) fn settle(id: &str) -> Result<(), ShimReport> {
+    let fail = |what: &str, errno: Errno| report::new(ShimExit::Resource, format!("{what}: {errno}"));
+    // The host's terminal signals its own group. Fails only for a process that leads one already.
+    let _ = setsid();
+    close_inherited();
+    prctl::set_no_new_privs().map_err(|errno| fail("set no_new_privs", errno))?;
+    // Neither ptrace nor a core file may read the guest's memory.
+    prctl::set_dumpable(false).map_err(|errno| fail("clear dumpable", errno))?;
+    setrlimit(Resource::RLIMIT_CORE, 0, 0).map_err(|errno| fail("forbid core files", errno))?;
+    let (_, most) =
+        getrlimit(Resource::RLIMIT_NOFILE).map_err(|errno| fail("read the limit of files", errno))?;
+    setrlimit(Resource::RLIMIT_NOFILE, most, most)
+        .map_err(|errno| fail("raise the limit of files", errno))?;
+    umask(Mode::from_bits_truncate(0o077));
+    // Inherited by every thread; QEMU's mask is emptied when it is started.
+    ENDING.into_iter().collect::<SigSet>().thread_block().map_err(|errno| fail("block signals", errno))?;
+    // The kernel keeps 15 bytes.
+    if let Ok(name) = CString::new(format!("boxlite-{id}")) {
+        prctl::set_name(&name).map_err(|errno| fail("set the process's name", errno))?;
+    }
+    Ok(())
+}
+
+/// Closes all but standard input, output and error. Node marks its descriptors close-on-exec, others may not.
+fn close_inherited() {
+    // SAFETY: at this point no value of this program owns a descriptor above 2.
+    let closed = unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) };
+    if closed == 0 {
+        return;
+    }
+    // Before Linux 5.9.
+    for entry in fs::read_dir(Path::new("/proc/self/fd")).into_iter().flatten().flatten() {
+        if let Some(fd) =
+            entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()).filter(|&fd| fd > 2)
+        {
+            let _ = close(fd);
+        }
+    }
+}

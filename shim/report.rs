@@ -1,0 +1,32 @@
+//! The shim's last words: a `ShimReport` as the last line on standard error. Called by every room that fails.
+
+use std::{io::Write as _, panic, process};
+
+use boxlite_spec::{ShimExit, ShimReport};
+use boxlite_vmm::Error;
+
+/// A report without a hint.
+pub(crate) fn new(exit: ShimExit, message: impl Into<String>) -> ShimReport {
+    ShimReport { exit, message: message.into(), hint: None }
+}
+
+/// What a VMM said, as a report.
+pub(crate) fn from_vmm(error: &Error) -> ShimReport {
+    ShimReport { exit: error.kind(), message: error.sentence(), hint: error.hint().map(str::to_owned) }
+}
+
+/// Writes the report and returns the exit status. Nobody may be reading any more, which changes nothing.
+pub(crate) fn write(report: &ShimReport) -> u8 {
+    if let Ok(line) = serde_json::to_string(report) {
+        let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
+    }
+    report.exit.code()
+}
+
+/// From here on, a panic, ours or libkrun's, is a report too, whatever thread it hits.
+pub(crate) fn catch_panics() {
+    panic::set_hook(Box::new(|info| {
+        let message = format!("panicked: {info}").replace('\n', " ");
+        process::exit(i32::from(write(&new(ShimExit::Engine, message))));
+    }));
+}

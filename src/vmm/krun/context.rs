@@ -1,0 +1,127 @@
+//! libkrun's C API with Rust's types. Each method is one call; a negative status is `-errno`. Called by `engine`.
+
+#![allow(unsafe_code, reason = "libkrun's functions take C strings")]
+
+use std::{
+    ffi::{CString, c_int},
+    os::{fd::RawFd, unix::ffi::OsStrExt},
+    path::Path,
+};
+
+use boxlite_spec::{DiskFormat, DiskSpec, ShimExit};
+use nix::errno::Errno;
+
+use crate::{Error, Result, error::Context as _};
+
+/// `KRUN_KERNEL_FORMAT_ELF` of libkrun.h.
+const KERNEL_FORMAT_ELF: u32 = 1;
+
+/// `KRUN_LOG_LEVEL_ERROR`, `KRUN_LOG_STYLE_NEVER` and `KRUN_LOG_OPTION_NO_ENV` of libkrun.h.
+const LOG: (u32, u32, u32) = (1, 2, 1);
+
+/// No `KRUN_TSI_HIJACK_*`: the guest can't make this process open network sockets.
+const NO_TSI: u32 = 0;
+
+/// Sends libkrun's errors to `fd`, which libkrun then owns.
+pub(super) fn log_errors_to(fd: RawFd) -> Result<()> {
+    let (level, style, options) = LOG;
+    // SAFETY: `fd` is open and the caller gives it away.
+    check("krun_init_log", unsafe { ::krun::krun_init_log(fd, level, style, options) })
+}
+
+/// One configuration of libkrun, turned into a machine by [`Context::start_enter`].
+pub(super) struct Context(u32);
+
+impl Context {
+    pub(super) fn new() -> Result<Self> {
+        let id = ::krun::krun_create_ctx();
+        check("krun_create_ctx", id)?;
+        Ok(Self(id.unsigned_abs()))
+    }
+
+    /// A machine with no devices but those that are added here. Balloon and entropy come with every libkrun machine.
+    pub(super) fn set_vm_config(&self, cpus: u8, memory_mib: u32) -> Result<()> {
+        check("krun_set_vm_config", ::krun::krun_set_vm_config(self.0, cpus, memory_mib))?;
+        check("krun_disable_implicit_init", ::krun::krun_disable_implicit_init(self.0))
+    }
+
+    /// Interrupt lines for more than eleven virtio devices.
+    pub(super) fn split_irqchip(&self) -> Result<()> {
+        check("krun_split_irqchip", ::krun::krun_split_irqchip(self.0, true))
+    }
+
+    pub(super) fn set_kernel(&self, kernel: &Path, initramfs: &Path, cmdline: &str) -> Result<()> {
+        let (kernel, initramfs, cmdline) =
+            (c_path(kernel)?, c_path(initramfs)?, c_string(cmdline.as_bytes())?);
+        // SAFETY: three C strings that outlive the call, which copies them.
+        check("krun_set_kernel", unsafe {
+            ::krun::krun_set_kernel(
+                self.0,
+                kernel.as_ptr(),
+                KERNEL_FORMAT_ELF,
+                initramfs.as_ptr(),
+                cmdline.as_ptr(),
+            )
+        })
+    }
+
+    /// A disk whose flushes reach the host's storage (`KRUN_SYNC_FULL` is the default on Linux).
+    pub(super) fn add_disk(&self, disk: &DiskSpec) -> Result<()> {
+        let (id, path) = (c_string(disk.id.as_bytes())?, c_path(&disk.path)?);
+        let format = match disk.format {
+            DiskFormat::Raw => 0,
+            DiskFormat::Qcow2 => 1,
+        };
+        // SAFETY: two C strings that outlive the call, which copies them.
+        check("krun_add_disk2", unsafe {
+            ::krun::krun_add_disk2(self.0, id.as_ptr(), path.as_ptr(), format, disk.read_only)
+        })
+    }
+
+    /// The vsock device, without the TSI that libkrun would turn on by itself where there is no network.
+    pub(super) fn add_vsock(&self) -> Result<()> {
+        check("krun_disable_implicit_vsock", ::krun::krun_disable_implicit_vsock(self.0))?;
+        check("krun_add_vsock", ::krun::krun_add_vsock(self.0, NO_TSI))
+    }
+
+    /// Joins vsock `port` and the Unix socket at `path`: with `listen`, the host connects to the guest.
+    pub(super) fn add_vsock_port(&self, port: u32, path: &Path, listen: bool) -> Result<()> {
+        let path = c_path(path)?;
+        // SAFETY: a C string that outlives the call, which copies it.
+        check("krun_add_vsock_port2", unsafe {
+            ::krun::krun_add_vsock_port2(self.0, port, path.as_ptr(), listen)
+        })
+    }
+
+    /// Sends the guest's console (hvc0) to `path`, opened when the machine starts. It has no input.
+    pub(super) fn set_console_output(&self, path: &Path) -> Result<()> {
+        let path = c_path(path)?;
+        // SAFETY: a C string that outlives the call, which copies it.
+        check("krun_set_console_output", unsafe { ::krun::krun_set_console_output(self.0, path.as_ptr()) })
+    }
+
+    /// Runs the machine. Returns only when it could not be made; a machine that ran ends in `_exit`.
+    pub(super) fn start_enter(self) -> Errno {
+        Errno::from_raw(::krun::krun_start_enter(self.0).wrapping_neg())
+    }
+}
+
+fn check(call: &str, status: c_int) -> Result<()> {
+    if status >= 0 {
+        return Ok(());
+    }
+    Err(Error::new(ShimExit::Engine, format!("call {call}"))
+        .with_source(Errno::from_raw(status.wrapping_neg())))
+}
+
+fn c_path(path: &Path) -> Result<CString> {
+    c_string(path.as_os_str().as_bytes())
+}
+
+fn c_string(bytes: &[u8]) -> Result<CString> {
+    CString::new(bytes).context(
+        ShimExit::BadSpec,
+        "pass to libkrun",
+        String::from_utf8_lossy(bytes).escape_debug(),
+    )
+}

@@ -1,0 +1,117 @@
+//! Makes a libkrun machine from a spec and enters it. Called by the shim through `Vmm`.
+
+use std::{
+    ffi::c_int,
+    os::fd::{AsRawFd, OwnedFd},
+    path::PathBuf,
+    sync::mpsc,
+    thread,
+};
+
+use boxlite_spec::{InstanceSpec, ShimExit};
+use nix::errno::Errno;
+
+use super::{cmdline::guest_cmdline, context::Context, exit, kvm_problem, log::Log};
+use crate::{
+    Error, Result, Terminator, Vmm, VmmInstance,
+    console::Console,
+    error::Context as _,
+    host::ThisHost,
+    parts, socket,
+    transport::{GRPC, READY_PORT},
+    vmm::Machine,
+};
+
+/// Interrupt lines 5 to 15 (krun-arch, x86_64/layout.rs), less those of balloon, entropy, console and vsock.
+const DISKS_WITHOUT_SPLIT_IRQCHIP: usize = 11 - 4;
+
+/// libkrun as a [`Vmm`].
+pub(crate) struct Krun;
+
+impl Vmm for Krun {
+    fn create(&mut self, spec: InstanceSpec) -> Result<VmmInstance> {
+        parts::check(&spec)?;
+        socket::clear(&spec.transport.portal)?;
+        let (console, console_input) = Console::open(&spec.console)?;
+        let log = Log::open()?;
+        let context = configure(&spec, &console_input)?;
+        let machine = KrunMachine { context, log, _console_input: console_input };
+        Ok(VmmInstance::new(machine, Terminator::new(spec.transport.portal, console)))
+    }
+}
+
+fn configure(spec: &InstanceSpec, console: &OwnedFd) -> Result<Context> {
+    let context = Context::new()?;
+    context.set_vm_config(spec.cpus, spec.memory_mib)?;
+    context.set_kernel(&spec.kernel, &spec.initramfs, &guest_cmdline())?;
+    if spec.disks.len() > DISKS_WITHOUT_SPLIT_IRQCHIP {
+        context.split_irqchip()?;
+    }
+    for disk in &spec.disks {
+        context.add_disk(disk)?;
+    }
+    context.add_vsock()?;
+    context.add_vsock_port(GRPC, &spec.transport.portal, true)?;
+    context.add_vsock_port(READY_PORT, &spec.transport.ready, false)?;
+    // libkrun wants a path; this one names our pipe.
+    context.set_console_output(&PathBuf::from(format!("/proc/self/fd/{}", console.as_raw_fd())))?;
+    Ok(context)
+}
+
+struct KrunMachine {
+    context: Context,
+    log: Log,
+    _console_input: OwnedFd,
+}
+
+/// How libkrun let go of its thread.
+enum Ended {
+    /// The machine could not be made.
+    NotStarted(Errno),
+    /// The machine ran and ended with a status of libkrun's.
+    Exited(c_int),
+}
+
+impl Machine for KrunMachine {
+    fn enter(self: Box<Self>) -> Result<()> {
+        let Self { context, mut log, _console_input } = *self;
+        let failed = match run(context)? {
+            // FC_EXIT_CODE_OK of krun-vmm: the guest reset, through the keyboard controller or a triple fault.
+            Ended::Exited(0) => return Ok(()),
+            Ended::Exited(status) => {
+                Error::new(ShimExit::Engine, format!("run machine: libkrun ended with {status}"))
+            }
+            Ended::NotStarted(errno) => Error::new(ShimExit::Engine, format!("start machine: {errno}")),
+        };
+        let failed = match log.last_words() {
+            Some(words) => failed.with_source(words),
+            None => failed,
+        };
+        Err(match kvm_problem(&ThisHost) {
+            Some(problem) => Error::new(ShimExit::EngineUnavailable, problem.message)
+                .with_source(failed)
+                .with_hint(problem.remedy),
+            None => failed,
+        })
+    }
+}
+
+/// libkrun renames the thread that it runs on and never gives it back, so it gets one of its own.
+fn run(context: Context) -> Result<Ended> {
+    let (ended, end) = mpsc::channel();
+    let (exited, exit) = mpsc::channel();
+    let machine = move || {
+        exit::capture(exited);
+        let _ = ended.send(context.start_enter());
+    };
+    thread::Builder::new().name("krun".into()).spawn(machine).context(
+        ShimExit::Resource,
+        "start a thread",
+        "for the machine",
+    )?;
+    // The exit's sender goes with the thread, and so does the other: the first to be sent or dropped decides.
+    match exit.recv() {
+        Ok(status) => Ok(Ended::Exited(status)),
+        Err(_) => Ok(Ended::NotStarted(end.recv().unwrap_or(Errno::UnknownErrno))),
+    }
+}

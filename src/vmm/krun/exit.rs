@@ -1,0 +1,37 @@
+//! Takes the process back from libkrun. When the guest ends, libkrun calls `_exit` (krun-vmm, `Vmm::stop`), past every
+//! handler that could complete the console or remove a socket. The definition here stands in for libc's at link time:
+//! on libkrun's thread it hands the status to whoever entered the machine; everywhere else it is `_exit`.
+//!
+//! Called by libkrun; listened to by `engine`.
+
+#![allow(unsafe_code, reason = "a symbol of libc is replaced")]
+
+use std::{cell::RefCell, ffi::c_int, sync::mpsc::Sender, thread};
+
+use nix::libc;
+
+thread_local! {
+    static HANDLER: RefCell<Option<Sender<c_int>>> = const { RefCell::new(None) };
+}
+
+/// From now on, this thread's `_exit` sends its status to `handler` instead of ending the process.
+pub(super) fn capture(handler: Sender<c_int>) {
+    HANDLER.with(|slot| *slot.borrow_mut() = Some(handler));
+}
+
+/// `_exit` of POSIX, but on a thread that called [`capture`].
+// SAFETY: the name belongs to libc; this has the signature and, outside captured threads, the effect of libc's own.
+#[unsafe(no_mangle)]
+extern "C" fn _exit(status: c_int) -> ! {
+    let handler = HANDLER.try_with(|slot| slot.borrow_mut().take()).ok().flatten();
+    if handler.is_some_and(|handler| handler.send(status).is_ok()) {
+        // libkrun holds its locks in here and its virtual CPUs are stopped: nothing of it may run on.
+        loop {
+            thread::park();
+        }
+    }
+    loop {
+        // SAFETY: ends every thread of the process at once, as _exit(2) does; touches no memory.
+        unsafe { libc::syscall(libc::SYS_exit_group, status) };
+    }
+}

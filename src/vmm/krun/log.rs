@@ -1,0 +1,62 @@
+//! What libkrun says when it fails: an errno through its API, the reason only in its log. Made by `engine`.
+
+use std::{
+    fs::File,
+    io::Read,
+    os::fd::{AsRawFd, IntoRawFd},
+};
+
+use boxlite_spec::ShimExit;
+use nix::{fcntl::OFlag, unistd::pipe2};
+
+use crate::{Result, error::Context as _};
+
+use super::context;
+
+/// libkrun's log at level error, in a pipe that nobody reads before the end. When it is full, the rest is lost: a
+/// guest that provokes errors without end costs 64 KiB.
+pub(super) struct Log(File);
+
+impl Log {
+    /// Opens the log; once in a process.
+    pub(super) fn open() -> Result<Self> {
+        let (reader, writer) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).context(
+            ShimExit::Resource,
+            "make a pipe",
+            "for libkrun's log",
+        )?;
+        context::log_errors_to(writer.as_raw_fd())?;
+        // libkrun owns it from here.
+        let _ = writer.into_raw_fd();
+        Ok(Self(reader.into()))
+    }
+
+    /// The last message, without time and level.
+    pub(super) fn last_words(&mut self) -> Option<String> {
+        let mut text = Vec::new();
+        // Ends with EAGAIN: the writer stays open.
+        let _ = self.0.read_to_end(&mut text);
+        let text = String::from_utf8_lossy(&text);
+        let line = text.lines().rev().find(|line| !line.trim().is_empty())?;
+        Some(message(line).to_owned())
+    }
+}
+
+/// `[2026-01-01T00:00:00.000000Z ERROR krun] message`
+fn message(line: &str) -> &str {
+    line.split_once("] ").filter(|(head, _)| head.starts_with('[')).map_or(line, |(_, message)| message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::message;
+
+    #[test]
+    fn a_log_line_is_stripped_to_its_message() {
+        assert_eq!(
+            message("[2026-01-01T00:00:00.000000Z ERROR krun] Building the microVM failed: X[1]"),
+            "Building the microVM failed: X[1]"
+        );
+        assert_eq!(message("no head"), "no head");
+    }
+}

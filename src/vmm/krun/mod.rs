@@ -1,0 +1,11 @@
+//! libkrun, linked into this process, on `/dev/kvm`. Chosen by `VmmFactory`.
+
+mod cmdline;
+mod context;
+mod engine;
+mod exit;
+mod log;
+mod probe;
+
+pub(crate) use engine::Krun;
+pub(crate) use probe::{kvm_problem, probe};

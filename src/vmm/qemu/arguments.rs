@@ -1,0 +1,207 @@
+//! QEMU's arguments: the machine, as data. Called by `engine`.
+
+use std::os::fd::RawFd;
+
+use boxlite_spec::{DiskFormat, DiskSpec, InstanceSpec};
+use serde_json::json;
+
+use super::cmdline::guest_cmdline;
+use crate::transport::SERIAL_NAME;
+
+/// How much translated code QEMU keeps under emulation, in MiB; its default of up to 1 GiB would count as the box's.
+const TRANSLATION_MIB: u32 = 128;
+
+/// Descriptors that QEMU inherits.
+pub(super) struct Inherited {
+    /// The serial port's other end, a stream socket.
+    pub(super) serial: RawFd,
+    /// The console's pipe.
+    pub(super) console: RawFd,
+}
+
+/// The whole list, without the program. `kvm` says whether `/dev/kvm` works: QEMU itself would find out too late.
+pub(super) fn arguments(spec: &InstanceSpec, kvm: bool, inherited: &Inherited) -> Vec<String> {
+    let mut list = machine(spec);
+    list.extend(accelerators(kvm));
+    list.extend(boot(spec));
+    list.extend(console(inherited));
+    list.extend(spec.disks.iter().enumerate().flat_map(|(index, disk)| block_device(index, disk)));
+    list.extend(portal(inherited));
+    list
+}
+
+fn machine(spec: &InstanceSpec) -> Vec<String> {
+    strings(&[
+        "-name",
+        &format!("boxlite-{}", spec.box_id),
+        // Nothing but what is named here: no configuration file, no default device, no monitor, no window.
+        "-no-user-config",
+        "-nodefaults",
+        "-display",
+        "none",
+        // A guest that resets is a box that ends.
+        "-no-reboot",
+        "-sandbox",
+        "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+        // PIT and PIC stay: the kernel calibrates its clock against them under emulation.
+        "-machine",
+        "microvm,acpi=off,x-option-roms=off,isa-serial=on,pit=on,pic=on",
+        // The host's own processor with KVM, all that can be emulated without.
+        "-cpu",
+        "max",
+        "-smp",
+        &spec.cpus.to_string(),
+        "-m",
+        &format!("{}M", spec.memory_mib),
+    ])
+}
+
+/// QEMU takes the first that it has and that starts.
+fn accelerators(kvm: bool) -> Vec<String> {
+    let emulation = format!("tcg,thread=multi,tb-size={TRANSLATION_MIB}");
+    let list = ["-accel", "kvm", "-accel", &emulation];
+    strings(if kvm { &list } else { &list[2..] })
+}
+
+fn boot(spec: &InstanceSpec) -> Vec<String> {
+    strings(&[
+        "-kernel",
+        &spec.kernel.to_string_lossy(),
+        "-initrd",
+        &spec.initramfs.to_string_lossy(),
+        "-append",
+        &guest_cmdline(),
+        "-device",
+        "virtio-rng-device",
+        // Pages that the guest frees go back to the host.
+        "-device",
+        "virtio-balloon-device,free-page-reporting=on",
+    ])
+}
+
+/// `append`, or QEMU truncates, which a pipe refuses.
+fn console(inherited: &Inherited) -> Vec<String> {
+    strings(&[
+        "-add-fd",
+        &format!("fd={},set=1", inherited.console),
+        "-chardev",
+        "file,id=console,path=/dev/fdset/1,append=on",
+        "-serial",
+        "chardev:console",
+    ])
+}
+
+/// Guest writes reach the host's page cache, guest flushes its storage; discarded blocks leave the file.
+fn block_device(index: usize, disk: &DiskSpec) -> Vec<String> {
+    let file = json!({
+        "driver": "file",
+        "filename": disk.path.to_string_lossy(),
+        "aio": "threads",
+        "discard": "unmap",
+        "read-only": disk.read_only,
+        "cache": { "direct": false, "no-flush": false },
+    });
+    let node = json!({
+        "driver": match disk.format { DiskFormat::Raw => "raw", DiskFormat::Qcow2 => "qcow2" },
+        "node-name": format!("disk{index}"),
+        "discard": "unmap",
+        "read-only": disk.read_only,
+        "file": file,
+    });
+    let device = format!("virtio-blk-device,drive=disk{index},serial={}", disk.id);
+    strings(&["-blockdev", &node.to_string(), "-device", &device])
+}
+
+fn portal(inherited: &Inherited) -> Vec<String> {
+    strings(&[
+        "-device",
+        "virtio-serial-device,max_ports=2",
+        "-chardev",
+        &format!("socket,id=portal,fd={}", inherited.serial),
+        "-device",
+        &format!("virtserialport,chardev=portal,name={SERIAL_NAME}"),
+    ])
+}
+
+fn strings(list: &[&str]) -> Vec<String> {
+    list.iter().map(ToString::to_string).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::parts::tests::spec;
+
+    #[test]
+    fn the_whole_list_is_reviewed_here() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = arguments(&spec(folder.path()), true, &Inherited { serial: 5, console: 6 });
+        let list = list.join("\n").replace(&folder.path().display().to_string(), "DIR");
+        assert_eq!(
+            list.lines().collect::<Vec<_>>(),
+            [
+                "-name",
+                "boxlite-b1",
+                "-no-user-config",
+                "-nodefaults",
+                "-display",
+                "none",
+                "-no-reboot",
+                "-sandbox",
+                "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+                "-machine",
+                "microvm,acpi=off,x-option-roms=off,isa-serial=on,pit=on,pic=on",
+                "-cpu",
+                "max",
+                "-smp",
+                "2",
+                "-m",
+                "512M",
+                "-accel",
+                "kvm",
+                "-accel",
+                "tcg,thread=multi,tb-size=128",
+                "-kernel",
+                "DIR/vmlinux",
+                "-initrd",
+                "DIR/initramfs.cpio",
+                "-append",
+                &guest_cmdline(),
+                "-device",
+                "virtio-rng-device",
+                "-device",
+                "virtio-balloon-device,free-page-reporting=on",
+                "-add-fd",
+                "fd=6,set=1",
+                "-chardev",
+                "file,id=console,path=/dev/fdset/1,append=on",
+                "-serial",
+                "chardev:console",
+                "-blockdev",
+                r#"{"discard":"unmap","driver":"qcow2","file":{"aio":"threads","cache":{"direct":false,"no-flush":false},"discard":"unmap","driver":"file","filename":"DIR/disk.qcow2","read-only":false},"node-name":"disk0","read-only":false}"#,
+                "-device",
+                "virtio-blk-device,drive=disk0,serial=root",
+                "-device",
+                "virtio-serial-device,max_ports=2",
+                "-chardev",
+                "socket,id=portal,fd=5",
+                "-device",
+                "virtserialport,chardev=portal,name=boxlite.portal",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_path_is_never_read_as_an_option() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut spec = spec(folder.path());
+        spec.disks[0].path = Path::new("/x,driver=nbd/\"quoted\"").into();
+        let list = arguments(&spec, false, &Inherited { serial: 5, console: 6 });
+        let node = list.iter().find(|argument| argument.starts_with('{')).unwrap();
+        assert!(!list.contains(&"kvm".to_owned()));
+        let node: serde_json::Value = serde_json::from_str(node).unwrap();
+        assert_eq!(node["file"]["filename"], "/x,driver=nbd/\"quoted\"");
+    }
+}

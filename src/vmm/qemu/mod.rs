@@ -1,0 +1,13 @@
+//! QEMU as a child of this process: with KVM where there is one, by software emulation anywhere else. Chosen by
+//! `VmmFactory`. The machine is `microvm`, whose devices are virtio over MMIO, as libkrun's are.
+
+mod arguments;
+mod child;
+mod cmdline;
+mod engine;
+mod probe;
+mod relay;
+mod version;
+
+pub(crate) use engine::Qemu;
+pub(crate) use probe::probe;
