@@ -59,7 +59,7 @@ export function passThrough(command, args, options = {}) {
   })
 }
 
-/** @param {number | null} code @param {NodeJS.Signals | null} signal */
+/** An ending as a shell tells it. @param {number | null} code @param {string | null} signal */
 export function statusOf(code, signal) {
-  return code ?? 128 + (signal ? constants.signals[signal] : 0)
+  return code ?? 128 + (constants.signals[/** @type {NodeJS.Signals} */ (signal)] ?? 0)
 }

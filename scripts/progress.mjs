@@ -24,7 +24,7 @@ export function say(text) {
  */
 export async function step(name, work) {
   const start = performance.now()
-  const label = `  ${name.padEnd(12)}`
+  const label = `  ${name.padEnd(14)}`
   let latest = ''
   const show = () => {
     const took = seconds(performance.now() - start)

@@ -35,7 +35,10 @@ test('auto takes libkrun, on hardware virtualisation', async () => {
 
 test('output and exit code are exact', async () => {
   const { exitCode, signal, stdout, stderr } = await box.exec('sh', ['-c', 'echo out; echo err >&2; exit 7'])
-  assert.deepEqual({ exitCode, signal, stdout, stderr }, { exitCode: 7, signal: null, stdout: 'out\n', stderr: 'err\n' })
+  assert.deepEqual(
+    { exitCode, signal, stdout, stderr },
+    { exitCode: 7, signal: null, stdout: 'out\n', stderr: 'err\n' },
+  )
 })
 
 test('death by signal and a missing command are told', async () => {
