@@ -1,0 +1,552 @@
+// Made from lib/ by `npm run build:types`: change that instead.
+import { Readable, Writable } from 'node:stream';
+
+/** What is special about one registry. */
+export interface RegistryOptions {
+	/** Its host, with the port if it has one: `127.0.0.1:5000`. */
+	host: string;
+	/** Speak plain HTTP instead of HTTPS. Default: `false`. */
+	http?: boolean;
+}
+/** How to open a runtime. */
+export interface RuntimeOptions {
+	/** The folder where boxes and images live. Default: `$BOXLITE_HOME`, else `~/.boxlite`. */
+	home?: string;
+	/**
+	 * Which engine runs boxes. `'auto'` takes libkrun where hardware virtualisation can really be used and QEMU elsewhere.
+	 * Default: `$BOXLITE_ENGINE`, else `'auto'`.
+	 */
+	engine?: "auto" | "krun" | "qemu";
+	/** What is special about some registries. Default: none, and all speak HTTPS. */
+	registries?: RegistryOptions[];
+}
+/** How to make a box. */
+export interface BoxOptions {
+	/** An image: a registry reference such as `alpine:3`, or the path of an OCI layout folder. */
+	image: string;
+	/**
+	 * A name, unique among the boxes of a home: 1 to 63 letters, digits, `_`, `.` and `-`, the first a letter or digit.
+	 * A box with a name outlives `await using`; one without does not. Default: none.
+	 */
+	name?: string;
+	/** Virtual CPUs, 1 to 32. Default: 1. */
+	cpus?: number;
+	/** Memory in MiB, 128 to 1 048 576. Default: 512. */
+	memoryMib?: number;
+	/** Environment of every execution, over the image's. Default: none. */
+	env?: Record<string, string | undefined>;
+	/** Working directory of every execution. Default: the image's, else `/`. */
+	workdir?: string;
+	/** User of every execution: `'name'`, `'uid'`, `'name:group'`, `'uid:gid'` or a uid. Default: the image's, else root. */
+	user?: string | number;
+	/** Host name inside the box. Default: the box's name, else its id. */
+	hostname?: string;
+}
+/** How to run a command; for `box.spawn`. */
+export interface SpawnOptions {
+	/** Working directory. Default: the box's. */
+	cwd?: string;
+	/** Environment, over the box's. A variable that is `undefined` is left out. Default: none. */
+	env?: Record<string, string | undefined>;
+	/** `'name'`, `'uid'`, `'name:group'`, `'uid:gid'` or a uid. Default: the box's user. */
+	user?: string | number;
+	/** Give the process a terminal: `true` is 80 by 24. Its standard error then arrives in `stdout`. Default: `false`. */
+	tty?: boolean | {
+		cols: number;
+		rows: number;
+	};
+	/**
+	 * Standard input. A string or bytes are written and the input then closed, a stream or (async) iterable is read to its
+	 * end, `'none'` is `/dev/null`. Default: of `spawn` what you write to `execution.stdin`, of `exec` `'none'`.
+	 *
+	 * The string `'none'` itself can be sent as bytes: `Buffer.from('none')`.
+	 */
+	stdin?: "none" | (string & {}) | Uint8Array | Readable | AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>;
+	/**
+	 * Milliseconds that the process may run, counted from its start inside the box; then it gets SIGTERM, and SIGKILL two
+	 * seconds later. 0 is for ever. Default: 0.
+	 */
+	timeoutMs?: number;
+	/** Ends the process group with SIGKILL and rejects with the code `ABORTED`. Default: none. */
+	signal?: AbortSignal;
+}
+/** How to run a command and collect its output; for `box.exec` and `box.sh`. */
+export interface ExecOptions extends SpawnOptions {
+	/** Reject with the code `EXEC_NON_ZERO` unless the exit code is 0. Default: `false`. */
+	check?: boolean;
+	/** `'utf8'` collects strings, `'buffer'` bytes. Default: `'utf8'`. */
+	encoding?: "utf8" | "buffer";
+	/**
+	 * The most bytes to collect of each of stdout and stderr. One more ends the process and rejects with the code
+	 * `EXEC_MAX_BUFFER`. Default: 67 108 864 (64 MiB).
+	 */
+	maxBuffer?: number;
+}
+/** How to stop a box. */
+export interface StopOptions {
+	/** Milliseconds that its processes get to end by themselves. Default: the runtime's, a few seconds. */
+	timeoutMs?: number;
+}
+/** How to remove a box. */
+export interface RemoveOptions {
+	/** Remove it even if it runs. Default: `false`. */
+	force?: boolean;
+}
+/** How to pull an image. */
+export interface PullOptions {
+	/** `'missing'` asks the registry only if the image is not in the cache. Default: `'missing'`. */
+	policy?: "missing" | "always" | "never";
+}
+declare const CODES: {
+	readonly INVALID_ARGUMENT: "InvalidArgumentError";
+	readonly HOME_LOCKED: "RuntimeError";
+	readonly RUNTIME_CLOSED: "RuntimeError";
+	readonly PART_MISSING: "RuntimeError";
+	readonly BOX_NOT_FOUND: "BoxError";
+	readonly BOX_NAME_TAKEN: "BoxError";
+	readonly BOX_STATE: "BoxError";
+	readonly BOX_REMOVED: "BoxError";
+	readonly IMAGE_REFERENCE: "ImageError";
+	readonly IMAGE_NOT_FOUND: "ImageError";
+	readonly IMAGE_NOT_CACHED: "ImageError";
+	readonly IMAGE_UNAUTHORIZED: "ImageError";
+	readonly IMAGE_PLATFORM: "ImageError";
+	readonly IMAGE_DIGEST_MISMATCH: "ImageError";
+	readonly IMAGE_CORRUPT: "ImageError";
+	readonly IMAGE_TOO_LARGE: "ImageError";
+	readonly IMAGE_UNSUPPORTED: "ImageError";
+	readonly IMAGE_CANCELLED: "ImageError";
+	readonly REGISTRY_UNREACHABLE: "ImageError";
+	readonly REGISTRY_FAILED: "ImageError";
+	readonly REGISTRY_RATE_LIMITED: "ImageError";
+	readonly STORAGE_FULL: "StorageError";
+	readonly STORAGE_IO: "StorageError";
+	readonly STORAGE_CORRUPT: "StorageError";
+	readonly ENGINE_UNSUPPORTED: "UnsupportedEngineError";
+	readonly ENGINE_FAILED: "EngineError";
+	readonly GUEST_FAILED: "EngineError";
+	readonly GUEST_TIMEOUT: "EngineError";
+	readonly PORTAL_LOST: "PortalError";
+	readonly RPC: "PortalError";
+	readonly COMMAND_NOT_FOUND: "ExecutionError";
+	readonly COMMAND_NOT_EXECUTABLE: "ExecutionError";
+	readonly EXEC_CWD: "ExecutionError";
+	readonly EXEC_USER: "ExecutionError";
+	readonly EXEC_FAILED: "ExecutionError";
+	readonly EXEC_NOT_FOUND: "ExecutionError";
+	readonly EXEC_TIMEOUT: "ExecutionError";
+	readonly EXEC_NON_ZERO: "ExecutionError";
+	readonly EXEC_MAX_BUFFER: "ExecutionError";
+	readonly ABORTED: "ExecutionError";
+	readonly INTERNAL: "InternalError";
+};
+/** What went wrong, for programs to match on. Codes are stable: they are never renamed. */
+export type ErrorCode = keyof typeof CODES;
+/** A stage of the way from an image's name to a running container. */
+export type Stage = "image" | "rootfs" | "disk" | "spawn" | "ready" | "guest" | "container";
+/** What a {@link BoxliteError} carries besides its code and message. */
+export interface ErrorDetails {
+	/** What to do about it. */
+	hint?: string | undefined;
+	/** The stage of a box's start that failed. */
+	stage?: Stage | undefined;
+	/** What caused it. */
+	cause?: unknown;
+}
+/**
+ * Every error of this package. `message` says what was tried and what came of it, `code` is for programs, `hint` says what
+ * to do about it, and `cause` leads to what lies beneath.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await runtime.get('web')
+ * } catch (error) {
+ *   if (error instanceof BoxliteError && error.code === 'BOX_NOT_FOUND') await runtime.create({ image, name: 'web' })
+ *   else throw error
+ * }
+ * ```
+ */
+export declare class BoxliteError extends Error {
+	/** What went wrong, for programs to match on. */
+	readonly code: ErrorCode;
+	/** What to do about it; absent where nothing is known. */
+	readonly hint?: string;
+	/** The stage of a box's start that failed; absent elsewhere. */
+	readonly stage?: Stage;
+	constructor(code: ErrorCode, message: string, details?: ErrorDetails);
+	/** `Class [CODE]: message`, with the hint on a second line. */
+	toString(): string;
+}
+/** An option or argument has the wrong type, or a value outside its range. */
+export declare class InvalidArgumentError extends BoxliteError {
+	constructor(message: string, details?: ErrorDetails);
+}
+/** The runtime could not be opened, is closed, or misses one of its parts. */
+export declare class RuntimeError extends BoxliteError {
+}
+/** A box is not there, or is in no state for what was asked. */
+export declare class BoxError extends BoxliteError {
+}
+/** An image could not be found, fetched, verified or used. */
+export declare class ImageError extends BoxliteError {
+}
+/** The host's disk is full, refuses, or holds damaged files. */
+export declare class StorageError extends BoxliteError {
+}
+/** This machine can't run the engine. `Runtime.doctor()` says why, with a remedy for each reason. */
+export declare class UnsupportedEngineError extends BoxliteError {
+}
+/** The engine failed, or the guest did not come up. */
+export declare class EngineError extends BoxliteError {
+}
+/** The connection to the guest was lost or broke the protocol. */
+export declare class PortalError extends BoxliteError {
+}
+/** What is known of the execution that an {@link ExecutionError} is about. */
+export interface ExecutionDetails extends ErrorDetails {
+	exitCode?: number | null;
+	signal?: string | null;
+	stdout?: string | Buffer;
+	stderr?: string | Buffer;
+}
+/**
+ * A command could not be started, or ended as its options don't allow. Of an `exec` that was under way it carries the
+ * output so far. With the code `ABORTED` its `name` is `AbortError`, as everywhere in Node.
+ */
+export declare class ExecutionError extends BoxliteError {
+	/** The exit code, where the process ended by itself; `null` where a signal ended it. */
+	readonly exitCode?: number | null;
+	/** The signal that ended it, such as `SIGKILL`. */
+	readonly signal?: string | null;
+	/** What `exec` had collected of standard output. */
+	readonly stdout?: string | Buffer;
+	/** What `exec` had collected of standard error. */
+	readonly stderr?: string | Buffer;
+	constructor(code: ErrorCode, message: string, details?: ExecutionDetails);
+}
+/** A bug in boxlite; please report it. */
+export declare class InternalError extends BoxliteError {
+}
+/** How a process ended. */
+export interface ExitStatus {
+	/** The exit code; `null` where a signal ended it. */
+	exitCode: number | null;
+	/** The signal that ended it, such as `'SIGKILL'`; `null` where it exited by itself. */
+	signal: string | null;
+	/** Whether it was ended for running longer than `timeoutMs`. */
+	timedOut: boolean;
+	/** Whether the kernel of the box ended it for want of memory. */
+	oomKilled: boolean;
+}
+/** What happens in an execution, in the order in which it happened; `exit` is the last. */
+export type ExecEvent = {
+	type: "stdout";
+	data: Buffer;
+} | {
+	type: "stderr";
+	data: Buffer;
+} | ({
+	type: "exit";
+} & ExitStatus);
+/**
+ * A process in a box. Read its output either through `stdout` and `stderr` or by iterating the execution itself, which
+ * yields events in the order in which they happened.
+ *
+ * - **Back-pressure.** While a stream that you read is full (1 MiB and one batch of 256 KiB) the process is held back, and
+ *   nothing is lost. Both streams come in one order, so pausing one of them holds back the other.
+ * - **Streams you don't read.** As long as nobody reads or waits, 1 MiB is kept and the process is held back. Once you call
+ *   {@link Execution.wait | wait()} or read the other stream, an unread stream never blocks the process: its first 1 MiB is
+ *   kept and the rest dropped. Reading it after that yields what was kept and then an `EXEC_MAX_BUFFER` error, never a gap.
+ * - **Failures.** A process that can't be started, or a lost connection, rejects `started` and `wait()` and is an `error`
+ *   event of each stream that has a listener for it. Handling one of them is enough.
+ * - A live execution keeps the program alive, as a child process does.
+ *
+ * @example
+ * ```ts
+ * const child = box.spawn('sort')
+ * child.stdin.end('b\na\n')
+ * for await (const chunk of child.stdout) process.stdout.write(chunk)
+ * const { exitCode } = await child.wait()
+ * ```
+ */
+export declare class Execution implements AsyncDisposable, AsyncIterable<ExecEvent> {
+	#private;
+	/** What the process reads. A write completes when there is room for more; `end()` is its end of file. */
+	readonly stdin: Writable;
+	private constructor();
+	/** What the process writes to standard output (with a terminal, to standard error too), as bytes. */
+	get stdout(): Readable;
+	/** What the process writes to standard error, as bytes. */
+	get stderr(): Readable;
+	/** The execution's identity in its box; `undefined` until {@link Execution.started | started}. */
+	get id(): string | undefined;
+	/** The process's number inside the box; `undefined` until {@link Execution.started | started}. */
+	get pid(): number | undefined;
+	/**
+	 * Resolves when the process runs; the box is started first if need be. Rejects with `COMMAND_NOT_FOUND`,
+	 * `COMMAND_NOT_EXECUTABLE`, `EXEC_CWD`, `EXEC_USER`, `ABORTED`, or what kept the box from starting.
+	 */
+	get started(): Promise<void>;
+	/**
+	 * Resolves when the process has ended and each stream that you read has handed over everything. Call it as often as you
+	 * like, also after the end. A stream that you began to read and paused holds it back.
+	 *
+	 * Rejects as `started` does, with `ABORTED`, and with `PORTAL_LOST` if the connection breaks. A `timeoutMs` that was
+	 * exceeded does not reject: `timedOut` says so.
+	 */
+	wait(): Promise<ExitStatus>;
+	/**
+	 * Sends a signal to the process and all of its group, once it has started.
+	 *
+	 * @param signal - a name such as `'SIGINT'`, or a number. Default: `'SIGTERM'`.
+	 * @returns `false` if the process had ended.
+	 */
+	kill(signal?: string | number): Promise<boolean>;
+	/** Sets the size of the terminal, in characters, 1 to 65 535 each. Only for an execution with `tty`. */
+	resize(cols: number, rows: number): Promise<void>;
+	/** The events in the order in which they happened. Leaving the loop drops the output that follows. */
+	[Symbol.asyncIterator](): AsyncGenerator<ExecEvent, void, undefined>;
+	/** Ends the process with SIGKILL if it still runs, and waits until it has gone. Never rejects. */
+	[Symbol.asyncDispose](): Promise<void>;
+}
+/** What came of a command. `T` is `string`, or `Buffer` with `encoding: 'buffer'`. */
+export interface ExecResult<T extends string | Buffer = string> {
+	/** The exit code; `null` where a signal ended the process. */
+	exitCode: number | null;
+	/** The signal that ended the process, such as `'SIGKILL'`; `null` where it exited by itself. */
+	signal: string | null;
+	/** Whether the kernel of the box ended the process for want of memory. */
+	oomKilled: boolean;
+	/** All of its standard output (with a terminal, of its standard error too). */
+	stdout: T;
+	/** All of its standard error. */
+	stderr: T;
+}
+/** Where a box stands in its life. */
+export type BoxState = "created" | "starting" | "running" | "stopping" | "stopped" | "failed";
+/** What runs a box: libkrun or QEMU. */
+export type Engine = "krun" | "qemu";
+/** What is known of a box at one moment. */
+export interface BoxInfo {
+	/** The box's identity. */
+	id: string;
+	/** The name that it was given, else `null`. */
+	name: string | null;
+	/** Its image, as it was given. */
+	image: string;
+	/** The digest of the image's manifest; `null` until the box was started for the first time. */
+	imageDigest: string | null;
+	/** Where it stands in its life. */
+	state: BoxState;
+	/** The engine that runs it, or ran it last; `null` until then. */
+	engine: Engine | null;
+	/** Whether that engine uses hardware virtualisation; `null` until then. */
+	accelerated: boolean | null;
+	/** The process that holds the micro-VM; `null` while it does not run. */
+	pid: number | null;
+	/** Virtual CPUs. */
+	cpus: number;
+	/** Memory in MiB. */
+	memoryMib: number;
+	/** When it was made. */
+	createdAt: Date;
+	/** Why it failed, in the state `failed`, else `null`. */
+	failure: string | null;
+	/** Milliseconds that each stage of the last start took, in the order of the stages. */
+	timings: Partial<Record<Stage, number>>;
+}
+/** A value for a shell line: it becomes one word, an array one word for each item. */
+export type ShellValue = string | number | bigint | readonly (string | number | bigint)[];
+/** The template tag `` box.sh`…` ``; called with options it returns a tag that uses them. */
+export interface Shell {
+	/**
+	 * Runs a line with `/bin/sh -c`. Each value is quoted, so that it reaches the command as it is, whatever it contains.
+	 * Backslashes reach the shell as you write them; only `` \` `` and `\${` stand for `` ` `` and `${`.
+	 *
+	 * @example
+	 * ```ts
+	 * const { stdout } = await box.sh`ls -l ${directory} | wc -l`
+	 * await box.sh({ cwd: '/src', check: true })`make ${targets}`
+	 * ```
+	 */
+	(line: TemplateStringsArray, ...values: ShellValue[]): Promise<ExecResult>;
+	/** The tag with these options, `encoding: 'buffer'` collecting bytes. */
+	(options: ExecOptions & {
+		encoding: "buffer";
+	}): (line: TemplateStringsArray, ...values: ShellValue[]) => Promise<ExecResult<Buffer>>;
+	/** The tag with these options. */
+	(options: ExecOptions): (line: TemplateStringsArray, ...values: ShellValue[]) => Promise<ExecResult>;
+}
+/**
+ * A Linux micro-VM with its own kernel that looks like a container: an OCI image in, commands with streams out, files kept
+ * over stop and start. `runtime.create` makes one, `runtime.get` finds one again.
+ *
+ * A box starts at its first use. `await using` stops a box with a name, which keeps its files, and removes one without.
+ */
+export declare class Box implements AsyncDisposable {
+	#private;
+	/** The box's identity, which never changes. */
+	readonly id: string;
+	/** The name that it was given, else `null`. */
+	readonly name: string | null;
+	/** Its image, as it was given. */
+	readonly image: string;
+	/** Runs a shell line whose values are quoted; see {@link Shell}. */
+	readonly sh: Shell;
+	private constructor();
+	/**
+	 * Runs a command and collects its output. The command is a program, not a shell line: see {@link Box.sh} for those.
+	 *
+	 * A non-zero exit code resolves, unless `check` is set. Rejects with `EXEC_TIMEOUT`, `EXEC_MAX_BUFFER`,
+	 * `EXEC_NON_ZERO` and `ABORTED`, each with the output so far, with `COMMAND_NOT_FOUND`, `COMMAND_NOT_EXECUTABLE`,
+	 * `EXEC_CWD` and `EXEC_USER`, and with what kept the box from starting.
+	 *
+	 * @param command - a path, or a name that is looked up in `PATH` inside the box
+	 * @param args - its arguments. Default: none.
+	 *
+	 * @example
+	 * ```ts
+	 * const { exitCode, stdout } = await box.exec('uname', ['-a'], { timeoutMs: 5_000 })
+	 * ```
+	 */
+	exec(command: string, args: readonly string[], options: ExecOptions & {
+		encoding: "buffer";
+	}): Promise<ExecResult<Buffer>>;
+	exec(command: string, options: ExecOptions & {
+		encoding: "buffer";
+	}): Promise<ExecResult<Buffer>>;
+	exec(command: string, args?: readonly string[], options?: ExecOptions): Promise<ExecResult>;
+	exec(command: string, options?: ExecOptions): Promise<ExecResult>;
+	/**
+	 * Starts a command and returns at once; its streams, its end and its failures are the {@link Execution}'s.
+	 *
+	 * @param command - a path, or a name that is looked up in `PATH` inside the box
+	 * @param args - its arguments. Default: none.
+	 * @throws {@link InvalidArgumentError} for wrong arguments or options, at once
+	 */
+	spawn(command: string, args?: readonly string[], options?: SpawnOptions): Execution;
+	spawn(command: string, options?: SpawnOptions): Execution;
+	/** Starts the box if it does not run; several calls start it once. Any execution does so too. */
+	start(): Promise<void>;
+	/** Stops the box: its processes end, its files stay. Nothing happens if it does not run. */
+	stop(options?: StopOptions): Promise<void>;
+	/** Deletes the box with its files. Rejects with `BOX_STATE` if it runs and `force` is not set. */
+	remove(options?: RemoveOptions): Promise<void>;
+	/** What is known of the box now. */
+	info(): Promise<BoxInfo>;
+	/** Stops a box with a name, removes one without. */
+	[Symbol.asyncDispose](): Promise<void>;
+}
+/** One thing that the doctor looked at. */
+export interface DoctorCheck {
+	/** Its stable name, such as `kvm_absent`. */
+	code: string;
+	/** Whether it is as it should be. */
+	ok: boolean;
+	/** What was found. */
+	message: string;
+	/** What to do about it; `null` where there is nothing to do. */
+	remedy: string | null;
+}
+/** What this machine can do. */
+export interface DoctorReport {
+	/** Whether a box can run here. */
+	ok: boolean;
+	/** The engine that would run it, else `null`. */
+	engine: Engine | null;
+	/** Whether it would run on hardware virtualisation. */
+	accelerated: boolean;
+	/** What was looked at. */
+	checks: DoctorCheck[];
+}
+/** An image in the cache. */
+export interface PulledImage {
+	/** Its full reference, such as `docker.io/library/alpine:3`. */
+	reference: string;
+	/** The digest of its manifest. */
+	digest: string;
+	/** Bytes of its layers, compressed. */
+	sizeBytes: number;
+	/** The number of its layers. */
+	layers: number;
+}
+/** The image cache of a home; `runtime.images`. */
+export declare class Images {
+	#private;
+	private constructor();
+	/**
+	 * Brings an image into the cache, so that the first start of a box need not. Rejects with an {@link ImageError}.
+	 *
+	 * @param source - a registry reference such as `alpine:3`, or the path of an OCI layout folder
+	 */
+	pull(source: string, options?: PullOptions): Promise<PulledImage>;
+}
+/** Counters of a runtime since it was opened. */
+export interface RuntimeMetrics {
+	/** Boxes made. */
+	boxesCreated: number;
+	/** Boxes removed. */
+	boxesDestroyed: number;
+	/** Boxes that failed to start or ended unasked. */
+	boxesFailed: number;
+	/** Boxes that run now. */
+	boxesRunning: number;
+	/** Executions asked for. */
+	totalExecCalls: number;
+	/** Executions that could not be started or were lost. */
+	totalExecErrors: number;
+	/** Bytes of standard input, output and error together. */
+	totalBytesTransferred: number;
+}
+/**
+ * A home with its boxes and images. One process at a time uses a home; within it, any number of runtimes and worker threads
+ * share one. Several runtimes of one process on the same home end with the last `close`.
+ *
+ * @example
+ * ```ts
+ * await using runtime = await Runtime.open()
+ * await using box = await runtime.create({ image: 'alpine:3' })
+ * const { stdout } = await box.exec('echo', ['hello'])
+ * ```
+ */
+export declare class Runtime implements AsyncDisposable {
+	#private;
+	/** The image cache of this home. */
+	readonly images: Images;
+	private constructor();
+	/**
+	 * Opens a home, and makes it if it is not there.
+	 *
+	 * Rejects with `INVALID_ARGUMENT`; with `HOME_LOCKED` if another process uses this home, naming it; and with
+	 * `PART_MISSING` if the native part of this package is missing, saying how to get it.
+	 */
+	static open(options?: RuntimeOptions): Promise<Runtime>;
+	/** The runtime of the default home with default options, shared by the whole program. It opens at its first use. */
+	static default(): Runtime;
+	/**
+	 * Tells what this machine can do and, for each thing that is missing, the remedy. Never rejects for what it finds, only
+	 * with `INVALID_ARGUMENT` for wrong options.
+	 */
+	static doctor(options?: RuntimeOptions): Promise<DoctorReport>;
+	/**
+	 * Makes a box, and returns at once: it starts at its first use.
+	 *
+	 * Rejects with `INVALID_ARGUMENT` and `BOX_NAME_TAKEN`.
+	 */
+	create(options: BoxOptions): Promise<Box>;
+	/** Finds a box by its id or name. Rejects with `BOX_NOT_FOUND`. */
+	get(idOrName: string): Promise<Box>;
+	/** What is known of every box of this home. */
+	list(): Promise<BoxInfo[]>;
+	/** Deletes a box with its files. Rejects with `BOX_NOT_FOUND`, and with `BOX_STATE` if it runs and `force` is not set. */
+	remove(idOrName: string, options?: RemoveOptions): Promise<void>;
+	/** The counters of this runtime. */
+	metrics(): Promise<RuntimeMetrics>;
+	/** Ends the boxes of this process, which keeps their files, and releases the home. Further calls do nothing. */
+	close(): Promise<void>;
+	/** Does what {@link Runtime.close | close()} does. */
+	[Symbol.asyncDispose](): Promise<void>;
+}
+
+export {};

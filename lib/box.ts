@@ -1,0 +1,165 @@
+// `Box`: a micro-VM that looks like a container. Made by `runtime.ts`; executions are in `execution.ts` and `exec.ts`.
+import { type NativeBox, settled } from './binding.js'
+import { arrayOf, checkArgument, text, word } from './check.js'
+import { collect, type ExecResult } from './exec.js'
+import { type Execution, makeExecution } from './execution.js'
+import { type BoxInfo, boxInfo } from './info.js'
+import {
+  checkExec,
+  checkSpawn,
+  type ExecOptions,
+  execInput,
+  type RemoveOptions,
+  removeForce,
+  type SpawnOptions,
+  type StopOptions,
+  stopTimeout,
+} from './options.js'
+import { type Shell, type ShellValue, shellLine } from './sh.js'
+
+/** Makes a box from its native handle. Not part of the public API. */
+export let makeBox: (native: NativeBox) => Box
+
+/**
+ * A Linux micro-VM with its own kernel that looks like a container: an OCI image in, commands with streams out, files kept
+ * over stop and start. `runtime.create` makes one, `runtime.get` finds one again.
+ *
+ * A box starts at its first use. `await using` stops a box with a name, which keeps its files, and removes one without.
+ */
+export class Box implements AsyncDisposable {
+  /** The box's identity, which never changes. */
+  readonly id: string
+  /** The name that it was given, else `null`. */
+  readonly name: string | null
+  /** Its image, as it was given. */
+  readonly image: string
+  /** Runs a shell line whose values are quoted; see {@link Shell}. */
+  readonly sh: Shell
+  #native: NativeBox
+
+  static {
+    makeBox = native => new Box(native)
+  }
+
+  private constructor(native: NativeBox) {
+    this.#native = native
+    this.id = native.id
+    this.name = native.name
+    this.image = native.image
+    this.sh = ((first: TemplateStringsArray | ExecOptions, ...values: ShellValue[]) =>
+      isTemplate(first)
+        ? this.#shell(first, values, {})
+        : (line: TemplateStringsArray, ...more: ShellValue[]) => this.#shell(line, more, first)) as Shell
+  }
+
+  /**
+   * Runs a command and collects its output. The command is a program, not a shell line: see {@link Box.sh} for those.
+   *
+   * A non-zero exit code resolves, unless `check` is set. Rejects with `EXEC_TIMEOUT`, `EXEC_MAX_BUFFER`,
+   * `EXEC_NON_ZERO` and `ABORTED`, each with the output so far, with `COMMAND_NOT_FOUND`, `COMMAND_NOT_EXECUTABLE`,
+   * `EXEC_CWD` and `EXEC_USER`, and with what kept the box from starting.
+   *
+   * @param command - a path, or a name that is looked up in `PATH` inside the box
+   * @param args - its arguments. Default: none.
+   *
+   * @example
+   * ```ts
+   * const { exitCode, stdout } = await box.exec('uname', ['-a'], { timeoutMs: 5_000 })
+   * ```
+   */
+  exec(
+    command: string,
+    args: readonly string[],
+    options: ExecOptions & { encoding: 'buffer' },
+  ): Promise<ExecResult<Buffer>>
+  exec(command: string, options: ExecOptions & { encoding: 'buffer' }): Promise<ExecResult<Buffer>>
+  exec(command: string, args?: readonly string[], options?: ExecOptions): Promise<ExecResult>
+  exec(command: string, options?: ExecOptions): Promise<ExecResult>
+  async exec(
+    command: string,
+    argsOrOptions?: readonly string[] | ExecOptions,
+    maybeOptions?: ExecOptions,
+  ): Promise<ExecResult<string | Buffer>> {
+    const [args, options] = sorted(argsOrOptions, maybeOptions)
+    checkCommand('box.exec', command, args)
+    checkExec('box.exec', options)
+    return this.#collect(command, args, options, command)
+  }
+
+  /**
+   * Starts a command and returns at once; its streams, its end and its failures are the {@link Execution}'s.
+   *
+   * @param command - a path, or a name that is looked up in `PATH` inside the box
+   * @param args - its arguments. Default: none.
+   * @throws {@link InvalidArgumentError} for wrong arguments or options, at once
+   */
+  spawn(command: string, args?: readonly string[], options?: SpawnOptions): Execution
+  spawn(command: string, options?: SpawnOptions): Execution
+  spawn(command: string, argsOrOptions?: readonly string[] | SpawnOptions, maybeOptions?: SpawnOptions): Execution {
+    const [args, options] = sorted(argsOrOptions, maybeOptions)
+    checkCommand('box.spawn', command, args)
+    checkSpawn(options)
+    return this.#start(command, args, options)
+  }
+
+  /** Starts the box if it does not run; several calls start it once. Any execution does so too. */
+  async start(): Promise<void> {
+    await settled(this.#native.start())
+  }
+
+  /** Stops the box: its processes end, its files stay. Nothing happens if it does not run. */
+  async stop(options?: StopOptions): Promise<void> {
+    await settled(this.#native.stop(stopTimeout(options)))
+  }
+
+  /** Deletes the box with its files. Rejects with `BOX_STATE` if it runs and `force` is not set. */
+  async remove(options?: RemoveOptions): Promise<void> {
+    await settled(this.#native.remove(removeForce('box.remove', options)))
+  }
+
+  /** What is known of the box now. */
+  async info(): Promise<BoxInfo> {
+    return boxInfo(await settled(this.#native.info()))
+  }
+
+  /** Stops a box with a name, removes one without. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.name !== null) return this.stop()
+    await this.remove({ force: true }).catch(error => {
+      if (error.code !== 'BOX_REMOVED' && error.code !== 'BOX_NOT_FOUND') throw error
+    })
+  }
+
+  async #shell(line: TemplateStringsArray, values: ShellValue[], options: ExecOptions) {
+    checkExec('box.sh', options)
+    const command = shellLine(line, values)
+    checkArgument('box.sh', 'line', command, text)
+    return this.#collect('/bin/sh', ['-c', command], options, command)
+  }
+
+  #collect(command: string, args: readonly string[], options: ExecOptions, shown: string) {
+    return collect(this.#start(command, args, { ...options, stdin: options.stdin ?? 'none' }), shown, options)
+  }
+
+  #start(command: string, args: readonly string[], options: SpawnOptions): Execution {
+    return makeExecution(() => settled(this.#native.spawn(execInput(command, args, options))), options)
+  }
+}
+
+/** Arguments may be left out before options, as with Node's `child_process`. */
+function sorted<T extends SpawnOptions>(
+  first: readonly string[] | T | undefined,
+  second: T | undefined,
+): [readonly string[], T] {
+  if (first !== undefined && !Array.isArray(first) && second === undefined) return [[], first as T]
+  return [(first as readonly string[] | undefined) ?? [], second ?? ({} as T)]
+}
+
+function checkCommand(operation: string, command: unknown, args: unknown): void {
+  checkArgument(operation, 'command', command, text)
+  checkArgument(operation, 'args', args, arrayOf(word, 'strings without NUL byte'))
+}
+
+function isTemplate(value: unknown): value is TemplateStringsArray {
+  return Array.isArray(value) && 'raw' in value
+}

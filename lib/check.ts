@@ -1,0 +1,120 @@
+// Checks of options: each says what it expects, so that a wrong option is refused by name, value and expectation, and one
+// that does not exist is refused too. The shapes themselves are in `options.ts`.
+import { inspect } from 'node:util'
+import { InvalidArgumentError } from './errors.js'
+
+/** What is expected of a value, and whether a value is that. */
+export interface Check {
+  expected: string
+  holds(value: unknown): boolean
+  required?: boolean
+}
+
+/** One check for each option of `T`. */
+export type Shape<T> = { [K in keyof Required<T>]: Check }
+
+/** Throws an `INVALID_ARGUMENT` unless `options` fits `shape`. `undefined` stands for an option left out. */
+export function checkOptions<T>(
+  operation: string,
+  options: unknown,
+  shape: Shape<T>,
+): asserts options is T | undefined {
+  const required = Object.entries<Check>(shape).filter(([, check]) => check.required)
+  if (options === undefined && required.length === 0) return
+  checkArgument(operation, 'options', options, object)
+  const given = options as Record<string, unknown>
+  for (const [name, value] of Object.entries(given)) {
+    const check = Object.hasOwn(shape, name) ? shape[name as keyof T] : undefined
+    if (check === undefined) throw unknown(operation, name, Object.keys(shape))
+    if (value !== undefined && !check.holds(value)) throw refused(operation, 'option', name, check, value)
+  }
+  for (const [name, check] of required) {
+    if (given[name] === undefined) throw refused(operation, 'option', name, check, undefined)
+  }
+}
+
+/** Throws an `INVALID_ARGUMENT` unless `value` passes. */
+export function checkArgument(operation: string, name: string, value: unknown, check: Check): void {
+  if (!check.holds(value)) throw refused(operation, 'argument', name, check, value)
+}
+
+function refused(operation: string, kind: string, name: string, check: Check, value: unknown): InvalidArgumentError {
+  return new InvalidArgumentError(`${operation}: ${kind} \`${name}\`: expected ${check.expected}, got ${shown(value)}`)
+}
+
+function unknown(operation: string, name: string, known: string[]): InvalidArgumentError {
+  const plain = (text: string) => text.toLowerCase().replace(/[^a-z]/g, '')
+  const wanted = plain(name)
+  const near = known.find(other => plain(other).startsWith(wanted) || wanted.startsWith(plain(other)))
+  const hint =
+    near && wanted !== '' ? `did you mean \`${near}\`?` : `the options are ${known.map(n => `\`${n}\``).join(', ')}`
+  return new InvalidArgumentError(`${operation}: option \`${name}\`: unknown`, { hint })
+}
+
+function shown(value: unknown): string {
+  return inspect(value, { depth: 1, breakLength: Number.POSITIVE_INFINITY, maxStringLength: 60, maxArrayLength: 4 })
+}
+
+const isString = (value: unknown): value is string => typeof value === 'string'
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+export const object: Check = { expected: 'an object', holds: isObject }
+
+export const boolean: Check = { expected: 'true or false', holds: value => typeof value === 'boolean' }
+
+/** A string that C can hold: not empty and without NUL. */
+export const text: Check = {
+  expected: 'a string that is not empty and has no NUL byte',
+  holds: value => isString(value) && value !== '' && !value.includes('\0'),
+}
+
+/** As `text`, but it may be empty. */
+export const word: Check = {
+  expected: 'a string without NUL byte',
+  holds: value => isString(value) && !value.includes('\0'),
+}
+
+export const absolutePath: Check = {
+  expected: "an absolute path, such as '/tmp'",
+  holds: value => text.holds(value) && isString(value) && value.startsWith('/'),
+}
+
+export function required(check: Check): Check {
+  return { ...check, required: true }
+}
+
+export function integer(min: number, max: number, unit = ''): Check {
+  return {
+    expected: `an integer from ${min} to ${max}${unit && ` (${unit})`}`,
+    holds: value => Number.isInteger(value) && (value as number) >= min && (value as number) <= max,
+  }
+}
+
+export function oneOf(...values: string[]): Check {
+  return {
+    expected: values.map(value => `'${value}'`).join(' or '),
+    holds: value => isString(value) && values.includes(value),
+  }
+}
+
+export function matching(pattern: RegExp, expected: string): Check {
+  return { expected, holds: value => isString(value) && pattern.test(value) }
+}
+
+export function arrayOf(check: Check, what: string): Check {
+  return {
+    expected: `an array of ${what}`,
+    holds: value => Array.isArray(value) && value.every(item => check.holds(item)),
+  }
+}
+
+/** Names and values as the environment of a process takes them; `undefined` leaves a variable out. */
+export const environment: Check = {
+  expected: 'an object of strings, whose names are not empty and have no `=`, and no NUL byte anywhere',
+  holds: value =>
+    isObject(value) &&
+    Object.entries(value).every(
+      ([name, item]) => text.holds(name) && !name.includes('=') && (item === undefined || word.holds(item)),
+    ),
+}

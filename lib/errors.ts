@@ -1,0 +1,212 @@
+// The error classes of the public API and the list of codes. `src/runtime/code.rs` owns that list; a unit test compares
+// the two. Thrown by every file here; errors of the native half arrive through `errorFrom`.
+import type { Failure } from './binding.js'
+
+/** Each code with the class that carries it. */
+export const CODES = {
+  INVALID_ARGUMENT: 'InvalidArgumentError',
+
+  HOME_LOCKED: 'RuntimeError',
+  RUNTIME_CLOSED: 'RuntimeError',
+  PART_MISSING: 'RuntimeError',
+
+  BOX_NOT_FOUND: 'BoxError',
+  BOX_NAME_TAKEN: 'BoxError',
+  BOX_STATE: 'BoxError',
+  BOX_REMOVED: 'BoxError',
+
+  IMAGE_REFERENCE: 'ImageError',
+  IMAGE_NOT_FOUND: 'ImageError',
+  IMAGE_NOT_CACHED: 'ImageError',
+  IMAGE_UNAUTHORIZED: 'ImageError',
+  IMAGE_PLATFORM: 'ImageError',
+  IMAGE_DIGEST_MISMATCH: 'ImageError',
+  IMAGE_CORRUPT: 'ImageError',
+  IMAGE_TOO_LARGE: 'ImageError',
+  IMAGE_UNSUPPORTED: 'ImageError',
+  IMAGE_CANCELLED: 'ImageError',
+  REGISTRY_UNREACHABLE: 'ImageError',
+  REGISTRY_FAILED: 'ImageError',
+  REGISTRY_RATE_LIMITED: 'ImageError',
+
+  STORAGE_FULL: 'StorageError',
+  STORAGE_IO: 'StorageError',
+  STORAGE_CORRUPT: 'StorageError',
+
+  ENGINE_UNSUPPORTED: 'UnsupportedEngineError',
+  ENGINE_FAILED: 'EngineError',
+  GUEST_FAILED: 'EngineError',
+  GUEST_TIMEOUT: 'EngineError',
+
+  PORTAL_LOST: 'PortalError',
+  RPC: 'PortalError',
+
+  COMMAND_NOT_FOUND: 'ExecutionError',
+  COMMAND_NOT_EXECUTABLE: 'ExecutionError',
+  EXEC_CWD: 'ExecutionError',
+  EXEC_USER: 'ExecutionError',
+  EXEC_FAILED: 'ExecutionError',
+  EXEC_NOT_FOUND: 'ExecutionError',
+  EXEC_TIMEOUT: 'ExecutionError',
+  EXEC_NON_ZERO: 'ExecutionError',
+  EXEC_MAX_BUFFER: 'ExecutionError',
+  ABORTED: 'ExecutionError',
+
+  INTERNAL: 'InternalError',
+} as const
+
+/** What went wrong, for programs to match on. Codes are stable: they are never renamed. */
+export type ErrorCode = keyof typeof CODES
+
+/** A stage of the way from an image's name to a running container. */
+export type Stage = 'image' | 'rootfs' | 'disk' | 'spawn' | 'ready' | 'guest' | 'container'
+
+/** What a {@link BoxliteError} carries besides its code and message. */
+export interface ErrorDetails {
+  /** What to do about it. */
+  hint?: string | undefined
+  /** The stage of a box's start that failed. */
+  stage?: Stage | undefined
+  /** What caused it. */
+  cause?: unknown
+}
+
+/**
+ * Every error of this package. `message` says what was tried and what came of it, `code` is for programs, `hint` says what
+ * to do about it, and `cause` leads to what lies beneath.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await runtime.get('web')
+ * } catch (error) {
+ *   if (error instanceof BoxliteError && error.code === 'BOX_NOT_FOUND') await runtime.create({ image, name: 'web' })
+ *   else throw error
+ * }
+ * ```
+ */
+export class BoxliteError extends Error {
+  /** What went wrong, for programs to match on. */
+  readonly code: ErrorCode
+  /** What to do about it; absent where nothing is known. */
+  declare readonly hint?: string
+  /** The stage of a box's start that failed; absent elsewhere. */
+  declare readonly stage?: Stage
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, 'cause' in details ? { cause: details.cause } : undefined)
+    this.code = code
+    // Only what is known becomes a property, since Node prints each one below the stack of an uncaught error.
+    if (details.stage !== undefined) Object.assign(this, { stage: details.stage })
+    if (details.hint !== undefined) Object.assign(this, { hint: details.hint })
+  }
+
+  /** `Class [CODE]: message`, with the hint on a second line. */
+  override toString(): string {
+    const text = `${this.name} [${this.code}]: ${this.message}`
+    return this.hint === undefined ? text : `${text}\n  hint: ${this.hint}`
+  }
+}
+
+/** An option or argument has the wrong type, or a value outside its range. */
+export class InvalidArgumentError extends BoxliteError {
+  constructor(message: string, details?: ErrorDetails) {
+    super('INVALID_ARGUMENT', message, details)
+  }
+}
+
+/** The runtime could not be opened, is closed, or misses one of its parts. */
+export class RuntimeError extends BoxliteError {}
+
+/** A box is not there, or is in no state for what was asked. */
+export class BoxError extends BoxliteError {}
+
+/** An image could not be found, fetched, verified or used. */
+export class ImageError extends BoxliteError {}
+
+/** The host's disk is full, refuses, or holds damaged files. */
+export class StorageError extends BoxliteError {}
+
+/** This machine can't run the engine. `Runtime.doctor()` says why, with a remedy for each reason. */
+export class UnsupportedEngineError extends BoxliteError {}
+
+/** The engine failed, or the guest did not come up. */
+export class EngineError extends BoxliteError {}
+
+/** The connection to the guest was lost or broke the protocol. */
+export class PortalError extends BoxliteError {}
+
+/** What is known of the execution that an {@link ExecutionError} is about. */
+export interface ExecutionDetails extends ErrorDetails {
+  exitCode?: number | null
+  signal?: string | null
+  stdout?: string | Buffer
+  stderr?: string | Buffer
+}
+
+/**
+ * A command could not be started, or ended as its options don't allow. Of an `exec` that was under way it carries the
+ * output so far. With the code `ABORTED` its `name` is `AbortError`, as everywhere in Node.
+ */
+export class ExecutionError extends BoxliteError {
+  /** The exit code, where the process ended by itself; `null` where a signal ended it. */
+  declare readonly exitCode?: number | null
+  /** The signal that ended it, such as `SIGKILL`. */
+  declare readonly signal?: string | null
+  /** What `exec` had collected of standard output. */
+  declare readonly stdout?: string | Buffer
+  /** What `exec` had collected of standard error. */
+  declare readonly stderr?: string | Buffer
+
+  constructor(code: ErrorCode, message: string, details: ExecutionDetails = {}) {
+    super(code, message, details)
+    if (code === 'ABORTED') hide(this, 'name', 'AbortError')
+    if (details.exitCode !== undefined) Object.assign(this, { exitCode: details.exitCode })
+    if (details.signal !== undefined) Object.assign(this, { signal: details.signal })
+    // Megabytes of output have no place below a stack trace, so these are not enumerable.
+    if (details.stdout !== undefined) hide(this, 'stdout', details.stdout)
+    if (details.stderr !== undefined) hide(this, 'stderr', details.stderr)
+  }
+}
+
+/** A bug in boxlite; please report it. */
+export class InternalError extends BoxliteError {}
+
+const CLASSES = {
+  RuntimeError,
+  BoxError,
+  ImageError,
+  StorageError,
+  UnsupportedEngineError,
+  EngineError,
+  PortalError,
+  ExecutionError,
+  InternalError,
+}
+
+for (const [name, type] of Object.entries({ BoxliteError, InvalidArgumentError, ...CLASSES })) {
+  hide(type.prototype, 'name', name)
+}
+
+/** The error that the native half described. */
+export function errorFrom({ code, className, message, stage, hint, causes }: Failure): BoxliteError {
+  const details: ErrorDetails = { stage: stage as Stage | undefined, hint }
+  const cause = chain(causes)
+  if (cause !== undefined) details.cause = cause
+  if (className === 'InvalidArgumentError') return new InvalidArgumentError(message, details)
+  const Class = CLASSES[className as keyof typeof CLASSES] ?? BoxliteError
+  return new Class(code as ErrorCode, message, details)
+}
+
+/** One error per cause, each the cause of the one before. They arose in Rust, so a JavaScript stack would mislead. */
+function chain(causes: string[]): Error | undefined {
+  return causes.reduceRight<Error | undefined>((cause, text) => {
+    const error = new Error(text, cause && { cause })
+    hide(error, 'stack', `Error: ${text}`)
+    return error
+  }, undefined)
+}
+
+function hide(target: object, key: string, value: unknown): void {
+  Object.defineProperty(target, key, { value, enumerable: false, configurable: true, writable: true })
+}

@@ -1,0 +1,177 @@
+// `Execution`: a process in a box, the counterpart of Node's ChildProcess. Made by `box.ts`; its output comes through
+// `output.ts`, its input through `stdin.ts`.
+import { pipeline, Readable, type Writable } from 'node:stream'
+import { type NativeExecution, settled } from './binding.js'
+import { checkArgument } from './check.js'
+import { ExecutionError } from './errors.js'
+import { cells, type SpawnOptions } from './options.js'
+import { type ExecEvent, type ExitStatus, Output } from './output.js'
+import { signalNumber } from './signals.js'
+import { Stdin } from './stdin.js'
+
+/** Makes an execution from what starts it. Not part of the public API. */
+export let makeExecution: (start: () => Promise<NativeExecution>, options: SpawnOptions) => Execution
+
+/**
+ * A process in a box. Read its output either through `stdout` and `stderr` or by iterating the execution itself, which
+ * yields events in the order in which they happened.
+ *
+ * - **Back-pressure.** While a stream that you read is full (1 MiB and one batch of 256 KiB) the process is held back, and
+ *   nothing is lost. Both streams come in one order, so pausing one of them holds back the other.
+ * - **Streams you don't read.** As long as nobody reads or waits, 1 MiB is kept and the process is held back. Once you call
+ *   {@link Execution.wait | wait()} or read the other stream, an unread stream never blocks the process: its first 1 MiB is
+ *   kept and the rest dropped. Reading it after that yields what was kept and then an `EXEC_MAX_BUFFER` error, never a gap.
+ * - **Failures.** A process that can't be started, or a lost connection, rejects `started` and `wait()` and is an `error`
+ *   event of each stream that has a listener for it. Handling one of them is enough.
+ * - A live execution keeps the program alive, as a child process does.
+ *
+ * @example
+ * ```ts
+ * const child = box.spawn('sort')
+ * child.stdin.end('b\na\n')
+ * for await (const chunk of child.stdout) process.stdout.write(chunk)
+ * const { exitCode } = await child.wait()
+ * ```
+ */
+export class Execution implements AsyncDisposable, AsyncIterable<ExecEvent> {
+  /** What the process reads. A write completes when there is room for more; `end()` is its end of file. */
+  readonly stdin: Writable
+  #native: Promise<NativeExecution>
+  #started: NativeExecution | undefined
+  #output: Output
+  #told = false
+
+  static {
+    makeExecution = (start, options) => new Execution(start, options)
+  }
+
+  private constructor(start: () => Promise<NativeExecution>, options: SpawnOptions) {
+    const { signal } = options
+    this.#native = signal?.aborted ? Promise.reject(aborted(signal)) : start()
+    this.#native.then(
+      native => {
+        this.#started = native
+      },
+      () => {},
+    )
+    this.#output = new Output(this.#native, () => this.#isTold())
+    this.stdin = new Stdin(this.#native)
+    if (options.stdin !== undefined) this.#feed(options.stdin)
+    this.#watch(signal)
+  }
+
+  /** What the process writes to standard output (with a terminal, to standard error too), as bytes. */
+  get stdout(): Readable {
+    return this.#output.stdout.stream
+  }
+
+  /** What the process writes to standard error, as bytes. */
+  get stderr(): Readable {
+    return this.#output.stderr.stream
+  }
+
+  /** The execution's identity in its box; `undefined` until {@link Execution.started | started}. */
+  get id(): string | undefined {
+    return this.#started?.id
+  }
+
+  /** The process's number inside the box; `undefined` until {@link Execution.started | started}. */
+  get pid(): number | undefined {
+    return this.#started?.pid
+  }
+
+  /**
+   * Resolves when the process runs; the box is started first if need be. Rejects with `COMMAND_NOT_FOUND`,
+   * `COMMAND_NOT_EXECUTABLE`, `EXEC_CWD`, `EXEC_USER`, `ABORTED`, or what kept the box from starting.
+   */
+  get started(): Promise<void> {
+    this.#told = true
+    return this.#native.then(() => {})
+  }
+
+  /**
+   * Resolves when the process has ended and each stream that you read has handed over everything. Call it as often as you
+   * like, also after the end. A stream that you began to read and paused holds it back.
+   *
+   * Rejects as `started` does, with `ABORTED`, and with `PORTAL_LOST` if the connection breaks. A `timeoutMs` that was
+   * exceeded does not reject: `timedOut` says so.
+   */
+  async wait(): Promise<ExitStatus> {
+    this.#told = true
+    this.#output.release()
+    const status = await this.#output.ended
+    await Promise.all([this.#output.stdout.handedOver(), this.#output.stderr.handedOver()])
+    return status
+  }
+
+  /**
+   * Sends a signal to the process and all of its group, once it has started.
+   *
+   * @param signal - a name such as `'SIGINT'`, or a number. Default: `'SIGTERM'`.
+   * @returns `false` if the process had ended.
+   */
+  async kill(signal: string | number = 'SIGTERM'): Promise<boolean> {
+    const number = signalNumber(signal)
+    if (this.#output.over && this.#started !== undefined) return false
+    return settled((await this.#native).kill(number))
+  }
+
+  /** Sets the size of the terminal, in characters, 1 to 65 535 each. Only for an execution with `tty`. */
+  async resize(cols: number, rows: number): Promise<void> {
+    checkArgument('execution.resize', 'cols', cols, cells)
+    checkArgument('execution.resize', 'rows', rows, cells)
+    await settled((await this.#native).resize(cols, rows))
+  }
+
+  /** The events in the order in which they happened. Leaving the loop drops the output that follows. */
+  [Symbol.asyncIterator](): AsyncGenerator<ExecEvent, void, undefined> {
+    this.#told = true
+    return this.#output.events()
+  }
+
+  /** Ends the process with SIGKILL if it still runs, and waits until it has gone. Never rejects. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#told = true
+    this.#output.discard()
+    this.stdin.destroy()
+    if (!this.#output.over) await this.kill('SIGKILL').catch(() => {})
+    await this.#output.ended.catch(() => {})
+  }
+
+  #feed(source: NonNullable<SpawnOptions['stdin']>): void {
+    if (source === 'none') {
+      this.stdin.destroy()
+    } else if (typeof source === 'string' || source instanceof Uint8Array) {
+      this.stdin.end(source)
+    } else {
+      const input = source instanceof Readable ? source : Readable.from(source)
+      pipeline(input, this.stdin, error => {
+        if (error && !this.#output.over) this.#abandon(error)
+      })
+    }
+  }
+
+  #watch(signal: AbortSignal | undefined): void {
+    const abort = () => signal && this.#abandon(aborted(signal))
+    signal?.addEventListener('abort', abort, { once: true })
+    const end = () => {
+      signal?.removeEventListener('abort', abort)
+      this.stdin.destroy()
+    }
+    this.#output.ended.then(end, end)
+  }
+
+  /** Ends everything with `error`: readers and waiters at once, the process as soon as it can be reached. */
+  #abandon(error: Error): void {
+    this.#output.fail(error)
+    this.#native.then(native => native.kill(signalNumber('SIGKILL'))).catch(() => {})
+  }
+
+  #isTold(): boolean {
+    return this.#told || this.stdout.listenerCount('error') + this.stderr.listenerCount('error') > 0
+  }
+}
+
+function aborted(signal: AbortSignal): ExecutionError {
+  return new ExecutionError('ABORTED', 'the operation was aborted', { cause: signal.reason })
+}

@@ -1,0 +1,37 @@
+// The public API of `@boxlite/node`. Everything that a program can import is here.
+export { Box } from './box.js'
+export type { DoctorCheck, DoctorReport } from './doctor.js'
+export {
+  BoxError,
+  BoxliteError,
+  EngineError,
+  type ErrorCode,
+  type ErrorDetails,
+  type ExecutionDetails,
+  ExecutionError,
+  ImageError,
+  InternalError,
+  InvalidArgumentError,
+  PortalError,
+  RuntimeError,
+  type Stage,
+  StorageError,
+  UnsupportedEngineError,
+} from './errors.js'
+export type { ExecResult } from './exec.js'
+export { Execution } from './execution.js'
+export { Images, type PulledImage } from './images.js'
+export type { BoxInfo, BoxState, Engine } from './info.js'
+export type {
+  BoxOptions,
+  ExecOptions,
+  PullOptions,
+  RegistryOptions,
+  RemoveOptions,
+  RuntimeOptions,
+  SpawnOptions,
+  StopOptions,
+} from './options.js'
+export type { ExecEvent, ExitStatus } from './output.js'
+export { Runtime, type RuntimeMetrics } from './runtime.js'
+export type { Shell, ShellValue } from './sh.js'

@@ -1,0 +1,58 @@
+// `BoxInfo`: what is known of a box at one moment. Made from the addon's answer for `box.ts` and `runtime.ts`.
+import type { NativeBoxInfo } from './binding.js'
+import type { Stage } from './errors.js'
+
+/** Where a box stands in its life. */
+export type BoxState = 'created' | 'starting' | 'running' | 'stopping' | 'stopped' | 'failed'
+
+/** What runs a box: libkrun or QEMU. */
+export type Engine = 'krun' | 'qemu'
+
+/** What is known of a box at one moment. */
+export interface BoxInfo {
+  /** The box's identity. */
+  id: string
+  /** The name that it was given, else `null`. */
+  name: string | null
+  /** Its image, as it was given. */
+  image: string
+  /** The digest of the image's manifest; `null` until the box was started for the first time. */
+  imageDigest: string | null
+  /** Where it stands in its life. */
+  state: BoxState
+  /** The engine that runs it, or ran it last; `null` until then. */
+  engine: Engine | null
+  /** Whether that engine uses hardware virtualisation; `null` until then. */
+  accelerated: boolean | null
+  /** The process that holds the micro-VM; `null` while it does not run. */
+  pid: number | null
+  /** Virtual CPUs. */
+  cpus: number
+  /** Memory in MiB. */
+  memoryMib: number
+  /** When it was made. */
+  createdAt: Date
+  /** Why it failed, in the state `failed`, else `null`. */
+  failure: string | null
+  /** Milliseconds that each stage of the last start took, in the order of the stages. */
+  timings: Partial<Record<Stage, number>>
+}
+
+/** The public form of the addon's answer. */
+export function boxInfo({ createdAtMs, timings, ...info }: NativeBoxInfo): BoxInfo {
+  return {
+    id: info.id,
+    name: info.name ?? null,
+    image: info.image,
+    imageDigest: info.imageDigest ?? null,
+    state: info.state as BoxState,
+    engine: (info.engine as Engine | undefined) ?? null,
+    accelerated: info.accelerated ?? null,
+    pid: info.pid ?? null,
+    cpus: info.cpus,
+    memoryMib: info.memoryMib,
+    createdAt: new Date(createdAtMs),
+    failure: info.failure ?? null,
+    timings: Object.fromEntries(timings.map(({ stage, ms }) => [stage, ms])),
+  }
+}

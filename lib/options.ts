@@ -1,0 +1,265 @@
+// The options of every call: their types, their shapes, and their way to the addon. Each call checks here first, so a
+// wrong option fails before anything is done.
+import type { Readable } from 'node:stream'
+import type { BoxInput, ExecInput, RuntimeInput } from './binding.js'
+import {
+  absolutePath,
+  arrayOf,
+  boolean,
+  type Check,
+  checkOptions,
+  environment,
+  integer,
+  matching,
+  oneOf,
+  required,
+  type Shape,
+  text,
+} from './check.js'
+
+/** What is special about one registry. */
+export interface RegistryOptions {
+  /** Its host, with the port if it has one: `127.0.0.1:5000`. */
+  host: string
+  /** Speak plain HTTP instead of HTTPS. Default: `false`. */
+  http?: boolean
+}
+
+/** How to open a runtime. */
+export interface RuntimeOptions {
+  /** The folder where boxes and images live. Default: `$BOXLITE_HOME`, else `~/.boxlite`. */
+  home?: string
+  /**
+   * Which engine runs boxes. `'auto'` takes libkrun where hardware virtualisation can really be used and QEMU elsewhere.
+   * Default: `$BOXLITE_ENGINE`, else `'auto'`.
+   */
+  engine?: 'auto' | 'krun' | 'qemu'
+  /** What is special about some registries. Default: none, and all speak HTTPS. */
+  registries?: RegistryOptions[]
+}
+
+/** How to make a box. */
+export interface BoxOptions {
+  /** An image: a registry reference such as `alpine:3`, or the path of an OCI layout folder. */
+  image: string
+  /**
+   * A name, unique among the boxes of a home: 1 to 63 letters, digits, `_`, `.` and `-`, the first a letter or digit.
+   * A box with a name outlives `await using`; one without does not. Default: none.
+   */
+  name?: string
+  /** Virtual CPUs, 1 to 32. Default: 1. */
+  cpus?: number
+  /** Memory in MiB, 128 to 1 048 576. Default: 512. */
+  memoryMib?: number
+  /** Environment of every execution, over the image's. Default: none. */
+  env?: Record<string, string | undefined>
+  /** Working directory of every execution. Default: the image's, else `/`. */
+  workdir?: string
+  /** User of every execution: `'name'`, `'uid'`, `'name:group'`, `'uid:gid'` or a uid. Default: the image's, else root. */
+  user?: string | number
+  /** Host name inside the box. Default: the box's name, else its id. */
+  hostname?: string
+}
+
+/** How to run a command; for `box.spawn`. */
+export interface SpawnOptions {
+  /** Working directory. Default: the box's. */
+  cwd?: string
+  /** Environment, over the box's. A variable that is `undefined` is left out. Default: none. */
+  env?: Record<string, string | undefined>
+  /** `'name'`, `'uid'`, `'name:group'`, `'uid:gid'` or a uid. Default: the box's user. */
+  user?: string | number
+  /** Give the process a terminal: `true` is 80 by 24. Its standard error then arrives in `stdout`. Default: `false`. */
+  tty?: boolean | { cols: number; rows: number }
+  /**
+   * Standard input. A string or bytes are written and the input then closed, a stream or (async) iterable is read to its
+   * end, `'none'` is `/dev/null`. Default: of `spawn` what you write to `execution.stdin`, of `exec` `'none'`.
+   *
+   * The string `'none'` itself can be sent as bytes: `Buffer.from('none')`.
+   */
+  stdin?:
+    | 'none'
+    | (string & {})
+    | Uint8Array
+    | Readable
+    | AsyncIterable<string | Uint8Array>
+    | Iterable<string | Uint8Array>
+  /**
+   * Milliseconds that the process may run, counted from its start inside the box; then it gets SIGTERM, and SIGKILL two
+   * seconds later. 0 is for ever. Default: 0.
+   */
+  timeoutMs?: number
+  /** Ends the process group with SIGKILL and rejects with the code `ABORTED`. Default: none. */
+  signal?: AbortSignal
+}
+
+/** How to run a command and collect its output; for `box.exec` and `box.sh`. */
+export interface ExecOptions extends SpawnOptions {
+  /** Reject with the code `EXEC_NON_ZERO` unless the exit code is 0. Default: `false`. */
+  check?: boolean
+  /** `'utf8'` collects strings, `'buffer'` bytes. Default: `'utf8'`. */
+  encoding?: 'utf8' | 'buffer'
+  /**
+   * The most bytes to collect of each of stdout and stderr. One more ends the process and rejects with the code
+   * `EXEC_MAX_BUFFER`. Default: 67 108 864 (64 MiB).
+   */
+  maxBuffer?: number
+}
+
+/** How to stop a box. */
+export interface StopOptions {
+  /** Milliseconds that its processes get to end by themselves. Default: the runtime's, a few seconds. */
+  timeoutMs?: number
+}
+
+/** How to remove a box. */
+export interface RemoveOptions {
+  /** Remove it even if it runs. Default: `false`. */
+  force?: boolean
+}
+
+/** How to pull an image. */
+export interface PullOptions {
+  /** `'missing'` asks the registry only if the image is not in the cache. Default: `'missing'`. */
+  policy?: 'missing' | 'always' | 'never'
+}
+
+const MAX_MS = 2 ** 31 - 1
+const milliseconds = integer(0, MAX_MS, 'milliseconds')
+
+const user: Check = {
+  expected: "'name', 'uid', 'name:group', 'uid:gid' or a uid",
+  holds: value => text.holds(value) || integer(0, 2 ** 32 - 2).holds(value),
+}
+
+const tty: Check = {
+  expected: 'true, false or { cols, rows } of 1 to 65535 each',
+  holds: value => {
+    if (typeof value === 'boolean') return true
+    const { cols, rows, ...rest } = (value ?? {}) as Record<string, unknown>
+    return Object.keys(rest).length === 0 && cells.holds(cols) && cells.holds(rows)
+  },
+}
+
+const stdin: Check = {
+  expected: "a string, bytes, a stream, an iterable or 'none'",
+  holds: value =>
+    typeof value === 'string' ||
+    (typeof value === 'object' && value !== null && (Symbol.asyncIterator in value || Symbol.iterator in value)),
+}
+
+const abortSignal: Check = { expected: 'an AbortSignal', holds: value => value instanceof AbortSignal }
+
+const registry: Check = {
+  expected: '{ host, http }',
+  holds: value => {
+    const { host, http, ...rest } = (value ?? {}) as Record<string, unknown>
+    return text.holds(host) && (http === undefined || boolean.holds(http)) && Object.keys(rest).length === 0
+  },
+}
+
+/** One side of a terminal's size. */
+export const cells = integer(1, 65_535)
+
+const RUNTIME: Shape<RuntimeOptions> = {
+  home: text,
+  engine: oneOf('auto', 'krun', 'qemu'),
+  registries: arrayOf(registry, '{ host, http }'),
+}
+
+const BOX: Shape<BoxOptions> = {
+  image: required(text),
+  name: matching(
+    /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/,
+    '1 to 63 letters, digits, `_`, `.` and `-`, the first a letter or digit',
+  ),
+  cpus: integer(1, 32),
+  memoryMib: integer(128, 1_048_576, 'MiB'),
+  env: environment,
+  workdir: absolutePath,
+  user,
+  hostname: matching(/^[A-Za-z0-9.-]{1,63}$/, '1 to 63 letters, digits, `.` and `-`'),
+}
+
+const SPAWN: Shape<SpawnOptions> = {
+  cwd: text,
+  env: environment,
+  user,
+  tty,
+  stdin,
+  timeoutMs: milliseconds,
+  signal: abortSignal,
+}
+
+const EXEC: Shape<ExecOptions> = {
+  ...SPAWN,
+  check: boolean,
+  encoding: oneOf('utf8', 'buffer'),
+  maxBuffer: integer(0, Number.MAX_SAFE_INTEGER, 'bytes'),
+}
+
+/** Checked options of `Runtime.open` and `Runtime.doctor`. */
+export function runtimeInput(operation: string, options: RuntimeOptions | undefined): RuntimeInput {
+  checkOptions(operation, options, RUNTIME)
+  return {
+    home: options?.home,
+    engine: options?.engine,
+    registries: (options?.registries ?? []).map(({ host, http = false }) => ({ host, http })),
+  }
+}
+
+/** Checked options of `runtime.create`. */
+export function boxInput(options: BoxOptions): BoxInput {
+  checkOptions('runtime.create', options, BOX)
+  return { ...options, env: variables(options.env), user: userName(options.user) }
+}
+
+/** Throws unless the options of `box.exec` or `box.sh` are right. */
+export function checkExec(operation: string, options: ExecOptions | undefined): void {
+  checkOptions(operation, options, EXEC)
+}
+
+/** Throws unless the options of `box.spawn` are right. */
+export function checkSpawn(options: SpawnOptions | undefined): void {
+  checkOptions('box.spawn', options, SPAWN)
+}
+
+/** Options already checked, as the addon takes them. */
+export function execInput(command: string, args: readonly string[], options: SpawnOptions): ExecInput {
+  return {
+    command,
+    args: [...args],
+    env: variables(options.env),
+    cwd: options.cwd,
+    user: userName(options.user),
+    tty: options.tty === true ? { cols: 80, rows: 24 } : options.tty || undefined,
+    stdin: options.stdin !== 'none',
+    timeoutMs: options.timeoutMs ?? 0,
+  }
+}
+
+/** Checked options of `box.stop`. */
+export function stopTimeout(options: StopOptions | undefined): number | undefined {
+  checkOptions<StopOptions>('box.stop', options, { timeoutMs: milliseconds })
+  return options?.timeoutMs
+}
+
+/** Checked options of `remove`. */
+export function removeForce(operation: string, options: RemoveOptions | undefined): boolean {
+  checkOptions<RemoveOptions>(operation, options, { force: boolean })
+  return options?.force ?? false
+}
+
+/** Checked options of `images.pull`. */
+export function pullPolicy(options: PullOptions | undefined): string {
+  checkOptions<PullOptions>('images.pull', options, { policy: oneOf('missing', 'always', 'never') })
+  return options?.policy ?? 'missing'
+}
+
+function variables(env: Record<string, string | undefined> = {}): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).filter((pair): pair is [string, string] => pair[1] !== undefined))
+}
+
+function userName(name: string | number | undefined): string | undefined {
+  return name === undefined ? undefined : String(name)
+}

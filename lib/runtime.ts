@@ -1,0 +1,151 @@
+// `Runtime`: one home with its boxes and images; the first thing that a program makes. Calls the addon's `NativeRuntime`.
+import { type NativeRuntime, settled } from './binding.js'
+import { type Box, makeBox } from './box.js'
+import { checkArgument, text } from './check.js'
+import { type DoctorReport, examine } from './doctor.js'
+import { RuntimeError } from './errors.js'
+import { type Images, makeImages } from './images.js'
+import { type BoxInfo, boxInfo } from './info.js'
+import { native } from './native.js'
+import {
+  type BoxOptions,
+  boxInput,
+  type RemoveOptions,
+  type RuntimeOptions,
+  removeForce,
+  runtimeInput,
+} from './options.js'
+
+/** Counters of a runtime since it was opened. */
+export interface RuntimeMetrics {
+  /** Boxes made. */
+  boxesCreated: number
+  /** Boxes removed. */
+  boxesDestroyed: number
+  /** Boxes that failed to start or ended unasked. */
+  boxesFailed: number
+  /** Boxes that run now. */
+  boxesRunning: number
+  /** Executions asked for. */
+  totalExecCalls: number
+  /** Executions that could not be started or were lost. */
+  totalExecErrors: number
+  /** Bytes of standard input, output and error together. */
+  totalBytesTransferred: number
+}
+
+/**
+ * A home with its boxes and images. One process at a time uses a home; within it, any number of runtimes and worker threads
+ * share one. Several runtimes of one process on the same home end with the last `close`.
+ *
+ * @example
+ * ```ts
+ * await using runtime = await Runtime.open()
+ * await using box = await runtime.create({ image: 'alpine:3' })
+ * const { stdout } = await box.exec('echo', ['hello'])
+ * ```
+ */
+export class Runtime implements AsyncDisposable {
+  static #default: Runtime | undefined
+
+  /** The image cache of this home. */
+  readonly images: Images
+  #opening: Promise<NativeRuntime> | undefined
+  #options: RuntimeOptions | undefined
+  #closed = false
+
+  private constructor(options: RuntimeOptions | undefined) {
+    this.#options = options
+    this.images = makeImages(() => this.#native())
+  }
+
+  /**
+   * Opens a home, and makes it if it is not there.
+   *
+   * Rejects with `INVALID_ARGUMENT`; with `HOME_LOCKED` if another process uses this home, naming it; and with
+   * `PART_MISSING` if the native part of this package is missing, saying how to get it.
+   */
+  static async open(options?: RuntimeOptions): Promise<Runtime> {
+    const runtime = new Runtime(options)
+    await runtime.#native()
+    return runtime
+  }
+
+  /** The runtime of the default home with default options, shared by the whole program. It opens at its first use. */
+  static default(): Runtime {
+    if (Runtime.#default === undefined || Runtime.#default.#closed) Runtime.#default = new Runtime(undefined)
+    return Runtime.#default
+  }
+
+  /**
+   * Tells what this machine can do and, for each thing that is missing, the remedy. Never rejects for what it finds, only
+   * with `INVALID_ARGUMENT` for wrong options.
+   */
+  static doctor(options?: RuntimeOptions): Promise<DoctorReport> {
+    return examine(options)
+  }
+
+  /**
+   * Makes a box, and returns at once: it starts at its first use.
+   *
+   * Rejects with `INVALID_ARGUMENT` and `BOX_NAME_TAKEN`.
+   */
+  async create(options: BoxOptions): Promise<Box> {
+    const input = boxInput(options)
+    return makeBox(await settled((await this.#native()).create(input)))
+  }
+
+  /** Finds a box by its id or name. Rejects with `BOX_NOT_FOUND`. */
+  async get(idOrName: string): Promise<Box> {
+    checkArgument('runtime.get', 'idOrName', idOrName, text)
+    return makeBox(await settled((await this.#native()).get(idOrName)))
+  }
+
+  /** What is known of every box of this home. */
+  async list(): Promise<BoxInfo[]> {
+    return (await settled((await this.#native()).list())).map(boxInfo)
+  }
+
+  /** Deletes a box with its files. Rejects with `BOX_NOT_FOUND`, and with `BOX_STATE` if it runs and `force` is not set. */
+  async remove(idOrName: string, options?: RemoveOptions): Promise<void> {
+    checkArgument('runtime.remove', 'idOrName', idOrName, text)
+    const force = removeForce('runtime.remove', options)
+    await settled((await this.#native()).remove(idOrName, force))
+  }
+
+  /** The counters of this runtime. */
+  async metrics(): Promise<RuntimeMetrics> {
+    return settled((await this.#native()).metrics())
+  }
+
+  /** Ends the boxes of this process, which keeps their files, and releases the home. Further calls do nothing. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    const opened = await this.#opening?.catch(() => undefined)
+    if (opened !== undefined) await settled(opened.close())
+  }
+
+  /** Does what {@link Runtime.close | close()} does. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #native(): Promise<NativeRuntime> {
+    if (this.#closed) throw new RuntimeError('RUNTIME_CLOSED', 'use runtime: it was closed')
+    this.#opening ??= openNative(this.#options)
+    try {
+      return await this.#opening
+    } catch (error) {
+      // What kept it from opening may have been remedied by the next call.
+      this.#opening = undefined
+      throw error
+    }
+  }
+}
+
+async function openNative(options: RuntimeOptions | undefined): Promise<NativeRuntime> {
+  const input = runtimeInput('Runtime.open', options)
+  const { binding, parts } = native()
+  return settled(binding.open({ ...input, parts }))
+}

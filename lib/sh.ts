@@ -1,0 +1,51 @@
+// `box.sh`: a shell line as a template, whose values are quoted. Called by `box.ts`; makes the line, `exec.ts` runs it.
+import { inspect } from 'node:util'
+import { InvalidArgumentError } from './errors.js'
+import type { ExecResult } from './exec.js'
+import type { ExecOptions } from './options.js'
+
+/** A value for a shell line: it becomes one word, an array one word for each item. */
+export type ShellValue = string | number | bigint | readonly (string | number | bigint)[]
+
+/** The template tag `` box.sh`…` ``; called with options it returns a tag that uses them. */
+export interface Shell {
+  /**
+   * Runs a line with `/bin/sh -c`. Each value is quoted, so that it reaches the command as it is, whatever it contains.
+   * Backslashes reach the shell as you write them; only `` \` `` and `\${` stand for `` ` `` and `${`.
+   *
+   * @example
+   * ```ts
+   * const { stdout } = await box.sh`ls -l ${directory} | wc -l`
+   * await box.sh({ cwd: '/src', check: true })`make ${targets}`
+   * ```
+   */
+  (line: TemplateStringsArray, ...values: ShellValue[]): Promise<ExecResult>
+  /** The tag with these options, `encoding: 'buffer'` collecting bytes. */
+  (
+    options: ExecOptions & { encoding: 'buffer' },
+  ): (line: TemplateStringsArray, ...values: ShellValue[]) => Promise<ExecResult<Buffer>>
+  /** The tag with these options. */
+  (options: ExecOptions): (line: TemplateStringsArray, ...values: ShellValue[]) => Promise<ExecResult>
+}
+
+/** The line that a template stands for. */
+export function shellLine(line: TemplateStringsArray, values: readonly unknown[]): string {
+  return line.raw.map((part, index) => unescaped(part) + (index < values.length ? quoted(values[index]) : '')).join('')
+}
+
+/** Undoes the two escapes that JavaScript demands in a template; every other backslash is the shell's. */
+function unescaped(part: string): string {
+  return part.replace(/\\(\$\{|[\s\S])/g, (pair, escaped: string) => (/^(`|\$\{)$/.test(escaped) ? escaped : pair))
+}
+
+function quoted(value: unknown): string {
+  if (Array.isArray(value)) return value.map(quoted).join(' ')
+  if (typeof value === 'number' || typeof value === 'bigint') return String(value)
+  if (typeof value !== 'string' || value.includes('\0')) {
+    throw new InvalidArgumentError(
+      `box.sh: value: expected a string without NUL byte, a number or an array of those, got ${inspect(value, { depth: 0 })}`,
+    )
+  }
+  // Inside single quotes POSIX shells take every byte as it is, but for the quote itself (XCU 2.2.2).
+  return /^[\w@%+=:,./-]+$/.test(value) ? value : `'${value.replaceAll("'", "'\\''")}'`
+}

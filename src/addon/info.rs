@@ -1,0 +1,67 @@
+//! What is known of a box, as a plain object. Returned by `litebox.rs` and `runtime.rs`.
+
+use napi_derive::napi;
+
+/// One stage of the last start and the time it took.
+#[napi(object, object_from_js = false)]
+pub struct StageTime {
+    /// The stage.
+    pub stage: &'static str,
+    /// Milliseconds.
+    pub ms: f64,
+}
+
+/// A box at one moment.
+#[napi(object, object_from_js = false)]
+pub struct BoxInfo {
+    /// Its identity.
+    pub id: String,
+    /// Its name, if it was given one.
+    pub name: Option<String>,
+    /// The image as the user wrote it.
+    pub image: String,
+    /// The digest of the image's manifest, once resolved.
+    pub image_digest: Option<String>,
+    /// Where it stands in its life.
+    pub state: &'static str,
+    /// The engine that runs it.
+    pub engine: Option<&'static str>,
+    /// Whether the engine uses hardware virtualisation.
+    pub accelerated: Option<bool>,
+    /// The shim's process.
+    pub pid: Option<u32>,
+    /// Virtual CPUs.
+    pub cpus: u32,
+    /// Memory in MiB.
+    pub memory_mib: u32,
+    /// Milliseconds since 1970.
+    pub created_at_ms: f64,
+    /// Why it failed, in the state `failed`.
+    pub failure: Option<String>,
+    /// The stages of the last start, in order.
+    pub timings: Vec<StageTime>,
+}
+
+impl From<boxlite_runtime::BoxInfo> for BoxInfo {
+    fn from(info: boxlite_runtime::BoxInfo) -> Self {
+        let timings = info.timings.stages().iter();
+        Self {
+            timings: timings
+                .map(|(stage, took)| StageTime { stage: stage.as_str(), ms: took.as_secs_f64() * 1e3 })
+                .collect(),
+            id: info.id,
+            name: info.name,
+            image: info.image,
+            image_digest: info.image_digest,
+            state: info.state.as_str(),
+            engine: info.engine.map(|engine| engine.as_str()),
+            accelerated: info.accelerated,
+            pid: info.pid,
+            cpus: u32::from(info.cpus),
+            memory_mib: info.memory_mib,
+            #[expect(clippy::cast_precision_loss, reason = "exact for the next 285 thousand years")]
+            created_at_ms: info.created_at_ms as f64,
+            failure: info.failure,
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! `NativeBox`: a box's handle. Wrapped by `lib/box.ts`, calls `LiteBox`.
+
+use std::time::Duration;
+
+use boxlite_runtime::LiteBox;
+use napi::{Env, Result, bindgen_prelude::Object};
+use napi_derive::napi;
+
+use crate::{execution::NativeExecution, info::BoxInfo, options::ExecInput, promise::promise};
+
+/// A box.
+#[napi]
+pub struct NativeBox(LiteBox);
+
+impl From<LiteBox> for NativeBox {
+    fn from(litebox: LiteBox) -> Self {
+        Self(litebox)
+    }
+}
+
+#[napi]
+impl NativeBox {
+    /// The box's identity.
+    #[napi(getter)]
+    pub fn id(&self) -> String {
+        self.0.id().to_owned()
+    }
+
+    /// What is known of the box now.
+    #[napi]
+    pub fn info<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let litebox = self.0.clone();
+        promise(env, async move { Ok(BoxInfo::from(litebox.info())) })
+    }
+
+    /// Starts the box if it does not run.
+    #[napi]
+    pub fn start<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let litebox = self.0.clone();
+        promise(env, async move { litebox.start().await })
+    }
+
+    /// Stops the box; after `timeout_ms` by force.
+    #[napi]
+    pub fn stop<'env>(&self, env: &'env Env, timeout_ms: Option<u32>) -> Result<Object<'env>> {
+        let litebox = self.0.clone();
+        let timeout = timeout_ms.map(|ms| Duration::from_millis(ms.into()));
+        promise(env, async move { litebox.stop(timeout).await })
+    }
+
+    /// Deletes the box and its disk.
+    #[napi]
+    pub fn remove<'env>(&self, env: &'env Env, force: bool) -> Result<Object<'env>> {
+        let litebox = self.0.clone();
+        promise(env, async move { litebox.remove(force).await })
+    }
+
+    /// Starts a process in the box.
+    #[napi]
+    pub fn spawn<'env>(&self, env: &'env Env, options: ExecInput) -> Result<Object<'env>> {
+        let litebox = self.0.clone();
+        promise(env, async move { litebox.spawn(options.try_into()?).await.map(NativeExecution::from) })
+    }
+}

@@ -1,0 +1,154 @@
+//! Options on their way in: plain objects, already checked by `lib/options.ts`, into the runtime's types.
+
+use std::collections::BTreeMap;
+
+use boxlite_runtime::{
+    BoxOptions, BoxliteError, BoxliteResult, EngineChoice, ExecOptions, PullPolicy, RegistryOptions, RuntimeOptions,
+};
+use napi_derive::napi;
+
+/// How to open a runtime.
+#[napi(object, object_to_js = false)]
+pub struct RuntimeInput {
+    /// Where boxes and images live.
+    pub home: Option<String>,
+    /// `auto`, `krun` or `qemu`.
+    pub engine: Option<String>,
+    /// What is special about some registries.
+    pub registries: Vec<RegistryInput>,
+    /// Folder of shim, kernel and initramfs.
+    pub parts: Option<String>,
+}
+
+/// What is special about one registry.
+#[napi(object, object_to_js = false)]
+pub struct RegistryInput {
+    /// Host, with its port if it has one.
+    pub host: String,
+    /// Whether to speak plain HTTP.
+    pub http: bool,
+}
+
+impl From<RegistryInput> for RegistryOptions {
+    fn from(input: RegistryInput) -> Self {
+        let mut options = Self::new(input.host);
+        options.http = input.http;
+        options
+    }
+}
+
+impl TryFrom<RuntimeInput> for RuntimeOptions {
+    type Error = BoxliteError;
+
+    fn try_from(input: RuntimeInput) -> BoxliteResult<Self> {
+        let engine = match input.engine.as_deref() {
+            None => None,
+            Some("auto") => Some(EngineChoice::Auto),
+            Some(name) => Some(EngineChoice::Only(
+                name.parse().map_err(|error: String| BoxliteError::invalid(format!("option `engine`: {error}")))?,
+            )),
+        };
+        let registries = input.registries.into_iter();
+        Ok(Self {
+            home: input.home.map(Into::into),
+            engine,
+            registries: registries.map(RegistryOptions::from).collect(),
+            parts: input.parts.map(Into::into),
+        })
+    }
+}
+
+/// How to make a box.
+#[napi(object, object_to_js = false)]
+pub struct BoxInput {
+    /// A registry reference, or a folder.
+    pub image: String,
+    /// Unique in the home.
+    pub name: Option<String>,
+    /// Virtual CPUs.
+    pub cpus: Option<u32>,
+    /// Memory in MiB.
+    pub memory_mib: Option<u32>,
+    /// Environment of every execution.
+    pub env: BTreeMap<String, String>,
+    /// Working directory of every execution.
+    pub workdir: Option<String>,
+    /// User of every execution.
+    pub user: Option<String>,
+    /// Host name.
+    pub hostname: Option<String>,
+}
+
+impl TryFrom<BoxInput> for BoxOptions {
+    type Error = BoxliteError;
+
+    fn try_from(input: BoxInput) -> BoxliteResult<Self> {
+        let mut options = Self::new(input.image);
+        if let Some(cpus) = input.cpus {
+            options.cpus = u8::try_from(cpus)
+                .map_err(|_| BoxliteError::invalid(format!("option `cpus`: too many: {cpus}")))?;
+        }
+        options.memory_mib = input.memory_mib.unwrap_or(options.memory_mib);
+        options.name = input.name;
+        options.env = input.env.into_iter().collect();
+        options.workdir = input.workdir;
+        options.user = input.user;
+        options.hostname = input.hostname;
+        Ok(options)
+    }
+}
+
+/// How to run a command.
+#[napi(object, object_to_js = false)]
+pub struct ExecInput {
+    /// The command.
+    pub command: String,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Environment, over the box's.
+    pub env: BTreeMap<String, String>,
+    /// Working directory.
+    pub cwd: Option<String>,
+    /// User.
+    pub user: Option<String>,
+    /// The terminal, if one is wanted.
+    pub tty: Option<TtyInput>,
+    /// Whether standard input is written to.
+    pub stdin: bool,
+    /// Milliseconds until it is ended; 0 is never.
+    pub timeout_ms: u32,
+}
+
+/// The size of a terminal.
+#[napi(object, object_to_js = false)]
+pub struct TtyInput {
+    /// Columns.
+    pub cols: u16,
+    /// Rows.
+    pub rows: u16,
+}
+
+impl TryFrom<ExecInput> for ExecOptions {
+    type Error = BoxliteError;
+
+    fn try_from(input: ExecInput) -> BoxliteResult<Self> {
+        let mut options = Self::new(input.command, input.args);
+        options.env = input.env.into_iter().collect();
+        options.cwd = input.cwd;
+        options.user = input.user;
+        options.tty = input.tty.map(|tty| (tty.cols, tty.rows));
+        options.stdin = input.stdin;
+        options.timeout_ms = input.timeout_ms.into();
+        Ok(options)
+    }
+}
+
+/// `missing`, `always` or `never`.
+pub(crate) fn pull_policy(name: &str) -> BoxliteResult<PullPolicy> {
+    match name {
+        "missing" => Ok(PullPolicy::Missing),
+        "always" => Ok(PullPolicy::Always),
+        "never" => Ok(PullPolicy::Never),
+        other => Err(BoxliteError::invalid(format!("option `policy`: unknown: {other:?}"))),
+    }
+}

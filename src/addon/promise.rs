@@ -1,0 +1,60 @@
+//! Runs a future of the runtime and settles a JavaScript promise with what comes of it.
+//!
+//! Called by every asynchronous method of this crate. Owns the one thread pool of the process, which starts with the first
+//! call: loading the addon starts no thread. Idle threads never keep Node alive; a pending promise does, as in Node.
+
+use std::{any::Any, future::Future, panic::AssertUnwindSafe, sync::LazyLock, thread};
+
+use boxlite_runtime::{BoxliteError, BoxliteResult, ErrorCode};
+use futures::FutureExt;
+use napi::{
+    Env, Result,
+    bindgen_prelude::{Object, ToNapiValue},
+};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::outcome::Outcome;
+
+/// Threads for the runtime's tasks: they wait for sockets and shuffle bytes, so more would only take memory.
+const MAX_THREADS: usize = 4;
+
+/// Shared by all Node environments (worker threads) of this process, and never stopped: boxes outlive environments.
+static POOL: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
+    Builder::new_multi_thread().worker_threads(threads).thread_name("boxlite").enable_all().build()
+});
+
+/// Starts `future` and returns the promise of its outcome. A panic in it becomes an `INTERNAL` error.
+pub(crate) fn promise<'env, T, F>(env: &'env Env, future: F) -> Result<Object<'env>>
+where
+    T: ToNapiValue + Send + 'static,
+    F: Future<Output = BoxliteResult<T>> + Send + 'static,
+{
+    let (deferred, promise) = env.create_deferred()?;
+    match &*POOL {
+        Ok(pool) => {
+            pool.spawn(async move {
+                let outcome = AssertUnwindSafe(future).catch_unwind().await.unwrap_or_else(|panic| Err(panicked(&*panic)));
+                deferred.resolve(move |_| Ok(Outcome(outcome)));
+            });
+        }
+        Err(error) => {
+            let error = BoxliteError::new(ErrorCode::Internal, format!("start thread pool: {error}"))
+                .hint("raise the limit of threads of this user or container");
+            deferred.resolve(move |_| Ok(Outcome(Err(error))));
+        }
+    }
+    Ok(promise)
+}
+
+/// Runs `work` where the runtime's types may start tasks. For destructors, which Node runs on its own thread.
+pub(crate) fn within_pool(work: impl FnOnce()) {
+    let _guard = POOL.as_ref().ok().map(Runtime::enter);
+    work();
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> BoxliteError {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    BoxliteError::new(ErrorCode::Internal, format!("panic: {}", text.unwrap_or("of unknown kind")))
+        .hint("this is a bug in boxlite: please report it with the lines on standard error")
+}

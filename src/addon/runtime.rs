@@ -1,0 +1,84 @@
+//! `NativeRuntime`: one open home. Wrapped by `lib/runtime.ts`, calls `BoxliteRuntime`.
+
+use std::sync::Arc;
+
+use boxlite_runtime::BoxliteRuntime;
+use napi::{Env, Result, bindgen_prelude::Object};
+use napi_derive::napi;
+
+use crate::{
+    image::PulledImage,
+    info::BoxInfo,
+    litebox::NativeBox,
+    metrics::RuntimeMetrics,
+    options::{BoxInput, RuntimeInput, pull_policy},
+    promise::promise,
+};
+
+/// An open home.
+#[napi]
+pub struct NativeRuntime(Arc<BoxliteRuntime>);
+
+/// Opens a home.
+#[napi]
+pub fn open<'env>(env: &'env Env, options: RuntimeInput) -> Result<Object<'env>> {
+    promise(env, async move { BoxliteRuntime::open(options.try_into()?).await.map(NativeRuntime) })
+}
+
+#[napi]
+impl NativeRuntime {
+    /// Where boxes and images live.
+    #[napi(getter)]
+    pub fn home(&self) -> String {
+        self.0.home().to_string_lossy().into_owned()
+    }
+
+    /// Makes a box; it starts at its first use.
+    #[napi]
+    pub fn create<'env>(&self, env: &'env Env, options: BoxInput) -> Result<Object<'env>> {
+        let runtime = Arc::clone(&self.0);
+        promise(env, async move { runtime.create(options.try_into()?).await.map(NativeBox::from) })
+    }
+
+    /// Finds a box.
+    #[napi]
+    pub fn get<'env>(&self, env: &'env Env, id_or_name: String) -> Result<Object<'env>> {
+        let runtime = Arc::clone(&self.0);
+        promise(env, async move { runtime.get(&id_or_name).await.map(NativeBox::from) })
+    }
+
+    /// Every box of this home.
+    #[napi]
+    pub fn list<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let runtime = Arc::clone(&self.0);
+        promise(env, async move { Ok(runtime.list().await?.into_iter().map(BoxInfo::from).collect::<Vec<_>>()) })
+    }
+
+    /// Deletes a box and its disk.
+    #[napi]
+    pub fn remove<'env>(&self, env: &'env Env, id_or_name: String, force: bool) -> Result<Object<'env>> {
+        let runtime = Arc::clone(&self.0);
+        promise(env, async move { runtime.remove(&id_or_name, force).await })
+    }
+
+    /// Brings an image into the cache.
+    #[napi]
+    pub fn pull<'env>(&self, env: &'env Env, source: String, policy: String) -> Result<Object<'env>> {
+        let runtime = Arc::clone(&self.0);
+        promise(env, async move { runtime.pull(&source, pull_policy(&policy)?).await.map(PulledImage::from) })
+    }
+
+    /// The counters of this runtime.
+    #[napi]
+    pub fn metrics<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let runtime = Arc::clone(&self.0);
+        promise(env, async move { Ok(RuntimeMetrics::from(runtime.metrics())) })
+    }
+
+    /// Ends what is attached and releases the home.
+    #[napi]
+    pub fn close<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let runtime = Arc::clone(&self.0);
+        promise(env, async move { runtime.close().await })
+    }
+}
