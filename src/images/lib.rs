@@ -1,1 +1,35 @@
-//! boxlite-images
+//! OCI images: found, fetched, verified and kept. The runtime's pipeline calls [`ImageManager::pull`] and hands the
+//! layers of the [`Image`] it gets to `boxlite-disk`.
+//!
+//! `source` tells a registry reference from a local folder; `registry` and `layout` are the places that images come
+//! from; `store` keeps blobs by digest and remembers which reference meant which manifest. `fetch` goes from a source's
+//! index to the layers, and `manager` is the face that ties them together. Nothing is trusted: every blob's digest is
+//! computed while it arrives, every size is bounded, every request has its time-outs.
+//!
+//! Every `async fn` may be dropped at any time: what stays is a `.partial` blob that the next pull resumes.
+
+mod blocking;
+mod digest;
+mod error;
+mod fetch;
+mod flight;
+mod image;
+mod layout;
+mod manager;
+mod manifest;
+mod options;
+mod origin;
+mod platform;
+mod progress;
+mod registry;
+mod source;
+mod store;
+
+pub use digest::Digest;
+pub use error::{Error, ErrorKind};
+pub use image::{Healthcheck, Image, ImageConfig, Layer};
+pub use manager::{ImageManager, ImageSummary};
+pub use options::{Credentials, ImageOptions, PullOptions, PullPolicy, RegistryOptions, Timeouts};
+pub use platform::Platform;
+pub use progress::{ProgressSink, PullEvent};
+pub use store::ImageStore;

@@ -1,0 +1,126 @@
+//! What can go wrong on the way to an image. The runtime maps [`ErrorKind`] to its own codes.
+
+use std::{error::Error as StdError, io, sync::Arc, time::Duration};
+
+/// The cause of an [`Error`], for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The image reference can't be understood.
+    Reference,
+    /// There is no such image, tag, digest or file.
+    NotFound,
+    /// The registry wants other credentials.
+    Unauthorized,
+    /// The image has nothing for the platform that was asked for.
+    Platform,
+    /// Content does not have the digest that its name promises.
+    DigestMismatch,
+    /// A blob is truncated or damaged, or a manifest makes no sense.
+    Corrupt,
+    /// Something is larger than is reasonable.
+    TooLarge,
+    /// The image uses something that is not supported.
+    Unsupported,
+    /// No connection to the registry, or it broke off.
+    RegistryUnreachable,
+    /// The registry answered with an error of its own.
+    RegistryError {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The registry asks to slow down (HTTP 429).
+    RateLimited,
+    /// The host's file system is full.
+    StorageFull,
+    /// The host's file system failed.
+    StorageIo,
+    /// The work was given up because its task ended.
+    Cancelled,
+    /// The image is not in the store, and the policy forbids to fetch it.
+    NotCached,
+}
+
+/// Whether another attempt may succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Retry {
+    Never,
+    Soon,
+    /// After the pause that the registry asked for.
+    After(Duration),
+}
+
+/// An error with its cause and what to do about it. Cheap to clone: several callers may wait for one pull.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+    retry: Retry,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), source: None, retry: Retry::Never }
+    }
+
+    pub(crate) fn corrupt(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Corrupt, message)
+    }
+
+    /// An operation of the host's file system that failed.
+    pub(crate) fn storage(message: impl Into<String>, source: io::Error) -> Self {
+        let kind = match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                ErrorKind::StorageFull
+            }
+            _ => ErrorKind::StorageIo,
+        };
+        Self::new(kind, message).because(source)
+    }
+
+    pub(crate) fn because(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.source = Some(Arc::new(source));
+        self
+    }
+
+    /// Marks an error that may pass by itself.
+    pub(crate) fn transient(mut self, pause: Option<Duration>) -> Self {
+        self.retry = pause.map_or(Retry::Soon, Retry::After);
+        self
+    }
+
+    pub(crate) fn retry(&self) -> Retry {
+        self.retry
+    }
+
+    /// The cause, for programs.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// What the user can do about it, if anything is known.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self.kind {
+            ErrorKind::Reference => "write it as NAME[:TAG], HOST[:PORT]/NAME[:TAG], or oci:FOLDER[:TAG]",
+            ErrorKind::NotFound => "check the spelling of the image's name and tag",
+            ErrorKind::Unauthorized => {
+                "check the image's name; if it is private, log in with `docker login` or give credentials for the registry"
+            }
+            ErrorKind::Platform => "choose an image that is built for this machine's architecture",
+            ErrorKind::DigestMismatch => {
+                "the registry or something between serves wrong bytes: try again, or use another mirror"
+            }
+            ErrorKind::Corrupt => "try again: what was damaged is fetched anew",
+            ErrorKind::RegistryUnreachable => {
+                "check the registry's address, the network and proxy settings; a registry without TLS needs `http: true`"
+            }
+            ErrorKind::RateLimited => "wait a while, log in for a higher limit, or use a mirror",
+            ErrorKind::RegistryError { .. } => "try again later; if it stays, ask the registry's operator",
+            ErrorKind::StorageFull => "free some disk space, or remove images and boxes",
+            ErrorKind::NotCached => "pull the image first, or allow pulling",
+            _ => return None,
+        })
+    }
+}

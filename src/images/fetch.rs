@@ -1,0 +1,259 @@
+//! From an opened source to an image in the store: the manifest for the platform, its configuration, its layers side by
+//! side. Called by `manager`.
+
+use futures::{TryStreamExt, stream};
+use oci_spec::image::{Descriptor, ImageManifest};
+
+use crate::{
+    Digest, Error, ErrorKind, Platform, ProgressSink, PullEvent,
+    image::config,
+    manifest::{MAX_CONFIG, MAX_MANIFEST, Manifest, digest_of},
+    origin::{Origin, Root},
+    registry::Backoff,
+    store::{ImageStore, Partial, Start},
+};
+
+/// Layers that are fetched at the same time.
+const PARALLEL: usize = 4;
+/// Bytes that are gathered before they are hashed and written in one go.
+const PIECE: usize = 1 << 20;
+/// What must have arrived for a broken transfer to count as progress.
+const PROGRESS: u64 = 256 * 1024;
+/// An index of an index of an index is nobody's image.
+const MAX_DEPTH: usize = 3;
+
+/// One pull at work.
+pub(crate) struct Fetch<'a> {
+    pub(crate) store: &'a ImageStore,
+    pub(crate) origin: &'a Origin,
+    /// For messages.
+    pub(crate) reference: &'a str,
+    pub(crate) platform: &'a Platform,
+    pub(crate) progress: Option<&'a ProgressSink>,
+    pub(crate) max_bytes: u64,
+}
+
+/// What is now in the store.
+pub(crate) struct Fetched {
+    pub(crate) digest: Digest,
+    /// All layers, as stored.
+    pub(crate) size: u64,
+}
+
+impl Fetch<'_> {
+    pub(crate) async fn run(&self) -> Result<Fetched, Error> {
+        self.tell(|| PullEvent::Resolving { reference: self.reference.to_owned() });
+        let (manifest, bytes, digest) = self.resolve().await?;
+        let size = self.check_size(&manifest)?;
+        self.tell(|| PullEvent::Resolved {
+            digest: digest.to_string(),
+            layers: manifest.layers().len(),
+            bytes: size,
+        });
+        self.config(&manifest).await?;
+        stream::iter(manifest.layers().iter().map(Ok))
+            .try_for_each_concurrent(PARALLEL, |layer| self.layer(layer))
+            .await?;
+        self.store.put(bytes).await?;
+        self.tell(|| PullEvent::Done { digest: digest.to_string() });
+        Ok(Fetched { digest, size })
+    }
+
+    /// Goes through indexes until it is at the platform's own manifest.
+    async fn resolve(&self) -> Result<(ImageManifest, Vec<u8>, Digest), Error> {
+        let mut root = self.origin.root().await?;
+        for _ in 0..=MAX_DEPTH {
+            let candidates = match root {
+                Root::Candidates(candidates) => candidates,
+                Root::Manifest(bytes, digest) => match Manifest::parse(&bytes, &digest)? {
+                    Manifest::Image(image) => return Ok((*image, bytes, digest)),
+                    Manifest::Index(index) => index.manifests().clone(),
+                },
+            };
+            let chosen = self.choose(&candidates)?;
+            let digest = digest_of(chosen)?;
+            if chosen.size() > MAX_MANIFEST {
+                return Err(Error::new(
+                    ErrorKind::TooLarge,
+                    format!("fetch manifest {digest}: {} bytes", chosen.size()),
+                ));
+            }
+            root = Root::Manifest(self.origin.manifest(&digest).await?, digest);
+        }
+        Err(Error::corrupt(format!("resolve {}: indexes within indexes", self.reference)))
+    }
+
+    /// The best manifest for the platform. One without a platform, where it stands alone, tells by its configuration.
+    fn choose<'d>(&self, candidates: &'d [Descriptor]) -> Result<&'d Descriptor, Error> {
+        let ranked = candidates.iter().filter_map(|item| {
+            let rank = self.platform.rank(&Platform::of(item)?)?;
+            Some((rank, item))
+        });
+        if let Some((_, best)) = ranked.min_by_key(|(rank, _)| *rank) {
+            return Ok(best);
+        }
+        if let [single] = candidates
+            && single.platform().is_none()
+        {
+            return Ok(single);
+        }
+        let mut has: Vec<String> = candidates
+            .iter()
+            .map(|item| Platform::of(item).map_or_else(|| "unknown".into(), |platform| platform.to_string()))
+            // Attestations stand in an index under this platform.
+            .filter(|platform| platform != "unknown/unknown")
+            .collect();
+        has.sort();
+        has.dedup();
+        Err(self.no_platform(&has.join(", ")))
+    }
+
+    fn no_platform(&self, has: &str) -> Error {
+        let has = if has.is_empty() { "nothing" } else { has };
+        let message = format!("resolve {} for {}: the image has {has}", self.reference, self.platform);
+        Error::new(ErrorKind::Platform, message)
+    }
+
+    fn check_size(&self, manifest: &ImageManifest) -> Result<u64, Error> {
+        let size = manifest.layers().iter().fold(0_u64, |sum, layer| sum.saturating_add(layer.size()));
+        if size > self.max_bytes || manifest.config().size() > MAX_CONFIG {
+            return Err(Error::new(
+                ErrorKind::TooLarge,
+                format!(
+                    "fetch {}: {size} bytes of layers, of which {} are allowed",
+                    self.reference, self.max_bytes
+                ),
+            ));
+        }
+        Ok(size)
+    }
+
+    /// Fetches the configuration and checks that it fits platform and manifest.
+    async fn config(&self, manifest: &ImageManifest) -> Result<(), Error> {
+        let digest = digest_of(manifest.config())?;
+        self.blob(manifest.config(), None).await?;
+        let bytes = self.store.read(&digest, MAX_CONFIG).await?;
+        let bytes =
+            bytes.ok_or_else(|| Error::corrupt(format!("read image configuration {digest}: it is gone")))?;
+        let config = config(&bytes, &digest)?;
+        let platform = config.platform();
+        if self.platform.rank(&platform).is_none() {
+            return Err(self.no_platform(&platform.to_string()));
+        }
+        let diff_ids = config.into_parts().1.len();
+        let layers = manifest.layers().len();
+        if diff_ids == layers {
+            return Ok(());
+        }
+        Err(Error::corrupt(format!(
+            "read image {}: {layers} layers, but {diff_ids} diff_ids in its configuration",
+            self.reference
+        )))
+    }
+
+    async fn layer(&self, layer: &Descriptor) -> Result<(), Error> {
+        let digest = layer.digest().to_string();
+        self.tell(|| PullEvent::LayerStarted { digest: digest.clone(), size: layer.size() });
+        let cached = self.blob(layer, self.progress).await?;
+        self.tell(|| PullEvent::LayerDone { digest, cached });
+        Ok(())
+    }
+
+    /// Brings a blob into the store; whether it was there already.
+    async fn blob(&self, descriptor: &Descriptor, progress: Option<&ProgressSink>) -> Result<bool, Error> {
+        let digest = digest_of(descriptor)?;
+        let size = descriptor.size();
+        let mut trusted = false;
+        loop {
+            let partial = match self.store.partial(&digest, size).await? {
+                Start::Present => return Ok(true),
+                Start::Partial(partial) => partial,
+            };
+            let resumed = partial.written() > 0;
+            match self.transfer(partial, size, progress).await {
+                // What an interrupted pull left may be damaged, by a crash of the machine for one: once more from the
+                // start.
+                Err(error) if error.kind() == ErrorKind::DigestMismatch && resumed && !trusted => {
+                    trusted = true;
+                }
+                result => return result.map(|()| false),
+            }
+        }
+    }
+
+    async fn transfer(
+        &self,
+        mut partial: Partial,
+        size: u64,
+        progress: Option<&ProgressSink>,
+    ) -> Result<(), Error> {
+        let mut backoff = Backoff::new(self.origin.attempts());
+        while !partial.is_complete() {
+            let before = partial.written();
+            let error = match self.origin.blob(&partial.digest().clone(), size, before).await {
+                Err(error) => error,
+                Ok(mut stream) => {
+                    if stream.offset() != before {
+                        partial = partial.restart().await?;
+                    }
+                    let failed;
+                    (partial, failed) = drain(partial, &mut stream, progress).await?;
+                    match failed {
+                        None if partial.is_complete() => break,
+                        None => Error::corrupt(format!(
+                            "fetch blob {}: truncated after {} of {size} bytes",
+                            partial.digest(),
+                            partial.written()
+                        ))
+                        .transient(None),
+                        Some(error) => error,
+                    }
+                }
+            };
+            if partial.written() >= before + PROGRESS {
+                backoff.reset();
+            }
+            backoff.wait(error).await?;
+        }
+        partial.commit().await
+    }
+
+    fn tell(&self, event: impl FnOnce() -> PullEvent) {
+        if let Some(progress) = self.progress {
+            progress.send(event());
+        }
+    }
+}
+
+/// Appends what comes to the blob; what came before an error is kept.
+async fn drain(
+    mut partial: Partial,
+    stream: &mut crate::origin::BlobStream,
+    progress: Option<&ProgressSink>,
+) -> Result<(Partial, Option<Error>), Error> {
+    let digest = partial.digest().clone();
+    loop {
+        let mut pieces = Vec::new();
+        let mut gathered = 0;
+        let end = loop {
+            match stream.next(&digest).await {
+                Ok(Some(piece)) => {
+                    gathered += piece.len();
+                    pieces.push(piece);
+                    if gathered >= PIECE {
+                        break None;
+                    }
+                }
+                Ok(None) => break Some(None),
+                Err(error) => break Some(Some(error)),
+            }
+        };
+        partial = partial.append(pieces).await?;
+        if let Some(progress) = progress {
+            progress.send(PullEvent::LayerProgress { digest: digest.to_string(), bytes: partial.written() });
+        }
+        if let Some(failed) = end {
+            return Ok((partial, failed));
+        }
+    }
+}

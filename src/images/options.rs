@@ -1,0 +1,130 @@
+//! Options of the manager, of a registry, and of one pull.
+
+use std::{fmt, path::PathBuf, time::Duration};
+
+use crate::{Platform, ProgressSink};
+
+/// Options of an [`crate::ImageManager`].
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ImageOptions {
+    /// Registries that need something other than HTTPS on their own name and the user's own credentials.
+    pub registries: Vec<RegistryOptions>,
+    /// Time-outs of every request.
+    pub timeouts: Timeouts,
+    /// Attempts for one request or blob before a passing error is final. Default 5.
+    pub attempts: u32,
+    /// Whether to look for credentials in docker's and podman's files and helpers. Default true.
+    pub docker_credentials: bool,
+    /// The most that an image's layers may have as stored, all together, in bytes. Default 64 GiB.
+    pub max_image_bytes: u64,
+}
+
+impl Default for ImageOptions {
+    fn default() -> Self {
+        Self {
+            registries: Vec::new(),
+            timeouts: Timeouts::default(),
+            attempts: 5,
+            docker_credentials: true,
+            max_image_bytes: 64 << 30,
+        }
+    }
+}
+
+/// How long to wait for a registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Timeouts {
+    /// For a connection, TLS included. Default 10 seconds.
+    pub connect: Duration,
+    /// For the next bytes. Default 30 seconds.
+    pub read: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(10), read: Duration::from_secs(30) }
+    }
+}
+
+/// How to talk to one registry.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RegistryOptions {
+    /// The registry's name as references have it, with its port: `ghcr.io`, `127.0.0.1:5000`, `docker.io`.
+    pub host: String,
+    /// Plain HTTP instead of HTTPS.
+    pub http: bool,
+    /// A PEM file of certificate authorities to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Accept any certificate. For tests only.
+    pub skip_verify: bool,
+    /// Credentials; without them, the user's own are looked for.
+    pub credentials: Option<Credentials>,
+}
+
+impl RegistryOptions {
+    /// Defaults for `host`: HTTPS, the system's authorities, the user's own credentials.
+    pub fn new(host: impl Into<String>) -> Self {
+        Self { host: host.into(), ..Self::default() }
+    }
+}
+
+/// What proves who the user is. Never shown by `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Credentials {
+    /// A user name and a password or access token.
+    Basic {
+        /// The user name.
+        username: String,
+        /// The password.
+        password: String,
+    },
+    /// An `OAuth2` refresh token, as `docker login` gets from some registries.
+    IdentityToken(String),
+    /// A ready bearer token.
+    Bearer(String),
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Basic { .. } => "Basic(…)",
+            Self::IdentityToken(_) => "IdentityToken(…)",
+            Self::Bearer(_) => "Bearer(…)",
+        })
+    }
+}
+
+/// When to ask the source for an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum PullPolicy {
+    /// Every time: a tag may have moved. Blobs that are here are not fetched again.
+    Always,
+    /// When the store doesn't have the image.
+    #[default]
+    Missing,
+    /// Never: what the store doesn't have is an error. Folders and files of this machine are still read.
+    Never,
+}
+
+/// Options of one pull.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct PullOptions {
+    /// When to ask the source.
+    pub policy: PullPolicy,
+    /// The platform to choose; `None` is this machine's.
+    pub platform: Option<Platform>,
+    /// Who hears of the progress.
+    pub progress: Option<ProgressSink>,
+}
+
+impl PullOptions {
+    /// Options with this policy.
+    pub fn with_policy(policy: PullPolicy) -> Self {
+        Self { policy, ..Self::default() }
+    }
+}

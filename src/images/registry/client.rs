@@ -1,0 +1,269 @@
+//! Requests to registries: every answer bounded, every error told apart. Called by `origin`.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, Once, PoisonError},
+    time::Duration,
+};
+
+use oci_spec::distribution::Reference;
+use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode, header};
+use serde::Deserialize;
+
+use super::{Backoff, auth::Auth};
+use crate::{
+    Credentials, Digest, Error, ErrorKind, ImageOptions, RegistryOptions,
+    blocking::blocking,
+    manifest::{MAX_MANIFEST, MEDIA_TYPES},
+};
+
+/// Error bodies are for people.
+const MAX_ERROR: u64 = 64 * 1024;
+
+/// The registries that were talked to, with their connections and tokens.
+#[derive(Debug)]
+pub(crate) struct Registries {
+    options: ImageOptions,
+    known: Mutex<HashMap<String, Arc<Registry>>>,
+}
+
+#[derive(Debug)]
+struct Registry {
+    base: String,
+    client: Client,
+    auth: Auth,
+    attempts: u32,
+}
+
+/// One repository of one registry.
+#[derive(Debug, Clone)]
+pub(crate) struct Repository {
+    registry: Arc<Registry>,
+    name: String,
+    scope: String,
+}
+
+impl Registries {
+    pub(crate) fn new(options: ImageOptions) -> Self {
+        Self { options, known: Mutex::default() }
+    }
+
+    pub(crate) async fn repository(&self, reference: &Reference) -> Result<Repository, Error> {
+        let host = reference.registry();
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(host).cloned();
+        let registry = if let Some(registry) = known {
+            registry
+        } else {
+            let made = Arc::new(self.connect(reference).await?);
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(known.entry(host.to_owned()).or_insert(made))
+        };
+        let name = reference.repository().to_owned();
+        Ok(Repository { registry, scope: format!("repository:{name}:pull"), name })
+    }
+
+    async fn connect(&self, reference: &Reference) -> Result<Registry, Error> {
+        let host = reference.registry();
+        let options = self.options.registries.iter().find(|options| options.host == host).cloned();
+        let options = options.unwrap_or_else(|| RegistryOptions::new(host));
+        let credentials = match options.credentials.clone() {
+            None if self.options.docker_credentials => users_own(host).await?,
+            credentials => credentials,
+        };
+        let scheme = if options.http { "http" } else { "https" };
+        Ok(Registry {
+            // docker.io's registry goes by another name.
+            base: format!("{scheme}://{}/v2/", reference.resolve_registry()),
+            client: client(&options, &self.options).await?,
+            auth: Auth::new(host, credentials),
+            attempts: self.options.attempts,
+        })
+    }
+}
+
+impl Repository {
+    /// The manifest of a tag or digest, and the digest of what came.
+    pub(crate) async fn manifest(&self, tag_or_digest: &str) -> Result<(Vec<u8>, Digest), Error> {
+        let what = format!("fetch manifest {}:{tag_or_digest}", self.name);
+        let mut backoff = Backoff::new(self.registry.attempts);
+        loop {
+            match self.manifest_once(&what, tag_or_digest).await {
+                Ok(manifest) => return Ok(manifest),
+                Err(error) => backoff.wait(error).await?,
+            }
+        }
+    }
+
+    async fn manifest_once(&self, what: &str, tag_or_digest: &str) -> Result<(Vec<u8>, Digest), Error> {
+        let url = format!("{}{}/manifests/{tag_or_digest}", self.registry.base, self.name);
+        let response = self.get(what, &url, |request| request.header(header::ACCEPT, MEDIA_TYPES)).await?;
+        let bytes = body(what, response, MAX_MANIFEST).await?;
+        let found = Digest::of(&bytes);
+        if tag_or_digest.contains(':') && tag_or_digest != found.as_str() {
+            return Err(Error::new(ErrorKind::DigestMismatch, format!("{what}: its content is {found}")));
+        }
+        Ok((bytes, found))
+    }
+
+    /// A blob's bytes from `offset` on, one attempt. The second value is where they start: a registry may not resume.
+    pub(crate) async fn blob(&self, digest: &Digest, offset: u64) -> Result<(Response, u64), Error> {
+        let what = format!("fetch blob {digest} of {}", self.name);
+        let url = format!("{}{}/blobs/{digest}", self.registry.base, self.name);
+        let range = |request: RequestBuilder| match offset {
+            0 => request,
+            _ => request.header(header::RANGE, format!("bytes={offset}-")),
+        };
+        let response = match self.get(&what, &url, range).await {
+            Err(error) if error.kind() == (ErrorKind::RegistryError { status: 416 }) => {
+                self.get(&what, &url, |request| request).await?
+            }
+            response => response?,
+        };
+        let resumed = response.status() == StatusCode::PARTIAL_CONTENT;
+        let wanted = format!("bytes {offset}-");
+        let range = response.headers().get(header::CONTENT_RANGE).and_then(|range| range.to_str().ok());
+        if resumed && range.is_some_and(|range| !range.starts_with(&wanted)) {
+            return Err(Error::corrupt(format!("{what}: bytes from {range:?} instead of {offset}")));
+        }
+        Ok((response, if resumed { offset } else { 0 }))
+    }
+
+    /// One request, repeated once with new authorisation if the registry asks for it.
+    async fn get(
+        &self,
+        what: &str,
+        url: &str,
+        with: impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Response, Error> {
+        let Registry { client, auth, .. } = &*self.registry;
+        let mut challenged = false;
+        loop {
+            let request = auth.apply(&self.scope, with(client.get(url)));
+            let response = request.send().await.map_err(|error| unreachable(what, error))?;
+            match response.status() {
+                status if status.is_success() => return Ok(response),
+                StatusCode::UNAUTHORIZED if !challenged => {
+                    challenged = true;
+                    auth.revoke(&self.scope);
+                    auth.answer(client, &self.scope, response).await?;
+                }
+                _ => return Err(refused(what, response).await),
+            }
+        }
+    }
+
+    pub(crate) fn attempts(&self) -> u32 {
+        self.registry.attempts
+    }
+}
+
+/// Reads an answer of at most `limit` bytes.
+pub(super) async fn body(what: &str, mut response: Response, limit: u64) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(what, error))? {
+        if (bytes.len() + chunk.len()) as u64 > limit {
+            return Err(Error::new(ErrorKind::TooLarge, format!("{what}: more than {limit} bytes")));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+/// A connection that could not be made, or broke.
+pub(crate) fn unreachable(what: &str, error: reqwest::Error) -> Error {
+    // The text of a reqwest error repeats the URL, which `what` tells better.
+    Error::new(ErrorKind::RegistryUnreachable, what.to_owned()).because(error.without_url()).transient(None)
+}
+
+/// An answer that is no success.
+pub(super) async fn refused(what: &str, response: Response) -> Error {
+    let status = response.status();
+    let pause = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let pause = pause.and_then(|value| value.trim().parse().ok()).map(Duration::from_secs);
+    let said = body(what, response, MAX_ERROR).await.ok().and_then(|bytes| words(&bytes));
+    let message = match said {
+        Some(said) => format!("{what}: HTTP {status}: {said}"),
+        None => format!("{what}: HTTP {status}"),
+    };
+    match status {
+        StatusCode::NOT_FOUND => Error::new(ErrorKind::NotFound, message),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Error::new(ErrorKind::Unauthorized, message),
+        StatusCode::TOO_MANY_REQUESTS => Error::new(ErrorKind::RateLimited, message).transient(pause),
+        _ => {
+            let error = Error::new(ErrorKind::RegistryError { status: status.as_u16() }, message);
+            if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
+                error.transient(pause)
+            } else {
+                error
+            }
+        }
+    }
+}
+
+/// What a registry's error says (OCI distribution-spec, "Error Codes").
+fn words(bytes: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Envelope {
+        errors: Vec<Item>,
+    }
+    #[derive(Deserialize)]
+    struct Item {
+        #[serde(default)]
+        code: String,
+        #[serde(default)]
+        message: String,
+    }
+    let envelope: Envelope = serde_json::from_slice(bytes).ok()?;
+    let texts: Vec<_> =
+        envelope.errors.iter().take(3).map(|item| format!("{} {}", item.code, item.message)).collect();
+    let text: String = texts.join("; ").chars().filter(|c| !c.is_control()).take(300).collect();
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+async fn client(options: &RegistryOptions, all: &ImageOptions) -> Result<Client, Error> {
+    static PROVIDER: Once = Once::new();
+    // Fails only if the program chose a provider already, which is as good.
+    PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
+    let failed = |error| {
+        Error::new(ErrorKind::RegistryUnreachable, format!("set up a client for {}", options.host))
+            .because(error)
+    };
+    let mut builder = Client::builder()
+        .user_agent(concat!("boxlite/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(all.timeouts.connect)
+        .read_timeout(all.timeouts.read)
+        .tls_danger_accept_invalid_certs(options.skip_verify);
+    if let Some(path) = options.ca_file.clone() {
+        let shown = path.display().to_string();
+        let read = move || {
+            std::fs::read(&path)
+                .map_err(|error| Error::storage(format!("read certificates {}", path.display()), error))
+        };
+        let bundle = Certificate::from_pem_bundle(&blocking(read).await?)
+            .map_err(|error| Error::corrupt(format!("read certificates {shown}")).because(error))?;
+        builder = builder.tls_certs_merge(bundle);
+    }
+    builder.build().map_err(failed)
+}
+
+/// Looks into docker's and podman's files, which may start a helper program.
+async fn users_own(host: &str) -> Result<Option<Credentials>, Error> {
+    use docker_credential::DockerCredential;
+    // docker keeps its hub's credentials under this name.
+    let key = if host == "docker.io" { "https://index.docker.io/v1/" } else { host }.to_owned();
+    blocking(move || {
+        let found = docker_credential::get_credential(&key)
+            .or_else(|_| docker_credential::get_podman_credential(&key));
+        Ok(match found {
+            Ok(DockerCredential::UsernamePassword(username, password)) => {
+                Some(Credentials::Basic { username, password })
+            }
+            Ok(DockerCredential::IdentityToken(token)) => Some(Credentials::IdentityToken(token)),
+            Err(error) => {
+                tracing::debug!(host = key, %error, "no credentials of the user's own");
+                None
+            }
+        })
+    })
+    .await
+}

@@ -1,0 +1,130 @@
+//! What the user means by an image's name. Called by `manager`.
+//!
+//! | written | meant |
+//! |---|---|
+//! | `alpine`, `ghcr.io/o/n:tag`, `localhost:5000/n@sha256:…`, `docker://alpine` | an image in a registry |
+//! | `oci:FOLDER`, `oci:FOLDER:TAG` | an OCI image layout |
+//! | `/folder`, `./folder`, `../folder`, `~/folder` | the same, if the folder holds one |
+
+use std::{
+    fmt,
+    path::{Component, Path, PathBuf},
+};
+
+use oci_spec::distribution::Reference;
+
+use crate::{Error, ErrorKind};
+
+/// A place to get an image from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A registry, docker.io where none is named.
+    Registry(Reference),
+    /// An OCI image layout on this machine (OCI image-spec, image-layout.md).
+    Layout {
+        /// Absolute.
+        dir: PathBuf,
+        tag: Option<String>,
+    },
+}
+
+impl Source {
+    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
+        let text = text.trim();
+        if let Some(rest) = text.strip_prefix("oci:") {
+            return Self::layout(rest);
+        }
+        if text.starts_with(['/', '~']) || text.starts_with("./") || text.starts_with("../") || text == "." {
+            return Self::layout(text);
+        }
+        let name = text.strip_prefix("docker://").unwrap_or(text);
+        if name.len() > 4096 {
+            return Err(Error::new(ErrorKind::Reference, "parse image reference: too long"));
+        }
+        let reference: Reference = name.parse().map_err(|error| {
+            Error::new(ErrorKind::Reference, format!("parse image reference {text:?}")).because(error)
+        })?;
+        Ok(Self::Registry(reference))
+    }
+
+    /// `FOLDER[:TAG]`. A folder that exists wins over a tag, as its name may hold a colon.
+    fn layout(text: &str) -> Result<Self, Error> {
+        let whole = absolute(text)?;
+        let split = text.rsplit_once(':').filter(|(dir, tag)| !dir.is_empty() && !tag.contains('/'));
+        match split {
+            Some((dir, tag)) if !whole.exists() => {
+                Ok(Self::Layout { dir: absolute(dir)?, tag: Some(tag.to_owned()) })
+            }
+            _ => Ok(Self::Layout { dir: whole, tag: None }),
+        }
+    }
+}
+
+/// The normalised form: what the store remembers the image under.
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Registry(reference) => f.write_str(&reference.whole()),
+            Self::Layout { dir, tag } => {
+                write!(f, "oci:{}", dir.display())?;
+                tag.as_ref().map_or(Ok(()), |tag| write!(f, ":{tag}"))
+            }
+        }
+    }
+}
+
+/// Makes a path absolute by its text alone, so that a folder that is gone keeps its name.
+fn absolute(text: &str) -> Result<PathBuf, Error> {
+    let failed = |error| Error::new(ErrorKind::Reference, format!("find folder {text:?}")).because(error);
+    if text.is_empty() {
+        return Err(Error::new(ErrorKind::Reference, "parse image reference: no folder given"));
+    }
+    let path = match text.strip_prefix('~') {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => {
+            std::env::home_dir().unwrap_or_default().join(rest.trim_start_matches('/'))
+        }
+        _ => PathBuf::from(text),
+    };
+    let mut clean = PathBuf::new();
+    for part in std::path::absolute(&path).map_err(failed)?.components() {
+        match part {
+            Component::ParentDir => {
+                clean.pop();
+            }
+            part => clean.push::<&Path>(part.as_ref()),
+        }
+    }
+    Ok(clean)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_normalised() {
+        let digest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        for (text, expected) in [
+            ("alpine", "docker.io/library/alpine:latest"),
+            ("docker://alpine:3", "docker.io/library/alpine:3"),
+            ("me/tool", "docker.io/me/tool:latest"),
+            ("localhost:5000/x", "localhost:5000/x:latest"),
+            ("localhost/x", "localhost/x:latest"),
+            ("127.0.0.1:5000/a/b:c", "127.0.0.1:5000/a/b:c"),
+            ("oci:/img/../images/a:3", "oci:/images/a:3"),
+            ("/images/a", "oci:/images/a"),
+        ] {
+            assert_eq!(Source::parse(text).unwrap().to_string(), expected, "{text}");
+        }
+        let pinned = Source::parse(&format!("ghcr.io/o/n@{digest}")).unwrap().to_string();
+        assert_eq!(pinned, format!("ghcr.io/o/n@{digest}"));
+    }
+
+    #[test]
+    fn nonsense_is_a_reference_error() {
+        for text in ["", "UPPER/case", "a b", "x:y:z", "-", "oci:", "x@sha256:12", &"a/".repeat(3000)] {
+            let error = Source::parse(text).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Reference, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! `ImageStore`: blobs by digest, and which reference meant which manifest. Called by `fetch` and `manager`.
+//!
+//! `blobs/sha256/<hex>` holds verified blobs, `<hex>.partial` what has arrived of others; `index.json` names images. A
+//! blob gets its final name only when its digest is right and its bytes are on the disk.
+
+mod durable;
+mod index;
+mod partial;
+
+use std::{
+    collections::HashSet,
+    fs::{self, File},
+    io::{self, Read},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::{Digest, Error, blocking::blocking};
+
+pub(crate) use index::{IndexEntry, seconds_now};
+pub(crate) use partial::{Partial, Start};
+
+/// The images of a home. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct ImageStore {
+    dir: Arc<Path>,
+    /// Guards read-modify-write of `index.json`.
+    index: Arc<Mutex<()>>,
+}
+
+impl ImageStore {
+    /// Opens the folder `dir`, usually `<home>/images`, and makes it if it is missing.
+    pub fn open(dir: impl Into<PathBuf>) -> Result<Self, Error> {
+        let dir = dir.into();
+        fs::create_dir_all(dir.join("blobs/sha256"))
+            .map_err(|error| Error::storage(format!("open image store {}", dir.display()), error))?;
+        Ok(Self { dir: dir.into(), index: Arc::default() })
+    }
+
+    /// Where the blob is, or would be.
+    pub fn blob_path(&self, digest: &Digest) -> PathBuf {
+        self.dir.join("blobs/sha256").join(digest.hex())
+    }
+
+    /// Whether the blob is here with the right length. Its content was verified when it came; [`ImageStore::verify`]
+    /// looks again.
+    pub async fn has(&self, digest: &Digest, size: u64) -> Result<bool, Error> {
+        let path = self.blob_path(digest);
+        let digest = digest.clone();
+        blocking(move || match fs::metadata(&path) {
+            Ok(meta) if meta.len() == size => Ok(true),
+            Ok(_) => discard(&path, &digest).map(|()| false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(Error::storage(format!("look for blob {digest}"), error)),
+        })
+        .await
+    }
+
+    /// Reads a small blob and checks it; `None` if it is missing. A damaged one is removed and counts as missing.
+    pub(crate) async fn read(&self, digest: &Digest, limit: u64) -> Result<Option<Vec<u8>>, Error> {
+        let path = self.blob_path(digest);
+        let digest = digest.clone();
+        blocking(move || {
+            let failed = |error| Error::storage(format!("read blob {digest}"), error);
+            let file = match File::open(&path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(failed(error)),
+            };
+            let mut bytes = Vec::new();
+            file.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
+            if Digest::of(&bytes) == digest {
+                return Ok(Some(bytes));
+            }
+            discard(&path, &digest).map(|()| None)
+        })
+        .await
+    }
+
+    /// Reads a whole blob and compares it with its name. A damaged one is removed, so that the next pull fetches it.
+    pub async fn verify(&self, digest: &Digest) -> Result<bool, Error> {
+        let path = self.blob_path(digest);
+        let digest = digest.clone();
+        blocking(move || {
+            let failed = |error| Error::storage(format!("verify blob {digest}"), error);
+            let mut file = match File::open(&path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+                Err(error) => return Err(failed(error)),
+            };
+            if hash(&mut file).map(Digest::finish).map_err(failed)? == digest {
+                return Ok(true);
+            }
+            discard(&path, &digest).map(|()| false)
+        })
+        .await
+    }
+
+    /// Stores a small blob under its digest.
+    pub(crate) async fn put(&self, bytes: Vec<u8>) -> Result<Digest, Error> {
+        let store = self.clone();
+        blocking(move || {
+            let digest = Digest::of(&bytes);
+            let path = store.blob_path(&digest);
+            durable::write(&path, &bytes)
+                .map_err(|error| Error::storage(format!("store blob {digest}"), error))?;
+            Ok(digest)
+        })
+        .await
+    }
+
+    /// Starts or resumes the blob; see [`Start`].
+    pub(crate) async fn partial(&self, digest: &Digest, size: u64) -> Result<Start, Error> {
+        partial::start(self, digest, size).await
+    }
+
+    /// Removes all blobs but these.
+    pub(crate) async fn keep_only(&self, used: HashSet<Digest>) -> Result<(), Error> {
+        let dir = self.dir.join("blobs/sha256");
+        blocking(move || {
+            let failed = |error| Error::storage(format!("clean up {}", dir.display()), error);
+            let used: HashSet<&str> = used.iter().map(Digest::hex).collect();
+            for entry in fs::read_dir(&dir).map_err(failed)? {
+                let entry = entry.map_err(failed)?;
+                if !entry.file_name().to_str().is_some_and(|name| used.contains(name)) {
+                    fs::remove_file(entry.path()).map_err(failed)?;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    fn index_path(&self) -> PathBuf {
+        self.dir.join("index.json")
+    }
+}
+
+/// A blob that is not what its name says.
+fn discard(path: &Path, digest: &Digest) -> Result<(), Error> {
+    tracing::warn!(%digest, "damaged blob removed from the image store");
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::storage(format!("remove damaged blob {digest}"), error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn hash(reader: &mut impl Read) -> io::Result<Sha256> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => return Ok(hasher),
+            Ok(read) => hasher.update(&buffer[..read]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}

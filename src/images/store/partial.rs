@@ -1,0 +1,158 @@
+//! A blob on its way in. Called by `fetch`.
+//!
+//! The file is locked while someone writes to it, in this process or another, and stays when they give up: the next one
+//! hashes what is there and goes on behind it. Bytes are hashed and written on the blocking pool; a write that outlives
+//! its caller keeps the lock until it is done.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Seek, Write},
+    os::unix::fs::MetadataExt,
+    path::PathBuf,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+
+use super::{ImageStore, durable, hash};
+use crate::{Digest, Error, ErrorKind, blocking::blocking};
+
+/// How often to look whether another writer is done.
+const POLL: Duration = Duration::from_millis(20);
+
+/// What there is of a blob when someone wants it.
+#[derive(Debug)]
+pub(crate) enum Start {
+    /// All of it: someone else was faster.
+    Present,
+    /// The first bytes, or none.
+    Partial(Partial),
+}
+
+/// A blob that is being written, under lock.
+#[derive(Debug)]
+pub(crate) struct Partial {
+    file: File,
+    path: PathBuf,
+    target: PathBuf,
+    digest: Digest,
+    hasher: Sha256,
+    written: u64,
+    size: u64,
+}
+
+pub(super) async fn start(store: &ImageStore, digest: &Digest, size: u64) -> Result<Start, Error> {
+    loop {
+        if store.has(digest, size).await? {
+            return Ok(Start::Present);
+        }
+        let target = store.blob_path(digest);
+        let digest = digest.clone();
+        let opened = blocking(move || {
+            Partial::open(target, &digest, size)
+                .map_err(|error| Error::storage(format!("start blob {digest}"), error))
+        });
+        match opened.await? {
+            Some(partial) => return Ok(Start::Partial(partial)),
+            None => tokio::time::sleep(POLL).await,
+        }
+    }
+}
+
+impl Partial {
+    /// Opens, locks and hashes what is there; `None` while another has it.
+    fn open(target: PathBuf, digest: &Digest, size: u64) -> io::Result<Option<Self>> {
+        let path = target.with_extension("partial");
+        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        // The file may have become the blob, or been removed, between opening and locking.
+        let open = file.metadata()?;
+        let same =
+            fs::metadata(&path).is_ok_and(|named| (named.dev(), named.ino()) == (open.dev(), open.ino()));
+        if !same {
+            return Ok(None);
+        }
+        if open.len() > size {
+            file.set_len(0)?;
+        }
+        let hasher = hash(&mut file)?;
+        let written = file.stream_position()?;
+        Ok(Some(Self { file, path, target, digest: digest.clone(), hasher, written, size }))
+    }
+
+    /// How many bytes are here.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// The digest that the whole must have.
+    pub(crate) fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    pub(crate) fn is_complete(&self) -> bool {
+        self.written == self.size
+    }
+
+    /// Appends bytes; more than the blob's size is an error.
+    pub(crate) async fn append(mut self, chunks: Vec<Bytes>) -> Result<Self, Error> {
+        blocking(move || {
+            for chunk in chunks {
+                let length = chunk.len() as u64;
+                if length > self.size - self.written {
+                    let message = format!("fetch blob {}: more than its {} bytes", self.digest, self.size);
+                    self.restart_now()?;
+                    return Err(Error::corrupt(message));
+                }
+                self.hasher.update(&chunk);
+                self.file.write_all(&chunk).map_err(|error| self.failed(error))?;
+                self.written += length;
+            }
+            Ok(self)
+        })
+        .await
+    }
+
+    /// Throws away what is here.
+    pub(crate) async fn restart(mut self) -> Result<Self, Error> {
+        blocking(move || self.restart_now().map(|()| self)).await
+    }
+
+    fn restart_now(&mut self) -> Result<(), Error> {
+        self.file.set_len(0).and_then(|()| self.file.rewind()).map_err(|error| self.failed(error))?;
+        self.hasher = Sha256::new();
+        self.written = 0;
+        Ok(())
+    }
+
+    /// Compares the digest and gives the blob its name. Wrong bytes are thrown away.
+    pub(crate) async fn commit(mut self) -> Result<(), Error> {
+        blocking(move || {
+            let found = Digest::finish(self.hasher.clone());
+            if found != self.digest {
+                self.restart_now()?;
+                let _ = fs::remove_file(&self.path);
+                return Err(Error::new(
+                    ErrorKind::DigestMismatch,
+                    format!("verify blob {}: its content is {found}", self.digest),
+                ));
+            }
+            let dir = self.target.parent().map(PathBuf::from).unwrap_or_default();
+            self.file
+                .sync_all()
+                .and_then(|()| fs::rename(&self.path, &self.target))
+                .and_then(|()| durable::sync_dir(&dir))
+                .map_err(|error| self.failed(error))
+        })
+        .await
+    }
+
+    fn failed(&self, error: io::Error) -> Error {
+        Error::storage(format!("store blob {}", self.digest), error)
+    }
+}
