@@ -31,8 +31,11 @@ import { withLock } from './lock.mjs'
 /** How many older builds of a part the cache keeps. */
 const KEPT = 4
 
-/** Makes `part` unless the cache has it, and puts its products in place. @param {Part} part */
-export async function bring(part) {
+/**
+ * Makes `part` unless the cache has it, and puts its products in place.
+ * @param {Part} part @param {string} [into] the folder that is laid out like a platform package
+ */
+export async function bring(part, into = parts) {
   const hash = await part.hash()
   const entry = join(cacheFolder(), part.name, hash)
   await step(part.name, async note => {
@@ -45,7 +48,7 @@ export async function bring(part) {
       })
     }
     utimesSync(entry, new Date(), new Date())
-    for (const product of part.products) put(join(entry, product), join(parts, product))
+    for (const product of part.products) put(join(entry, product), join(into, product))
     const bytes = part.products.reduce((sum, product) => sum + statSync(join(entry, product)).size, 0)
     return `${(bytes / 1e6).toFixed(1)} MB${found ? ', from the cache' : ''}`
   })

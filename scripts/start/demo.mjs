@@ -11,6 +11,13 @@ import { loadFace } from './face.mjs'
 export async function demo({ engine, cpus, memoryMib }) {
   const { Runtime } = await loadFace()
   const folder = mkdtempSync(join(tmpdir(), 'boxlite-demo-'))
+  const clean = () => rmSync(folder, { recursive: true, force: true })
+  // The box itself ends with this process, however that ends.
+  const interrupted = () => {
+    clean()
+    process.exit(130)
+  }
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, interrupted)
   try {
     const image = join(folder, 'busybox')
     await writeBusybox(image)
@@ -27,7 +34,7 @@ export async function demo({ engine, cpus, memoryMib }) {
       await runtime.close()
     }
   } finally {
-    rmSync(folder, { recursive: true, force: true })
+    clean()
   }
 }
 

@@ -23,6 +23,8 @@ export async function run({ image, command, engine, registries, cpus, memoryMib,
   }
 }
 
+const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP']
+
 /** @param {import('../../index.js').Box} box @param {string[]} words */
 async function connect(box, [command = 'sh', ...args]) {
   const { stdin, stdout, stderr } = process
@@ -35,6 +37,9 @@ async function connect(box, [command = 'sh', ...args]) {
     stdin.setRawMode(true)
     stdout.on('resize', resize)
   }
+  // Ends the command, after which the box is removed as always.
+  const forward = (/** @type {NodeJS.Signals} */ signal) => void child.kill(signal).catch(() => {})
+  for (const signal of FORWARDED) process.on(signal, forward)
   stdin.pipe(child.stdin)
   child.stdin.on('error', () => {})
   child.stdout.pipe(stdout, { end: false })
@@ -44,6 +49,7 @@ async function connect(box, [command = 'sh', ...args]) {
     if (signal) say(`ended by ${signal}`)
     return statusOf(exitCode, signal)
   } finally {
+    for (const signal of FORWARDED) process.off(signal, forward)
     if (tty) {
       stdin.setRawMode(false)
       stdout.off('resize', resize)

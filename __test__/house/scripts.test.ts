@@ -1,0 +1,86 @@
+// The scripts that everything else rests on: the tar writer as GNU tar reads it, the build cache when two builds meet, and
+// the counting of test results.
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { bring } from '../../scripts/build/part.mjs'
+import { capture } from '../../scripts/command.mjs'
+import { tar } from '../../scripts/image/tar.mjs'
+import { countTap } from '../../scripts/test/runners.mjs'
+
+let base: string
+beforeAll(() => {
+  base = mkdtempSync(join(tmpdir(), 'boxlite-house-'))
+})
+afterAll(() => rmSync(base, { recursive: true, force: true }))
+
+it('writes tar archives that GNU tar reads as they were meant', async () => {
+  const long = `d/${'x'.repeat(150)}`
+  const archive = tar([
+    { path: 'd', type: 'directory', mode: 0o1777 },
+    { path: 'd/f', content: 'hello', mode: 0o4755, uid: 70_000, gid: 1, xattrs: { 'user.a': 'b' } },
+    { path: 'd/hard', type: 'hardlink', target: 'd/f' },
+    { path: 'd/soft', type: 'symlink', target: 'f' },
+    { path: 'd/null', type: 'char', device: [1, 3] },
+    { path: long, content: '' },
+  ])
+  writeFileSync(join(base, 'a.tar'), archive)
+  const { stdout } = await capture('tar', ['--xattrs', '--numeric-owner', '-tvvf', join(base, 'a.tar')])
+  const lines = stdout.split('\n').map(line => line.replace(/\s+/g, ' ').replace(/ 2024-01-01 \d+:\d+/, ''))
+  expect(lines.filter(line => !line.startsWith(' '))).toEqual(
+    expect.arrayContaining([
+      expect.stringMatching(/^drwxrwxrwt 0\/0 0 d$/),
+      expect.stringMatching(/^-rwsr-xr-x\*? 70000\/1 5 d\/f$/),
+      expect.stringMatching(/^hrw-r--r-- 0\/0 0 d\/hard link to d\/f$/),
+      expect.stringMatching(/^lrwxrwxrwx 0\/0 0 d\/soft -> f$/),
+      expect.stringMatching(/^crw-r--r-- 0\/0 1,3 d\/null$/),
+      expect.stringContaining(long),
+    ]),
+  )
+})
+
+describe('the build cache', () => {
+  const cache = process.env.BOXLITE_CACHE
+  afterAll(() => {
+    if (cache === undefined) delete process.env.BOXLITE_CACHE
+    else process.env.BOXLITE_CACHE = cache
+  })
+
+  it('builds a part once when two builds meet, and puts it in place for both', async () => {
+    process.env.BOXLITE_CACHE = join(base, 'cache')
+    const log = join(base, 'made')
+    const part = (hash: string) => ({
+      name: 'thing',
+      products: ['share/thing'],
+      hash: async () => hash,
+      async make(out: string) {
+        appendFileSync(log, `${hash}\n`)
+        await new Promise(resolve => setTimeout(resolve, 300))
+        mkdirSync(join(out, 'share'))
+        writeFileSync(join(out, 'share/thing'), hash)
+      },
+    })
+    await Promise.all([bring(part('one'), join(base, 'x')), bring(part('one'), join(base, 'y'))])
+    await bring(part('two'), join(base, 'x'))
+    await bring(part('one'), join(base, 'x'))
+    expect(readFileSync(log, 'utf8')).toBe('one\ntwo\n')
+    expect(readFileSync(join(base, 'x/share/thing'), 'utf8')).toBe('one')
+    expect(statSync(join(base, 'x/share/thing')).ino).toBe(statSync(join(base, 'y/share/thing')).ino)
+  })
+
+  it('keeps nothing of a build that failed', async () => {
+    process.env.BOXLITE_CACHE = join(base, 'cache')
+    const part = { name: 'bad', products: ['x'], hash: async () => 'h', make: async () => {} }
+    await expect(bring(part, join(base, 'z'))).rejects.toThrow('the build left no x')
+    await expect(bring(part, join(base, 'z'))).rejects.toThrow('the build left no x')
+  })
+})
+
+it('counts TAP lines', () => {
+  expect(countTap('TAP version 13\nok 1 - a\nnot ok 2 - b\n    ok 3 - c # SKIP why\n# pass 1\n')).toEqual({
+    passed: 1,
+    failed: 1,
+    skipped: 1,
+  })
+})
