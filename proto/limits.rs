@@ -11,8 +11,9 @@ pub const CHUNK: usize = 64 * 1024;
 /// HTTP/2 flow-control window of one stream, in bytes: what may be under way before a slow reader stops the writer.
 pub const STREAM_WINDOW: u32 = 256 * 1024;
 
-/// HTTP/2 flow-control window of one connection, in bytes.
-pub const CONNECTION_WINDOW: u32 = 4 << 20;
+/// HTTP/2 flow-control window of one connection, in bytes: far above what the streams' own windows admit, so that many
+/// stalled readers never stop the others. Memory is bounded by [`STREAM_WINDOW`] for each live stream.
+pub const CONNECTION_WINDOW: u32 = 1 << 30;
 
 /// Most RPCs under way on one connection.
 pub const CONCURRENT_STREAMS: u32 = 2048;

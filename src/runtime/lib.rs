@@ -1,1 +1,42 @@
-//! boxlite-runtime
+//! The runtime: boxes, their life, and the way to the guest.
+//!
+//! [`BoxliteRuntime`] opens a home and makes [`LiteBox`]es; a box starts at its first use through the pipeline
+//! (image → rootfs → disk → spawn → ready → guest → container) and runs [`Execution`]s. The addon calls this crate;
+//! it calls `boxlite-images` and `boxlite-disk` for the root disk, the shim through `boxlite-spec`'s paper, and the
+//! guest through `boxlite-proto`'s services.
+
+mod box_manager;
+mod code;
+mod container_spec;
+mod doctor;
+mod engine;
+mod error;
+mod exit_status;
+mod from_rooms;
+mod id;
+mod json_file;
+mod layout;
+mod litebox;
+mod lock;
+mod metrics;
+mod opened;
+mod options;
+mod parts;
+mod pipeline;
+mod portal;
+mod runtime;
+mod shared;
+mod shim;
+mod stage;
+
+pub use boxlite_images::{PullPolicy, RegistryOptions};
+pub use boxlite_spec::VmmKind;
+pub use code::ErrorCode;
+pub use doctor::{DoctorCheck, DoctorReport};
+pub use error::{BoxliteError, BoxliteResult};
+pub use exit_status::ExitStatus;
+pub use litebox::{BoxInfo, BoxState, ExecEvent, Execution, LiteBox};
+pub use metrics::RuntimeMetricsSnapshot;
+pub use options::{BoxOptions, EngineChoice, ExecOptions, RuntimeOptions};
+pub use runtime::{BoxliteRuntime, PulledImage};
+pub use stage::{Stage, Timings};

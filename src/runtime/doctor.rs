@@ -1,0 +1,181 @@
+//! The doctor: what this machine can do for boxes and, for each thing missing, the remedy. Changes nothing.
+
+use std::path::{Path, PathBuf};
+
+use boxlite_spec::{EngineProbe, VmmKind};
+use nix::{
+    sys::statvfs::statvfs,
+    unistd::{AccessFlags, access},
+};
+
+use crate::{
+    RuntimeOptions,
+    engine::{self, Depth},
+    parts::{Part, Parts},
+    runtime::home_of,
+};
+
+/// Less free space than this and an image of some size will not fit.
+const ENOUGH_SPACE: u64 = 2 << 30;
+
+/// The findings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DoctorReport {
+    /// Whether a box can run here.
+    pub ok: bool,
+    /// The engine that `auto` chooses.
+    pub engine: Option<VmmKind>,
+    /// Whether that engine is on hardware virtualisation.
+    pub accelerated: bool,
+    /// Each thing looked at.
+    pub checks: Vec<DoctorCheck>,
+}
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DoctorCheck {
+    /// Stable name: `home`, `disk_space`, `shim`, `kernel`, `initramfs`, `engine_krun`, `engine_qemu`, or the name of
+    /// a problem (`kvm_absent`, `qemu_missing`, …).
+    pub code: String,
+    /// Whether it is as it should be.
+    pub ok: bool,
+    /// What was found.
+    pub message: String,
+    /// What to do about it.
+    pub remedy: Option<String>,
+}
+
+impl DoctorReport {
+    pub(crate) fn broken(message: &str) -> Self {
+        let check = DoctorCheck::bad("doctor", message, "report this");
+        Self { ok: false, engine: None, accelerated: false, checks: vec![check] }
+    }
+}
+
+impl DoctorCheck {
+    fn good(code: &str, message: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), ok: true, message: message.into(), remedy: None }
+    }
+
+    fn bad(code: &str, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), ok: false, message: message.into(), remedy: Some(remedy.into()) }
+    }
+}
+
+/// Looks at everything. Blocking.
+pub(crate) fn examine(options: RuntimeOptions) -> DoctorReport {
+    let mut checks = examine_home(options.home.as_deref());
+    let parts = Parts::new(options.parts);
+    checks.extend(Part::ALL.map(|part| match parts.find(part) {
+        Ok(path) => DoctorCheck::good(part.name(), path.display().to_string()),
+        Err(error) => DoctorCheck::bad(
+            part.name(),
+            error.to_string(),
+            error.hint_text().unwrap_or("reinstall `@boxlite/node`"),
+        ),
+    }));
+    let mut best = None;
+    match engine::probe(&parts, Depth::All) {
+        Ok(report) => {
+            best = report.engines.iter().find(|engine| engine.usable).cloned();
+            for engine in &report.engines {
+                examine_engine(engine, best.as_ref(), &mut checks);
+            }
+        }
+        Err(error) if checks.iter().any(|check| check.code == "shim" && check.ok) => {
+            checks.push(DoctorCheck::bad(
+                "shim_runs",
+                error.to_string(),
+                error.hint_text().unwrap_or("reinstall"),
+            ));
+        }
+        Err(_) => {}
+    }
+    // An engine that can't run, or a full disk to come, is no obstacle while another engine can.
+    let obstacle = |check: &DoctorCheck| {
+        !check.ok && matches!(check.code.as_str(), "home" | "shim" | "kernel" | "initramfs" | "shim_runs")
+    };
+    DoctorReport {
+        ok: best.is_some() && !checks.iter().any(obstacle),
+        engine: best.as_ref().map(|engine| engine.kind),
+        accelerated: best.is_some_and(|engine| engine.accelerated),
+        checks,
+    }
+}
+
+fn examine_engine(engine: &EngineProbe, best: Option<&EngineProbe>, checks: &mut Vec<DoctorCheck>) {
+    let code = format!("engine_{}", engine.kind);
+    if engine.usable {
+        let how =
+            if engine.accelerated { "hardware virtualisation" } else { "software emulation, which is slow" };
+        checks.push(DoctorCheck::good(&code, format!("{} ({how})", engine.detail)));
+    }
+    for problem in &engine.problems {
+        let mut message = problem.message.clone();
+        if !engine.usable
+            && let Some(best) = best
+        {
+            message = format!("{message}; boxes run on engine `{}` meanwhile", best.kind);
+        }
+        checks.push(DoctorCheck::bad(&problem.code, message, &problem.remedy));
+    }
+}
+
+fn examine_home(option: Option<&Path>) -> Vec<DoctorCheck> {
+    let home = match home_of(option) {
+        Ok(home) => home,
+        Err(error) => {
+            return vec![DoctorCheck::bad(
+                "home",
+                error.to_string(),
+                error.hint_text().unwrap_or("pass `home`"),
+            )];
+        }
+    };
+    let existing = nearest(&home);
+    let writable = access(&existing, AccessFlags::W_OK | AccessFlags::X_OK);
+    let mut checks = vec![match writable {
+        Ok(()) => DoctorCheck::good("home", home.display().to_string()),
+        Err(error) => DoctorCheck::bad(
+            "home",
+            format!("home `{}` can't be written: `{}`: {error}", home.display(), existing.display()),
+            "choose another `home`, or set BOXLITE_HOME",
+        ),
+    }];
+    if let Ok(stat) = statvfs(&existing) {
+        #[allow(clippy::unnecessary_cast, reason = "these are narrower on other systems")]
+        let free = stat.blocks_available() as u64 * stat.fragment_size() as u64;
+        let message = format!("{} MiB free at `{}`", free >> 20, existing.display());
+        checks.push(if free >= ENOUGH_SPACE {
+            DoctorCheck::good("disk_space", message)
+        } else {
+            DoctorCheck::bad("disk_space", message, "free some space, or choose a `home` on a larger disk")
+        });
+    }
+    checks
+}
+
+/// The nearest folder above `path` that exists.
+fn nearest(path: &Path) -> PathBuf {
+    path.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/")).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_without_parts_is_told_what_is_missing() {
+        let home = tempfile::tempdir().unwrap();
+        let report = examine(RuntimeOptions {
+            home: Some(home.path().join("not/yet")),
+            parts: Some("/nowhere".into()),
+            ..Default::default()
+        });
+        assert!(!report.ok);
+        let missing: Vec<_> =
+            report.checks.iter().filter(|check| !check.ok).map(|check| check.code.as_str()).collect();
+        assert!(missing.contains(&"shim") && missing.contains(&"kernel"), "{missing:?}");
+        assert!(!home.path().join("not").exists(), "the doctor changes nothing");
+    }
+}

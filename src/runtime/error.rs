@@ -1,0 +1,120 @@
+//! `BoxliteError`: the one error of the public API. Made by every room of this crate, carried to JavaScript by the addon.
+
+use std::{error::Error as StdError, fmt, io, path::Path, sync::Arc};
+
+use crate::{ErrorCode, Stage};
+
+/// The result of every public operation.
+pub type BoxliteResult<T> = Result<T, BoxliteError>;
+
+/// A failure: what was tried, with which value, at which stage, why it failed and what to do about it.
+///
+/// Cheap to clone: callers that wait for one start all get the same failure.
+#[derive(Debug, Clone)]
+pub struct BoxliteError {
+    code: ErrorCode,
+    message: String,
+    hint: Option<String>,
+    stage: Option<Stage>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+impl BoxliteError {
+    /// A failure of kind `code`; `message` reads "what was tried `value`: what came of it".
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), hint: None, stage: None, source: None }
+    }
+
+    /// An option that can't be used.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::InvalidArgument, message)
+    }
+
+    /// A failed file operation on `path`; a full disk has its own code.
+    pub fn io(operation: &str, path: &Path, source: io::Error) -> Self {
+        let full = matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        let error = Self::new(
+            if full { ErrorCode::StorageFull } else { ErrorCode::StorageIo },
+            format!("{operation} `{}`", path.display()),
+        )
+        .caused_by(source);
+        if full { error.hint("free some disk space, or choose a `home` on a larger disk") } else { error }
+    }
+
+    /// The error of a room below: its text becomes ours, its causes stay.
+    pub(crate) fn carrying(code: ErrorCode, error: impl StdError + Send + Sync + 'static) -> Self {
+        let mut carried = Self::new(code, error.to_string());
+        carried.source = Some(Arc::new(error));
+        carried
+    }
+
+    /// Says what the user can do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// [`Self::hint`], where there is one.
+    #[must_use]
+    pub fn maybe_hint(mut self, hint: Option<impl Into<String>>) -> Self {
+        self.hint = hint.map(Into::into).or(self.hint);
+        self
+    }
+
+    /// Names the stage of the pipeline that failed; the innermost one stays.
+    #[must_use]
+    pub fn at(mut self, stage: Stage) -> Self {
+        self.stage.get_or_insert(stage);
+        self
+    }
+
+    /// Keeps the cause.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(Arc::from(source.into()));
+        self
+    }
+
+    /// The code that programs match on.
+    pub fn code(&self) -> ErrorCode {
+        self.code
+    }
+
+    /// What the user can do about it, if anything is known.
+    pub fn hint_text(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// The stage of the start pipeline that failed, if it was one.
+    pub fn stage(&self) -> Option<Stage> {
+        self.stage
+    }
+
+    /// The texts of the causes, outermost first, each once.
+    pub fn causes(&self) -> Vec<String> {
+        let mut texts: Vec<String> = Vec::new();
+        let mut next = self.source();
+        while let Some(error) = next {
+            let text = error.to_string();
+            // A carried error's text is ours already, and some libraries repeat their source's.
+            if text != self.message && texts.last() != Some(&text) {
+                texts.push(text);
+            }
+            next = error.source();
+        }
+        texts
+    }
+}
+
+impl fmt::Display for BoxliteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for BoxliteError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,196 @@
+//! `FilesystemLayout`: where everything of a home lies. Used by all of this crate; nobody else joins paths below a home.
+
+use std::{
+    fs, io,
+    os::unix::fs::{DirBuilderExt, MetadataExt},
+    path::{Path, PathBuf},
+};
+
+use nix::unistd::Uid;
+
+use crate::{BoxliteError, BoxliteResult};
+
+/// `sockaddr_un.sun_path` holds 108 bytes with its NUL (unix(7)); macOS has 104.
+const SUN_PATH: usize = 103;
+/// The longest socket name below a socket folder.
+const LONGEST_SOCKET: &str = "portal.sock";
+
+/// The folders and files of one home.
+#[derive(Debug, Clone)]
+pub(crate) struct FilesystemLayout {
+    home: PathBuf,
+}
+
+impl FilesystemLayout {
+    /// Makes the home's folders, private to the user. The path becomes absolute and free of links.
+    pub(crate) fn create(home: &Path) -> BoxliteResult<Self> {
+        make_private(home)?;
+        let home = fs::canonicalize(home).map_err(|e| BoxliteError::io("resolve home", home, e))?;
+        let layout = Self { home };
+        for folder in [layout.boxes(), layout.images(), layout.disks(), layout.logs()] {
+            make_private(&folder)?;
+        }
+        Ok(layout)
+    }
+
+    /// The home itself.
+    pub(crate) fn home(&self) -> &Path {
+        &self.home
+    }
+
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.home.join("boxlite.lock")
+    }
+
+    pub(crate) fn images(&self) -> PathBuf {
+        self.home.join("images")
+    }
+
+    pub(crate) fn disks(&self) -> PathBuf {
+        self.images().join("disks")
+    }
+
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.home.join("logs")
+    }
+
+    pub(crate) fn boxes(&self) -> PathBuf {
+        self.home.join("boxes")
+    }
+
+    pub(crate) fn of_box(&self, id: &str) -> BoxPaths {
+        BoxPaths { dir: self.boxes().join(id), id: id.to_owned() }
+    }
+}
+
+/// The files of one box.
+#[derive(Debug, Clone)]
+pub(crate) struct BoxPaths {
+    dir: PathBuf,
+    id: String,
+}
+
+impl BoxPaths {
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(crate) fn config(&self) -> PathBuf {
+        self.dir.join("config.json")
+    }
+
+    pub(crate) fn state(&self) -> PathBuf {
+        self.dir.join("state.json")
+    }
+
+    pub(crate) fn disk(&self) -> PathBuf {
+        self.dir.join("disk.qcow2")
+    }
+
+    pub(crate) fn console(&self) -> PathBuf {
+        self.dir.join("console.log")
+    }
+
+    pub(crate) fn shim_log(&self) -> PathBuf {
+        self.dir.join("shim.log")
+    }
+
+    pub(crate) fn shim_lock(&self) -> PathBuf {
+        self.dir.join("shim.lock")
+    }
+
+    pub(crate) fn create(&self) -> BoxliteResult<()> {
+        make_private(&self.dir)
+    }
+
+    /// Where the box's sockets go: its own folder, or a short one where that path is too long for a socket.
+    fn sockets(&self) -> PathBuf {
+        if self.dir.join(LONGEST_SOCKET).as_os_str().len() <= SUN_PATH {
+            return self.dir.clone();
+        }
+        PathBuf::from(format!("/tmp/boxlite-{}", Uid::effective())).join(&self.id)
+    }
+
+    pub(crate) fn portal(&self) -> PathBuf {
+        self.sockets().join(LONGEST_SOCKET)
+    }
+
+    pub(crate) fn ready(&self) -> PathBuf {
+        self.sockets().join("ready.sock")
+    }
+
+    /// Makes the socket folder and removes what an earlier machine left in it.
+    pub(crate) fn prepare_sockets(&self) -> BoxliteResult<()> {
+        let folder = self.sockets();
+        if folder != self.dir {
+            if let Some(parent) = folder.parent() {
+                make_private_in_public(parent)?;
+            }
+            make_private(&folder)?;
+        }
+        self.remove_sockets();
+        Ok(())
+    }
+
+    /// Removes the sockets, and the short folder if there is one.
+    pub(crate) fn remove_sockets(&self) {
+        for socket in [self.portal(), self.ready()] {
+            let _ = fs::remove_file(socket);
+        }
+        let folder = self.sockets();
+        if folder != self.dir {
+            let _ = fs::remove_dir(&folder);
+            // Shared with other boxes: goes with the last one.
+            let _ = folder.parent().map(fs::remove_dir);
+        }
+    }
+}
+
+/// Makes a folder of mode 0700 where there is none.
+fn make_private(folder: &Path) -> BoxliteResult<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|error| BoxliteError::io("make folder", folder, error))
+}
+
+/// [`make_private`] in `/tmp`, where anybody could have made the folder, or a link of its name, first.
+fn make_private_in_public(folder: &Path) -> BoxliteResult<()> {
+    make_private(folder)?;
+    let refuse = |why: String| {
+        let error = io::Error::new(io::ErrorKind::PermissionDenied, why);
+        Err(BoxliteError::io("use folder", folder, error).hint("choose a `home` with a shorter path"))
+    };
+    match fs::symlink_metadata(folder) {
+        Err(error) => Err(BoxliteError::io("look at folder", folder, error)),
+        Ok(meta) if !meta.is_dir() => refuse("it is no folder".to_owned()),
+        Ok(meta) if meta.uid() != Uid::effective().as_raw() => {
+            refuse(format!("it belongs to user {}", meta.uid()))
+        }
+        Ok(meta) if meta.mode() & 0o077 != 0 => refuse("others can look into it".to_owned()),
+        Ok(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sockets_stay_below_the_limit_however_deep_the_home() {
+        let layout = FilesystemLayout { home: PathBuf::from(format!("/{}", "deep/".repeat(40))) };
+        let paths = layout.of_box("0123456789ab");
+        assert!(paths.portal().as_os_str().len() <= SUN_PATH);
+        assert_ne!(paths.portal(), layout.of_box("0123456789ac").portal());
+    }
+
+    #[test]
+    fn a_home_is_private() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let layout = FilesystemLayout::create(&dir.path().join("home")).unwrap();
+        let mode = fs::metadata(layout.boxes()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+    }
+}

@@ -1,0 +1,295 @@
+//! `Execution`: one process in a box, with its streams. Made by `LiteBox::spawn`, held by the caller.
+//!
+//! Output is pulled: a caller that does not pull stops the writer in the box through HTTP/2 flow control, so nothing
+//! is lost and at most `limits::STREAM_WINDOW` bytes wait here. A broken connection is joined again at the offset
+//! reached, for as long as the machine lives.
+
+use std::{
+    mem,
+    sync::{Arc, OnceLock},
+};
+
+use boxlite_proto::{
+    limits,
+    v1::{Chunk, ExecOutput, ExecStdin, exec_output::Event},
+};
+use bytes::Bytes;
+use futures::FutureExt;
+use tokio::sync::{Mutex, mpsc};
+use tonic::Status;
+
+use super::Machine;
+use crate::{
+    BoxliteError, BoxliteResult, ErrorCode, ExitStatus,
+    metrics::RuntimeMetrics,
+    portal::{ExecutionInterface, OutputStream, is_lost},
+};
+
+/// How often in a row a lost connection is joined again.
+const REJOINS: u32 = 3;
+
+/// What a process did, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExecEvent {
+    /// It wrote to stdout, or to its terminal.
+    Stdout(Bytes),
+    /// It wrote to stderr.
+    Stderr(Bytes),
+    /// It ended; nothing follows.
+    Exit(ExitStatus),
+}
+
+/// One process in a box. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Execution {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    id: String,
+    pid: u32,
+    interface: ExecutionInterface,
+    machine: Arc<Machine>,
+    metrics: Arc<RuntimeMetrics>,
+    output: Mutex<Output>,
+    input: Mutex<Input>,
+    exit: OnceLock<ExitStatus>,
+}
+
+/// The stream and how far it got.
+#[derive(Debug)]
+struct Output {
+    stream: Option<OutputStream>,
+    /// Met after events that were given first; the next call tells it.
+    failure: Option<Status>,
+    stdout: u64,
+    stderr: u64,
+}
+
+#[derive(Debug)]
+enum Input {
+    Unopened,
+    Open(mpsc::Sender<ExecStdin>),
+    Closed,
+}
+
+impl Execution {
+    pub(super) fn new(
+        id: String,
+        pid: u32,
+        output: OutputStream,
+        interface: ExecutionInterface,
+        machine: Arc<Machine>,
+        metrics: Arc<RuntimeMetrics>,
+        stdin: bool,
+    ) -> Self {
+        let output = Mutex::new(Output { stream: Some(output), failure: None, stdout: 0, stderr: 0 });
+        let input = Mutex::new(if stdin { Input::Unopened } else { Input::Closed });
+        Self {
+            inner: Arc::new(Inner {
+                id,
+                pid,
+                interface,
+                machine,
+                metrics,
+                output,
+                input,
+                exit: OnceLock::new(),
+            }),
+        }
+    }
+
+    /// The id that names it in its box.
+    pub fn id(&self) -> &str {
+        &self.inner.id
+    }
+
+    /// Its pid inside the box.
+    pub fn pid(&self) -> u32 {
+        self.inner.pid
+    }
+
+    /// What came, in order, up to about `max` bytes of it; waits for the first. `None` after the exit was given.
+    pub async fn recv(&self, max: usize) -> BoxliteResult<Option<Vec<ExecEvent>>> {
+        let mut output = self.inner.output.lock().await;
+        let output = &mut *output;
+        let mut events = Vec::new();
+        let mut size = 0;
+        let mut rejoins = 0;
+        loop {
+            let Some(stream) = &mut output.stream else {
+                return Ok((!events.is_empty()).then_some(events));
+            };
+            // The first message is waited for; the rest is what has already come.
+            let message = if let Some(status) = output.failure.take() {
+                Err(status)
+            } else if events.is_empty() {
+                stream.message().await
+            } else {
+                match stream.message().now_or_never() {
+                    Some(message) => message,
+                    None => return Ok(Some(events)),
+                }
+            };
+            match message {
+                Ok(Some(message)) => {
+                    let event = self.inner.accept(output, message)?;
+                    match &event {
+                        ExecEvent::Stdout(data) | ExecEvent::Stderr(data) => size += data.len(),
+                        ExecEvent::Exit(_) => output.stream = None,
+                    }
+                    events.push(event);
+                    rejoins = 0;
+                    if size >= max {
+                        return Ok(Some(events));
+                    }
+                }
+                Ok(None) if !events.is_empty() => return Ok(Some(events)),
+                Err(status) if !events.is_empty() => {
+                    output.failure = Some(status);
+                    return Ok(Some(events));
+                }
+                Ok(None) => return Err(self.inner.broken("its output ended without an exit")),
+                Err(status) if is_lost(&status) && rejoins < REJOINS => {
+                    rejoins += 1;
+                    self.inner.rejoin(output, &status).await?;
+                }
+                Err(status) => return Err(self.inner.lost(output, &status).await),
+            }
+        }
+    }
+
+    /// Feeds stdin; resolves when there is room for it. What a process does not read any more is dropped, as a pipe
+    /// to an ended process would.
+    pub async fn write(&self, data: Bytes) -> BoxliteResult<()> {
+        let mut input = self.inner.input.lock().await;
+        if matches!(*input, Input::Unopened) {
+            *input = self.open_input();
+        }
+        let Input::Open(sender) = &*input else { return Ok(()) };
+        let mut rest = data;
+        while !rest.is_empty() {
+            let chunk = rest.split_to(rest.len().min(limits::CHUNK));
+            self.inner.metrics.count_bytes(chunk.len());
+            let message = ExecStdin { execution_id: String::new(), data: chunk, eof: false };
+            if sender.send(message).await.is_err() {
+                *input = Input::Closed;
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes stdin after what was written.
+    pub async fn close_stdin(&self) -> BoxliteResult<()> {
+        let mut input = self.inner.input.lock().await;
+        if matches!(*input, Input::Unopened) {
+            *input = self.open_input();
+        }
+        if let Input::Open(sender) = mem::replace(&mut *input, Input::Closed) {
+            let eof = ExecStdin { execution_id: String::new(), data: Bytes::new(), eof: true };
+            let _ = sender.send(eof).await;
+        }
+        Ok(())
+    }
+
+    /// Signals the process group. False: it had ended before.
+    pub async fn kill(&self, signal: i32) -> BoxliteResult<bool> {
+        if !(1..=64).contains(&signal) {
+            return Err(BoxliteError::invalid(format!("argument `signal`: must be 1 to 64: {signal}")));
+        }
+        if self.inner.exit.get().is_some() {
+            return Ok(false);
+        }
+        self.inner.interface.kill(&self.inner.id, signal).await
+    }
+
+    /// Sets the size of its terminal.
+    pub async fn resize(&self, cols: u16, rows: u16) -> BoxliteResult<()> {
+        self.inner.interface.resize(&self.inner.id, cols, rows).await
+    }
+
+    /// Waits for the exit without taking output: a process that waits for a reader never ends.
+    pub async fn wait(&self) -> BoxliteResult<ExitStatus> {
+        if let Some(exit) = self.inner.exit.get() {
+            return Ok(*exit);
+        }
+        match self.inner.interface.wait(&self.inner.id).await {
+            Ok(exit) => Ok(*self.inner.exit.get_or_init(|| exit)),
+            // The exit may have come with the output in the meantime.
+            Err(error) => self.inner.exit.get().copied().ok_or(self.inner.machine.explain(error).await),
+        }
+    }
+
+    fn open_input(&self) -> Input {
+        let (sender, receiver) = mpsc::channel(2);
+        let first = ExecStdin { execution_id: self.inner.id.clone(), data: Bytes::new(), eof: false };
+        // There is room for two.
+        let _ = sender.try_send(first);
+        let interface = self.inner.interface.clone();
+        tokio::spawn(async move {
+            if let Err(error) = interface.send_input(receiver).await {
+                tracing::debug!(%error, "stdin ended early");
+            }
+        });
+        Input::Open(sender)
+    }
+}
+
+impl Inner {
+    /// Checks a message against what came before it: a guest may lie.
+    fn accept(&self, output: &mut Output, message: ExecOutput) -> BoxliteResult<ExecEvent> {
+        let Some(event) = message.event else { return Err(self.broken("an event without content")) };
+        match event {
+            Event::Stdout(chunk) => self.advance(&mut output.stdout, chunk).map(ExecEvent::Stdout),
+            Event::Stderr(chunk) => self.advance(&mut output.stderr, chunk).map(ExecEvent::Stderr),
+            Event::Exit(exit) => {
+                let exit = crate::portal::exit_status(&exit);
+                Ok(ExecEvent::Exit(*self.exit.get_or_init(|| exit)))
+            }
+        }
+    }
+
+    fn advance(&self, offset: &mut u64, chunk: Chunk) -> BoxliteResult<Bytes> {
+        if chunk.offset != *offset {
+            return Err(self.broken(&format!("output at offset {} where {offset} was due", chunk.offset)));
+        }
+        if chunk.data.is_empty() {
+            return Err(self.broken("output without content"));
+        }
+        *offset += chunk.data.len() as u64;
+        self.metrics.count_bytes(chunk.data.len());
+        Ok(chunk.data)
+    }
+
+    /// Attaches again where the lost stream ended.
+    async fn rejoin(&self, output: &mut Output, lost: &Status) -> BoxliteResult<()> {
+        if self.machine.outcome().is_some() {
+            return Err(self.lost(output, lost).await);
+        }
+        match self.interface.attach(&self.id, output.stdout, output.stderr).await {
+            Ok(stream) => {
+                output.stream = Some(stream);
+                Ok(())
+            }
+            Err(status) => Err(self.lost(output, &status).await),
+        }
+    }
+
+    /// A lost connection names the offset reached and, if it died, why the machine did.
+    async fn lost(&self, output: &Output, status: &Status) -> BoxliteError {
+        let what = format!(
+            "read the output of {} at stdout {} and stderr {}",
+            self.id, output.stdout, output.stderr
+        );
+        self.machine.explain(crate::portal::from_status(&what, status)).await
+    }
+
+    fn broken(&self, how: &str) -> BoxliteError {
+        BoxliteError::new(
+            ErrorCode::Rpc,
+            format!("read the output of execution {}: the box broke the protocol: {how}", self.id),
+        )
+    }
+}

@@ -1,0 +1,134 @@
+//! The homes that this process has open: one [`Shared`] each, however often it was opened. Worker threads of one Node
+//! process share this, because they share the addon.
+
+use std::{
+    collections::HashMap,
+    fs,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use boxlite_disk::ImageStorage;
+use boxlite_images::{ImageManager, ImageOptions, RegistryOptions};
+
+use crate::{
+    BoxliteError, BoxliteResult, EngineChoice, LiteBox, RuntimeOptions, json_file,
+    layout::FilesystemLayout,
+    litebox::{BoxConfig, BoxRecord, BoxState},
+    lock::HomeLock,
+    parts::Parts,
+    runtime::home_of,
+    shared::Shared,
+};
+
+/// Which choice `BOXLITE_ENGINE` makes, where the options make none.
+const ENGINE_VARIABLE: &str = "BOXLITE_ENGINE";
+
+static OPEN: Mutex<Option<HashMap<PathBuf, Opened>>> = Mutex::new(None);
+
+struct Opened {
+    shared: Arc<Shared>,
+    handles: usize,
+    registries: Vec<RegistryOptions>,
+}
+
+/// Opens a home, or joins it if this process has it open.
+pub(crate) fn open(options: RuntimeOptions) -> BoxliteResult<Arc<Shared>> {
+    let layout = FilesystemLayout::create(&home_of(options.home.as_deref())?)?;
+    let choice = choice_of(options.engine)?;
+    let parts = Parts::new(options.parts);
+    let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let open = open.get_or_insert_default();
+    if let Some(opened) = open.get_mut(layout.home()) {
+        if opened.shared.choice != choice
+            || opened.shared.parts != parts
+            || opened.registries != options.registries
+        {
+            return Err(BoxliteError::invalid(format!(
+                "open home `{}`: this process has it open with other options",
+                layout.home().display()
+            ))
+            .hint("use the same `engine` and `registries`, or close the other runtime first"));
+        }
+        opened.handles += 1;
+        return Ok(Arc::clone(&opened.shared));
+    }
+    let lock = HomeLock::take(&layout.lock())?;
+    let registries = options.registries.clone();
+    let mut image_options = ImageOptions::default();
+    image_options.registries = options.registries;
+    let images = ImageManager::open(layout.images(), image_options)?;
+    let disks = ImageStorage::open(layout.disks())?;
+    let shared = Arc::new(Shared::new(layout, choice, parts, images, disks, lock));
+    load(&shared)?;
+    let home = shared.home();
+    open.insert(home, Opened { shared: Arc::clone(&shared), handles: 1, registries });
+    Ok(shared)
+}
+
+/// One handle less. True: it was the last, and the caller ends the boxes.
+pub(crate) fn leave(shared: &Arc<Shared>) -> bool {
+    let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let open = open.get_or_insert_default();
+    let home = shared.home();
+    let Some(opened) = open.get_mut(&home) else { return false };
+    opened.handles -= 1;
+    if opened.handles > 0 {
+        return false;
+    }
+    open.remove(&home);
+    shared.begin_close()
+}
+
+/// Finds the boxes of earlier processes. Attached boxes ended with theirs, so none of them runs.
+fn load(shared: &Arc<Shared>) -> BoxliteResult<()> {
+    let folder = shared.layout.boxes();
+    let entries = fs::read_dir(&folder).map_err(|error| BoxliteError::io("list boxes", &folder, error))?;
+    for entry in entries.flatten() {
+        let Ok(id) = entry.file_name().into_string() else { continue };
+        let paths = shared.layout.of_box(&id);
+        let config: BoxConfig = match json_file::read(&paths.config()) {
+            Ok(Some(config)) => config,
+            // A process was killed while it created or removed the box.
+            Ok(None) => {
+                let _ = fs::remove_dir_all(paths.dir());
+                continue;
+            }
+            // Kept, for somebody to look at.
+            Err(error) => {
+                tracing::warn!(%error, id, "a box can't be read");
+                continue;
+            }
+        };
+        let record = match json_file::read(&paths.state()) {
+            Ok(Some(BoxRecord {
+                state: BoxState::Starting | BoxState::Running | BoxState::Stopping,
+                ..
+            })) => {
+                let started = config.resolved.is_some();
+                BoxRecord {
+                    state: if started { BoxState::Stopped } else { BoxState::Created },
+                    failure: None,
+                }
+            }
+            Ok(Some(record)) => record,
+            Ok(None) | Err(_) => BoxRecord { state: BoxState::Stopped, failure: None },
+        };
+        paths.remove_sockets();
+        shared.boxes.add(LiteBox::new(config, record, paths, Arc::clone(shared)))?;
+    }
+    Ok(())
+}
+
+fn choice_of(option: Option<EngineChoice>) -> BoxliteResult<EngineChoice> {
+    if let Some(choice) = option {
+        return Ok(choice);
+    }
+    match std::env::var(ENGINE_VARIABLE).as_deref() {
+        Err(_) | Ok("" | "auto") => Ok(EngineChoice::Auto),
+        Ok(name) => name.parse().map(EngineChoice::Only).map_err(|error| {
+            BoxliteError::invalid(format!("read {ENGINE_VARIABLE}: {error}"))
+                .hint("use `auto`, `krun` or `qemu`")
+        }),
+    }
+}

@@ -1,0 +1,190 @@
+//! What callers may choose, with its defaults and bounds. Checked here, once, before anything is done.
+
+use std::path::PathBuf;
+
+use boxlite_images::RegistryOptions;
+use boxlite_spec::VmmKind;
+
+use crate::{BoxliteError, BoxliteResult};
+
+/// Which engine to use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EngineChoice {
+    /// libkrun where hardware virtualisation can really be used, QEMU elsewhere.
+    #[default]
+    Auto,
+    /// This one, or an error that says why not.
+    Only(VmmKind),
+}
+
+/// How to open a runtime.
+#[derive(Debug, Clone, Default)]
+pub struct RuntimeOptions {
+    /// Where boxes and images live. Default: `$BOXLITE_HOME`, else `~/.boxlite`.
+    pub home: Option<PathBuf>,
+    /// Which engine to use. Default: `BOXLITE_ENGINE`, else [`EngineChoice::Auto`].
+    pub engine: Option<EngineChoice>,
+    /// What is special about some registries.
+    pub registries: Vec<RegistryOptions>,
+    /// Folder of the platform package, which holds shim, kernel and initramfs. Each can be overridden by
+    /// `BOXLITE_SHIM`, `BOXLITE_KERNEL` and `BOXLITE_INITRAMFS`.
+    pub parts: Option<PathBuf>,
+}
+
+/// How to make a box.
+#[derive(Debug, Clone)]
+pub struct BoxOptions {
+    /// A registry reference, or an OCI layout folder.
+    pub image: String,
+    /// Unique among the boxes of a home: `[A-Za-z0-9][A-Za-z0-9_.-]{0,62}`.
+    pub name: Option<String>,
+    /// Virtual CPUs, 1 to 32. Default 1.
+    pub cpus: u8,
+    /// Memory in MiB, 128 to 1 048 576. Default 512.
+    pub memory_mib: u32,
+    /// Environment of every execution, over the image's.
+    pub env: Vec<(String, String)>,
+    /// Working directory of every execution. Default: the image's, else `/`.
+    pub workdir: Option<String>,
+    /// User of every execution: `name`, `uid`, `name:group` or `uid:gid`. Default: the image's, else root.
+    pub user: Option<String>,
+    /// Default: the box's name, else its id.
+    pub hostname: Option<String>,
+}
+
+impl BoxOptions {
+    /// The defaults for `image`.
+    pub fn new(image: impl Into<String>) -> Self {
+        Self {
+            image: image.into(),
+            name: None,
+            cpus: 1,
+            memory_mib: 512,
+            env: Vec::new(),
+            workdir: None,
+            user: None,
+            hostname: None,
+        }
+    }
+
+    pub(crate) fn check(&self) -> BoxliteResult<()> {
+        if self.image.is_empty() {
+            return Err(BoxliteError::invalid("option `image`: must not be empty"));
+        }
+        if let Some(name) = &self.name
+            && !is_name(name)
+        {
+            return Err(BoxliteError::invalid(format!("option `name`: not a valid name: {name:?}"))
+                .hint("use 1 to 63 letters, digits, `_`, `.` and `-`, the first a letter or digit"));
+        }
+        if !(1..=32).contains(&self.cpus) {
+            return Err(BoxliteError::invalid(format!("option `cpus`: must be 1 to 32: {}", self.cpus)));
+        }
+        if !(128..=1 << 20).contains(&self.memory_mib) {
+            return Err(BoxliteError::invalid(format!(
+                "option `memoryMib`: must be 128 to 1048576: {}",
+                self.memory_mib
+            )));
+        }
+        if let Some(hostname) = &self.hostname
+            && (hostname.is_empty() || hostname.len() > 63 || !hostname.bytes().all(is_hostname_byte))
+        {
+            return Err(BoxliteError::invalid(format!(
+                "option `hostname`: not a valid host name: {hostname:?}"
+            )));
+        }
+        if let Some(workdir) = &self.workdir
+            && !workdir.starts_with('/')
+        {
+            return Err(BoxliteError::invalid(format!("option `workdir`: must be absolute: {workdir:?}")));
+        }
+        check_env(&self.env)
+    }
+}
+
+/// How to run a command in a box.
+#[derive(Debug, Clone)]
+pub struct ExecOptions {
+    /// The command: a path, or a name looked up in `PATH` inside the box.
+    pub command: String,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Over the box's environment, by key.
+    pub env: Vec<(String, String)>,
+    /// Default: the box's working directory.
+    pub cwd: Option<String>,
+    /// Default: the box's user.
+    pub user: Option<String>,
+    /// Present: the process gets a terminal of (columns, rows).
+    pub tty: Option<(u16, u16)>,
+    /// Whether the process reads from us; otherwise its stdin is `/dev/null`.
+    pub stdin: bool,
+    /// Milliseconds until SIGTERM, then SIGKILL 2 s later. 0 means never.
+    pub timeout_ms: u64,
+}
+
+impl ExecOptions {
+    /// The defaults for `command`.
+    pub fn new<A: Into<String>>(command: impl Into<String>, args: impl IntoIterator<Item = A>) -> Self {
+        Self {
+            command: command.into(),
+            args: args.into_iter().map(Into::into).collect(),
+            env: Vec::new(),
+            cwd: None,
+            user: None,
+            tty: None,
+            stdin: false,
+            timeout_ms: 0,
+        }
+    }
+
+    pub(crate) fn check(&self) -> BoxliteResult<()> {
+        if self.command.is_empty() {
+            return Err(BoxliteError::invalid("argument `command`: must not be empty"));
+        }
+        let words = std::iter::once(&self.command).chain(&self.args).chain(&self.cwd).chain(&self.user);
+        for word in words {
+            if word.contains('\0') {
+                return Err(BoxliteError::invalid(format!("command line: contains a NUL byte: {word:?}")));
+            }
+        }
+        check_env(&self.env)
+    }
+}
+
+fn check_env(env: &[(String, String)]) -> BoxliteResult<()> {
+    for (key, value) in env {
+        if key.is_empty() || key.contains(['=', '\0']) || value.contains('\0') {
+            return Err(BoxliteError::invalid(format!("option `env`: not a valid variable: {key:?}")));
+        }
+    }
+    Ok(())
+}
+
+fn is_name(name: &str) -> bool {
+    (1..=63).contains(&name.len())
+        && name.as_bytes()[0].is_ascii_alphanumeric()
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+}
+
+fn is_hostname_byte(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_checked() {
+        assert!(["a", "web-1", "A.b_c"].iter().all(|name| is_name(name)));
+        assert!(["", "-a", "a/b", "ä", "../x", &"x".repeat(64)].iter().all(|name| !is_name(name)));
+    }
+
+    #[test]
+    fn a_variable_needs_a_name_without_equals() {
+        let mut options = BoxOptions::new("alpine");
+        options.env.push(("A=B".into(), "c".into()));
+        assert!(options.check().unwrap_err().to_string().contains("A=B"));
+    }
+}

@@ -1,0 +1,184 @@
+//! The second half of a start: from the disk to a container that takes executions.
+
+use std::{io, path::Path, sync::Arc, time::Duration};
+
+use boxlite_proto::port::READY;
+use boxlite_spec::{DiskFormat, DiskSpec, InstanceSpec, SPEC_VERSION, TransportSpec};
+use tokio::{
+    io::AsyncReadExt,
+    net::UnixListener,
+    time::{sleep, timeout},
+};
+
+use super::{Pipeline, blocking};
+use crate::{
+    BoxliteError, BoxliteResult, ErrorCode, Stage, container_spec,
+    engine::Engine,
+    layout::BoxPaths,
+    litebox::{BoxConfig, Machine},
+    parts::Part,
+    portal::{Connection, GuestSession},
+    shared::Shared,
+    shim::{ShimController, console_excerpt},
+};
+
+/// How long the shim of an earlier, killed host process may take to notice and end.
+const FORMER_SHIM: Duration = Duration::from_secs(5);
+
+impl Pipeline {
+    pub(super) async fn boot(&mut self) -> BoxliteResult<Machine> {
+        let paths = self.paths.clone();
+        let spawn = spawn(Arc::clone(&self.shared), paths.clone(), self.config.clone());
+        let (engine, ready, shim) = self.stage(Stage::Spawn, spawn).await?;
+        let session = GuestSession::new(Connection::lazy(paths.portal())?);
+        match self.bring_up(&shim, engine, ready, &session).await {
+            Ok(()) => Ok(Machine { shim, session, engine, timings: self.timings.clone() }),
+            Err(error) => Err(self.give_up(shim, error).await),
+        }
+    }
+
+    /// From a spawned shim to a container.
+    async fn bring_up(
+        &mut self,
+        shim: &ShimController,
+        engine: Engine,
+        ready: UnixListener,
+        session: &GuestSession,
+    ) -> BoxliteResult<()> {
+        let config = self.config.clone();
+        let id = &config.id;
+        self.stage(Stage::Ready, await_ready(shim, engine, ready, id)).await?;
+        self.stage(Stage::Guest, session.guest().init(config.hostname())).await?;
+        let Some(image) = &config.resolved else {
+            return Err(BoxliteError::new(
+                ErrorCode::Internal,
+                format!("start box `{id}`: its image is not resolved"),
+            ));
+        };
+        self.stage(Stage::Container, session.container().init(container_spec::build(&config, image))).await
+    }
+
+    /// Ends the shim of a failed start and adds what is known: why the shim ended, if it did, and the console's end.
+    async fn give_up(&self, shim: ShimController, error: BoxliteError) -> BoxliteError {
+        let console = self.paths.console();
+        let ended = timeout(Duration::from_millis(200), shim.ended()).await;
+        shim.kill();
+        let _ = shim.ended().await;
+        let stage = error.stage();
+        let error = match ended {
+            Ok(Ok(outcome)) if !outcome.powered_off() || error.code() == ErrorCode::PortalLost => {
+                outcome.into_error(&format!("start box `{}`", self.config.id), &console)
+            }
+            _ => {
+                let excerpt = console_excerpt(&console);
+                let hint = error.hint_text().map(str::to_owned);
+                BoxliteError::new(error.code(), format!("{error}{excerpt}")).maybe_hint(hint).caused_by(error)
+            }
+        };
+        match stage {
+            Some(stage) => error.at(stage),
+            None => error,
+        }
+    }
+}
+
+/// Starts the shim, with the runtime's ear for the guest's notification already open.
+async fn spawn(
+    shared: Arc<Shared>,
+    paths: BoxPaths,
+    config: BoxConfig,
+) -> BoxliteResult<(Engine, UnixListener, ShimController)> {
+    let engine = shared.engine().await?;
+    await_former_shim(&paths.shim_lock()).await?;
+    let program = shared.parts.find(Part::Shim)?;
+    let spec = spec(&shared, &paths, &config, engine)?;
+    let setup = paths.clone();
+    blocking(move || setup.prepare_sockets()).await?;
+    let ready = UnixListener::bind(paths.ready())
+        .map_err(|error| BoxliteError::io("listen on socket", &paths.ready(), error))?;
+    let shim = blocking(move || ShimController::spawn(&program, &spec, &paths.shim_log())).await?;
+    Ok((engine, ready, shim))
+}
+
+fn spec(
+    shared: &Shared,
+    paths: &BoxPaths,
+    config: &BoxConfig,
+    engine: Engine,
+) -> BoxliteResult<InstanceSpec> {
+    let disk =
+        DiskSpec { id: "root".to_owned(), path: paths.disk(), format: DiskFormat::Qcow2, read_only: false };
+    Ok(InstanceSpec {
+        version: SPEC_VERSION,
+        box_id: config.id.clone(),
+        engine: engine.kind,
+        cpus: config.cpus,
+        memory_mib: config.memory_mib,
+        kernel: shared.parts.find(Part::Kernel)?,
+        initramfs: shared.parts.find(Part::Initramfs)?,
+        disks: vec![disk],
+        transport: TransportSpec { portal: paths.portal(), ready: paths.ready() },
+        console: paths.console(),
+        lock: paths.shim_lock(),
+        attached: true,
+        qemu: None,
+    })
+}
+
+/// Waits for the guest's word, for the shim's end, or for the deadline.
+async fn await_ready(
+    shim: &ShimController,
+    engine: Engine,
+    ready: UnixListener,
+    id: &str,
+) -> BoxliteResult<()> {
+    let deadline = engine.boot_deadline();
+    let notified = async {
+        loop {
+            let (mut stream, _) = ready.accept().await?;
+            let mut word = [0; READY.len()];
+            match timeout(Duration::from_secs(5), stream.read_exact(&mut word)).await {
+                Ok(Ok(_)) if word == READY => return Ok::<_, io::Error>(()),
+                // Whatever that was, it was not the guest's agent.
+                _ => {}
+            }
+        }
+    };
+    tokio::select! {
+        result = notified => result.map_err(|error| {
+            BoxliteError::new(ErrorCode::Internal, format!("hear from box `{id}`")).caused_by(error)
+        }),
+        outcome = shim.ended() => {
+            Err(BoxliteError::new(ErrorCode::PortalLost, format!("start box `{id}`: {}", outcome?.describe())))
+        }
+        () = sleep(deadline) => Err(BoxliteError::new(
+            ErrorCode::GuestTimeout,
+            format!("start box `{id}`: the guest was not ready after {} s on engine `{}`", deadline.as_secs(), engine.kind),
+        )
+        .hint("the machine may be overloaded; `Runtime.doctor()` tells what could make it faster")),
+    }
+}
+
+/// A host process that was killed leaves a shim that ends by itself; two machines must never share a disk.
+async fn await_former_shim(lock: &Path) -> BoxliteResult<()> {
+    let end = tokio::time::Instant::now() + FORMER_SHIM;
+    loop {
+        let held = match std::fs::File::open(lock) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(BoxliteError::io("open lock", lock, error)),
+            Ok(file) => matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)),
+        };
+        if !held {
+            return Ok(());
+        }
+        if tokio::time::Instant::now() > end {
+            let pid = std::fs::read_to_string(lock).unwrap_or_default();
+            return Err(BoxliteError::new(
+                ErrorCode::BoxState,
+                format!("start box: its former shim (pid {}) still runs", pid.trim()),
+            )
+            .hint("end that process, then start the box again"));
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+}

@@ -1,0 +1,86 @@
+//! The first half of a start: from the image's name to the box's own disk. Only the first start of a box has work here.
+
+use std::{fs, path::PathBuf, sync::Arc};
+
+use boxlite_disk::{BaseDisk, LayerFile, Overlay};
+use boxlite_images::{Image, PullOptions, PullPolicy};
+
+use super::{Pipeline, blocking};
+use crate::{BoxliteResult, ErrorCode, Stage, litebox::ResolvedImage};
+
+/// An overlay that this start made: gone again unless the start succeeds.
+pub(super) struct NewDisk {
+    path: Option<PathBuf>,
+}
+
+impl NewDisk {
+    pub(super) fn keep(mut self) {
+        self.path = None;
+    }
+}
+
+impl Drop for NewDisk {
+    fn drop(&mut self) {
+        if let Some(path) = &self.path {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+impl Pipeline {
+    /// Makes the box's disk if it has none.
+    pub(super) async fn disk(&mut self) -> BoxliteResult<Option<NewDisk>> {
+        if self.config.resolved.is_some() {
+            return Ok(None);
+        }
+        let image = self.image().await?;
+        let (image, base) = match self.rootfs(&image).await {
+            Ok(base) => (image, base),
+            Err(error) => {
+                // A layer that can't be unpacked may have been damaged on disk since it was verified; then it is
+                // dropped, and fetched again once. Intact, it is the image that is broken.
+                let blames_layer =
+                    matches!(error.code(), ErrorCode::ImageCorrupt | ErrorCode::ImageDigestMismatch);
+                if !blames_layer || self.shared.images.verify(&image).await.is_ok() {
+                    return Err(error);
+                }
+                tracing::warn!(%error, image = image.reference, "a layer was damaged in the cache; it is fetched again");
+                let image = self.image().await?;
+                let base = self.rootfs(&image).await?;
+                (image, base)
+            }
+        };
+        let path = self.paths.disk();
+        let new_disk = NewDisk { path: Some(path.clone()) };
+        let overlay = blocking(move || {
+            // What a killed start may have left.
+            let _ = fs::remove_file(&path);
+            Ok(Overlay::create(path, &base).map(drop)?)
+        });
+        self.stage(Stage::Disk, overlay).await?;
+        self.config.resolved = Some(ResolvedImage { digest: image.digest, config: image.config });
+        Ok(Some(new_disk))
+    }
+
+    /// Finds the image in the cache, or pulls it.
+    async fn image(&mut self) -> BoxliteResult<Image> {
+        let (shared, reference) = (Arc::clone(&self.shared), self.config.image.clone());
+        let pull = async {
+            Ok(Box::pin(shared.images.pull(&reference, PullOptions::with_policy(PullPolicy::Missing)))
+                .await?)
+        };
+        self.stage(Stage::Image, pull).await
+    }
+
+    /// Merges the image's layers into its base disk, or finds it in the cache.
+    async fn rootfs(&mut self, image: &Image) -> BoxliteResult<BaseDisk> {
+        let layers: Vec<_> = image
+            .layers
+            .iter()
+            .map(|layer| LayerFile { path: layer.path.clone(), diff_id: layer.diff_id.clone() })
+            .collect();
+        let disks = Arc::clone(&self.shared.disks);
+        let digest = image.digest.clone();
+        self.stage(Stage::Rootfs, blocking(move || Ok(disks.base(&digest, &layers)?))).await
+    }
+}

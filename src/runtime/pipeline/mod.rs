@@ -1,0 +1,73 @@
+//! The start pipeline: image → rootfs → disk → spawn → ready → guest → container. Run once for each start, by
+//! `litebox::lifecycle`.
+//!
+//! Each stage is timed and named in its failure. A failure takes back what this run made: the overlay of a first
+//! start, the sockets, the shim. What is worth keeping (pulled blobs, the merged disk) stays in the cache.
+
+mod boot;
+mod disk;
+
+use std::{sync::Arc, time::Instant};
+
+use crate::{
+    BoxliteError, BoxliteResult, ErrorCode, Stage, Timings,
+    layout::BoxPaths,
+    litebox::{BoxConfig, Machine},
+    shared::Shared,
+};
+
+/// What a start needs and gathers.
+pub(crate) struct Pipeline {
+    shared: Arc<Shared>,
+    paths: BoxPaths,
+    config: BoxConfig,
+    timings: Timings,
+}
+
+/// What a start brings: the machine, and the config with the image now resolved.
+pub(crate) struct Started {
+    pub(crate) machine: Machine,
+    pub(crate) config: BoxConfig,
+}
+
+impl Pipeline {
+    pub(crate) fn new(shared: Arc<Shared>, paths: BoxPaths, config: BoxConfig) -> Self {
+        Self { shared, paths, config, timings: Timings::default() }
+    }
+
+    /// Runs every stage.
+    pub(crate) async fn run(mut self) -> BoxliteResult<Started> {
+        let new_disk = self.disk().await?;
+        let machine = self.boot().await;
+        if machine.is_err() {
+            self.paths.remove_sockets();
+        }
+        let machine = machine?;
+        if let Some(disk) = new_disk {
+            self.config.save(&self.paths)?;
+            disk.keep();
+        }
+        Ok(Started { machine, config: self.config })
+    }
+
+    /// Runs one stage: times it, and names it in its failure.
+    async fn stage<T>(
+        &mut self,
+        stage: Stage,
+        work: impl Future<Output = BoxliteResult<T>>,
+    ) -> BoxliteResult<T> {
+        let start = Instant::now();
+        let result = work.await.map_err(|error| error.at(stage));
+        self.timings.record(stage, start.elapsed());
+        result
+    }
+}
+
+/// Runs blocking work off the async threads.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> BoxliteResult<T> + Send + 'static,
+) -> BoxliteResult<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|panic| BoxliteError::new(ErrorCode::Internal, "run blocking work").caused_by(panic))?
+}

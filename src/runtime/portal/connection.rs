@@ -1,0 +1,52 @@
+//! `Connection`: one HTTP/2 channel to the guest over the portal socket, made at the first use and again when it broke.
+
+use std::{path::PathBuf, time::Duration};
+
+use boxlite_proto::limits;
+use hyper_util::rt::TokioIo;
+use tokio::net::UnixStream;
+use tonic::transport::{Channel, Endpoint};
+use tower::service_fn;
+
+use crate::{BoxliteError, BoxliteResult, ErrorCode};
+
+/// A silent guest is asked for a sign of life this often while calls are under way.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// A guest that does not answer in this time is lost. Emulation on a loaded machine is slow.
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(40);
+
+/// A channel to one guest. Clones share it.
+#[derive(Debug, Clone)]
+pub(crate) struct Connection {
+    channel: Channel,
+}
+
+impl Connection {
+    /// A channel to the guest behind the socket at `portal`. Nothing is sent before the first call.
+    pub(crate) fn lazy(portal: PathBuf) -> BoxliteResult<Self> {
+        // The authority is never resolved; HTTP/2 wants one.
+        let endpoint = Endpoint::from_shared("http://guest")
+            .map_err(|error| BoxliteError::new(ErrorCode::Internal, "name the guest").caused_by(error))?
+            .initial_stream_window_size(limits::STREAM_WINDOW)
+            .initial_connection_window_size(limits::CONNECTION_WINDOW)
+            .http2_keep_alive_interval(KEEP_ALIVE)
+            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT);
+        let connector = service_fn(move |_| {
+            let portal = portal.clone();
+            async move { UnixStream::connect(portal).await.map(TokioIo::new) }
+        });
+        Ok(Self { channel: endpoint.connect_with_connector_lazy(connector) })
+    }
+
+    /// The channel, for a generated client.
+    pub(crate) fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+}
+
+impl From<Channel> for Connection {
+    /// Any other way to a guest: tests join both ends in memory.
+    fn from(channel: Channel) -> Self {
+        Self { channel }
+    }
+}

@@ -1,0 +1,19 @@
+//! The portal: host-to-guest communication, gRPC over the box's portal socket.
+//!
+//! [`GuestSession`] is the facade that a running box holds; [`Connection`] makes the channel lazily and re-makes it
+//! when it broke; one interface per service translates between this crate's words and the protocol's. All that comes
+//! back is a guest's, so it is checked: sizes, order, offsets, deadlines.
+
+mod connection;
+mod container;
+mod execution;
+mod fault;
+mod guest;
+mod session;
+
+pub(crate) use connection::Connection;
+pub(crate) use container::ContainerInterface;
+pub(crate) use execution::{ExecutionInterface, OutputStream, exit_status};
+pub(crate) use fault::{from_status, is_lost};
+pub(crate) use guest::GuestInterface;
+pub(crate) use session::GuestSession;

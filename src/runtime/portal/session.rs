@@ -1,0 +1,27 @@
+//! `GuestSession`: the facade over a guest's three services, held by a running box.
+
+use super::{Connection, ContainerInterface, ExecutionInterface, GuestInterface};
+
+/// The services of one guest, over one connection.
+#[derive(Debug, Clone)]
+pub(crate) struct GuestSession {
+    connection: Connection,
+}
+
+impl GuestSession {
+    pub(crate) fn new(connection: Connection) -> Self {
+        Self { connection }
+    }
+
+    pub(crate) fn guest(&self) -> GuestInterface {
+        GuestInterface::new(&self.connection)
+    }
+
+    pub(crate) fn container(&self) -> ContainerInterface {
+        ContainerInterface::new(&self.connection)
+    }
+
+    pub(crate) fn execution(&self) -> ExecutionInterface {
+        ExecutionInterface::new(&self.connection)
+    }
+}

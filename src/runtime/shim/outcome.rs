@@ -1,0 +1,123 @@
+//! How a shim ended, in words that a user can act on.
+
+use std::{
+    fs::File,
+    io::{Read, Seek, SeekFrom},
+    os::unix::process::ExitStatusExt,
+    path::Path,
+    process::ExitStatus,
+};
+
+use boxlite_spec::{ShimExit, ShimReport};
+
+use crate::{BoxliteError, ErrorCode};
+
+/// How much of the end of a log is read.
+const TAIL: u64 = 16 * 1024;
+/// Console lines shown in an error.
+const CONSOLE_LINES: usize = 12;
+
+/// The end of a shim process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ShimOutcome {
+    status: ExitStatus,
+    report: Option<ShimReport>,
+}
+
+impl ShimOutcome {
+    /// Reads the report from the end of the shim's log.
+    pub(crate) fn read(status: ExitStatus, shim_log: &Path) -> Self {
+        let report = tail(shim_log)
+            .lines()
+            .rev()
+            .find_map(|line| serde_json::from_str::<ShimReport>(line.trim()).ok());
+        Self { status, report }
+    }
+
+    /// Whether the machine powered off, as it does when it is asked to stop.
+    pub(crate) fn powered_off(&self) -> bool {
+        self.status.code().and_then(ShimExit::from_code) == Some(ShimExit::PoweredOff)
+    }
+
+    /// Why it ended, in one line.
+    pub(crate) fn describe(&self) -> String {
+        match (&self.report, self.status.signal()) {
+            (Some(report), _) => report.message.clone(),
+            (None, Some(signal)) => format!("its shim was killed by signal {signal}"),
+            (None, None) if self.powered_off() => "the machine powered off".to_owned(),
+            (None, None) => format!("its shim ended with {}", self.status),
+        }
+    }
+
+    /// The failure of the operation `what` that this end caused.
+    pub(crate) fn into_error(self, what: &str, console: &Path) -> BoxliteError {
+        let code = match self.status.code().and_then(ShimExit::from_code) {
+            Some(ShimExit::EngineUnavailable) => ErrorCode::EngineUnsupported,
+            Some(ShimExit::BootFile) => ErrorCode::PartMissing,
+            Some(ShimExit::Disk) => ErrorCode::StorageIo,
+            Some(ShimExit::PoweredOff) => ErrorCode::GuestFailed,
+            _ => ErrorCode::EngineFailed,
+        };
+        let message = format!("{what}: {}{}", self.describe(), console_excerpt(console));
+        BoxliteError::new(code, message).maybe_hint(self.report.and_then(|report| report.hint))
+    }
+}
+
+/// The console's last lines as an indented block, or nothing when it is empty.
+pub(crate) fn console_excerpt(console: &Path) -> String {
+    let text = tail(console);
+    let lines: Vec<_> = text.lines().map(printable).filter(|line| !line.is_empty()).collect();
+    if lines.is_empty() {
+        return String::new();
+    }
+    let last = &lines[lines.len().saturating_sub(CONSOLE_LINES)..];
+    format!("\nthe guest's console ends with:\n  {}", last.join("\n  "))
+}
+
+/// The console is the guest's: without control characters it can't play tricks on a terminal.
+fn printable(line: &str) -> String {
+    line.chars().filter(|c| !c.is_control() || *c == '\t').take(400).collect::<String>().trim_end().to_owned()
+}
+
+fn tail(path: &Path) -> String {
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+        let mut bytes = Vec::new();
+        file.take(TAIL).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_report_is_found_behind_other_lines() {
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let report = ShimReport { exit: ShimExit::Disk, message: "open disk `x`: gone".into(), hint: None };
+        std::fs::write(log.path(), format!("noise\n{}\nmore\n", serde_json::to_string(&report).unwrap()))
+            .unwrap();
+        let outcome = ShimOutcome::read(ExitStatus::from_raw(67 << 8), log.path());
+        let error = outcome.into_error("start box", Path::new("/nowhere"));
+        assert_eq!(error.code(), ErrorCode::StorageIo);
+        assert_eq!(error.to_string(), "start box: open disk `x`: gone");
+    }
+
+    #[test]
+    fn the_console_is_quoted_without_escape_sequences() {
+        let console = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(console.path(), "boot\n\x1b[31mKernel panic\r\n").unwrap();
+        let text = console_excerpt(console.path());
+        assert!(text.ends_with("  boot\n  [31mKernel panic"), "{text:?}");
+    }
+
+    #[test]
+    fn a_signal_is_told() {
+        let outcome = ShimOutcome { status: ExitStatus::from_raw(9), report: None };
+        assert_eq!(outcome.describe(), "its shim was killed by signal 9");
+    }
+}

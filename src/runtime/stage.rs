@@ -1,0 +1,65 @@
+//! The stages that a box passes on its way from a name to a running container, and the time each took.
+//!
+//! Named in errors, timed by the pipeline (`pipeline/`), shown by `box.info()`.
+
+use std::time::Duration;
+
+/// One stage of the start pipeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// Resolve and pull the image.
+    Image,
+    /// Merge its layers into a root disk.
+    Rootfs,
+    /// Make the box's overlay on that disk.
+    Disk,
+    /// Start the shim.
+    Spawn,
+    /// Wait for the guest's ready notification.
+    Ready,
+    /// `Guest.Init`: clock, entropy, root disk.
+    Guest,
+    /// `Container.Init`.
+    Container,
+}
+
+impl Stage {
+    /// Every stage, in order.
+    pub const ALL: [Self; 7] =
+        [Self::Image, Self::Rootfs, Self::Disk, Self::Spawn, Self::Ready, Self::Guest, Self::Container];
+
+    /// The name that users see.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Rootfs => "rootfs",
+            Self::Disk => "disk",
+            Self::Spawn => "spawn",
+            Self::Ready => "ready",
+            Self::Guest => "guest",
+            Self::Container => "container",
+        }
+    }
+}
+
+/// The time that each stage of the last start took.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Timings {
+    stages: Vec<(Stage, Duration)>,
+}
+
+impl Timings {
+    pub(crate) fn record(&mut self, stage: Stage, took: Duration) {
+        self.stages.push((stage, took));
+    }
+
+    /// The stages passed, in order.
+    pub fn stages(&self) -> &[(Stage, Duration)] {
+        &self.stages
+    }
+
+    /// The whole start.
+    pub fn total(&self) -> Duration {
+        self.stages.iter().map(|(_, took)| *took).sum()
+    }
+}
