@@ -76,13 +76,13 @@ describe('a registry that fails', () => {
   let registry: LoopbackRegistry | undefined
   afterEach(() => registry?.stop())
 
-  /** Pulls through a registry with `faults`, checks that it fails with `code` and keeps no blob that it should not. */
+  /** Pulls through a registry with `faults`, checks that it fails with `code` and leaves nothing that is not whole. */
   async function pull(faults: Faults, code: string, from = plain) {
     registry = await serveLayout(from, faults)
     const home = homes.folder()
     const runtime = await homes.open({ home, registries: [{ host: registry.host, http: true }] })
     const error = await failure(runtime.images.pull(`${registry.host}/image:1`), code)
-    expect(partialFiles(home)).toEqual([])
+    expect(leftovers(home)).toEqual([])
     expect(await runtime.list()).toEqual([])
     return error
   }
@@ -106,9 +106,15 @@ describe('a registry that fails', () => {
     await pull({ status: 429 }, 'REGISTRY_RATE_LIMITED')
   })
 
-  it('by breaking off in the middle of each blob', async () => {
-    const error = await pull({ cutAfter: 1000 }, 'REGISTRY_UNREACHABLE')
+  it('by breaking off in the middle of each blob, after which the next pull goes on from there', async () => {
+    registry = await serveLayout(plain, { cutAfter: 1000 })
+    const home = homes.folder()
+    const runtime = await homes.open({ home, registries: [{ host: registry.host, http: true }] })
+    const error = await failure(runtime.images.pull(`${registry.host}/image:1`), 'REGISTRY_UNREACHABLE')
     expect(error.hint).toBeTruthy()
+    registry.faults.cutAfter = Number.POSITIVE_INFINITY
+    await runtime.images.pull(`${registry.host}/image:1`)
+    expect(leftovers(home)).toEqual([])
   })
 
   it('by serving no image for this machine', async () => {
@@ -135,7 +141,7 @@ it('refuses a layer that ends too soon, although its digest is right', async () 
   const runtime = await homes.open({ home })
   const box = await runtime.create({ image: folder })
   await failure(box.start(), 'IMAGE_CORRUPT')
-  expect(partialFiles(home)).toEqual([])
+  expect(leftovers(home)).toEqual([])
   await box.remove({ force: true })
 })
 
@@ -165,7 +171,7 @@ function truncateTopLayer(folder: string): void {
 }
 
 /** Files of a home that are not whole: drafts, temporary names, partial downloads, root disks of images that failed. */
-function partialFiles(home: string): string[] {
+function leftovers(home: string): string[] {
   return readdirSync(join(home, 'images'), { recursive: true })
     .map(String)
     .filter(name => /tmp|partial|draft|\.part|disks\/./.test(name))

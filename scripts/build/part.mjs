@@ -50,6 +50,8 @@ export async function bring(part, into = parts) {
     utimesSync(entry, new Date(), new Date())
     for (const product of part.products) put(join(entry, product), join(into, product))
     const bytes = part.products.reduce((sum, product) => sum + statSync(join(entry, product)).size, 0)
+    // Sources that were edited meanwhile make a mixture, which must not pass for a build of either state.
+    if (!found && (await part.hash()) !== hash) rmSync(entry, { recursive: true })
     return `${(bytes / 1e6).toFixed(1)} MB${found ? ', from the cache' : ''}`
   })
 }

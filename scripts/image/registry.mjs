@@ -10,7 +10,7 @@ import { join } from 'node:path'
  * @property {number} [cutAfter] breaks the connection after this many bytes of each blob
  * @property {number} [status] answers everything but `/v2/` with this
  */
-/** @typedef {{ host: string, requests: string[], stop: () => Promise<void> }} LoopbackRegistry */
+/** @typedef {{ host: string, requests: string[], faults: Faults, stop: () => Promise<void> }} LoopbackRegistry */
 
 /**
  * Serves the layout in `folder` until `stop` is called.
@@ -31,13 +31,14 @@ export async function serveLayout(folder, faults = {}) {
     const file = join(folder, 'blobs', digest.replace(':', '/'))
     if (kind === undefined || !existsSync(file)) return void response.writeHead(404).end('{}')
     if (kind === 'manifests') sendManifest(response, readFileSync(file), digest)
-    else sendBlob(response, readFileSync(file), faults)
+    else sendBlob(request, response, readFileSync(file), faults)
   })
   await new Promise(listening => server.listen(0, '127.0.0.1', () => listening(undefined)))
   const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())
   return {
     host: `127.0.0.1:${port}`,
     requests,
+    faults,
     stop: () =>
       new Promise(stopped => {
         server.close(() => stopped())
@@ -52,10 +53,18 @@ function sendManifest(response, bytes, digest) {
   response.writeHead(200, { 'content-type': mediaType, 'docker-content-digest': digest }).end(bytes)
 }
 
-/** @param {import('node:http').ServerResponse} response @param {Buffer} bytes @param {Faults} faults */
-function sendBlob(response, bytes, { blob, cutAfter }) {
-  const body = blob ? blob(bytes) : bytes
-  response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': body.length })
+/**
+ * Sends a blob, or the rest of it where the request asks for a range to the end, as a resumed download does (RFC 9110, 14).
+ * @param {import('node:http').IncomingMessage} request @param {import('node:http').ServerResponse} response
+ * @param {Buffer} bytes @param {Faults} faults
+ */
+function sendBlob(request, response, bytes, { blob, cutAfter }) {
+  const whole = blob ? blob(bytes) : bytes
+  const from = Number(/^bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0)
+  const body = whole.subarray(from)
+  const range = from > 0 ? { 'content-range': `bytes ${from}-${whole.length - 1}/${whole.length}` } : {}
+  const type = { 'content-type': 'application/octet-stream', 'content-length': body.length }
+  response.writeHead(from > 0 ? 206 : 200, { ...type, ...range })
   if (cutAfter === undefined || body.length <= cutAfter) response.end(body)
   else response.write(body.subarray(0, cutAfter), () => response.destroy())
 }

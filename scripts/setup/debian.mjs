@@ -24,7 +24,6 @@ export const packages = {
     withProgram('bc', 'builds the kernel', 'bc'),
     withFile('libelf-dev', 'builds the kernel', '/usr/include/libelf.h'),
     withProgram('xz-utils', 'unpacks the kernel source', 'xz'),
-    withProgram('cpio', 'packs the initramfs', 'cpio'),
     withFile('ca-certificates', 'lets cargo and npm check who they talk to', '/etc/ssl/certs/ca-certificates.crt'),
   ],
   run: [
@@ -36,6 +35,7 @@ export const packages = {
     withProgram('qemu-utils', 'checks overlays (qemu-img)', 'qemu-img'),
     withProgram('docker-registry', 'is the registry that images are pulled from', 'docker-registry'),
     withProgram('skopeo', 'pushes images to it', 'skopeo'),
+    withProgram('cpio', 'prepares the KVM lab', 'cpio'),
     withProgram('kmod', 'prepares the KVM lab', 'depmod'),
   ],
 }
