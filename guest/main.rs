@@ -1,2 +1,56 @@
-//! boxlite-guest
-fn main() {}
+//! `/init` of every box: boots the machine, forks the zygote, serves the host, ends the machine.
+//!
+//! Everything of substance is in the library; this is the order of events.
+
+use std::time::Duration;
+
+use boxlite_guest::{
+    Context as _, Result, boot,
+    services::{AgentStart, Server, Services},
+    transport,
+    zygote::{self, Side, Zygote},
+};
+use tokio::{runtime, sync::watch, time};
+
+/// How long open connections may take to close once the machine is to end.
+const CLOSING: Duration = Duration::from_millis(50);
+
+/// How long the kernel gets to hand the last bytes to the host: a vsock's are sent by a kernel thread, which runs as soon
+/// as this process sleeps.
+const LAST_BYTES: Duration = Duration::from_millis(2);
+
+fn main() {
+    boot::watch_panics();
+    if let Err(error) = run() {
+        boot::die(&error);
+    }
+    boot::power_off();
+}
+
+fn run() -> Result<()> {
+    let start = AgentStart::now();
+    boot::mount_early()?;
+    // While this process has one thread and little memory.
+    let zygote = zygote::launch()?;
+    boot::ignore_children()?;
+    boot::raise_file_limit()?;
+    let runtime =
+        runtime::Builder::new_current_thread().enable_all().build().context(|| "start the runtime")?;
+    runtime.block_on(serve(zygote, start))
+}
+
+/// Serves until the host asks for the end.
+async fn serve(zygote: Side, start: AgentStart) -> Result<()> {
+    let zygote = Zygote::new(zygote)?;
+    let (end, mut ended) = watch::channel(false);
+    let services = Services::new(&zygote, start, end);
+    let server = Server::new(services, ended.clone());
+    tokio::select! {
+        failed = transport::serve(server.clone()) => match failed? {},
+        _ = ended.wait_for(|ended| *ended) => {}
+    }
+    // The answer to Shutdown is on its way: every connection closes once its answers have left.
+    let _ = time::timeout(CLOSING, server.closed()).await;
+    time::sleep(LAST_BYTES).await;
+    Ok(())
+}

@@ -1,0 +1,110 @@
+//! Capabilities: the bounding set, from which every execution's own sets follow.
+//!
+//! Called by `init` once, for the container's init itself. It never calls `execve`, so it keeps its own capabilities;
+//! a root process that it starts gets exactly the bounding set as permitted and effective (capabilities(7),
+//! "Transformation of capabilities during execve"), and any other user gets none, since setuid away from 0 clears
+//! them. Inheritable and ambient sets stay empty. So an execution pays nothing for its capabilities.
+#![allow(unsafe_code, reason = "prctl(2) has no safe wrapper for the bounding set")]
+
+use nix::{errno::Errno, libc};
+
+use crate::{Context as _, Error, Kind, Result};
+
+/// Capabilities by number (`include/uapi/linux/capability.h`).
+const NAMES: [&str; 41] = [
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "DAC_READ_SEARCH",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "SETGID",
+    "SETUID",
+    "SETPCAP",
+    "LINUX_IMMUTABLE",
+    "NET_BIND_SERVICE",
+    "NET_BROADCAST",
+    "NET_ADMIN",
+    "NET_RAW",
+    "IPC_LOCK",
+    "IPC_OWNER",
+    "SYS_MODULE",
+    "SYS_RAWIO",
+    "SYS_CHROOT",
+    "SYS_PTRACE",
+    "SYS_PACCT",
+    "SYS_ADMIN",
+    "SYS_BOOT",
+    "SYS_NICE",
+    "SYS_RESOURCE",
+    "SYS_TIME",
+    "SYS_TTY_CONFIG",
+    "MKNOD",
+    "LEASE",
+    "AUDIT_WRITE",
+    "AUDIT_CONTROL",
+    "SETFCAP",
+    "MAC_OVERRIDE",
+    "MAC_ADMIN",
+    "SYSLOG",
+    "WAKE_ALARM",
+    "BLOCK_SUSPEND",
+    "AUDIT_READ",
+    "PERFMON",
+    "BPF",
+    "CHECKPOINT_RESTORE",
+];
+
+/// Drops every capability that `keep` does not name from this process's bounding set.
+pub fn drop_bounding(keep: &[String]) -> Result<()> {
+    let kept = parse(keep)?;
+    for number in 0..64_u32 {
+        if kept & (1 << number) != 0 {
+            continue;
+        }
+        // SAFETY: PR_CAPBSET_DROP takes a number and touches no memory of ours.
+        let answer = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, number, 0, 0, 0) };
+        match Errno::result(answer) {
+            Ok(_) => {}
+            // Past the last capability of this kernel.
+            Err(Errno::EINVAL) => break,
+            failed => {
+                return failed
+                    .map(drop)
+                    .context(|| format!("drop capability {number} from the bounding set"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn parse(names: &[String]) -> Result<u64> {
+    let mut set = 0;
+    for name in names {
+        let bare = name.strip_prefix("CAP_").unwrap_or(name);
+        let number = NAMES
+            .iter()
+            .position(|known| *known == bare)
+            .ok_or_else(|| Error::new(Kind::Invalid, format!("capability {name:?}: unknown")))?;
+        set |= 1 << number;
+    }
+    Ok(set)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_numbers_of_the_kernel() {
+        let set =
+            parse(&["CAP_CHOWN".into(), "SYS_ADMIN".into(), "CAP_CHECKPOINT_RESTORE".into()]).expect("known");
+        assert_eq!(set, 1 | 1 << 21 | 1 << 40);
+    }
+
+    #[test]
+    fn an_unknown_capability_is_refused_by_name() {
+        let error = parse(&["CAP_FLY".into()]).expect_err("unknown");
+        assert!(error.to_string().contains("CAP_FLY"));
+    }
+}

@@ -1,0 +1,21 @@
+//! What a process does to become the container, by the OCI runtime specification, and how a process enters it.
+//!
+//! Called by the zygote only, and single-threaded: everything here changes the calling process. [`become_container`]
+//! is the order of events; the other files are its nouns. [`user`] and [`Rlimits`] serve every execution.
+
+mod bounding;
+mod cgroup;
+mod devices;
+mod files;
+mod init;
+mod masks;
+mod mounts;
+mod options;
+mod rlimit;
+mod rootfs;
+pub mod user;
+
+pub use bounding::drop_bounding;
+pub use cgroup::{Cgroup, ROOT as CGROUP_ROOT};
+pub use init::{Container, become_container};
+pub use rlimit::Rlimits;

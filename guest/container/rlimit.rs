@@ -1,0 +1,64 @@
+//! Resource limits of the container's processes.
+//!
+//! Parsed once by `init`, applied by every execution to itself before it becomes the program.
+
+use boxlite_proto::v1::Rlimit;
+use nix::sys::resource::{Resource, setrlimit};
+
+use crate::{Context as _, Error, Kind, Result};
+
+/// Limits in the kernel's own terms.
+#[derive(Debug, Clone, Default)]
+pub struct Rlimits(Vec<(Resource, u64, u64)>);
+
+impl Rlimits {
+    /// Names each limit as OCI does: "RLIMIT_NOFILE".
+    pub fn parse(limits: &[Rlimit]) -> Result<Self> {
+        limits
+            .iter()
+            .map(|limit| Ok((resource(&limit.r#type)?, limit.soft, limit.hard)))
+            .collect::<Result<_>>()
+            .map(Self)
+    }
+
+    /// Applies them to this process.
+    pub fn apply(&self) -> Result<()> {
+        for (kind, soft, hard) in &self.0 {
+            setrlimit(*kind, *soft, *hard).context(|| format!("set {kind:?} to {soft}:{hard}"))?;
+        }
+        Ok(())
+    }
+}
+
+fn resource(name: &str) -> Result<Resource> {
+    Ok(match name {
+        "RLIMIT_AS" => Resource::RLIMIT_AS,
+        "RLIMIT_CORE" => Resource::RLIMIT_CORE,
+        "RLIMIT_CPU" => Resource::RLIMIT_CPU,
+        "RLIMIT_DATA" => Resource::RLIMIT_DATA,
+        "RLIMIT_FSIZE" => Resource::RLIMIT_FSIZE,
+        "RLIMIT_LOCKS" => Resource::RLIMIT_LOCKS,
+        "RLIMIT_MEMLOCK" => Resource::RLIMIT_MEMLOCK,
+        "RLIMIT_MSGQUEUE" => Resource::RLIMIT_MSGQUEUE,
+        "RLIMIT_NICE" => Resource::RLIMIT_NICE,
+        "RLIMIT_NOFILE" => Resource::RLIMIT_NOFILE,
+        "RLIMIT_NPROC" => Resource::RLIMIT_NPROC,
+        "RLIMIT_RSS" => Resource::RLIMIT_RSS,
+        "RLIMIT_RTPRIO" => Resource::RLIMIT_RTPRIO,
+        "RLIMIT_RTTIME" => Resource::RLIMIT_RTTIME,
+        "RLIMIT_SIGPENDING" => Resource::RLIMIT_SIGPENDING,
+        "RLIMIT_STACK" => Resource::RLIMIT_STACK,
+        _ => return Err(Error::new(Kind::Invalid, format!("resource limit {name:?}: unknown"))),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_limit_is_refused_by_name() {
+        let limit = Rlimit { r#type: "RLIMIT_MOOD".into(), soft: 1, hard: 1 };
+        assert!(Rlimits::parse(&[limit]).expect_err("unknown").to_string().contains("RLIMIT_MOOD"));
+    }
+}

@@ -1,0 +1,96 @@
+//! What an execution takes from its container: environment, working directory, user.
+//!
+//! Called by `start`. Pure.
+
+use boxlite_proto::v1::{ExecRequest, Process};
+
+/// PATH of a process whose image sets none (docker's `DefaultPathEnv`).
+const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// TERM of a process that gets a terminal and no TERM, as docker sets it.
+const TERM: &str = "TERM=xterm";
+
+/// The container's defaults.
+#[derive(Debug, Clone, Default)]
+pub struct Defaults {
+    env: Vec<String>,
+    cwd: String,
+    user: String,
+}
+
+impl Defaults {
+    /// Those of `Container.Init`.
+    pub fn new(process: Process) -> Self {
+        Self { env: process.env, cwd: process.cwd, user: process.user }
+    }
+
+    /// Completes what `request` leaves open. HOME comes later: it takes the container's passwd file.
+    pub(super) fn complete(&self, request: &mut ExecRequest) {
+        request.env = merge(&self.env, std::mem::take(&mut request.env));
+        if !has(&request.env, "PATH") {
+            request.env.push(PATH.to_owned());
+        }
+        if request.tty.is_some() && !has(&request.env, "TERM") {
+            request.env.push(TERM.to_owned());
+        }
+        if request.cwd.is_empty() {
+            request.cwd.clone_from(&self.cwd);
+        }
+        if request.user.is_empty() {
+            request.user.clone_from(&self.user);
+        }
+    }
+}
+
+/// `over` wins by key, and a later entry over an earlier one; each key keeps its first place.
+fn merge(base: &[String], over: Vec<String>) -> Vec<String> {
+    let mut merged: Vec<String> = Vec::with_capacity(base.len() + over.len() + 2);
+    for entry in base.iter().cloned().chain(over) {
+        match merged.iter_mut().find(|known| key(known) == key(&entry)) {
+            Some(known) => *known = entry,
+            None => merged.push(entry),
+        }
+    }
+    merged
+}
+
+fn has(env: &[String], name: &str) -> bool {
+    env.iter().any(|entry| key(entry) == name)
+}
+
+fn key(entry: &str) -> &str {
+    entry.split_once('=').map_or(entry, |(key, _)| key)
+}
+
+#[cfg(test)]
+mod tests {
+    use boxlite_proto::v1::TtySize;
+
+    use super::*;
+
+    fn strings(list: &[&str]) -> Vec<String> {
+        list.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn an_execution_overrides_by_key() {
+        let merged = merge(&strings(&["A=1", "B=2"]), strings(&["B=3", "C=x=y", "C=z", "AB=4"]));
+        assert_eq!(merged, ["A=1", "B=3", "C=z", "AB=4"]);
+    }
+
+    #[test]
+    fn defaults_fill_only_what_is_open() {
+        let defaults = Defaults { env: strings(&["PATH=/x"]), cwd: "/srv".into(), user: "web".into() };
+        let mut request = ExecRequest { user: "root".into(), ..Default::default() };
+        defaults.complete(&mut request);
+        assert_eq!((request.cwd.as_str(), request.user.as_str()), ("/srv", "root"));
+        assert_eq!(request.env, ["PATH=/x"]);
+    }
+
+    #[test]
+    fn path_and_term_where_missing() {
+        let mut request = ExecRequest { tty: Some(TtySize::default()), ..Default::default() };
+        Defaults::default().complete(&mut request);
+        assert_eq!(request.env, [PATH, TERM]);
+    }
+}

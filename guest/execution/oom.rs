@@ -1,0 +1,43 @@
+//! How often the OOM killer struck in the container.
+//!
+//! Opened by the Container service; asked by `start` and at an execution's end.
+
+use std::{fs::File, os::unix::fs::FileExt as _, path::Path};
+
+/// The container's memory.events (Linux `Documentation/admin-guide/cgroup-v2.rst`).
+#[derive(Debug)]
+pub struct OomEvents(File);
+
+impl OomEvents {
+    /// `None` where there is no such file: then nothing is ever counted.
+    pub fn open(path: &Path) -> Option<Self> {
+        File::open(path).ok().map(Self)
+    }
+
+    /// Processes that the OOM killer has ended so far.
+    pub(super) fn kills(&self) -> u64 {
+        let mut text = [0; 512];
+        let length = self.0.read_at(&mut text, 0).unwrap_or(0);
+        let text = String::from_utf8_lossy(text.get(..length).unwrap_or_default());
+        parse(&text)
+    }
+}
+
+fn parse(events: &str) -> u64 {
+    events
+        .lines()
+        .find_map(|line| line.strip_prefix("oom_kill "))
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn finds_the_kills_among_the_events() {
+        assert_eq!(parse("low 0\nhigh 0\nmax 7\noom 3\noom_kill 2\noom_group_kill 9\n"), 2);
+        assert_eq!(parse(""), 0);
+    }
+}

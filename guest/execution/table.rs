@@ -1,0 +1,212 @@
+//! The executions of this box, by the ids that the host chose.
+//!
+//! Called by the Execution service. Everything in here has a bound.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+};
+
+use boxlite_proto::{
+    limits,
+    v1::{ExecRequest, StartError},
+};
+use tokio::{sync::Notify, time::timeout};
+
+use super::{
+    env::Defaults,
+    oom::OomEvents,
+    process::{Execution, Phase},
+    start::start,
+};
+use crate::{Error, Kind, Result, zygote::Zygote};
+
+/// Most executions that run at once; pids.max is usually lower.
+const RUNNING: usize = 8192;
+
+/// Ended executions whose delivered output is kept for an `Attach` that lost its connection at the very end.
+const DELIVERED_KEPT: usize = 16;
+
+/// Ended executions whose output nobody has asked for and that is kept all the same.
+const UNCLAIMED_KEPT: usize = 64;
+
+/// The table. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Executions(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    zygote: Zygote,
+    container: OnceLock<(Defaults, Option<OomEvents>)>,
+    arrived: Notify,
+    entries: Mutex<Entries>,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    by_id: HashMap<String, Arc<Execution>>,
+    last_serial: u64,
+    /// The oldest first, like the two below.
+    finished: VecDeque<String>,
+    delivered: VecDeque<Arc<Execution>>,
+    unclaimed: VecDeque<Arc<Execution>>,
+}
+
+impl Executions {
+    /// An empty table; executions can start once the container is [`Executions::open`].
+    pub fn new(zygote: Zygote) -> Self {
+        Self(Arc::new(Shared {
+            zygote,
+            container: OnceLock::new(),
+            arrived: Notify::new(),
+            entries: Mutex::default(),
+        }))
+    }
+
+    /// Notes the container's defaults. False: that was done before.
+    pub fn open(&self, defaults: Defaults, oom: Option<OomEvents>) -> bool {
+        self.0.container.set((defaults, oom)).is_ok()
+    }
+
+    /// Whether the container is there.
+    pub fn is_open(&self) -> bool {
+        self.0.container.get().is_some()
+    }
+
+    /// Starts a process; answers its pid in the container, or why there is none.
+    pub async fn exec(&self, mut request: ExecRequest) -> Result<Result<u32, StartError>> {
+        let id = checked_id(&request.execution_id)?.to_owned();
+        let Some((defaults, _)) = self.0.container.get() else {
+            return Err(Error::new(Kind::State, format!("exec {id}: the container is not initialised")));
+        };
+        defaults.complete(&mut request);
+        let execution = self.insert(id)?;
+        let task = tokio::spawn(start(self.clone(), execution, request));
+        task.await.map_err(|_| Error::new(Kind::State, "exec: the agent is ending"))?
+    }
+
+    /// Finds an execution whose `Exec` has arrived or arrives within [`limits::EXEC_GRACE`].
+    pub async fn find(&self, id: &str) -> Result<Arc<Execution>> {
+        checked_id(id)?;
+        let found = timeout(limits::EXEC_GRACE, async {
+            loop {
+                let arrived = self.0.arrived.notified();
+                tokio::pin!(arrived);
+                // From here on an arrival is not missed, even before the await.
+                arrived.as_mut().enable();
+                if let Some(found) = self.get(id) {
+                    return found;
+                }
+                arrived.await;
+            }
+        });
+        found.await.map_err(|_| Error::new(Kind::NotFound, format!("execution {id}: unknown")))
+    }
+
+    /// Finds an execution that is known now.
+    pub fn get(&self, id: &str) -> Option<Arc<Execution>> {
+        self.entries().by_id.get(id).cloned()
+    }
+
+    fn insert(&self, id: String) -> Result<Arc<Execution>> {
+        let mut entries = self.entries();
+        if entries.by_id.contains_key(&id) {
+            return Err(Error::new(Kind::Exists, format!("execution {id}: exists already")));
+        }
+        if entries.by_id.len() - entries.finished.len() >= RUNNING {
+            return Err(Error::new(
+                Kind::Exhausted,
+                format!("execution {id}: {RUNNING} are running already"),
+            ));
+        }
+        entries.last_serial += 1;
+        let execution = Execution::new(id.clone(), entries.last_serial, self.0.zygote.clone());
+        entries.by_id.insert(id, Arc::clone(&execution));
+        drop(entries);
+        self.0.arrived.notify_waiters();
+        Ok(execution)
+    }
+
+    /// Notes an execution's end; the oldest ended ones are forgotten.
+    pub(super) fn retire(&self, execution: &Arc<Execution>) {
+        let unstarted = matches!(*execution.phase.borrow(), Phase::NotStarted(_));
+        let mut entries = self.entries();
+        entries.finished.push_back(execution.id().to_owned());
+        if entries.finished.len() > limits::FINISHED_EXECUTIONS
+            && let Some(oldest) = entries.finished.pop_front()
+        {
+            entries.by_id.remove(&oldest);
+        }
+        if !unstarted && !execution.is_attached() {
+            entries.leave_unclaimed(execution);
+        }
+    }
+
+    /// Notes that a reader is going away (it still counts as one).
+    pub(super) fn detached(&self, execution: &Arc<Execution>) {
+        if execution.has_ended() && !execution.is_delivered() && execution.attachments.receiver_count() <= 1 {
+            self.entries().leave_unclaimed(execution);
+        }
+    }
+
+    /// Notes that an execution's exit was handed out; the oldest such outputs are forgotten.
+    pub(super) fn delivered(&self, execution: &Arc<Execution>) {
+        if execution.streams().iter().all(|stream| stream.replay.end() == 0) {
+            return;
+        }
+        let mut entries = self.entries();
+        entries.delivered.push_back(Arc::clone(execution));
+        if entries.delivered.len() > DELIVERED_KEPT
+            && let Some(oldest) = entries.delivered.pop_front()
+        {
+            oldest.forget_output();
+        }
+    }
+
+    /// Processes of the container that the OOM killer has ended so far.
+    pub(super) fn oom_kills(&self) -> u64 {
+        self.0.container.get().and_then(|(_, oom)| oom.as_ref()).map_or(0, OomEvents::kills)
+    }
+
+    fn entries(&self) -> MutexGuard<'_, Entries> {
+        self.0.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entries {
+    fn leave_unclaimed(&mut self, execution: &Arc<Execution>) {
+        self.unclaimed.push_back(Arc::clone(execution));
+        if self.unclaimed.len() > UNCLAIMED_KEPT
+            && let Some(oldest) = self.unclaimed.pop_front()
+            && !oldest.is_attached()
+            && !oldest.is_delivered()
+        {
+            oldest.forget_output();
+        }
+    }
+}
+
+fn checked_id(id: &str) -> Result<&str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    if id.is_empty() || id.len() > limits::EXECUTION_ID || !id.bytes().all(plain) {
+        let most = limits::EXECUTION_ID;
+        return Err(Error::new(
+            Kind::Invalid,
+            format!("execution id {id:?}: want 1 to {most} of [A-Za-z0-9_-]"),
+        ));
+    }
+    Ok(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_plain_and_bounded() {
+        assert!(checked_id("a-B_9").is_ok());
+        for id in ["", "a b", "a/b", "ä", &"x".repeat(limits::EXECUTION_ID + 1)] {
+            assert!(checked_id(id).is_err(), "{id:?}");
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! `boxlite-guest`: the agent that is `/init` of every box.
+//!
+//! `main.rs` boots the machine and hands over to these rooms, each of which knows only those below it:
+//!
+//! - [`services`] speaks gRPC and nothing else: it translates requests for the rooms below.
+//! - [`execution`] holds one process of the container each, with its streams, from start to exit.
+//! - [`zygote`] is the single-threaded process, forked before tokio starts, that becomes the container's init and
+//!   forks every execution.
+//! - [`container`] is what the zygote does to become a container: namespaces, mounts, devices, limits.
+//! - [`storage`] mounts the root disk; [`transport`] listens to the host; [`boot`] is the machine's first and last words.
+//!
+//! It is a library so that a test on the host can serve the same services over `tokio::io::duplex`.
+
+pub mod boot;
+pub mod container;
+mod error;
+pub mod execution;
+mod reactor;
+pub mod services;
+pub mod storage;
+pub mod transport;
+pub mod zygote;
+
+pub use error::{Context, Error, Kind, Result};

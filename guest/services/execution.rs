@@ -1,0 +1,119 @@
+//! The Execution service: processes of the container and their streams.
+//!
+//! Called by the host over gRPC; calls `execution`.
+
+use std::pin::Pin;
+
+use boxlite_proto::v1::{
+    AttachRequest, Chunk, ExecOutput, ExecRequest, ExecResponse, ExecStdin, KillRequest, KillResponse,
+    ResizeTtyRequest, ResizeTtyResponse, SendInputAck, WaitRequest, WaitResponse, exec_output::Event,
+    execution_server::Execution,
+};
+use futures::{Stream, stream};
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::{
+    Error, Kind,
+    execution::{Attachment, Executions, Output},
+};
+
+/// Highest signal number of Linux (`_NSIG`).
+const LAST_SIGNAL: i32 = 64;
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub(super) struct ExecutionService {
+    executions: Executions,
+}
+
+impl ExecutionService {
+    pub(super) fn new(executions: Executions) -> Self {
+        Self { executions }
+    }
+}
+
+#[tonic::async_trait]
+impl Execution for ExecutionService {
+    async fn exec(&self, request: Request<ExecRequest>) -> Result<Response<ExecResponse>, Status> {
+        let started = self.executions.exec(request.into_inner()).await?;
+        Ok(Response::new(match started {
+            Ok(pid) => ExecResponse { pid, start_error: None },
+            Err(error) => ExecResponse { pid: 0, start_error: Some(error) },
+        }))
+    }
+
+    type AttachStream = Pin<Box<dyn Stream<Item = Result<ExecOutput, Status>> + Send>>;
+
+    async fn attach(&self, request: Request<AttachRequest>) -> Result<Response<Self::AttachStream>, Status> {
+        let AttachRequest { execution_id, stdout_offset, stderr_offset } = request.into_inner();
+        let execution = self.executions.find(&execution_id).await?;
+        let attachment =
+            Attachment::new(self.executions.clone(), execution, [stdout_offset, stderr_offset]).await?;
+        Ok(Response::new(Box::pin(stream::unfold(Some(attachment), next_event))))
+    }
+
+    async fn send_input(
+        &self,
+        request: Request<Streaming<ExecStdin>>,
+    ) -> Result<Response<SendInputAck>, Status> {
+        let mut messages = request.into_inner();
+        let mut accepted = 0;
+        let Some(first) = messages.message().await? else {
+            return Ok(Response::new(SendInputAck { accepted }));
+        };
+        let execution = self.executions.find(&first.execution_id).await?;
+        let mut input = execution.input().await?;
+        let mut message = Some(first);
+        while let Some(ExecStdin { data, eof, .. }) = message {
+            accepted += input.write(&data).await? as u64;
+            if eof {
+                input.finish().await?;
+                break;
+            }
+            message = messages.message().await?;
+        }
+        Ok(Response::new(SendInputAck { accepted }))
+    }
+
+    async fn wait(&self, request: Request<WaitRequest>) -> Result<Response<WaitResponse>, Status> {
+        let execution = self.executions.find(&request.get_ref().execution_id).await?;
+        let exit = execution.wait().await?;
+        Ok(Response::new(WaitResponse { exit: Some(exit) }))
+    }
+
+    async fn kill(&self, request: Request<KillRequest>) -> Result<Response<KillResponse>, Status> {
+        let KillRequest { execution_id, signal } = request.into_inner();
+        if !(1..=LAST_SIGNAL).contains(&signal) {
+            return Err(
+                Error::new(Kind::Invalid, format!("kill {execution_id}: no such signal: {signal}")).into()
+            );
+        }
+        let execution = self.executions.find(&execution_id).await?;
+        let delivered = execution.signal(signal).await?;
+        Ok(Response::new(KillResponse { delivered }))
+    }
+
+    async fn resize_tty(
+        &self,
+        request: Request<ResizeTtyRequest>,
+    ) -> Result<Response<ResizeTtyResponse>, Status> {
+        let ResizeTtyRequest { execution_id, size } = request.into_inner();
+        let execution = self.executions.find(&execution_id).await?;
+        execution.resize(size.unwrap_or_default()).await?;
+        Ok(Response::new(ResizeTtyResponse {}))
+    }
+}
+
+/// One step of the stream. It ends after the exit, and after an error.
+async fn next_event(
+    attachment: Option<Attachment>,
+) -> Option<(Result<ExecOutput, Status>, Option<Attachment>)> {
+    let mut attachment = attachment?;
+    let event = match attachment.next().await {
+        Ok(Output::Stdout(offset, data)) => Event::Stdout(Chunk { offset, data }),
+        Ok(Output::Stderr(offset, data)) => Event::Stderr(Chunk { offset, data }),
+        Ok(Output::Exit(exit)) => return Some((Ok(ExecOutput { event: Some(Event::Exit(exit)) }), None)),
+        Err(error) => return Some((Err(error.into()), None)),
+    };
+    Some((Ok(ExecOutput { event: Some(event) }), Some(attachment)))
+}

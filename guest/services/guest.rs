@@ -1,0 +1,156 @@
+//! The Guest service: the machine around the container.
+//!
+//! Called by the host over gRPC; calls `storage` and `zygote`.
+#![allow(unsafe_code, reason = "the RNDADDENTROPY ioctl")]
+
+use std::{
+    fs::OpenOptions,
+    io,
+    mem::size_of,
+    os::fd::AsRawFd as _,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use boxlite_proto::v1::{
+    GuestInitRequest, GuestInitResponse, PingRequest, PingResponse, ShutdownRequest, ShutdownResponse,
+    guest_server::Guest,
+};
+use nix::{
+    libc,
+    sys::{time::TimeSpec, utsname::uname},
+    time::{ClockId, clock_gettime, clock_settime},
+    unistd::sethostname,
+};
+use tokio::sync::watch;
+use tonic::{Request, Response, Status};
+
+use crate::{Context as _, Error, Kind, Result, storage, zygote::Zygote};
+
+/// Most bytes of entropy that the host may send.
+const ENTROPY: usize = 256;
+
+/// When the agent began, on the clock that starts with the kernel.
+#[derive(Debug, Clone, Copy)]
+pub struct AgentStart(u64);
+
+impl AgentStart {
+    /// Now.
+    pub fn now() -> Self {
+        Self(uptime_ns())
+    }
+}
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub(super) struct GuestService {
+    zygote: Zygote,
+    start: AgentStart,
+    initialised: Arc<AtomicBool>,
+    ended: watch::Sender<bool>,
+}
+
+impl GuestService {
+    pub(super) fn new(zygote: Zygote, start: AgentStart, ended: watch::Sender<bool>) -> Self {
+        Self { zygote, start, initialised: Arc::default(), ended }
+    }
+
+    async fn set_up(&self, request: &GuestInitRequest) -> Result<()> {
+        if self.initialised.swap(true, Ordering::Relaxed) {
+            return Err(Error::new(Kind::State, "initialise guest: it was done before"));
+        }
+        set_clock(request.wall_clock_unix_ns)?;
+        add_entropy(&request.entropy)?;
+        if !request.hostname.is_empty() {
+            sethostname(&request.hostname).context(|| format!("set hostname {:?}", request.hostname))?;
+        }
+        match &request.root_disk {
+            Some(disk) => storage::mount_root_disk(disk).await,
+            None => Err(Error::new(Kind::Invalid, "initialise guest: no root disk is named")),
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl Guest for GuestService {
+    async fn init(&self, request: Request<GuestInitRequest>) -> Result<Response<GuestInitResponse>, Status> {
+        self.set_up(request.get_ref()).await?;
+        let name = uname().context(|| "uname")?;
+        Ok(Response::new(GuestInitResponse {
+            agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+            kernel_release: name.release().to_string_lossy().into_owned(),
+            uptime_ns: uptime_ns(),
+            agent_start_ns: self.start.0,
+        }))
+    }
+
+    async fn ping(&self, _: Request<PingRequest>) -> Result<Response<PingResponse>, Status> {
+        Ok(Response::new(PingResponse { uptime_ns: uptime_ns() }))
+    }
+
+    async fn shutdown(
+        &self,
+        request: Request<ShutdownRequest>,
+    ) -> Result<Response<ShutdownResponse>, Status> {
+        // A container whose init is gone already has nothing left to stop.
+        let killed = self.zygote.stop(request.get_ref().grace_ms).await.unwrap_or(0);
+        if self.initialised.load(Ordering::Relaxed) {
+            storage::seal_root_disk();
+        }
+        self.ended.send_replace(true);
+        Ok(Response::new(ShutdownResponse { killed }))
+    }
+}
+
+fn uptime_ns() -> u64 {
+    let now = clock_gettime(ClockId::CLOCK_BOOTTIME).unwrap_or(TimeSpec::new(0, 0));
+    now.tv_sec().unsigned_abs() * 1_000_000_000 + now.tv_nsec().unsigned_abs()
+}
+
+/// 0 leaves the clock alone.
+fn set_clock(unix_ns: u64) -> Result<()> {
+    if unix_ns == 0 {
+        return Ok(());
+    }
+    let out_of_range = |_| Error::new(Kind::Invalid, format!("set clock to {unix_ns} ns: out of range"));
+    let seconds = i64::try_from(unix_ns / 1_000_000_000).map_err(out_of_range)?;
+    let nanoseconds = i64::try_from(unix_ns % 1_000_000_000).map_err(out_of_range)?;
+    clock_settime(ClockId::CLOCK_REALTIME, TimeSpec::new(seconds, nanoseconds))
+        .context(|| format!("set clock to {unix_ns} ns"))
+}
+
+/// `struct rand_pool_info` (`include/uapi/linux/random.h`).
+#[repr(C)]
+struct PoolInfo {
+    entropy_bits: libc::c_int,
+    size: libc::c_int,
+    data: [u8; ENTROPY],
+}
+
+nix::ioctl_write_ptr!(
+    /// `RNDADDENTROPY`: mixes bytes into the pool and credits them (random(4)).
+    add_to_pool, b'R', 0x03, [libc::c_int; 2]
+);
+
+fn add_entropy(bytes: &[u8]) -> Result<()> {
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    let mut info = PoolInfo { entropy_bits: 0, size: 0, data: [0; ENTROPY] };
+    let Some(room) = info.data.get_mut(..bytes.len()) else {
+        return Err(Error::new(
+            Kind::Invalid,
+            format!("add entropy: {} bytes, most is {ENTROPY}", bytes.len()),
+        ));
+    };
+    room.copy_from_slice(bytes);
+    info.size = i32::try_from(bytes.len()).unwrap_or(0);
+    info.entropy_bits = info.size * 8;
+    let pool = OpenOptions::new().write(true).open("/dev/random").context(|| "open /dev/random")?;
+    debug_assert_eq!(size_of::<PoolInfo>(), 8 + ENTROPY);
+    // SAFETY: the kernel reads the two integers and then `size` bytes of `data`, all within `info`.
+    let added = unsafe { add_to_pool(pool.as_raw_fd(), (&raw const info).cast()) };
+    added.map(drop).map_err(io::Error::from).context(|| "add entropy")
+}

@@ -1,0 +1,12 @@
+//! The three gRPC services: translation only, between `proto` and the rooms below.
+//!
+//! [`Services`] is made by `main.rs` (and by tests) and served on connections by [`Server`]; one file a service.
+
+mod container;
+mod execution;
+mod guest;
+mod server;
+mod status;
+
+pub use guest::AgentStart;
+pub use server::{Server, Services};

@@ -1,0 +1,20 @@
+//! How the host reaches the agent: over vsock where there is one, else over a virtio-serial port that carries yamux.
+//!
+//! Called by `main.rs`. Either way every connection is handed to the services' [`Server`], and the ready notification
+//! goes out when connections are being accepted, not before.
+//!
+//! [`Server`]: crate::services::Server
+
+mod mux;
+mod port;
+mod vsock;
+
+use crate::{Result, services::Server};
+
+/// Serves the host until the machine is to end; returns only with an error.
+pub async fn serve(server: Server) -> Result<std::convert::Infallible> {
+    match port::find()? {
+        Some(device) => mux::serve(server, &device).await,
+        None => vsock::serve(server).await,
+    }
+}

@@ -1,0 +1,45 @@
+//! gRPC over vsock, as libkrun provides it.
+//!
+//! Called by `transport`.
+
+use std::convert::Infallible;
+
+use boxlite_proto::port;
+use tokio::io::AsyncWriteExt as _;
+use tokio_vsock::{VMADDR_CID_ANY, VMADDR_CID_HOST, VsockAddr, VsockListener, VsockStream};
+
+use crate::{Context as _, Error, Kind, Result, services::Server};
+
+/// Serves every connection of the host.
+pub(super) async fn serve(server: Server) -> Result<Infallible> {
+    // The kernel queues connections from here on, so the notification may precede the first accept.
+    let listener = VsockListener::bind(VsockAddr::new(VMADDR_CID_ANY, port::GRPC))
+        .map_err(|error| no_transport(&error))?;
+    announce()
+        .await
+        .context(|| format!("tell the host on vsock port {} that the box is ready", port::READY_PORT))?;
+    loop {
+        let (stream, peer) = listener.accept().await.context(|| "accept a vsock connection")?;
+        // Where the kernel has vsock loopback, any process of the box could be on the other side.
+        if peer.cid() != VMADDR_CID_HOST {
+            eprintln!("boxlite-guest: refused a vsock connection from CID {}", peer.cid());
+            continue;
+        }
+        let server = server.clone();
+        tokio::spawn(async move { server.serve(stream).await });
+    }
+}
+
+async fn announce() -> std::io::Result<()> {
+    let mut stream = VsockStream::connect(VsockAddr::new(VMADDR_CID_HOST, port::READY_PORT)).await?;
+    stream.write_all(port::READY).await?;
+    stream.shutdown(std::net::Shutdown::Both)
+}
+
+fn no_transport(error: &std::io::Error) -> Error {
+    let name = port::SERIAL_NAME;
+    Error::new(
+        Kind::System,
+        format!("reach the host: no virtio-serial port {name:?}, and listening on vsock failed: {error}"),
+    )
+}

@@ -1,0 +1,166 @@
+//! What agent and zygote say to each other. Both are the same binary, so the encoding needs no versions.
+//!
+//! Written by `handle` and `serve`; carried by `wire`.
+
+use boxlite_proto::v1::{ContainerInitRequest, ExecRequest, StartError};
+
+/// Agent to zygote.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Request {
+    /// What to do.
+    #[prost(oneof = "Action", tags = "1, 2, 3, 4, 5")]
+    pub action: Option<Action>,
+}
+
+/// What the agent asks for.
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub enum Action {
+    /// Become the container. Answered by `Born`, then `Ready` or `Failed`.
+    #[prost(message, tag = "1")]
+    Contain(Contain),
+    /// Start a process. Answered by `Spawned` or `NotSpawned`, much later by `Exited`. Carries the child's ends of its
+    /// streams: the report pipe, then stdin if `Spawn::stdin`, then stdout and stderr if there is no tty.
+    #[prost(message, tag = "2")]
+    Spawn(Box<Spawn>),
+    /// Signal a process group. Answered by `Signalled`.
+    #[prost(message, tag = "3")]
+    Signal(Signal),
+    /// End every process of the container, then this one. Answered by `Stopped`.
+    #[prost(message, tag = "4")]
+    Stop(Stop),
+    /// Serve executions without a container, on this very machine. Answered by `Ready`. Tests only.
+    #[prost(message, tag = "5")]
+    Uncontained(Uncontained),
+}
+
+/// See [`Action::Contain`].
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Contain {
+    /// The host's request, as it came.
+    #[prost(message, optional, tag = "1")]
+    pub request: Option<ContainerInitRequest>,
+    /// Where the root disk is mounted.
+    #[prost(string, tag = "2")]
+    pub rootfs: String,
+}
+
+/// See [`Action::Spawn`].
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Spawn {
+    /// Names the execution in every answer.
+    #[prost(uint64, tag = "1")]
+    pub serial: u64,
+    /// The host's request with cwd, user and environment completed from the container's defaults.
+    #[prost(message, optional, tag = "2")]
+    pub request: Option<ExecRequest>,
+}
+
+/// See [`Action::Signal`].
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+pub struct Signal {
+    /// Which execution.
+    #[prost(uint64, tag = "1")]
+    pub serial: u64,
+    /// Signal number.
+    #[prost(int32, tag = "2")]
+    pub signal: i32,
+}
+
+/// See [`Action::Stop`].
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+pub struct Stop {
+    /// Milliseconds between SIGTERM and SIGKILL.
+    #[prost(uint32, tag = "1")]
+    pub grace_ms: u32,
+}
+
+/// See [`Action::Uncontained`].
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+pub struct Uncontained {}
+
+/// Zygote to agent.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Reply {
+    /// What happened.
+    #[prost(oneof = "Event", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
+    pub event: Option<Event>,
+}
+
+/// What the zygote reports.
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub enum Event {
+    /// The container's init exists; its pid in the guest's initial pid namespace.
+    #[prost(uint32, tag = "1")]
+    Born(u32),
+    /// The container stands.
+    #[prost(bool, tag = "2")]
+    Ready(bool),
+    /// The container can't be made, and why.
+    #[prost(string, tag = "3")]
+    Failed(String),
+    /// A child was forked; the report pipe tells whether it becomes the program. Carries the terminal's master, if any.
+    #[prost(message, tag = "4")]
+    Spawned(SpawnedEvent),
+    /// No child was forked.
+    #[prost(message, tag = "5")]
+    NotSpawned(NotSpawned),
+    /// An execution's process has ended.
+    #[prost(message, tag = "6")]
+    Exited(Exited),
+    /// Whether a signal found its process.
+    #[prost(message, tag = "7")]
+    Signalled(Signalled),
+    /// Every process has ended; how many had to be killed.
+    #[prost(uint32, tag = "8")]
+    Stopped(u32),
+}
+
+/// See [`Event::Spawned`].
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+pub struct SpawnedEvent {
+    /// Which execution.
+    #[prost(uint64, tag = "1")]
+    pub serial: u64,
+    /// Its pid in the container's pid namespace.
+    #[prost(uint32, tag = "2")]
+    pub pid: u32,
+}
+
+/// See [`Event::NotSpawned`].
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct NotSpawned {
+    /// Which execution.
+    #[prost(uint64, tag = "1")]
+    pub serial: u64,
+    /// Why.
+    #[prost(message, optional, tag = "2")]
+    pub error: Option<StartError>,
+}
+
+/// See [`Event::Exited`].
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+pub struct Exited {
+    /// Which execution.
+    #[prost(uint64, tag = "1")]
+    pub serial: u64,
+    /// Exit code, where `signal` is 0.
+    #[prost(int32, tag = "2")]
+    pub code: i32,
+    /// Signal that ended it, or 0.
+    #[prost(int32, tag = "3")]
+    pub signal: i32,
+}
+
+/// See [`Event::Signalled`].
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Signalled {
+    /// Which execution.
+    #[prost(uint64, tag = "1")]
+    pub serial: u64,
+    /// False: it had ended before.
+    #[prost(bool, tag = "2")]
+    pub delivered: bool,
+    /// What the kernel said, when it refused for another reason.
+    #[prost(string, tag = "3")]
+    pub error: String,
+}

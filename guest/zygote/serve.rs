@@ -1,0 +1,266 @@
+//! The zygote's own loop: first waiting for the order to become the container, then, as its init, forking executions,
+//! reaping everything that dies, and telling the agent.
+//!
+//! Runs in the process that `launch` forked; calls `birth` and `spawn`. One thread, blocking calls only.
+
+use std::{
+    io::ErrorKind,
+    os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
+    panic,
+    process::exit,
+    time::{Duration, Instant},
+};
+
+use boxlite_proto::v1::{ExecRequest, StartError, start_error};
+use nix::{
+    errno::Errno,
+    fcntl::{OFlag, open},
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::{
+        signal::{SigHandler, SigSet, SigmaskHow, Signal as Number, sigprocmask},
+        signalfd::{SfdFlags, SignalFd},
+        stat::Mode,
+    },
+    unistd::{Pid, dup2_stdin},
+};
+
+use super::{
+    birth::contain,
+    message::{Action, Event, Exited, NotSpawned, Reply, Request, Signal, Signalled, Spawn, SpawnedEvent},
+    process::{self, Death},
+    spawn::{self, Forked},
+    wire::{self, Received, Receiver},
+};
+use crate::{
+    Context as _, Result,
+    container::{Container, Rlimits},
+};
+
+/// How long to go on killing what does not die of SIGKILL (a process stuck in the kernel).
+const KILL_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Serves the agent until it goes away.
+pub(super) fn serve(socket: &OwnedFd) -> ! {
+    // The agent's hook ends the machine; a panic here only ends this process, which the agent sees.
+    panic::set_hook(Box::new(|info| eprintln!("boxlite-guest: zygote: {info}")));
+    let mut receiver = Receiver::new();
+    let (container, contained) = loop {
+        match await_request(socket, &mut receiver).0.action {
+            Some(Action::Contain(order)) => break (contain(socket, &order), true),
+            Some(Action::Uncontained(_)) if cfg!(feature = "testing") => break (uncontained(), false),
+            Some(Action::Stop(_)) => {
+                let _ = wire::send(socket.as_fd(), &Reply { event: Some(Event::Stopped(0)) }, &[]);
+            }
+            _ => exit(1),
+        }
+    };
+    if !contained {
+        let _ = wire::send(socket.as_fd(), &Reply { event: Some(Event::Ready(true)) }, &[]);
+    }
+    match Init::new(socket, container, contained).and_then(|mut init| init.run(&mut receiver)) {
+        Ok(()) => exit(0),
+        Err(error) => {
+            eprintln!("boxlite-guest: container init: {}", error.chain());
+            exit(1)
+        }
+    }
+}
+
+fn await_request(socket: &OwnedFd, receiver: &mut Receiver) -> (Request, Vec<OwnedFd>) {
+    loop {
+        match receiver.receive(socket) {
+            Ok(Received::Message(request, fds)) => return (request, fds),
+            Ok(Received::Partial) | Err(Errno::EINTR) => {}
+            Ok(Received::Closed) | Err(_) => exit(0),
+        }
+    }
+}
+
+fn uncontained() -> Container {
+    let path = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    Container { pts: open("/dev/pts", path, Mode::empty()).ok(), proc: None, rlimits: Rlimits::default() }
+}
+
+/// The container's init at work.
+struct Init<'a> {
+    socket: &'a OwnedFd,
+    container: Container,
+    /// False in tests on the host: then only its own children are its to signal.
+    contained: bool,
+    children_died: SignalFd,
+    /// Executions that run: pid and serial. Tens at most, so a list.
+    children: Vec<(Pid, u64)>,
+}
+
+impl<'a> Init<'a> {
+    fn new(socket: &'a OwnedFd, container: Container, contained: bool) -> Result<Self> {
+        let null = open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())
+            .context(|| "open /dev/null")?;
+        // What executions without input inherit.
+        dup2_stdin(&null).context(|| "make /dev/null the standard input")?;
+        restore_sigpipe()?;
+        let mut mask = SigSet::empty();
+        mask.add(Number::SIGCHLD);
+        sigprocmask(SigmaskHow::SIG_BLOCK, Some(&mask), None).context(|| "block SIGCHLD")?;
+        let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
+        let children_died = SignalFd::with_flags(&mask, flags).context(|| "make a signalfd")?;
+        Ok(Self { socket, container, contained, children_died, children: Vec::new() })
+    }
+
+    fn run(&mut self, receiver: &mut Receiver) -> Result<()> {
+        loop {
+            let (asked, died) = self.wait(PollTimeout::NONE)?;
+            if died {
+                self.reap();
+            }
+            if !asked {
+                continue;
+            }
+            match receiver.receive(self.socket) {
+                Ok(Received::Message(Request { action }, fds)) => match action {
+                    Some(Action::Spawn(order)) => self.spawn(*order, fds),
+                    Some(Action::Signal(order)) => self.signal(order),
+                    Some(Action::Stop(order)) => {
+                        let killed = self.stop(Duration::from_millis(order.grace_ms.into()))?;
+                        self.tell(Event::Stopped(killed), &[]);
+                        return Ok(());
+                    }
+                    _ => {}
+                },
+                Ok(Received::Partial) | Err(Errno::EINTR) => {}
+                Ok(Received::Closed) => return Ok(()),
+                Err(errno) => return Err(errno).context(|| "receive from the agent"),
+            }
+        }
+    }
+
+    /// Waits until the agent asks for something or a child has died.
+    fn wait(&self, timeout: PollTimeout) -> Result<(bool, bool)> {
+        let mut fds = [
+            PollFd::new(self.socket.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.children_died.as_fd(), PollFlags::POLLIN),
+        ];
+        match poll(&mut fds, timeout) {
+            Err(Errno::EINTR) => return Ok((false, false)),
+            polled => polled.context(|| "poll")?,
+        };
+        let [asked, died] = fds.map(|fd| fd.any().unwrap_or(true));
+        Ok((asked, died))
+    }
+
+    fn spawn(&mut self, order: Spawn, fds: Vec<OwnedFd>) {
+        let serial = order.serial;
+        let request = order.request.unwrap_or_default();
+        match spawn::fork_program(&self.container, &request, fds) {
+            Ok(Forked { pid, master }) => {
+                self.children.push((pid, serial));
+                let fds: Vec<_> = master.iter().map(|master| master.as_raw_fd()).collect();
+                self.tell(Event::Spawned(SpawnedEvent { serial, pid: pid.as_raw().unsigned_abs() }), &fds);
+            }
+            Err(error) => {
+                let error = Some(start_failure(&request, &error));
+                self.tell(Event::NotSpawned(NotSpawned { serial, error }), &[]);
+            }
+        }
+    }
+
+    fn signal(&self, order: Signal) {
+        let Signal { serial, signal } = order;
+        let child = self.children.iter().find(|(_, known)| *known == serial);
+        let sent = child.map_or(Err(Errno::ESRCH), |(pid, _)| process::signal_group(*pid, signal));
+        let (delivered, error) = match sent {
+            Ok(()) => (true, String::new()),
+            Err(Errno::ESRCH) => (false, String::new()),
+            Err(errno) => (false, errno.desc().to_owned()),
+        };
+        self.tell(Event::Signalled(Signalled { serial, delivered, error }), &[]);
+    }
+
+    /// Reaps whatever has died: executions, and orphans of theirs that became this process's children.
+    fn reap(&mut self) -> u32 {
+        // One signal may stand for many deaths, so its contents say nothing.
+        while matches!(self.children_died.read_signal(), Ok(Some(_))) {}
+        let mut killed = 0;
+        loop {
+            let Some(Death { pid, code, signal }) = process::reap_one() else { return killed };
+            killed += u32::from(signal == Number::SIGKILL as i32);
+            if let Some(index) = self.children.iter().position(|(child, _)| *child == pid) {
+                let (_, serial) = self.children.swap_remove(index);
+                self.tell(Event::Exited(Exited { serial, code, signal }), &[]);
+            }
+        }
+    }
+
+    /// Ends every process of the container and says how many had to be killed.
+    fn stop(&mut self, grace: Duration) -> Result<u32> {
+        self.signal_all(Number::SIGTERM);
+        self.reap_until(Instant::now() + grace)?;
+        if self.is_alone() {
+            return Ok(0);
+        }
+        self.signal_all(Number::SIGKILL);
+        self.reap_until(Instant::now() + KILL_PATIENCE)
+    }
+
+    fn reap_until(&mut self, deadline: Instant) -> Result<u32> {
+        let mut killed = 0;
+        loop {
+            killed += self.reap();
+            let left = deadline.saturating_duration_since(Instant::now());
+            if self.is_alone() || left.is_zero() {
+                return Ok(killed);
+            }
+            let mut fds = [PollFd::new(self.children_died.as_fd(), PollFlags::POLLIN)];
+            // Rounded up: a timeout of 0 ms would spin.
+            let timeout = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
+            match poll(&mut fds, timeout) {
+                Ok(_) | Err(Errno::EINTR) => {}
+                failed => failed.map(drop).context(|| "poll")?,
+            }
+        }
+    }
+
+    /// Whether no process but this one is left: all others of its pid namespace are its descendants.
+    fn is_alone(&self) -> bool {
+        if !self.contained {
+            return self.children.is_empty();
+        }
+        process::is_childless()
+    }
+
+    fn signal_all(&self, signal: Number) {
+        if self.contained {
+            // kill(2): -1 is every process of the pid namespace but its init, which is this one.
+            let _ = nix::sys::signal::kill(Pid::from_raw(-1), signal);
+            return;
+        }
+        for (pid, _) in &self.children {
+            let _ = process::signal_group(*pid, signal as i32);
+        }
+    }
+
+    /// If the agent is gone the machine is ending; nobody is left to hear.
+    fn tell(&self, event: Event, fds: &[std::os::fd::RawFd]) {
+        let _ = wire::send(self.socket.as_fd(), &Reply { event: Some(event) }, fds);
+    }
+}
+
+/// Rust ignores SIGPIPE, and programs would inherit that.
+#[allow(unsafe_code, reason = "signal(2)")]
+fn restore_sigpipe() -> Result<()> {
+    // SAFETY: the default action is installed, no handler.
+    unsafe { nix::sys::signal::signal(Number::SIGPIPE, SigHandler::SigDfl) }
+        .map(drop)
+        .context(|| "restore SIGPIPE")
+}
+
+fn start_failure(request: &ExecRequest, error: &std::io::Error) -> StartError {
+    let kind = match error.kind() {
+        ErrorKind::InvalidInput => start_error::Kind::Invalid,
+        ErrorKind::WouldBlock | ErrorKind::OutOfMemory | ErrorKind::QuotaExceeded => {
+            start_error::Kind::ResourceExhausted
+        }
+        _ => start_error::Kind::Other,
+    };
+    StartError { kind: kind.into(), message: format!("start {:?}: {error}", request.command) }
+}

@@ -1,0 +1,187 @@
+//! From the container's init to a program: what is done before the fork, and what the child does to itself after it.
+//!
+//! Called by `serve`; calls `terminal`, `program` and `container::user`. Whatever an image could make slow or large
+//! (reading its passwd file, entering a directory) happens in the child. A child that fails writes a `StartError` to
+//! its report pipe; that pipe's end without one means that the program runs.
+#![allow(unsafe_code, reason = "fork(2), close_range(2) and _exit(2)")]
+
+use std::{
+    io,
+    os::fd::{AsFd as _, OwnedFd},
+};
+
+use boxlite_proto::v1::{ExecRequest, StartError, TtySize, start_error::Kind};
+use nix::{
+    errno::Errno,
+    fcntl::{OFlag, openat},
+    libc,
+    sys::{
+        signal::{SigSet, SigmaskHow, sigprocmask},
+        stat::Mode,
+    },
+    unistd::{
+        ForkResult, Gid, Pid, Uid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, fchown, fork, setgid,
+        setgroups, setsid, setuid, write,
+    },
+};
+use prost::Message as _;
+
+use super::{
+    program::{self, failure},
+    terminal,
+};
+use crate::container::{Container, user};
+
+/// A child that is on its way to become a program.
+pub(super) struct Forked {
+    pub(super) pid: Pid,
+    /// The terminal's master, if the program has one.
+    pub(super) master: Option<OwnedFd>,
+}
+
+/// The child's ends of its streams.
+struct Streams {
+    report: OwnedFd,
+    /// `None` keeps what the container's init has: /dev/null.
+    stdin: Option<OwnedFd>,
+    stdout: OwnedFd,
+    /// `None`: the terminal, which `stdout` is.
+    stderr: Option<OwnedFd>,
+}
+
+/// Forks a child that becomes the program of `request`. `fds` as `message::Action::Spawn` orders them.
+pub(super) fn fork_program(
+    container: &Container,
+    request: &ExecRequest,
+    fds: Vec<OwnedFd>,
+) -> io::Result<Forked> {
+    let mut fds = fds.into_iter();
+    let mut next = || fds.next().ok_or_else(|| io::Error::other("a stream is missing"));
+    let report = next()?;
+    let (streams, master) = if let Some(size) = request.tty {
+        let (master, slave) = open_terminal(container, size)?;
+        (Streams { report, stdin: Some(slave.try_clone()?), stdout: slave, stderr: None }, Some(master))
+    } else {
+        let stdin = if request.stdin { Some(next()?) } else { None };
+        (Streams { report, stdin, stdout: next()?, stderr: Some(next()?) }, None)
+    };
+    // SAFETY: the container's init has a single thread, so the child may allocate and go on as usual.
+    match unsafe { fork() }? {
+        ForkResult::Parent { child } => Ok(Forked { pid: child, master }),
+        ForkResult::Child => {
+            let error = become_program(container, request, &streams);
+            // If the agent is gone, so is the machine.
+            let _ = write(&streams.report, &error.encode_to_vec());
+            // SAFETY: ends this process without running the parent's exit handlers a second time.
+            unsafe { libc::_exit(127) }
+        }
+    }
+}
+
+fn open_terminal(container: &Container, size: TtySize) -> io::Result<(OwnedFd, OwnedFd)> {
+    let Some(pts) = &container.pts else {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "the container has no devpts on /dev/pts, so no terminals",
+        ));
+    };
+    Ok(terminal::open(pts, size)?)
+}
+
+/// Everything between fork and execve. Returns only on failure.
+fn become_program(container: &Container, request: &ExecRequest, streams: &Streams) -> StartError {
+    match prepare(container, request, streams) {
+        Ok(env) => program::execute(request, &env),
+        Err(error) => error,
+    }
+}
+
+/// Turns this process into the program's in all but its code. The order matters: the directory is entered and limits
+/// are raised with root's rights, which the user's ids then end.
+fn prepare(
+    container: &Container,
+    request: &ExecRequest,
+    streams: &Streams,
+) -> Result<Vec<String>, StartError> {
+    let step =
+        |what: &'static str| move |errno: Errno| failure(kind_of(errno), format!("{what}: {}", errno.desc()));
+    setsid().map_err(step("setsid"))?;
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
+        .map_err(step("reset the signal mask"))?;
+    connect(request, streams).map_err(step("connect the standard streams"))?;
+    allow_oom(container).map_err(step("reset oom_score_adj"))?;
+
+    let user = user::look_up(&request.user).map_err(|message| failure(Kind::NoSuchUser, message))?;
+    enter(&request.cwd)?;
+    container.rlimits.apply().map_err(|error| failure(Kind::Other, error.chain()))?;
+    assume(&user, streams).map_err(step("change user"))?;
+
+    let mut env = request.env.clone();
+    // As docker: an unset or empty HOME is the user's own.
+    if !env.iter().any(|variable| variable.starts_with("HOME=") && variable.len() > "HOME=".len()) {
+        env.retain(|variable| variable != "HOME=");
+        env.push(format!("HOME={}", user.home));
+    }
+    Ok(env)
+}
+
+fn connect(request: &ExecRequest, streams: &Streams) -> nix::Result<()> {
+    if let Some(stdin) = &streams.stdin {
+        dup2_stdin(stdin)?;
+    }
+    dup2_stdout(&streams.stdout)?;
+    dup2_stderr(streams.stderr.as_ref().unwrap_or(&streams.stdout))?;
+    if request.tty.is_some() {
+        terminal::control()?;
+    }
+    // Everything here is close-on-exec already; this says so once more, for good.
+    // SAFETY: marks descriptors, closes none now.
+    let marked =
+        unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    Errno::result(marked).map(drop)
+}
+
+/// Undoes the protection of the container's init.
+fn allow_oom(container: &Container) -> nix::Result<()> {
+    let Some(proc) = &container.proc else { return Ok(()) };
+    let file = openat(proc, "self/oom_score_adj", OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty())?;
+    write(&file, b"0").map(drop)
+}
+
+fn enter(cwd: &str) -> Result<(), StartError> {
+    let cwd = if cwd.is_empty() { "/" } else { cwd };
+    chdir(cwd).map_err(|errno| {
+        let kind = match errno {
+            Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP | Errno::ENAMETOOLONG => Kind::NoSuchDirectory,
+            _ => kind_of(errno),
+        };
+        failure(kind, format!("enter directory {cwd:?}: {}", errno.desc()))
+    })
+}
+
+/// Becomes the user. Skips what is so already: most executions are root's.
+fn assume(user: &user::User, streams: &Streams) -> nix::Result<()> {
+    let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
+    if !uid.is_root() {
+        // Lets the program open /dev/stdout and the like again: a pipe's inode belongs to the agent otherwise.
+        for stream in
+            [streams.stdin.as_ref(), Some(&streams.stdout), streams.stderr.as_ref()].into_iter().flatten()
+        {
+            fchown(stream.as_fd(), Some(uid), None)?;
+        }
+    }
+    if Uid::effective().is_root() {
+        let groups: Vec<Gid> = user.groups.iter().copied().map(Gid::from_raw).collect();
+        setgroups(&groups)?;
+    }
+    setgid(gid)?;
+    setuid(uid)
+}
+
+fn kind_of(errno: Errno) -> Kind {
+    match errno {
+        Errno::EACCES | Errno::EPERM => Kind::PermissionDenied,
+        Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE => Kind::ResourceExhausted,
+        _ => Kind::Other,
+    }
+}

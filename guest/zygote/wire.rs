@@ -1,0 +1,172 @@
+//! Messages and file descriptors over a sequenced-packet socket pair, for either side.
+//!
+//! `serve` uses it blocking, `handle` behind tokio's readiness. A message longer than a packet is sent as several
+//! packets in a row; its descriptors travel with the last one.
+
+use std::{
+    io::{IoSlice, IoSliceMut},
+    os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd},
+};
+
+use nix::{
+    cmsg_space,
+    errno::Errno,
+    sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, RecvMsg, recvmsg, sendmsg},
+};
+use prost::Message;
+
+/// Most bytes in one packet, the leading flag not counted. Well below the default socket buffer (208 KiB).
+const PACKET: usize = 32 * 1024;
+
+/// Most descriptors in one message: report pipe, stdin, stdout, stderr.
+const DESCRIPTORS: usize = 4;
+
+const LAST: u8 = 0;
+const MORE: u8 = 1;
+
+/// Cuts an encoded message into packets: the leading flag and the bytes of each.
+pub(super) fn packets(message: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    let count = message.len().div_ceil(PACKET).max(1);
+    (0..count).map(move |index| {
+        let end = message.len().min((index + 1) * PACKET);
+        let flag = if index + 1 == count { LAST } else { MORE };
+        (flag, message.get(index * PACKET..end).unwrap_or_default())
+    })
+}
+
+/// Sends one packet; the descriptors go with a last one.
+pub(super) fn send_packet(
+    socket: BorrowedFd<'_>,
+    (flag, bytes): (u8, &[u8]),
+    fds: &[RawFd],
+) -> nix::Result<()> {
+    let flag_byte = [flag];
+    let parts = [IoSlice::new(&flag_byte), IoSlice::new(bytes)];
+    let rights = [ControlMessage::ScmRights(fds)];
+    let control = if flag == LAST && !fds.is_empty() { &rights[..] } else { &[] };
+    sendmsg::<()>(socket.as_raw_fd(), &parts, control, MsgFlags::MSG_NOSIGNAL, None).map(drop)
+}
+
+/// Sends a whole message on a blocking socket.
+pub(super) fn send(socket: BorrowedFd<'_>, message: &impl Message, fds: &[RawFd]) -> nix::Result<()> {
+    let encoded = message.encode_to_vec();
+    for packet in packets(&encoded) {
+        while let Err(errno) = send_packet(socket, packet, fds) {
+            if errno != Errno::EINTR {
+                return Err(errno);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Puts packets together again.
+#[derive(Debug)]
+pub(super) struct Receiver {
+    /// One packet, reused.
+    packet: Box<[u8]>,
+    /// The packets of a long message so far.
+    partial: Vec<u8>,
+}
+
+/// What one `receive` brought.
+#[derive(Debug)]
+pub(super) enum Received<M> {
+    /// A message and its descriptors.
+    Message(M, Vec<OwnedFd>),
+    /// Part of a long one: call again.
+    Partial,
+    /// The other side is gone.
+    Closed,
+}
+
+impl Receiver {
+    pub(super) fn new() -> Self {
+        Self { packet: vec![0; PACKET + 1].into_boxed_slice(), partial: Vec::new() }
+    }
+
+    /// Receives one packet. `EBADMSG`: it is no message.
+    pub(super) fn receive<M: Message + Default>(&mut self, socket: impl AsFd) -> nix::Result<Received<M>> {
+        let mut control = cmsg_space!([RawFd; DESCRIPTORS]);
+        let mut parts = [IoSliceMut::new(&mut self.packet)];
+        let socket = socket.as_fd().as_raw_fd();
+        let received: RecvMsg<'_, '_, ()> =
+            recvmsg(socket, &mut parts, Some(&mut control), MsgFlags::MSG_CMSG_CLOEXEC)?;
+        let length = received.bytes;
+        let fds = descriptors(&received)?;
+        let Some((flag, bytes)) = self.packet.get(..length).and_then(<[u8]>::split_first) else {
+            return Ok(Received::Closed);
+        };
+        if *flag == MORE {
+            self.partial.extend_from_slice(bytes);
+            return Ok(Received::Partial);
+        }
+        let decoded = if self.partial.is_empty() {
+            M::decode(bytes)
+        } else {
+            self.partial.extend_from_slice(bytes);
+            // Given back at once: this side may be the zygote, which stays small.
+            M::decode(std::mem::take(&mut self.partial).as_slice())
+        };
+        decoded.map(|message| Received::Message(message, fds)).map_err(|_| Errno::EBADMSG)
+    }
+}
+
+#[allow(unsafe_code, reason = "descriptors from the kernel become owned ones")]
+fn descriptors(received: &RecvMsg<'_, '_, ()>) -> nix::Result<Vec<OwnedFd>> {
+    let mut fds = Vec::new();
+    for message in received.cmsgs()? {
+        if let ControlMessageOwned::ScmRights(raw) = message {
+            // SAFETY: the kernel has just installed these descriptors for this message; nobody else knows them.
+            fds.extend(raw.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
+        }
+    }
+    Ok(fds)
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::{
+        sys::socket::{AddressFamily, SockFlag, SockType, socketpair},
+        unistd::pipe,
+    };
+
+    use super::*;
+    use crate::zygote::message::{Contain, Event, Reply};
+
+    fn pair() -> (OwnedFd, OwnedFd) {
+        socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
+            .expect("socketpair")
+    }
+
+    #[test]
+    fn a_long_message_arrives_whole_with_its_descriptors() {
+        let (left, right) = pair();
+        let (reader, writer) = pipe().expect("pipe");
+        let message = Contain { request: None, rootfs: "x".repeat(100_000) };
+        send(left.as_fd(), &message, &[writer.as_raw_fd()]).expect("send");
+        drop(writer);
+        let mut receiver = Receiver::new();
+        let (got, fds) = loop {
+            match receiver.receive::<Contain>(&right).expect("receive") {
+                Received::Message(message, fds) => break (message, fds),
+                Received::Partial => {}
+                Received::Closed => panic!("closed"),
+            }
+        };
+        assert_eq!(got, message);
+        nix::unistd::write(&fds[0], b"!").expect("the descriptor works");
+        let mut byte = [0];
+        assert_eq!(nix::unistd::read(&reader, &mut byte), Ok(1));
+    }
+
+    #[test]
+    fn the_end_of_the_other_side_is_seen() {
+        let (left, right) = pair();
+        send(left.as_fd(), &Reply { event: Some(Event::Ready(true)) }, &[]).expect("send");
+        drop(left);
+        let mut receiver = Receiver::new();
+        assert!(matches!(receiver.receive::<Reply>(&right), Ok(Received::Message(..))));
+        assert!(matches!(receiver.receive::<Reply>(&right), Ok(Received::Closed)));
+    }
+}
