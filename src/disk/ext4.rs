@@ -9,7 +9,7 @@ use std::{
     io::{self, Read},
 };
 
-use mkext4::{FsBuilder, InodeCount, InodeHandle, Layout, Options};
+use mkext4::{FsBuilder, InodeCount, InodeHandle, Layout, Options, RegionSink, build::ImageWriter};
 
 use crate::{
     Error, LayerFile, Limits,
@@ -96,20 +96,21 @@ impl<'tree> Image<'tree> {
         let mut sink = DiskSink::new(file);
         let mut writer =
             self.layout.writer(&mut sink).map_err(|e| Error::engine("write the disk image", e))?;
-        let mut feed = |handle, mut source: &mut dyn Read| writer.fill(handle, &mut source);
         for (layer, files) in layers.iter().zip(&self.files) {
-            fill(&mut feed, layer, files, limits).map_err(|e| e.in_layer(&layer.path))?;
+            fill(&mut writer, layer, files, limits).map_err(|e| e.in_layer(&layer.path))?;
         }
         writer.finish().map_err(|e| Error::engine("finish the disk image", e))?;
         sink.flush().map_err(failed)
     }
 }
 
-/// Gives the engine one file's content; the engine's writer itself is a type that it doesn't export.
-type Feed<'a> = dyn FnMut(InodeHandle, &mut dyn Read) -> mkext4::Result<()> + 'a;
-
 /// Streams one layer's files to their places; a layer that holds none is not read again.
-fn fill(feed: &mut Feed<'_>, layer: &LayerFile, files: &[Content<'_>], limits: Limits) -> Result<(), Error> {
+fn fill<S: RegionSink>(
+    writer: &mut ImageWriter<'_, S>,
+    layer: &LayerFile,
+    files: &[Content<'_>],
+    limits: Limits,
+) -> Result<(), Error> {
     if files.is_empty() {
         return Ok(());
     }
@@ -126,17 +127,21 @@ fn fill(feed: &mut Feed<'_>, layer: &LayerFile, files: &[Content<'_>], limits: L
             return Err(changed());
         }
         match file.sparse {
-            Some(map) => fill_one(feed, file.handle, SparseReader::new(map, &mut tar))?,
-            None => fill_one(feed, file.handle, &mut tar)?,
+            Some(map) => fill_one(writer, file.handle, SparseReader::new(map, &mut tar))?,
+            None => fill_one(writer, file.handle, &mut tar)?,
         }
     }
     Ok(())
 }
 
 /// The engine replaces errors of its source by its own: keep the true one at hand.
-fn fill_one(feed: &mut Feed<'_>, handle: InodeHandle, source: impl Read) -> Result<(), Error> {
+fn fill_one<S: RegionSink>(
+    writer: &mut ImageWriter<'_, S>,
+    handle: InodeHandle,
+    source: impl Read,
+) -> Result<(), Error> {
     let mut source = Watched { source, error: None };
-    let filled = feed(handle, &mut source);
+    let filled = writer.fill(handle, &mut source);
     match (filled, source.error) {
         (Ok(()), _) => Ok(()),
         (Err(_), Some(error)) => Err(Error::reading("unpack layer", error)),

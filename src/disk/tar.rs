@@ -72,7 +72,7 @@ impl<R: Read> TarReader<R> {
             let Some(header) = self.header()? else {
                 return Ok(None);
             };
-            let size = header.entry_size().map_err(malformed)?;
+            let size = number(&header.as_old().size, || header.entry_size())?;
             self.content = size;
             self.padding = size.wrapping_neg() % BLOCK;
             match header.entry_type() {
@@ -120,12 +120,12 @@ impl<R: Read> TarReader<R> {
             link: link
                 .or_else(|| header.link_name_bytes().map(std::borrow::Cow::into_owned))
                 .unwrap_or_default(),
-            mode: header.mode().map_err(malformed)?,
-            uid: pax.uid.map_or_else(|| header.uid(), Ok).map_err(malformed)?,
-            gid: pax.gid.map_or_else(|| header.gid(), Ok).map_err(malformed)?,
+            mode: number(&header.as_old().mode, || header.mode())?,
+            uid: pax.uid.map_or_else(|| number(&header.as_old().uid, || header.uid()), Ok)?,
+            gid: pax.gid.map_or_else(|| number(&header.as_old().gid, || header.gid()), Ok)?,
             mtime: match pax.mtime {
                 Some(mtime) => mtime,
-                None => (header.mtime().map_err(malformed)?.cast_signed(), 0),
+                None => (number(&header.as_old().mtime, || header.mtime())?.cast_signed(), 0),
             },
             device: device(header, kind)?,
             size,
@@ -234,6 +234,14 @@ impl<R: Read> TarReader<R> {
         }
         SparseMap::new(&pairs, size, stored)
     }
+}
+
+/// A numeric field; one that was left blank is zero, as in Go's archive/tar, which writes most layers.
+fn number<T: Default>(field: &[u8], parse: impl FnOnce() -> io::Result<T>) -> Result<T, Error> {
+    if field.iter().all(|&byte| byte == 0 || byte == b' ') {
+        return Ok(T::default());
+    }
+    parse().map_err(malformed)
 }
 
 /// Links, directories and devices have none, whatever their size field says; Go's and GNU's readers agree.

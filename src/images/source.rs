@@ -44,6 +44,10 @@ impl Source {
         let reference: Reference = name.parse().map_err(|error| {
             Error::new(ErrorKind::Reference, format!("parse image reference {text:?}")).because(error)
         })?;
+        if reference.repository().contains(|c: char| c.is_ascii_uppercase()) {
+            let message = format!("parse image reference {text:?}: names are lower-case");
+            return Err(Error::new(ErrorKind::Reference, message));
+        }
         Ok(Self::Registry(reference))
     }
 

@@ -79,7 +79,7 @@ impl Auth {
             .iter()
             .filter_map(|value| value.to_str().ok().map(str::to_owned))
             .collect();
-        for challenge in challenges.iter().flat_map(|text| ChallengeParser::new(text)).flatten() {
+        for challenge in parse(&challenges) {
             if let Some(grant) = self.grant(client, scope, &challenge).await? {
                 self.granted.lock().unwrap_or_else(PoisonError::into_inner).insert(scope.to_owned(), grant);
                 return Ok(());
@@ -171,4 +171,9 @@ impl Auth {
         let life = Duration::from_secs(answer.expires_in.unwrap_or(DEFAULT_LIFE).clamp(10, 86_400) * 9 / 10);
         Ok(Grant::Bearer { token, until: Instant::now().checked_add(life) })
     }
+}
+
+/// The challenges of some WWW-Authenticate headers; what can't be parsed is no challenge.
+fn parse(headers: &[String]) -> Vec<ChallengeRef<'_>> {
+    headers.iter().flat_map(|text| ChallengeParser::new(text)).flatten().collect()
 }

@@ -1,0 +1,109 @@
+//! Programs that judge a disk: e2fsck, debugfs, qemu-img. A missing one fails the test and says what to install.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use boxlite_disk::{BaseDisk, Compression, Error, ImageStorage, ImageStorageOptions};
+use tempfile::TempDir;
+
+use crate::layer::Layer;
+
+/// A folder of one's own, with an image storage in it.
+pub(crate) struct Home {
+    pub(crate) dir: TempDir,
+    pub(crate) storage: ImageStorage,
+}
+
+/// A disk with its home.
+pub(crate) struct Disk {
+    pub(crate) path: PathBuf,
+    _home: Home,
+}
+
+pub(crate) const IMAGE: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// Disks of 1 GiB: e2fsck reads every inode table, and that of 64 GiB takes seconds.
+    pub(crate) fn with(change: impl FnOnce(&mut ImageStorageOptions)) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut options = ImageStorageOptions::default();
+        options.virtual_size = 1 << 30;
+        change(&mut options);
+        let storage = ImageStorage::open_with(dir.path().join("disks"), options).unwrap();
+        Self { dir, storage }
+    }
+
+    pub(crate) fn try_build(&self, layers: &[Layer]) -> Result<BaseDisk, Error> {
+        let kinds = [Compression::Gzip, Compression::Zstd, Compression::None];
+        let files: Vec<_> = layers
+            .iter()
+            .zip(kinds.into_iter().cycle())
+            .map(|(layer, kind)| layer.store(self.dir.path(), kind))
+            .collect();
+        self.storage.base(IMAGE, &files)
+    }
+
+    /// Builds a disk in this home, which lives as long as the result.
+    pub(crate) fn build_in(self, layers: &[Layer]) -> Disk {
+        let BaseDisk { path, .. } = self.build(layers);
+        Disk { path, _home: self }
+    }
+
+    /// Builds a disk and has it checked.
+    pub(crate) fn build(&self, layers: &[Layer]) -> BaseDisk {
+        let base = self.try_build(layers).unwrap();
+        fsck(&base.path);
+        base
+    }
+}
+
+pub(crate) fn fsck(disk: &Path) {
+    let output = run(Command::new("e2fsck").arg("-fn").arg(disk), "e2fsprogs");
+    assert!(output.status.success(), "e2fsck: {}", String::from_utf8_lossy(&output.stdout));
+}
+
+/// What debugfs prints for one request.
+pub(crate) fn debugfs(disk: &Path, request: &str) -> String {
+    let output = run(Command::new("debugfs").args(["-R", request]).arg(disk), "e2fsprogs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let errors: Vec<_> = errors.lines().filter(|line| !line.starts_with("debugfs 1.")).collect();
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), errors.join("\n"))
+}
+
+pub(crate) fn cat(disk: &Path, path: &str) -> String {
+    debugfs(disk, &format!("cat \"{path}\""))
+}
+
+pub(crate) fn stat(disk: &Path, path: &str) -> String {
+    debugfs(disk, &format!("stat \"{path}\""))
+}
+
+pub(crate) fn exists(disk: &Path, path: &str) -> bool {
+    !stat(disk, path).contains("File not found")
+}
+
+/// The names in a directory, without `.`, `..` and `lost+found`.
+pub(crate) fn list(disk: &Path, path: &str) -> Vec<String> {
+    let mut names: Vec<_> = debugfs(disk, &format!("ls -p \"{path}\""))
+        .lines()
+        .filter_map(|line| line.split('/').nth(5).map(str::to_owned))
+        .filter(|name| !matches!(name.as_str(), "" | "." | ".." | "lost+found"))
+        .collect();
+    names.sort();
+    names
+}
+
+/// Debian's PATH for users lacks /sbin.
+pub(crate) fn run(command: &mut Command, package: &str) -> Output {
+    let path = std::env::var("PATH").unwrap_or_default();
+    match command.env("PATH", format!("{path}:/usr/sbin:/sbin")).output() {
+        Ok(output) => output,
+        Err(error) => panic!("{command:?}: {error}\nit is needed by this test: apt-get install {package}"),
+    }
+}
