@@ -44,6 +44,10 @@ export class Outlet {
         owner.drained()
       },
     })
+    // Node asks for data only in a later turn, when a short process may be over.
+    this.stream.on('newListener', event => {
+      if (event === 'data' || event === 'readable') this.#claim()
+    })
   }
 
   /** Whether more may be pulled on this stream's account. One without reader never holds back the other. */
@@ -84,11 +88,14 @@ export class Outlet {
     if (this.#wanted) this.#end()
   }
 
+  #claim(): void {
+    if (this.#claimed) return
+    this.#claimed = true
+    this.#owner.claimed()
+  }
+
   #read(): void {
-    if (!this.#claimed) {
-      this.#claimed = true
-      this.#owner.claimed()
-    }
+    this.#claim()
     const data = this.#queue.shift()
     if (data !== undefined) {
       this.#held -= data.length

@@ -1,6 +1,6 @@
 //! `doctor`: what this machine can do, as a plain object. Wrapped by `lib/doctor.ts`, calls `BoxliteRuntime::doctor`.
 
-use boxlite_runtime::BoxliteRuntime;
+use boxlite_runtime::{BoxliteRuntime, VmmKind};
 use napi::{Env, Result, bindgen_prelude::Object};
 use napi_derive::napi;
 
@@ -34,7 +34,7 @@ pub struct DoctorCheck {
 
 /// Examines this machine.
 #[napi]
-pub fn doctor<'env>(env: &'env Env, options: RuntimeInput) -> Result<Object<'env>> {
+pub fn doctor(env: &Env, options: RuntimeInput) -> Result<Object<'_>> {
     promise(env, async move { Ok(DoctorReport::from(BoxliteRuntime::doctor(options.try_into()?).await)) })
 }
 
@@ -43,7 +43,7 @@ impl From<boxlite_runtime::DoctorReport> for DoctorReport {
         let checks = report.checks.into_iter();
         Self {
             ok: report.ok,
-            engine: report.engine.map(|engine| engine.as_str()),
+            engine: report.engine.map(VmmKind::as_str),
             accelerated: report.accelerated,
             checks: checks
                 .map(|check| DoctorCheck {

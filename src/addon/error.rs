@@ -1,6 +1,6 @@
 //! `Failure`: a `BoxliteError` as a plain object, and the list of error codes. Read by `lib/errors.ts`.
 
-use boxlite_runtime::{BoxliteError, ErrorCode};
+use boxlite_runtime::{BoxliteError, ErrorCode, Stage};
 use napi_derive::napi;
 
 /// An error on its way to the TypeScript class that it names.
@@ -26,7 +26,7 @@ impl From<BoxliteError> for Failure {
             code: error.code().as_str(),
             class_name: error.code().class(),
             message: error.to_string(),
-            stage: error.stage().map(|stage| stage.as_str()),
+            stage: error.stage().map(Stage::as_str),
             hint: error.hint_text().map(Into::into),
             causes: error.causes(),
         }

@@ -139,3 +139,35 @@ fn chunks(events: Vec<ExecEvent>) -> Vec<Chunk> {
 fn output((kind, data): (&'static str, Vec<u8>)) -> Chunk {
     Chunk { kind, data: Some(data.into()), status: None }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_of_one_stream_are_joined_and_order_stays() {
+        let bytes = |text: &'static str| Bytes::from_static(text.as_bytes());
+        let status =
+            boxlite_runtime::ExitStatus { code: Some(3), signal: None, timed_out: false, oom_killed: false };
+        let events = vec![
+            ExecEvent::Stdout(bytes("a")),
+            ExecEvent::Stdout(bytes("b")),
+            ExecEvent::Stderr(bytes("c")),
+            ExecEvent::Stdout(bytes("d")),
+            ExecEvent::Exit(status),
+        ];
+        let joined: Vec<_> = chunks(events)
+            .iter()
+            .map(|chunk| (chunk.kind, chunk.data.as_deref().map(<[u8]>::to_vec)))
+            .collect();
+        assert_eq!(
+            joined,
+            [
+                ("stdout", Some(b"ab".to_vec())),
+                ("stderr", Some(b"c".to_vec())),
+                ("stdout", Some(b"d".to_vec())),
+                ("exit", None),
+            ]
+        );
+    }
+}

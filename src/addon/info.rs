@@ -1,5 +1,6 @@
 //! What is known of a box, as a plain object. Returned by `litebox.rs` and `runtime.rs`.
 
+use boxlite_runtime::VmmKind;
 use napi_derive::napi;
 
 /// One stage of the last start and the time it took.
@@ -54,7 +55,7 @@ impl From<boxlite_runtime::BoxInfo> for BoxInfo {
             image: info.image,
             image_digest: info.image_digest,
             state: info.state.as_str(),
-            engine: info.engine.map(|engine| engine.as_str()),
+            engine: info.engine.map(VmmKind::as_str),
             accelerated: info.accelerated,
             pid: info.pid,
             cpus: u32::from(info.cpus),

@@ -8,6 +8,8 @@
 
 // The attribute macros of napi-derive write the `extern "C"` functions that Node calls.
 #![allow(unsafe_code, reason = "napi-derive generates the foreign function interface")]
+#![allow(unreachable_pub, reason = "napi-derive asks for pub items")]
+#![cfg_attr(test, allow(dead_code, reason = "napi-derive registers nothing in a test"))]
 #![allow(clippy::needless_pass_by_value, reason = "napi-derive hands arguments over by value")]
 
 mod doctor;

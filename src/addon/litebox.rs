@@ -8,13 +8,18 @@ use napi_derive::napi;
 
 use crate::{execution::NativeExecution, info::BoxInfo, options::ExecInput, promise::promise};
 
-/// A box.
+/// A box, with what never changes of it at hand.
 #[napi]
-pub struct NativeBox(LiteBox);
+pub struct NativeBox {
+    litebox: LiteBox,
+    name: Option<String>,
+    image: String,
+}
 
 impl From<LiteBox> for NativeBox {
     fn from(litebox: LiteBox) -> Self {
-        Self(litebox)
+        let boxlite_runtime::BoxInfo { name, image, .. } = litebox.info();
+        Self { litebox, name, image }
     }
 }
 
@@ -23,27 +28,39 @@ impl NativeBox {
     /// The box's identity.
     #[napi(getter)]
     pub fn id(&self) -> String {
-        self.0.id().to_owned()
+        self.litebox.id().to_owned()
+    }
+
+    /// Its name, if it was given one.
+    #[napi(getter)]
+    pub fn name(&self) -> Option<String> {
+        self.name.clone()
+    }
+
+    /// The image as the user wrote it.
+    #[napi(getter)]
+    pub fn image(&self) -> String {
+        self.image.clone()
     }
 
     /// What is known of the box now.
     #[napi]
     pub fn info<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let litebox = self.0.clone();
+        let litebox = self.litebox.clone();
         promise(env, async move { Ok(BoxInfo::from(litebox.info())) })
     }
 
     /// Starts the box if it does not run.
     #[napi]
     pub fn start<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let litebox = self.0.clone();
+        let litebox = self.litebox.clone();
         promise(env, async move { litebox.start().await })
     }
 
     /// Stops the box; after `timeout_ms` by force.
     #[napi]
     pub fn stop<'env>(&self, env: &'env Env, timeout_ms: Option<u32>) -> Result<Object<'env>> {
-        let litebox = self.0.clone();
+        let litebox = self.litebox.clone();
         let timeout = timeout_ms.map(|ms| Duration::from_millis(ms.into()));
         promise(env, async move { litebox.stop(timeout).await })
     }
@@ -51,14 +68,14 @@ impl NativeBox {
     /// Deletes the box and its disk.
     #[napi]
     pub fn remove<'env>(&self, env: &'env Env, force: bool) -> Result<Object<'env>> {
-        let litebox = self.0.clone();
+        let litebox = self.litebox.clone();
         promise(env, async move { litebox.remove(force).await })
     }
 
     /// Starts a process in the box.
     #[napi]
     pub fn spawn<'env>(&self, env: &'env Env, options: ExecInput) -> Result<Object<'env>> {
-        let litebox = self.0.clone();
+        let litebox = self.litebox.clone();
         promise(env, async move { litebox.spawn(options.try_into()?).await.map(NativeExecution::from) })
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use boxlite_runtime::{
-    BoxOptions, BoxliteError, BoxliteResult, EngineChoice, ExecOptions, PullPolicy, RegistryOptions, RuntimeOptions,
+    BoxOptions, BoxliteError, BoxliteResult, EngineChoice, ExecOptions, PullPolicy, RegistryOptions,
+    RuntimeOptions,
 };
 use napi_derive::napi;
 
@@ -45,7 +46,8 @@ impl TryFrom<RuntimeInput> for RuntimeOptions {
             None => None,
             Some("auto") => Some(EngineChoice::Auto),
             Some(name) => Some(EngineChoice::Only(
-                name.parse().map_err(|error: String| BoxliteError::invalid(format!("option `engine`: {error}")))?,
+                name.parse()
+                    .map_err(|error: String| BoxliteError::invalid(format!("option `engine`: {error}")))?,
             )),
         };
         let registries = input.registries.into_iter();

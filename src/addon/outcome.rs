@@ -3,7 +3,7 @@
 use boxlite_runtime::BoxliteResult;
 use napi::{
     Env, Result,
-    bindgen_prelude::{JsObjectValue, Object, ToNapiValue, TypeName},
+    bindgen_prelude::{Object, ToNapiValue, TypeName},
     sys,
 };
 

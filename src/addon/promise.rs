@@ -25,7 +25,7 @@ static POOL: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
 });
 
 /// Starts `future` and returns the promise of its outcome. A panic in it becomes an `INTERNAL` error.
-pub(crate) fn promise<'env, T, F>(env: &'env Env, future: F) -> Result<Object<'env>>
+pub(crate) fn promise<T, F>(env: &Env, future: F) -> Result<Object<'_>>
 where
     T: ToNapiValue + Send + 'static,
     F: Future<Output = BoxliteResult<T>> + Send + 'static,
@@ -34,27 +34,30 @@ where
     match &*POOL {
         Ok(pool) => {
             pool.spawn(async move {
-                let outcome = AssertUnwindSafe(future).catch_unwind().await.unwrap_or_else(|panic| Err(panicked(&*panic)));
-                deferred.resolve(move |_| Ok(Outcome(outcome)));
+                let outcome = AssertUnwindSafe(future)
+                    .catch_unwind()
+                    .await
+                    .unwrap_or_else(|panic| Err(panicked(&*panic)));
+                deferred.resolve(with(outcome));
             });
         }
         Err(error) => {
             let error = BoxliteError::new(ErrorCode::Internal, format!("start thread pool: {error}"))
                 .hint("raise the limit of threads of this user or container");
-            deferred.resolve(move |_| Ok(Outcome(Err(error))));
+            deferred.resolve(with(Err(error)));
         }
     }
     Ok(promise)
 }
 
-/// Runs `work` where the runtime's types may start tasks. For destructors, which Node runs on its own thread.
-pub(crate) fn within_pool(work: impl FnOnce()) {
-    let _guard = POOL.as_ref().ok().map(Runtime::enter);
-    work();
+/// What Node calls on its own thread to get the value.
+fn with<T: ToNapiValue>(outcome: BoxliteResult<T>) -> impl FnOnce(Env) -> Result<Outcome<T>> {
+    move |_| Ok(Outcome(outcome))
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> BoxliteError {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text =
+        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     BoxliteError::new(ErrorCode::Internal, format!("panic: {}", text.unwrap_or("of unknown kind")))
         .hint("this is a bug in boxlite: please report it with the lines on standard error")
 }

@@ -21,7 +21,7 @@ pub struct NativeRuntime(Arc<BoxliteRuntime>);
 
 /// Opens a home.
 #[napi]
-pub fn open<'env>(env: &'env Env, options: RuntimeInput) -> Result<Object<'env>> {
+pub fn open(env: &Env, options: RuntimeInput) -> Result<Object<'_>> {
     promise(env, async move { BoxliteRuntime::open(options.try_into()?).await.map(NativeRuntime) })
 }
 
@@ -51,7 +51,10 @@ impl NativeRuntime {
     #[napi]
     pub fn list<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let runtime = Arc::clone(&self.0);
-        promise(env, async move { Ok(runtime.list().await?.into_iter().map(BoxInfo::from).collect::<Vec<_>>()) })
+        promise(
+            env,
+            async move { Ok(runtime.list().await?.into_iter().map(BoxInfo::from).collect::<Vec<_>>()) },
+        )
     }
 
     /// Deletes a box and its disk.

@@ -1,0 +1,234 @@
+// An execution's start, input, signals, abort and disposal.
+import { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, test } from 'vitest'
+import { BoxliteError, errorFrom } from '../../lib/errors.js'
+import { makeExecution } from '../../lib/execution.js'
+import { exit, out, quiet, run } from './fake.js'
+
+const NOT_FOUND = { code: 'COMMAND_NOT_FOUND', className: 'ExecutionError', message: 'exec `nope`', causes: [] }
+const unstartable = () => makeExecution(() => Promise.reject(errorFrom(NOT_FOUND)), {})
+
+describe('start', () => {
+  test('id and pid are known once it started', async () => {
+    const { child } = run([[exit()]])
+    expect([child.id, child.pid]).toEqual([undefined, undefined])
+    await child.started
+    expect([child.id, child.pid]).toEqual(['e1', 7])
+  })
+
+  test('a failure rejects started and wait()', async () => {
+    const child = unstartable()
+    await expect(child.started).rejects.toMatchObject({ code: 'COMMAND_NOT_FOUND' })
+    await expect(child.wait()).rejects.toMatchObject({ code: 'COMMAND_NOT_FOUND' })
+    await expect(child.kill()).rejects.toMatchObject({ code: 'COMMAND_NOT_FOUND' })
+  })
+
+  test('handling one way to hear of a failure is enough', async () => {
+    const waits = unstartable()
+    waits.stdin.end('x')
+    waits.stdout.on('data', () => {})
+    await expect(waits.wait()).rejects.toBeInstanceOf(BoxliteError)
+
+    const reads = unstartable()
+    reads.stdin.end('x')
+    reads.stderr.on('data', () => {})
+    await expect(text(reads.stdout)).rejects.toMatchObject({ code: 'COMMAND_NOT_FOUND' })
+
+    const iterates = unstartable()
+    iterates.stdin.end('x')
+    await expect(iterates[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'COMMAND_NOT_FOUND' })
+
+    const later = unstartable()
+    await quiet()
+    await expect(later.wait()).rejects.toMatchObject({ code: 'COMMAND_NOT_FOUND' })
+  })
+})
+
+describe('stdin', () => {
+  test('writes, and ends', async () => {
+    const { child, fake } = run([])
+    child.stdin.write('a')
+    child.stdin.end('b')
+    await quiet()
+    expect(Buffer.concat(fake.written).toString()).toBe('ab')
+    expect(fake.stdinClosed).toBe(true)
+    await child[Symbol.asyncDispose]()
+  })
+
+  test('a write completes only when there is room', async () => {
+    const { child, fake } = run([])
+    let open = () => {}
+    fake.room = () =>
+      new Promise(resolve => {
+        open = resolve
+      })
+    let done = false
+    child.stdin.write('a', () => {
+      done = true
+    })
+    await quiet()
+    expect(done).toBe(false)
+    expect(child.stdin.write(Buffer.alloc(300_000))).toBe(false)
+    open()
+    await quiet()
+    expect(done).toBe(true)
+    await child[Symbol.asyncDispose]()
+  })
+
+  test('large writes go in messages of bounded size', async () => {
+    const { child, fake } = run([])
+    child.stdin.end(Buffer.alloc(1_000_000))
+    await quiet()
+    expect(Math.max(...fake.written.map(data => data.length))).toBeLessThanOrEqual(262_144)
+    expect(Buffer.concat(fake.written)).toHaveLength(1_000_000)
+    await child[Symbol.asyncDispose]()
+  })
+
+  test.each([
+    ['a string', () => 'abc'],
+    ['bytes', () => Buffer.from('abc')],
+    ['a stream', () => Readable.from(['a', 'bc'])],
+    ['an iterable', () => ['ab', Buffer.from('c')]],
+    [
+      'an async iterable',
+      async function* () {
+        yield 'a'
+        await sleep(1)
+        yield 'bc'
+      },
+    ],
+  ])('is fed from %s', async (_, source) => {
+    const { child, fake } = run([], { stdin: source() })
+    await sleep(20)
+    expect(Buffer.concat(fake.written).toString()).toBe('abc')
+    expect(fake.stdinClosed).toBe(true)
+    await child[Symbol.asyncDispose]()
+  })
+
+  test('a source that fails ends the execution with its error', async () => {
+    const source = (async function* () {
+      yield 'a'
+      throw new Error('source broke')
+    })()
+    const { child, fake } = run([], { stdin: source })
+    await expect(child.wait()).rejects.toThrow('source broke')
+    await quiet()
+    expect(fake.signals).toEqual([9])
+  })
+
+  test('an endless source stops when the process ends', async () => {
+    let pulls = 0
+    const source = (async function* () {
+      for (;;) {
+        pulls += 1
+        yield 'x'
+        await sleep(1)
+      }
+    })()
+    const { child } = run([new Promise(resolve => setTimeout(resolve, 20, [exit()]))], { stdin: source })
+    await child.wait()
+    await sleep(10)
+    const then = pulls
+    await sleep(20)
+    expect(pulls).toBe(then)
+  })
+})
+
+describe('kill', () => {
+  test.each([
+    [undefined, 15],
+    ['SIGINT', 2],
+    ['SIGSYS', 31],
+    [9, 9],
+    [64, 64],
+  ])('%s is signal %i', async (signal, number) => {
+    const { child, fake } = run([])
+    expect(await child.kill(signal)).toBe(true)
+    expect(fake.signals).toEqual([number])
+    await child[Symbol.asyncDispose]()
+  })
+
+  test.each(['TERM', 'SIGNOPE', 0, 65, 1.5, null])('%s is refused', async signal => {
+    const { child } = run([[exit()]])
+    await expect(child.kill(signal as never)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+  })
+
+  test('after the end it says false', async () => {
+    const { child } = run([[exit()]])
+    await child.wait()
+    expect(await child.kill()).toBe(false)
+  })
+})
+
+describe('abort', () => {
+  test('rejects at once and kills', async () => {
+    const controller = new AbortController()
+    const { child, fake } = run([[out('a')]], { signal: controller.signal })
+    const end = child.wait()
+    await quiet()
+    controller.abort(new Error('enough'))
+    await expect(end).rejects.toMatchObject({ name: 'AbortError', code: 'ABORTED', cause: { message: 'enough' } })
+    await quiet()
+    expect(fake.signals).toEqual([9])
+  })
+
+  test('before the start nothing is started', async () => {
+    let starts = 0
+    const start = async () => {
+      starts += 1
+      return run([[exit()]]).fake
+    }
+    const child = makeExecution(start, { signal: AbortSignal.abort() })
+    await expect(child.wait()).rejects.toMatchObject({ code: 'ABORTED' })
+    expect(starts).toBe(0)
+  })
+
+  test('while it starts: rejects at once, and kills once it runs', async () => {
+    const { fake } = run([])
+    const controller = new AbortController()
+    const child = makeExecution(() => sleep(30, fake), { signal: controller.signal })
+    controller.abort()
+    await expect(child.wait()).rejects.toMatchObject({ code: 'ABORTED' })
+    expect(fake.signals).toEqual([])
+    await sleep(50)
+    expect(fake.signals).toEqual([9])
+  })
+
+  test('leaves no listener on the signal', async () => {
+    const controller = new AbortController()
+    const { child } = run([[exit()]], { signal: controller.signal })
+    await child.wait()
+    const { getEventListeners } = await import('node:events')
+    expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0)
+  })
+})
+
+describe('disposal', () => {
+  test('kills what runs and waits for its end', async () => {
+    const { child, fake } = run([[out('a')]])
+    await child[Symbol.asyncDispose]()
+    expect(fake.signals).toEqual([9])
+  })
+
+  test('of what has ended does nothing', async () => {
+    const { child, fake } = run([[exit()]])
+    await child.wait()
+    await child[Symbol.asyncDispose]()
+    expect(fake.signals).toEqual([])
+  })
+
+  test('of what never started does not reject', async () => {
+    await unstartable()[Symbol.asyncDispose]()
+  })
+})
+
+test.each([
+  [0, 24],
+  [80, 65_536],
+  ['80', 24],
+])('resize(%s, %s) is refused', async (cols, rows) => {
+  const { child } = run([[exit()]])
+  await expect(child.resize(cols as never, rows as never)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+})

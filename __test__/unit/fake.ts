@@ -1,0 +1,120 @@
+// A counting fake of the native half at its edge: an execution whose process is a script of what it writes.
+import type { ExecInput, Failure, NativeBox, NativeChunk, NativeExecution, Outcome } from '../../lib/binding.js'
+import { makeBox } from '../../lib/box.js'
+import { type Execution, makeExecution } from '../../lib/execution.js'
+import type { SpawnOptions } from '../../lib/options.js'
+
+export const out = (data: string | Uint8Array): NativeChunk => ({ kind: 'stdout', data: Buffer.from(data) })
+export const err = (data: string | Uint8Array): NativeChunk => ({ kind: 'stderr', data: Buffer.from(data) })
+export const exit = (code = 0): NativeChunk => ({
+  kind: 'exit',
+  status: { code, timedOut: false, oomKilled: false },
+})
+export const killed = (signal: number, rest: { timedOut?: boolean; oomKilled?: boolean } = {}): NativeChunk => ({
+  kind: 'exit',
+  status: { signal, timedOut: false, oomKilled: false, ...rest },
+})
+
+export const LOST: Failure = {
+  code: 'PORTAL_LOST',
+  className: 'PortalError',
+  message: 'read output: connection lost at byte 5',
+  causes: ['broken pipe'],
+}
+
+/** What a process writes, batch by batch; a batch may be a failure, or a promise that comes later. */
+export type Script = Iterable<NativeChunk[] | Failure | Promise<NativeChunk[]>>
+
+export class FakeExecution implements NativeExecution {
+  readonly id = 'e1'
+  readonly pid = 7
+  /** Calls of `recv` so far. */
+  pulls = 0
+  /** Output bytes that were pulled so far. */
+  pulled = 0
+  signals: number[] = []
+  written: Buffer[] = []
+  stdinClosed = false
+  /** Resolves each write; a test may replace it to hold writes back. */
+  room: () => Promise<void> = async () => {}
+  #script: Iterator<NativeChunk[] | Failure | Promise<NativeChunk[]>>
+  #killed: (() => void) | undefined
+  #ended = false
+
+  constructor(script: Script) {
+    this.#script = script[Symbol.iterator]()
+  }
+
+  async recv(): Promise<Outcome<NativeChunk[] | null>> {
+    this.pulls += 1
+    if (this.#ended) return { ok: null }
+    const { done, value } = this.#script.next()
+    // A script that ends without `exit` is a process that runs until it is killed.
+    const dies = new Promise<NativeChunk[]>(resolve => {
+      this.#killed = () => resolve([killed(9)])
+    })
+    const next = this.signals.includes(9) ? [killed(9)] : done ? dies : Promise.race([Promise.resolve(value), dies])
+    const batch = await next
+    if (!Array.isArray(batch)) return { error: batch }
+    for (const { data, kind } of batch) {
+      this.pulled += data?.length ?? 0
+      this.#ended ||= kind === 'exit'
+    }
+    return { ok: batch }
+  }
+
+  async write(data: Uint8Array): Promise<Outcome<void>> {
+    await this.room()
+    this.written.push(Buffer.from(data))
+    return {}
+  }
+
+  async closeStdin(): Promise<Outcome<void>> {
+    this.stdinClosed = true
+    return {}
+  }
+
+  async kill(signal: number): Promise<Outcome<boolean>> {
+    this.signals.push(signal)
+    if (signal === 9) this.#killed?.()
+    return { ok: !this.#ended }
+  }
+
+  async resize(): Promise<Outcome<void>> {
+    return {}
+  }
+
+  async wait(): Promise<Outcome<never>> {
+    throw new Error('not used')
+  }
+}
+
+/** An execution over a script. */
+export function run(script: Script, options: SpawnOptions = {}): { child: Execution; fake: FakeExecution } {
+  const fake = new FakeExecution(script)
+  return { fake, child: makeExecution(async () => fake, options) }
+}
+
+/** A box whose every execution follows `script`; `inputs` are the options that reached the native half. */
+export function fakeBox(script: () => Script, spawnError?: Failure) {
+  const inputs: ExecInput[] = []
+  const executions: FakeExecution[] = []
+  const native: Partial<NativeBox> = {
+    id: 'b1',
+    name: null,
+    image: 'alpine:3',
+    async spawn(input) {
+      inputs.push(input)
+      if (spawnError) return { error: spawnError }
+      const execution = new FakeExecution(script())
+      executions.push(execution)
+      return { ok: execution }
+    },
+  }
+  return { box: makeBox(native as NativeBox), inputs, executions }
+}
+
+/** Lets everything that is ready run. */
+export async function quiet(): Promise<void> {
+  for (let turn = 0; turn < 20; turn += 1) await new Promise(resolve => setImmediate(resolve))
+}
