@@ -3,7 +3,6 @@
 
 use std::{
     os::fd::{AsFd, BorrowedFd},
-    process,
     sync::{Arc, OnceLock},
     thread,
 };
@@ -20,7 +19,10 @@ use nix::{
     unistd::{alarm, read},
 };
 
-use crate::{process::ENDING, report};
+use crate::{
+    process::{self, ENDING},
+    report,
+};
 
 /// After this time the kernel ends a shim that could not end in order, say for a dead disk; QEMU goes with it.
 const DEADLINE_SECONDS: u32 = 1;
@@ -38,7 +40,7 @@ impl Lifeline {
         let watched = Arc::clone(&machine);
         let watch = move || {
             let cause = watch(attached, &signals);
-            end(cause, watched.get());
+            end(&cause, watched.get());
         };
         let thread = thread::Builder::new().name("lifeline".into()).spawn(watch);
         thread.map_err(|error| fail(error.to_string()))?;
@@ -86,10 +88,10 @@ fn at_end(stream: BorrowedFd<'_>) -> bool {
     }
 }
 
-fn end(cause: ShimReport, machine: Option<&Terminator>) {
+fn end(cause: &ShimReport, machine: Option<&Terminator>) {
     alarm::set(DEADLINE_SECONDS);
     if let Some(machine) = machine {
         machine.terminate();
     }
-    process::exit(i32::from(report::write(&cause)));
+    process::leave(report::write(cause));
 }

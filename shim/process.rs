@@ -1,7 +1,7 @@
 //! Makes the process fit to hold a hostile guest: a session of its own, nothing inherited but its three streams, no
 //! new privileges, no core dump. Called by `machine` before any thread is started.
 
-#![allow(unsafe_code, reason = "closing all descriptors is a raw system call")]
+#![allow(unsafe_code, reason = "closing all descriptors and leaving at once are raw system calls")]
 
 use std::{ffi::CString, fs, path::Path};
 
@@ -37,7 +37,8 @@ pub(crate) fn settle(id: &str) -> Result<(), ShimReport> {
         getrlimit(Resource::RLIMIT_NOFILE).map_err(|errno| fail("read the limit of files", errno))?;
     setrlimit(Resource::RLIMIT_NOFILE, most, most)
         .map_err(|errno| fail("raise the limit of files", errno))?;
-    umask(Mode::from_bits_truncate(0o077));
+    // Files and sockets for this user alone; a socket's mode is what bind(2) leaves of 0777.
+    umask(Mode::from_bits_truncate(0o177));
     // Inherited by every thread; QEMU's mask is emptied when it is started.
     ENDING.into_iter().collect::<SigSet>().thread_block().map_err(|errno| fail("block signals", errno))?;
     // The kernel keeps 15 bytes.
@@ -62,4 +63,10 @@ fn close_inherited() {
             let _ = close(fd);
         }
     }
+}
+
+/// Ends the process with every thread in it, past all handlers: nothing is left that they could save.
+pub(crate) fn leave(status: u8) -> ! {
+    // SAFETY: ends the process; no code of it runs on.
+    unsafe { libc::_exit(libc::c_int::from(status)) }
 }

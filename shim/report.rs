@@ -1,9 +1,11 @@
 //! The shim's last words: a `ShimReport` as the last line on standard error. Called by every room that fails.
 
-use std::{io::Write as _, panic, process};
+use std::{io::Write as _, panic};
 
 use boxlite_spec::{ShimExit, ShimReport};
 use boxlite_vmm::Error;
+
+use crate::process;
 
 /// A report without a hint.
 pub(crate) fn new(exit: ShimExit, message: impl Into<String>) -> ShimReport {
@@ -27,6 +29,6 @@ pub(crate) fn write(report: &ShimReport) -> u8 {
 pub(crate) fn catch_panics() {
     panic::set_hook(Box::new(|info| {
         let message = format!("panicked: {info}").replace('\n', " ");
-        process::exit(i32::from(write(&new(ShimExit::Engine, message))));
+        process::leave(write(&new(ShimExit::Engine, message)));
     }));
 }

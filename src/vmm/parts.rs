@@ -89,12 +89,14 @@ pub(crate) mod tests {
         }
     }
 
+    type Fault = (ShimExit, fn(&mut InstanceSpec));
+
     #[test]
     fn each_fault_has_its_exit_status() {
         let folder = tempfile::tempdir().unwrap();
         let good = spec(folder.path());
         check(&good).unwrap();
-        let faults: [(ShimExit, fn(&mut InstanceSpec)); 8] = [
+        let faults: [Fault; 8] = [
             (ShimExit::BadSpec, |spec| spec.cpus = 0),
             (ShimExit::BadSpec, |spec| spec.memory_mib = 8),
             (ShimExit::BadSpec, |spec| spec.box_id = "b1,process=init".into()),

@@ -22,7 +22,7 @@ use crate::{
     vmm::Machine,
 };
 
-/// Interrupt lines 5 to 15 (krun-arch, x86_64/layout.rs), less those of balloon, entropy, console and vsock.
+/// Interrupt lines 5 to 15 (`IRQ_BASE`, `IRQ_MAX` of krun-arch), less those of balloon, entropy, console and vsock.
 const DISKS_WITHOUT_SPLIT_IRQCHIP: usize = 11 - 4;
 
 /// libkrun as a [`Vmm`].

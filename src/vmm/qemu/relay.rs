@@ -141,3 +141,7 @@ async fn join(mut host: UnixStream, guest: Stream) -> io::Result<()> {
     copy_bidirectional_with_sizes(&mut host, &mut guest.compat(), CHUNK, CHUNK).await?;
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "relay_tests.rs"]
+mod tests;

@@ -1,0 +1,271 @@
+//! The relay between real sockets and a yamux server that stands in for the guest.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::mpsc,
+    task::JoinHandle,
+    time::timeout,
+};
+
+use super::*;
+
+/// What the guest does with a stream that the host opened.
+#[derive(Clone, Copy)]
+enum Guest {
+    /// Sends back what it gets, and ends when the host does.
+    Echo,
+    /// Reads nothing where the first byte is `s`, else as [`Guest::Echo`].
+    StallOnS,
+    /// Reads to the end, then says how much that was: works only if each way ends by itself.
+    Count,
+    /// Resets every stream.
+    Refuse,
+}
+
+struct Fixture {
+    _folder: tempfile::TempDir,
+    portal: PathBuf,
+    ready: UnixListener,
+    relay: JoinHandle<ConnectionError>,
+    guest: JoinHandle<()>,
+    open: mpsc::Sender<Vec<u8>>,
+    received: Arc<AtomicUsize>,
+}
+
+/// A relay over a serial port of `width` bytes with `guest` at its other end.
+fn fixture(guest: Guest, width: usize) -> Fixture {
+    let folder = tempfile::tempdir().unwrap();
+    let (portal, ready) = (folder.path().join("portal"), folder.path().join("ready"));
+    let (host_end, guest_end) = tokio::io::duplex(width);
+    let listener = UnixListener::bind(&portal).unwrap();
+    let ready_listener = UnixListener::bind(&ready).unwrap();
+    let relay = tokio::spawn(async move { run(host_end, listener, &ready).await });
+    let (open, requests) = mpsc::channel(64);
+    let received = Arc::new(AtomicUsize::new(0));
+    let guest = tokio::spawn(serve(guest_end, guest, requests, Arc::clone(&received)));
+    Fixture { _folder: folder, portal, ready: ready_listener, relay, guest, open, received }
+}
+
+async fn serve(
+    port: tokio::io::DuplexStream,
+    guest: Guest,
+    mut requests: mpsc::Receiver<Vec<u8>>,
+    received: Arc<AtomicUsize>,
+) {
+    let mut mux = Connection::new(port.compat(), Config::default(), Mode::Server);
+    let mut wanted: Option<Vec<u8>> = None;
+    poll_fn(|cx| {
+        loop {
+            if wanted.is_none()
+                && let Poll::Ready(Some(text)) = requests.poll_recv(cx)
+            {
+                wanted = Some(text);
+            }
+            if wanted.is_some()
+                && let Poll::Ready(Ok(stream)) = mux.poll_new_outbound(cx)
+            {
+                let text = wanted.take().unwrap();
+                tokio::spawn(async move {
+                    let mut stream = stream.compat();
+                    let _ = stream.write_all(&text).await;
+                    let _ = stream.shutdown().await;
+                });
+                continue;
+            }
+            match ready!(mux.poll_next_inbound(cx)) {
+                Some(Ok(stream)) => drop(tokio::spawn(answer(stream, guest, Arc::clone(&received)))),
+                _ => return Poll::Ready(()),
+            }
+        }
+    })
+    .await;
+}
+
+async fn answer(stream: Stream, guest: Guest, received: Arc<AtomicUsize>) {
+    let mut stream = stream.compat();
+    let mut chunk = vec![0; 4096];
+    let mut total = 0_usize;
+    if matches!(guest, Guest::Refuse) {
+        return;
+    }
+    while let Ok(count @ 1..) = stream.read(&mut chunk).await {
+        total += count;
+        received.fetch_add(count, Ordering::SeqCst);
+        match guest {
+            Guest::StallOnS if chunk[0] == b's' => std::future::pending().await,
+            Guest::Count => {}
+            _ => {
+                if stream.write_all(&chunk[..count]).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+    if matches!(guest, Guest::Count) {
+        let _ = stream.write_all(total.to_string().as_bytes()).await;
+    }
+    let _ = stream.shutdown().await;
+}
+
+async fn echo(portal: &Path, text: &[u8]) {
+    let mut host = UnixStream::connect(portal).await.unwrap();
+    host.write_all(text).await.unwrap();
+    let mut back = vec![0; text.len()];
+    timeout(Duration::from_secs(20), host.read_exact(&mut back)).await.expect("no echo in time").unwrap();
+    assert_eq!(back, text);
+}
+
+#[tokio::test]
+async fn a_thousand_reconnects_find_the_guest() {
+    let fixture = fixture(Guest::Echo, 4096);
+    for round in 0..1000 {
+        echo(&fixture.portal, format!("round {round}").as_bytes()).await;
+    }
+}
+
+#[tokio::test]
+async fn more_connections_than_fit_are_all_served() {
+    let fixture = fixture(Guest::Echo, 4096);
+    let portal = Arc::new(fixture.portal.clone());
+    let all: Vec<_> = (0..3 * CONNECTIONS_MAX)
+        .map(|index| {
+            let portal = Arc::clone(&portal);
+            tokio::spawn(
+                async move { echo(&portal, &vec![u8::try_from(index % 251).unwrap(); 10_000]).await },
+            )
+        })
+        .collect();
+    for one in all {
+        one.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn each_way_ends_by_itself() {
+    let fixture = fixture(Guest::Count, 4096);
+    let mut host = UnixStream::connect(&fixture.portal).await.unwrap();
+    host.write_all(&vec![7; 1_000_000]).await.unwrap();
+    host.shutdown().await.unwrap();
+    let mut answer = String::new();
+    timeout(Duration::from_secs(20), host.read_to_string(&mut answer))
+        .await
+        .expect("no end in time")
+        .unwrap();
+    assert_eq!(answer, "1000000");
+}
+
+#[tokio::test]
+async fn a_stalled_connection_is_bounded_and_stops_nobody() {
+    let fixture = fixture(Guest::StallOnS, 4096);
+    let mut stalled = UnixStream::connect(&fixture.portal).await.unwrap();
+    let mut written = 0;
+    while let Ok(Ok(count)) = timeout(Duration::from_millis(300), stalled.write(&[b's'; 16384])).await {
+        written += count;
+        assert!(written < 8 << 20, "nothing stops the writer");
+    }
+    // One window in yamux, one chunk in the relay, the rest in the socket's own buffer.
+    assert!(written >= DEFAULT_CREDIT as usize, "{written}");
+    assert!(written < 2 << 20, "{written}");
+    for _ in 0..20 {
+        echo(&fixture.portal, b"other").await;
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_does_not_read_stops_the_guest_and_nobody_else() {
+    let fixture = fixture(Guest::Echo, 4096);
+    let mut lazy = UnixStream::connect(&fixture.portal).await.unwrap();
+    let mut written = 0;
+    while let Ok(Ok(count)) = timeout(Duration::from_millis(300), lazy.write(&[b'l'; 16384])).await {
+        written += count;
+        assert!(written < 8 << 20, "nothing stops the writer");
+    }
+    assert!(fixture.received.load(Ordering::SeqCst) < 2 << 20);
+    echo(&fixture.portal, b"other").await;
+    // And when it reads at last, nothing is missing.
+    let mut back = vec![0; written];
+    timeout(Duration::from_secs(20), lazy.read_exact(&mut back)).await.expect("lost bytes").unwrap();
+    assert!(back.iter().all(|&byte| byte == b'l'));
+}
+
+#[tokio::test]
+async fn a_host_that_vanishes_leaves_room() {
+    let fixture = fixture(Guest::Echo, 4096);
+    for _ in 0..4 * CONNECTIONS_MAX {
+        let mut host = UnixStream::connect(&fixture.portal).await.unwrap();
+        host.write_all(b"gone before the answer").await.unwrap();
+    }
+    echo(&fixture.portal, b"other").await;
+}
+
+#[tokio::test]
+async fn a_refused_stream_closes_its_connection_only() {
+    let fixture = fixture(Guest::Refuse, 4096);
+    for _ in 0..200 {
+        let mut host = UnixStream::connect(&fixture.portal).await.unwrap();
+        host.write_all(b"hello").await.unwrap();
+        let mut nothing = Vec::new();
+        let _ = timeout(Duration::from_secs(5), host.read_to_end(&mut nothing)).await.expect("left hanging");
+        assert!(nothing.is_empty());
+    }
+    assert!(!fixture.relay.is_finished());
+}
+
+#[tokio::test]
+async fn a_guest_stream_is_a_ready_notification() {
+    let fixture = fixture(Guest::Echo, 4096);
+    for _ in 0..50 {
+        fixture.open.send(b"boxlite-ready/1\n".to_vec()).await.unwrap();
+        let (mut stream, _) = timeout(Duration::from_secs(5), fixture.ready.accept()).await.unwrap().unwrap();
+        let mut words = String::new();
+        stream.read_to_string(&mut words).await.unwrap();
+        assert_eq!(words, "boxlite-ready/1\n");
+    }
+}
+
+#[tokio::test]
+async fn a_guest_that_notifies_without_end_is_cut_off() {
+    let fixture = fixture(Guest::Echo, 4096);
+    let mut held = Vec::new();
+    for _ in 0..40 {
+        fixture.open.send(vec![0; 1_000_000]).await.unwrap();
+        if let Ok(Ok((stream, _))) = timeout(Duration::from_millis(50), fixture.ready.accept()).await {
+            held.push(stream);
+        }
+    }
+    assert_eq!(held.len(), NOTIFICATIONS_MAX);
+    echo(&fixture.portal, b"other").await;
+}
+
+#[tokio::test]
+async fn the_end_of_the_port_ends_the_relay_and_its_connections() {
+    let fixture = fixture(Guest::Echo, 4096);
+    let mut host = UnixStream::connect(&fixture.portal).await.unwrap();
+    host.write_all(b"x").await.unwrap();
+    host.read_exact(&mut [0]).await.unwrap();
+    fixture.guest.abort();
+    timeout(Duration::from_secs(5), fixture.relay).await.expect("the relay goes on").unwrap();
+    let mut nothing = Vec::new();
+    let _ = timeout(Duration::from_secs(5), host.read_to_end(&mut nothing)).await.expect("left hanging");
+    assert!(nothing.is_empty());
+}
+
+#[tokio::test]
+async fn garbage_ends_the_relay() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = UnixListener::bind(folder.path().join("portal")).unwrap();
+    let (host_end, mut guest_end) = tokio::io::duplex(4096);
+    guest_end.write_all(&[0xff; 64]).await.unwrap();
+    let ended =
+        timeout(Duration::from_secs(5), run(host_end, listener, Path::new("/nonexistent"))).await.unwrap();
+    assert!(!ended.to_string().is_empty());
+}
