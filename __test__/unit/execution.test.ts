@@ -1,4 +1,5 @@
 // An execution's start, input, signals, abort and disposal.
+import { getEventListeners } from 'node:events'
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -200,7 +201,6 @@ describe('abort', () => {
     const controller = new AbortController()
     const { child } = run([[exit()]], { signal: controller.signal })
     await child.wait()
-    const { getEventListeners } = await import('node:events')
     expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0)
   })
 })

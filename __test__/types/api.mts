@@ -1,0 +1,70 @@
+// What `import` sees: compiled, never run, by `npm run typecheck`.
+import type { Readable, Writable } from 'node:stream'
+import {
+  Box,
+  type BoxInfo,
+  BoxliteError,
+  type ErrorCode,
+  type ExecEvent,
+  type ExecResult,
+  type Execution,
+  ExecutionError,
+  type ExitStatus,
+  Runtime,
+} from '@boxlite/node'
+
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+function same<A, B>(_: Same<A, B>): void {}
+
+export async function api(): Promise<void> {
+  await using runtime = await Runtime.open({ engine: 'auto', registries: [{ host: 'r', http: true }] })
+  same<Runtime, ReturnType<typeof Runtime.default>>(true)
+  await using box = await runtime.create({ image: 'alpine:3', name: 'a', cpus: 1, memoryMib: 512, env: { A: '1' } })
+  same<Box, typeof box>(true)
+
+  const text = await box.exec('sh', ['-c', 'true'], { cwd: '/', timeoutMs: 5, user: 1000, check: true })
+  same<string, typeof text.stdout>(true)
+  same<number | null, typeof text.exitCode>(true)
+  const bytes = await box.exec('x', [], { encoding: 'buffer' })
+  same<Buffer, typeof bytes.stdout>(true)
+  const alsoBytes = await box.exec('x', { encoding: 'buffer' })
+  same<ExecResult<Buffer>, typeof alsoBytes>(true)
+  const line = await box.sh`ls ${'a'} ${1} ${['b']}`
+  same<ExecResult, typeof line>(true)
+  const shellBytes = await box.sh({ encoding: 'buffer' })`ls`
+  same<Buffer, typeof shellBytes.stdout>(true)
+
+  await using child = box.spawn('cat', { tty: { cols: 80, rows: 24 }, signal: AbortSignal.timeout(5) })
+  same<Execution, typeof child>(true)
+  same<Readable, typeof child.stdout>(true)
+  same<Writable, typeof child.stdin>(true)
+  same<string | undefined, typeof child.id>(true)
+  for await (const event of child) {
+    same<ExecEvent, typeof event>(true)
+    if (event.type === 'exit') same<string | null, typeof event.signal>(true)
+    else same<Buffer, typeof event.data>(true)
+  }
+  same<Promise<ExitStatus>, ReturnType<typeof child.wait>>(true)
+  same<Promise<BoxInfo[]>, ReturnType<typeof runtime.list>>(true)
+
+  try {
+    await box.stop({ timeoutMs: 1 })
+  } catch (error) {
+    if (error instanceof BoxliteError) same<ErrorCode, typeof error.code>(true)
+    if (error instanceof ExecutionError) same<string | undefined, typeof error.hint>(true)
+  }
+
+  // @ts-expect-error an image is needed
+  await runtime.create({})
+  // @ts-expect-error no such option
+  await runtime.create({ image: 'x', memory: 5 })
+  // @ts-expect-error spawn does not collect, so it does not check
+  box.spawn('x', [], { check: true })
+  // @ts-expect-error a shell value is a string, a number or an array of those
+  await box.sh`ls ${{}}`
+  // @ts-expect-error boxes are made by a runtime
+  new Box()
+  // @ts-expect-error no such code
+  const code: ErrorCode = 'NOPE'
+  void code
+}

@@ -1,0 +1,59 @@
+// Error classes and codes: one list in Rust, one here, and what a person sees of an error.
+import { readFileSync } from 'node:fs'
+import { inspect } from 'node:util'
+import { expect, test } from 'vitest'
+import { BoxError, BoxliteError, CODES, ExecutionError, errorFrom, InvalidArgumentError } from '../../lib/errors.js'
+import * as classes from '../../lib/index.js'
+
+const RUST = new URL('../../src/runtime/code.rs', import.meta.url)
+
+test('Rust and TypeScript have the same codes, in both directions', () => {
+  const rows = readFileSync(RUST, 'utf8').matchAll(/^ {4}\w+ = "([A-Z_]+)" in (\w+);$/gm)
+  const rust = Object.fromEntries(Array.from(rows, ([, code, className]) => [code, className]))
+  expect(Object.keys(rust).length).toBeGreaterThan(30)
+  expect(CODES).toEqual(rust)
+})
+
+test.each(Object.entries(CODES))('%s arrives as a %s', (code, className) => {
+  const error = errorFrom({ code, className, message: 'm', causes: [] })
+  expect(error).toBeInstanceOf(Reflect.get(classes, className))
+  expect(error).toBeInstanceOf(BoxliteError)
+  expect(error).toBeInstanceOf(Error)
+  expect([error.code, error.name, error.message]).toEqual([code, code === 'ABORTED' ? 'AbortError' : className, 'm'])
+})
+
+test('the causes become a chain', () => {
+  const error = errorFrom({ code: 'RPC', className: 'PortalError', message: 'm', causes: ['a', 'b'] })
+  expect((error.cause as Error).message).toBe('a')
+  expect(((error.cause as Error).cause as Error).message).toBe('b')
+})
+
+test('an uncaught error shows message, code, hint and causes', () => {
+  const shown = inspect(
+    errorFrom({
+      code: 'BOX_NOT_FOUND',
+      className: 'BoxError',
+      message: 'get box `web`: no such box',
+      hint: 'list the boxes',
+      causes: ['disk went away'],
+    }),
+  )
+  expect(shown).toMatch(/^BoxError: get box `web`: no such box\n {4}at /)
+  expect(shown).toContain("code: 'BOX_NOT_FOUND'")
+  expect(shown).toContain("hint: 'list the boxes'")
+  expect(shown).toContain('[cause]: [Error: disk went away]')
+  expect(shown).not.toContain('stage')
+})
+
+test('as a string it has its code and hint', () => {
+  expect(String(new BoxError('BOX_STATE', 'm'))).toBe('BoxError [BOX_STATE]: m')
+  expect(String(new InvalidArgumentError('m', { hint: 'h' }))).toBe(
+    'InvalidArgumentError [INVALID_ARGUMENT]: m\n  hint: h',
+  )
+})
+
+test('output that an error carries is not printed', () => {
+  const error = new ExecutionError('EXEC_NON_ZERO', 'm', { exitCode: 1, stdout: 'secret' })
+  expect(error.stdout).toBe('secret')
+  expect(inspect(error)).not.toContain('secret')
+})

@@ -1,0 +1,93 @@
+// Every option: what is accepted, and that what is not is refused by name, value and expectation.
+import { expect, test } from 'vitest'
+import {
+  boxInput,
+  checkExec,
+  checkSpawn,
+  pullPolicy,
+  removeForce,
+  runtimeInput,
+  stopTimeout,
+} from '../../lib/options.js'
+import { Runtime } from '../../lib/runtime.js'
+
+const open = (options: unknown) => runtimeInput('Runtime.open', options as never)
+const create = (options: object) => boxInput({ image: 'alpine:3', ...options } as never)
+const exec = (options: unknown) => checkExec('box.exec', options as never)
+
+const GOOD: [(options: never) => unknown, unknown][] = [
+  [open, undefined],
+  [open, { home: '/tmp/h', engine: 'qemu', registries: [{ host: 'r:5000', http: true }, { host: 'ghcr.io' }] }],
+  [open, { home: undefined }],
+  [create, { name: 'a-1.b_C', cpus: 32, memoryMib: 128, env: { A: '', B: undefined }, user: 0, workdir: '/' }],
+  [create, { hostname: 'h.example', user: 'root:root' }],
+  [exec, { tty: { cols: 1, rows: 65_535 }, stdin: Buffer.from('x'), timeoutMs: 0, maxBuffer: 0, encoding: 'buffer' }],
+  [exec, { stdin: '', signal: new AbortController().signal, check: true, tty: false }],
+  [stopTimeout, { timeoutMs: 5 }],
+  [pullPolicy, { policy: 'never' }],
+]
+
+test.each(GOOD)('%o accepts %o', (call, options) => {
+  expect(() => call(options as never)).not.toThrow()
+})
+
+const BAD: [(options: never) => unknown, unknown, RegExp][] = [
+  [open, null, /^Runtime\.open: argument `options`: expected an object, got null$/],
+  [open, [], /expected an object, got \[\]/],
+  [open, { home: 5 }, /option `home`: expected a string that is not empty and has no NUL byte, got 5/],
+  [open, { home: '' }, /option `home`/],
+  [open, { engine: 'kvm' }, /option `engine`: expected 'auto' or 'krun' or 'qemu', got 'kvm'/],
+  [open, { registries: [{ hots: 'x' }] }, /option `registries`: expected an array of \{ host, http \}/],
+  [open, { registries: {} }, /option `registries`/],
+  [create, { image: undefined }, /runtime\.create: option `image`: expected .* got undefined/],
+  [create, { image: '' }, /option `image`/],
+  [create, { name: '-a' }, /option `name`: expected 1 to 63 letters/],
+  [create, { name: 'x'.repeat(64) }, /option `name`/],
+  [create, { cpus: 0 }, /option `cpus`: expected an integer from 1 to 32, got 0/],
+  [create, { cpus: 1.5 }, /option `cpus`/],
+  [create, { cpus: '2' }, /option `cpus`.*got '2'/],
+  [create, { memoryMib: 127 }, /option `memoryMib`: expected an integer from 128 to 1048576 \(MiB\), got 127/],
+  [create, { memoryMib: Number.NaN }, /option `memoryMib`/],
+  [create, { env: { 'A=B': 'x' } }, /option `env`/],
+  [create, { env: { A: 1 } }, /option `env`: expected an object of strings.*got \{ A: 1 \}/],
+  [create, { env: ['A=1'] }, /option `env`/],
+  [create, { workdir: 'tmp' }, /option `workdir`: expected an absolute path/],
+  [create, { user: -1 }, /option `user`/],
+  [create, { hostname: 'a b' }, /option `hostname`/],
+  [create, { hasOwnProperty: 1 }, /option `hasOwnProperty`: unknown/],
+  [exec, { tty: { cols: 0, rows: 1 } }, /option `tty`: expected true, false or \{ cols, rows \}/],
+  [exec, { tty: { cols: 1, rows: 1, x: 1 } }, /option `tty`/],
+  [exec, { tty: null }, /option `tty`/],
+  [exec, { stdin: 5 }, /option `stdin`/],
+  [exec, { timeoutMs: -1 }, /option `timeoutMs`: expected an integer from 0 to 2147483647 \(milliseconds\), got -1/],
+  [exec, { timeoutMs: 2 ** 31 }, /option `timeoutMs`/],
+  [exec, { signal: {} }, /option `signal`: expected an AbortSignal/],
+  [exec, { check: 1 }, /option `check`: expected true or false, got 1/],
+  [exec, { encoding: 'latin1' }, /option `encoding`: expected 'utf8' or 'buffer'/],
+  [exec, { maxBuffer: -1 }, /option `maxBuffer`/],
+  [exec, { cwd: 'a\0b' }, /option `cwd`/],
+  [checkSpawn, { check: true }, /box\.spawn: option `check`: unknown/],
+  [stopTimeout, { timeoutMs: '5' }, /box\.stop: option `timeoutMs`/],
+  [pullPolicy, { policy: 'sometimes' }, /images\.pull: option `policy`/],
+  [options => removeForce('box.remove', options), { force: 'yes' }, /box\.remove: option `force`/],
+]
+
+test.each(BAD)('%o refuses %o', (call, options, text) => {
+  expect(() => call(options as never)).toThrow(
+    expect.objectContaining({ code: 'INVALID_ARGUMENT', message: expect.stringMatching(text) }),
+  )
+})
+
+test.each([
+  ['memory', 'did you mean `memoryMib`?'],
+  ['memoryMiB', 'did you mean `memoryMib`?'],
+  ['memory_mib', 'did you mean `memoryMib`?'],
+  ['frobnicate', 'the options are `image`, `name`, `cpus`, `memoryMib`, `env`, `workdir`, `user`, `hostname`'],
+])('an unknown option `%s` is refused with a hint', (name, hint) => {
+  expect(() => create({ [name]: 1 })).toThrow(expect.objectContaining({ hint }))
+})
+
+test('a promise-returning call rejects rather than throws', async () => {
+  await expect(Runtime.open({ engine: 'x' } as never)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+  await expect(Runtime.doctor({ home: 1 } as never)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+})
