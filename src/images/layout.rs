@@ -143,7 +143,10 @@ impl OciLayout {
             Ok((meta, file)) if meta.is_file() => Ok((file, meta.len())),
             Ok(_) => Err(self.error(ErrorKind::Corrupt, &format!("{name} is no file"))),
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                let kind = if name.starts_with("blobs/") { ErrorKind::Corrupt } else { ErrorKind::NotFound };
+                let (kind, name) = match name.strip_prefix("blobs/sha256/") {
+                    Some(hex) => (ErrorKind::Corrupt, format!("blob sha256:{hex}")),
+                    None => (ErrorKind::NotFound, name.to_owned()),
+                };
                 Err(self.error(kind, &format!("it has no {name}")).because(error))
             }
             Err(error) => Err(Error::storage(format!("open {}", path.display()), error)),

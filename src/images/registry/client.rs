@@ -29,6 +29,7 @@ pub(crate) struct Registries {
 
 #[derive(Debug)]
 struct Registry {
+    host: String,
     base: String,
     client: Client,
     auth: Auth,
@@ -72,6 +73,7 @@ impl Registries {
         };
         let scheme = if options.http { "http" } else { "https" };
         Ok(Registry {
+            host: host.to_owned(),
             // docker.io's registry goes by another name.
             base: format!("{scheme}://{}/v2/", reference.resolve_registry()),
             client: client(&options, &self.options).await?,
@@ -84,7 +86,7 @@ impl Registries {
 impl Repository {
     /// The manifest of a tag or digest, and the digest of what came.
     pub(crate) async fn manifest(&self, tag_or_digest: &str) -> Result<(Vec<u8>, Digest), Error> {
-        let what = format!("fetch manifest {}:{tag_or_digest}", self.name);
+        let what = format!("fetch manifest {tag_or_digest} of {}/{}", self.registry.host, self.name);
         let mut backoff = Backoff::new(self.registry.attempts);
         loop {
             match self.manifest_once(&what, tag_or_digest).await {
@@ -107,7 +109,7 @@ impl Repository {
 
     /// A blob's bytes from `offset` on, one attempt. The second value is where they start: a registry may not resume.
     pub(crate) async fn blob(&self, digest: &Digest, offset: u64) -> Result<(Response, u64), Error> {
-        let what = format!("fetch blob {digest} of {}", self.name);
+        let what = format!("fetch blob {digest} of {}/{}", self.registry.host, self.name);
         let url = format!("{}{}/blobs/{digest}", self.registry.base, self.name);
         let range = |request: RequestBuilder| match offset {
             0 => request,

@@ -1,0 +1,12 @@
+//! Pulls from Debian's docker-registry, from layouts that skopeo accepts, and through a proxy that misbehaves.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod auth;
+mod faults;
+mod fixture;
+mod layout;
+mod proxy;
+mod pull;
+mod registry;
+mod store;
