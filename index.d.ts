@@ -272,9 +272,9 @@ export type ExecEvent = {
  */
 export declare class Execution implements AsyncDisposable, AsyncIterable<ExecEvent> {
 	#private;
-	/** What the process reads. A write completes when there is room for more; `end()` is its end of file. */
-	readonly stdin: Writable;
 	private constructor();
+	/** What the process reads. A write completes when there is room for more; `end()` is its end of file. */
+	get stdin(): Writable;
 	/** What the process writes to standard output (with a terminal, to standard error too), as bytes. */
 	get stdout(): Readable;
 	/** What the process writes to standard error, as bytes. */

@@ -34,11 +34,11 @@ export let makeExecution: (start: () => Promise<NativeExecution>, options: Spawn
  * ```
  */
 export class Execution implements AsyncDisposable, AsyncIterable<ExecEvent> {
-  /** What the process reads. A write completes when there is room for more; `end()` is its end of file. */
-  readonly stdin: Writable
+  #stdin: Stdin | undefined
   #native: Promise<NativeExecution>
   #started: NativeExecution | undefined
   #output: Output
+  #inputless = false
   #told = false
 
   static {
@@ -55,9 +55,17 @@ export class Execution implements AsyncDisposable, AsyncIterable<ExecEvent> {
       () => {},
     )
     this.#output = new Output(this.#native, () => this.#isTold())
-    this.stdin = new Stdin(this.#native)
     if (options.stdin !== undefined) this.#feed(options.stdin)
     this.#watch(signal)
+  }
+
+  /** What the process reads. A write completes when there is room for more; `end()` is its end of file. */
+  get stdin(): Writable {
+    if (this.#stdin === undefined) {
+      this.#stdin = new Stdin(this.#native)
+      if (this.#output.over || this.#inputless) this.#stdin.destroy()
+    }
+    return this.#stdin
   }
 
   /** What the process writes to standard output (with a terminal, to standard error too), as bytes. */
@@ -133,14 +141,14 @@ export class Execution implements AsyncDisposable, AsyncIterable<ExecEvent> {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#told = true
     this.#output.discard()
-    this.stdin.destroy()
+    this.#stdin?.destroy()
     if (!this.#output.over) await this.kill('SIGKILL').catch(() => {})
     await this.#output.ended.catch(() => {})
   }
 
   #feed(source: NonNullable<SpawnOptions['stdin']>): void {
     if (source === 'none') {
-      this.stdin.destroy()
+      this.#inputless = true
     } else if (typeof source === 'string' || source instanceof Uint8Array) {
       this.stdin.end(source)
     } else {
@@ -156,7 +164,7 @@ export class Execution implements AsyncDisposable, AsyncIterable<ExecEvent> {
     signal?.addEventListener('abort', abort, { once: true })
     const end = () => {
       signal?.removeEventListener('abort', abort)
-      this.stdin.destroy()
+      this.#stdin?.destroy()
     }
     this.#output.ended.then(end, end)
   }
@@ -168,7 +176,7 @@ export class Execution implements AsyncDisposable, AsyncIterable<ExecEvent> {
   }
 
   #isTold(): boolean {
-    return this.#told || this.stdout.listenerCount('error') + this.stderr.listenerCount('error') > 0
+    return this.#told || this.#output.hasErrorListener
   }
 }
 

@@ -20,53 +20,66 @@ export interface OutletOwner {
 }
 
 export class Outlet {
-  readonly stream: Readable
   #name: string
   #owner: OutletOwner
+  #stream: Readable | undefined
   #queue: Buffer[] = []
   #held = 0
   #lost = 0
   #wanted = false
   #claimed = false
+  #dropped = false
   #finished = false
   #failure: Error | undefined
 
   constructor(name: string, owner: OutletOwner) {
     this.#name = name
     this.#owner = owner
-    this.stream = new Readable({
+  }
+
+  /** The Node stream; made when first asked for, since most executions are only collected. */
+  get stream(): Readable {
+    if (this.#stream !== undefined) return this.#stream
+    const stream = new Readable({
       highWaterMark: 0,
       read: () => this.#read(),
       destroy: (error, done) => {
-        this.#queue = []
-        this.#held = 0
+        this.drop()
         done(error)
-        owner.drained()
       },
     })
     // Node asks for data only in a later turn, when a short process may be over.
-    this.stream.on('newListener', event => {
+    stream.on('newListener', event => {
       if (event === 'data' || event === 'readable') this.#claim()
     })
+    this.#stream = stream
+    if (this.#dropped) stream.destroy()
+    return stream
   }
 
   /** Whether more may be pulled on this stream's account. One without reader never holds back the other. */
   get hasRoom(): boolean {
-    return !this.#claimed || this.stream.destroyed || this.#held < HELD_BYTES
+    return !this.#claimed || this.#dropped || this.#held < HELD_BYTES
+  }
+
+  /** Whether somebody listens for errors. */
+  get hasErrorListener(): boolean {
+    return this.#stream !== undefined && this.#stream.listenerCount('error') > 0
   }
 
   /** Resolves when the reader, if there is one, has had everything. */
   handedOver(): Promise<void> {
-    if (!this.#claimed || this.stream.destroyed) return Promise.resolve()
-    return new Promise(resolve => this.stream.once('close', resolve))
+    const stream = this.#stream
+    if (stream === undefined || !this.#claimed || this.#dropped) return Promise.resolve()
+    return new Promise(resolve => stream.once('close', resolve))
   }
 
   /** Takes output in; `kept` is output that was held before, for which there is always room. */
   deliver(data: Buffer, kept = false): void {
-    if (this.stream.destroyed) return
+    if (this.#dropped) return
     if (this.#wanted) {
       this.#wanted = false
-      this.stream.push(data)
+      this.#stream?.push(data)
     } else if (this.#lost === 0 && (kept || this.#claimed || this.#held < HELD_BYTES)) {
       this.#queue.push(data)
       this.#held += data.length
@@ -78,6 +91,16 @@ export class Outlet {
   /** Counts output that could not be held. */
   lose(bytes: number): void {
     this.#lost += bytes
+  }
+
+  /** Drops what is held and what will come, for want of a reader. */
+  drop(): void {
+    if (this.#dropped) return
+    this.#dropped = true
+    this.#queue = []
+    this.#held = 0
+    this.#stream?.destroy()
+    this.#owner.drained()
   }
 
   /** No more will come; with `failure`, because something broke. */
@@ -99,7 +122,7 @@ export class Outlet {
     const data = this.#queue.shift()
     if (data !== undefined) {
       this.#held -= data.length
-      this.stream.push(data)
+      this.#stream?.push(data)
       this.#owner.drained()
     } else if (this.#finished || this.#lost > 0) {
       this.#end()
@@ -110,9 +133,9 @@ export class Outlet {
 
   #end(): void {
     const failure = this.#lost > 0 ? discarded(this.#name, this.#lost) : this.#failure
-    if (failure === undefined) this.stream.push(null)
-    else if (this.stream.listenerCount('error') > 0 || !this.#owner.toldElsewhere()) this.stream.destroy(failure)
-    else this.stream.push(null)
+    if (failure === undefined) this.#stream?.push(null)
+    else if (this.hasErrorListener || !this.#owner.toldElsewhere()) this.#stream?.destroy(failure)
+    else this.#stream?.push(null)
   }
 }
 

@@ -72,6 +72,11 @@ export class Output {
     return this.#over
   }
 
+  /** Whether somebody listens for errors of a stream. */
+  get hasErrorListener(): boolean {
+    return this.stdout.hasErrorListener || this.stderr.hasErrorListener
+  }
+
   /** Lets the process go on though nobody reads: what can't be held is dropped, and counted. */
   release(): void {
     this.#released = true
@@ -80,8 +85,8 @@ export class Output {
 
   /** Drops all output from now on. */
   discard(): void {
-    this.stdout.stream.destroy()
-    this.stderr.stream.destroy()
+    this.stdout.drop()
+    this.stderr.drop()
     this.#log = []
     this.#held = 0
     this.#discarding = true
