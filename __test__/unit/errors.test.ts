@@ -57,3 +57,11 @@ test('output that an error carries is not printed', () => {
   expect(error.stdout).toBe('secret')
   expect(inspect(error)).not.toContain('secret')
 })
+
+test('docs/api.md has the same table of codes', () => {
+  const page = readFileSync(new URL('../../docs/api.md', import.meta.url), 'utf8')
+  const rows = Array.from(page.matchAll(/^\| `(\w+Error)` \| (.*) \|$/gm), ([, className, codes]) =>
+    (codes?.match(/[A-Z_]+/g) ?? []).map(code => [code, className]),
+  )
+  expect(Object.fromEntries(rows.flat())).toEqual(CODES)
+})
