@@ -103,7 +103,7 @@ impl Error {
     /// What the user can do about it, if anything is known.
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self.kind {
-            ErrorKind::Reference => "write it as NAME[:TAG], HOST[:PORT]/NAME[:TAG], or oci:FOLDER[:TAG]",
+            ErrorKind::Reference => "write it as NAME[:TAG], HOST[:PORT]/NAME[:TAG], or oci:PATH[:TAG]",
             ErrorKind::NotFound => "check the spelling of the image's name and tag",
             ErrorKind::Unauthorized => {
                 "check the image's name; if it is private, log in with `docker login` or give credentials for the registry"

@@ -1,12 +1,8 @@
-//! An OCI image layout: a folder that holds blobs and an index of them (OCI image-spec, image-layout.md). Called by
-//! `origin`. `skopeo copy … oci:FOLDER:TAG` and `docker buildx build -o type=oci,tar=false` make such folders.
+//! An image on this machine: an OCI image layout (OCI image-spec, image-layout.md), as a folder or a tar file, or an
+//! archive of `docker save`, to which `docker` adds what it lacks. Called by `origin`. `skopeo copy … oci:FOLDER:TAG` and
+//! `docker buildx build -o type=oci` make layouts.
 
-use std::{
-    collections::BTreeSet,
-    fs::File,
-    io::{self, Read, Seek, SeekFrom},
-    path::PathBuf,
-};
+use std::{collections::BTreeSet, io::Read, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
 use oci_spec::image::{Descriptor, ImageIndex};
@@ -14,6 +10,8 @@ use oci_spec::image::{Descriptor, ImageIndex};
 use crate::{
     Digest, Error, ErrorKind,
     blocking::blocking,
+    docker::{Made, part_error, read},
+    files::{Files, Part},
     manifest::{MAX_MANIFEST, json},
 };
 
@@ -24,24 +22,40 @@ const CONTAINERD_NAME: &str = "io.containerd.image.name";
 
 const CHUNK: usize = 1 << 20;
 
-/// A layout folder and the image in it that is meant.
+/// A layout and the image in it that is meant.
 #[derive(Debug, Clone)]
 pub(crate) struct OciLayout {
-    dir: PathBuf,
+    files: Arc<Files>,
     tag: Option<String>,
+    /// Of an archive of `docker save`.
+    made: Option<Arc<Made>>,
 }
 
 impl OciLayout {
-    pub(crate) fn new(dir: PathBuf, tag: Option<String>) -> Self {
-        Self { dir, tag }
+    /// Opens what is at `path`, whatever of the three it is.
+    pub(crate) async fn open(path: PathBuf, tag: Option<String>) -> Result<Self, Error> {
+        blocking(move || {
+            let files = Files::open(path)?;
+            // Recent versions of `docker save` write both forms.
+            let docker = !files.has("oci-layout") && files.has("manifest.json");
+            let made = if docker { Some(Arc::new(Made::read(&files)?)) } else { None };
+            let this = Self { files: Arc::new(files), tag, made };
+            if !docker {
+                this.check_version()?;
+            }
+            Ok(this)
+        })
+        .await
     }
 
-    /// The manifests that the folder has under the tag: several, if it names one for each platform.
+    /// The manifests that the layout has under the tag: several, if it names one for each platform.
     pub(crate) async fn candidates(&self) -> Result<Vec<Descriptor>, Error> {
         let this = self.clone();
         blocking(move || {
-            this.check_version()?;
-            let bytes = this.read("index.json", MAX_MANIFEST)?;
+            if let Some(made) = &this.made {
+                return this.choose(&made.index);
+            }
+            let bytes = read(&this.files, "index.json", MAX_MANIFEST)?;
             let index: ImageIndex = json("index", &bytes, &Digest::of(&bytes))?;
             this.choose(index.manifests())
         })
@@ -58,7 +72,10 @@ impl OciLayout {
             }
             return Ok(all.to_vec());
         };
-        let fits = |name: &str| name == tag || name.rsplit_once(':').is_some_and(|(_, end)| end == tag);
+        let fits = |name: &str| {
+            // `3`, `alpine:3` and `docker.io/library/alpine:3` are the same to users.
+            name == tag || name.strip_suffix(tag.as_str()).is_some_and(|start| start.ends_with([':', '/']))
+        };
         let found: Vec<_> = all
             .iter()
             .filter(|item| name(item).is_some_and(fits) || item.digest().to_string() == *tag)
@@ -77,7 +94,10 @@ impl OciLayout {
         let this = self.clone();
         let digest = digest.clone();
         blocking(move || {
-            let bytes = this.read(&format!("blobs/sha256/{}", digest.hex()), MAX_MANIFEST)?;
+            if let Some(manifest) = this.made.as_ref().and_then(|made| made.manifests.get(&digest)) {
+                return Ok(manifest.clone());
+            }
+            let bytes = read(&this.files, &this.blob_name(&digest), MAX_MANIFEST)?;
             let found = Digest::of(&bytes);
             if found != digest {
                 return Err(this.error(
@@ -95,19 +115,24 @@ impl OciLayout {
         let this = self.clone();
         let digest = digest.clone();
         blocking(move || {
-            let (mut file, length) = this.open(&format!("blobs/sha256/{}", digest.hex()))?;
-            if length != size {
+            let name = this.blob_name(&digest);
+            let failed = |error| part_error(&this.files, &name, error);
+            let mut part = this.files.file(&name).map_err(failed)?;
+            if part.length != size {
                 return Err(this.error(
                     ErrorKind::Corrupt,
-                    &format!("blob {digest} has {length} bytes, its descriptor says {size}"),
+                    &format!("blob {digest} has {} bytes, its descriptor says {size}", part.length),
                 ));
             }
-            file.seek(SeekFrom::Start(offset)).map_err(|error| {
-                Error::storage(format!("read blob {digest} of {}", this.dir.display()), error)
-            })?;
-            Ok(LayoutBlob { file, digest })
+            part.seek(offset).map_err(failed)?;
+            Ok(LayoutBlob { part, digest })
         })
         .await
+    }
+
+    fn blob_name(&self, digest: &Digest) -> String {
+        let made = self.made.as_ref().and_then(|made| made.names.get(digest));
+        made.cloned().unwrap_or_else(|| format!("blobs/sha256/{}", digest.hex()))
     }
 
     fn check_version(&self) -> Result<(), Error> {
@@ -116,7 +141,7 @@ impl OciLayout {
         struct Marker {
             image_layout_version: String,
         }
-        let bytes = self.read("oci-layout", 64 * 1024)?;
+        let bytes = read(&self.files, "oci-layout", 64 * 1024)?;
         let marker: Marker = json("oci-layout", &bytes, &Digest::of(&bytes))?;
         if marker.image_layout_version.starts_with("1.") {
             return Ok(());
@@ -124,43 +149,14 @@ impl OciLayout {
         Err(self.error(ErrorKind::Unsupported, &format!("layout version {}", marker.image_layout_version)))
     }
 
-    fn read(&self, name: &str, limit: u64) -> Result<Vec<u8>, Error> {
-        let (file, length) = self.open(name)?;
-        if length > limit {
-            return Err(self.error(ErrorKind::TooLarge, &format!("{name} has {length} bytes")));
-        }
-        let mut bytes = Vec::new();
-        file.take(limit)
-            .read_to_end(&mut bytes)
-            .map_err(|error| Error::storage(format!("read {name} of {}", self.dir.display()), error))?;
-        Ok(bytes)
-    }
-
-    fn open(&self, name: &str) -> Result<(File, u64), Error> {
-        let path = self.dir.join(name);
-        let opened = File::open(&path).and_then(|file| Ok((file.metadata()?, file)));
-        match opened {
-            Ok((meta, file)) if meta.is_file() => Ok((file, meta.len())),
-            Ok(_) => Err(self.error(ErrorKind::Corrupt, &format!("{name} is no file"))),
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                let (kind, name) = match name.strip_prefix("blobs/sha256/") {
-                    Some(hex) => (ErrorKind::Corrupt, format!("blob sha256:{hex}")),
-                    None => (ErrorKind::NotFound, name.to_owned()),
-                };
-                Err(self.error(kind, &format!("it has no {name}")).because(error))
-            }
-            Err(error) => Err(Error::storage(format!("open {}", path.display()), error)),
-        }
-    }
-
     fn error(&self, kind: ErrorKind, what: &str) -> Error {
-        Error::new(kind, format!("read OCI layout {}: {what}", self.dir.display()))
+        Error::new(kind, format!("read image {}: {what}", self.files.path().display()))
     }
 }
 
 /// A blob being read.
 pub(crate) struct LayoutBlob {
-    file: File,
+    part: Part,
     digest: Digest,
 }
 
@@ -169,7 +165,7 @@ impl LayoutBlob {
     pub(crate) async fn next(mut self) -> Result<(Self, Bytes), Error> {
         blocking(move || {
             let mut piece = Vec::new();
-            (&mut self.file)
+            (&mut self.part)
                 .take(CHUNK as u64)
                 .read_to_end(&mut piece)
                 .map_err(|error| Error::storage(format!("read blob {}", self.digest), error))?;

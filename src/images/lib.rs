@@ -1,7 +1,7 @@
 //! OCI images: found, fetched, verified and kept. The runtime's pipeline calls [`ImageManager::pull`] and hands the
 //! layers of the [`Image`] it gets to `boxlite-disk`.
 //!
-//! `source` tells a registry reference from a local folder; `registry` and `layout` are the places that images come
+//! `source` tells a registry reference from what lies on this machine; `registry` and `layout` are the places that images come
 //! from; `store` keeps blobs by digest and remembers which reference meant which manifest. `fetch` goes from a source's
 //! index to the layers, and `manager` is the face that ties them together. Nothing is trusted: every blob's digest is
 //! computed while it arrives, every size is bounded, every request has its time-outs.
@@ -10,8 +10,10 @@
 
 mod blocking;
 mod digest;
+mod docker;
 mod error;
 mod fetch;
+mod files;
 mod flight;
 mod image;
 mod layout;

@@ -130,7 +130,7 @@ impl ImageManager {
                 let repository = self.inner.registries.repository(&reference).await?;
                 Ok(Origin::Registry(repository, reference))
             }
-            Source::Layout { dir, tag } => Ok(Origin::Layout(OciLayout::new(dir, tag))),
+            Source::Layout { path, tag } => Ok(Origin::Layout(OciLayout::open(path, tag).await?)),
         }
     }
 
@@ -262,7 +262,7 @@ impl From<IndexEntry> for ImageSummary {
 async fn is_there(source: &Source) -> Result<bool, Error> {
     let path = match source {
         Source::Registry(_) => return Ok(true),
-        Source::Layout { dir, .. } => dir.clone(),
+        Source::Layout { path, .. } => path.clone(),
     };
     blocking(move || Ok(Path::new(&path).exists())).await
 }

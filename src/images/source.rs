@@ -3,8 +3,9 @@
 //! | written | meant |
 //! |---|---|
 //! | `alpine`, `ghcr.io/o/n:tag`, `localhost:5000/n@sha256:…`, `docker://alpine` | an image in a registry |
-//! | `oci:FOLDER`, `oci:FOLDER:TAG` | an OCI image layout |
-//! | `/folder`, `./folder`, `../folder`, `~/folder` | the same, if the folder holds one |
+//! | `oci:PATH`, `oci:PATH:TAG` | an OCI image layout: a folder, or a tar file |
+//! | `oci-archive:PATH[:TAG]`, `docker-archive:PATH[:NAME:TAG]` | the same, and an archive of `docker save` |
+//! | `/path`, `./path`, `../path`, `~/path` | whichever of these is there |
 
 use std::{
     fmt,
@@ -20,10 +21,10 @@ use crate::{Error, ErrorKind};
 pub(crate) enum Source {
     /// A registry, docker.io where none is named.
     Registry(Reference),
-    /// An OCI image layout on this machine (OCI image-spec, image-layout.md).
+    /// An image layout or archive on this machine; which one shows when it is opened.
     Layout {
         /// Absolute.
-        dir: PathBuf,
+        path: PathBuf,
         tag: Option<String>,
     },
 }
@@ -31,7 +32,8 @@ pub(crate) enum Source {
 impl Source {
     pub(crate) fn parse(text: &str) -> Result<Self, Error> {
         let text = text.trim();
-        if let Some(rest) = text.strip_prefix("oci:") {
+        let local = ["oci:", "oci-archive:", "docker-archive:"];
+        if let Some(rest) = local.iter().find_map(|transport| text.strip_prefix(transport)) {
             return Self::layout(rest);
         }
         if text.starts_with(['/', '~']) || text.starts_with("./") || text.starts_with("../") || text == "." {
@@ -51,16 +53,26 @@ impl Source {
         Ok(Self::Registry(reference))
     }
 
-    /// `FOLDER[:TAG]`. A folder that exists wins over a tag, as its name may hold a colon.
+    /// `PATH[:TAG]`. What exists wins over a tag, as a path may hold colons; a tag may be a whole reference.
     fn layout(text: &str) -> Result<Self, Error> {
         let whole = absolute(text)?;
-        let split = text.rsplit_once(':').filter(|(dir, tag)| !dir.is_empty() && !tag.contains('/'));
-        match split {
-            Some((dir, tag)) if !whole.exists() => {
-                Ok(Self::Layout { dir: absolute(dir)?, tag: Some(tag.to_owned()) })
-            }
-            _ => Ok(Self::Layout { dir: whole, tag: None }),
+        if whole.exists() {
+            return Ok(Self::Layout { path: whole, tag: None });
         }
+        let mut last = None;
+        for (at, _) in text.rmatch_indices(':').filter(|(at, _)| *at > 0) {
+            let (path, tag) = (absolute(&text[..at])?, &text[at + 1..]);
+            if path.exists() {
+                return Ok(Self::Layout { path, tag: Some(tag.to_owned()) });
+            }
+            if !tag.contains('/') {
+                last = Some((path, tag.to_owned()));
+            }
+        }
+        Ok(match last {
+            Some((path, tag)) => Self::Layout { path, tag: Some(tag) },
+            None => Self::Layout { path: whole, tag: None },
+        })
     }
 }
 
@@ -69,8 +81,8 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Registry(reference) => f.write_str(&reference.whole()),
-            Self::Layout { dir, tag } => {
-                write!(f, "oci:{}", dir.display())?;
+            Self::Layout { path, tag } => {
+                write!(f, "oci:{}", path.display())?;
                 tag.as_ref().map_or(Ok(()), |tag| write!(f, ":{tag}"))
             }
         }
@@ -79,9 +91,9 @@ impl fmt::Display for Source {
 
 /// Makes a path absolute by its text alone, so that a folder that is gone keeps its name.
 fn absolute(text: &str) -> Result<PathBuf, Error> {
-    let failed = |error| Error::new(ErrorKind::Reference, format!("find folder {text:?}")).because(error);
+    let failed = |error| Error::new(ErrorKind::Reference, format!("find image {text:?}")).because(error);
     if text.is_empty() {
-        return Err(Error::new(ErrorKind::Reference, "parse image reference: no folder given"));
+        return Err(Error::new(ErrorKind::Reference, "parse image reference: no path given"));
     }
     let path = match text.strip_prefix('~') {
         Some(rest) if rest.is_empty() || rest.starts_with('/') => {

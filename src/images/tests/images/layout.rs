@@ -75,3 +75,57 @@ async fn damage_in_a_layout_is_found() {
         assert!(home.images.list().await.unwrap().is_empty());
     }
 }
+
+/// Has skopeo convert the layout to an archive.
+fn archive(layout: &Layout, kind: &str, name: &str) -> String {
+    let path = layout.path().join("archive.tar");
+    let _ = fs::remove_file(&path);
+    let mut skopeo = std::process::Command::new("skopeo");
+    skopeo.args(["copy", "--quiet"]).arg(layout.source()).arg(format!("{kind}:{}{name}", path.display()));
+    crate::registry::run(&mut skopeo, "skopeo");
+    path.display().to_string()
+}
+
+#[tokio::test]
+async fn archives_are_read_in_place() {
+    let tars = [layer(1, 3_000_000), layer(2, 5)];
+    let layout = Layout::with_layers(&tars);
+    let mut digests = Vec::new();
+    for (kind, name) in [("oci-archive", ":v1"), ("docker-archive", ":some/app:v1")] {
+        let path = archive(&layout, kind, name);
+        for source in
+            [format!("{kind}:{path}"), path.clone(), format!("{kind}:{path}{name}"), format!("oci:{path}:v1")]
+        {
+            let home = Home::new(vec![]);
+            let image = home.pull(&source).await.unwrap();
+            assert_whole(&image, &tars);
+            assert_eq!(image.config.user.as_deref(), Some("1000:1000"), "{source}");
+            digests.push(image.digest);
+        }
+        let error = Home::new(vec![]).pull(&format!("{kind}:{path}:v2")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+    }
+    digests.dedup();
+    assert_eq!(digests.len(), 2, "the manifest made for a docker archive is the same each time");
+}
+
+#[tokio::test]
+async fn broken_archives_are_told() {
+    let layout = Layout::with_layers(&[layer(1, 300_000)]);
+    for kind in ["oci-archive", "docker-archive"] {
+        let path = archive(&layout, kind, ":app:v1");
+        let bytes = fs::read(&path).unwrap();
+        for (bytes, kind) in [
+            (&bytes[..bytes.len() / 2], ErrorKind::Corrupt),
+            (&b"no tar at all"[..], ErrorKind::Corrupt),
+            (&[0x1f, 0x8b, 8, 0][..], ErrorKind::Unsupported),
+            (&[0; 1024][..], ErrorKind::NotFound),
+        ] {
+            fs::write(&path, bytes).unwrap();
+            let home = Home::new(vec![]);
+            let error = home.pull(&path).await.unwrap_err();
+            assert_eq!(error.kind(), kind, "{error}");
+            assert!(home.images.list().await.unwrap().is_empty());
+        }
+    }
+}

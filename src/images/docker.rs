@@ -1,0 +1,161 @@
+//! Archives of `docker save`: no manifest, so one is made, the same for the same image each time. Called by `layout`.
+//!
+//! `manifest.json` names a configuration and layers for each image (Docker Image Specification v1.2, "Combined Image
+//! JSON + Filesystem Changeset Format"). Layers are plain tars whose digest is their diff_id; other tools compress them.
+
+use std::{
+    collections::HashMap,
+    io::{self, Read},
+};
+
+use oci_spec::image::Descriptor;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    Digest, Error, ErrorKind,
+    files::{Files, clean},
+    image::config,
+    manifest::{MAX_CONFIG, MAX_MANIFEST},
+};
+
+/// What stands in for the parts of a layout that such an archive doesn't have.
+#[derive(Debug, Default)]
+pub(crate) struct Made {
+    /// One for each image and name.
+    pub(crate) index: Vec<Descriptor>,
+    pub(crate) manifests: HashMap<Digest, Vec<u8>>,
+    /// Where the blobs are.
+    pub(crate) names: HashMap<Digest, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Item {
+    config: String,
+    #[serde(default)]
+    repo_tags: Option<Vec<String>>,
+    layers: Vec<String>,
+}
+
+impl Made {
+    pub(crate) fn read(files: &Files) -> Result<Self, Error> {
+        let items: Vec<Item> = serde_json::from_slice(&read(files, "manifest.json", MAX_MANIFEST)?)
+            .map_err(|error| broken(files, "manifest.json").because(error))?;
+        let mut made = Self::default();
+        for item in items {
+            made.add(files, &item)?;
+        }
+        Ok(made)
+    }
+
+    fn add(&mut self, files: &Files, item: &Item) -> Result<(), Error> {
+        let bytes = read(files, &clean(&item.config), MAX_CONFIG)?;
+        let config_digest = Digest::of(&bytes);
+        let file = config(&bytes, &config_digest)?;
+        let platform = file.platform();
+        let diff_ids = file.into_parts().1;
+        if diff_ids.len() != item.layers.len() {
+            return Err(broken(files, "manifest.json"));
+        }
+        let mut layers = Vec::new();
+        for (name, diff_id) in item.layers.iter().zip(diff_ids) {
+            layers.push(self.layer(files, &clean(name), diff_id)?);
+        }
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": descriptor("application/vnd.oci.image.config.v1+json", &config_digest, bytes.len() as u64),
+            "layers": layers,
+        });
+        self.names.insert(config_digest, clean(&item.config));
+        let bytes = manifest.to_string().into_bytes();
+        let digest = Digest::of(&bytes);
+        let tags = item.repo_tags.clone().unwrap_or_default();
+        let tags = if tags.is_empty() { vec![None] } else { tags.into_iter().map(Some).collect() };
+        for tag in tags {
+            let mut entry =
+                descriptor("application/vnd.oci.image.manifest.v1+json", &digest, bytes.len() as u64);
+            entry["platform"] = json!({ "os": platform.os, "architecture": platform.architecture });
+            if let Some(variant) = &platform.variant {
+                entry["platform"]["variant"] = json!(variant);
+            }
+            if let Some(tag) = tag {
+                entry["annotations"] = json!({ "org.opencontainers.image.ref.name": tag });
+            }
+            let entry = serde_json::from_value(entry)
+                .map_err(|error| broken(files, "manifest.json").because(error))?;
+            self.index.push(entry);
+        }
+        self.manifests.insert(digest, bytes);
+        Ok(())
+    }
+
+    fn layer(&mut self, files: &Files, name: &str, diff_id: Digest) -> Result<Value, Error> {
+        let failed = |error| part_error(files, name, error);
+        let mut part = files.file(name).map_err(failed)?;
+        let mut start = Vec::new();
+        (&mut part).take(4).read_to_end(&mut start).map_err(failed)?;
+        let compressed = matches!(start[..], [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd]);
+        let digest = if compressed {
+            part.seek(0).map_err(failed)?;
+            let mut hasher = Sha256::new();
+            io::copy(&mut part, &mut HashWriter(&mut hasher)).map_err(failed)?;
+            Digest::finish(hasher)
+        } else {
+            diff_id
+        };
+        let media_type = "application/vnd.oci.image.layer.v1.tar";
+        let described = descriptor(media_type, &digest, part.length);
+        self.names.insert(digest, name.to_owned());
+        Ok(described)
+    }
+}
+
+struct HashWriter<'a>(&'a mut Sha256);
+
+impl io::Write for HashWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn descriptor(media_type: &str, digest: &Digest, size: u64) -> Value {
+    json!({ "mediaType": media_type, "digest": digest.as_str(), "size": size })
+}
+
+fn broken(files: &Files, name: &str) -> Error {
+    Error::corrupt(format!("read image {}: {name} makes no sense", files.path().display()))
+}
+
+/// Reads a small file whole.
+pub(crate) fn read(files: &Files, name: &str, limit: u64) -> Result<Vec<u8>, Error> {
+    let failed = |error| part_error(files, name, error);
+    let mut part = files.file(name).map_err(failed)?;
+    if part.length > limit {
+        let message = format!("read image {}: {name} has {} bytes", files.path().display(), part.length);
+        return Err(Error::new(ErrorKind::TooLarge, message));
+    }
+    let mut bytes = Vec::new();
+    part.read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}
+
+/// A part that is missing is the image's fault, anything else the host's.
+pub(crate) fn part_error(files: &Files, name: &str, error: io::Error) -> Error {
+    let path = files.path().display();
+    if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) {
+        let (kind, name) = match name.strip_prefix("blobs/sha256/") {
+            Some(hex) => (ErrorKind::Corrupt, format!("blob sha256:{hex}")),
+            None => (ErrorKind::NotFound, name.to_owned()),
+        };
+        return Error::new(kind, format!("read image {path}: it has no {name}")).because(error);
+    }
+    Error::storage(format!("read {name} of image {path}"), error)
+}
