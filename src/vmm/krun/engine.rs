@@ -25,6 +25,10 @@ use crate::{
 /// Interrupt lines 5 to 15 (`IRQ_BASE`, `IRQ_MAX` of krun-arch), less those of balloon, entropy, console and vsock.
 const DISKS_WITHOUT_SPLIT_IRQCHIP: usize = 11 - 4;
 
+/// Guest memory in whole huge pages. libkrun maps it below the heap of its thread, which glibc aligns to 64 MiB; an odd
+/// size would shift it, and KVM could map no huge page: a start takes 15 % longer.
+const HUGE_PAGE_MIB: u32 = 2;
+
 /// libkrun as a [`Vmm`].
 pub(crate) struct Krun;
 
@@ -42,7 +46,7 @@ impl Vmm for Krun {
 
 fn configure(spec: &InstanceSpec, console: &OwnedFd) -> Result<Context> {
     let context = Context::new()?;
-    context.set_vm_config(spec.cpus, spec.memory_mib)?;
+    context.set_vm_config(spec.cpus, spec.memory_mib.next_multiple_of(HUGE_PAGE_MIB))?;
     context.set_kernel(&spec.kernel, &spec.initramfs, &guest_cmdline())?;
     if spec.disks.len() > DISKS_WITHOUT_SPLIT_IRQCHIP {
         context.split_irqchip()?;

@@ -5,7 +5,7 @@ use std::os::fd::RawFd;
 use boxlite_spec::{DiskFormat, DiskSpec, InstanceSpec};
 use serde_json::json;
 
-use super::cmdline::guest_cmdline;
+use super::cmdline::{Clock, guest_cmdline};
 use crate::transport::SERIAL_NAME;
 
 /// How much translated code QEMU keeps under emulation, in MiB; its default of up to 1 GiB would count as the box's.
@@ -19,11 +19,11 @@ pub(super) struct Inherited {
     pub(super) console: RawFd,
 }
 
-/// The whole list, without the program. `kvm` says whether `/dev/kvm` works: QEMU itself would find out too late.
-pub(super) fn arguments(spec: &InstanceSpec, kvm: bool, inherited: &Inherited) -> Vec<String> {
+/// The whole list, without the program. `clock` says whether KVM works: QEMU itself would find out too late.
+pub(super) fn arguments(spec: &InstanceSpec, clock: Clock, inherited: &Inherited) -> Vec<String> {
     let mut list = machine(spec);
-    list.extend(accelerators(kvm));
-    list.extend(boot(spec));
+    list.extend(accelerators(clock));
+    list.extend(boot(spec, clock));
     list.extend(console(inherited));
     list.extend(spec.disks.iter().enumerate().flat_map(|(index, disk)| block_device(index, disk)));
     list.extend(portal(inherited));
@@ -56,21 +56,20 @@ fn machine(spec: &InstanceSpec) -> Vec<String> {
     ])
 }
 
-/// QEMU takes the first that it has and that starts.
-fn accelerators(kvm: bool) -> Vec<String> {
+fn accelerators(clock: Clock) -> Vec<String> {
     let emulation = format!("tcg,thread=multi,tb-size={TRANSLATION_MIB}");
-    let list = ["-accel", "kvm", "-accel", &emulation];
-    strings(if kvm { &list } else { &list[2..] })
+    let accelerator = if clock == Clock::Kvm { "kvm" } else { &emulation };
+    strings(&["-accel", accelerator])
 }
 
-fn boot(spec: &InstanceSpec) -> Vec<String> {
+fn boot(spec: &InstanceSpec, clock: Clock) -> Vec<String> {
     strings(&[
         "-kernel",
         &spec.kernel.to_string_lossy(),
         "-initrd",
         &spec.initramfs.to_string_lossy(),
         "-append",
-        &guest_cmdline(),
+        &guest_cmdline(clock),
         "-device",
         "virtio-rng-device",
         // Pages that the guest frees go back to the host.
@@ -137,7 +136,7 @@ mod tests {
     #[test]
     fn the_whole_list_is_reviewed_here() {
         let folder = tempfile::tempdir().unwrap();
-        let list = arguments(&spec(folder.path()), true, &Inherited { serial: 5, console: 6 });
+        let list = arguments(&spec(folder.path()), Clock::Unknown, &Inherited { serial: 5, console: 6 });
         let list = list.join("\n").replace(&folder.path().display().to_string(), "DIR");
         assert_eq!(
             list.lines().collect::<Vec<_>>(),
@@ -160,15 +159,13 @@ mod tests {
                 "-m",
                 "512M",
                 "-accel",
-                "kvm",
-                "-accel",
                 "tcg,thread=multi,tb-size=128",
                 "-kernel",
                 "DIR/vmlinux",
                 "-initrd",
                 "DIR/initramfs.cpio",
                 "-append",
-                &guest_cmdline(),
+                &guest_cmdline(Clock::Unknown),
                 "-device",
                 "virtio-rng-device",
                 "-device",
@@ -198,9 +195,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut spec = spec(folder.path());
         spec.disks[0].path = Path::new("/x,driver=nbd/\"quoted\"").into();
-        let list = arguments(&spec, false, &Inherited { serial: 5, console: 6 });
+        let list = arguments(&spec, Clock::Kvm, &Inherited { serial: 5, console: 6 });
         let node = list.iter().find(|argument| argument.starts_with('{')).unwrap();
-        assert!(!list.contains(&"kvm".to_owned()));
+        assert!(list.windows(2).any(|pair| pair == ["-accel", "kvm"]));
         let node: serde_json::Value = serde_json::from_str(node).unwrap();
         assert_eq!(node["file"]["filename"], "/x,driver=nbd/\"quoted\"");
     }

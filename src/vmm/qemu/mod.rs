@@ -7,6 +7,7 @@ mod cmdline;
 mod engine;
 mod probe;
 mod relay;
+mod tsc;
 mod version;
 
 pub(crate) use engine::Qemu;
