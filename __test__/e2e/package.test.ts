@@ -75,7 +75,7 @@ it('finds its parts in the package, with their modes', () => {
     'share/initramfs.cpio',
     'LICENSE',
     'share/KERNEL-LICENSE',
-    'share/KERNEL-SOURCE.md',
+    'share/KERNEL-SOURCE',
   ]) {
     expect(files).toContain(name)
   }

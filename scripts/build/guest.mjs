@@ -9,7 +9,7 @@ import { crateInputs, hashInputs, rustFacts } from './inputs.mjs'
 /** @type {import('./part.mjs').Part} */
 export const kernel = {
   name: 'kernel',
-  products: ['share/vmlinux'],
+  products: ['share/vmlinux', 'share/KERNEL-SOURCE', 'share/KERNEL-CONFIG'],
   async hash() {
     const compiler = await capture('gcc', ['-dumpfullversion'])
     return hashInputs(['guest/kernel'], [`gcc ${compiler.stdout.trim()}`])
@@ -19,7 +19,13 @@ export const kernel = {
     mkdirSync(work)
     await run('guest/kernel/build.sh', [work], { cwd: root })
     mkdirSync(join(out, 'share'))
-    copyFileSync(join(work, 'vmlinux'), join(out, 'share/vmlinux'))
+    for (const [from, to] of [
+      ['vmlinux', 'vmlinux'],
+      ['SOURCE', 'KERNEL-SOURCE'],
+      ['config', 'KERNEL-CONFIG'],
+    ]) {
+      copyFileSync(join(work, String(from)), join(out, 'share', String(to)))
+    }
   },
 }
 

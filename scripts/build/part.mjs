@@ -37,7 +37,7 @@ const KEPT = 4
  */
 export async function bring(part, into = parts) {
   const hash = await part.hash()
-  const entry = join(cacheFolder(), part.name, hash)
+  const entry = join(cacheFolder(), 'parts', part.name, hash)
   await step(part.name, async note => {
     const found = existsSync(entry)
     if (!found) {

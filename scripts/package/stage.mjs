@@ -2,6 +2,7 @@
 // slip in, and package.json can lose what only developers need. Called by pack.mjs.
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { initramfs, kernel } from '../build/guest.mjs'
 import { parts, platform, root } from '../paths.mjs'
 import { notices } from './notices.mjs'
 
@@ -18,12 +19,12 @@ export function stageMain(folder) {
 export async function stagePlatform(folder) {
   const source = join(root, 'npm', platform)
   begin(folder, readManifest(`npm/${platform}/package.json`))
-  for (const name of ['boxlite.node', 'share/vmlinux', 'share/initramfs.cpio'])
+  for (const name of ['boxlite.node', ...kernel.products, ...initramfs.products])
     copy(join(parts, name), join(folder, name))
   copy(join(parts, 'bin/boxlite-shim'), join(folder, 'bin/boxlite-shim'), 0o755)
   copy(join(root, 'LICENSE'), join(folder, 'LICENSE'))
   copy(join(source, 'README.md'), join(folder, 'README.md'))
-  for (const name of ['KERNEL-LICENSE', 'KERNEL-SOURCE.md']) copy(join(source, name), join(folder, 'share', name))
+  copy(join(source, 'KERNEL-LICENSE'), join(folder, 'share/KERNEL-LICENSE'))
   writeFileSync(join(folder, 'THIRD-PARTY-NOTICES'), await notices(['boxlite-addon', 'boxlite-shim', 'boxlite-guest']))
 }
 

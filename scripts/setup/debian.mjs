@@ -23,6 +23,8 @@ export const packages = {
     withProgram('bison', 'builds the kernel', 'bison'),
     withProgram('bc', 'builds the kernel', 'bc'),
     withFile('libelf-dev', 'builds the kernel', '/usr/include/libelf.h'),
+    withProgram('cpio', 'builds the kernel', 'cpio'),
+    withProgram('patch', 'builds the kernel', 'patch'),
     withProgram('xz-utils', 'unpacks the kernel source', 'xz'),
     withFile('ca-certificates', 'lets cargo and npm check who they talk to', '/etc/ssl/certs/ca-certificates.crt'),
   ],
@@ -35,7 +37,6 @@ export const packages = {
     withProgram('qemu-utils', 'checks overlays (qemu-img)', 'qemu-img'),
     withProgram('docker-registry', 'is the registry that images are pulled from', 'docker-registry'),
     withProgram('skopeo', 'pushes images to it', 'skopeo'),
-    withProgram('cpio', 'prepares the KVM lab', 'cpio'),
     withProgram('kmod', 'prepares the KVM lab', 'depmod'),
   ],
 }
