@@ -83,7 +83,8 @@ export class Box implements AsyncDisposable {
     const [args, options] = sorted(argsOrOptions, maybeOptions)
     checkCommand('box.exec', command, args)
     checkExec('box.exec', options)
-    return this.#collect(command, args, options, command)
+    // Awaited, here and below, so that the stack of an error shows who called.
+    return await this.#collect(command, args, options, command)
   }
 
   /**
@@ -134,7 +135,7 @@ export class Box implements AsyncDisposable {
     checkExec('box.sh', options)
     const command = shellLine(line, values)
     checkArgument('box.sh', 'line', command, text)
-    return this.#collect('/bin/sh', ['-c', command], options, command)
+    return await this.#collect('/bin/sh', ['-c', command], options, command)
   }
 
   #collect(command: string, args: readonly string[], options: ExecOptions, shown: string) {

@@ -198,6 +198,12 @@ export function errorFrom({ code, className, message, stage, hint, causes }: Fai
   return new Class(code as ErrorCode, message, details)
 }
 
+/** Gives an error that arose in the background the stack of whoever learns of it. For `throw`, after an `await`. */
+export function raised(error: unknown): unknown {
+  if (error instanceof BoxliteError) Error.captureStackTrace(error, raised)
+  return error
+}
+
 /** One error per cause, each the cause of the one before. They arose in Rust, so a JavaScript stack would mislead. */
 function chain(causes: string[]): Error | undefined {
   return causes.reduceRight<Error | undefined>((cause, text) => {

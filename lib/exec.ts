@@ -1,5 +1,5 @@
 // `box.exec`: runs a command and collects its output. Called by `box.ts` and `sh.ts`, reads an `Execution`'s events.
-import { ExecutionError } from './errors.js'
+import { ExecutionError, raised } from './errors.js'
 import type { Execution } from './execution.js'
 import type { ExecOptions } from './options.js'
 import type { ExitStatus } from './output.js'
@@ -46,7 +46,7 @@ export async function collect(
       }
     }
   } catch (error) {
-    throw withOutput(error, collected())
+    throw withOutput(raised(error), collected())
   }
   if (status === undefined) throw new ExecutionError('EXEC_FAILED', `command \`${command}\`: no exit status`)
   const { exitCode, signal, timedOut, oomKilled } = status

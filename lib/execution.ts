@@ -3,7 +3,7 @@
 import { pipeline, Readable, type Writable } from 'node:stream'
 import { type NativeExecution, settled } from './binding.js'
 import { checkArgument } from './check.js'
-import { ExecutionError } from './errors.js'
+import { ExecutionError, raised } from './errors.js'
 import { cells, type SpawnOptions } from './options.js'
 import { type ExecEvent, type ExitStatus, Output } from './output.js'
 import { signalNumber } from './signals.js'
@@ -107,7 +107,12 @@ export class Execution implements AsyncDisposable, AsyncIterable<ExecEvent> {
   async wait(): Promise<ExitStatus> {
     this.#told = true
     this.#output.release()
-    const status = await this.#output.ended
+    let status: ExitStatus
+    try {
+      status = await this.#output.ended
+    } catch (error) {
+      throw raised(error)
+    }
     await Promise.all([this.#output.stdout.handedOver(), this.#output.stderr.handedOver()])
     return status
   }

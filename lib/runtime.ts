@@ -34,6 +34,9 @@ export interface RuntimeMetrics {
   totalBytesTransferred: number
 }
 
+/** The runtime of `Runtime.default()`. */
+let shared: Runtime | undefined
+
 /**
  * A home with its boxes and images. One process at a time uses a home; within it, any number of runtimes and worker threads
  * share one. Several runtimes of one process on the same home end with the last `close`.
@@ -46,8 +49,6 @@ export interface RuntimeMetrics {
  * ```
  */
 export class Runtime implements AsyncDisposable {
-  static #default: Runtime | undefined
-
   /** The image cache of this home. */
   readonly images: Images
   #opening: Promise<NativeRuntime> | undefined
@@ -73,8 +74,8 @@ export class Runtime implements AsyncDisposable {
 
   /** The runtime of the default home with default options, shared by the whole program. It opens at its first use. */
   static default(): Runtime {
-    if (Runtime.#default === undefined || Runtime.#default.#closed) Runtime.#default = new Runtime(undefined)
-    return Runtime.#default
+    if (shared === undefined || shared.#closed) shared = new Runtime(undefined)
+    return shared
   }
 
   /**

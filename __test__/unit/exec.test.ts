@@ -106,6 +106,23 @@ test('a command that can not be started rejects', async () => {
   await expect(box.exec('x')).rejects.toMatchObject({ code: 'EXEC_CWD' })
 })
 
+test('the stack of an error shows who called', async () => {
+  const { box } = fakeBox(() => [], { code: 'EXEC_CWD', className: 'ExecutionError', message: 'm', causes: [] })
+  const caller = async () => {
+    await box.exec('x')
+  }
+  const shell = async () => {
+    await box.sh`x`
+  }
+  const waiter = async () => {
+    await box.spawn('x').wait()
+  }
+  for (const call of [caller, shell, waiter]) {
+    const error = await call().catch(error => error)
+    expect(error.stack).toMatch(new RegExp(`at (async )?${call.name} `))
+  }
+})
+
 test('sh runs a quoted line, with options or without', async () => {
   const { box, inputs } = fakeBox(() => [[exit()]])
   await box.sh`echo ${"it's"} ${['a b', 'c']} \${HOME} \`id\` \\n`

@@ -61,3 +61,19 @@ fn panicked(panic: &(dyn Any + Send)) -> BoxliteError {
     BoxliteError::new(ErrorCode::Internal, format!("panic: {}", text.unwrap_or("of unknown kind")))
         .hint("this is a bug in boxlite: please report it with the lines on standard error")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::catch_unwind;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_an_internal_error_with_its_text() {
+        let panic = catch_unwind(|| panic!("index {} of {}", 3, 2)).unwrap_err();
+        let error = panicked(&*panic);
+        assert_eq!(error.code(), ErrorCode::Internal);
+        assert_eq!(error.to_string(), "panic: index 3 of 2");
+        assert!(error.hint_text().is_some());
+    }
+}
