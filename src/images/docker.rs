@@ -1,7 +1,7 @@
 //! Archives of `docker save`: no manifest, so one is made, the same for the same image each time. Called by `layout`.
 //!
 //! `manifest.json` names a configuration and layers for each image (Docker Image Specification v1.2, "Combined Image
-//! JSON + Filesystem Changeset Format"). Layers are plain tars whose digest is their diff_id; other tools compress them.
+//! JSON + Filesystem Changeset Format"). Layers are plain tars whose digest is their `diff_id`; other tools compress them.
 
 use std::{
     collections::HashMap,

@@ -20,6 +20,9 @@ use crate::{
 /// Error bodies are for people.
 const MAX_ERROR: u64 = 64 * 1024;
 
+/// For docker's credential helpers.
+const HELPER: Duration = Duration::from_secs(30);
+
 /// The registries that were talked to, with their connections and tokens.
 #[derive(Debug)]
 pub(crate) struct Registries {
@@ -253,7 +256,7 @@ async fn users_own(host: &str) -> Result<Option<Credentials>, Error> {
     use docker_credential::DockerCredential;
     // docker keeps its hub's credentials under this name.
     let key = if host == "docker.io" { "https://index.docker.io/v1/" } else { host }.to_owned();
-    blocking(move || {
+    let look = blocking(move || {
         let found = docker_credential::get_credential(&key)
             .or_else(|_| docker_credential::get_podman_credential(&key));
         Ok(match found {
@@ -266,6 +269,10 @@ async fn users_own(host: &str) -> Result<Option<Credentials>, Error> {
                 None
             }
         })
+    });
+    // A helper program may ask its user, who may be away.
+    tokio::time::timeout(HELPER, look).await.unwrap_or_else(|_| {
+        let message = format!("log in to {host}: docker's credential helper does not answer");
+        Err(Error::new(ErrorKind::Unauthorized, message))
     })
-    .await
 }
