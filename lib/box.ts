@@ -38,7 +38,7 @@ export class Box implements AsyncDisposable {
   #native: NativeBox
 
   static {
-    makeBox = native => new Box(native)
+    makeBox = native => new this(native)
   }
 
   private constructor(native: NativeBox) {

@@ -42,7 +42,7 @@ export class Execution implements AsyncDisposable, AsyncIterable<ExecEvent> {
   #told = false
 
   static {
-    makeExecution = (start, options) => new Execution(start, options)
+    makeExecution = (start, options) => new this(start, options)
   }
 
   private constructor(start: () => Promise<NativeExecution>, options: SpawnOptions) {

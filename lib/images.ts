@@ -23,7 +23,7 @@ export class Images {
   #native: () => Promise<NativeRuntime>
 
   static {
-    makeImages = native => new Images(native)
+    makeImages = native => new this(native)
   }
 
   private constructor(native: () => Promise<NativeRuntime>) {

@@ -42,7 +42,7 @@ test('require: the same names and the same classes as import', () => {
     `const api = require('@boxlite/node')
      import('@boxlite/node').then(esm => {
        const names = Object.keys(api)
-       console.log(names.length > 10 && names.every(name => esm[name] === api[name]))
+       console.log(names.length > 10 && names.every(name => api[name].name === name) && names.every(name => esm[name] === api[name]))
      })`,
   )
   expect([stdout, stderr]).toEqual(['true\n', ''])
