@@ -34,6 +34,8 @@ export interface RuntimeMetrics {
   totalBytesTransferred: number
 }
 
+let makeRuntime: (options: RuntimeOptions | undefined) => Runtime
+
 /** The runtime of `Runtime.default()`. */
 let shared: Runtime | undefined
 
@@ -55,6 +57,10 @@ export class Runtime implements AsyncDisposable {
   #options: RuntimeOptions | undefined
   #closed = false
 
+  static {
+    makeRuntime = options => new this(options)
+  }
+
   private constructor(options: RuntimeOptions | undefined) {
     this.#options = options
     this.images = makeImages(() => this.#native())
@@ -67,14 +73,14 @@ export class Runtime implements AsyncDisposable {
    * `PART_MISSING` if the native part of this package is missing, saying how to get it.
    */
   static async open(options?: RuntimeOptions): Promise<Runtime> {
-    const runtime = new Runtime(options)
+    const runtime = makeRuntime(options)
     await runtime.#native()
     return runtime
   }
 
   /** The runtime of the default home with default options, shared by the whole program. It opens at its first use. */
   static default(): Runtime {
-    if (shared === undefined || shared.#closed) shared = new Runtime(undefined)
+    if (shared === undefined || shared.#closed) shared = makeRuntime(undefined)
     return shared
   }
 
