@@ -1,18 +1,15 @@
-// Where libkrun can be run: here if /dev/kvm can really be opened, else in the KVM lab, an emulated host that has one.
+// Where libkrun can be run: here if hardware virtualisation can really be used, else in the KVM lab, an emulated host that has one.
 // Called by test-krun.mjs and by the bench.
-import { accessSync, constants } from 'node:fs'
 import { join } from 'node:path'
-import { passThrough } from './command.mjs'
-import { root } from './paths.mjs'
+import { capture, passThrough } from './command.mjs'
+import { parts, root } from './paths.mjs'
 
-/** Whether this process may use hardware virtualisation. */
-export function hasKvm() {
-  try {
-    accessSync('/dev/kvm', constants.R_OK | constants.W_OK)
-    return true
-  } catch {
-    return false
-  }
+/** Whether libkrun can run a box here: the shim's own answer, since a /dev/kvm that is there may still be of no use. */
+export async function krunWorks() {
+  const { stdout } = await capture(join(parts, 'bin/boxlite-shim'), ['probe', '--all'])
+  /** @type {{ engines: { kind: string, usable: boolean }[] }} */
+  const { engines } = JSON.parse(stdout)
+  return engines.some(engine => engine.kind === 'krun' && engine.usable)
 }
 
 /**

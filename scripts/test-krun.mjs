@@ -2,7 +2,7 @@
 import { build } from './build.mjs'
 import { passThrough } from './command.mjs'
 import { runScript } from './failure.mjs'
-import { hasKvm, runInLab } from './lab.mjs'
+import { krunWorks, runInLab } from './lab.mjs'
 import { root } from './paths.mjs'
 import { say } from './progress.mjs'
 import { setup } from './setup.mjs'
@@ -11,7 +11,7 @@ runScript(import.meta, async () => {
   await setup({ test: true })
   await build()
   const args = ['--test-reporter=tap', '__test__/krun/main-job.mjs']
-  if (hasKvm()) return passThrough(process.execPath, args, { cwd: root })
-  say('no /dev/kvm here: starting the KVM lab')
+  if (await krunWorks()) return passThrough(process.execPath, args, { cwd: root })
+  say('libkrun can not run here: starting the KVM lab')
   return runInLab(args, ['--timeout', '900'])
 })

@@ -1,16 +1,18 @@
 // What a user can get wrong on this machine: each with its typed error, its hint, and nothing left behind.
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { accessSync, constants, readdirSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { Runtime } from '../../index.mjs'
+import { krunWorks } from '../../scripts/lab.mjs'
 import { failure } from '../support/failures.js'
 import { useHomes } from '../support/homes.js'
 import { layout } from '../support/images.js'
 import { machinesOf } from '../support/leaks.js'
 
 const homes = useHomes()
+const krun = await krunWorks()
 let image: string
 beforeAll(async () => {
   image = await layout(homes)
@@ -87,8 +89,8 @@ describe('this machine', () => {
     expect(error.hint).toContain('qemu-system-x86')
   })
 
-  it(hasKvm() ? 'has KVM, and auto takes it' : 'has no KVM', async () => {
-    if (hasKvm()) return void expect((await Runtime.doctor()).engine).toBe('krun')
+  it(krun ? 'has KVM, and auto takes it' : 'has no KVM', async () => {
+    if (krun) return void expect((await Runtime.doctor()).engine).toBe('krun')
     const error = await refusedStart(await homes.open({ engine: 'krun' }), 'ENGINE_UNSUPPORTED')
     expect(error.message).toMatch(/\/dev\/kvm/)
     expect(error.hint).toBeTruthy()
@@ -97,7 +99,7 @@ describe('this machine', () => {
   it('is told by the doctor, with a remedy for each thing missing', async () => {
     setVariable('PATH', homes.folder())
     const report = await Runtime.doctor({ home: homes.folder() })
-    expect(report.ok).toBe(hasKvm())
+    expect(report.ok).toBe(krun)
     const bad = report.checks.filter(check => !check.ok)
     expect(bad.map(check => check.code)).toContain('qemu_missing')
     for (const check of bad) expect(check.remedy, check.code).toBeTruthy()
@@ -105,11 +107,14 @@ describe('this machine', () => {
 })
 
 describe.skipIf(process.getuid?.() !== 0)('a full disk (needs root to mount a small one)', () => {
-  it('is told, and nothing is left behind', async () => {
+  it.each([
+    ['by a blob', randomBytes(12 << 20)],
+    ['by the root disk of a well-packed image', Buffer.alloc(12 << 20, 'packs well')],
+  ])('%s is told, and nothing is left behind', async (_, content) => {
     const home = homes.folder()
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'small', home])
     try {
-      const big = await layout(homes, [[{ path: 'big', content: randomBytes(12 << 20) }]])
+      const big = await layout(homes, [[{ path: 'big', content }]])
       const runtime = await Runtime.open({ home, engine: 'qemu' })
       const box = await runtime.create({ image: big })
       const error = await failure(box.start(), 'STORAGE_FULL')
@@ -124,12 +129,3 @@ describe.skipIf(process.getuid?.() !== 0)('a full disk (needs root to mount a sm
     }
   })
 })
-
-function hasKvm(): boolean {
-  try {
-    accessSync('/dev/kvm', constants.R_OK | constants.W_OK)
-    return true
-  } catch {
-    return false
-  }
-}

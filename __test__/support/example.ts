@@ -1,5 +1,5 @@
 // Runs a TypeScript program as a user would after compiling it: types stripped, `await using` lowered, in a Node of its own.
-import { transform } from 'esbuild'
+import { stop, transform } from 'esbuild'
 import { type CommandResult, capture } from '../../scripts/command.mjs'
 
 export interface Surroundings {
@@ -11,5 +11,6 @@ export interface Surroundings {
 /** Runs `source` with `args`; the program sees them from `process.argv[2]` on. */
 export async function runExample(source: string, args: string[], { cwd, env }: Surroundings): Promise<CommandResult> {
   const { code } = await transform(source, { loader: 'ts', format: 'esm', target: 'node20' })
+  await stop()
   return capture(process.execPath, ['--input-type=module', '-', ...args], { cwd, env, input: code, timeoutMs: 120_000 })
 }

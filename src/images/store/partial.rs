@@ -153,6 +153,10 @@ impl Partial {
     }
 
     fn failed(&self, error: io::Error) -> Error {
+        // What could be resumed later must not keep a full disk full.
+        if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+            let _ = fs::remove_file(&self.path);
+        }
         Error::storage(format!("store blob {}", self.digest), error)
     }
 }
