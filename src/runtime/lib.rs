@@ -9,6 +9,8 @@ mod box_manager;
 mod code;
 mod container_spec;
 mod doctor;
+#[cfg(test)]
+mod duplex;
 mod engine;
 mod error;
 mod exit_status;

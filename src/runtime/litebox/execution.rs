@@ -39,6 +39,16 @@ pub enum ExecEvent {
     Exit(ExitStatus),
 }
 
+impl ExecEvent {
+    /// Bytes of output in it.
+    fn len(&self) -> usize {
+        match self {
+            Self::Stdout(data) | Self::Stderr(data) => data.len(),
+            Self::Exit(_) => 0,
+        }
+    }
+}
+
 /// One process in a box. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Execution {
@@ -62,7 +72,7 @@ struct Inner {
 struct Output {
     stream: Option<OutputStream>,
     /// Met after events that were given first; the next call tells it.
-    failure: Option<Status>,
+    failure: Option<BoxliteError>,
     stdout: u64,
     stderr: u64,
 }
@@ -75,7 +85,7 @@ enum Input {
 }
 
 impl Execution {
-    pub(super) fn new(
+    pub(crate) fn new(
         id: String,
         pid: u32,
         output: OutputStream,
@@ -113,51 +123,35 @@ impl Execution {
     /// What came, in order, up to about `max` bytes of it; waits for the first. `None` after the exit was given.
     pub async fn recv(&self, max: usize) -> BoxliteResult<Option<Vec<ExecEvent>>> {
         let mut output = self.inner.output.lock().await;
-        let output = &mut *output;
+        if let Some(failure) = output.failure.take() {
+            return Err(failure);
+        }
         let mut events = Vec::new();
         let mut size = 0;
-        let mut rejoins = 0;
-        loop {
-            let Some(stream) = &mut output.stream else {
-                return Ok((!events.is_empty()).then_some(events));
-            };
-            // The first message is waited for; the rest is what has already come.
-            let message = if let Some(status) = output.failure.take() {
-                Err(status)
-            } else if events.is_empty() {
-                stream.message().await
+        while size < max && output.stream.is_some() {
+            // The first event is waited for; the rest is what has already come.
+            let next = if events.is_empty() {
+                self.inner.next(&mut output).await
             } else {
-                match stream.message().now_or_never() {
-                    Some(message) => message,
-                    None => return Ok(Some(events)),
+                match self.inner.next(&mut output).now_or_never() {
+                    Some(next) => next,
+                    None => break,
                 }
             };
-            match message {
-                Ok(Some(message)) => {
-                    let event = self.inner.accept(output, message)?;
-                    match &event {
-                        ExecEvent::Stdout(data) | ExecEvent::Stderr(data) => size += data.len(),
-                        ExecEvent::Exit(_) => output.stream = None,
-                    }
+            match next {
+                Ok(event) => {
+                    size += event.len();
                     events.push(event);
-                    rejoins = 0;
-                    if size >= max {
-                        return Ok(Some(events));
-                    }
                 }
-                Ok(None) if !events.is_empty() => return Ok(Some(events)),
-                Err(status) if !events.is_empty() => {
-                    output.failure = Some(status);
-                    return Ok(Some(events));
+                Err(failure) if events.is_empty() => return Err(failure),
+                // What came before it is given first.
+                Err(failure) => {
+                    output.failure = Some(failure);
+                    break;
                 }
-                Ok(None) => return Err(self.inner.broken("its output ended without an exit")),
-                Err(status) if is_lost(&status) && rejoins < REJOINS => {
-                    rejoins += 1;
-                    self.inner.rejoin(output, &status).await?;
-                }
-                Err(status) => return Err(self.inner.lost(output, &status).await),
             }
         }
+        Ok((!events.is_empty()).then_some(events))
     }
 
     /// Feeds stdin; resolves when there is room for it. What a process does not read any more is dropped, as a pipe
@@ -238,6 +232,26 @@ impl Execution {
 }
 
 impl Inner {
+    /// The next event. Cancel-safe: a message that was taken from the stream is accounted for before the next await.
+    async fn next(&self, output: &mut Output) -> BoxliteResult<ExecEvent> {
+        for _ in 0..=REJOINS {
+            let Some(stream) = &mut output.stream else { return Err(self.broken("an event after its end")) };
+            match stream.message().await {
+                Ok(Some(message)) => {
+                    let event = self.accept(output, message)?;
+                    if let ExecEvent::Exit(_) = event {
+                        output.stream = None;
+                    }
+                    return Ok(event);
+                }
+                Ok(None) => return Err(self.broken("its output ended without an exit")),
+                Err(status) if is_lost(&status) => self.rejoin(output, &status).await?,
+                Err(status) => return Err(self.lost(output, &status).await),
+            }
+        }
+        Err(self.lost(output, &Status::unavailable("joined again and lost again")).await)
+    }
+
     /// Checks a message against what came before it: a guest may lie.
     fn accept(&self, output: &mut Output, message: ExecOutput) -> BoxliteResult<ExecEvent> {
         let Some(event) = message.event else { return Err(self.broken("an event without content")) };

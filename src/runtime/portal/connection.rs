@@ -1,10 +1,13 @@
 //! `Connection`: one HTTP/2 channel to the guest over the portal socket, made at the first use and again when it broke.
 
-use std::{path::PathBuf, time::Duration};
+use std::{io, path::PathBuf, time::Duration};
 
 use boxlite_proto::limits;
 use hyper_util::rt::TokioIo;
-use tokio::net::UnixStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::UnixStream,
+};
 use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
 
@@ -24,6 +27,18 @@ pub(crate) struct Connection {
 impl Connection {
     /// A channel to the guest behind the socket at `portal`. Nothing is sent before the first call.
     pub(crate) fn lazy(portal: PathBuf) -> BoxliteResult<Self> {
+        Self::over(move || {
+            let portal = portal.clone();
+            async move { UnixStream::connect(portal).await }
+        })
+    }
+
+    /// A channel over whatever `connect` gives.
+    pub(crate) fn over<F, IO>(mut connect: impl FnMut() -> F + Send + 'static) -> BoxliteResult<Self>
+    where
+        F: Future<Output = io::Result<IO>> + Send + 'static,
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         // The authority is never resolved; HTTP/2 wants one.
         let endpoint = Endpoint::from_shared("http://guest")
             .map_err(|error| BoxliteError::new(ErrorCode::Internal, "name the guest").caused_by(error))?
@@ -32,8 +47,8 @@ impl Connection {
             .http2_keep_alive_interval(KEEP_ALIVE)
             .keep_alive_timeout(KEEP_ALIVE_TIMEOUT);
         let connector = service_fn(move |_| {
-            let portal = portal.clone();
-            async move { UnixStream::connect(portal).await.map(TokioIo::new) }
+            let connecting = connect();
+            async move { connecting.await.map(TokioIo::new) }
         });
         Ok(Self { channel: endpoint.connect_with_connector_lazy(connector) })
     }
@@ -41,12 +56,5 @@ impl Connection {
     /// The channel, for a generated client.
     pub(crate) fn channel(&self) -> Channel {
         self.channel.clone()
-    }
-}
-
-impl From<Channel> for Connection {
-    /// Any other way to a guest: tests join both ends in memory.
-    fn from(channel: Channel) -> Self {
-        Self { channel }
     }
 }

@@ -1,0 +1,151 @@
+//! A guest that lies: every lie ends in a clear error, never in wrong data, a hang or a panic.
+
+use std::sync::{Arc, Mutex};
+
+use boxlite_proto::v1::{
+    AttachRequest, Chunk, ExecOutput, ExecRequest, ExecResponse, ExecStdin, ExitStatus as ExitMessage,
+    KillRequest, KillResponse, ResizeTtyRequest, ResizeTtyResponse, SendInputAck, StartError, WaitRequest,
+    WaitResponse,
+    exec_output::Event,
+    execution_server::{Execution as Service, ExecutionServer},
+};
+use bytes::Bytes;
+use tokio_stream::Iter;
+use tonic::{Request, Response, Status, Streaming, transport::Server};
+
+use super::{machine, spawn};
+use crate::{BoxliteError, ErrorCode, ExecEvent, ExecOptions, litebox::Machine};
+
+type Script = Vec<Result<ExecOutput, Status>>;
+
+/// Says to `Attach` what its script says, once.
+struct Liar {
+    script: Mutex<Option<Script>>,
+    start: ExecResponse,
+}
+
+#[tonic::async_trait]
+impl Service for Liar {
+    type AttachStream = Iter<std::vec::IntoIter<Result<ExecOutput, Status>>>;
+
+    async fn exec(&self, _: Request<ExecRequest>) -> Result<Response<ExecResponse>, Status> {
+        Ok(Response::new(self.start.clone()))
+    }
+
+    async fn attach(&self, _: Request<AttachRequest>) -> Result<Response<Self::AttachStream>, Status> {
+        let script = self.script.lock().unwrap().take().ok_or_else(|| Status::not_found("said all"))?;
+        Ok(Response::new(tokio_stream::iter(script)))
+    }
+
+    async fn send_input(&self, _: Request<Streaming<ExecStdin>>) -> Result<Response<SendInputAck>, Status> {
+        Err(Status::internal("no input"))
+    }
+
+    async fn wait(&self, _: Request<WaitRequest>) -> Result<Response<WaitResponse>, Status> {
+        Ok(Response::new(WaitResponse { exit: None }))
+    }
+
+    async fn kill(&self, _: Request<KillRequest>) -> Result<Response<KillResponse>, Status> {
+        Err(Status::internal("\u{1b}[2Jboo".repeat(400)))
+    }
+
+    async fn resize_tty(&self, _: Request<ResizeTtyRequest>) -> Result<Response<ResizeTtyResponse>, Status> {
+        Err(Status::unimplemented("no"))
+    }
+}
+
+fn guest(script: Script, start: ExecResponse) -> Arc<Machine> {
+    let (host, guest) = tokio::io::duplex(64 * 1024);
+    let liar = Liar { script: Mutex::new(Some(script)), start };
+    let server = Server::builder().add_service(ExecutionServer::new(liar));
+    tokio::spawn(server.serve_with_incoming(tokio_stream::once(Ok::<_, std::io::Error>(guest))));
+    machine(host)
+}
+
+fn stdout(offset: u64, data: &'static [u8]) -> Result<ExecOutput, Status> {
+    Ok(ExecOutput { event: Some(Event::Stdout(Chunk { offset, data: Bytes::from_static(data) })) })
+}
+
+/// Pulls until something goes wrong; answers that, and the bytes before.
+async fn fails(script: Script) -> (BoxliteError, Vec<u8>) {
+    let machine = guest(script, ExecResponse { pid: 1, start_error: None });
+    let execution = spawn(&machine, ExecOptions::new("x", [] as [&str; 0])).await.unwrap();
+    let mut bytes = vec![];
+    loop {
+        match execution.recv(1 << 20).await {
+            Ok(Some(events)) => {
+                for event in events {
+                    if let ExecEvent::Stdout(data) = event {
+                        bytes.extend_from_slice(&data);
+                    }
+                }
+            }
+            Ok(None) => panic!("a quiet end"),
+            Err(error) => return (error, bytes),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_offset_that_jumps_is_refused() {
+    let (error, bytes) = fails(vec![stdout(0, b"ab"), stdout(3, b"d")]).await;
+    assert_eq!(error.code(), ErrorCode::Rpc);
+    assert!(error.to_string().contains("offset 3 where 2 was due"), "{error}");
+    assert_eq!(bytes, b"ab");
+}
+
+#[tokio::test]
+async fn an_offset_that_repeats_is_refused() {
+    let (error, _) = fails(vec![stdout(0, b"ab"), stdout(0, b"ab")]).await;
+    assert_eq!(error.code(), ErrorCode::Rpc);
+}
+
+#[tokio::test]
+async fn an_end_without_an_exit_is_no_quiet_end() {
+    let (error, bytes) = fails(vec![stdout(0, b"ab")]).await;
+    assert!(error.to_string().contains("without an exit"), "{error}");
+    assert_eq!(bytes, b"ab");
+}
+
+#[tokio::test]
+async fn an_event_without_content_is_refused() {
+    let (error, _) = fails(vec![Ok(ExecOutput { event: None })]).await;
+    assert_eq!(error.code(), ErrorCode::Rpc);
+    let (error, _) = fails(vec![stdout(0, b"")]).await;
+    assert_eq!(error.code(), ErrorCode::Rpc);
+}
+
+#[tokio::test]
+async fn a_message_beyond_the_limit_is_refused() {
+    static HUGE: [u8; 2 << 20] = [0; 2 << 20];
+    let (error, bytes) = fails(vec![stdout(0, &HUGE)]).await;
+    assert_eq!(error.code(), ErrorCode::Rpc);
+    assert!(bytes.is_empty());
+}
+
+#[tokio::test]
+async fn nothing_is_read_after_the_exit() {
+    let exit = ExecOutput { event: Some(Event::Exit(ExitMessage { code: 5, ..Default::default() })) };
+    let machine = guest(vec![Ok(exit), stdout(0, b"late")], ExecResponse { pid: 1, start_error: None });
+    let execution = spawn(&machine, ExecOptions::new("x", [] as [&str; 0])).await.unwrap();
+    let events = execution.recv(1 << 20).await.unwrap().unwrap();
+    assert!(matches!(events.as_slice(), [ExecEvent::Exit(exit)] if exit.code == Some(5)), "{events:?}");
+    assert_eq!(execution.recv(1 << 20).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_guest_s_text_is_cut_and_cleaned() {
+    let machine = guest(vec![], ExecResponse { pid: 1, start_error: None });
+    let execution = spawn(&machine, ExecOptions::new("x", [] as [&str; 0])).await.unwrap();
+    let text = execution.kill(9).await.unwrap_err().to_string();
+    assert!(text.len() < 1100 && !text.contains('\u{1b}'), "{text:?}");
+    assert_eq!(execution.wait().await.unwrap_err().code(), ErrorCode::Rpc);
+}
+
+#[tokio::test]
+async fn an_unknown_start_error_is_still_an_error() {
+    let start_error = Some(StartError { kind: 99, message: "made up".into() });
+    let machine = guest(vec![], ExecResponse { pid: 0, start_error });
+    let error = spawn(&machine, ExecOptions::new("x", [] as [&str; 0])).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::ExecFailed);
+}

@@ -1,0 +1,57 @@
+//! Rung 1 of the tests: the real portal and `Execution`, joined to a guest by `tokio::io::duplex`, with no machine
+//! between. `real` joins the agent's own services, with processes of this machine; `hostile` joins a guest that lies.
+
+mod hostile;
+mod real;
+
+use std::{future::ready, path::Path, sync::Arc};
+
+use boxlite_spec::{InstanceSpec, SPEC_VERSION, TransportSpec, VmmKind};
+use tokio::io::DuplexStream;
+
+use crate::{
+    BoxliteResult, ExecOptions, Execution, Timings,
+    engine::Engine,
+    litebox::Machine,
+    metrics::RuntimeMetrics,
+    portal::{Connection, GuestSession},
+    shim::ShimController,
+};
+
+/// A machine whose guest answers on `io`. Its shim is a real process that lives while its standard input is open.
+fn machine(io: DuplexStream) -> Arc<Machine> {
+    let mut io = Some(io);
+    let connection = Connection::over(move || {
+        ready(io.take().ok_or_else(|| std::io::Error::other("the one connection is used up")))
+    });
+    let nowhere = || "/nowhere".into();
+    let spec = InstanceSpec {
+        version: SPEC_VERSION,
+        box_id: "test".into(),
+        engine: VmmKind::Qemu,
+        cpus: 1,
+        memory_mib: 128,
+        kernel: nowhere(),
+        initramfs: nowhere(),
+        disks: vec![],
+        transport: TransportSpec { portal: nowhere(), ready: nowhere() },
+        console: nowhere(),
+        lock: nowhere(),
+        attached: true,
+        qemu: None,
+    };
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let shim = ShimController::spawn(Path::new("/bin/cat"), &spec, log.path()).unwrap();
+    let engine = Engine { kind: VmmKind::Qemu, accelerated: false };
+    let session = GuestSession::new(connection.unwrap());
+    Arc::new(Machine { shim, session, engine, timings: Timings::default() })
+}
+
+/// What `LiteBox::spawn` does once there is a machine.
+async fn spawn(machine: &Arc<Machine>, options: ExecOptions) -> BoxliteResult<Execution> {
+    let interface = machine.session.execution();
+    let id = crate::id::random()?;
+    let (pid, output) = interface.exec(&id, &options).await?;
+    let metrics = Arc::new(RuntimeMetrics::default());
+    Ok(Execution::new(id, pid, output, interface, Arc::clone(machine), metrics, options.stdin))
+}

@@ -1,0 +1,131 @@
+//! The agent's own services at the other end, with a real zygote that executes on this machine.
+
+use std::{sync::Arc, time::Duration};
+
+use boxlite_guest::{
+    services::{AgentStart, Server, Services},
+    zygote::{self, Zygote},
+};
+use bytes::Bytes;
+use tokio::sync::watch;
+
+use super::{machine, spawn};
+use crate::{ErrorCode, ExecEvent, ExecOptions, Execution, ExitStatus, litebox::Machine};
+
+async fn guest() -> Arc<Machine> {
+    let zygote = Zygote::new(zygote::launch().unwrap()).unwrap();
+    zygote.uncontained().await.unwrap();
+    let (end, ended) = watch::channel(false);
+    let server = Server::new(Services::uncontained(&zygote, AgentStart::now(), end), ended);
+    let (host, guest) = tokio::io::duplex(64 * 1024);
+    tokio::spawn(async move { server.serve(guest).await });
+    machine(host)
+}
+
+fn shell(line: &str) -> ExecOptions {
+    ExecOptions::new("/bin/sh", ["-c", line])
+}
+
+/// Everything that an execution writes, and its end.
+async fn collect(execution: &Execution) -> (Vec<u8>, Vec<u8>, ExitStatus) {
+    let (mut stdout, mut stderr, mut exit) = (vec![], vec![], None);
+    while let Some(events) = execution.recv(64 * 1024).await.unwrap() {
+        for event in events {
+            assert_eq!(exit, None, "an event after the exit");
+            match event {
+                ExecEvent::Stdout(data) => stdout.extend_from_slice(&data),
+                ExecEvent::Stderr(data) => stderr.extend_from_slice(&data),
+                ExecEvent::Exit(status) => exit = Some(status),
+            }
+        }
+    }
+    (stdout, stderr, exit.expect("an exit"))
+}
+
+#[tokio::test]
+async fn streams_are_apart_and_the_code_is_exact() {
+    let machine = guest().await;
+    let execution = spawn(&machine, shell("echo out; echo err >&2; exit 37")).await.unwrap();
+    let (stdout, stderr, exit) = collect(&execution).await;
+    assert_eq!((stdout.as_slice(), stderr.as_slice()), (&b"out\n"[..], &b"err\n"[..]));
+    assert_eq!((exit.code, exit.signal), (Some(37), None));
+    assert_eq!(execution.wait().await.unwrap(), exit);
+}
+
+#[tokio::test]
+async fn a_large_output_arrives_whole() {
+    let machine = guest().await;
+    let execution = spawn(&machine, shell("head -c 5000000 /dev/zero | tr '\\0' x")).await.unwrap();
+    let (stdout, _, exit) = collect(&execution).await;
+    assert_eq!(stdout.len(), 5_000_000);
+    assert!(stdout.iter().all(|&byte| byte == b'x'));
+    assert_eq!(exit.code, Some(0));
+}
+
+#[tokio::test]
+async fn a_reader_that_stops_stops_the_writer() {
+    let machine = guest().await;
+    let execution = spawn(&machine, shell("yes")).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(execution.kill(9).await.unwrap());
+    let (stdout, _, exit) = collect(&execution).await;
+    // A window of HTTP/2, the pipe, and what was on its way between them: `yes` writes gigabytes in that time.
+    assert!(stdout.len() < 2 << 20, "{} bytes", stdout.len());
+    assert_eq!((exit.code, exit.signal), (None, Some(9)));
+}
+
+#[tokio::test]
+async fn stdin_goes_in_and_ends() {
+    let machine = guest().await;
+    let mut options = ExecOptions::new("/bin/cat", [] as [&str; 0]);
+    options.stdin = true;
+    let execution = spawn(&machine, options).await.unwrap();
+    let sent: Bytes = (0..1_000_000u32).map(|i| (i % 251) as u8).collect::<Vec<_>>().into();
+    let writer = execution.clone();
+    let data = sent.clone();
+    let feed = tokio::spawn(async move {
+        writer.write(data).await.unwrap();
+        writer.close_stdin().await.unwrap();
+    });
+    let (stdout, _, exit) = collect(&execution).await;
+    feed.await.unwrap();
+    assert!(stdout == sent, "{} of {} bytes", stdout.len(), sent.len());
+    assert_eq!(exit.code, Some(0));
+}
+
+#[tokio::test]
+async fn a_process_that_does_not_read_costs_its_writer_nothing() {
+    let machine = guest().await;
+    let mut options = shell("exec <&-; exit 0");
+    options.stdin = true;
+    let execution = spawn(&machine, options).await.unwrap();
+    let (_, _, exit) = collect(&execution).await;
+    assert_eq!(exit.code, Some(0));
+    for _ in 0..50 {
+        execution.write(Bytes::from_static(&[0; 65536])).await.unwrap();
+    }
+    execution.close_stdin().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_can_not_start_says_why() {
+    let machine = guest().await;
+    for (options, code) in [
+        (ExecOptions::new("no-such-command", [] as [&str; 0]), ErrorCode::CommandNotFound),
+        (ExecOptions::new("/etc/passwd", [] as [&str; 0]), ErrorCode::CommandNotExecutable),
+        (ExecOptions { cwd: Some("/no/such/dir".into()), ..shell("true") }, ErrorCode::ExecCwd),
+        (ExecOptions { user: Some("nobody-at-all".into()), ..shell("true") }, ErrorCode::ExecUser),
+    ] {
+        let error = spawn(&machine, options.clone()).await.unwrap_err();
+        assert_eq!(error.code(), code, "{options:?}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_timeout_is_told_apart() {
+    let machine = guest().await;
+    let execution = spawn(&machine, ExecOptions { timeout_ms: 100, ..shell("sleep 60") }).await.unwrap();
+    let exit = execution.wait().await.unwrap();
+    assert!(exit.timed_out, "{exit:?}");
+    assert_eq!(exit.signal, Some(15));
+}
