@@ -62,6 +62,7 @@ fn guest(script: Script, start: ExecResponse) -> Arc<Machine> {
     machine(host)
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "a script is made of results")]
 fn stdout(offset: u64, data: &'static [u8]) -> Result<ExecOutput, Status> {
     Ok(ExecOutput { event: Some(Event::Stdout(Chunk { offset, data: Bytes::from_static(data) })) })
 }
@@ -117,8 +118,8 @@ async fn an_event_without_content_is_refused() {
 
 #[tokio::test]
 async fn a_message_beyond_the_limit_is_refused() {
-    static HUGE: [u8; 2 << 20] = [0; 2 << 20];
-    let (error, bytes) = fails(vec![stdout(0, &HUGE)]).await;
+    let huge = Event::Stdout(Chunk { offset: 0, data: vec![0; 2 << 20].into() });
+    let (error, bytes) = fails(vec![Ok(ExecOutput { event: Some(huge) })]).await;
     assert_eq!(error.code(), ErrorCode::Rpc);
     assert!(bytes.is_empty());
 }

@@ -102,7 +102,7 @@ async fn a_process_that_does_not_read_costs_its_writer_nothing() {
     let (_, _, exit) = collect(&execution).await;
     assert_eq!(exit.code, Some(0));
     for _ in 0..50 {
-        execution.write(Bytes::from_static(&[0; 65536])).await.unwrap();
+        execution.write(vec![0; 65536].into()).await.unwrap();
     }
     execution.close_stdin().await.unwrap();
 }
