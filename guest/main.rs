@@ -2,7 +2,7 @@
 //!
 //! Everything of substance is in the library; this is the order of events.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use boxlite_guest::{
     Context as _, Result, boot,
@@ -45,8 +45,10 @@ async fn serve(zygote: Side, start: AgentStart) -> Result<()> {
     let (end, mut ended) = watch::channel(false);
     let services = Services::new(&zygote, start, end);
     let server = Server::new(services, ended.clone());
+    // A task of its own: it must go on carrying bytes while the connections close.
+    let mut carried = tokio::spawn(transport::serve(server.clone()));
     tokio::select! {
-        failed = transport::serve(server.clone()) => match failed? {},
+        failed = &mut carried => match failed.map_err(io::Error::other).context(|| "serve the host")?? {},
         _ = ended.wait_for(|ended| *ended) => {}
     }
     // The answer to Shutdown is on its way: every connection closes once its answers have left.

@@ -12,7 +12,7 @@ use crate::{Context as _, Error, Kind, Result};
 pub struct Rlimits(Vec<(Resource, u64, u64)>);
 
 impl Rlimits {
-    /// Names each limit as OCI does: "RLIMIT_NOFILE".
+    /// Names each limit as OCI does: `RLIMIT_NOFILE`.
     pub fn parse(limits: &[Rlimit]) -> Result<Self> {
         limits
             .iter()

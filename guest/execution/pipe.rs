@@ -44,7 +44,7 @@ pub(super) async fn read(pipe: &Pipe, buffer: &mut BytesMut, max: usize) -> io::
     }
 }
 
-/// Reads what is there now. A terminal whose other side is closed has ended (EIO, tty_ioctl(4)), as a pipe has.
+/// Reads what is there now. A terminal whose other side is closed has ended (EIO), as a pipe has.
 pub(super) fn read_now(fd: &OwnedFd, buffer: &mut BytesMut, max: usize) -> io::Result<usize> {
     buffer.reserve(max);
     let room = buffer.chunk_mut();

@@ -79,7 +79,9 @@ mod tests {
             let limit = 1 + random.below(300);
             let (mut replay, mut all) = (Replay::default(), Vec::new());
             for _ in 0..60 {
-                let chunk: Vec<u8> = (0..random.below(100)).map(|_| random.below(256) as u8).collect();
+                let chunk: Vec<u8> = (0..random.below(100))
+                    .map(|_| u8::try_from(random.below(256)).expect("a byte"))
+                    .collect();
                 replay.push(&chunk, limit);
                 all.extend_from_slice(&chunk);
                 assert_eq!(replay.end(), all.len() as u64);

@@ -85,7 +85,7 @@ impl Zygote {
     /// Makes it the container's init. Answers its pid in the guest's initial pid namespace.
     pub async fn contain(&self, request: ContainerInitRequest) -> Result<u32> {
         let order = Contain { request: Some(request), rootfs: ROOTFS.to_owned() };
-        self.found(Action::Contain(order)).await
+        self.found(Action::Contain(Box::new(order))).await
     }
 
     /// Lets it serve executions on this machine itself, without a container.
@@ -136,7 +136,7 @@ impl Zygote {
     pub async fn signal(&self, serial: u64, signal: i32) -> Result<bool> {
         let (answer, wait) = oneshot::channel();
         self.send_with(Action::Signal(Signal { serial, signal }), &[], |pending| {
-            pending.signals.push_back(answer)
+            pending.signals.push_back(answer);
         })
         .await?;
         let signalled = wait.await.map_err(|_| gone())?;

@@ -17,7 +17,7 @@ pub struct Request {
 pub enum Action {
     /// Become the container. Answered by `Born`, then `Ready` or `Failed`.
     #[prost(message, tag = "1")]
-    Contain(Contain),
+    Contain(Box<Contain>),
     /// Start a process. Answered by `Spawned` or `NotSpawned`, much later by `Exited`. Carries the child's ends of its
     /// streams: the report pipe, then stdin if `Spawn::stdin`, then stdout and stderr if there is no tty.
     #[prost(message, tag = "2")]

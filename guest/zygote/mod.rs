@@ -7,7 +7,7 @@
 //! ```
 //!
 //! [`launch()`] forks it; [`Zygote`] is the agent's handle; `serve` is the loop on the other side; `birth` clones the
-//! init and `spawn` is what a forked child does until it is the `program`. [`message`] is what they say to each other
+//! init `stop` is its end, and `spawn` is what a forked child does until it is the `program`. [`message`] is what they say to each other
 //! and `wire` how it travels, file descriptors included.
 
 mod birth;
@@ -18,6 +18,7 @@ mod process;
 mod program;
 mod serve;
 mod spawn;
+mod stop;
 mod terminal;
 mod wire;
 

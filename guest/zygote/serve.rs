@@ -5,10 +5,10 @@
 
 use std::{
     io::ErrorKind,
-    os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
+    os::fd::{AsFd as _, AsRawFd, OwnedFd},
     panic,
     process::exit,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use boxlite_proto::v1::{ExecRequest, StartError, start_error};
@@ -36,15 +36,12 @@ use crate::{
     container::{Container, Rlimits},
 };
 
-/// How long to go on killing what does not die of SIGKILL (a process stuck in the kernel).
-const KILL_PATIENCE: Duration = Duration::from_secs(2);
-
 /// Serves the agent until it goes away.
 pub(super) fn serve(socket: &OwnedFd) -> ! {
     // The agent's hook ends the machine; a panic here only ends this process, which the agent sees.
     panic::set_hook(Box::new(|info| eprintln!("boxlite-guest: zygote: {info}")));
     let mut receiver = Receiver::new();
-    let (container, contained) = loop {
+    let (container, isolated) = loop {
         match await_request(socket, &mut receiver).0.action {
             Some(Action::Contain(order)) => break (contain(socket, &order), true),
             Some(Action::Uncontained(_)) if cfg!(feature = "testing") => break (uncontained(), false),
@@ -54,10 +51,10 @@ pub(super) fn serve(socket: &OwnedFd) -> ! {
             _ => exit(1),
         }
     };
-    if !contained {
+    if !isolated {
         let _ = wire::send(socket.as_fd(), &Reply { event: Some(Event::Ready(true)) }, &[]);
     }
-    match Init::new(socket, container, contained).and_then(|mut init| init.run(&mut receiver)) {
+    match Init::new(socket, container, isolated).and_then(|mut init| init.run(&mut receiver)) {
         Ok(()) => exit(0),
         Err(error) => {
             eprintln!("boxlite-guest: container init: {}", error.chain());
@@ -82,18 +79,18 @@ fn uncontained() -> Container {
 }
 
 /// The container's init at work.
-struct Init<'a> {
+pub(super) struct Init<'a> {
     socket: &'a OwnedFd,
     container: Container,
     /// False in tests on the host: then only its own children are its to signal.
-    contained: bool,
-    children_died: SignalFd,
+    pub(super) isolated: bool,
+    pub(super) children_died: SignalFd,
     /// Executions that run: pid and serial. Tens at most, so a list.
-    children: Vec<(Pid, u64)>,
+    pub(super) children: Vec<(Pid, u64)>,
 }
 
 impl<'a> Init<'a> {
-    fn new(socket: &'a OwnedFd, container: Container, contained: bool) -> Result<Self> {
+    fn new(socket: &'a OwnedFd, container: Container, isolated: bool) -> Result<Self> {
         let null = open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())
             .context(|| "open /dev/null")?;
         // What executions without input inherit.
@@ -104,7 +101,7 @@ impl<'a> Init<'a> {
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&mask), None).context(|| "block SIGCHLD")?;
         let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
         let children_died = SignalFd::with_flags(&mask, flags).context(|| "make a signalfd")?;
-        Ok(Self { socket, container, contained, children_died, children: Vec::new() })
+        Ok(Self { socket, container, isolated, children_died, children: Vec::new() })
     }
 
     fn run(&mut self, receiver: &mut Receiver) -> Result<()> {
@@ -154,7 +151,7 @@ impl<'a> Init<'a> {
         match spawn::fork_program(&self.container, &request, fds) {
             Ok(Forked { pid, master }) => {
                 self.children.push((pid, serial));
-                let fds: Vec<_> = master.iter().map(|master| master.as_raw_fd()).collect();
+                let fds: Vec<_> = master.iter().map(AsRawFd::as_raw_fd).collect();
                 self.tell(Event::Spawned(SpawnedEvent { serial, pid: pid.as_raw().unsigned_abs() }), &fds);
             }
             Err(error) => {
@@ -177,7 +174,7 @@ impl<'a> Init<'a> {
     }
 
     /// Reaps whatever has died: executions, and orphans of theirs that became this process's children.
-    fn reap(&mut self) -> u32 {
+    pub(super) fn reap(&mut self) -> u32 {
         // One signal may stand for many deaths, so its contents say nothing.
         while matches!(self.children_died.read_signal(), Ok(Some(_))) {}
         let mut killed = 0;
@@ -188,54 +185,6 @@ impl<'a> Init<'a> {
                 let (_, serial) = self.children.swap_remove(index);
                 self.tell(Event::Exited(Exited { serial, code, signal }), &[]);
             }
-        }
-    }
-
-    /// Ends every process of the container and says how many had to be killed.
-    fn stop(&mut self, grace: Duration) -> Result<u32> {
-        self.signal_all(Number::SIGTERM);
-        self.reap_until(Instant::now() + grace)?;
-        if self.is_alone() {
-            return Ok(0);
-        }
-        self.signal_all(Number::SIGKILL);
-        self.reap_until(Instant::now() + KILL_PATIENCE)
-    }
-
-    fn reap_until(&mut self, deadline: Instant) -> Result<u32> {
-        let mut killed = 0;
-        loop {
-            killed += self.reap();
-            let left = deadline.saturating_duration_since(Instant::now());
-            if self.is_alone() || left.is_zero() {
-                return Ok(killed);
-            }
-            let mut fds = [PollFd::new(self.children_died.as_fd(), PollFlags::POLLIN)];
-            // Rounded up: a timeout of 0 ms would spin.
-            let timeout = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
-            match poll(&mut fds, timeout) {
-                Ok(_) | Err(Errno::EINTR) => {}
-                failed => failed.map(drop).context(|| "poll")?,
-            }
-        }
-    }
-
-    /// Whether no process but this one is left: all others of its pid namespace are its descendants.
-    fn is_alone(&self) -> bool {
-        if !self.contained {
-            return self.children.is_empty();
-        }
-        process::is_childless()
-    }
-
-    fn signal_all(&self, signal: Number) {
-        if self.contained {
-            // kill(2): -1 is every process of the pid namespace but its init, which is this one.
-            let _ = nix::sys::signal::kill(Pid::from_raw(-1), signal);
-            return;
-        }
-        for (pid, _) in &self.children {
-            let _ = process::signal_group(*pid, signal as i32);
         }
     }
 

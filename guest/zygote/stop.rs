@@ -1,0 +1,71 @@
+//! The end of the container: SIGTERM, a grace, SIGKILL, and every process reaped.
+//!
+//! Called by `serve` when the agent says so. Waits on deaths, never on the clock alone: an idle container stops at once.
+
+use std::{
+    os::fd::AsFd as _,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use super::{process, serve::Init};
+use crate::{Context as _, Result};
+
+/// How long to wait for what does not die of SIGKILL at once (a process stuck in the kernel).
+const KILL_PATIENCE: Duration = Duration::from_secs(2);
+
+impl Init<'_> {
+    /// Ends every process of the container and says how many had to be killed.
+    pub(super) fn stop(&mut self, grace: Duration) -> Result<u32> {
+        self.signal_all(Signal::SIGTERM);
+        self.reap_until(Instant::now() + grace)?;
+        if self.is_alone() {
+            return Ok(0);
+        }
+        self.signal_all(Signal::SIGKILL);
+        self.reap_until(Instant::now() + KILL_PATIENCE)
+    }
+
+    fn reap_until(&mut self, deadline: Instant) -> Result<u32> {
+        let mut killed = 0;
+        loop {
+            killed += self.reap();
+            let left = deadline.saturating_duration_since(Instant::now());
+            if self.is_alone() || left.is_zero() {
+                return Ok(killed);
+            }
+            let mut fds = [PollFd::new(self.children_died.as_fd(), PollFlags::POLLIN)];
+            // Rounded up: a timeout of 0 ms would spin.
+            let timeout = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
+            match poll(&mut fds, timeout) {
+                Ok(_) | Err(Errno::EINTR) => {}
+                failed => failed.map(drop).context(|| "poll")?,
+            }
+        }
+    }
+
+    /// Whether no process but this one is left: all others of its pid namespace are its descendants.
+    fn is_alone(&self) -> bool {
+        if !self.isolated {
+            return self.children.is_empty();
+        }
+        process::is_childless()
+    }
+
+    fn signal_all(&self, signal: Signal) {
+        if self.isolated {
+            // kill(2): -1 is every process of the pid namespace but its init, which is this one.
+            let _ = kill(Pid::from_raw(-1), signal);
+            return;
+        }
+        for (pid, _) in &self.children {
+            let _ = process::signal_group(*pid, signal as i32);
+        }
+    }
+}
