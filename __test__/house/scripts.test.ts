@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { bring } from '../../scripts/build/part.mjs'
 import { capture } from '../../scripts/command.mjs'
 import { tar } from '../../scripts/image/tar.mjs'
-import { countTap } from '../../scripts/test/runners.mjs'
+import { countTap, sections } from '../../scripts/test/runners.mjs'
 
 let base: string
 beforeAll(() => {
@@ -75,6 +75,19 @@ describe('the build cache', () => {
     await expect(bring(part, join(base, 'z'))).rejects.toThrow('the build left no x')
     await expect(bring(part, join(base, 'z'))).rejects.toThrow('the build left no x')
   })
+})
+
+it('counts the tests of cargo, where a test that another one starts is none', () => {
+  const output = `     Running tests/disk/main.rs (target/debug/deps/disk-1)
+test faults::writer ... ignored, started by a_full_host_disk
+test slow ... ignored
+test result: ok. 5 passed; 0 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.01s
+   Doc-tests boxlite_disk
+test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out`
+  expect(sections(output)).toEqual([
+    ['tests/disk/main.rs (target/debug/deps/disk-1)', { passed: 5, failed: 0, skipped: 1 }],
+    ['boxlite_disk', { passed: 0, failed: 1, skipped: 0 }],
+  ])
 })
 
 it('counts TAP lines', () => {

@@ -9,8 +9,8 @@ import { add, none } from './tally.mjs'
 /** What rung 0's cargo run found out about rung 1, whose tests it compiles and runs along. @type {Tally | undefined} */
 let duplex
 
-/** Test programs of rung 1: the real portal and the real guest, joined without a machine. */
-const DUPLEX = /duplex/
+/** Test programs of rung 1: the real guest services, and the real portal, joined without a machine. */
+const DUPLEX = /duplex|tests\/execution\.rs/
 
 async function cargo() {
   const { all, of } = await cargoTest('cargo test', 'cargo test --workspace --locked --no-fail-fast')
