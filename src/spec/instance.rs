@@ -21,19 +21,20 @@ pub struct InstanceSpec {
     pub engine: VmmKind,
     /// Virtual CPUs, 1 to 255.
     pub cpus: u8,
-    /// Guest memory in MiB.
+    /// Guest memory in MiB, at least 64; an odd number gets one more under libkrun.
     pub memory_mib: u32,
     /// The guest kernel: an ELF `vmlinux` with a PVH note.
     pub kernel: PathBuf,
     /// The initramfs whose `/init` is the guest agent.
     pub initramfs: PathBuf,
-    /// The disks in order: the first is `/dev/vda`.
+    /// The disks in order: the first is `/dev/vda`. libkrun has room for 7, QEMU's microvm for 5.
     pub disks: Vec<DiskSpec>,
     /// Where host and guest meet.
     pub transport: TransportSpec,
-    /// File that receives the guest's console; truncated at start.
+    /// File that receives the guest's console; truncated at start, never longer than 1 MiB (the older half goes).
     pub console: PathBuf,
-    /// File that the shim locks for as long as it lives, and writes its pid into: a box's identity.
+    /// File that the shim locks and writes its pid into: a box's identity. QEMU inherits the lock, so it is free only
+    /// once no process can touch the box's disks any more.
     pub lock: PathBuf,
     /// An attached box ends when the shim's standard input reaches its end, which the kernel sees to when the host
     /// process dies, however it dies. A detached box ignores it.

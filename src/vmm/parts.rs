@@ -13,8 +13,8 @@ const MEMORY_MIN_MIB: u32 = 64;
 /// The serial of a virtio-blk device (virtio 1.2, 5.2.6.1: `VIRTIO_BLK_T_GET_ID` answers 20 bytes).
 const DISK_ID_LIMIT: usize = 20;
 
-/// Fails with the exit status of the first thing that is wrong with `spec`.
-pub(crate) fn check(spec: &InstanceSpec) -> Result<()> {
+/// Fails with the exit status of the first thing that is wrong with `spec`; the engine has room for `disks_max` disks.
+pub(crate) fn check(spec: &InstanceSpec, disks_max: usize) -> Result<()> {
     let bad = |what: String| Err(Error::new(ShimExit::BadSpec, what));
     if spec.cpus == 0 {
         return bad("check spec: cpus must be at least 1".into());
@@ -24,6 +24,11 @@ pub(crate) fn check(spec: &InstanceSpec) -> Result<()> {
     }
     if !is_plain(&spec.box_id) {
         return bad(format!("check spec: box_id must be plain characters: {}", spec.box_id));
+    }
+    if spec.disks.len() > disks_max {
+        let what =
+            format!("check spec: {} has room for {disks_max} disks: {}", spec.engine, spec.disks.len());
+        return bad(what);
     }
     for disk in &spec.disks {
         if disk.id.len() > DISK_ID_LIMIT || !is_plain(&disk.id) {
@@ -95,12 +100,13 @@ pub(crate) mod tests {
     fn each_fault_has_its_exit_status() {
         let folder = tempfile::tempdir().unwrap();
         let good = spec(folder.path());
-        check(&good).unwrap();
-        let faults: [Fault; 8] = [
+        check(&good, 1).unwrap();
+        let faults: [Fault; 9] = [
             (ShimExit::BadSpec, |spec| spec.cpus = 0),
             (ShimExit::BadSpec, |spec| spec.memory_mib = 8),
             (ShimExit::BadSpec, |spec| spec.box_id = "b1,process=init".into()),
             (ShimExit::BadSpec, |spec| spec.disks[0].id = "a,readonly=off".into()),
+            (ShimExit::BadSpec, |spec| spec.disks.push(spec.disks[0].clone())),
             (ShimExit::BadSpec, |spec| spec.disks[0].id = "x".repeat(21)),
             (ShimExit::BootFile, |spec| spec.kernel = "/nonexistent/vmlinux".into()),
             (ShimExit::BootFile, |spec| spec.initramfs = "/".into()),
@@ -109,7 +115,7 @@ pub(crate) mod tests {
         for (exit, break_it) in faults {
             let mut bad = good.clone();
             break_it(&mut bad);
-            assert_eq!(check(&bad).unwrap_err().kind(), exit);
+            assert_eq!(check(&bad, 1).unwrap_err().kind(), exit);
         }
     }
 }

@@ -45,11 +45,6 @@ impl Context {
         check("krun_disable_implicit_init", ::krun::krun_disable_implicit_init(self.0))
     }
 
-    /// Interrupt lines for more than eleven virtio devices.
-    pub(super) fn split_irqchip(&self) -> Result<()> {
-        check("krun_split_irqchip", ::krun::krun_split_irqchip(self.0, true))
-    }
-
     pub(super) fn set_kernel(&self, kernel: &Path, initramfs: &Path, cmdline: &str) -> Result<()> {
         let (kernel, initramfs, cmdline) =
             (c_path(kernel)?, c_path(initramfs)?, c_string(cmdline.as_bytes())?);

@@ -23,7 +23,8 @@ use crate::{
 };
 
 /// Interrupt lines 5 to 15 (`IRQ_BASE`, `IRQ_MAX` of krun-arch), less those of balloon, entropy, console and vsock.
-const DISKS_WITHOUT_SPLIT_IRQCHIP: usize = 11 - 4;
+/// `krun_split_irqchip` adds none in libkrun 1.19.
+const DISKS_MAX: usize = 11 - 4;
 
 /// Guest memory in whole huge pages. libkrun maps it below the heap of its thread, which glibc aligns to 64 MiB; an odd
 /// size would shift it, and KVM could map no huge page: a start takes 15 % longer.
@@ -34,7 +35,7 @@ pub(crate) struct Krun;
 
 impl Vmm for Krun {
     fn create(&mut self, spec: InstanceSpec) -> Result<VmmInstance> {
-        parts::check(&spec)?;
+        parts::check(&spec, DISKS_MAX)?;
         socket::clear(&spec.transport.portal)?;
         let (console, console_input) = Console::open(&spec.console)?;
         let log = Log::open()?;
@@ -48,9 +49,6 @@ fn configure(spec: &InstanceSpec, console: &OwnedFd) -> Result<Context> {
     let context = Context::new()?;
     context.set_vm_config(spec.cpus, spec.memory_mib.next_multiple_of(HUGE_PAGE_MIB))?;
     context.set_kernel(&spec.kernel, &spec.initramfs, &guest_cmdline())?;
-    if spec.disks.len() > DISKS_WITHOUT_SPLIT_IRQCHIP {
-        context.split_irqchip()?;
-    }
     for disk in &spec.disks {
         context.add_disk(disk)?;
     }

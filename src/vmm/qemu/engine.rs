@@ -42,12 +42,7 @@ pub(crate) struct Qemu;
 
 impl Vmm for Qemu {
     fn create(&mut self, spec: InstanceSpec) -> Result<VmmInstance> {
-        parts::check(&spec)?;
-        if spec.disks.len() > DISKS_MAX {
-            let what =
-                format!("check spec: QEMU's microvm has room for {DISKS_MAX} disks: {}", spec.disks.len());
-            return Err(Error::new(ShimExit::BadSpec, what));
-        }
+        parts::check(&spec, DISKS_MAX)?;
         let program = probe::find(&ThisHost, spec.qemu.as_deref()).map_err(unavailable)?;
         let listener = listen(&spec)?;
         let (console, console_input) = Console::open(&spec.console)?;
