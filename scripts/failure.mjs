@@ -26,6 +26,9 @@ export async function runScript(meta, main) {
   }
 }
 
+/** As a shell says it of a command that it can't start. @type {Record<string, number>} */
+const STATUS = { COMMAND_NOT_FOUND: 127, COMMAND_NOT_EXECUTABLE: 126 }
+
 /** Prints `error` and returns the status to exit with. @param {any} error */
 export function explain(error) {
   if (!(error instanceof Failure) && typeof error?.code !== 'string') {
@@ -35,5 +38,5 @@ export function explain(error) {
   say(`error: ${error.message}${error.code ? ` [${error.code}]` : ''}`)
   for (let cause = error.cause; cause; cause = cause.cause) say(`  because: ${cause.message ?? cause}`)
   if (error.hint) say(`  hint: ${error.hint}`)
-  return error.status ?? 1
+  return error.status ?? STATUS[error.code] ?? 1
 }

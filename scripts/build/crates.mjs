@@ -2,8 +2,9 @@
 // Called by build.mjs. They have profiles of their own because a panic must unwind in Node's process and end the shim's.
 import { chmodSync, copyFileSync, mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { root, targetFolder } from '../paths.mjs'
+import { root } from '../paths.mjs'
 import { crateInputs, hashInputs, rustFacts } from './inputs.mjs'
+import { claimTarget } from './target.mjs'
 
 /**
  * @param {string} crate @param {string} profile @param {string} built cargo's file @param {string} product ours
@@ -16,7 +17,7 @@ function cratePart(crate, profile, built, product) {
     products: [product],
     hash: async () => hashInputs(await crateInputs(crate), [...(await rustFacts()), ...args]),
     async make(out, run) {
-      const target = targetFolder()
+      const target = claimTarget()
       await run('cargo', args, { cwd: root, env: { ...process.env, CARGO_TARGET_DIR: target } })
       const file = join(out, product)
       mkdirSync(dirname(file), { recursive: true })

@@ -3,8 +3,9 @@
 import { copyFileSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { capture } from '../command.mjs'
-import { root, targetFolder } from '../paths.mjs'
+import { root } from '../paths.mjs'
 import { crateInputs, hashInputs, rustFacts } from './inputs.mjs'
+import { claimTarget } from './target.mjs'
 
 /** @type {import('./part.mjs').Part} */
 export const kernel = {
@@ -36,7 +37,7 @@ export const initramfs = {
   hash: async () => hashInputs([...(await crateInputs('boxlite-guest')), 'guest/initramfs.sh'], await rustFacts()),
   async make(out, run) {
     mkdirSync(join(out, 'share'))
-    const env = { ...process.env, CARGO_TARGET_DIR: targetFolder() }
+    const env = { ...process.env, CARGO_TARGET_DIR: claimTarget() }
     await run('guest/initramfs.sh', [join(out, 'share/initramfs.cpio')], { cwd: root, env })
   },
 }

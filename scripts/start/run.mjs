@@ -30,7 +30,7 @@ async function connect(box, [command = 'sh', ...args]) {
   const { stdin, stdout, stderr } = process
   const tty = stdin.isTTY && stdout.isTTY
   await box.start()
-  const size = () => ({ cols: stdout.columns, rows: stdout.rows })
+  const size = () => ({ cols: stdout.columns || 80, rows: stdout.rows || 24 })
   const child = box.spawn(command, args, tty ? { tty: size() } : {})
   const resize = () => void child.resize(size().cols, size().rows).catch(() => {})
   if (tty) {

@@ -3,8 +3,9 @@
 // Called by rungs.mjs.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { claimTarget } from '../build/target.mjs'
 import { capture } from '../command.mjs'
-import { root, targetFolder } from '../paths.mjs'
+import { root } from '../paths.mjs'
 import { say, step } from '../progress.mjs'
 import { add, format, none, oneFailed, onePassed } from './tally.mjs'
 
@@ -25,7 +26,7 @@ async function observe(name, command, count) {
     // One pipe for both streams keeps a heading before the results that it heads.
     const env = {
       ...process.env,
-      CARGO_TARGET_DIR: targetFolder(),
+      CARGO_TARGET_DIR: claimTarget(),
       CARGO_TERM_COLOR: 'never',
       FORCE_COLOR: '0',
       NO_COLOR: '1',
