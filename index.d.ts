@@ -1,12 +1,198 @@
 // Made from lib/ by `npm run build:types`: change that instead.
 import { Readable, Writable } from 'node:stream';
 
+/** An image in the cache. */
+export interface PulledImage {
+	/** Its full reference, such as `docker.io/library/alpine:3`. */
+	reference: string;
+	/** The digest of its manifest. */
+	digest: string;
+	/** Bytes of its layers, compressed. */
+	sizeBytes: number;
+	/** The number of its layers. */
+	layers: number;
+}
+/** An image in the list of `images.list()`. */
+export interface ImageInfo {
+	/** Its full reference, such as `docker.io/library/alpine:3`. */
+	reference: string;
+	/** The digest of its manifest. */
+	digest: string;
+	/** `os/architecture`, with `/variant` where the image has one: `linux/amd64`. */
+	platform: string;
+	/** Bytes of its layers, compressed. */
+	sizeBytes: number;
+	/** When it came into the cache, to the second. */
+	pulledAt: Date;
+	/** When a start or a pull last asked for it, to the second. */
+	usedAt: Date;
+	/** Whether a box was made of it. Such an image is never removed to keep the quota. */
+	inUse: boolean;
+}
+/** What an image says of itself; `images.inspect()`. */
+export interface ImageDetails {
+	/** Its full reference. */
+	reference: string;
+	/** The digest of its manifest. */
+	digest: string;
+	/** `os/architecture[/variant]`. */
+	platform: string;
+	/** Environment variables. */
+	env: Record<string, string>;
+	/** The program that the image is for; empty where it names none. Boxes run what you `exec`. */
+	entrypoint: string[];
+	/** The arguments of `entrypoint`, or the program where there is no entrypoint. */
+	cmd: string[];
+	/** The user that boxes run commands as, unless an option says otherwise; `null` is root. */
+	user: string | null;
+	/** The folder that boxes run commands in, unless an option says otherwise; `null` is `/`. */
+	workdir: string | null;
+	/** The signal that the program wants for its end, such as `SIGINT`; `null` is SIGTERM. */
+	stopSignal: string | null;
+	/** Such as `80/tcp`. */
+	exposedPorts: string[];
+	/** Folders that are meant to be volumes. */
+	volumes: string[];
+	labels: Record<string, string>;
+	/** docker's health check; a 0 is docker's default. */
+	healthcheck: {
+		test: string[];
+		intervalMs: number;
+		timeoutMs: number;
+		startPeriodMs: number;
+		retries: number;
+	} | null;
+	/** The layers, lowest first. */
+	layers: {
+		digest: string;
+		diffId: string;
+		sizeBytes: number;
+	}[];
+}
+/** What `images.prune()` removed. */
+export interface PruneResult {
+	/** The references that are no longer in the cache. */
+	images: string[];
+	/** Bytes that are free again. */
+	freedBytes: number;
+}
+/** What a home takes on the disk; `images.df()`. */
+export interface ImageUsage {
+	/** Layers and manifests. */
+	blobsBytes: number;
+	/** What interrupted pulls left to be resumed. */
+	partialBytes: number;
+	/** Root disks that were made of images; boxes of one image share one. */
+	disksBytes: number;
+	/** What boxes wrote. It does not count against the quota. */
+	boxesBytes: number;
+	/** What the first three may take together. */
+	quotaBytes: number;
+	/** What is free on the cache's disk. */
+	freeBytes: number;
+}
+/** The image cache of a home; `runtime.images`. */
+export declare class Images {
+	#private;
+	private constructor();
+	/**
+	 * Brings an image into the cache and makes its root disk, so that the first start of a box need not. The result is both
+	 * a promise of the image and an iteration of the pull's steps; see {@link Pull}. Rejects with an {@link ImageError} or a
+	 * {@link StorageError}; with `IMAGE_CANCELLED` when the option `signal` ends it, after which the next pull goes on where
+	 * this one stopped.
+	 *
+	 * @param source - a registry reference such as `alpine:3`; the path of an OCI layout folder or of an archive (OCI, or of
+	 *   `docker save`; also compressed); or `rootfs:PATH`, a folder or tar file of a root file system
+	 */
+	pull(source: string, options?: PullOptions): Pull;
+	/** Every image in the cache, by reference. */
+	list(): Promise<ImageInfo[]>;
+	/** What an image in the cache says of itself. Rejects with `IMAGE_NOT_CACHED`. */
+	inspect(source: string): Promise<ImageDetails>;
+	/** Removes an image from the cache; `false` if it was not there. Boxes that were made of it keep what they need. */
+	remove(source: string): Promise<boolean>;
+	/**
+	 * Removes every image that no box was made of, and what interrupted pulls left. What was used in the last minute is
+	 * spared unless `unusedForMs` says otherwise.
+	 */
+	prune(options?: PruneOptions): Promise<PruneResult>;
+	/** Writes an image to the tar file `file`, which docker, podman, skopeo and `load` read. Rejects with `IMAGE_NOT_CACHED`. */
+	save(source: string, file: string): Promise<{
+		sizeBytes: number;
+	}>;
+	/** Brings every image of an archive, or of an OCI layout folder, into the cache under its own name. */
+	load(path: string): Promise<PulledImage[]>;
+	/** What this home takes on the disk. */
+	df(): Promise<ImageUsage>;
+}
+/** A step of a pull. Sizes are in bytes, as the layers are stored. */
+export type PullEvent = {
+	type: "resolving";
+	reference: string;
+} | {
+	type: "resolved";
+	digest: string;
+	layers: number;
+	bytes: number;
+} | {
+	type: "layerStart";
+	digest: string;
+	bytes: number;
+} | {
+	type: "layerProgress";
+	digest: string;
+	bytes: number;
+} | {
+	type: "layerDone";
+	digest: string;
+	cached: boolean;
+} | {
+	type: "assembling";
+	digest: string;
+} | {
+	type: "done";
+	digest: string;
+};
+/**
+ * A pull under way: await it for the image, or iterate over its steps first. Leaving the loop does not end the pull; the
+ * option `signal` does. A loop that is slow misses intermediate `layerProgress` events and nothing else.
+ *
+ * @example
+ * ```ts
+ * const pull = runtime.images.pull('alpine:3')
+ * for await (const event of pull) if (event.type === 'layerProgress') console.log(event.digest, event.bytes)
+ * const image = await pull
+ * ```
+ */
+export interface Pull extends Promise<PulledImage>, AsyncIterable<PullEvent> {
+}
+/** What proves to a registry who you are: a password or access token, an OAuth2 refresh token, or a ready bearer token. */
+export type RegistryCredentials = {
+	username: string;
+	password: string;
+} | {
+	identityToken: string;
+} | {
+	token: string;
+};
 /** What is special about one registry. */
 export interface RegistryOptions {
-	/** Its host, with the port if it has one: `127.0.0.1:5000`. */
+	/** Its host as references have it, with the port if it has one: `ghcr.io`, `127.0.0.1:5000`. */
 	host: string;
 	/** Speak plain HTTP instead of HTTPS. Default: `false`. */
 	http?: boolean;
+	/** A PEM file of certificate authorities to trust besides the system's. Default: none. */
+	caFile?: string;
+	/** Accept any certificate. For tests only. Default: `false`. */
+	skipVerify?: boolean;
+	/** Default: what `docker login` or `podman login` stored, credential helpers included, else none. */
+	credentials?: RegistryCredentials;
+	/**
+	 * Where to look first, each `HOST[:PORT][/PATH]`; a path is put before the image's own name. A mirror that fails is left
+	 * for the next one, and the registry itself comes last. What is special about a mirror's host is in options of its own.
+	 * Default: none.
+	 */
+	mirrors?: string[];
 }
 /** How to open a runtime. */
 export interface RuntimeOptions {
@@ -19,11 +205,23 @@ export interface RuntimeOptions {
 	engine?: "auto" | "krun" | "qemu";
 	/** What is special about some registries. Default: none, and all speak HTTPS. */
 	registries?: RegistryOptions[];
+	/** The registries in which a name without one, such as `alpine`, is looked up, in this order. Default: `['docker.io']`. */
+	searchRegistries?: string[];
+	/**
+	 * Bytes that the image cache may take. What nobody used for the longest goes first; an image is safe while a box was made
+	 * of it and for ten minutes after its last use. Default: half of what it takes and what is free, together.
+	 */
+	imageQuotaBytes?: number;
 }
 /** How to make a box. */
 export interface BoxOptions {
-	/** An image: a registry reference such as `alpine:3`, or the path of an OCI layout folder. */
+	/** An image: a registry reference such as `alpine:3`, or a path; see {@link Images.pull}. */
 	image: string;
+	/**
+	 * When the first start asks the registry: `'missing'` if the image is not in the cache, `'always'` to follow a tag that
+	 * may have moved, `'never'` to reject with `IMAGE_NOT_CACHED`. Default: `'missing'`.
+	 */
+	pullPolicy?: "missing" | "always" | "never";
 	/**
 	 * A name, unique among the boxes of a home: 1 to 63 letters, digits, `_`, `.` and `-`, the first a letter or digit.
 	 * A box with a name outlives `await using`; one without does not. Default: none.
@@ -96,6 +294,17 @@ export interface RemoveOptions {
 export interface PullOptions {
 	/** `'missing'` asks the registry only if the image is not in the cache. Default: `'missing'`. */
 	policy?: "missing" | "always" | "never";
+	/** `os/architecture`, with `/variant` if that matters. Default: this machine's, the only one that boxes can run. */
+	platform?: string;
+	/** Ends the pull with the code `IMAGE_CANCELLED`; the next one goes on where it stopped. Default: none. */
+	signal?: AbortSignal;
+	/** Called with each step. What it throws ends the pull. Default: none. */
+	onProgress?: (event: PullEvent) => void;
+}
+/** What `images.prune` spares. */
+export interface PruneOptions {
+	/** Spare what was used in the last so many milliseconds. Default: 60 000. */
+	unusedForMs?: number;
 }
 declare const CODES: {
 	readonly INVALID_ARGUMENT: "InvalidArgumentError";
@@ -188,8 +397,9 @@ export declare class RuntimeError extends BoxliteError {
 /** A box is not there, or is in no state for what was asked. */
 export declare class BoxError extends BoxliteError {
 }
-/** An image could not be found, fetched, verified or used. */
+/** An image could not be found, fetched, verified or used. With the code `IMAGE_CANCELLED` its `name` is `AbortError`. */
 export declare class ImageError extends BoxliteError {
+	constructor(code: ErrorCode, message: string, details?: ErrorDetails);
 }
 /** The host's disk is full, refuses, or holds damaged files. */
 export declare class StorageError extends BoxliteError {
@@ -459,28 +669,6 @@ export interface DoctorReport {
 	accelerated: boolean;
 	/** What was looked at. */
 	checks: DoctorCheck[];
-}
-/** An image in the cache. */
-export interface PulledImage {
-	/** Its full reference, such as `docker.io/library/alpine:3`. */
-	reference: string;
-	/** The digest of its manifest. */
-	digest: string;
-	/** Bytes of its layers, compressed. */
-	sizeBytes: number;
-	/** The number of its layers. */
-	layers: number;
-}
-/** The image cache of a home; `runtime.images`. */
-export declare class Images {
-	#private;
-	private constructor();
-	/**
-	 * Brings an image into the cache, so that the first start of a box need not. Rejects with an {@link ImageError}.
-	 *
-	 * @param source - a registry reference such as `alpine:3`, or the path of an OCI layout folder
-	 */
-	pull(source: string, options?: PullOptions): Promise<PulledImage>;
 }
 /** Counters of a runtime since it was opened. */
 export interface RuntimeMetrics {

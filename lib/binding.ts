@@ -29,8 +29,28 @@ export interface Binding {
 export interface RuntimeInput {
   home?: string | undefined
   engine?: string | undefined
-  registries: { host: string; http: boolean }[]
+  registries: RegistryInput[]
+  searchRegistries: string[]
+  imageQuota?: number | undefined
   parts?: string | undefined
+}
+
+export interface RegistryInput {
+  host: string
+  http: boolean
+  caFile?: string | undefined
+  skipVerify: boolean
+  mirrors: string[]
+  username?: string | undefined
+  password?: string | undefined
+  identityToken?: string | undefined
+  token?: string | undefined
+}
+
+export interface PullInput {
+  source: string
+  policy: string
+  platform?: string | undefined
 }
 
 export interface BoxInput {
@@ -42,6 +62,7 @@ export interface BoxInput {
   workdir?: string | undefined
   user?: string | undefined
   hostname?: string | undefined
+  pullPolicy?: string | undefined
 }
 
 export interface ExecInput {
@@ -61,7 +82,14 @@ export interface NativeRuntime {
   get(idOrName: string): Answer<NativeBox>
   list(): Answer<NativeBoxInfo[]>
   remove(idOrName: string, force: boolean): Answer<void>
-  pull(source: string, policy: string): Answer<NativeImage>
+  pull(options: PullInput): Answer<NativePull>
+  listImages(): Answer<NativeListedImage[]>
+  inspectImage(source: string): Answer<NativeInspectedImage>
+  removeImage(source: string): Answer<boolean>
+  pruneImages(unusedForMs: number): Answer<{ images: string[]; freedBytes: number }>
+  saveImage(source: string, file: string): Answer<number>
+  loadImages(path: string): Answer<NativeImage[]>
+  imageUsage(): Answer<NativeImageUsage>
   metrics(): Answer<NativeMetrics>
   close(): Answer<void>
 }
@@ -122,6 +150,63 @@ export interface NativeImage {
   digest: string
   sizeBytes: number
   layers: number
+}
+
+export interface NativePull {
+  next(): Answer<NativePullStep[] | null>
+  wait(): Answer<NativeImage>
+  cancel(): void
+}
+
+export interface NativePullStep {
+  kind: string
+  reference?: string
+  digest?: string
+  bytes?: number
+  layers?: number
+  cached?: boolean
+}
+
+export interface NativeListedImage {
+  reference: string
+  digest: string
+  platform: string
+  sizeBytes: number
+  pulledAtMs: number
+  usedAtMs: number
+  inUse: boolean
+}
+
+export interface NativeInspectedImage {
+  reference: string
+  digest: string
+  platform: string
+  env: string[]
+  entrypoint: string[]
+  cmd: string[]
+  user?: string
+  workdir?: string
+  stopSignal?: string
+  exposedPorts: string[]
+  volumes: string[]
+  labels: [string, string][]
+  healthcheck?: {
+    test: string[]
+    intervalMs: number
+    timeoutMs: number
+    startPeriodMs: number
+    retries: number
+  }
+  layers: { digest: string; diffId: string; sizeBytes: number }[]
+}
+
+export interface NativeImageUsage {
+  blobs: number
+  partial: number
+  disks: number
+  boxes: number
+  quota: number
+  free: number
 }
 
 export interface NativeMetrics {

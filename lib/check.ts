@@ -8,6 +8,8 @@ export interface Check {
   expected: string
   holds(value: unknown): boolean
   required?: boolean
+  /** Its value is never shown. */
+  secret?: boolean
 }
 
 /** One check for each option of `T`. */
@@ -39,7 +41,9 @@ export function checkArgument(operation: string, name: string, value: unknown, c
 }
 
 function refused(operation: string, kind: string, name: string, check: Check, value: unknown): InvalidArgumentError {
-  return new InvalidArgumentError(`${operation}: ${kind} \`${name}\`: expected ${check.expected}, got ${shown(value)}`)
+  return new InvalidArgumentError(
+    `${operation}: ${kind} \`${name}\`: expected ${check.expected}, got ${check.secret ? 'something else' : shown(value)}`,
+  )
 }
 
 function unknown(operation: string, name: string, known: string[]): InvalidArgumentError {

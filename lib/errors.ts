@@ -121,8 +121,13 @@ export class RuntimeError extends BoxliteError {}
 /** A box is not there, or is in no state for what was asked. */
 export class BoxError extends BoxliteError {}
 
-/** An image could not be found, fetched, verified or used. */
-export class ImageError extends BoxliteError {}
+/** An image could not be found, fetched, verified or used. With the code `IMAGE_CANCELLED` its `name` is `AbortError`. */
+export class ImageError extends BoxliteError {
+  constructor(code: ErrorCode, message: string, details?: ErrorDetails) {
+    super(code, message, details)
+    if (code === 'IMAGE_CANCELLED') hide(this, 'name', 'AbortError')
+  }
+}
 
 /** The host's disk is full, refuses, or holds damaged files. */
 export class StorageError extends BoxliteError {}

@@ -1,7 +1,9 @@
-// `Images`: the image cache of a home. Made by `runtime.ts`.
-import { type NativeRuntime, settled } from './binding.js'
+// `Images`: the image cache of a home. Made by `runtime.ts`; pulls under way are in `pull.ts`.
+import { resolve } from 'node:path'
+import { type NativeInspectedImage, type NativeRuntime, settled } from './binding.js'
 import { checkArgument, text } from './check.js'
-import { type PullOptions, pullPolicy } from './options.js'
+import { type PruneOptions, type PullOptions, pruneAge, pullInput } from './options.js'
+import { type Pull, startPull } from './pull.js'
 
 /** An image in the cache. */
 export interface PulledImage {
@@ -13,6 +15,85 @@ export interface PulledImage {
   sizeBytes: number
   /** The number of its layers. */
   layers: number
+}
+
+/** An image in the list of `images.list()`. */
+export interface ImageInfo {
+  /** Its full reference, such as `docker.io/library/alpine:3`. */
+  reference: string
+  /** The digest of its manifest. */
+  digest: string
+  /** `os/architecture`, with `/variant` where the image has one: `linux/amd64`. */
+  platform: string
+  /** Bytes of its layers, compressed. */
+  sizeBytes: number
+  /** When it came into the cache, to the second. */
+  pulledAt: Date
+  /** When a start or a pull last asked for it, to the second. */
+  usedAt: Date
+  /** Whether a box was made of it. Such an image is never removed to keep the quota. */
+  inUse: boolean
+}
+
+/** What an image says of itself; `images.inspect()`. */
+export interface ImageDetails {
+  /** Its full reference. */
+  reference: string
+  /** The digest of its manifest. */
+  digest: string
+  /** `os/architecture[/variant]`. */
+  platform: string
+  /** Environment variables. */
+  env: Record<string, string>
+  /** The program that the image is for; empty where it names none. Boxes run what you `exec`. */
+  entrypoint: string[]
+  /** The arguments of `entrypoint`, or the program where there is no entrypoint. */
+  cmd: string[]
+  /** The user that boxes run commands as, unless an option says otherwise; `null` is root. */
+  user: string | null
+  /** The folder that boxes run commands in, unless an option says otherwise; `null` is `/`. */
+  workdir: string | null
+  /** The signal that the program wants for its end, such as `SIGINT`; `null` is SIGTERM. */
+  stopSignal: string | null
+  /** Such as `80/tcp`. */
+  exposedPorts: string[]
+  /** Folders that are meant to be volumes. */
+  volumes: string[]
+  labels: Record<string, string>
+  /** docker's health check; a 0 is docker's default. */
+  healthcheck: {
+    test: string[]
+    intervalMs: number
+    timeoutMs: number
+    startPeriodMs: number
+    retries: number
+  } | null
+  /** The layers, lowest first. */
+  layers: { digest: string; diffId: string; sizeBytes: number }[]
+}
+
+/** What `images.prune()` removed. */
+export interface PruneResult {
+  /** The references that are no longer in the cache. */
+  images: string[]
+  /** Bytes that are free again. */
+  freedBytes: number
+}
+
+/** What a home takes on the disk; `images.df()`. */
+export interface ImageUsage {
+  /** Layers and manifests. */
+  blobsBytes: number
+  /** What interrupted pulls left to be resumed. */
+  partialBytes: number
+  /** Root disks that were made of images; boxes of one image share one. */
+  disksBytes: number
+  /** What boxes wrote. It does not count against the quota. */
+  boxesBytes: number
+  /** What the first three may take together. */
+  quotaBytes: number
+  /** What is free on the cache's disk. */
+  freeBytes: number
 }
 
 /** Makes the image cache's handle. Not part of the public API. */
@@ -31,13 +112,93 @@ export class Images {
   }
 
   /**
-   * Brings an image into the cache, so that the first start of a box need not. Rejects with an {@link ImageError}.
+   * Brings an image into the cache and makes its root disk, so that the first start of a box need not. The result is both
+   * a promise of the image and an iteration of the pull's steps; see {@link Pull}. Rejects with an {@link ImageError} or a
+   * {@link StorageError}; with `IMAGE_CANCELLED` when the option `signal` ends it, after which the next pull goes on where
+   * this one stopped.
    *
-   * @param source - a registry reference such as `alpine:3`, or the path of an OCI layout folder
+   * @param source - a registry reference such as `alpine:3`; the path of an OCI layout folder or of an archive (OCI, or of
+   *   `docker save`; also compressed); or `rootfs:PATH`, a folder or tar file of a root file system
    */
-  async pull(source: string, options?: PullOptions): Promise<PulledImage> {
-    checkArgument('images.pull', 'source', source, text)
-    const policy = pullPolicy(options)
-    return settled((await this.#native()).pull(source, policy))
+  pull(source: string, options?: PullOptions): Pull {
+    const start = async () => {
+      checkArgument('images.pull', 'source', source, text)
+      const input = pullInput(source, options)
+      return settled((await this.#native()).pull(input))
+    }
+    return startPull(source, start, typeof options === 'object' && options !== null ? options : {})
+  }
+
+  /** Every image in the cache, by reference. */
+  async list(): Promise<ImageInfo[]> {
+    const images = await settled((await this.#native()).listImages())
+    return images.map(({ pulledAtMs, usedAtMs, ...image }) => ({
+      ...image,
+      pulledAt: new Date(pulledAtMs),
+      usedAt: new Date(usedAtMs),
+    }))
+  }
+
+  /** What an image in the cache says of itself. Rejects with `IMAGE_NOT_CACHED`. */
+  async inspect(source: string): Promise<ImageDetails> {
+    checkArgument('images.inspect', 'source', source, text)
+    return details(await settled((await this.#native()).inspectImage(source)))
+  }
+
+  /** Removes an image from the cache; `false` if it was not there. Boxes that were made of it keep what they need. */
+  async remove(source: string): Promise<boolean> {
+    checkArgument('images.remove', 'source', source, text)
+    return settled((await this.#native()).removeImage(source))
+  }
+
+  /**
+   * Removes every image that no box was made of, and what interrupted pulls left. What was used in the last minute is
+   * spared unless `unusedForMs` says otherwise.
+   */
+  async prune(options?: PruneOptions): Promise<PruneResult> {
+    const age = pruneAge(options)
+    return settled((await this.#native()).pruneImages(age))
+  }
+
+  /** Writes an image to the tar file `file`, which docker, podman, skopeo and `load` read. Rejects with `IMAGE_NOT_CACHED`. */
+  async save(source: string, file: string): Promise<{ sizeBytes: number }> {
+    checkArgument('images.save', 'source', source, text)
+    checkArgument('images.save', 'file', file, text)
+    return { sizeBytes: await settled((await this.#native()).saveImage(source, resolve(file))) }
+  }
+
+  /** Brings every image of an archive, or of an OCI layout folder, into the cache under its own name. */
+  async load(path: string): Promise<PulledImage[]> {
+    checkArgument('images.load', 'path', path, text)
+    return settled((await this.#native()).loadImages(resolve(path)))
+  }
+
+  /** What this home takes on the disk. */
+  async df(): Promise<ImageUsage> {
+    const { blobs, partial, disks, boxes, quota, free } = await settled((await this.#native()).imageUsage())
+    return {
+      blobsBytes: blobs,
+      partialBytes: partial,
+      disksBytes: disks,
+      boxesBytes: boxes,
+      quotaBytes: quota,
+      freeBytes: free,
+    }
+  }
+}
+
+function details(image: NativeInspectedImage): ImageDetails {
+  const variables = image.env.map(line => {
+    const at = line.indexOf('=')
+    return at < 0 ? [line, ''] : [line.slice(0, at), line.slice(at + 1)]
+  })
+  return {
+    ...image,
+    env: Object.fromEntries(variables),
+    user: image.user ?? null,
+    workdir: image.workdir ?? null,
+    stopSignal: image.stopSignal ?? null,
+    labels: Object.fromEntries(image.labels),
+    healthcheck: image.healthcheck ?? null,
   }
 }

@@ -20,12 +20,21 @@ export {
 } from './errors.js'
 export type { ExecResult } from './exec.js'
 export { Execution } from './execution.js'
-export { Images, type PulledImage } from './images.js'
+export {
+  type ImageDetails,
+  type ImageInfo,
+  Images,
+  type ImageUsage,
+  type PruneResult,
+  type PulledImage,
+} from './images.js'
 export type { BoxInfo, BoxState, Engine } from './info.js'
 export type {
   BoxOptions,
   ExecOptions,
+  PruneOptions,
   PullOptions,
+  RegistryCredentials,
   RegistryOptions,
   RemoveOptions,
   RuntimeOptions,
@@ -33,5 +42,6 @@ export type {
   StopOptions,
 } from './options.js'
 export type { ExecEvent, ExitStatus } from './output.js'
+export type { Pull, PullEvent } from './pull.js'
 export { Runtime, type RuntimeMetrics } from './runtime.js'
 export type { Shell, ShellValue } from './sh.js'

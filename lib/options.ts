@@ -1,7 +1,8 @@
 // The options of every call: their types, their shapes, and their way to the addon. Each call checks here first, so a
 // wrong option fails before anything is done.
+import { resolve } from 'node:path'
 import type { Readable } from 'node:stream'
-import type { BoxInput, ExecInput, RuntimeInput } from './binding.js'
+import type { BoxInput, ExecInput, PullInput, RegistryInput, RuntimeInput } from './binding.js'
 import {
   absolutePath,
   arrayOf,
@@ -11,18 +12,35 @@ import {
   environment,
   integer,
   matching,
+  object,
   oneOf,
   required,
   type Shape,
   text,
 } from './check.js'
+import type { PullEvent } from './pull.js'
+
+/** What proves to a registry who you are: a password or access token, an OAuth2 refresh token, or a ready bearer token. */
+export type RegistryCredentials = { username: string; password: string } | { identityToken: string } | { token: string }
 
 /** What is special about one registry. */
 export interface RegistryOptions {
-  /** Its host, with the port if it has one: `127.0.0.1:5000`. */
+  /** Its host as references have it, with the port if it has one: `ghcr.io`, `127.0.0.1:5000`. */
   host: string
   /** Speak plain HTTP instead of HTTPS. Default: `false`. */
   http?: boolean
+  /** A PEM file of certificate authorities to trust besides the system's. Default: none. */
+  caFile?: string
+  /** Accept any certificate. For tests only. Default: `false`. */
+  skipVerify?: boolean
+  /** Default: what `docker login` or `podman login` stored, credential helpers included, else none. */
+  credentials?: RegistryCredentials
+  /**
+   * Where to look first, each `HOST[:PORT][/PATH]`; a path is put before the image's own name. A mirror that fails is left
+   * for the next one, and the registry itself comes last. What is special about a mirror's host is in options of its own.
+   * Default: none.
+   */
+  mirrors?: string[]
 }
 
 /** How to open a runtime. */
@@ -36,12 +54,24 @@ export interface RuntimeOptions {
   engine?: 'auto' | 'krun' | 'qemu'
   /** What is special about some registries. Default: none, and all speak HTTPS. */
   registries?: RegistryOptions[]
+  /** The registries in which a name without one, such as `alpine`, is looked up, in this order. Default: `['docker.io']`. */
+  searchRegistries?: string[]
+  /**
+   * Bytes that the image cache may take. What nobody used for the longest goes first; an image is safe while a box was made
+   * of it and for ten minutes after its last use. Default: half of what it takes and what is free, together.
+   */
+  imageQuotaBytes?: number
 }
 
 /** How to make a box. */
 export interface BoxOptions {
-  /** An image: a registry reference such as `alpine:3`, or the path of an OCI layout folder. */
+  /** An image: a registry reference such as `alpine:3`, or a path; see {@link Images.pull}. */
   image: string
+  /**
+   * When the first start asks the registry: `'missing'` if the image is not in the cache, `'always'` to follow a tag that
+   * may have moved, `'never'` to reject with `IMAGE_NOT_CACHED`. Default: `'missing'`.
+   */
+  pullPolicy?: 'missing' | 'always' | 'never'
   /**
    * A name, unique among the boxes of a home: 1 to 63 letters, digits, `_`, `.` and `-`, the first a letter or digit.
    * A box with a name outlives `await using`; one without does not. Default: none.
@@ -122,6 +152,18 @@ export interface RemoveOptions {
 export interface PullOptions {
   /** `'missing'` asks the registry only if the image is not in the cache. Default: `'missing'`. */
   policy?: 'missing' | 'always' | 'never'
+  /** `os/architecture`, with `/variant` if that matters. Default: this machine's, the only one that boxes can run. */
+  platform?: string
+  /** Ends the pull with the code `IMAGE_CANCELLED`; the next one goes on where it stopped. Default: none. */
+  signal?: AbortSignal
+  /** Called with each step. What it throws ends the pull. Default: none. */
+  onProgress?: (event: PullEvent) => void
+}
+
+/** What `images.prune` spares. */
+export interface PruneOptions {
+  /** Spare what was used in the last so many milliseconds. Default: 60 000. */
+  unusedForMs?: number
 }
 
 const MAX_MS = 2 ** 31 - 1
@@ -150,12 +192,28 @@ const stdin: Check = {
 
 const abortSignal: Check = { expected: 'an AbortSignal', holds: value => value instanceof AbortSignal }
 
-const registry: Check = {
-  expected: '{ host, http }',
+const pullPolicy = oneOf('missing', 'always', 'never')
+
+const credentials: Check = {
+  secret: true,
+  expected: '{ username, password }, { identityToken } or { token }',
   holds: value => {
-    const { host, http, ...rest } = (value ?? {}) as Record<string, unknown>
-    return text.holds(host) && (http === undefined || boolean.holds(http)) && Object.keys(rest).length === 0
+    const given = Object.entries(value ?? {})
+    const names = given.map(([name]) => name).sort()
+    const known = [['password', 'username'], ['identityToken'], ['token']]
+    return known.some(form => form.join() === names.join()) && given.every(([, item]) => text.holds(item))
   },
+}
+
+const place = matching(/^[^\s/]+(\/[^\s]*)?$/, 'HOST[:PORT][/PATH]')
+
+const REGISTRY: Shape<RegistryOptions> = {
+  host: required(text),
+  http: boolean,
+  caFile: text,
+  skipVerify: boolean,
+  credentials,
+  mirrors: arrayOf(place, 'HOST[:PORT][/PATH]'),
 }
 
 /** One side of a terminal's size. */
@@ -164,7 +222,9 @@ export const cells = integer(1, 65_535)
 const RUNTIME: Shape<RuntimeOptions> = {
   home: text,
   engine: oneOf('auto', 'krun', 'qemu'),
-  registries: arrayOf(registry, '{ host, http }'),
+  registries: arrayOf(object, 'objects'),
+  searchRegistries: arrayOf(place, 'HOST[:PORT][/PATH]'),
+  imageQuotaBytes: integer(0, Number.MAX_SAFE_INTEGER, 'bytes'),
 }
 
 const BOX: Shape<BoxOptions> = {
@@ -179,6 +239,7 @@ const BOX: Shape<BoxOptions> = {
   workdir: absolutePath,
   user,
   hostname: matching(/^[A-Za-z0-9.-]{1,63}$/, '1 to 63 letters, digits, `.` and `-`'),
+  pullPolicy,
 }
 
 const SPAWN: Shape<SpawnOptions> = {
@@ -201,11 +262,21 @@ const EXEC: Shape<ExecOptions> = {
 /** Checked options of `Runtime.open` and `Runtime.doctor`. */
 export function runtimeInput(operation: string, options: RuntimeOptions | undefined): RuntimeInput {
   checkOptions(operation, options, RUNTIME)
+  options?.registries?.forEach((registry, i) => {
+    checkOptions(`${operation}: registries[${i}]`, registry, REGISTRY)
+  })
   return {
     home: options?.home,
     engine: options?.engine,
-    registries: (options?.registries ?? []).map(({ host, http = false }) => ({ host, http })),
+    registries: (options?.registries ?? []).map(registryInput),
+    searchRegistries: options?.searchRegistries ?? [],
+    imageQuota: options?.imageQuotaBytes,
   }
+}
+
+function registryInput(options: RegistryOptions): RegistryInput {
+  const { host, http = false, skipVerify = false, mirrors = [], caFile, credentials } = options
+  return { host, http, skipVerify, mirrors, caFile: caFile && resolve(caFile), ...credentials }
 }
 
 /** Checked options of `runtime.create`. */
@@ -251,9 +322,20 @@ export function removeForce(operation: string, options: RemoveOptions | undefine
 }
 
 /** Checked options of `images.pull`. */
-export function pullPolicy(options: PullOptions | undefined): string {
-  checkOptions<PullOptions>('images.pull', options, { policy: oneOf('missing', 'always', 'never') })
-  return options?.policy ?? 'missing'
+export function pullInput(source: string, options: PullOptions | undefined): PullInput {
+  checkOptions<PullOptions>('images.pull', options, {
+    policy: pullPolicy,
+    platform: matching(/^[^/\s]+\/[^/\s]+(\/[^/\s]+)?$/, "os/architecture[/variant], such as 'linux/amd64'"),
+    signal: abortSignal,
+    onProgress: { expected: 'a function', holds: value => typeof value === 'function' },
+  })
+  return { source, policy: options?.policy ?? 'missing', platform: options?.platform }
+}
+
+/** Checked options of `images.prune`. */
+export function pruneAge(options: PruneOptions | undefined): number {
+  checkOptions<PruneOptions>('images.prune', options, { unusedForMs: milliseconds })
+  return options?.unusedForMs ?? 60_000
 }
 
 function variables(env: Record<string, string | undefined> = {}): Record<string, string> {

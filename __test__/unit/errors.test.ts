@@ -19,7 +19,11 @@ test.each(Object.entries(CODES))('%s arrives as a %s', (code, className) => {
   expect(error).toBeInstanceOf(Reflect.get(classes, className))
   expect(error).toBeInstanceOf(BoxliteError)
   expect(error).toBeInstanceOf(Error)
-  expect([error.code, error.name, error.message]).toEqual([code, code === 'ABORTED' ? 'AbortError' : className, 'm'])
+  expect([error.code, error.name, error.message]).toEqual([
+    code,
+    ['ABORTED', 'IMAGE_CANCELLED'].includes(code) ? 'AbortError' : className,
+    'm',
+  ])
 })
 
 test('the causes become a chain', () => {

@@ -4,7 +4,8 @@ import {
   boxInput,
   checkExec,
   checkSpawn,
-  pullPolicy,
+  pruneAge,
+  pullInput,
   removeForce,
   runtimeInput,
   stopTimeout,
@@ -13,6 +14,7 @@ import { Runtime } from '../../lib/runtime.js'
 
 const open = (options: unknown) => runtimeInput('Runtime.open', options as never)
 const create = (options: object) => boxInput({ image: 'alpine:3', ...options } as never)
+const pull = (options: unknown) => pullInput('alpine:3', options as never)
 const exec = (options: unknown) => checkExec('box.exec', options as never)
 
 const GOOD: [(options: never) => unknown, unknown][] = [
@@ -24,7 +26,12 @@ const GOOD: [(options: never) => unknown, unknown][] = [
   [exec, { tty: { cols: 1, rows: 65_535 }, stdin: Buffer.from('x'), timeoutMs: 0, maxBuffer: 0, encoding: 'buffer' }],
   [exec, { stdin: '', signal: new AbortController().signal, check: true, tty: false }],
   [stopTimeout, { timeoutMs: 5 }],
-  [pullPolicy, { policy: 'never' }],
+  [pull, { policy: 'never', platform: 'linux/arm64/v8', signal: AbortSignal.timeout(1), onProgress: () => {} }],
+  [pruneAge, { unusedForMs: 0 }],
+  [open, { registries: [{ host: 'r', credentials: { username: 'u', password: 'p' }, mirrors: ['m:5000/cache'] }] }],
+  [open, { registries: [{ host: 'r', credentials: { token: 't' }, caFile: 'ca.pem', skipVerify: true }] }],
+  [open, { searchRegistries: ['docker.io', 'quay.io/org'], imageQuotaBytes: 0 }],
+  [create, { pullPolicy: 'always' }],
 ]
 
 test.each(GOOD)('%o accepts %o', (call, options) => {
@@ -37,7 +44,7 @@ const BAD: [(options: never) => unknown, unknown, RegExp][] = [
   [open, { home: 5 }, /option `home`: expected a string that is not empty and has no NUL byte, got 5/],
   [open, { home: '' }, /option `home`/],
   [open, { engine: 'kvm' }, /option `engine`: expected 'auto' or 'krun' or 'qemu', got 'kvm'/],
-  [open, { registries: [{ hots: 'x' }] }, /option `registries`: expected an array of \{ host, http \}/],
+  [open, { registries: [{ hots: 'x' }] }, /registries\[0\]: option `hots`: unknown/],
   [open, { registries: {} }, /option `registries`/],
   [create, { image: undefined }, /runtime\.create: option `image`: expected .* got undefined/],
   [create, { image: '' }, /option `image`/],
@@ -68,7 +75,18 @@ const BAD: [(options: never) => unknown, unknown, RegExp][] = [
   [exec, { cwd: 'a\0b' }, /option `cwd`/],
   [checkSpawn, { check: true }, /box\.spawn: option `check`: unknown/],
   [stopTimeout, { timeoutMs: '5' }, /box\.stop: option `timeoutMs`/],
-  [pullPolicy, { policy: 'sometimes' }, /images\.pull: option `policy`/],
+  [pull, { policy: 'sometimes' }, /images\.pull: option `policy`/],
+  [pull, { platform: 'amd64' }, /option `platform`: expected os\/architecture/],
+  [pull, { onProgress: 1 }, /option `onProgress`: expected a function, got 1/],
+  [pruneAge, { unusedForMs: -1 }, /images\.prune: option `unusedForMs`/],
+  [
+    open,
+    { registries: [{ host: 'r', credentials: { username: 'u' } }] },
+    /`credentials`: expected .*, got something else$/,
+  ],
+  [open, { registries: [{ host: 'r', mirrors: ['/x'] }] }, /option `mirrors`/],
+  [open, { imageQuotaBytes: -1 }, /option `imageQuotaBytes`/],
+  [create, { pullPolicy: 'sometimes' }, /option `pullPolicy`/],
   [options => removeForce('box.remove', options), { force: 'yes' }, /box\.remove: option `force`/],
 ]
 
@@ -82,7 +100,10 @@ test.each([
   ['memory', 'did you mean `memoryMib`?'],
   ['memoryMiB', 'did you mean `memoryMib`?'],
   ['memory_mib', 'did you mean `memoryMib`?'],
-  ['frobnicate', 'the options are `image`, `name`, `cpus`, `memoryMib`, `env`, `workdir`, `user`, `hostname`'],
+  [
+    'frobnicate',
+    'the options are `image`, `name`, `cpus`, `memoryMib`, `env`, `workdir`, `user`, `hostname`, `pullPolicy`',
+  ],
 ])('an unknown option `%s` is refused with a hint', (name, hint) => {
   expect(() => create({ [name]: 1 })).toThrow(expect.objectContaining({ hint }))
 })

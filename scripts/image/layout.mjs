@@ -16,7 +16,8 @@ const TYPES = {
 /**
  * @typedef {object} Image
  * @property {import('./tar.mjs').Entry[][]} layers lowest first
- * @property {{ Env?: string[], Cmd?: string[], Entrypoint?: string[], WorkingDir?: string, User?: string }} [config]
+ * @property {{ Env?: string[], Cmd?: string[], Entrypoint?: string[], WorkingDir?: string, User?: string,
+ *   [more: string]: unknown }} [config] what an image says of itself, in the names of OCI image-spec, config.md
  * @property {string} [architecture] default: amd64
  */
 /** @typedef {{ mediaType: string, digest: string, size: number, platform?: object, annotations?: object }} Descriptor */

@@ -16,6 +16,8 @@ mod doctor;
 mod error;
 mod execution;
 mod image;
+mod image_cache;
+mod image_pull;
 mod info;
 mod litebox;
 mod metrics;

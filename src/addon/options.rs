@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use boxlite_runtime::{
-    BoxOptions, BoxliteError, BoxliteResult, EngineChoice, ExecOptions, PullPolicy, RegistryOptions,
-    RuntimeOptions,
+    BoxOptions, BoxliteError, BoxliteResult, Credentials, EngineChoice, ExecOptions, PullPolicy,
+    RegistryOptions, RuntimeOptions,
 };
 use napi_derive::napi;
 
@@ -17,6 +17,10 @@ pub struct RuntimeInput {
     pub engine: Option<String>,
     /// What is special about some registries.
     pub registries: Vec<RegistryInput>,
+    /// Where names without a registry are looked up.
+    pub search_registries: Vec<String>,
+    /// Bytes that the image cache may take.
+    pub image_quota: Option<i64>,
     /// Folder of shim, kernel and initramfs.
     pub parts: Option<String>,
 }
@@ -28,12 +32,35 @@ pub struct RegistryInput {
     pub host: String,
     /// Whether to speak plain HTTP.
     pub http: bool,
+    /// A PEM file of certificate authorities.
+    pub ca_file: Option<String>,
+    /// Whether to accept any certificate.
+    pub skip_verify: bool,
+    /// Where to look first.
+    pub mirrors: Vec<String>,
+    /// With a password.
+    pub username: Option<String>,
+    /// For the user name.
+    pub password: Option<String>,
+    /// An `OAuth2` refresh token.
+    pub identity_token: Option<String>,
+    /// A ready bearer token.
+    pub token: Option<String>,
 }
 
 impl From<RegistryInput> for RegistryOptions {
     fn from(input: RegistryInput) -> Self {
         let mut options = Self::new(input.host);
         options.http = input.http;
+        options.ca_file = input.ca_file.map(Into::into);
+        options.skip_verify = input.skip_verify;
+        options.mirrors = input.mirrors;
+        options.credentials = match (input.username, input.password, input.identity_token, input.token) {
+            (Some(username), Some(password), ..) => Some(Credentials::Basic { username, password }),
+            (_, _, Some(token), _) => Some(Credentials::IdentityToken(token)),
+            (.., Some(token)) => Some(Credentials::Bearer(token)),
+            _ => None,
+        };
         options
     }
 }
@@ -55,6 +82,8 @@ impl TryFrom<RuntimeInput> for RuntimeOptions {
             home: input.home.map(Into::into),
             engine,
             registries: registries.map(RegistryOptions::from).collect(),
+            search_registries: input.search_registries,
+            image_quota: input.image_quota.map(i64::unsigned_abs),
             parts: input.parts.map(Into::into),
         })
     }
@@ -79,6 +108,8 @@ pub struct BoxInput {
     pub user: Option<String>,
     /// Host name.
     pub hostname: Option<String>,
+    /// `missing`, `always` or `never`.
+    pub pull_policy: Option<String>,
 }
 
 impl TryFrom<BoxInput> for BoxOptions {
@@ -96,6 +127,9 @@ impl TryFrom<BoxInput> for BoxOptions {
         options.workdir = input.workdir;
         options.user = input.user;
         options.hostname = input.hostname;
+        if let Some(policy) = input.pull_policy {
+            options.pull_policy = pull_policy(&policy)?;
+        }
         Ok(options)
     }
 }

@@ -1,4 +1,5 @@
-//! `NativeRuntime`: one open home. Wrapped by `lib/runtime.ts`, calls `BoxliteRuntime`.
+//! `NativeRuntime`: one open home; its images are in `image_cache.rs`. Wrapped by `lib/runtime.ts`, calls
+//! `BoxliteRuntime`.
 
 use std::sync::Arc;
 
@@ -7,17 +8,22 @@ use napi::{Env, Result, bindgen_prelude::Object};
 use napi_derive::napi;
 
 use crate::{
-    image::PulledImage,
     info::BoxInfo,
     litebox::NativeBox,
     metrics::RuntimeMetrics,
-    options::{BoxInput, RuntimeInput, pull_policy},
+    options::{BoxInput, RuntimeInput},
     promise::promise,
 };
 
 /// An open home.
 #[napi]
 pub struct NativeRuntime(Arc<BoxliteRuntime>);
+
+impl NativeRuntime {
+    pub(crate) fn inner(&self) -> &Arc<BoxliteRuntime> {
+        &self.0
+    }
+}
 
 /// Opens a home.
 #[napi]
@@ -62,13 +68,6 @@ impl NativeRuntime {
     pub fn remove<'env>(&self, env: &'env Env, id_or_name: String, force: bool) -> Result<Object<'env>> {
         let runtime = Arc::clone(&self.0);
         promise(env, async move { runtime.remove(&id_or_name, force).await })
-    }
-
-    /// Brings an image into the cache.
-    #[napi]
-    pub fn pull<'env>(&self, env: &'env Env, source: String, policy: String) -> Result<Object<'env>> {
-        let runtime = Arc::clone(&self.0);
-        promise(env, async move { runtime.pull(&source, pull_policy(&policy)?).await.map(PulledImage::from) })
     }
 
     /// The counters of this runtime.

@@ -33,4 +33,4 @@ pub use error::{Error, ErrorKind};
 pub use layer::{Compression, LayerFile};
 pub use limits::Limits;
 pub use overlay::Overlay;
-pub use storage::{BUILDER_VERSION, ImageStorage, ImageStorageOptions};
+pub use storage::{BUILDER_VERSION, ImageStorage, ImageStorageOptions, StoredBase};

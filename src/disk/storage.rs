@@ -77,14 +77,41 @@ impl ImageStorage {
         }
     }
 
-    /// Removes an image's base; whether there was one. No box may be using it.
-    pub fn remove(&self, image_digest: &str) -> Result<bool, Error> {
-        let path = self.path(image_digest)?;
-        match fs::remove_file(&path) {
+    /// Every base, of whatever image and builder.
+    pub fn list(&self) -> Result<Vec<StoredBase>, Error> {
+        let failed = |error| Error::storage(format!("list {}", self.dir.display()), error);
+        let mut bases = Vec::new();
+        for entry in fs::read_dir(&self.dir).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let Some((hex, _)) = name.strip_suffix(".ext4").and_then(|name| name.split_once('-')) else {
+                continue;
+            };
+            // It may have been removed since.
+            if let Ok(meta) = path.metadata() {
+                let image_digest = format!("sha256:{hex}");
+                bases.push(StoredBase { image_digest, bytes: meta.blocks() * 512, path });
+            }
+        }
+        Ok(bases)
+    }
+
+    /// Removes a base; whether it was still there. No box may be using it.
+    pub fn remove_file(&self, base: &StoredBase) -> Result<bool, Error> {
+        match fs::remove_file(&base.path) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(Error::storage(format!("remove {}", path.display()), error)),
+            Err(error) => Err(Error::storage(format!("remove {}", base.path.display()), error)),
         }
+    }
+
+    /// Removes all bases of an image; whether there was one. No box may be using them.
+    pub fn remove(&self, image_digest: &str) -> Result<bool, Error> {
+        let mut removed = false;
+        for base in self.list()?.iter().filter(|base| base.image_digest == image_digest) {
+            removed |= self.remove_file(base)?;
+        }
+        Ok(removed)
     }
 
     fn path(&self, image_digest: &str) -> Result<PathBuf, Error> {
@@ -118,6 +145,16 @@ impl ImageStorage {
         File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(failed)?;
         BaseDisk::at(path)
     }
+}
+
+/// A base in the folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredBase {
+    /// The digest of its image's manifest, `sha256:…`.
+    pub image_digest: String,
+    /// Bytes that it takes on the host.
+    pub bytes: u64,
+    path: PathBuf,
 }
 
 /// A locked file under construction; removed unless it was renamed.

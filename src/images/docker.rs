@@ -14,10 +14,11 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    Digest, Error, ErrorKind,
+    Digest, Error, ErrorKind, Platform,
     files::{Files, clean},
     image::config,
     manifest::{MAX_CONFIG, MAX_MANIFEST},
+    rootfs::HashWriter,
 };
 
 /// What stands in for the parts of a layout that such an archive doesn't have.
@@ -63,17 +64,31 @@ impl Made {
         for (name, diff_id) in item.layers.iter().zip(diff_ids) {
             layers.push(self.layer(files, &clean(name), diff_id)?);
         }
+        let config_name = clean(&item.config);
+        let tags = item.repo_tags.clone().unwrap_or_default();
+        let tags: Vec<_> = if tags.is_empty() { vec![None] } else { tags.into_iter().map(Some).collect() };
+        self.image((&config_name, &bytes), &layers, &platform, &tags)
+            .map_err(|error| broken(files, "manifest.json").because(error))
+    }
+
+    /// Makes the manifest of an image whose configuration is under the name, and its descriptors, one for each tag.
+    pub(crate) fn image(
+        &mut self,
+        (config_name, config): (&str, &[u8]),
+        layers: &[Value],
+        platform: &Platform,
+        tags: &[Option<String>],
+    ) -> Result<(), serde_json::Error> {
+        let config_digest = Digest::of(config);
         let manifest = json!({
             "schemaVersion": 2,
             "mediaType": "application/vnd.oci.image.manifest.v1+json",
-            "config": descriptor("application/vnd.oci.image.config.v1+json", &config_digest, bytes.len() as u64),
+            "config": descriptor("application/vnd.oci.image.config.v1+json", &config_digest, config.len() as u64),
             "layers": layers,
         });
-        self.names.insert(config_digest, clean(&item.config));
+        self.names.insert(config_digest, config_name.to_owned());
         let bytes = manifest.to_string().into_bytes();
         let digest = Digest::of(&bytes);
-        let tags = item.repo_tags.clone().unwrap_or_default();
-        let tags = if tags.is_empty() { vec![None] } else { tags.into_iter().map(Some).collect() };
         for tag in tags {
             let mut entry =
                 descriptor("application/vnd.oci.image.manifest.v1+json", &digest, bytes.len() as u64);
@@ -84,9 +99,7 @@ impl Made {
             if let Some(tag) = tag {
                 entry["annotations"] = json!({ "org.opencontainers.image.ref.name": tag });
             }
-            let entry = serde_json::from_value(entry)
-                .map_err(|error| broken(files, "manifest.json").because(error))?;
-            self.index.push(entry);
+            self.index.push(serde_json::from_value(entry)?);
         }
         self.manifests.insert(digest, bytes);
         Ok(())
@@ -99,7 +112,7 @@ impl Made {
         (&mut part).take(4).read_to_end(&mut start).map_err(failed)?;
         let compressed = matches!(start[..], [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd]);
         let digest = if compressed {
-            part.seek(0).map_err(failed)?;
+            part.seek(0);
             let mut hasher = Sha256::new();
             io::copy(&mut part, &mut HashWriter(&mut hasher)).map_err(failed)?;
             Digest::finish(hasher)
@@ -110,19 +123,6 @@ impl Made {
         let described = descriptor(media_type, &digest, part.length);
         self.names.insert(digest, name.to_owned());
         Ok(described)
-    }
-}
-
-struct HashWriter<'a>(&'a mut Sha256);
-
-impl io::Write for HashWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

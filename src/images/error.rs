@@ -48,6 +48,8 @@ pub(crate) enum Retry {
     Soon,
     /// After the pause that the registry asked for.
     After(Duration),
+    /// At once, at another place.
+    Elsewhere,
 }
 
 /// An error with its cause and what to do about it. Cheap to clone: several callers may wait for one pull.
@@ -88,6 +90,12 @@ impl Error {
     /// Marks an error that may pass by itself.
     pub(crate) fn transient(mut self, pause: Option<Duration>) -> Self {
         self.retry = pause.map_or(Retry::Soon, Retry::After);
+        self
+    }
+
+    /// Marks an error of a mirror that was left.
+    pub(crate) fn elsewhere(mut self) -> Self {
+        self.retry = Retry::Elsewhere;
         self
     }
 

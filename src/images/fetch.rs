@@ -1,11 +1,16 @@
 //! From an opened source to an image in the store: the manifest for the platform, its configuration, its layers side by
 //! side. Called by `manager`.
 
+use std::{collections::HashSet, time::Duration};
+
 use futures::{TryStreamExt, stream};
 use oci_spec::image::{Descriptor, ImageManifest};
+use tokio::time::Instant;
 
 use crate::{
     Digest, Error, ErrorKind, Platform, ProgressSink, PullEvent,
+    error::Retry,
+    hold::{Hold, Holds},
     image::config,
     manifest::{MAX_CONFIG, MAX_MANIFEST, Manifest, digest_of},
     origin::{Origin, Root},
@@ -19,6 +24,8 @@ const PARALLEL: usize = 4;
 const PIECE: usize = 1 << 20;
 /// What must have arrived for a broken transfer to count as progress.
 const PROGRESS: u64 = 256 * 1024;
+/// What must come within [`crate::Timeouts::drip`].
+const DRIP: u64 = 64 * 1024;
 /// An index of an index of an index is nobody's image.
 const MAX_DEPTH: usize = 3;
 
@@ -31,6 +38,12 @@ pub(crate) struct Fetch<'a> {
     pub(crate) platform: &'a Platform,
     pub(crate) progress: Option<&'a ProgressSink>,
     pub(crate) max_bytes: u64,
+    /// To leave free on the disk.
+    pub(crate) reserve: u64,
+    /// See [`crate::Timeouts::drip`].
+    pub(crate) drip: Duration,
+    /// Keeps what this pull needs from being collected.
+    pub(crate) holds: &'a Holds,
 }
 
 /// What is now in the store.
@@ -38,6 +51,8 @@ pub(crate) struct Fetched {
     pub(crate) digest: Digest,
     /// All layers, as stored.
     pub(crate) size: u64,
+    /// Keeps the image's blobs until it is remembered.
+    pub(crate) hold: Hold,
 }
 
 impl Fetch<'_> {
@@ -50,13 +65,34 @@ impl Fetch<'_> {
             layers: manifest.layers().len(),
             bytes: size,
         });
+        let hold = self.holds.hold(blobs_of(&manifest, &digest)?);
+        self.check_space(&manifest).await?;
         self.config(&manifest).await?;
         stream::iter(manifest.layers().iter().map(Ok))
             .try_for_each_concurrent(PARALLEL, |layer| self.layer(layer))
             .await?;
         self.store.put(bytes).await?;
         self.tell(|| PullEvent::Done { digest: digest.to_string() });
-        Ok(Fetched { digest, size })
+        Ok(Fetched { digest, size, hold })
+    }
+
+    /// Running out of space halfway costs the user minutes, so ask first.
+    async fn check_space(&self, manifest: &ImageManifest) -> Result<(), Error> {
+        let mut needed: u64 = 0;
+        for layer in manifest.layers() {
+            needed = needed.saturating_add(self.store.missing(&digest_of(layer)?, layer.size()).await?);
+        }
+        let free = self.store.free().await?;
+        if needed == 0 || needed.saturating_add(self.reserve) <= free {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::StorageFull,
+            format!(
+                "fetch {}: {needed} bytes are to be stored, {free} are free, and {} stay so",
+                self.reference, self.reserve
+            ),
+        ))
     }
 
     /// Goes through indexes until it is at the platform's own manifest.
@@ -176,6 +212,7 @@ impl Fetch<'_> {
                 Err(error) if error.kind() == ErrorKind::DigestMismatch && resumed && !trusted => {
                     trusted = true;
                 }
+                Err(error) if error.retry() == Retry::Elsewhere => {}
                 result => return result.map(|()| false),
             }
         }
@@ -188,16 +225,18 @@ impl Fetch<'_> {
         progress: Option<&ProgressSink>,
     ) -> Result<(), Error> {
         let mut backoff = Backoff::new(self.origin.attempts());
+        let mut place = 0;
         while !partial.is_complete() {
             let before = partial.written();
             let error = match self.origin.blob(&partial.digest().clone(), size, before).await {
                 Err(error) => error,
                 Ok(mut stream) => {
+                    place = stream.place();
                     if stream.offset() != before {
                         partial = partial.restart().await?;
                     }
                     let failed;
-                    (partial, failed) = drain(partial, &mut stream, progress).await?;
+                    (partial, failed) = drain(partial, &mut stream, self.drip, progress).await?;
                     match failed {
                         None if partial.is_complete() => break,
                         None => Error::corrupt(format!(
@@ -213,9 +252,20 @@ impl Fetch<'_> {
             if partial.written() >= before + PROGRESS {
                 backoff.reset();
             }
-            backoff.wait(error).await?;
+            if let Err(error) = backoff.wait(error).await {
+                // What a mirror doesn't finish, the next place may.
+                if !self.origin.leave(place, &error) {
+                    return Err(error);
+                }
+                backoff.reset();
+            }
         }
-        partial.commit().await
+        match partial.commit().await {
+            Err(error) if error.kind() == ErrorKind::DigestMismatch && self.origin.leave(place, &error) => {
+                Err(error.elsewhere())
+            }
+            result => result,
+        }
     }
 
     fn tell(&self, event: impl FnOnce() -> PullEvent) {
@@ -225,13 +275,26 @@ impl Fetch<'_> {
     }
 }
 
+fn too_slow(digest: &Digest, bytes: u64, drip: Duration) -> Error {
+    let message = format!("fetch blob {digest}: only {bytes} bytes in {} ms", drip.as_millis());
+    Error::new(ErrorKind::RegistryUnreachable, message).transient(None)
+}
+
+/// All blobs of an image, its manifest among them.
+pub(crate) fn blobs_of(manifest: &ImageManifest, digest: &Digest) -> Result<HashSet<Digest>, Error> {
+    let parts = manifest.layers().iter().chain([manifest.config()]);
+    parts.map(digest_of).chain([Ok(digest.clone())]).collect()
+}
+
 /// Appends what comes to the blob; what came before an error is kept.
 async fn drain(
     mut partial: Partial,
     stream: &mut crate::origin::BlobStream,
+    drip: Duration,
     progress: Option<&ProgressSink>,
 ) -> Result<(Partial, Option<Error>), Error> {
     let digest = partial.digest().clone();
+    let mut watch = (Instant::now(), 0);
     loop {
         let mut pieces = Vec::new();
         let mut gathered = 0;
@@ -239,7 +302,14 @@ async fn drain(
             match stream.next(&digest).await {
                 Ok(Some(piece)) => {
                     gathered += piece.len();
+                    watch.1 += piece.len() as u64;
                     pieces.push(piece);
+                    if watch.0.elapsed() >= drip {
+                        if watch.1 < DRIP {
+                            break Some(Some(too_slow(&digest, watch.1, drip)));
+                        }
+                        watch = (Instant::now(), 0);
+                    }
                     if gathered >= PIECE {
                         break None;
                     }

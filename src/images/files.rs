@@ -1,15 +1,21 @@
-//! The files of an image on this machine: a folder, or a tar file read in place. Called by `layout` and `docker`.
+//! The files of an image on this machine: a folder, or a tar file read in place. Called by `layout`, `docker` and
+//! `rootfs`.
 //!
-//! Nothing is unpacked: an archive's members are found once, and read where they lie.
+//! An archive's members are found once, and read where they lie; only a compressed one is unpacked, as a whole.
 
 use std::{
     collections::HashMap,
     fs::File,
-    io::{self, Read, Seek, SeekFrom},
+    io::{self, Read},
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use crate::{Error, ErrorKind};
+use crate::{
+    Error, ErrorKind,
+    unpack::{Packing, unpack},
+};
 
 /// Members of an archive; an image has a few hundred.
 const MAX_MEMBERS: usize = 100_000;
@@ -20,9 +26,19 @@ const MAX_LINKS: usize = 8;
 #[derive(Debug)]
 pub(crate) struct Files {
     path: PathBuf,
-    /// Of an archive.
-    members: Option<HashMap<String, Member>>,
+    from: From,
 }
+
+#[derive(Debug)]
+enum From {
+    Folder,
+    Archive(Arc<File>, HashMap<String, Member>),
+    /// One file and what was made to go with it, by names of our own.
+    Made(Arc<File>, HashMap<String, Vec<u8>>),
+}
+
+/// The name of a made image's one file.
+pub(crate) const CONTENT: &str = "content";
 
 #[derive(Debug)]
 enum Member {
@@ -33,52 +49,69 @@ enum Member {
 /// A file being read, from its start.
 #[derive(Debug)]
 pub(crate) struct Part {
-    content: io::Take<File>,
+    content: Content,
     /// Bytes of the whole file.
     pub(crate) length: u64,
     start: u64,
+    at: u64,
+}
+
+#[derive(Debug)]
+enum Content {
+    File(Arc<File>),
+    Bytes(Vec<u8>),
 }
 
 impl Part {
+    fn new(content: Content, start: u64, length: u64) -> Self {
+        Self { content, length, start, at: 0 }
+    }
+
     /// Goes to `offset`.
-    pub(crate) fn seek(&mut self, offset: u64) -> io::Result<()> {
-        self.content.get_mut().seek(SeekFrom::Start(self.start + offset))?;
-        self.content.set_limit(self.length.saturating_sub(offset));
-        Ok(())
+    pub(crate) fn seek(&mut self, offset: u64) {
+        self.at = offset.min(self.length);
     }
 }
 
 impl Read for Part {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.content.read(buf)
+        let left = usize::try_from(self.length - self.at).unwrap_or(usize::MAX).min(buf.len());
+        let buf = &mut buf[..left];
+        let read = match &self.content {
+            // Several parts of one file are read side by side.
+            Content::File(file) => file.read_at(buf, self.start + self.at)?,
+            Content::Bytes(bytes) => {
+                let from = usize::try_from(self.at).unwrap_or(usize::MAX);
+                (&mut bytes.get(from..).unwrap_or_default()).read(buf)?
+            }
+        };
+        self.at += read as u64;
+        Ok(read)
     }
 }
 
 impl Files {
-    /// Looks what is at `path`; of an archive, at all its headers.
-    pub(crate) fn open(path: PathBuf) -> Result<Self, Error> {
-        let failed = |error: io::Error| match error.kind() {
-            io::ErrorKind::NotFound => {
-                Error::new(ErrorKind::NotFound, format!("open image {}", path.display())).because(error)
-            }
-            _ => Error::storage(format!("open image {}", path.display()), error),
-        };
+    /// Looks what is at `path`; of an archive, at all its headers. A compressed archive is unpacked into a file without
+    /// a name in `scratch`, of at most `limit` bytes.
+    pub(crate) fn open(path: PathBuf, scratch: &Path, limit: u64) -> Result<Self, Error> {
+        let failed = |error: io::Error| opening(&path, error);
         if path.metadata().map_err(failed)?.is_dir() {
-            return Ok(Self { path, members: None });
+            return Ok(Self { path, from: From::Folder });
         }
         let mut file = File::open(&path).map_err(failed)?;
-        let mut start = Vec::new();
-        (&file).take(4).read_to_end(&mut start).map_err(failed)?;
-        if matches!(start[..], [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd] | [b'B', b'Z', b'h', _]) {
-            let message =
-                format!("open image {}: a compressed archive; unpack it to a plain tar", path.display());
-            return Err(Error::new(ErrorKind::Unsupported, message));
+        let packed = |error: io::Error| unpacking(&path, error);
+        if Packing::of(&file).map_err(packed)? != Packing::Plain {
+            file = unpack(&file, scratch, limit).map_err(packed)?;
         }
-        file.rewind().map_err(failed)?;
-        let members = index(file).map_err(|error| {
+        let members = index(&file).map_err(|error| {
             Error::corrupt(format!("open image {}: no tar archive", path.display())).because(error)
         })?;
-        Ok(Self { path, members: Some(members) })
+        Ok(Self { path, from: From::Archive(Arc::new(file), members) })
+    }
+
+    /// `content` under the name [`CONTENT`], and small files beside it.
+    pub(crate) fn made(path: PathBuf, content: File, small: HashMap<String, Vec<u8>>) -> Self {
+        Self { path, from: From::Made(Arc::new(content), small) }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -86,31 +119,62 @@ impl Files {
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
-        match &self.members {
-            None => self.path.join(name).is_file(),
-            Some(members) => members.contains_key(name),
+        match &self.from {
+            From::Folder => self.path.join(name).is_file(),
+            From::Archive(_, members) => members.contains_key(name),
+            From::Made(_, small) => name == CONTENT || small.contains_key(name),
         }
     }
 
     /// Opens a file; the name is one that this crate made or that `docker` confined.
     pub(crate) fn file(&self, name: &str) -> io::Result<Part> {
-        let (file, start, length) = match &self.members {
-            None => {
-                let file = File::open(self.path.join(name))?;
-                let meta = file.metadata()?;
-                if !meta.is_file() {
-                    return Err(io::Error::from(io::ErrorKind::NotFound));
-                }
-                (file, 0, meta.len())
-            }
-            Some(members) => {
+        match &self.from {
+            From::Folder => whole(File::open(self.path.join(name))?.into()),
+            From::Archive(file, members) => {
                 let (offset, length) = find(members, name).ok_or(io::ErrorKind::NotFound)?;
-                (File::open(&self.path)?, offset, length)
+                Ok(Part::new(Content::File(Arc::clone(file)), offset, length))
             }
-        };
-        let mut part = Part { content: file.take(0), length, start };
-        part.seek(0)?;
-        Ok(part)
+            From::Made(file, _) if name == CONTENT => whole(Arc::clone(file)),
+            From::Made(_, small) => {
+                let bytes = small.get(name).ok_or(io::ErrorKind::NotFound)?.clone();
+                let length = bytes.len() as u64;
+                Ok(Part::new(Content::Bytes(bytes), 0, length))
+            }
+        }
+    }
+}
+
+fn whole(file: Arc<File>) -> io::Result<Part> {
+    let meta = file.metadata()?;
+    if !meta.is_file() {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    Ok(Part::new(Content::File(file), 0, meta.len()))
+}
+
+/// A compressed file that is none of this crate's, or is damaged, or is too large, or the host's disk failed.
+pub(crate) fn unpacking(path: &Path, error: io::Error) -> Error {
+    let text = format!("unpack image {}", path.display());
+    let kind = match error.kind() {
+        io::ErrorKind::Unsupported => ErrorKind::Unsupported,
+        io::ErrorKind::FileTooLarge => ErrorKind::TooLarge,
+        // zstd has no kind of its own for damage.
+        io::ErrorKind::UnexpectedEof
+        | io::ErrorKind::InvalidData
+        | io::ErrorKind::InvalidInput
+        | io::ErrorKind::Other => ErrorKind::Corrupt,
+        _ => return Error::storage(text, error),
+    };
+    Error::new(kind, text).because(error)
+}
+
+/// What is not there is the caller's mistake, anything else the host's.
+pub(crate) fn opening(path: &Path, error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            Error::new(ErrorKind::NotFound, format!("open image {}", path.display())).because(error)
+        }
+        _ => Error::storage(format!("open image {}", path.display()), error),
     }
 }
 
@@ -128,7 +192,7 @@ fn find(members: &HashMap<String, Member>, name: &str) -> Option<(u64, u64)> {
     None
 }
 
-fn index(file: File) -> io::Result<HashMap<String, Member>> {
+fn index(file: &File) -> io::Result<HashMap<String, Member>> {
     let length = file.metadata()?.len();
     let mut members = HashMap::new();
     let mut archive = tar::Archive::new(file);

@@ -1,11 +1,12 @@
 //! An image in the store, ready to become a disk. Made by `manager`, read by the runtime.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Digest, Error, Platform,
+    hold::Hold,
     manifest::{ConfigFile, json},
 };
 
@@ -22,6 +23,8 @@ pub struct Image {
     pub config: ImageConfig,
     /// The layers, lowest first.
     pub layers: Vec<Layer>,
+    /// Nothing of the image is removed from the store while this value or a clone of it lives.
+    pub(crate) hold: Arc<Hold>,
 }
 
 /// A layer in the store.

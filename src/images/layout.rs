@@ -2,7 +2,12 @@
 //! archive of `docker save`, to which `docker` adds what it lacks. Called by `origin`. `skopeo copy … oci:FOLDER:TAG` and
 //! `docker buildx build -o type=oci` make layouts.
 
-use std::{collections::BTreeSet, io::Read, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    io::Read,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use oci_spec::image::{Descriptor, ImageIndex};
@@ -13,6 +18,7 @@ use crate::{
     docker::{Made, part_error, read},
     files::{Files, Part},
     manifest::{MAX_MANIFEST, json},
+    rootfs,
 };
 
 /// The annotation that names an image of a layout (OCI image-spec, annotations.md).
@@ -21,6 +27,8 @@ const REF_NAME: &str = "org.opencontainers.image.ref.name";
 const CONTAINERD_NAME: &str = "io.containerd.image.name";
 
 const CHUNK: usize = 1 << 20;
+/// What a compressed archive may unpack to.
+const MAX_UNPACKED: u64 = 64 << 30;
 
 /// A layout and the image in it that is meant.
 #[derive(Debug, Clone)]
@@ -33,9 +41,9 @@ pub(crate) struct OciLayout {
 
 impl OciLayout {
     /// Opens what is at `path`, whatever of the three it is.
-    pub(crate) async fn open(path: PathBuf, tag: Option<String>) -> Result<Self, Error> {
+    pub(crate) async fn open(path: PathBuf, tag: Option<String>, scratch: Arc<Path>) -> Result<Self, Error> {
         blocking(move || {
-            let files = Files::open(path)?;
+            let files = Files::open(path, &scratch, MAX_UNPACKED)?;
             // Recent versions of `docker save` write both forms.
             let docker = !files.has("oci-layout") && files.has("manifest.json");
             let made = if docker { Some(Arc::new(Made::read(&files)?)) } else { None };
@@ -48,18 +56,44 @@ impl OciLayout {
         .await
     }
 
+    /// A root file system, as an image of one layer; see `rootfs`.
+    pub(crate) async fn of_rootfs(path: PathBuf, scratch: Arc<Path>) -> Result<Self, Error> {
+        blocking(move || {
+            let (files, made) = rootfs::image(&path, &scratch)?;
+            Ok(Self { files: Arc::new(files), tag: None, made: Some(Arc::new(made)) })
+        })
+        .await
+    }
+
+    /// The names of all images in it, each a tag or a whole reference.
+    pub(crate) async fn names(&self) -> Result<Vec<Option<String>>, Error> {
+        let this = Self { tag: None, ..self.clone() };
+        blocking(move || {
+            let all = this.index()?;
+            let names: BTreeSet<_> = all.iter().map(|item| name(item).map(str::to_owned)).collect();
+            Ok(names.into_iter().collect())
+        })
+        .await
+    }
+
+    /// The image of this name in the same place.
+    pub(crate) fn named(&self, tag: Option<String>) -> Self {
+        Self { tag, ..self.clone() }
+    }
+
+    fn index(&self) -> Result<Vec<Descriptor>, Error> {
+        if let Some(made) = &self.made {
+            return Ok(made.index.clone());
+        }
+        let bytes = read(&self.files, "index.json", MAX_MANIFEST)?;
+        let index: ImageIndex = json("index", &bytes, &Digest::of(&bytes))?;
+        Ok(index.manifests().clone())
+    }
+
     /// The manifests that the layout has under the tag: several, if it names one for each platform.
     pub(crate) async fn candidates(&self) -> Result<Vec<Descriptor>, Error> {
         let this = self.clone();
-        blocking(move || {
-            if let Some(made) = &this.made {
-                return this.choose(&made.index);
-            }
-            let bytes = read(&this.files, "index.json", MAX_MANIFEST)?;
-            let index: ImageIndex = json("index", &bytes, &Digest::of(&bytes))?;
-            this.choose(index.manifests())
-        })
-        .await
+        blocking(move || this.choose(&this.index()?)).await
     }
 
     fn choose(&self, all: &[Descriptor]) -> Result<Vec<Descriptor>, Error> {
@@ -124,7 +158,7 @@ impl OciLayout {
                     &format!("blob {digest} has {} bytes, its descriptor says {size}", part.length),
                 ));
             }
-            part.seek(offset).map_err(failed)?;
+            part.seek(offset);
             Ok(LayoutBlob { part, digest })
         })
         .await

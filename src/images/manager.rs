@@ -1,18 +1,16 @@
 //! `ImageManager`: the images of a home. Called by the runtime for every box that starts from an image.
 
 use std::{
-    collections::HashSet,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use tokio::sync::RwLock;
-
 use crate::{
     Digest, Error, ErrorKind, Image, ImageOptions, ImageStore, Layer, Platform, PullOptions, PullPolicy,
     blocking::blocking,
-    fetch::Fetch,
+    fetch::{Fetch, blobs_of},
     flight::Flights,
+    hold::Holds,
     image::config,
     layout::OciLayout,
     manifest::{MAX_CONFIG, MAX_MANIFEST, Manifest, digest_of},
@@ -25,32 +23,18 @@ use crate::{
 /// Pulls, lists and removes images. Cheap to clone; clones share everything.
 #[derive(Debug, Clone)]
 pub struct ImageManager {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 #[derive(Debug)]
-struct Inner {
-    store: ImageStore,
+pub(crate) struct Inner {
+    pub(crate) store: ImageStore,
     registries: Registries,
     flights: Flights<(String, Platform, PullPolicy), Result<Image, Error>>,
-    /// Held for reading by pulls, for writing by whoever removes blobs.
-    blobs: RwLock<()>,
-    max_image_bytes: u64,
-}
-
-/// An image that the store knows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ImageSummary {
-    /// The normalised reference.
-    pub reference: String,
-    /// The platform it was pulled for.
-    pub platform: Platform,
-    /// The manifest's digest.
-    pub digest: String,
-    /// The layers' size as stored, in bytes.
-    pub size: u64,
-    /// When it was pulled, in seconds since 1970.
-    pub pulled_at: u64,
+    pub(crate) holds: Holds,
+    /// One collection of blobs at a time.
+    pub(crate) collection: tokio::sync::Mutex<()>,
+    options: ImageOptions,
 }
 
 impl ImageManager {
@@ -59,9 +43,10 @@ impl ImageManager {
         let inner = Inner {
             store: ImageStore::open(dir)?,
             flights: Flights::default(),
-            blobs: RwLock::default(),
-            max_image_bytes: options.max_image_bytes,
-            registries: Registries::new(options),
+            holds: Holds::default(),
+            collection: tokio::sync::Mutex::default(),
+            registries: Registries::new(options.clone()),
+            options,
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -69,11 +54,38 @@ impl ImageManager {
     /// Brings an image into the store and returns it; see `source.rs` for what `source` may be. Callers that ask for the
     /// same image at the same time share one pull. Dropping the future leaves partial blobs, which the next pull resumes.
     pub async fn pull(&self, source: &str, options: PullOptions) -> Result<Image, Error> {
-        let source = Source::parse(source)?;
+        let mut candidates = self.candidates(source)?;
         let platform = options.platform.clone().unwrap_or_else(Platform::host);
-        let reference = source.to_string();
-        let key = (reference.clone(), platform.clone(), options.policy);
-        self.inner.flights.run(key, self.pull_once(source, &reference, &platform, &options)).await
+        if candidates.len() > 1 && options.policy != PullPolicy::Always {
+            // A name that was found in one registry means that image until it is asked for anew.
+            for candidate in &candidates {
+                if self.cached(&candidate.to_string(), &platform).await?.is_some() {
+                    candidates = vec![candidate.clone()];
+                    break;
+                }
+            }
+        }
+        let mut failed = None;
+        for source in candidates {
+            let reference = source.to_string();
+            let key = (reference.clone(), platform.clone(), options.policy);
+            let pull = self.pull_once(source, &reference, &platform, &options);
+            match self.inner.flights.run(key, pull).await {
+                // Registries say of what one may not see either the one or the other.
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Unauthorized) => {
+                    failed.get_or_insert(error);
+                }
+                result => return result,
+            }
+        }
+        Err(failed.unwrap_or_else(|| {
+            Error::new(ErrorKind::Reference, format!("pull image {source:?}: no registry to look it up in"))
+        }))
+    }
+
+    /// What `source` may mean: several images, if it is a short name and there are several registries to search.
+    pub(crate) fn candidates(&self, source: &str) -> Result<Vec<Source>, Error> {
+        Source::parse(source, &self.inner.options.search)
     }
 
     async fn pull_once(
@@ -83,7 +95,6 @@ impl ImageManager {
         platform: &Platform,
         options: &PullOptions,
     ) -> Result<Image, Error> {
-        let _pulling = self.inner.blobs.read().await;
         let remote = matches!(source, Source::Registry(_));
         // A folder may have changed since, and looking costs nothing.
         if options.policy != PullPolicy::Always
@@ -101,16 +112,30 @@ impl ImageManager {
             ));
         }
         let origin = self.origin(source).await?;
+        self.fetch(&origin, reference, platform, options).await
+    }
+
+    /// Fetches what `origin` has and remembers it as `reference`.
+    pub(crate) async fn fetch(
+        &self,
+        origin: &Origin,
+        reference: &str,
+        platform: &Platform,
+        options: &PullOptions,
+    ) -> Result<Image, Error> {
         let fetch = Fetch {
             store: &self.inner.store,
-            origin: &origin,
+            origin,
             reference,
             platform,
             progress: options.progress.as_ref(),
-            max_bytes: self.inner.max_image_bytes,
+            max_bytes: self.inner.options.max_image_bytes,
+            reserve: self.inner.options.reserve_bytes,
+            drip: self.inner.options.timeouts.drip,
+            holds: &self.inner.holds,
         };
         let fetched = fetch.run().await?;
-        let image = self.load(reference, &fetched.digest).await?.ok_or_else(|| {
+        let image = self.open_image(reference, &fetched.digest).await?.ok_or_else(|| {
             Error::corrupt(format!("load image {reference}: a blob vanished right after it was fetched"))
         })?;
         let entry = IndexEntry {
@@ -121,36 +146,52 @@ impl ImageManager {
             pulled_at: seconds_now(),
         };
         self.inner.store.remember(entry).await?;
+        drop(fetched.hold);
         Ok(image)
     }
 
     async fn origin(&self, source: Source) -> Result<Origin, Error> {
         match source {
             Source::Registry(reference) => {
-                let repository = self.inner.registries.repository(&reference).await?;
-                Ok(Origin::Registry(repository, reference))
+                let route = self.inner.registries.route(&reference).await?;
+                Ok(Origin::Registry(route, reference))
             }
-            Source::Layout { path, tag } => Ok(Origin::Layout(OciLayout::open(path, tag).await?)),
+            Source::Layout { path, tag } => {
+                Ok(Origin::Layout(OciLayout::open(path, tag, self.inner.store.dir()).await?))
+            }
+            Source::Rootfs { path } => {
+                Ok(Origin::Layout(OciLayout::of_rootfs(path, self.inner.store.dir()).await?))
+            }
         }
     }
 
     /// The image that `source` meant when it was last pulled for `platform` (`None`: this machine's), if all of it is
     /// still here. Asks no registry.
     pub async fn inspect(&self, source: &str, platform: Option<&Platform>) -> Result<Option<Image>, Error> {
-        let reference = Source::parse(source)?.to_string();
         let platform = platform.cloned().unwrap_or_else(Platform::host);
-        self.cached(&reference, &platform).await
+        for candidate in self.candidates(source)? {
+            if let Some(image) = self.cached(&candidate.to_string(), &platform).await? {
+                return Ok(Some(image));
+            }
+        }
+        Ok(None)
     }
 
     async fn cached(&self, reference: &str, platform: &Platform) -> Result<Option<Image>, Error> {
         match self.inner.store.entry(reference, platform).await? {
-            Some(entry) => self.load(reference, &entry.digest).await,
+            Some(entry) => {
+                let image = self.open_image(reference, &entry.digest).await?;
+                if image.is_some() {
+                    self.inner.store.touch(&entry.digest).await;
+                }
+                Ok(image)
+            }
             None => Ok(None),
         }
     }
 
     /// Reads an image out of the store; `None` if a part of it is missing or damaged.
-    async fn load(&self, reference: &str, digest: &Digest) -> Result<Option<Image>, Error> {
+    async fn open_image(&self, reference: &str, digest: &Digest) -> Result<Option<Image>, Error> {
         let store = &self.inner.store;
         let Some(bytes) = store.read(digest, MAX_MANIFEST).await? else {
             return Ok(None);
@@ -159,6 +200,8 @@ impl ImageManager {
             return Ok(None);
         };
         let config_digest = digest_of(manifest.config())?;
+        // From here on, so that what is found stays.
+        let hold = Arc::new(self.inner.holds.hold(blobs_of(&manifest, digest)?));
         let Some(bytes) = store.read(&config_digest, MAX_CONFIG).await? else {
             return Ok(None);
         };
@@ -180,7 +223,7 @@ impl ImageManager {
             });
         }
         let (reference, digest) = (reference.to_owned(), digest.to_string());
-        Ok(Some(Image { reference, digest, platform, config, layers }))
+        Ok(Some(Image { reference, digest, platform, config, layers, hold }))
     }
 
     /// Reads every layer again. A damaged one is removed, so that the next pull fetches it, and told as an error of
@@ -202,59 +245,9 @@ impl ImageManager {
         )))
     }
 
-    /// All images that were pulled, by reference.
-    pub async fn list(&self) -> Result<Vec<ImageSummary>, Error> {
-        let entries = self.inner.store.entries().await?;
-        Ok(entries.into_iter().map(ImageSummary::from).collect())
-    }
-
-    /// Forgets an image for all platforms and removes the blobs that no other image uses; whether there was one. Blobs
-    /// stay while pulls are under way: a later removal takes them. No disk may be being made of the image.
-    pub async fn remove(&self, source: &str) -> Result<bool, Error> {
-        let reference = Source::parse(source)?.to_string();
-        let forgotten = self.inner.store.forget(reference).await?;
-        if forgotten.is_empty() {
-            return Ok(false);
-        }
-        if let Ok(_alone) = self.inner.blobs.try_write() {
-            self.collect().await?;
-        }
-        Ok(true)
-    }
-
-    /// Removes blobs that no image uses, partial ones included.
-    async fn collect(&self) -> Result<(), Error> {
-        let mut used = HashSet::new();
-        for entry in self.inner.store.entries().await? {
-            used.insert(entry.digest.clone());
-            let Some(bytes) = self.inner.store.read(&entry.digest, MAX_MANIFEST).await? else {
-                continue;
-            };
-            if let Manifest::Image(manifest) = Manifest::parse(&bytes, &entry.digest)? {
-                used.insert(digest_of(manifest.config())?);
-                for layer in manifest.layers() {
-                    used.insert(digest_of(layer)?);
-                }
-            }
-        }
-        self.inner.store.keep_only(used).await
-    }
-
     /// The store behind the manager.
     pub fn store(&self) -> &ImageStore {
         &self.inner.store
-    }
-}
-
-impl From<IndexEntry> for ImageSummary {
-    fn from(entry: IndexEntry) -> Self {
-        Self {
-            reference: entry.reference,
-            platform: entry.platform,
-            digest: entry.digest.into(),
-            size: entry.size,
-            pulled_at: entry.pulled_at,
-        }
     }
 }
 
@@ -262,7 +255,7 @@ impl From<IndexEntry> for ImageSummary {
 async fn is_there(source: &Source) -> Result<bool, Error> {
     let path = match source {
         Source::Registry(_) => return Ok(true),
-        Source::Layout { path, .. } => path.clone(),
+        Source::Layout { path, .. } | Source::Rootfs { path } => path.clone(),
     };
     blocking(move || Ok(Path::new(&path).exists())).await
 }

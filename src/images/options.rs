@@ -2,6 +2,8 @@
 
 use std::{fmt, path::PathBuf, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Platform, ProgressSink};
 
 /// Options of an [`crate::ImageManager`].
@@ -18,6 +20,10 @@ pub struct ImageOptions {
     pub docker_credentials: bool,
     /// The most that an image's layers may have as stored, all together, in bytes. Default 64 GiB.
     pub max_image_bytes: u64,
+    /// Bytes that a pull must leave free on the store's file system; it is refused before it starts. Default 64 MiB.
+    pub reserve_bytes: u64,
+    /// The registries in which a name without one is looked up, in this order. Default: `docker.io`.
+    pub search: Vec<String>,
 }
 
 impl Default for ImageOptions {
@@ -28,6 +34,8 @@ impl Default for ImageOptions {
             attempts: 5,
             docker_credentials: true,
             max_image_bytes: 64 << 30,
+            reserve_bytes: 64 << 20,
+            search: vec!["docker.io".to_owned()],
         }
     }
 }
@@ -40,11 +48,13 @@ pub struct Timeouts {
     pub connect: Duration,
     /// For the next bytes. Default 30 seconds.
     pub read: Duration,
+    /// In which 64 KiB of a blob must come: a slower transfer counts as broken, and is resumed. Default 60 seconds.
+    pub drip: Duration,
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(10), read: Duration::from_secs(30) }
+        Self { connect: Duration::from_secs(10), read: Duration::from_secs(30), drip: Duration::from_mins(1) }
     }
 }
 
@@ -62,6 +72,9 @@ pub struct RegistryOptions {
     pub skip_verify: bool,
     /// Credentials; without them, the user's own are looked for.
     pub credentials: Option<Credentials>,
+    /// Where to look first, as `HOST[:PORT][/PATH]`: a path stands before the image's own name. What is special about a
+    /// mirror's host is in options of its own.
+    pub mirrors: Vec<String>,
 }
 
 impl RegistryOptions {
@@ -99,7 +112,8 @@ impl fmt::Debug for Credentials {
 }
 
 /// When to ask the source for an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum PullPolicy {
     /// Every time: a tag may have moved. Blobs that are here are not fetched again.
     Always,

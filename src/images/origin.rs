@@ -7,13 +7,13 @@ use reqwest::Response;
 use crate::{
     Digest, Error, ErrorKind,
     layout::{LayoutBlob, OciLayout},
-    registry::{Repository, unreachable},
+    registry::{Route, unreachable},
 };
 
 /// An opened source.
 #[derive(Debug)]
 pub(crate) enum Origin {
-    Registry(Repository, Reference),
+    Registry(Route, Reference),
     Layout(OciLayout),
 }
 
@@ -28,9 +28,9 @@ pub(crate) enum Root {
 impl Origin {
     pub(crate) async fn root(&self) -> Result<Root, Error> {
         match self {
-            Self::Registry(repository, reference) => {
+            Self::Registry(route, reference) => {
                 let name = reference.digest().or(reference.tag()).unwrap_or("latest");
-                let (bytes, digest) = repository.manifest(name).await?;
+                let (bytes, digest) = route.manifest(name).await?;
                 Ok(Root::Manifest(bytes, digest))
             }
             Self::Layout(layout) => layout.candidates().await.map(Root::Candidates),
@@ -40,36 +40,46 @@ impl Origin {
     /// The bytes that have this digest; the origin checked it.
     pub(crate) async fn manifest(&self, digest: &Digest) -> Result<Vec<u8>, Error> {
         match self {
-            Self::Registry(repository, _) => Ok(repository.manifest(digest.as_str()).await?.0),
+            Self::Registry(route, _) => Ok(route.manifest(digest.as_str()).await?.0),
             Self::Layout(layout) => layout.manifest(digest).await,
         }
     }
 
     /// A blob from `offset` on, or from its start: see [`BlobStream::offset`].
     pub(crate) async fn blob(&self, digest: &Digest, size: u64, offset: u64) -> Result<BlobStream, Error> {
-        let (offset, from) = match self {
-            Self::Registry(repository, _) => {
-                let (response, offset) = repository.blob(digest, offset).await?;
-                if let Some(length) = response.content_length()
-                    && offset + length != size
-                {
-                    return Err(Error::corrupt(format!(
-                        "fetch blob {digest}: the registry has {} bytes, the manifest says {size}",
-                        offset + length
-                    )));
+        let (offset, place, from) = match self {
+            Self::Registry(route, _) => loop {
+                let (response, offset, place) = route.blob(digest, offset).await?;
+                let length = response.content_length().map(|length| offset.saturating_add(length));
+                if length.is_none_or(|length| length == size) {
+                    break (offset, place, From::Registry(response));
                 }
-                (offset, From::Registry(response))
-            }
-            Self::Layout(layout) => (offset, From::Layout(Some(layout.blob(digest, size, offset).await?))),
+                let error = Error::corrupt(format!(
+                    "fetch blob {digest}: the registry has {} bytes, the manifest says {size}",
+                    length.unwrap_or_default()
+                ));
+                if !route.leave(place, &error) {
+                    return Err(error);
+                }
+            },
+            Self::Layout(layout) => (offset, 0, From::Layout(Some(layout.blob(digest, size, offset).await?))),
         };
-        Ok(BlobStream { offset, from })
+        Ok(BlobStream { offset, place, from })
     }
 
     /// How often to try what may pass.
     pub(crate) fn attempts(&self) -> u32 {
         match self {
-            Self::Registry(repository, _) => repository.attempts(),
+            Self::Registry(route, _) => route.attempts(),
             Self::Layout(_) => 1,
+        }
+    }
+
+    /// Whether there is another place for a blob whose bytes from `place` were wrong or stopped coming.
+    pub(crate) fn leave(&self, place: usize, error: &Error) -> bool {
+        match self {
+            Self::Registry(route, _) => route.leave(place, error),
+            Self::Layout(_) => false,
         }
     }
 }
@@ -77,6 +87,7 @@ impl Origin {
 /// The bytes of a blob as they come.
 pub(crate) struct BlobStream {
     offset: u64,
+    place: usize,
     from: From,
 }
 
@@ -89,6 +100,11 @@ impl BlobStream {
     /// Where the bytes start.
     pub(crate) fn offset(&self) -> u64 {
         self.offset
+    }
+
+    /// Which of the origin's places they come from; see [`Origin::leave`].
+    pub(crate) fn place(&self) -> usize {
+        self.place
     }
 
     /// The next bytes, `None` at the end.

@@ -1,9 +1,11 @@
 //! Which of an image's variants runs here. Called by `fetch`.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use oci_spec::image::Descriptor;
 use serde::{Deserialize, Serialize};
+
+use crate::{Error, ErrorKind};
 
 /// An operating system and processor, in the Go language's names as image indexes use them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -63,6 +65,31 @@ impl Platform {
     }
 }
 
+/// `os/architecture[/variant]`.
+impl FromStr for Platform {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let parts: Vec<_> = text.split('/').map(str::to_owned).collect();
+        let (os, architecture, variant) = match &parts[..] {
+            [os, architecture] => (os, architecture, None),
+            [os, architecture, variant] => (os, architecture, Some(variant.clone())),
+            _ => return Err(malformed(text)),
+        };
+        if parts.iter().any(|part| part.is_empty() || part.len() > 64) {
+            return Err(malformed(text));
+        }
+        Ok(Self { os: os.clone(), architecture: architecture.clone(), variant })
+    }
+}
+
+fn malformed(text: &str) -> Error {
+    Error::new(
+        ErrorKind::Platform,
+        format!("read platform {text:?}: not of the form os/architecture[/variant]"),
+    )
+}
+
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.os, self.architecture)?;
@@ -78,8 +105,7 @@ mod tests {
     use super::*;
 
     fn platform(text: &str) -> Platform {
-        let mut parts = text.split('/').map(str::to_owned);
-        Platform { os: parts.next().unwrap(), architecture: parts.next().unwrap(), variant: parts.next() }
+        text.parse().unwrap()
     }
 
     #[test]

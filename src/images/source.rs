@@ -5,7 +5,10 @@
 //! | `alpine`, `ghcr.io/o/n:tag`, `localhost:5000/n@sha256:…`, `docker://alpine` | an image in a registry |
 //! | `oci:PATH`, `oci:PATH:TAG` | an OCI image layout: a folder, or a tar file |
 //! | `oci-archive:PATH[:TAG]`, `docker-archive:PATH[:NAME:TAG]` | the same, and an archive of `docker save` |
-//! | `/path`, `./path`, `../path`, `~/path` | whichever of these is there |
+//! | `rootfs:PATH` | a root file system: a folder, or a tar file |
+//! | `/path`, `./path`, `../path`, `~/path` | whichever of the layouts and archives is there |
+//!
+//! Tar files and archives may be compressed by gzip or Zstandard.
 
 use std::{
     fmt,
@@ -27,19 +30,45 @@ pub(crate) enum Source {
         path: PathBuf,
         tag: Option<String>,
     },
+    /// A root file system without any image around it.
+    Rootfs {
+        /// Absolute.
+        path: PathBuf,
+    },
 }
 
 impl Source {
-    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
+    /// What `text` may mean. A name without a registry is looked up in those of `search`, in their order, but for
+    /// `docker://`, which always means docker.io.
+    pub(crate) fn parse(text: &str, search: &[String]) -> Result<Vec<Self>, Error> {
         let text = text.trim();
         let local = ["oci:", "oci-archive:", "docker-archive:"];
         if let Some(rest) = local.iter().find_map(|transport| text.strip_prefix(transport)) {
-            return Self::layout(rest);
+            return Ok(vec![Self::layout(rest)?]);
+        }
+        if let Some(path) = text.strip_prefix("rootfs:") {
+            return Ok(vec![Self::Rootfs { path: absolute(path)? }]);
         }
         if text.starts_with(['/', '~']) || text.starts_with("./") || text.starts_with("../") || text == "." {
-            return Self::layout(text);
+            return Ok(vec![Self::layout(text)?]);
         }
-        let name = text.strip_prefix("docker://").unwrap_or(text);
+        if let Some(name) = text.strip_prefix("docker://") {
+            return Ok(vec![Self::registry(name, text)?]);
+        }
+        if !is_short(text) {
+            return Ok(vec![Self::registry(text, text)?]);
+        }
+        search
+            .iter()
+            .map(|host| match host.as_str() {
+                // Its official images have a folder of their own.
+                "docker.io" => Self::registry(text, text),
+                host => Self::registry(&format!("{}/{text}", host.trim_end_matches('/')), text),
+            })
+            .collect()
+    }
+
+    fn registry(name: &str, text: &str) -> Result<Self, Error> {
         if name.len() > 4096 {
             return Err(Error::new(ErrorKind::Reference, "parse image reference: too long"));
         }
@@ -85,8 +114,15 @@ impl fmt::Display for Source {
                 write!(f, "oci:{}", path.display())?;
                 tag.as_ref().map_or(Ok(()), |tag| write!(f, ":{tag}"))
             }
+            Self::Rootfs { path } => write!(f, "rootfs:{}", path.display()),
         }
     }
+}
+
+/// Whether a reference names no registry: what stands before the first slash is one if it has a dot or a port, or is
+/// `localhost` (distribution's reference grammar, as docker reads it).
+fn is_short(text: &str) -> bool {
+    text.split_once('/').is_none_or(|(first, _)| !first.contains(['.', ':']) && first != "localhost")
 }
 
 /// Makes a path absolute by its text alone, so that a folder that is gone keeps its name.
@@ -129,17 +165,35 @@ mod tests {
             ("127.0.0.1:5000/a/b:c", "127.0.0.1:5000/a/b:c"),
             ("oci:/img/../images/a:3", "oci:/images/a:3"),
             ("/images/a", "oci:/images/a"),
+            ("rootfs:/srv/root", "rootfs:/srv/root"),
         ] {
-            assert_eq!(Source::parse(text).unwrap().to_string(), expected, "{text}");
+            assert_eq!(parsed(text, &["docker.io"]), [expected], "{text}");
         }
-        let pinned = Source::parse(&format!("ghcr.io/o/n@{digest}")).unwrap().to_string();
-        assert_eq!(pinned, format!("ghcr.io/o/n@{digest}"));
+        let pinned = format!("ghcr.io/o/n@{digest}");
+        assert_eq!(parsed(&pinned, &["docker.io"]), [pinned.as_str()]);
+    }
+
+    fn parsed(text: &str, search: &[&str]) -> Vec<String> {
+        let search: Vec<_> = search.iter().map(ToString::to_string).collect();
+        Source::parse(text, &search).unwrap().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn short_names_are_looked_up_in_every_registry_of_the_list() {
+        let search = ["r.example:5000", "docker.io", "ghcr.io/team"];
+        let all = ["r.example:5000/app:1", "docker.io/library/app:1", "ghcr.io/team/app:1"];
+        assert_eq!(parsed("app:1", &search), all);
+        let all = ["r.example:5000/o/app:latest", "docker.io/o/app:latest", "ghcr.io/team/o/app:latest"];
+        assert_eq!(parsed("o/app", &search), all);
+        assert_eq!(parsed("docker://app:1", &search), ["docker.io/library/app:1"]);
+        assert_eq!(parsed("localhost/app", &search), ["localhost/app:latest"]);
+        assert!(parsed("app", &[]).is_empty());
     }
 
     #[test]
     fn nonsense_is_a_reference_error() {
         for text in ["", "UPPER/case", "a b", "x:y:z", "-", "oci:", "x@sha256:12", &"a/".repeat(3000)] {
-            let error = Source::parse(text).unwrap_err();
+            let error = Source::parse(text, &["docker.io".to_owned()]).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Reference, "{text:?}");
         }
     }

@@ -16,6 +16,7 @@ mod error;
 mod exit_status;
 mod from_rooms;
 mod id;
+mod images;
 mod json_file;
 mod layout;
 mod litebox;
@@ -37,8 +38,12 @@ pub use code::ErrorCode;
 pub use doctor::{DoctorCheck, DoctorReport};
 pub use error::{BoxliteError, BoxliteResult};
 pub use exit_status::ExitStatus;
+pub use images::{
+    Credentials, Healthcheck, ImageConfig, ImageDetails, ImageInfo, ImageUsage, Platform, Progress, Pruned,
+    Pull, PullEvent, PullRequest, PulledImage,
+};
 pub use litebox::{BoxInfo, BoxState, ExecEvent, Execution, LiteBox};
 pub use metrics::RuntimeMetricsSnapshot;
 pub use options::{BoxOptions, EngineChoice, ExecOptions, RuntimeOptions};
-pub use runtime::{BoxliteRuntime, PulledImage};
+pub use runtime::BoxliteRuntime;
 pub use stage::{Stage, Timings};

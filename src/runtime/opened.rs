@@ -29,7 +29,15 @@ static OPEN: Mutex<Option<HashMap<PathBuf, Opened>>> = Mutex::new(None);
 struct Opened {
     shared: Arc<Shared>,
     handles: usize,
+    images: ImageChoices,
+}
+
+/// What the options say of images.
+#[derive(PartialEq)]
+struct ImageChoices {
     registries: Vec<RegistryOptions>,
+    search: Vec<String>,
+    quota: Option<u64>,
 }
 
 /// Opens a home, or joins it if this process has it open.
@@ -37,32 +45,36 @@ pub(crate) fn open(options: RuntimeOptions) -> BoxliteResult<Arc<Shared>> {
     let layout = FilesystemLayout::create(&home_of(options.home.as_deref())?)?;
     let choice = choice_of(options.engine)?;
     let parts = Parts::new(options.parts);
+    let images = ImageChoices {
+        registries: options.registries,
+        search: options.search_registries,
+        quota: options.image_quota,
+    };
     let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
     let open = open.get_or_insert_default();
     if let Some(opened) = open.get_mut(layout.home()) {
-        if opened.shared.choice != choice
-            || opened.shared.parts != parts
-            || opened.registries != options.registries
-        {
+        if opened.shared.choice != choice || opened.shared.parts != parts || opened.images != images {
             return Err(BoxliteError::invalid(format!(
                 "open home `{}`: this process has it open with other options",
                 layout.home().display()
             ))
-            .hint("use the same `engine` and `registries`, or close the other runtime first"));
+            .hint("use the same `engine` and options for images, or close the other runtime first"));
         }
         opened.handles += 1;
         return Ok(Arc::clone(&opened.shared));
     }
     let lock = HomeLock::take(&layout.lock())?;
-    let registries = options.registries.clone();
     let mut image_options = ImageOptions::default();
-    image_options.registries = options.registries;
-    let images = ImageManager::open(layout.images(), image_options)?;
+    image_options.registries.clone_from(&images.registries);
+    if !images.search.is_empty() {
+        image_options.search.clone_from(&images.search);
+    }
+    let manager = ImageManager::open(layout.images(), image_options)?;
     let disks = ImageStorage::open(layout.disks())?;
-    let shared = Arc::new(Shared::new(layout, choice, parts, images, disks, lock));
+    let shared = Arc::new(Shared::new(layout, choice, parts, manager, disks, images.quota, lock));
     load(&shared)?;
     let home = shared.home();
-    open.insert(home, Opened { shared: Arc::clone(&shared), handles: 1, registries });
+    open.insert(home, Opened { shared: Arc::clone(&shared), handles: 1, images });
     Ok(shared)
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use boxlite_images::RegistryOptions;
+use boxlite_images::{PullPolicy, RegistryOptions};
 use boxlite_spec::VmmKind;
 
 use crate::{BoxliteError, BoxliteResult};
@@ -26,6 +26,10 @@ pub struct RuntimeOptions {
     pub engine: Option<EngineChoice>,
     /// What is special about some registries.
     pub registries: Vec<RegistryOptions>,
+    /// Where names without a registry are looked up, in this order. Empty: in `docker.io`.
+    pub search_registries: Vec<String>,
+    /// Bytes that the image cache may take. Default: half of what it takes and what is free, together.
+    pub image_quota: Option<u64>,
     /// Folder of the platform package, which holds shim, kernel and initramfs. Each can be overridden by
     /// `BOXLITE_SHIM`, `BOXLITE_KERNEL` and `BOXLITE_INITRAMFS`.
     pub parts: Option<PathBuf>,
@@ -50,6 +54,8 @@ pub struct BoxOptions {
     pub user: Option<String>,
     /// Default: the box's name, else its id.
     pub hostname: Option<String>,
+    /// When to ask the registry for the image, at the box's first start. Default: when it is not in the cache.
+    pub pull_policy: PullPolicy,
 }
 
 impl BoxOptions {
@@ -64,6 +70,7 @@ impl BoxOptions {
             workdir: None,
             user: None,
             hostname: None,
+            pull_policy: PullPolicy::Missing,
         }
     }
 

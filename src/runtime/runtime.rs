@@ -9,7 +9,6 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use boxlite_images::{PullOptions, PullPolicy};
 use futures::future::join_all;
 
 use crate::{
@@ -27,21 +26,8 @@ const CLOSE_GRACE: Duration = Duration::from_secs(5);
 /// closes ends its boxes.
 #[derive(Debug)]
 pub struct BoxliteRuntime {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     closed: AtomicBool,
-}
-
-/// An image in the cache.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PulledImage {
-    /// The reference, in full.
-    pub reference: String,
-    /// Digest of the manifest for this machine's platform.
-    pub digest: String,
-    /// Bytes of its layers as they were downloaded.
-    pub size_bytes: u64,
-    /// How many layers it has.
-    pub layers: usize,
 }
 
 impl BoxliteRuntime {
@@ -99,18 +85,6 @@ impl BoxliteRuntime {
         self.get(id_or_name).await?.remove(force).await
     }
 
-    /// Fetches an image into the cache.
-    pub async fn pull(&self, source: &str, policy: PullPolicy) -> BoxliteResult<PulledImage> {
-        self.check_open()?;
-        let image = self.shared.images.pull(source, PullOptions::with_policy(policy)).await?;
-        Ok(PulledImage {
-            reference: image.reference,
-            digest: image.digest,
-            size_bytes: image.layers.iter().map(|layer| layer.size).sum(),
-            layers: image.layers.len(),
-        })
-    }
-
     /// Counters since the home was opened.
     pub fn metrics(&self) -> RuntimeMetricsSnapshot {
         self.shared.metrics.snapshot()
@@ -135,7 +109,7 @@ impl BoxliteRuntime {
             .unwrap_or_else(|panic| DoctorReport::broken(&format!("the examination itself failed: {panic}")))
     }
 
-    fn check_open(&self) -> BoxliteResult<()> {
+    pub(crate) fn check_open(&self) -> BoxliteResult<()> {
         if self.closed.load(Ordering::Acquire) {
             return Err(BoxliteError::new(
                 ErrorCode::RuntimeClosed,

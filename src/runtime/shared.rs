@@ -16,6 +16,7 @@ use crate::{
     BoxliteError, BoxliteResult, EngineChoice, ErrorCode,
     box_manager::BoxManager,
     engine::{self, Engine},
+    images::Leases,
     layout::FilesystemLayout,
     lock::HomeLock,
     metrics::RuntimeMetrics,
@@ -30,6 +31,9 @@ pub(crate) struct Shared {
     pub(crate) parts: Parts,
     pub(crate) images: ImageManager,
     pub(crate) disks: Arc<ImageStorage>,
+    pub(crate) leases: Leases,
+    /// Bytes; `None` is by what is free.
+    pub(crate) image_quota: Option<u64>,
     pub(crate) boxes: BoxManager,
     pub(crate) metrics: Arc<RuntimeMetrics>,
     chosen: OnceCell<Engine>,
@@ -44,6 +48,7 @@ impl Shared {
         parts: Parts,
         images: ImageManager,
         disks: ImageStorage,
+        image_quota: Option<u64>,
         lock: HomeLock,
     ) -> Self {
         Self {
@@ -52,6 +57,8 @@ impl Shared {
             parts,
             images,
             disks: Arc::new(disks),
+            leases: Leases::default(),
+            image_quota,
             boxes: BoxManager::default(),
             metrics: Arc::default(),
             chosen: OnceCell::new(),

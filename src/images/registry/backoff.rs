@@ -31,7 +31,7 @@ impl Backoff {
         let pause = match error.retry() {
             Retry::Soon => jitter(self.pause),
             Retry::After(asked) if asked <= LONGEST_ASKED => asked.max(jitter(FIRST)),
-            Retry::Never | Retry::After(_) => return Err(error),
+            Retry::Never | Retry::Elsewhere | Retry::After(_) => return Err(error),
         };
         let Some(left) = self.left.checked_sub(1) else {
             return Err(error);

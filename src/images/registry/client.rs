@@ -10,7 +10,7 @@ use oci_spec::distribution::Reference;
 use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode, header};
 use serde::Deserialize;
 
-use super::{Backoff, auth::Auth};
+use super::{Backoff, Route, auth::Auth};
 use crate::{
     Credentials, Digest, Error, ErrorKind, ImageOptions, RegistryOptions,
     blocking::blocking,
@@ -22,6 +22,12 @@ const MAX_ERROR: u64 = 64 * 1024;
 
 /// For docker's credential helpers.
 const HELPER: Duration = Duration::from_secs(30);
+
+/// For a whole manifest, however slowly it drips.
+const MANIFEST: Duration = Duration::from_mins(2);
+
+/// A mirror is there to be fast; what it can't do at once, the registry can.
+const MIRROR_ATTEMPTS: u32 = 2;
 
 /// The registries that were talked to, with their connections and tokens.
 #[derive(Debug)]
@@ -36,7 +42,6 @@ struct Registry {
     base: String,
     client: Client,
     auth: Auth,
-    attempts: u32,
 }
 
 /// One repository of one registry.
@@ -45,6 +50,7 @@ pub(crate) struct Repository {
     registry: Arc<Registry>,
     name: String,
     scope: String,
+    attempts: u32,
 }
 
 impl Registries {
@@ -52,36 +58,52 @@ impl Registries {
         Self { options, known: Mutex::default() }
     }
 
-    pub(crate) async fn repository(&self, reference: &Reference) -> Result<Repository, Error> {
-        let host = reference.registry();
+    /// Where the image can be had.
+    pub(crate) async fn route(&self, reference: &Reference) -> Result<Route, Error> {
+        let (host, name) = (reference.registry(), reference.repository());
+        let mut mirrors = Vec::new();
+        for mirror in &self.options(host).mirrors {
+            // The mirror's path stands before the image's own name.
+            let (host, path) = mirror.split_once('/').unwrap_or((mirror, ""));
+            let name = format!("{}/{name}", path.trim_matches('/'));
+            let name = name.trim_start_matches('/').to_owned();
+            mirrors.push(self.repository(host, name, MIRROR_ATTEMPTS.min(self.options.attempts)).await?);
+        }
+        let home = self.repository(host, name.to_owned(), self.options.attempts).await?;
+        Ok(Route::new(mirrors, home))
+    }
+
+    async fn repository(&self, host: &str, name: String, attempts: u32) -> Result<Repository, Error> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(host).cloned();
         let registry = if let Some(registry) = known {
             registry
         } else {
-            let made = Arc::new(self.connect(reference).await?);
+            let made = Arc::new(self.connect(host).await?);
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(known.entry(host.to_owned()).or_insert(made))
         };
-        let name = reference.repository().to_owned();
-        Ok(Repository { registry, scope: format!("repository:{name}:pull"), name })
+        Ok(Repository { registry, scope: format!("repository:{name}:pull"), name, attempts })
     }
 
-    async fn connect(&self, reference: &Reference) -> Result<Registry, Error> {
-        let host = reference.registry();
+    fn options(&self, host: &str) -> RegistryOptions {
         let options = self.options.registries.iter().find(|options| options.host == host).cloned();
-        let options = options.unwrap_or_else(|| RegistryOptions::new(host));
+        options.unwrap_or_else(|| RegistryOptions::new(host))
+    }
+
+    async fn connect(&self, host: &str) -> Result<Registry, Error> {
+        let options = self.options(host);
         let credentials = match options.credentials.clone() {
             None if self.options.docker_credentials => users_own(host).await?,
             credentials => credentials,
         };
         let scheme = if options.http { "http" } else { "https" };
+        // docker.io's registry goes by another name.
+        let address = if host == "docker.io" { "index.docker.io" } else { host };
         Ok(Registry {
             host: host.to_owned(),
-            // docker.io's registry goes by another name.
-            base: format!("{scheme}://{}/v2/", reference.resolve_registry()),
+            base: format!("{scheme}://{address}/v2/"),
             client: client(&options, &self.options).await?,
             auth: Auth::new(host, credentials),
-            attempts: self.options.attempts,
         })
     }
 }
@@ -90,9 +112,14 @@ impl Repository {
     /// The manifest of a tag or digest, and the digest of what came.
     pub(crate) async fn manifest(&self, tag_or_digest: &str) -> Result<(Vec<u8>, Digest), Error> {
         let what = format!("fetch manifest {tag_or_digest} of {}/{}", self.registry.host, self.name);
-        let mut backoff = Backoff::new(self.registry.attempts);
+        let mut backoff = Backoff::new(self.attempts);
         loop {
-            match self.manifest_once(&what, tag_or_digest).await {
+            let manifest = tokio::time::timeout(MANIFEST, self.manifest_once(&what, tag_or_digest)).await;
+            let manifest = manifest.unwrap_or_else(|_| {
+                let message = format!("{what}: not here after {} s", MANIFEST.as_secs());
+                Err(Error::new(ErrorKind::RegistryUnreachable, message).transient(None))
+            });
+            match manifest {
                 Ok(manifest) => return Ok(manifest),
                 Err(error) => backoff.wait(error).await?,
             }
@@ -158,7 +185,11 @@ impl Repository {
     }
 
     pub(crate) fn attempts(&self) -> u32 {
-        self.registry.attempts
+        self.attempts
+    }
+
+    pub(crate) fn host(&self) -> &str {
+        &self.registry.host
     }
 }
 

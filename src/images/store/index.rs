@@ -67,6 +67,14 @@ impl ImageStore {
         self.change(move |images| images.extract_if(.., |entry| entry.reference == reference).collect()).await
     }
 
+    /// Forgets an image of one platform.
+    pub(crate) async fn forget_one(&self, reference: String, platform: Platform) -> Result<(), Error> {
+        self.change(move |images| {
+            images.retain(|entry| entry.reference != reference || entry.platform != platform);
+        })
+        .await
+    }
+
     async fn change<T: Send + 'static>(
         &self,
         change: impl FnOnce(&mut Vec<IndexEntry>) -> T + Send + 'static,

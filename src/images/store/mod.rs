@@ -13,11 +13,14 @@ use std::{
     io::{self, Read},
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
+    time::{SystemTime, UNIX_EPOCH},
 };
+
+use nix::sys::statvfs::statvfs;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{Digest, Error, blocking::blocking};
+use crate::{Digest, Error, blocking::blocking, hold::Holds};
 
 pub(crate) use index::{IndexEntry, seconds_now};
 pub(crate) use partial::{Partial, Start};
@@ -37,6 +40,11 @@ impl ImageStore {
         fs::create_dir_all(dir.join("blobs/sha256"))
             .map_err(|error| Error::storage(format!("open image store {}", dir.display()), error))?;
         Ok(Self { dir: dir.into(), index: Arc::default() })
+    }
+
+    /// The folder itself.
+    pub(crate) fn dir(&self) -> Arc<Path> {
+        Arc::clone(&self.dir)
     }
 
     /// Where the blob is, or would be.
@@ -116,19 +124,92 @@ impl ImageStore {
         partial::start(self, digest, size).await
     }
 
-    /// Removes all blobs but these.
-    pub(crate) async fn keep_only(&self, used: HashSet<Digest>) -> Result<(), Error> {
+    /// How many bytes of the blob are still to come.
+    pub(crate) async fn missing(&self, digest: &Digest, size: u64) -> Result<u64, Error> {
+        let path = self.blob_path(digest);
+        blocking(move || {
+            let length = |path: &Path| path.metadata().map_or(0, |meta| meta.len());
+            if length(&path) == size {
+                return Ok(0);
+            }
+            Ok(size.saturating_sub(length(&path.with_extension("partial"))))
+        })
+        .await
+    }
+
+    /// Bytes that are free to this user on the store's file system.
+    pub async fn free(&self) -> Result<u64, Error> {
+        let dir = Arc::clone(&self.dir);
+        blocking(move || {
+            let stat = statvfs(&*dir).map_err(|error| {
+                Error::storage(format!("ask for the free space of {}", dir.display()), error.into())
+            })?;
+            Ok(stat.blocks_available().saturating_mul(stat.fragment_size()))
+        })
+        .await
+    }
+
+    /// Notes that a manifest's image was used; its file's time is the note, which costs no write.
+    pub(crate) async fn touch(&self, manifest: &Digest) {
+        let path = self.blob_path(manifest);
+        let touch = move || {
+            if let Err(error) = File::open(&path).and_then(|file| file.set_modified(SystemTime::now())) {
+                tracing::debug!(path = %path.display(), %error, "use of an image not noted");
+            }
+            Ok(())
+        };
+        let _ = blocking(touch).await;
+    }
+
+    /// When [`ImageStore::touch`] was last called, in seconds since 1970.
+    pub(crate) fn touched(&self, manifest: &Digest) -> Option<u64> {
+        let modified = self.blob_path(manifest).metadata().and_then(|meta| meta.modified()).ok()?;
+        modified.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs())
+    }
+
+    /// Bytes of whole blobs, and of partial ones.
+    pub(crate) async fn sizes(&self) -> Result<(u64, u64), Error> {
+        let dir = self.dir.join("blobs/sha256");
+        blocking(move || {
+            let failed = |error| Error::storage(format!("measure {}", dir.display()), error);
+            let (mut whole, mut partial) = (0, 0);
+            for entry in fs::read_dir(&dir).map_err(failed)? {
+                let entry = entry.map_err(failed)?;
+                // It may have been removed, or become whole, since.
+                let length = entry.metadata().map_or(0, |meta| meta.len());
+                match entry.path().extension() {
+                    Some(_) => partial += length,
+                    None => whole += length,
+                }
+            }
+            Ok((whole, partial))
+        })
+        .await
+    }
+
+    /// Removes all blobs but these and those that are held; the bytes that this freed.
+    pub(crate) async fn keep_only(&self, used: HashSet<Digest>, holds: Holds) -> Result<u64, Error> {
         let dir = self.dir.join("blobs/sha256");
         blocking(move || {
             let failed = |error| Error::storage(format!("clean up {}", dir.display()), error);
             let used: HashSet<&str> = used.iter().map(Digest::hex).collect();
+            let mut freed = 0;
             for entry in fs::read_dir(&dir).map_err(failed)? {
                 let entry = entry.map_err(failed)?;
-                if !entry.file_name().to_str().is_some_and(|name| used.contains(name)) {
-                    fs::remove_file(entry.path()).map_err(failed)?;
+                let name = entry.file_name();
+                let name = name.to_string_lossy();
+                let hex = name.split('.').next().unwrap_or_default();
+                if used.contains(&*name) {
+                    continue;
+                }
+                let length = entry.metadata().map_or(0, |meta| meta.len());
+                match holds.unless_wanted(hex, || fs::remove_file(entry.path())) {
+                    Some(Ok(())) => freed += length,
+                    Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+                    _ => {}
                 }
             }
-            Ok(())
+            Ok(freed)
         })
         .await
     }

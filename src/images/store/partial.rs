@@ -77,6 +77,11 @@ impl Partial {
         if !same {
             return Ok(None);
         }
+        // Another writer may have finished between the look for the blob and this file's making.
+        if fs::metadata(&target).is_ok_and(|blob| blob.len() == size) {
+            fs::remove_file(&path)?;
+            return Ok(None);
+        }
         if open.len() > size {
             file.set_len(0)?;
         }

@@ -87,7 +87,7 @@ impl LiteBox {
     fn went_up(&self, result: BoxliteResult<Started>) -> BoxliteResult<Arc<Machine>> {
         let mut status = self.inner.status();
         match result {
-            Ok(Started { machine, config }) => {
+            Ok(Started { machine, config, lease: _lease }) => {
                 let machine = Arc::new(machine);
                 *self.inner.config.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = config;
                 status.phase = Phase::Running(Arc::clone(&machine));

@@ -1,6 +1,6 @@
 //! What is on disk of a box: `config.json`, written once and amended once, and `state.json`, which says how it stands.
 
-use boxlite_images::ImageConfig;
+use boxlite_images::{ImageConfig, PullPolicy};
 use serde::{Deserialize, Serialize};
 
 use super::BoxState;
@@ -23,6 +23,8 @@ pub(crate) struct BoxConfig {
     pub(crate) workdir: Option<String>,
     pub(crate) user: Option<String>,
     pub(crate) hostname: Option<String>,
+    #[serde(default)]
+    pub(crate) pull_policy: PullPolicy,
     /// What `image` meant when the box first started; it means that for the rest of the box's life.
     pub(crate) resolved: Option<ResolvedImage>,
 }
@@ -38,7 +40,7 @@ pub(crate) struct ResolvedImage {
 
 impl BoxConfig {
     pub(crate) fn new(id: String, created_at_ms: u64, options: BoxOptions) -> Self {
-        let BoxOptions { image, name, cpus, memory_mib, env, workdir, user, hostname } = options;
+        let BoxOptions { image, name, cpus, memory_mib, env, workdir, user, hostname, pull_policy } = options;
         Self {
             version: VERSION,
             id,
@@ -51,6 +53,7 @@ impl BoxConfig {
             workdir,
             user,
             hostname,
+            pull_policy,
             resolved: None,
         }
     }

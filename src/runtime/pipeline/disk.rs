@@ -3,19 +3,26 @@
 use std::{fs, path::PathBuf, sync::Arc};
 
 use boxlite_disk::{BaseDisk, LayerFile, Overlay};
-use boxlite_images::{Image, PullOptions, PullPolicy};
+use boxlite_images::{Image, PullOptions};
 
 use super::{Pipeline, blocking};
-use crate::{BoxliteResult, ErrorCode, Stage, litebox::ResolvedImage};
+use crate::{
+    BoxliteResult, ErrorCode, Stage,
+    images::{Lease, keep_quota},
+    litebox::ResolvedImage,
+};
 
 /// An overlay that this start made: gone again unless the start succeeds.
 pub(super) struct NewDisk {
     path: Option<PathBuf>,
+    lease: Option<Lease>,
 }
 
 impl NewDisk {
-    pub(super) fn keep(mut self) {
+    /// Keeps it. The lease on its base is needed until the box is known to use it.
+    pub(super) fn keep(mut self) -> Option<Lease> {
         self.path = None;
+        self.lease.take()
     }
 }
 
@@ -34,6 +41,7 @@ impl Pipeline {
             return Ok(None);
         }
         let image = self.image().await?;
+        let mut lease = self.shared.leases.take(&image.digest);
         let (image, base) = match self.rootfs(&image).await {
             Ok(base) => (image, base),
             Err(error) => {
@@ -46,12 +54,13 @@ impl Pipeline {
                 }
                 tracing::warn!(%error, image = image.reference, "a layer was damaged in the cache; it is fetched again");
                 let image = self.image().await?;
+                lease = self.shared.leases.take(&image.digest);
                 let base = self.rootfs(&image).await?;
                 (image, base)
             }
         };
         let path = self.paths.disk();
-        let new_disk = NewDisk { path: Some(path.clone()) };
+        let new_disk = NewDisk { path: Some(path.clone()), lease: Some(lease) };
         let overlay = blocking(move || {
             // What a killed start may have left.
             let _ = fs::remove_file(&path);
@@ -59,16 +68,15 @@ impl Pipeline {
         });
         self.stage(Stage::Disk, overlay).await?;
         self.config.resolved = Some(ResolvedImage { digest: image.digest, config: image.config });
+        keep_quota(&self.shared);
         Ok(Some(new_disk))
     }
 
     /// Finds the image in the cache, or pulls it.
     async fn image(&mut self) -> BoxliteResult<Image> {
         let (shared, reference) = (Arc::clone(&self.shared), self.config.image.clone());
-        let pull = async {
-            Ok(Box::pin(shared.images.pull(&reference, PullOptions::with_policy(PullPolicy::Missing)))
-                .await?)
-        };
+        let options = PullOptions::with_policy(self.config.pull_policy);
+        let pull = async { Ok(Box::pin(shared.images.pull(&reference, options)).await?) };
         self.stage(Stage::Image, pull).await
     }
 

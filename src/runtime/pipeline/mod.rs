@@ -11,6 +11,7 @@ use std::{sync::Arc, time::Instant};
 
 use crate::{
     BoxliteError, BoxliteResult, ErrorCode, Stage, Timings,
+    images::Lease,
     layout::BoxPaths,
     litebox::{BoxConfig, Machine},
     shared::Shared,
@@ -28,6 +29,8 @@ pub(crate) struct Pipeline {
 pub(crate) struct Started {
     pub(crate) machine: Machine,
     pub(crate) config: BoxConfig,
+    /// Keeps the image's root disk until the box is known to need it.
+    pub(crate) lease: Option<Lease>,
 }
 
 impl Pipeline {
@@ -43,11 +46,12 @@ impl Pipeline {
             self.paths.remove_sockets();
         }
         let machine = machine?;
+        let mut lease = None;
         if let Some(disk) = new_disk {
             self.config.save(&self.paths)?;
-            disk.keep();
+            lease = disk.keep();
         }
-        Ok(Started { machine, config: self.config })
+        Ok(Started { machine, config: self.config, lease })
     }
 
     /// Runs one stage: times it, and names it in its failure.

@@ -118,7 +118,9 @@ async fn broken_archives_are_told() {
         for (bytes, kind) in [
             (&bytes[..bytes.len() / 2], ErrorKind::Corrupt),
             (&b"no tar at all"[..], ErrorKind::Corrupt),
-            (&[0x1f, 0x8b, 8, 0][..], ErrorKind::Unsupported),
+            (&[0x1f, 0x8b, 8, 0][..], ErrorKind::Corrupt),
+            (&[0x28, 0xb5, 0x2f, 0xfd, 0, 0][..], ErrorKind::Corrupt),
+            (&b"BZh9 of long ago"[..], ErrorKind::Unsupported),
             (&[0; 1024][..], ErrorKind::NotFound),
         ] {
             fs::write(&path, bytes).unwrap();

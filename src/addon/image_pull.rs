@@ -1,0 +1,125 @@
+//! `NativePull`: a pull under way. Wrapped by `lib/pull.ts`, calls `Pull`.
+
+use boxlite_runtime::{BoxliteError, BoxliteResult, Platform, Progress, Pull, PullEvent, PullRequest};
+use napi::{Env, Result, bindgen_prelude::Object};
+use napi_derive::napi;
+
+use crate::{
+    image::{PulledImage, bytes},
+    options::pull_policy,
+    promise::promise,
+};
+
+/// What to pull, and how.
+#[napi(object, object_to_js = false)]
+pub struct PullInput {
+    /// A registry reference, or what is on this machine.
+    pub source: String,
+    /// `missing`, `always` or `never`.
+    pub policy: String,
+    /// `os/architecture[/variant]`.
+    pub platform: Option<String>,
+}
+
+impl TryFrom<PullInput> for PullRequest {
+    type Error = BoxliteError;
+
+    fn try_from(input: PullInput) -> BoxliteResult<Self> {
+        let platform = input.platform.map(|text| {
+            text.parse::<Platform>()
+                .map_err(|error| BoxliteError::invalid(format!("option `platform`: {error}")))
+        });
+        Ok(Self {
+            source: input.source,
+            policy: pull_policy(&input.policy)?,
+            platform: platform.transpose()?,
+        })
+    }
+}
+
+/// A pull under way.
+#[napi]
+pub struct NativePull(Pull);
+
+impl From<Pull> for NativePull {
+    fn from(pull: Pull) -> Self {
+        Self(pull)
+    }
+}
+
+#[napi]
+impl NativePull {
+    /// The steps since the last call; `null` when the pull has ended.
+    #[napi]
+    pub fn next<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let pull = self.0.clone();
+        promise(env, async move {
+            Ok(pull
+                .next()
+                .await
+                .map(|events| events.into_iter().filter_map(PullStep::of).collect::<Vec<_>>()))
+        })
+    }
+
+    /// The image, when it is there.
+    #[napi]
+    pub fn wait<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let pull = self.0.clone();
+        promise(env, async move { pull.wait().await.map(PulledImage::from) })
+    }
+
+    /// Gives up.
+    #[napi]
+    pub fn cancel(&self) {
+        self.0.cancel();
+    }
+}
+
+/// One step; which fields are there depends on `kind`.
+#[napi(object, object_from_js = false)]
+#[derive(Default)]
+pub struct PullStep {
+    /// The `type` of `lib/pull.ts`.
+    pub kind: &'static str,
+    /// The full reference.
+    pub reference: Option<String>,
+    /// Of the manifest, or of the layer.
+    pub digest: Option<String>,
+    /// Of the image, or of the layer, or what has arrived.
+    pub bytes: Option<i64>,
+    /// How many.
+    pub layers: Option<u32>,
+    /// Whether the layer was here already.
+    pub cached: Option<bool>,
+}
+
+impl PullStep {
+    fn of(progress: Progress) -> Option<Self> {
+        let step = |kind, digest: String| Self { kind, digest: Some(digest), ..Self::default() };
+        Some(match progress {
+            Progress::Assembling { digest } => step("assembling", digest),
+            Progress::Done { digest } => step("done", digest),
+            Progress::Image(event) => match event {
+                PullEvent::Resolving { reference } => {
+                    Self { kind: "resolving", reference: Some(reference), ..Self::default() }
+                }
+                PullEvent::Resolved { digest, layers, bytes: size } => Self {
+                    bytes: Some(bytes(size)),
+                    layers: Some(u32::try_from(layers).unwrap_or(u32::MAX)),
+                    ..step("resolved", digest)
+                },
+                PullEvent::LayerStarted { digest, size } => {
+                    Self { bytes: Some(bytes(size)), ..step("layerStart", digest) }
+                }
+                PullEvent::LayerProgress { digest, bytes: arrived } => {
+                    Self { bytes: Some(bytes(arrived)), ..step("layerProgress", digest) }
+                }
+                PullEvent::LayerDone { digest, cached } => {
+                    Self { cached: Some(cached), ..step("layerDone", digest) }
+                }
+                // `Done` comes as the runtime's own.
+                _ => return None,
+            },
+        })
+    }
+}

@@ -1,0 +1,211 @@
+//! A root file system without an image around it: a folder, or a tar file. One layer and a bare configuration are made for
+//! it, the same for the same files each time. Called by `layout`.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    ffi::OsString,
+    fs::{self, File, Metadata},
+    io::{self, BufWriter, Seek, Write},
+    os::unix::fs::{FileTypeExt, MetadataExt},
+    path::{Path, PathBuf},
+};
+
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use tar::{Builder, EntryType, Header};
+
+use crate::{
+    Digest, Error, Platform,
+    docker::Made,
+    files::{CONTENT, Files, opening, unpacking},
+    unpack,
+};
+
+/// As deep as folders may lie in each other.
+const MAX_DEPTH: usize = 256;
+const CONFIG: &str = "config";
+
+/// The image of the root file system at `path`. A folder is packed into a file without a name in `scratch`.
+pub(crate) fn image(path: &Path, scratch: &Path) -> Result<(Files, Made), Error> {
+    let meta = path.metadata().map_err(|error| opening(path, error))?;
+    let failed = |error: io::Error| unpacking(path, error);
+    let content = if meta.is_dir() { pack(path, scratch) } else { File::open(path) }.map_err(failed)?;
+    let (digest, diff_id) = digests(&content).map_err(failed)?;
+    let size = content.metadata().map_err(failed)?.len();
+    let platform = Platform::host();
+    let config = json!({
+        "architecture": platform.architecture,
+        "os": platform.os,
+        "config": {},
+        "rootfs": { "type": "layers", "diff_ids": [diff_id] },
+    });
+    let config = config.to_string().into_bytes();
+    let mut made = Made::default();
+    made.names.insert(digest.clone(), CONTENT.to_owned());
+    let layer = json!({
+        "mediaType": "application/vnd.oci.image.layer.v1.tar",
+        "digest": digest.as_str(),
+        "size": size,
+    });
+    made.image((CONFIG, &config), &[layer], &platform, &[None]).map_err(|error| failed(error.into()))?;
+    Ok((Files::made(path.to_owned(), content, HashMap::from([(CONFIG.to_owned(), config)])), made))
+}
+
+/// The digests of a file as it is, and of its content.
+fn digests(file: &File) -> io::Result<(Digest, Digest)> {
+    let hash = |reader: &mut dyn io::Read| {
+        let mut hasher = Sha256::new();
+        io::copy(reader, &mut HashWriter(&mut hasher)).map(|_| Digest::finish(hasher))
+    };
+    let mut file = file;
+    file.rewind()?;
+    let packed = hash(&mut file)?;
+    file.rewind()?;
+    let unpacked = hash(&mut *unpack::reader(file)?)?;
+    Ok((packed, unpacked))
+}
+
+/// Hashes what is written to it.
+pub(crate) struct HashWriter<'a>(pub(crate) &'a mut Sha256);
+
+impl Write for HashWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A folder as a tar file.
+fn pack(folder: &Path, scratch: &Path) -> io::Result<File> {
+    let mut packer = Packer {
+        tar: Builder::new(BufWriter::with_capacity(1 << 20, tempfile::tempfile_in(scratch)?)),
+        seen: HashMap::new(),
+    };
+    packer.folder(folder, Path::new(""), 0)?;
+    Ok(packer.tar.into_inner()?.into_inner()?)
+}
+
+struct Packer {
+    tar: Builder<BufWriter<File>>,
+    /// Files of several names: the first one, by device and inode.
+    seen: HashMap<(u64, u64), PathBuf>,
+}
+
+impl Packer {
+    fn folder(&mut self, folder: &Path, name: &Path, depth: usize) -> io::Result<()> {
+        if depth > MAX_DEPTH {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "folders too deep in each other"));
+        }
+        let entries = fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name()));
+        let mut names = entries.collect::<io::Result<Vec<OsString>>>()?;
+        names.sort();
+        for child in names {
+            let (path, name) = (folder.join(&child), name.join(&child));
+            let meta = path.symlink_metadata()?;
+            self.entry(&path, &name, &meta)?;
+            if meta.is_dir() {
+                self.folder(&path, &name, depth + 1)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, path: &Path, name: &Path, meta: &Metadata) -> io::Result<()> {
+        // Sockets are made by the programs that listen on them, and tar has no form for them.
+        if meta.file_type().is_socket() {
+            return Ok(());
+        }
+        let mut header = Header::new_gnu();
+        header.set_mode(meta.mode() & 0o7777);
+        header.set_uid(meta.uid().into());
+        header.set_gid(meta.gid().into());
+        header.set_mtime(u64::try_from(meta.mtime()).unwrap_or(0));
+        header.set_size(0);
+        self.attributes(path)?;
+        let kind = meta.file_type();
+        if !kind.is_dir() && meta.nlink() > 1 {
+            let first = self.seen.entry((meta.dev(), meta.ino())).or_insert_with(|| name.to_owned());
+            if first != name {
+                header.set_entry_type(EntryType::Link);
+                let first = first.clone();
+                return self.tar.append_link(&mut header, name, first);
+            }
+        }
+        if kind.is_symlink() {
+            header.set_entry_type(EntryType::Symlink);
+            return self.tar.append_link(&mut header, name, fs::read_link(path)?);
+        }
+        if kind.is_file() {
+            header.set_entry_type(EntryType::Regular);
+            header.set_size(meta.len());
+            // A file that grows meanwhile must not grow past its header.
+            return self.tar.append_data(&mut header, name, io::Read::take(File::open(path)?, meta.len()));
+        }
+        header.set_entry_type(match () {
+            () if kind.is_dir() => EntryType::Directory,
+            () if kind.is_fifo() => EntryType::Fifo,
+            () if kind.is_char_device() => EntryType::Char,
+            () => EntryType::Block,
+        });
+        if kind.is_char_device() || kind.is_block_device() {
+            let number = |part: u64| u32::try_from(part).map_err(io::Error::other);
+            header.set_device_major(number(nix::sys::stat::major(meta.rdev()))?)?;
+            header.set_device_minor(number(nix::sys::stat::minor(meta.rdev()))?)?;
+        }
+        self.tar.append_data(&mut header, name, io::empty())
+    }
+
+    /// Extended attributes go into a PAX header before the entry, as libarchive and GNU tar write them.
+    fn attributes(&mut self, path: &Path) -> io::Result<()> {
+        let Ok(names) = xattr::list(path) else {
+            // A file system without them.
+            return Ok(());
+        };
+        let mut records = BTreeMap::new();
+        for name in names {
+            let Some(text) = name.to_str().filter(|name| !name.starts_with("system.")) else { continue };
+            if let Some(value) = xattr::get(path, &name)? {
+                records.insert(format!("SCHILY.xattr.{text}"), value);
+            }
+        }
+        if records.is_empty() {
+            return Ok(());
+        }
+        self.tar.append_pax_extensions(records.iter().map(|(name, value)| (name.as_str(), value.as_slice())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_gives_the_same_image_each_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("root");
+        fs::create_dir_all(root.join("a/b")).unwrap();
+        fs::write(root.join("a/file"), "x").unwrap();
+        fs::hard_link(root.join("a/file"), root.join("a/b/same")).unwrap();
+        std::os::unix::fs::symlink("nowhere", root.join("link")).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(root.join("socket")).unwrap();
+        let digest = || image(&root, dir.path()).unwrap().1.index[0].digest().to_string();
+        assert_eq!(digest(), digest());
+        let mut file = pack(&root, dir.path()).unwrap();
+        file.rewind().unwrap();
+        let mut tar = tar::Archive::new(file);
+        let names: Vec<_> = tar
+            .entries()
+            .unwrap()
+            .map(|entry| {
+                let entry = entry.unwrap();
+                (entry.path().unwrap().display().to_string(), entry.header().entry_type().as_byte())
+            })
+            .collect();
+        let expected = [("a", b'5'), ("a/b", b'5'), ("a/b/same", b'0'), ("a/file", b'1'), ("link", b'2')];
+        assert_eq!(names, expected.map(|(name, kind)| (name.to_owned(), kind)));
+    }
+}

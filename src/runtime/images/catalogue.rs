@@ -1,0 +1,109 @@
+//! What is in the image cache, and the ways in and out of it by files. Part of [`BoxliteRuntime`].
+
+use std::{collections::HashSet, path::PathBuf, sync::Arc};
+
+use boxlite_images::{ImageConfig, ImageSummary, Layer};
+
+use super::{PulledImage, keep_quota};
+use crate::{BoxliteError, BoxliteResult, BoxliteRuntime, ErrorCode};
+
+/// An image in the cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageInfo {
+    /// The reference, in full.
+    pub reference: String,
+    /// The manifest's digest.
+    pub digest: String,
+    /// `os/architecture[/variant]`.
+    pub platform: String,
+    /// Bytes of the layers as stored.
+    pub size_bytes: u64,
+    /// Milliseconds since 1970, to the second.
+    pub pulled_at_ms: u64,
+    /// When it was last asked for; as above.
+    pub used_at_ms: u64,
+    /// Whether a box was made of it.
+    pub in_use: bool,
+}
+
+/// An image with what it says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageDetails {
+    /// The reference, in full.
+    pub reference: String,
+    /// The manifest's digest.
+    pub digest: String,
+    /// `os/architecture[/variant]`.
+    pub platform: String,
+    /// What to run, and how.
+    pub config: ImageConfig,
+    /// The layers, lowest first.
+    pub layers: Vec<Layer>,
+}
+
+impl BoxliteRuntime {
+    /// All images in the cache, by reference.
+    pub async fn images(&self) -> BoxliteResult<Vec<ImageInfo>> {
+        self.check_open()?;
+        let in_use = self.shared.images_in_use();
+        let images = self.shared.images.list().await?;
+        Ok(images.into_iter().map(|image| info(image, &in_use)).collect())
+    }
+
+    /// The image that `source` means, which must be in the cache.
+    pub async fn inspect_image(&self, source: &str) -> BoxliteResult<ImageDetails> {
+        self.check_open()?;
+        let image = self.shared.images.inspect(source, None).await?.ok_or_else(|| {
+            BoxliteError::new(
+                ErrorCode::ImageNotCached,
+                format!("inspect image {source}: it is not in the cache"),
+            )
+            .hint("pull the image first")
+        })?;
+        Ok(ImageDetails {
+            reference: image.reference,
+            digest: image.digest,
+            platform: image.platform.to_string(),
+            config: image.config,
+            layers: image.layers,
+        })
+    }
+
+    /// Forgets an image; whether there was one. The root disk stays while a box needs it.
+    pub async fn remove_image(&self, source: &str) -> BoxliteResult<bool> {
+        self.check_open()?;
+        let removed = self.shared.images.remove(source).await?;
+        if removed {
+            self.shared.remove_orphan_disks().await?;
+        }
+        Ok(removed)
+    }
+
+    /// Writes an image to an archive that docker, podman and skopeo read; its size in bytes.
+    pub async fn save_image(&self, source: &str, file: PathBuf) -> BoxliteResult<u64> {
+        self.check_open()?;
+        Ok(self.shared.images.save(source, &file).await?)
+    }
+
+    /// Brings all images of an archive, or of a layout folder, into the cache under their own names.
+    pub async fn load_images(&self, path: PathBuf) -> BoxliteResult<Vec<PulledImage>> {
+        self.check_open()?;
+        let images = Box::pin(self.shared.images.load(&path)).await?;
+        let loaded = images.iter().map(PulledImage::from).collect();
+        drop(images);
+        keep_quota(&Arc::clone(&self.shared));
+        Ok(loaded)
+    }
+}
+
+fn info(image: ImageSummary, in_use: &HashSet<String>) -> ImageInfo {
+    ImageInfo {
+        in_use: in_use.contains(&image.digest),
+        reference: image.reference,
+        platform: image.platform.to_string(),
+        size_bytes: image.size,
+        pulled_at_ms: image.pulled_at * 1000,
+        used_at_ms: image.used_at * 1000,
+        digest: image.digest,
+    }
+}
