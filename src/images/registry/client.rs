@@ -26,6 +26,9 @@ const HELPER: Duration = Duration::from_secs(30);
 /// For a whole manifest, however slowly it drips.
 const MANIFEST: Duration = Duration::from_mins(2);
 
+/// OCI distribution-spec, "Pulling manifests".
+const CONTENT_DIGEST: &str = "docker-content-digest";
+
 /// A mirror is there to be fast; what it can't do at once, the registry can.
 const MIRROR_ATTEMPTS: u32 = 2;
 
@@ -129,8 +132,15 @@ impl Repository {
     async fn manifest_once(&self, what: &str, tag_or_digest: &str) -> Result<(Vec<u8>, Digest), Error> {
         let url = format!("{}{}/manifests/{tag_or_digest}", self.registry.base, self.name);
         let response = self.get(what, &url, |request| request.header(header::ACCEPT, MEDIA_TYPES)).await?;
+        let said = response.headers().get(CONTENT_DIGEST).and_then(|value| value.to_str().ok());
+        let said: Option<Digest> = said.and_then(|text| text.parse().ok());
         let bytes = body(what, response, MAX_MANIFEST).await?;
         let found = Digest::of(&bytes);
+        // A tag does not say what it stands for, but the registry may; what differs was damaged on the way.
+        if said.is_some_and(|said| said != found) && !tag_or_digest.contains(':') {
+            let message = format!("{what}: its content is {found}, and the registry says otherwise");
+            return Err(Error::new(ErrorKind::DigestMismatch, message).transient(None));
+        }
         if tag_or_digest.contains(':') && tag_or_digest != found.as_str() {
             return Err(Error::new(ErrorKind::DigestMismatch, format!("{what}: its content is {found}")));
         }

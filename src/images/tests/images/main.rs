@@ -3,10 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod auth;
+mod environment;
 mod faults;
 mod fixture;
 mod layout;
+mod mirrors;
 mod proxy;
 mod pull;
 mod registry;
+mod seeds;
 mod store;

@@ -1,6 +1,9 @@
 //! A proxy between client and registry that counts requests and does with each what a test wants.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -15,6 +18,10 @@ pub(crate) enum Act {
     Cut(usize),
     /// Pass on this many bytes of the answer, then never another.
     Stall(usize),
+    /// Pass on the answer with this byte of it, head included, changed.
+    Flip(usize),
+    /// Pass on the answer, so many bytes every 50 milliseconds.
+    Drip(usize),
     /// Answer with this head and body.
     Answer(String),
     /// Answer with this head, then with zeros for ever.
@@ -83,10 +90,19 @@ async fn serve(
         log.push(Request { path, head: head.clone(), before });
         log.last().unwrap().clone()
     };
+    let (mut flip, mut drip) = (None, None);
     let (limit, stall) = match act(&request) {
         Act::Pass => (usize::MAX, false),
         Act::Cut(limit) => (limit, false),
         Act::Stall(limit) => (limit, true),
+        Act::Flip(at) => {
+            flip = Some(at);
+            (usize::MAX, false)
+        }
+        Act::Drip(bytes) => {
+            drip = Some(bytes);
+            (usize::MAX, false)
+        }
         Act::Answer(text) => return client.write_all(text.as_bytes()).await,
         Act::Endless(text) => {
             client.write_all(text.as_bytes()).await?;
@@ -100,10 +116,17 @@ async fn serve(
     let mut left = limit;
     let mut buffer = vec![0; 16 * 1024];
     while left > 0 {
-        let want = left.min(buffer.len());
+        let want = left.min(drip.unwrap_or(buffer.len()));
         let read = server.read(&mut buffer[..want]).await?;
         if read == 0 {
             return Ok(());
+        }
+        if drip.is_some() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let passed = limit - left;
+        if let Some(byte) = flip.and_then(|at| buffer[..read].get_mut(at.wrapping_sub(passed))) {
+            *byte ^= 1;
         }
         client.write_all(&buffer[..read]).await?;
         left -= read;

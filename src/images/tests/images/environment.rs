@@ -1,0 +1,84 @@
+//! What the user's environment says: credentials of docker and podman, their helpers, and proxies. Each test starts itself
+//! once more as a process with an environment of its own.
+
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
+
+use boxlite_images::RegistryOptions;
+
+use crate::{
+    fixture::{Home, Layout, layer},
+    proxy::{Act, Proxy},
+    registry::{PASSWORD, Registry, USER, run},
+};
+
+const CHILD: &str = "BOXLITE_TEST_ENVIRONMENT";
+
+#[tokio::test]
+#[ignore = "started by the tests of this file"]
+async fn child_that_pulls() {
+    let reference = std::env::var(CHILD).unwrap();
+    let home = Home::with(|options| {
+        let mut registry = RegistryOptions::new(reference.split_once('/').unwrap().0);
+        registry.http = true;
+        options.registries = vec![registry];
+        options.docker_credentials = true;
+    });
+    home.pull(&reference).await.unwrap();
+}
+
+fn child(reference: &str, home: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--ignored", "--exact", "environment::child_that_pulls"]).env(CHILD, reference);
+    for name in
+        ["DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "HTTP_PROXY", "http_proxy", "NO_PROXY"]
+    {
+        command.env_remove(name);
+    }
+    command.env("HOME", home);
+    command
+}
+
+/// `tester:secret` in base64.
+fn auths(host: &str) -> String {
+    format!("{{\"auths\":{{\"{host}\":{{\"auth\":\"dGVzdGVyOnNlY3JldA==\"}}}}}}")
+}
+
+#[tokio::test]
+async fn credentials_of_docker_and_podman_and_of_a_helper() {
+    let registry = Registry::with_password();
+    let reference = registry.push(&Layout::with_layers(&[layer(1, 1000)]), "private/app");
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path();
+    let failed = child(&reference, home).output().unwrap();
+    assert!(!failed.status.success(), "nobody logged in");
+
+    let docker = home.join("docker");
+    fs::create_dir(&docker).unwrap();
+    fs::write(docker.join("config.json"), auths(&registry.host)).unwrap();
+    run(child(&reference, home).env("DOCKER_CONFIG", &docker), "");
+
+    let podman = home.join("auth.json");
+    fs::write(&podman, auths(&registry.host)).unwrap();
+    run(child(&reference, home).env("REGISTRY_AUTH_FILE", &podman), "");
+
+    let helper = home.join("docker-credential-tester");
+    let says = format!("{{\"ServerURL\":\"\",\"Username\":\"{USER}\",\"Secret\":\"{PASSWORD}\"}}");
+    fs::write(&helper, format!("#!/bin/sh\ncat >/dev/null\necho '{says}'\n")).unwrap();
+    fs::set_permissions(&helper, fs::Permissions::from_mode(0o755)).unwrap();
+    let asks = format!("{{\"credHelpers\":{{\"{}\":\"tester\"}}}}", registry.host);
+    fs::write(docker.join("config.json"), asks).unwrap();
+    let path = format!("{}:{}", home.display(), std::env::var("PATH").unwrap());
+    run(child(&reference, home).env("DOCKER_CONFIG", &docker).env("PATH", path), "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_of_the_environment() {
+    let registry = Registry::start();
+    registry.push(&Layout::with_layers(&[layer(1, 1000)]), "app");
+    let proxy = Proxy::start(&registry.host, |_| Act::Pass).await;
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = child("registry.invalid/app", dir.path());
+    command.env("http_proxy", format!("http://{}", proxy.host));
+    tokio::task::spawn_blocking(move || run(&mut command, "")).await.unwrap();
+    assert!(proxy.count("http://registry.invalid/v2/app/") >= 3);
+}
