@@ -22,7 +22,7 @@ import { limitFor } from './limits.mjs'
  * @property {string} image
  * @property {() => string} folder a new temporary folder
  */
-/** @typedef {{ name: string, unit: string, measure: (bench: Bench) => Promise<number> }} Figure */
+/** @typedef {{ name: string, unit: string, notInLab?: boolean, measure: (bench: Bench) => Promise<number> }} Figure */
 
 runScript(import.meta, async () => {
   const { values } = parseArgs({
@@ -55,7 +55,8 @@ async function measureAll(engine) {
     const folder = () => mkdtempSync(join(base, 'f-'))
     /** @type {Record<string, { value: number, unit: string, limit?: number, ok?: boolean }>} */
     const measured = {}
-    for (const { name, unit, measure } of figures) {
+    for (const { name, unit, notInLab, measure } of figures) {
+      if (notInLab && setting.lab) continue
       const value = Number((await measure({ Runtime, runtime, image, folder })).toPrecision(4))
       const limit = limitFor(name, setting)
       measured[name] = { value, unit, ...(limit === undefined ? {} : { limit, ok: value <= limit }) }

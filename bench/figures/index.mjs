@@ -1,5 +1,6 @@
 // The figures in the order they are measured and printed.
 import { coldStart } from './cold-start.mjs'
+import { pullDebian, pullDebianRatio, pullMemory } from './debian.mjs'
 import { execRoundTrip, twentyAtOnce } from './exec.mjs'
 import { memory } from './memory.mjs'
 import { output } from './output.mjs'
@@ -10,6 +11,9 @@ import { restart, stop } from './stop.mjs'
 /** @type {import('../bench.mjs').Figure[]} */
 export const figures = [
   pull,
+  pullDebian,
+  pullDebianRatio,
+  pullMemory,
   coldStart,
   execRoundTrip,
   twentyAtOnce,

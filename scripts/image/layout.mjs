@@ -15,7 +15,7 @@ const TYPES = {
 
 /**
  * @typedef {object} Image
- * @property {import('./tar.mjs').Entry[][]} layers lowest first
+ * @property {(import('./tar.mjs').Entry[] | Buffer)[]} layers lowest first; bytes are a tar file already
  * @property {{ Env?: string[], Cmd?: string[], Entrypoint?: string[], WorkingDir?: string, User?: string,
  *   [more: string]: unknown }} [config] what an image says of itself, in the names of OCI image-spec, config.md
  * @property {string} [architecture] default: amd64
@@ -47,7 +47,7 @@ export function writeLayout(folder, images, tag = 'latest') {
 /** @param {string} folder @param {Image} image @returns {Descriptor} */
 function writeImage(folder, image) {
   const platform = { architecture: image.architecture ?? 'amd64', os: 'linux' }
-  const archives = image.layers.map(tar)
+  const archives = image.layers.map(layer => (Buffer.isBuffer(layer) ? layer : tar(layer)))
   const layers = archives.map(archive => writeBlob(folder, TYPES.layer, gzipSync(archive, { level: 6 })))
   const rootfs = { type: 'layers', diff_ids: archives.map(digestOf) }
   const config = writeJson(folder, TYPES.config, { ...platform, config: image.config ?? {}, rootfs })

@@ -37,6 +37,7 @@ export const packages = {
     withProgram('qemu-utils', 'checks overlays (qemu-img)', 'qemu-img'),
     withProgram('docker-registry', 'is the registry that images are pulled from', 'docker-registry'),
     withProgram('skopeo', 'pushes images to it', 'skopeo'),
+    withProgram('mmdebstrap', 'makes a real image for them', 'mmdebstrap'),
     withProgram('umoci', 'unpacks images as a second opinion', 'umoci'),
     withProgram('kmod', 'prepares the KVM lab', 'depmod'),
   ],

@@ -18,6 +18,8 @@ mod fetch;
 mod files;
 mod flight;
 mod hold;
+#[cfg(test)]
+mod hostile;
 mod image;
 mod layout;
 mod manager;
