@@ -1,6 +1,130 @@
 // Made from lib/ by `npm run build:types`: change that instead.
 import { Readable, Writable } from 'node:stream';
 
+interface Failure {
+	code: string;
+	className: string;
+	message: string;
+	stage?: string;
+	hint?: string;
+	causes: string[];
+	/** A refused file operation. */
+	file?: {
+		errno: number;
+		syscall: string;
+		path?: string;
+		dest?: string;
+	};
+}
+interface Outcome<T> {
+	ok?: T;
+	error?: Failure;
+}
+type Answer<T> = Promise<Outcome<T>>;
+interface FileInput {
+	operation: string;
+	path?: string | undefined;
+	to?: string | undefined;
+	handle?: number | undefined;
+	mode?: number | undefined;
+	flags?: number | undefined;
+	uid?: number | undefined;
+	gid?: number | undefined;
+	atimeMs?: number | undefined;
+	mtimeMs?: number | undefined;
+	offset?: number | undefined;
+	length?: number | undefined;
+	data?: Buffer | undefined;
+	recursive?: boolean | undefined;
+	force?: boolean | undefined;
+	follow?: boolean | undefined;
+	exclusive?: boolean | undefined;
+	preserve?: boolean | undefined;
+	dataOnly?: boolean | undefined;
+}
+interface FileOutput {
+	stat?: NativeStat;
+	path?: string;
+	handle: number;
+	data: Buffer;
+	count: number;
+}
+interface NativeStat {
+	dev: number;
+	ino: number;
+	mode: number;
+	nlink: number;
+	uid: number;
+	gid: number;
+	rdev: number;
+	size: number;
+	blksize: number;
+	blocks: number;
+	atimeMs: number;
+	mtimeMs: number;
+	ctimeMs: number;
+	birthtimeMs: number;
+}
+interface NativeEntry {
+	name: string;
+	kind: number;
+}
+interface NativeFiles {
+	call(input: FileInput): Answer<FileOutput>;
+	readDirectory(path: string, recursive: boolean): Answer<NativeEntry[]>;
+	read(input: FileInput): Answer<NativeFileReader>;
+	write(input: FileInput): Answer<NativeFileWriter>;
+	watch(path: string, recursive: boolean): Answer<NativeWatcher>;
+	copyIn(from: string, to: string): NativeCopy;
+	copyOut(from: string, to: string): NativeCopy;
+	packOut(from: string): Answer<NativeFileReader>;
+	unpackIn(to: string): Answer<NativeArchiveWriter>;
+}
+interface NativeFileReader {
+	pull(): Answer<Buffer | null>;
+	close(): Answer<void>;
+}
+interface NativeFileWriter {
+	push(data: Uint8Array): Answer<void>;
+	finish(): Answer<number>;
+}
+interface NativeArchiveWriter {
+	push(data: Uint8Array): Answer<void>;
+	finish(): Answer<void>;
+	abort(): Answer<void>;
+}
+interface NativeWatcher {
+	next(): Answer<{
+		renamed: boolean;
+		name: string;
+	}[] | null>;
+	close(): void;
+}
+interface NativeCopy {
+	run(): Answer<void>;
+	progress(): {
+		entries: number;
+		bytes: number;
+		skipped: number;
+	};
+	abort(): void;
+}
+/** How far a copy has come. */
+export interface CopyProgress {
+	/** Files, folders and links; 0 where the caller brings the tar stream. */
+	entries: number;
+	/** Bytes of file contents, holes included; of the archive where the caller brings the tar stream. */
+	bytes: number;
+	/** Devices, sockets and FIFOs, which are left out. */
+	skipped: number;
+}
+/** How to copy between host and box. */
+export interface CopyOptions {
+	/** Called now and then, and once at the end. */
+	onProgress?: (progress: CopyProgress) => void;
+	/** Breaks the copy off with an `AbortError`; what was copied stays. */
+	signal?: AbortSignal;
+}
 /** An image in the cache. */
 export interface PulledImage {
 	/** Its full reference, such as `docker.io/library/alpine:3`. */
@@ -347,10 +471,14 @@ declare const CODES: {
 	readonly EXEC_NON_ZERO: "ExecutionError";
 	readonly EXEC_MAX_BUFFER: "ExecutionError";
 	readonly ABORTED: "ExecutionError";
+	readonly FILE_REFUSED: "FileError";
+	readonly ARCHIVE_INVALID: "FileError";
 	readonly INTERNAL: "InternalError";
 };
 /** What went wrong, for programs to match on. Codes are stable: they are never renamed. */
-export type ErrorCode = keyof typeof CODES;
+export type ErrorCode = keyof typeof CODES | Errno;
+/** Names of Linux's errors, as Node has them; of a {@link FileError}. */
+export type Errno = "E2BIG" | "EACCES" | "EAGAIN" | "EBADF" | "EBUSY" | "EDQUOT" | "EEXIST" | "EFAULT" | "EFBIG" | "EINVAL" | "EIO" | "EISDIR" | "ELOOP" | "EMFILE" | "EMLINK" | "ENAMETOOLONG" | "ENFILE" | "ENODEV" | "ENOENT" | "ENOMEM" | "ENOSPC" | "ENOSYS" | "ENOTDIR" | "ENOTEMPTY" | "ENOTSUP" | "ENXIO" | "EOVERFLOW" | "EPERM" | "EPIPE" | "EROFS" | "ESPIPE" | "ESTALE" | "ETXTBSY" | "EXDEV";
 /** A stage of the way from an image's name to a running container. */
 export type Stage = "image" | "rootfs" | "disk" | "spawn" | "ready" | "guest" | "container";
 /** What a {@link BoxliteError} carries besides its code and message. */
@@ -434,6 +562,27 @@ export declare class ExecutionError extends BoxliteError {
 	/** What `exec` had collected of standard error. */
 	readonly stderr?: string | Buffer;
 	constructor(code: ErrorCode, message: string, details?: ExecutionDetails);
+}
+/**
+ * A file operation was refused, in a box or, of a copy, on the host; as Node's own: `code` is the errno's name, such as
+ * `'ENOENT'`, and the message is `ENOENT: no such file or directory, open '/x'`.
+ */
+export declare class FileError extends BoxliteError {
+	/** Linux's number, negative as in Node. */
+	readonly errno?: number;
+	/** The system call: `'open'`. */
+	readonly syscall?: string;
+	/** What it was about. */
+	readonly path?: string;
+	/** The second path of a call that has two. */
+	readonly dest?: string;
+	constructor(code: ErrorCode, message: string, details?: ErrorDetails & Partial<FileDetails>);
+}
+interface FileDetails {
+	errno: number;
+	syscall: string;
+	path: string;
+	dest: string;
 }
 /** A bug in boxlite; please report it. */
 export declare class InternalError extends BoxliteError {
@@ -532,6 +681,289 @@ export interface ExecResult<T extends string | Buffer = string> {
 	stdout: T;
 	/** All of its standard error. */
 	stderr: T;
+}
+/** What can be written: text, bytes, or something that gives them one after the other. */
+export type FileData = string | NodeJS.ArrayBufferView | Readable | AsyncIterable<string | NodeJS.ArrayBufferView> | Iterable<string | NodeJS.ArrayBufferView>;
+/** A moment: a Date, or seconds since the epoch as a number or a string, as in Node. */
+export type Time = Date | number | string;
+/** How to open a file: one of Node's names, such as `'r'` and `'wx'`, or Linux's bits. */
+export type OpenFlags = string | number;
+/** How to read a file as a stream. */
+export interface ReadStreamOptions {
+	/** First byte. Default: 0; of a handle its current position. */
+	start?: number;
+	/** Last byte, which is included. Default: the end of the file. */
+	end?: number;
+	/** Decode to strings. Default: bytes. */
+	encoding?: BufferEncoding;
+	/** Bytes to hold ready. Default: 64 KiB. */
+	highWaterMark?: number;
+	/** Destroys the stream with an `AbortError`. */
+	signal?: AbortSignal;
+}
+/** How to write a file as a stream. */
+export interface WriteStreamOptions {
+	/** Default: `'w'`. */
+	flags?: OpenFlags;
+	/** Permissions of a new file. Default: `0o666`, less the box's umask of `0o022`. */
+	mode?: number;
+	/** Position of the first byte. Default: where the flags put it. */
+	start?: number;
+	/** Encoding of strings. Default: `'utf8'`. */
+	encoding?: BufferEncoding;
+	/** Destroys the stream with an `AbortError`. */
+	signal?: AbortSignal;
+}
+type Subject = Pick<FileInput, "path" | "handle">;
+/** A file that is being read. */
+export declare class FileReadStream extends Readable {
+	#private;
+	/** Bytes read so far. */
+	bytesRead: number;
+	constructor(native: NativeFiles, subject: Subject, options: ReadStreamOptions);
+	_read(): void;
+	_destroy(error: Error | null, done: (error?: Error | null) => void): void;
+}
+/** A file that is being written. */
+export declare class FileWriteStream extends Writable {
+	#private;
+	/** Bytes that the box has been given. */
+	bytesWritten: number;
+	constructor(native: NativeFiles, subject: Subject, options: WriteStreamOptions);
+	_write(data: Buffer, _encoding: BufferEncoding, done: (error?: Error) => void): void;
+	_writev(chunks: {
+		chunk: Buffer;
+	}[], done: (error?: Error) => void): void;
+	_final(done: (error?: Error) => void): void;
+	_destroy(error: Error | null, done: (error?: Error | null) => void): void;
+}
+declare abstract class FileType {
+	#private;
+	constructor(mode: number);
+	isFile(): boolean;
+	isDirectory(): boolean;
+	isSymbolicLink(): boolean;
+	isFIFO(): boolean;
+	isSocket(): boolean;
+	isBlockDevice(): boolean;
+	isCharacterDevice(): boolean;
+}
+/** What a file in a box is like, as Node's `fs.Stats`. */
+export declare class Stats extends FileType {
+	readonly dev: number;
+	readonly ino: number;
+	/** File type and permissions. */
+	readonly mode: number;
+	readonly nlink: number;
+	readonly uid: number;
+	readonly gid: number;
+	readonly rdev: number;
+	/** Bytes. */
+	readonly size: number;
+	readonly blksize: number;
+	/** Allocated, of 512 bytes each. */
+	readonly blocks: number;
+	readonly atimeMs: number;
+	readonly mtimeMs: number;
+	readonly ctimeMs: number;
+	readonly birthtimeMs: number;
+	constructor(stat: NativeStat);
+	get atime(): Date;
+	get mtime(): Date;
+	get ctime(): Date;
+	get birthtime(): Date;
+}
+/** An entry of a directory in a box, as Node's `fs.Dirent`. */
+export declare class Dirent extends FileType {
+	/** Its own name. */
+	readonly name: string;
+	/** The directory that holds it. */
+	readonly parentPath: string;
+	constructor(folder: string, entry: NativeEntry);
+}
+/** What to read and where to put it. */
+export interface FileReadOptions<T extends NodeJS.ArrayBufferView = Buffer> {
+	/** Default: a new Buffer of 16 KiB. */
+	buffer?: T;
+	/** Where in the buffer. Default: 0. */
+	offset?: number;
+	/** Default: what fits. */
+	length?: number;
+	/** Where in the file; `null` is its current position, which moves. Default: `null`. */
+	position?: number | null;
+}
+/** An open file in a box; `box.fs.open` makes one. Close it: a box holds at most 4096 open for its host. */
+export declare class FileHandle implements AsyncDisposable {
+	#private;
+	private constructor();
+	/** The number that stands for it in the box; -1 once it is closed. */
+	get fd(): number;
+	/** Reads at a position, or at the current one. Fewer bytes than asked for come only at the end of the file. */
+	read<T extends NodeJS.ArrayBufferView>(buffer: T, offset?: number, length?: number, position?: number | null): Promise<{
+		bytesRead: number;
+		buffer: T;
+	}>;
+	read<T extends NodeJS.ArrayBufferView = Buffer>(options?: FileReadOptions<T>): Promise<{
+		bytesRead: number;
+		buffer: T;
+	}>;
+	/** Writes all of it at a position, or at the current one. */
+	write<T extends NodeJS.ArrayBufferView>(buffer: T, offset?: number, length?: number, position?: number | null): Promise<{
+		bytesWritten: number;
+		buffer: T;
+	}>;
+	write(text: string, position?: number | null, encoding?: BufferEncoding): Promise<{
+		bytesWritten: number;
+		buffer: string;
+	}>;
+	/** The rest of the file, from the current position on. */
+	readFile(options: BufferEncoding | {
+		encoding: BufferEncoding;
+		signal?: AbortSignal;
+	}): Promise<string>;
+	readFile(options?: {
+		encoding?: null;
+		signal?: AbortSignal;
+	} | null): Promise<Buffer>;
+	/** Writes from the current position on. */
+	writeFile(data: FileData, options?: BufferEncoding | {
+		encoding?: BufferEncoding | null;
+	} | null): Promise<void>;
+	/** As `writeFile`: where it lands is what the file was opened for. */
+	appendFile(data: FileData, options?: BufferEncoding | {
+		encoding?: BufferEncoding | null;
+	} | null): Promise<void>;
+	stat(): Promise<Stats>;
+	truncate(length?: number): Promise<void>;
+	chmod(mode: number): Promise<void>;
+	chown(uid: number, gid: number): Promise<void>;
+	utimes(atime: Time, mtime: Time): Promise<void>;
+	/** Brings data and attributes to the box's disk. */
+	sync(): Promise<void>;
+	/** Brings data to the box's disk. */
+	datasync(): Promise<void>;
+	createReadStream(options?: Omit<ReadStreamOptions, "flags">): FileReadStream;
+	createWriteStream(options?: Omit<WriteStreamOptions, "flags" | "mode">): FileWriteStream;
+	/** Closes the file. Nothing happens if it is closed already. */
+	close(): Promise<void>;
+	[Symbol.asyncDispose](): Promise<void>;
+}
+/** How to watch. */
+export interface WatchOptions {
+	/** Everything below too, also directories that appear later. Default: `false`. */
+	recursive?: boolean;
+	/** Ends the watch; the iterator then rejects with an `AbortError`. */
+	signal?: AbortSignal;
+}
+/** Something changed. */
+export interface FileChangeEvent {
+	/** `'rename'`: a name came or went. `'change'`: contents or attributes did. */
+	eventType: "rename" | "change";
+	/** Below the watched directory; of a watched file its own name. */
+	filename: string;
+}
+/** How to read a whole file. */
+export interface ReadFileOptions<E extends BufferEncoding | null = BufferEncoding | null> {
+	/** Decode to a string. Default: `null`, bytes. */
+	encoding?: E;
+	signal?: AbortSignal;
+}
+/** How to write a whole file. */
+export interface WriteFileOptions {
+	/** Of strings. Default: `'utf8'`. */
+	encoding?: BufferEncoding | null;
+	/** Permissions of a new file, less the box's umask. Default: `0o666`. */
+	mode?: number;
+	/** Default: `'w'`. */
+	flag?: OpenFlags;
+	signal?: AbortSignal;
+}
+/** How to list a directory. */
+export interface ReadDirOptions {
+	/** Give {@link Dirent}s instead of names. Default: `false`. */
+	withFileTypes?: boolean;
+	/** Everything below too, in one call; symlinks are not followed. Default: `false`. */
+	recursive?: boolean;
+}
+/** How to copy inside a box. */
+export interface CpOptions {
+	/** Directories with all that is in them. Default: `false`. */
+	recursive?: boolean;
+	/** Overwrite files. Default: `true`. */
+	force?: boolean;
+	/** With `force: false`, fail with `EEXIST` where a file exists. Default: `false`. */
+	errorOnExist?: boolean;
+	/** Copy what symlinks lead to. Default: `false`. */
+	dereference?: boolean;
+	/** Keep access and modification times. Default: `false`. */
+	preserveTimestamps?: boolean;
+}
+type Encoding = BufferEncoding | null;
+/**
+ * The files of a box as its processes see them, mounts and tmpfs included; `box.fs`. Acts as root. Names and semantics
+ * are those of `node:fs/promises`, and so are the errors: a {@link FileError} has `code` (`'ENOENT'`), `errno`,
+ * `syscall` and `path`. Relative paths begin at the box's working directory. Each call starts the box if it does not run.
+ */
+export declare class FileSystem {
+	#private;
+	private constructor();
+	readFile(path: string, options: BufferEncoding | ReadFileOptions<BufferEncoding>): Promise<string>;
+	readFile(path: string, options?: ReadFileOptions<null> | null): Promise<Buffer>;
+	writeFile(path: string, data: FileData, options?: Encoding | WriteFileOptions): Promise<void>;
+	appendFile(path: string, data: FileData, options?: Encoding | WriteFileOptions): Promise<void>;
+	open(path: string, flags?: OpenFlags, mode?: number): Promise<FileHandle>;
+	readdir(path: string, options: ReadDirOptions & {
+		withFileTypes: true;
+	}): Promise<Dirent[]>;
+	readdir(path: string, options?: (ReadDirOptions & {
+		withFileTypes?: false;
+	}) | Encoding): Promise<string[]>;
+	stat(path: string): Promise<Stats>;
+	lstat(path: string): Promise<Stats>;
+	/** Resolves if the file is there and, with bits of `fs.constants.R_OK`, `W_OK` and `X_OK`, allows that to root. */
+	access(path: string, mode?: number): Promise<void>;
+	/** Whether there is something at `path`. Rejects only where that can't be found out. */
+	exists(path: string): Promise<boolean>;
+	/** Resolves with the first directory that `recursive` made, else with `undefined`. */
+	mkdir(path: string, options?: number | {
+		recursive?: boolean;
+		mode?: number;
+	}): Promise<string | undefined>;
+	/** Makes a directory of a new name that begins with `prefix`, and resolves with its path. */
+	mkdtemp(prefix: string): Promise<string>;
+	rmdir(path: string): Promise<void>;
+	unlink(path: string): Promise<void>;
+	/** Removes a file, or with `recursive` a tree. With `force` it need not be there. */
+	rm(path: string, options?: {
+		recursive?: boolean;
+		force?: boolean;
+	}): Promise<void>;
+	rename(from: string, to: string): Promise<void>;
+	/** Copies one file with its mode. `mode` 1, `fs.constants.COPYFILE_EXCL`, fails where there is one already. */
+	copyFile(from: string, to: string, mode?: number): Promise<void>;
+	/** Copies a file or a tree inside the box. Symlinks stay as they are written. */
+	cp(from: string, to: string, options?: CpOptions): Promise<void>;
+	/** Makes `path` a symlink to `target`. */
+	symlink(target: string, path: string): Promise<void>;
+	readlink(path: string): Promise<string>;
+	realpath(path: string): Promise<string>;
+	link(existing: string, path: string): Promise<void>;
+	chmod(path: string, mode: number): Promise<void>;
+	chown(path: string, uid: number, gid: number): Promise<void>;
+	lchown(path: string, uid: number, gid: number): Promise<void>;
+	utimes(path: string, atime: Time, mtime: Time): Promise<void>;
+	lutimes(path: string, atime: Time, mtime: Time): Promise<void>;
+	truncate(path: string, length?: number): Promise<void>;
+	/** Reads as a stream; failures are its `error`. */
+	createReadStream(path: string, options?: BufferEncoding | ReadStreamOptions): FileReadStream;
+	/** Writes as a stream; failures are its `error`, and all is written once it has finished. */
+	createWriteStream(path: string, options?: BufferEncoding | WriteStreamOptions): FileWriteStream;
+	/**
+	 * What changes at `path`, or with `recursive` anywhere below it, as an endless iterable; leaving the loop or aborting
+	 * `signal` ends the watch. It begins with the call, and nothing is missed from its first `next()` on. If the box
+	 * changes files faster than they can be told it rejects with `EOVERFLOW`: a gap is never hidden.
+	 */
+	watch(path: string, options?: WatchOptions): AsyncIterableIterator<FileChangeEvent>;
 }
 /** Where a box stands in its life. */
 export type BoxState = "created" | "starting" | "running" | "stopping" | "stopped" | "failed";
@@ -637,6 +1069,23 @@ export declare class Box implements AsyncDisposable {
 	 */
 	spawn(command: string, args?: readonly string[], options?: SpawnOptions): Execution;
 	spawn(command: string, options?: SpawnOptions): Execution;
+	/** The box's files, with the names of `node:fs/promises`. */
+	get fs(): FileSystem;
+	/**
+	 * Copies a file or a tree of the host into the box, or unpacks a tar stream there.
+	 *
+	 * Of a path, `to` is the copy itself, as with `fs.cp`, and what is there already is merged into; modes, times, symlinks,
+	 * hard links and holes are kept, and everything belongs to root. A tar stream is unpacked beneath the folder `to`, with
+	 * the owners that it names.
+	 */
+	copyIn(from: string | Readable, to: string, options?: CopyOptions): Promise<CopyProgress>;
+	/**
+	 * Copies a file or a tree of the box to the host, or gives it as a tar stream, whose end ends the Writable.
+	 *
+	 * Nothing outside of `to` is touched, whatever the box sends. Setuid, setgid and sticky bits are dropped; devices,
+	 * sockets and FIFOs are left out; everything belongs to the user of this process.
+	 */
+	copyOut(from: string, to: string | Writable, options?: CopyOptions): Promise<CopyProgress>;
 	/** Starts the box if it does not run; several calls start it once. Any execution does so too. */
 	start(): Promise<void>;
 	/** Stops the box: its processes end, its files stay. Nothing happens if it does not run. */

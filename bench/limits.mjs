@@ -10,7 +10,10 @@ const sizes = {
   addonAndShimSize: 25,
 }
 /** @type {Record<string, Record<string, number>>} */
-const times = { krun: { coldStart: 450, execRoundTrip: 2.5, stop: 100 }, qemu: { coldStart: 3000 } }
+const times = {
+  krun: { coldStart: 450, execRoundTrip: 2.5, stop: 100, copyInSmall: 2500, copyOutSmall: 2500 },
+  qemu: { coldStart: 3000 },
+}
 
 /** @param {string} figure @param {{ engine: string, lab: boolean }} setting */
 export function limitFor(figure, { engine, lab }) {

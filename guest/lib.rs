@@ -3,6 +3,7 @@
 //! `main.rs` boots the machine and hands over to these rooms, each of which knows only those below it:
 //!
 //! - [`services`] speaks gRPC and nothing else: it translates requests for the rooms below.
+//! - [`files`] acts on the container's files, on threads that live in its mount namespace.
 //! - [`execution`] holds one process of the container each, with its streams, from start to exit.
 //! - [`zygote`] is the single-threaded process, forked before tokio starts, that becomes the container's init and
 //!   forks every execution.
@@ -15,6 +16,7 @@ pub mod boot;
 pub mod container;
 mod error;
 pub mod execution;
+pub mod files;
 mod reactor;
 pub mod services;
 pub mod storage;

@@ -1,8 +1,11 @@
 // `Box`: a micro-VM that looks like a container. Made by `runtime.ts`; executions are in `execution.ts` and `exec.ts`.
+import type { Readable, Writable } from 'node:stream'
 import { type NativeBox, settled } from './binding.js'
 import { arrayOf, checkArgument, text, word } from './check.js'
+import { type CopyOptions, type CopyProgress, copyIn, copyOut } from './copy.js'
 import { collect, type ExecResult } from './exec.js'
 import { type Execution, makeExecution } from './execution.js'
+import { type FileSystem, makeFileSystem } from './fs.js'
 import { type BoxInfo, boxInfo } from './info.js'
 import {
   checkExec,
@@ -36,6 +39,7 @@ export class Box implements AsyncDisposable {
   /** Runs a shell line whose values are quoted; see {@link Shell}. */
   readonly sh: Shell
   #native: NativeBox
+  #fs: FileSystem | undefined
 
   static {
     makeBox = native => new this(native)
@@ -101,6 +105,33 @@ export class Box implements AsyncDisposable {
     checkCommand('box.spawn', command, args)
     checkSpawn(options)
     return this.#start(command, args, options)
+  }
+
+  /** The box's files, with the names of `node:fs/promises`. */
+  get fs(): FileSystem {
+    this.#fs ??= makeFileSystem(this.#native.files())
+    return this.#fs
+  }
+
+  /**
+   * Copies a file or a tree of the host into the box, or unpacks a tar stream there.
+   *
+   * Of a path, `to` is the copy itself, as with `fs.cp`, and what is there already is merged into; modes, times, symlinks,
+   * hard links and holes are kept, and everything belongs to root. A tar stream is unpacked beneath the folder `to`, with
+   * the owners that it names.
+   */
+  async copyIn(from: string | Readable, to: string, options?: CopyOptions): Promise<CopyProgress> {
+    return await copyIn(this.#native.files(), from, to, options)
+  }
+
+  /**
+   * Copies a file or a tree of the box to the host, or gives it as a tar stream, whose end ends the Writable.
+   *
+   * Nothing outside of `to` is touched, whatever the box sends. Setuid, setgid and sticky bits are dropped; devices,
+   * sockets and FIFOs are left out; everything belongs to the user of this process.
+   */
+  async copyOut(from: string, to: string | Writable, options?: CopyOptions): Promise<CopyProgress> {
+    return await copyOut(this.#native.files(), from, to, options)
   }
 
   /** Starts the box if it does not run; several calls start it once. Any execution does so too. */

@@ -1,5 +1,6 @@
 // The error classes of the public API and the list of codes. `src/runtime/code.rs` owns that list; a unit test compares
 // the two. Thrown by every file here; errors of the native half arrive through `errorFrom`.
+import { getSystemErrorMap } from 'node:util'
 import type { Failure } from './binding.js'
 
 /** Each code with the class that carries it. */
@@ -52,11 +53,51 @@ export const CODES = {
   EXEC_MAX_BUFFER: 'ExecutionError',
   ABORTED: 'ExecutionError',
 
+  FILE_REFUSED: 'FileError',
+  ARCHIVE_INVALID: 'FileError',
+
   INTERNAL: 'InternalError',
 } as const
 
 /** What went wrong, for programs to match on. Codes are stable: they are never renamed. */
-export type ErrorCode = keyof typeof CODES
+export type ErrorCode = keyof typeof CODES | Errno
+
+/** Names of Linux's errors, as Node has them; of a {@link FileError}. */
+export type Errno =
+  | 'E2BIG'
+  | 'EACCES'
+  | 'EAGAIN'
+  | 'EBADF'
+  | 'EBUSY'
+  | 'EDQUOT'
+  | 'EEXIST'
+  | 'EFAULT'
+  | 'EFBIG'
+  | 'EINVAL'
+  | 'EIO'
+  | 'EISDIR'
+  | 'ELOOP'
+  | 'EMFILE'
+  | 'EMLINK'
+  | 'ENAMETOOLONG'
+  | 'ENFILE'
+  | 'ENODEV'
+  | 'ENOENT'
+  | 'ENOMEM'
+  | 'ENOSPC'
+  | 'ENOSYS'
+  | 'ENOTDIR'
+  | 'ENOTEMPTY'
+  | 'ENOTSUP'
+  | 'ENXIO'
+  | 'EOVERFLOW'
+  | 'EPERM'
+  | 'EPIPE'
+  | 'EROFS'
+  | 'ESPIPE'
+  | 'ESTALE'
+  | 'ETXTBSY'
+  | 'EXDEV'
 
 /** A stage of the way from an image's name to a running container. */
 export type Stage = 'image' | 'rootfs' | 'disk' | 'spawn' | 'ready' | 'guest' | 'container'
@@ -174,6 +215,35 @@ export class ExecutionError extends BoxliteError {
   }
 }
 
+/**
+ * A file operation was refused, in a box or, of a copy, on the host; as Node's own: `code` is the errno's name, such as
+ * `'ENOENT'`, and the message is `ENOENT: no such file or directory, open '/x'`.
+ */
+export class FileError extends BoxliteError {
+  /** Linux's number, negative as in Node. */
+  declare readonly errno?: number
+  /** The system call: `'open'`. */
+  declare readonly syscall?: string
+  /** What it was about. */
+  declare readonly path?: string
+  /** The second path of a call that has two. */
+  declare readonly dest?: string
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails & Partial<FileDetails> = {}) {
+    super(code, message, details)
+    for (const key of ['errno', 'syscall', 'path', 'dest'] as const) {
+      if (details[key] !== undefined) Object.assign(this, { [key]: details[key] })
+    }
+  }
+}
+
+interface FileDetails {
+  errno: number
+  syscall: string
+  path: string
+  dest: string
+}
+
 /** A bug in boxlite; please report it. */
 export class InternalError extends BoxliteError {}
 
@@ -186,6 +256,7 @@ const CLASSES = {
   EngineError,
   PortalError,
   ExecutionError,
+  FileError,
   InternalError,
 }
 
@@ -194,13 +265,32 @@ for (const [name, type] of Object.entries({ BoxliteError, InvalidArgumentError, 
 }
 
 /** The error that the native half described. */
-export function errorFrom({ code, className, message, stage, hint, causes }: Failure): BoxliteError {
+export function errorFrom({ code, className, message, stage, hint, causes, file }: Failure): BoxliteError {
+  if (file !== undefined) return refused(file)
   const details: ErrorDetails = { stage: stage as Stage | undefined, hint }
   const cause = chain(causes)
   if (cause !== undefined) details.cause = cause
   if (className === 'InvalidArgumentError') return new InvalidArgumentError(message, details)
   const Class = CLASSES[className as keyof typeof CLASSES] ?? BoxliteError
   return new Class(code as ErrorCode, message, details)
+}
+
+/** Node's own text and code for a refusal. Its table is the host's, whose numbers are Linux's like the box's. */
+function refused({ errno, syscall, path, dest }: NonNullable<Failure['file']>): FileError {
+  const [code, reason] = getSystemErrorMap().get(-errno) ?? ['EIO', `errno ${errno}`]
+  const about = path === undefined ? '' : ` '${path}'${dest === undefined ? '' : ` -> '${dest}'`}`
+  const message = `${code}: ${reason}, ${syscall}${about}`
+  return new FileError(code as Errno, message, {
+    errno: -errno,
+    syscall,
+    ...(path !== undefined && { path }),
+    ...(dest !== undefined && { dest }),
+  })
+}
+
+/** The error of an operation that its `signal` ended; the signal's reason is the cause. */
+export function aborted(operation: string, signal: AbortSignal): ExecutionError {
+  return new ExecutionError('ABORTED', `${operation}: it was aborted`, { cause: signal.reason })
 }
 
 /** Gives an error that arose in the background the stack of whoever learns of it. For `throw`, after an `await`. */

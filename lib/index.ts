@@ -1,14 +1,17 @@
 // The public API of `@boxlite/node`. Everything that a program can import is here.
 export { Box } from './box.js'
+export type { CopyOptions, CopyProgress } from './copy.js'
 export type { DoctorCheck, DoctorReport } from './doctor.js'
 export {
   BoxError,
   BoxliteError,
   EngineError,
+  type Errno,
   type ErrorCode,
   type ErrorDetails,
   type ExecutionDetails,
   ExecutionError,
+  FileError,
   ImageError,
   InternalError,
   InvalidArgumentError,
@@ -20,6 +23,11 @@ export {
 } from './errors.js'
 export type { ExecResult } from './exec.js'
 export { Execution } from './execution.js'
+export type { FileData, Time } from './file-data.js'
+export type { OpenFlags } from './file-flags.js'
+export { FileHandle, type FileReadOptions } from './file-handle.js'
+export { FileReadStream, FileWriteStream, type ReadStreamOptions, type WriteStreamOptions } from './file-streams.js'
+export { type CpOptions, FileSystem, type ReadDirOptions, type ReadFileOptions, type WriteFileOptions } from './fs.js'
 export {
   type ImageDetails,
   type ImageInfo,
@@ -45,3 +53,5 @@ export type { ExecEvent, ExitStatus } from './output.js'
 export type { Pull, PullEvent } from './pull.js'
 export { Runtime, type RuntimeMetrics } from './runtime.js'
 export type { Shell, ShellValue } from './sh.js'
+export { Dirent, Stats } from './stats.js'
+export type { FileChangeEvent, WatchOptions } from './watch.js'

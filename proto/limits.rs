@@ -33,3 +33,9 @@ pub const EXECUTION_ID: usize = 64;
 
 /// Most executions that a box remembers after their end; the oldest are forgotten first.
 pub const FINISHED_EXECUTIONS: usize = 1024;
+
+/// Most bytes of a file or an archive in one message.
+pub const FILE_CHUNK: usize = 128 * 1024;
+
+/// Files that one box may hold open for the host.
+pub const OPEN_FILES: usize = 4096;

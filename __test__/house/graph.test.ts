@@ -6,10 +6,11 @@ import { cargoGraph, shippedCrates } from '../../scripts/package/crates.mjs'
 /** Crate → the workspace crates that it may use. */
 const arrows: Record<string, string[]> = {
   'boxlite-addon': ['boxlite-runtime'],
-  'boxlite-runtime': ['boxlite-disk', 'boxlite-images', 'boxlite-proto', 'boxlite-spec'],
+  'boxlite-runtime': ['boxlite-archive', 'boxlite-disk', 'boxlite-images', 'boxlite-proto', 'boxlite-spec'],
   'boxlite-shim': ['boxlite-spec', 'boxlite-vmm'],
   'boxlite-vmm': ['boxlite-proto', 'boxlite-spec'],
-  'boxlite-guest': ['boxlite-proto'],
+  'boxlite-guest': ['boxlite-archive', 'boxlite-proto'],
+  'boxlite-archive': [],
   'boxlite-images': [],
   'boxlite-disk': [],
   'boxlite-proto': [],

@@ -1,8 +1,8 @@
 // Rung 3: the main job on libkrun. Plain node:test in one process, since the emulated host that this runs on is slow.
 // Started by scripts/test-krun.mjs; the tests build on each other, in order.
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -66,6 +66,19 @@ test('8 MB come out byte for byte', async () => {
   for await (const chunk of child.stdout) hash.update(chunk)
   assert.equal((await child.wait()).exitCode, 0)
   assert.equal(sum.split(' ')[0], hash.digest('hex'))
+})
+
+test('files and trees go in and come out', async () => {
+  await box.fs.mkdir('/srv/sub', { recursive: true })
+  await box.fs.writeFile('/srv/sub/file', 'text')
+  assert.equal(await box.fs.readFile('/srv/sub/file', 'utf8'), 'text')
+  await assert.rejects(box.fs.stat('/none'), { code: 'ENOENT', errno: -2, syscall: 'stat', path: '/none' })
+  const data = randomBytes(8 << 20)
+  writeFileSync(join(folder, 'data'), data)
+  await box.copyIn(join(folder, 'data'), '/srv/data')
+  await box.copyOut('/srv', join(folder, 'work'))
+  assert.ok(data.equals(readFileSync(join(folder, 'work/data'))))
+  assert.equal(readFileSync(join(folder, 'work/sub/file'), 'utf8'), 'text')
 })
 
 test('a file is still there after stop and start', async () => {

@@ -1,5 +1,6 @@
 // The figures in the order they are measured and printed.
 import { coldStart } from './cold-start.mjs'
+import { copies } from './copy.mjs'
 import { pullDebian, pullDebianRatio, pullMemory } from './debian.mjs'
 import { execRoundTrip, twentyAtOnce } from './exec.mjs'
 import { memory } from './memory.mjs'
@@ -18,6 +19,7 @@ export const figures = [
   execRoundTrip,
   twentyAtOnce,
   output,
+  ...copies,
   stop,
   restart,
   memory,

@@ -27,7 +27,7 @@ use nix::{
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
-use crate::{Context as _, Error, Kind, Result, storage, zygote::Zygote};
+use crate::{Context as _, Error, Kind, Result, files::Files, storage, zygote::Zygote};
 
 /// Most bytes of entropy that the host may send.
 const ENTROPY: usize = 256;
@@ -47,14 +47,15 @@ impl AgentStart {
 #[derive(Debug, Clone)]
 pub(super) struct GuestService {
     zygote: Zygote,
+    files: Files,
     start: AgentStart,
     initialised: Arc<AtomicBool>,
     ended: watch::Sender<bool>,
 }
 
 impl GuestService {
-    pub(super) fn new(zygote: Zygote, start: AgentStart, ended: watch::Sender<bool>) -> Self {
-        Self { zygote, start, initialised: Arc::default(), ended }
+    pub(super) fn new(zygote: Zygote, files: Files, start: AgentStart, ended: watch::Sender<bool>) -> Self {
+        Self { zygote, files, start, initialised: Arc::default(), ended }
     }
 
     async fn set_up(&self, request: &GuestInitRequest) -> Result<()> {
@@ -96,6 +97,7 @@ impl Guest for GuestService {
     ) -> Result<Response<ShutdownResponse>, Status> {
         // A container whose init is gone already has nothing left to stop.
         let killed = self.zygote.stop(request.get_ref().grace_ms).await.unwrap_or(0);
+        self.files.close();
         if self.initialised.load(Ordering::Relaxed) {
             storage::seal_root_disk();
         }

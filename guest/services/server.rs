@@ -7,7 +7,10 @@ use std::{convert::Infallible, future::Future, pin::Pin, sync::Arc};
 
 use boxlite_proto::{
     limits,
-    v1::{container_server::ContainerServer, execution_server::ExecutionServer, guest_server::GuestServer},
+    v1::{
+        container_server::ContainerServer, execution_server::ExecutionServer, files_server::FilesServer,
+        guest_server::GuestServer,
+    },
 };
 use http::{Request, Response};
 use hyper::{body::Incoming, server::conn::http2};
@@ -19,8 +22,10 @@ use tokio::{
 use tonic::{Status, body::Body};
 use tower::Service;
 
-use super::{container::ContainerService, execution::ExecutionService, guest::GuestService};
-use crate::{execution::Executions, services::AgentStart, zygote::Zygote};
+use super::{
+    container::ContainerService, execution::ExecutionService, files::FilesService, guest::GuestService,
+};
+use crate::{execution::Executions, files::Files, services::AgentStart, zygote::Zygote};
 
 /// The services, joined to one zygote.
 #[derive(Debug, Clone)]
@@ -28,19 +33,21 @@ pub struct Services {
     guest: GuestServer<GuestService>,
     container: ContainerServer<ContainerService>,
     execution: ExecutionServer<ExecutionService>,
+    files: FilesServer<FilesService>,
 }
 
 impl Services {
     /// `start` is when this process began; `ended` is set when the machine is to be switched off.
     pub fn new(zygote: &Zygote, start: AgentStart, ended: watch::Sender<bool>) -> Self {
-        let executions = Executions::new(zygote.clone());
-        let guest = GuestService::new(zygote.clone(), start, ended);
-        let container = ContainerService::new(zygote.clone(), executions.clone());
+        let (executions, files) = (Executions::new(zygote.clone()), Files::default());
+        let guest = GuestService::new(zygote.clone(), files.clone(), start, ended);
+        let container = ContainerService::new(zygote.clone(), executions.clone(), files.clone());
         Self {
             guest: GuestServer::new(guest).max_decoding_message_size(limits::MESSAGE),
             container: ContainerServer::new(container).max_decoding_message_size(limits::MESSAGE),
             execution: ExecutionServer::new(ExecutionService::new(executions))
                 .max_decoding_message_size(limits::MESSAGE),
+            files: FilesServer::new(FilesService::new(files)).max_decoding_message_size(limits::MESSAGE),
         }
     }
 
@@ -49,12 +56,16 @@ impl Services {
     pub fn uncontained(zygote: &Zygote, start: AgentStart, ended: watch::Sender<bool>) -> Self {
         let executions = Executions::new(zygote.clone());
         executions.open(crate::execution::Defaults::default(), None);
-        let guest = GuestService::new(zygote.clone(), start, ended);
-        let container = ContainerService::new(zygote.clone(), executions.clone());
+        let files = Files::default();
+        // Without threads every operation says that there is no container.
+        let _ = files.open_uncontained();
+        let guest = GuestService::new(zygote.clone(), files.clone(), start, ended);
+        let container = ContainerService::new(zygote.clone(), executions.clone(), files.clone());
         Self {
             guest: GuestServer::new(guest),
             container: ContainerServer::new(container),
             execution: ExecutionServer::new(ExecutionService::new(executions)),
+            files: FilesServer::new(FilesService::new(files)),
         }
     }
 }
@@ -70,6 +81,8 @@ impl hyper::service::Service<Request<Incoming>> for Services {
         let path = request.uri().path();
         if path.starts_with("/boxlite.v1.Execution/") {
             self.execution.clone().call(request)
+        } else if path.starts_with("/boxlite.v1.Files/") {
+            self.files.clone().call(request)
         } else if path.starts_with("/boxlite.v1.Guest/") {
             self.guest.clone().call(request)
         } else if path.starts_with("/boxlite.v1.Container/") {

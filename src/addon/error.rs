@@ -18,6 +18,28 @@ pub struct Failure {
     pub hint: Option<String>,
     /// The texts of the causes, outermost first.
     pub causes: Vec<String>,
+    /// The file operation that was refused.
+    pub file: Option<FileFault>,
+}
+
+/// A refused file operation, for Node's own kind of error.
+#[napi(object, object_from_js = false)]
+pub struct FileFault {
+    /// Linux's number, positive.
+    pub errno: i32,
+    /// The system call.
+    pub syscall: String,
+    /// What it was about.
+    pub path: Option<String>,
+    /// The second path.
+    pub dest: Option<String>,
+}
+
+impl From<&boxlite_runtime::FileFault> for FileFault {
+    fn from(fault: &boxlite_runtime::FileFault) -> Self {
+        let boxlite_runtime::FileFault { errno, syscall, path, dest } = fault.clone();
+        Self { errno, syscall, path, dest }
+    }
 }
 
 impl From<BoxliteError> for Failure {
@@ -29,6 +51,7 @@ impl From<BoxliteError> for Failure {
             stage: error.stage().map(Stage::as_str),
             hint: error.hint_text().map(Into::into),
             causes: error.causes(),
+            file: error.file().map(FileFault::from),
         }
     }
 }

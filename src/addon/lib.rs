@@ -15,6 +15,8 @@
 mod doctor;
 mod error;
 mod execution;
+mod file_stream;
+mod files;
 mod image;
 mod image_cache;
 mod image_pull;

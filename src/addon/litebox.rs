@@ -6,7 +6,9 @@ use boxlite_runtime::LiteBox;
 use napi::{Env, Result, bindgen_prelude::Object};
 use napi_derive::napi;
 
-use crate::{execution::NativeExecution, info::BoxInfo, options::ExecInput, promise::promise};
+use crate::{
+    execution::NativeExecution, files::NativeFiles, info::BoxInfo, options::ExecInput, promise::promise,
+};
 
 /// A box, with what never changes of it at hand.
 #[napi]
@@ -70,6 +72,12 @@ impl NativeBox {
     pub fn remove<'env>(&self, env: &'env Env, force: bool) -> Result<Object<'env>> {
         let litebox = self.litebox.clone();
         promise(env, async move { litebox.remove(force).await })
+    }
+
+    /// The box's files.
+    #[napi]
+    pub fn files(&self) -> NativeFiles {
+        self.litebox.files().into()
     }
 
     /// Starts a process in the box.

@@ -116,6 +116,11 @@ codes! {
     /// The operation was aborted by its `AbortSignal`.
     Aborted = "ABORTED" in ExecutionError;
 
+    /// A kernel refused a file operation; the error's own code is then its errno's name, such as `ENOENT`.
+    FileRefused = "FILE_REFUSED" in FileError;
+    /// A tar stream is malformed, broke off, or wants to leave its folder.
+    ArchiveInvalid = "ARCHIVE_INVALID" in FileError;
+
     /// A bug in boxlite.
     Internal = "INTERNAL" in InternalError;
 }

@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, fmt, io, path::Path, sync::Arc};
 
-use crate::{ErrorCode, Stage};
+use crate::{ErrorCode, FileFault, Stage};
 
 /// The result of every public operation.
 pub type BoxliteResult<T> = Result<T, BoxliteError>;
@@ -16,13 +16,14 @@ pub struct BoxliteError {
     message: String,
     hint: Option<String>,
     stage: Option<Stage>,
+    file: Option<Arc<FileFault>>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl BoxliteError {
     /// A failure of kind `code`; `message` reads "what was tried `value`: what came of it".
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None, stage: None, source: None }
+        Self { code, message: message.into(), hint: None, stage: None, file: None, source: None }
     }
 
     /// An option that can't be used.
@@ -74,6 +75,18 @@ impl BoxliteError {
     pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(Arc::from(source.into()));
         self
+    }
+
+    /// Says which file operation was refused, and why.
+    #[must_use]
+    pub(crate) fn with_file(mut self, fault: FileFault) -> Self {
+        self.file = Some(Arc::new(fault));
+        self
+    }
+
+    /// The file operation that was refused, if it was one.
+    pub fn file(&self) -> Option<&FileFault> {
+        self.file.as_deref()
     }
 
     /// The code that programs match on.

@@ -14,6 +14,7 @@ mod duplex;
 mod engine;
 mod error;
 mod exit_status;
+mod file_fault;
 mod from_rooms;
 mod id;
 mod images;
@@ -32,17 +33,26 @@ mod shared;
 mod shim;
 mod stage;
 
+pub use boxlite_archive::Meter;
 pub use boxlite_images::{PullPolicy, RegistryOptions};
+pub use boxlite_proto::v1::{
+    DirectoryEntry, FileAnswer, FileChange, FileOperation, FileReadRequest, FileRequest, FileStat,
+    FileWriteRequest,
+};
 pub use boxlite_spec::VmmKind;
 pub use code::ErrorCode;
 pub use doctor::{DoctorCheck, DoctorReport};
 pub use error::{BoxliteError, BoxliteResult};
 pub use exit_status::ExitStatus;
+pub use file_fault::FileFault;
 pub use images::{
     Credentials, Healthcheck, ImageConfig, ImageDetails, ImageInfo, ImageUsage, Platform, Progress, Pruned,
     Pull, PullEvent, PullRequest, PulledImage,
 };
-pub use litebox::{BoxInfo, BoxState, ExecEvent, Execution, LiteBox};
+pub use litebox::{
+    ArchiveReader, ArchiveWriter, BoxInfo, BoxState, ExecEvent, Execution, FileReader, FileWatcher,
+    FileWriter, Files, LiteBox,
+};
 pub use metrics::RuntimeMetricsSnapshot;
 pub use options::{BoxOptions, EngineChoice, ExecOptions, RuntimeOptions};
 pub use runtime::BoxliteRuntime;

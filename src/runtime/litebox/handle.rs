@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{BoxConfig, BoxInfo, BoxRecord, BoxState, Execution, lifecycle::Phase};
+use super::{BoxConfig, BoxInfo, BoxRecord, BoxState, Execution, Files, lifecycle::Phase};
 use crate::{
     BoxliteError, BoxliteResult, ErrorCode, ExecOptions, id, layout::BoxPaths, pipeline::Pipeline,
     shared::Shared,
@@ -104,6 +104,11 @@ impl LiteBox {
         };
         let metrics = Arc::clone(&self.inner.shared.metrics);
         Ok(Execution::new(id, pid, output, interface, machine, metrics, options.stdin))
+    }
+
+    /// Its files.
+    pub fn files(&self) -> Files {
+        Files::new(self.clone())
     }
 
     /// Removes the box and everything of it. A running one needs `force`, which does not ask its processes.

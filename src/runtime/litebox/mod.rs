@@ -1,16 +1,20 @@
 //! `LiteBox`: the handle to one box. Made by `BoxliteRuntime`, used by callers from any thread.
 //!
 //! `lifecycle` brings the machine up (once, however many callers wait) and down; `machine` is what exists while it
-//! runs; `execution` is one process in it; `record` is what stays on disk.
+//! runs; `execution` is one process in it; `files` are its files and `copy` moves whole trees; `record` is what stays on disk.
 
+mod copy;
 mod execution;
+mod files;
 mod handle;
 mod info;
 mod lifecycle;
 mod machine;
 mod record;
 
+pub use copy::{ArchiveReader, ArchiveWriter};
 pub use execution::{ExecEvent, Execution};
+pub use files::{FileReader, FileWatcher, FileWriter, Files};
 pub use handle::LiteBox;
 pub use info::{BoxInfo, BoxState};
 pub(crate) use machine::Machine;

@@ -8,12 +8,14 @@ mod connection;
 mod container;
 mod execution;
 mod fault;
+mod files;
 mod guest;
 mod session;
 
 pub(crate) use connection::Connection;
 pub(crate) use container::ContainerInterface;
 pub(crate) use execution::{ExecutionInterface, OutputStream, exit_status};
-pub(crate) use fault::{from_status, is_lost};
+pub(crate) use fault::{broken, from_status, is_lost};
+pub(crate) use files::{FilesInterface, checked, refused};
 pub(crate) use guest::GuestInterface;
 pub(crate) use session::GuestSession;

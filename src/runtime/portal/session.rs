@@ -1,6 +1,6 @@
-//! `GuestSession`: the facade over a guest's three services, held by a running box.
+//! `GuestSession`: the facade over a guest's services, held by a running box.
 
-use super::{Connection, ContainerInterface, ExecutionInterface, GuestInterface};
+use super::{Connection, ContainerInterface, ExecutionInterface, FilesInterface, GuestInterface};
 
 /// The services of one guest, over one connection.
 #[derive(Debug, Clone)]
@@ -23,5 +23,9 @@ impl GuestSession {
 
     pub(crate) fn execution(&self) -> ExecutionInterface {
         ExecutionInterface::new(&self.connection)
+    }
+
+    pub(crate) fn files(&self) -> FilesInterface {
+        FilesInterface::new(&self.connection)
     }
 }

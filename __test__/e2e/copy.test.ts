@@ -1,0 +1,182 @@
+// copyIn and copyOut: trees between host and box, whole and exact; what is hostile in a tar stream stays without effect.
+import { createHash, randomBytes } from 'node:crypto'
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { PassThrough, Readable } from 'node:stream'
+import { beforeAll, describe, expect, it } from 'vitest'
+import type { Box, CopyProgress } from '../../index.mjs'
+import { capture } from '../../scripts/command.mjs'
+import { failure } from '../support/failures.js'
+import { useHomes } from '../support/homes.js'
+import { layout } from '../support/images.js'
+
+const homes = useHomes()
+let box: Box
+const out = async (line: string) => (await box.exec('sh', ['-c', line], { check: true })).stdout
+const digest = (data: Uint8Array) => createHash('sha256').update(data).digest('hex')
+
+beforeAll(async () => {
+  const runtime = await homes.open()
+  box = await runtime.create({ image: await layout(homes) })
+})
+
+/** A tree with one of everything that is kept. */
+function tree(): string {
+  const folder = join(homes.folder(), 'tree')
+  mkdirSync(join(folder, 'sub/empty'), { recursive: true })
+  writeFileSync(join(folder, 'sub/script'), '#!/bin/sh\n', { mode: 0o755 })
+  writeFileSync(join(folder, `${'long'.repeat(30)}`), 'long name')
+  linkSync(join(folder, 'sub/script'), join(folder, 'same'))
+  symlinkSync('sub/script', join(folder, 'link'))
+  symlinkSync('/nowhere', join(folder, 'dangling'))
+  writeFileSync(join(folder, 'sparse'), 'start')
+  truncateSync(join(folder, 'sparse'), 64 << 20)
+  utimesSync(join(folder, 'sub/script'), 1, 1_234_567_890.5)
+  chmodSync(join(folder, 'sub/empty'), 0o500)
+  utimesSync(join(folder, 'sub'), 1, 1_000_000_000)
+  return folder
+}
+
+describe('a tree', () => {
+  it('goes in and comes out as it was', async () => {
+    const source = tree()
+    const there = await box.copyIn(source, '/tmp/there/tree')
+    expect(there).toMatchObject({ entries: 9, skipped: 0 })
+    expect(
+      await out('cd /tmp/there/tree; stat -c "%a %u %Y" sub/script sub/empty sub; readlink link; readlink dangling'),
+    ).toBe(
+      '755 0 1234567890\n500 0 ' +
+        `${Math.floor(statSync(join(source, 'sub/empty')).mtimeMs / 1000)}\n755 0 1000000000\nsub/script\n/nowhere\n`,
+    )
+    expect(Number(await out('du -k /tmp/there/tree/sparse | cut -f1'))).toBeLessThan(1024)
+
+    const back = join(homes.folder(), 'a/b')
+    await box.copyOut('/tmp/there/tree', back)
+    expect(readdirSync(back, { recursive: true }).sort()).toEqual(readdirSync(source, { recursive: true }).sort())
+    expect(statSync(join(back, 'sub/script')).mtimeMs).toBe(1_234_567_890_500)
+    expect(statSync(join(back, 'sub')).mtimeMs).toBe(1_000_000_000_000)
+    expect(statSync(join(back, 'sub/empty')).mode & 0o7777).toBe(0o500)
+    expect(statSync(join(back, 'same')).ino).toBe(statSync(join(back, 'sub/script')).ino)
+    expect(readlinkSync(join(back, 'dangling'))).toBe('/nowhere')
+    const sparse = statSync(join(back, 'sparse'))
+    expect([sparse.size, sparse.blocks < 2048]).toEqual([64 << 20, true])
+    expect(readFileSync(join(back, 'sparse')).subarray(0, 6).toString()).toBe('start\0')
+  })
+
+  it('is merged into what is there', async () => {
+    await out('mkdir -p /tmp/merge/sub; echo old > /tmp/merge/sub/script; echo mine > /tmp/merge/mine')
+    await box.copyIn(tree(), '/tmp/merge')
+    expect(await out('cat /tmp/merge/sub/script /tmp/merge/mine')).toBe('#!/bin/sh\nmine\n')
+  })
+
+  it('of thousands of small files arrives whole', async () => {
+    const source = homes.folder()
+    for (let i = 0; i < 2000; i++) writeFileSync(join(source, `file-${i}`), `content ${i}`)
+    await box.copyIn(source, '/tmp/small')
+    expect(await out('ls /tmp/small | wc -l; cat /tmp/small/file-1999')).toBe('2000\ncontent 1999')
+    const back = join(homes.folder(), 'small')
+    await box.copyOut('/tmp/small', back)
+    expect(readdirSync(back)).toHaveLength(2000)
+    expect(readFileSync(join(back, 'file-7'), 'utf8')).toBe('content 7')
+  })
+})
+
+describe('a file', () => {
+  it('goes in and out under the name that is asked for, with progress', async () => {
+    const source = join(homes.folder(), 'data')
+    const data = randomBytes(16_000_001)
+    writeFileSync(source, data)
+    const seen: CopyProgress[] = []
+    await box.copyIn(source, '/opt/new/name', { onProgress: progress => seen.push(progress) })
+    expect(seen.at(-1)).toEqual({ entries: 1, bytes: data.length, skipped: 0 })
+    expect(await out('sha256sum /opt/new/name | cut -c1-64')).toBe(`${digest(data)}\n`)
+    const back = join(homes.folder(), 'back')
+    await box.copyOut('/opt/new/name', back)
+    expect(digest(readFileSync(back))).toBe(digest(data))
+  })
+
+  it('that is not there is an error of Node, on either side', async () => {
+    await failure(box.copyIn('/none', '/tmp/none'), 'ENOENT')
+    await failure(box.copyOut('/none', join(homes.folder(), 'x')), 'ENOENT')
+    await out('echo > /tmp/plain')
+    await failure(box.copyIn(tree(), '/tmp/plain/below'), 'EEXIST')
+  })
+
+  it('can be given up', async () => {
+    await out('head -c 50000000 /dev/zero > /opt/zeros')
+    const abort = new AbortController()
+    const copy = box.copyOut('/opt/zeros', join(homes.folder(), 'zeros'), { signal: abort.signal })
+    setTimeout(() => abort.abort(), 30)
+    await expect(copy).rejects.toMatchObject({ name: 'AbortError' })
+    expect(await out('echo alive')).toBe('alive\n')
+  })
+})
+
+describe('mounts', () => {
+  it('are those of the processes: tmpfs takes part', async () => {
+    const source = homes.folder()
+    writeFileSync(join(source, 'a'), 'A')
+    await box.copyIn(source, '/dev/shm/in')
+    expect(await out('cat /dev/shm/in/a')).toBe('A')
+    const back = join(homes.folder(), 'shm')
+    await box.copyOut('/dev/shm/in', back)
+    expect(readFileSync(join(back, 'a'), 'utf8')).toBe('A')
+  })
+})
+
+describe('a tar stream', () => {
+  it('comes out for tar(1) and goes back in', async () => {
+    await box.copyIn(tree(), '/tmp/forth')
+    const chunks: Buffer[] = []
+    const stream = new PassThrough()
+    stream.on('data', chunk => chunks.push(chunk))
+    await box.copyOut('/tmp/forth', stream)
+    const archive = Buffer.concat(chunks)
+    const folder = homes.folder()
+    writeFileSync(join(folder, 'archive.tar'), archive)
+    const tar = await capture('tar', ['-xf', join(folder, 'archive.tar'), '-C', folder])
+    expect(tar.output).toBe('')
+    expect(readFileSync(join(folder, 'forth/same'), 'utf8')).toBe('#!/bin/sh\n')
+    await box.copyIn(Readable.from([archive]), '/tmp/again')
+    expect(await out('cat /tmp/again/forth/same; readlink /tmp/again/forth/link')).toBe('#!/bin/sh\nsub/script\n')
+  })
+
+  it('keeps the owners that it names', async () => {
+    const folder = homes.folder()
+    writeFileSync(join(folder, 'owned'), '')
+    const archive = join(homes.folder(), 'owned.tar')
+    await capture('tar', ['-cf', archive, '-C', folder, '--owner=:12', '--group=:34', 'owned'])
+    await box.copyIn(Readable.from([readFileSync(archive)]), '/tmp/owners')
+    expect(await out('stat -c "%u %g" /tmp/owners/owned')).toBe('12 34\n')
+  })
+
+  it('that is broken is refused', async () => {
+    await failure(box.copyIn(Readable.from([randomBytes(100_000)]), '/tmp/broken'), 'ARCHIVE_INVALID')
+  })
+})
+
+it('what is special in a box comes out harmless', async () => {
+  await out(`mkdir /tmp/special; cd /tmp/special; mkfifo fifo; mknod null c 1 3; ln -s / root; ln -s ../../.. up
+    cp /bin/busybox suid; chmod 6755 suid; mkdir sticky; chmod 1777 sticky`)
+  const back = join(homes.folder(), 'special')
+  expect(await box.copyOut('/tmp/special', back)).toMatchObject({ skipped: 2 })
+  expect(readdirSync(back).sort()).toEqual(['root', 'sticky', 'suid', 'up'])
+  expect(statSync(join(back, 'suid')).mode & 0o7777).toBe(0o755)
+  expect(statSync(join(back, 'sticky')).mode & 0o7777).toBe(0o777)
+  expect(lstatSync(join(back, 'root')).isSymbolicLink()).toBe(true)
+  expect(existsSync(join(back, 'fifo'))).toBe(false)
+})

@@ -1,0 +1,54 @@
+//! The crate's one error: the kernel refused, the archive is wrong, or the stream broke. Told apart because users see the
+//! first as Node's own file errors.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use nix::errno::Errno;
+
+/// Why a tree could not be packed or unpacked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A system call failed.
+    #[error("{syscall} `{}`: {}", path.display(), errno.desc())]
+    System {
+        /// The kernel's reason.
+        errno: Errno,
+        /// The call: "open", "mkdir".
+        syscall: &'static str,
+        /// What it was about.
+        path: PathBuf,
+    },
+    /// The archive is malformed, or wants what it may not have.
+    #[error("unpack: {0}")]
+    Invalid(String),
+    /// The stream of the archive broke off.
+    #[error("the archive's stream broke")]
+    Stream(#[source] io::Error),
+}
+
+/// What everything in this crate returns.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Names the call and the path of a failure.
+pub(crate) trait At<T> {
+    fn at(self, syscall: &'static str, path: &Path) -> Result<T>;
+}
+
+impl<T> At<T> for nix::Result<T> {
+    fn at(self, syscall: &'static str, path: &Path) -> Result<T> {
+        self.map_err(|errno| Error::System { errno, syscall, path: path.to_owned() })
+    }
+}
+
+impl<T> At<T> for io::Result<T> {
+    fn at(self, syscall: &'static str, path: &Path) -> Result<T> {
+        self.map_err(|error| match error.raw_os_error() {
+            Some(raw) => Error::System { errno: Errno::from_raw(raw), syscall, path: path.to_owned() },
+            None => Error::Stream(error),
+        })
+    }
+}

@@ -1,0 +1,158 @@
+//! One operation, from request to answer: which function does it, and with which fields. Called by the Files service.
+
+use std::{
+    ffi::OsStr,
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::{
+        ffi::OsStrExt as _,
+        fs::{FileExt as _, OpenOptionsExt as _},
+    },
+    path::Path,
+    sync::Arc,
+};
+
+use boxlite_proto::{
+    limits,
+    v1::{FileAnswer, FileOperation, FileRequest},
+};
+use nix::{
+    libc,
+    unistd::{AccessFlags, access, mkdtemp},
+};
+
+use super::{
+    Files, attributes,
+    fault::{Call as _, Outcome, Towards as _, bytes_of, fault},
+    tree,
+};
+use crate::Result;
+
+impl Files {
+    /// Performs one operation; what the kernel refused is in the answer.
+    pub async fn call(&self, request: FileRequest) -> Result<FileAnswer> {
+        let files = self.clone();
+        let done = self.run(move || perform(&files, &request)).await?;
+        Ok(done.unwrap_or_else(|error| FileAnswer { error: Some(error), ..FileAnswer::default() }))
+    }
+}
+
+/// What an operation is about: an open file, or a path.
+pub(super) enum Subject<'a> {
+    Open(Arc<File>),
+    At(&'a Path),
+}
+
+pub(super) fn path_of(bytes: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(bytes))
+}
+
+fn perform(files: &Files, request: &FileRequest) -> Outcome<FileAnswer> {
+    let path = path_of(&request.path);
+    let to = path_of(&request.to);
+    let subject = || match request.handle {
+        0 => Ok(Subject::At(path)),
+        handle => files.file(handle).map(Subject::Open),
+    };
+    let mut answer = FileAnswer::default();
+    match request.operation() {
+        FileOperation::Stat => answer.stat = Some(attributes::stat(&subject()?, request.follow)?),
+        FileOperation::Access => {
+            access(path, AccessFlags::from_bits_truncate(request.mode.cast_signed())).call("access", path)?;
+        }
+        FileOperation::Mkdir => {
+            answer.path = tree::make_directory(path, request.mode, request.recursive)?.unwrap_or_default();
+        }
+        FileOperation::Mkdtemp => {
+            let template = Path::new(OsStr::from_bytes(&[&request.path[..], b"XXXXXX"].concat())).to_owned();
+            answer.path = bytes_of(&mkdtemp(&template).call("mkdtemp", &template)?);
+        }
+        FileOperation::Rmdir => fs::remove_dir(path).call("rmdir", path)?,
+        FileOperation::Unlink => fs::remove_file(path).call("unlink", path)?,
+        FileOperation::Remove => tree::remove(path, request.recursive, request.force)?,
+        FileOperation::Rename => fs::rename(path, to).call("rename", path).towards(to)?,
+        FileOperation::CopyFile => tree::copy_file(path, to, request.exclusive, "copyfile")?,
+        FileOperation::Copy => tree::Copying::of(request).copy(path, to)?,
+        FileOperation::Symlink => std::os::unix::fs::symlink(to, path).call("symlink", to).towards(path)?,
+        FileOperation::ReadLink => answer.path = bytes_of(&fs::read_link(path).call("readlink", path)?),
+        FileOperation::RealPath => answer.path = bytes_of(&fs::canonicalize(path).call("realpath", path)?),
+        FileOperation::Link => fs::hard_link(path, to).call("link", path).towards(to)?,
+        FileOperation::Chmod => attributes::change_mode(&subject()?, request.mode)?,
+        FileOperation::Chown => {
+            attributes::change_owner(&subject()?, request.uid, request.gid, request.follow)?;
+        }
+        FileOperation::SetTimes => {
+            attributes::set_times(&subject()?, request.atime_ns, request.mtime_ns, request.follow)?;
+        }
+        FileOperation::Truncate => attributes::truncate(&subject()?, request.length)?,
+        FileOperation::Open => {
+            let file = open(path, request.flags, request.mode)?;
+            answer.handle = files.handles().add(file)?;
+        }
+        FileOperation::Close => files.handles().remove(request.handle)?,
+        FileOperation::ReadAt => answer.data = read_at(&*files.file(request.handle)?, request)?.into(),
+        FileOperation::WriteAt => {
+            let file = files.file(request.handle)?;
+            write(&file, request.offset, &request.data).call("write", Path::new(""))?;
+            answer.count = request.data.len() as u64;
+        }
+        FileOperation::Sync => {
+            let file = files.file(request.handle)?;
+            let synced = if request.data_only { file.sync_data() } else { file.sync_all() };
+            synced.call("fsync", Path::new(""))?;
+        }
+        FileOperation::Unspecified => return Err(fault(libc::ENOSYS, "call", path)),
+    }
+    Ok(answer)
+}
+
+/// Opens with Linux's flags. A FIFO without another end is not waited for: the thread would wait for a stranger.
+pub(super) fn open(path: &Path, flags: u32, mode: u32) -> Outcome<File> {
+    let flags = flags.cast_signed();
+    let access = flags & libc::O_ACCMODE;
+    OpenOptions::new()
+        .read(access != libc::O_WRONLY)
+        .write(access != libc::O_RDONLY)
+        .append(flags & libc::O_APPEND != 0)
+        .mode(mode)
+        .custom_flags((flags & !libc::O_APPEND) | libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(path)
+        .call("open", path)
+}
+
+/// As much as was asked for, unless the file ends before.
+fn read_at(file: &File, request: &FileRequest) -> Outcome<Vec<u8>> {
+    let length = usize::try_from(request.length).unwrap_or(usize::MAX).min(limits::FILE_CHUNK);
+    let mut data = vec![0; length];
+    let read = read(file, request.offset, &mut data).call("read", Path::new(""))?;
+    data.truncate(read);
+    Ok(data)
+}
+
+/// Reads at `offset`, or at the file's own position, until `buffer` is full or the file ends.
+pub(super) fn read(mut file: &File, offset: Option<u64>, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut done = 0;
+    while done < buffer.len() {
+        let read = match offset {
+            Some(offset) => file.read_at(&mut buffer[done..], offset + done as u64),
+            None => io::Read::read(&mut file, &mut buffer[done..]),
+        };
+        match read {
+            Ok(0) => break,
+            Ok(read) => done += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // A pipe or device that has given something has nothing more for now.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && done > 0 => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done)
+}
+
+/// Writes all of `data` at `offset`, or at the file's own position.
+pub(super) fn write(mut file: &File, offset: Option<u64>, data: &[u8]) -> io::Result<()> {
+    match offset {
+        Some(offset) => file.write_all_at(data, offset),
+        None => io::Write::write_all(&mut file, data),
+    }
+}

@@ -1,0 +1,19 @@
+//! Files of the container, for the host: what [`crate::services`] answers about them.
+//!
+//! [`Files`] owns threads that live in the container's mount namespace and root, so that the kernel resolves every path
+//! as it does for the container's own processes: its mounts apply, and no symlink leads out. On them run [`call`] (one
+//! operation), `listing`, `stream` (contents), `watch` and `copy`. A failure is a `FileError`: errno, call and path.
+
+mod attributes;
+mod call;
+mod copy;
+mod fault;
+mod handles;
+mod listing;
+mod pool;
+mod stream;
+mod tree;
+mod watch;
+
+pub use pool::Files;
+pub(crate) use stream::Writing;

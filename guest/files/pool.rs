@@ -1,0 +1,170 @@
+//! `Files`: the threads that live in the container, and the files that the host holds open. Made by the services.
+//!
+//! A thread enters by itself: `unshare(CLONE_FS)` gives it a root and a working directory of its own, after which
+//! `setns(2)` lets even a thread of many change its mount namespace. So the agent stays where it is, and no second
+//! process or protocol is needed. The blocking pool of a tokio runtime that runs nothing else keeps the threads: up to
+//! [`THREADS`], made when needed, ended when idle.
+
+use std::{
+    cell::Cell,
+    fs::File,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use boxlite_proto::v1::FileError;
+use nix::{
+    errno::Errno,
+    fcntl::{OFlag, open},
+    sched::{CloneFlags, setns, unshare},
+    sys::stat::{Mode, umask},
+    unistd::{chdir, chroot, fchdir},
+};
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+
+use super::{fault::not_inside, handles::Handles};
+use crate::{Context as _, Error, Kind, Result};
+
+/// Most threads, which is most operations at the same time; further ones wait.
+const THREADS: usize = 64;
+/// Most operations that hold a thread for as long as the host takes to read or write: copies and listings.
+const LONG: usize = 32;
+const IDLE: Duration = Duration::from_secs(10);
+/// As the container's init has it.
+const UMASK: Mode = Mode::from_bits_truncate(0o022);
+
+thread_local! {
+    /// Whether this thread came in; a failure is told by whatever it should have done.
+    static ENTERED: Cell<nix::Result<()>> = const { Cell::new(Err(Errno::ENOSYS)) };
+}
+
+/// See the module. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Files(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    pool: Mutex<Option<Runtime>>,
+    handles: Handles,
+    long: Arc<Semaphore>,
+}
+
+impl Default for Inner {
+    fn default() -> Self {
+        Self { pool: Mutex::default(), handles: Handles::default(), long: Arc::new(Semaphore::new(LONG)) }
+    }
+}
+
+/// The place that a container's processes live in.
+#[derive(Debug)]
+struct Inside {
+    namespace: OwnedFd,
+    root: OwnedFd,
+    cwd: PathBuf,
+}
+
+impl Files {
+    /// Lets operations begin, in the container whose init is `init_pid`. Relative paths begin at `cwd`.
+    pub fn open(&self, init_pid: u32, cwd: &str) -> Result<()> {
+        let at = |name: &str, flags: OFlag| {
+            let path = format!("/proc/{init_pid}/{name}");
+            open(path.as_str(), flags | OFlag::O_CLOEXEC, Mode::empty()).context(|| format!("open {path}"))
+        };
+        let inside = Inside {
+            namespace: at("ns/mnt", OFlag::O_RDONLY)?,
+            root: at("root", OFlag::O_PATH | OFlag::O_DIRECTORY)?,
+            cwd: Path::new("/").join(cwd),
+        };
+        self.start(move || ENTERED.set(inside.enter()))
+    }
+
+    /// Lets operations act on this machine itself, without a container.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn open_uncontained(&self) -> Result<()> {
+        self.start(|| ENTERED.set(Ok(())))
+    }
+
+    fn start(&self, enter: impl Fn() + Send + Sync + 'static) -> Result<()> {
+        let pool = Builder::new_current_thread()
+            .max_blocking_threads(THREADS)
+            .thread_keep_alive(IDLE)
+            .thread_name("files")
+            .on_thread_start(enter)
+            .build()
+            .context(|| "start the threads of files")?;
+        *self.pool() = Some(pool);
+        Ok(())
+    }
+
+    /// Closes what the host holds open and takes no more operations: an open file would keep the root disk busy.
+    pub fn close(&self) {
+        self.0.handles.clear();
+        if let Some(pool) = self.pool().take() {
+            pool.shutdown_background();
+        }
+    }
+
+    /// The files that the host holds open.
+    pub(super) fn handles(&self) -> &Handles {
+        &self.0.handles
+    }
+
+    /// The file behind `handle`.
+    pub(super) fn file(&self, handle: u64) -> Result<Arc<File>, FileError> {
+        self.0.handles.get(handle)
+    }
+
+    /// Runs `job` on a thread inside the container.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> Result<T, FileError> + Send + 'static,
+    ) -> Result<Result<T, FileError>> {
+        let running = {
+            let pool = self.pool();
+            let Some(pool) = pool.as_ref() else {
+                return Err(Error::new(Kind::State, "use files: there is no container"));
+            };
+            pool.spawn_blocking(|| match ENTERED.get() {
+                Ok(()) => job(),
+                Err(errno) => Err(not_inside(errno)),
+            })
+        };
+        running.await.map_err(|_| Error::new(Kind::State, "use files: the container is ending"))
+    }
+
+    /// A place among the operations that hold a thread for long.
+    pub(super) async fn long(&self) -> Result<OwnedSemaphorePermit> {
+        let permit = Arc::clone(&self.0.long).acquire_owned().await;
+        permit.map_err(|_| Error::new(Kind::State, "use files: the container is ending"))
+    }
+
+    fn pool(&self) -> std::sync::MutexGuard<'_, Option<Runtime>> {
+        self.0.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Inner {
+    /// A runtime may not be dropped, which waits for its threads, on a thread that runs tasks.
+    fn drop(&mut self) {
+        if let Some(pool) = self.pool.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+            pool.shutdown_background();
+        }
+    }
+}
+
+impl Inside {
+    /// Moves the calling thread, and it alone, into the container.
+    fn enter(&self) -> nix::Result<()> {
+        unshare(CloneFlags::CLONE_FS)?;
+        setns(&self.namespace, CloneFlags::CLONE_NEWNS)?;
+        fchdir(&self.root)?;
+        chroot(".")?;
+        umask(UMASK);
+        chdir(&self.cwd).or_else(|_| chdir("/"))
+    }
+}

@@ -1,0 +1,133 @@
+//! Contents as streams: a file read to the host, a file written from it. Called by the Files service.
+//!
+//! No thread is held between two chunks, and no chunk is read before the host has room for it: that is the back-pressure.
+
+use std::{fs::File, path::Path, sync::Arc};
+
+use boxlite_proto::{
+    limits,
+    v1::{FileAnswer, FileReadRequest, FileWriteRequest},
+};
+use futures::{Stream, stream};
+use nix::libc;
+
+use super::{
+    Files,
+    call::{open, path_of, read, write},
+    fault::{Call as _, Outcome},
+};
+use crate::Result;
+
+struct Reading {
+    files: Files,
+    request: FileReadRequest,
+    file: Option<Arc<File>>,
+    offset: Option<u64>,
+    left: u64,
+}
+
+impl Files {
+    /// The bytes that `request` asks for. The last answer may be an error.
+    pub fn read(&self, request: FileReadRequest) -> impl Stream<Item = Result<FileAnswer>> + Send + use<> {
+        let offset = match request.handle {
+            0 => Some(request.offset.unwrap_or(0)),
+            _ => request.offset,
+        };
+        let left = request.length.unwrap_or(u64::MAX);
+        let reading = Reading { files: self.clone(), request, file: None, offset, left };
+        stream::unfold(Some(reading), |reading| async {
+            let mut reading = reading?;
+            match reading.next().await {
+                Ok(Ok(None)) => None,
+                Ok(Ok(Some(data))) => {
+                    Some((Ok(FileAnswer { data: data.into(), ..FileAnswer::default() }), Some(reading)))
+                }
+                Ok(Err(error)) => {
+                    Some((Ok(FileAnswer { error: Some(error), ..FileAnswer::default() }), None))
+                }
+                Err(error) => Some((Err(error), None)),
+            }
+        })
+    }
+}
+
+impl Reading {
+    async fn next(&mut self) -> Result<Outcome<Option<Vec<u8>>>> {
+        let length = usize::try_from(self.left).unwrap_or(usize::MAX).min(limits::FILE_CHUNK);
+        let known = self.file.take();
+        let (files, request, offset) = (self.files.clone(), self.request.clone(), self.offset);
+        let chunk = self.files.run(move || {
+            let path = path_of(&request.path);
+            let file = match (known, request.handle) {
+                (Some(file), _) => file,
+                (None, 0) => Arc::new(open(path, libc::O_RDONLY.cast_unsigned(), 0)?),
+                (None, handle) => files.file(handle)?,
+            };
+            let mut data = vec![0; length];
+            let read = read_some(&file, offset, &mut data, path)?;
+            data.truncate(read);
+            Ok((file, data))
+        });
+        Ok(match chunk.await? {
+            Err(error) => Err(error),
+            Ok((_, data)) if data.is_empty() => Ok(None),
+            Ok((file, data)) => {
+                self.file = Some(file);
+                self.left -= data.len() as u64;
+                self.offset = self.offset.map(|offset| offset + data.len() as u64);
+                Ok(Some(data))
+            }
+        })
+    }
+}
+
+/// Pipes and terminals have no positions, and are read as they come.
+fn read_some(file: &File, offset: Option<u64>, data: &mut [u8], path: &Path) -> Outcome<usize> {
+    match read(file, offset, data) {
+        Err(error) if error.raw_os_error() == Some(libc::ESPIPE) => read(file, None, data),
+        done => done,
+    }
+    .call("read", path)
+}
+
+/// A file that the host writes, chunk by chunk.
+pub(crate) struct Writing {
+    files: Files,
+    file: Arc<File>,
+    offset: Option<u64>,
+    count: u64,
+}
+
+impl Writing {
+    /// Opens what the first message names.
+    pub(crate) async fn begin(files: &Files, first: &FileWriteRequest) -> Result<Outcome<Self>> {
+        let FileWriteRequest { path, handle, flags, mode, offset, .. } = first.clone();
+        let all = files.clone();
+        let opened = files.run(move || match handle {
+            0 => open(path_of(&path), flags, mode).map(Arc::new),
+            handle => all.file(handle),
+        });
+        Ok(opened.await?.map(|file| Self { files: files.clone(), file, offset, count: 0 }))
+    }
+
+    /// Writes the data of one message.
+    pub(crate) async fn push(&mut self, message: FileWriteRequest) -> Result<Outcome<()>> {
+        let (file, offset, length) = (Arc::clone(&self.file), self.offset, message.data.len() as u64);
+        if length > 0 {
+            let written = self
+                .files
+                .run(move || write(&file, offset, &message.data).call("write", path_of(&message.path)));
+            if let Err(error) = written.await? {
+                return Ok(Err(error));
+            }
+        }
+        self.count += length;
+        self.offset = offset.map(|offset| offset + length);
+        Ok(Ok(()))
+    }
+
+    /// Bytes written.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+}

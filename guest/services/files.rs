@@ -1,0 +1,119 @@
+//! The Files service: files of the container.
+//!
+//! Called by the host over gRPC; calls `files`.
+
+use std::pin::Pin;
+
+use boxlite_proto::v1::{
+    CopyInRequest, CopyOutRequest, FileAnswer, FileError, FileReadRequest, FileRequest, FileWatchAnswer,
+    FileWriteRequest, files_server::Files as FilesRpc,
+};
+use futures::{Stream, StreamExt as _, stream};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::files::{Files, Writing};
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub(super) struct FilesService {
+    files: Files,
+}
+
+impl FilesService {
+    pub(super) fn new(files: Files) -> Self {
+        Self { files }
+    }
+}
+
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl FilesRpc for FilesService {
+    async fn call(&self, request: Request<FileRequest>) -> Result<Response<FileAnswer>, Status> {
+        Ok(Response::new(self.files.call(request.into_inner()).await?))
+    }
+
+    type ReadDirectoryStream = Answers<FileAnswer>;
+
+    async fn read_directory(
+        &self,
+        request: Request<FileRequest>,
+    ) -> Result<Response<Self::ReadDirectoryStream>, Status> {
+        let batches = self.files.read_directory(request.into_inner()).await?;
+        Ok(Response::new(Box::pin(ReceiverStream::new(batches).map(Ok))))
+    }
+
+    type ReadStream = Answers<FileAnswer>;
+
+    async fn read(&self, request: Request<FileReadRequest>) -> Result<Response<Self::ReadStream>, Status> {
+        let chunks = self.files.read(request.into_inner());
+        Ok(Response::new(Box::pin(chunks.map(|chunk| chunk.map_err(Status::from)))))
+    }
+
+    async fn write(
+        &self,
+        request: Request<Streaming<FileWriteRequest>>,
+    ) -> Result<Response<FileAnswer>, Status> {
+        let mut messages = request.into_inner();
+        let Some(first) = messages.message().await? else { return Ok(Response::new(FileAnswer::default())) };
+        let mut writing = match Writing::begin(&self.files, &first).await? {
+            Ok(writing) => writing,
+            Err(error) => return Ok(failed(error)),
+        };
+        let mut next = Some(first);
+        while let Some(message) = next {
+            if let Err(error) = writing.push(message).await? {
+                return Ok(failed(error));
+            }
+            next = messages.message().await?;
+        }
+        Ok(Response::new(FileAnswer { count: writing.count(), ..FileAnswer::default() }))
+    }
+
+    type WatchStream = Answers<FileWatchAnswer>;
+
+    async fn watch(&self, request: Request<FileRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        Ok(Response::new(match self.files.watch(request.into_inner()).await? {
+            Ok(changes) => Box::pin(changes.map(|change| change.map_err(Status::from))),
+            Err(error) => {
+                let answer = FileWatchAnswer { error: Some(error), changes: vec![] };
+                Box::pin(stream::once(async { Ok(answer) }))
+            }
+        }))
+    }
+
+    async fn copy_in(
+        &self,
+        request: Request<Streaming<CopyInRequest>>,
+    ) -> Result<Response<FileAnswer>, Status> {
+        let mut messages = request.into_inner();
+        let Some(first) = messages.message().await? else { return Ok(Response::new(FileAnswer::default())) };
+        let copy = self.files.copy_in(&first).await?;
+        let mut next = Some(first);
+        loop {
+            let data = next.map(|message| message.data);
+            let last = data.is_none();
+            // A stream that breaks off is dropped without its end, which the copy then tells apart.
+            if !data.as_ref().is_some_and(bytes::Bytes::is_empty) && !copy.push(data).await || last {
+                break;
+            }
+            next = messages.message().await?;
+        }
+        Ok(Response::new(copy.finish().await?))
+    }
+
+    type CopyOutStream = Answers<FileAnswer>;
+
+    async fn copy_out(
+        &self,
+        request: Request<CopyOutRequest>,
+    ) -> Result<Response<Self::CopyOutStream>, Status> {
+        let chunks = self.files.copy_out(request.into_inner()).await?;
+        Ok(Response::new(Box::pin(chunks.map(Ok))))
+    }
+}
+
+fn failed(error: FileError) -> Response<FileAnswer> {
+    Response::new(FileAnswer { error: Some(error), ..FileAnswer::default() })
+}

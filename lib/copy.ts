@@ -1,0 +1,147 @@
+// `box.copyIn` and `box.copyOut`: files and trees between host and box, each in one tar stream. Called by `box.ts`.
+import { resolve } from 'node:path'
+import { Readable, type Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { type NativeCopy, type NativeFiles, settled } from './binding.js'
+import { type Check, checkArgument, checkOptions, text } from './check.js'
+import { aborted } from './errors.js'
+
+/** How often `onProgress` is called, in milliseconds. */
+const TICK = 100
+
+/** How far a copy has come. */
+export interface CopyProgress {
+  /** Files, folders and links; 0 where the caller brings the tar stream. */
+  entries: number
+  /** Bytes of file contents, holes included; of the archive where the caller brings the tar stream. */
+  bytes: number
+  /** Devices, sockets and FIFOs, which are left out. */
+  skipped: number
+}
+
+/** How to copy between host and box. */
+export interface CopyOptions {
+  /** Called now and then, and once at the end. */
+  onProgress?: (progress: CopyProgress) => void
+  /** Breaks the copy off with an `AbortError`; what was copied stays. */
+  signal?: AbortSignal
+}
+
+const OPTIONS = {
+  onProgress: { expected: 'a function', holds: (value: unknown) => typeof value === 'function' },
+  signal: { expected: 'an AbortSignal', holds: (value: unknown) => value instanceof AbortSignal },
+}
+
+const source: Check = {
+  expected: 'a path or a Readable',
+  holds: value => text.holds(value) || (typeof value === 'object' && value !== null && Symbol.asyncIterator in value),
+}
+
+const target: Check = {
+  expected: 'a path or a Writable',
+  holds: value => text.holds(value) || (typeof value === 'object' && value !== null && 'write' in value),
+}
+
+export async function copyIn(
+  native: NativeFiles,
+  from: string | Readable,
+  to: string,
+  options: CopyOptions = {},
+): Promise<CopyProgress> {
+  checkArgument('box.copyIn', 'from', from, source)
+  checkArgument('box.copyIn', 'to', to, text)
+  checkOptions<CopyOptions>('box.copyIn', options, OPTIONS)
+  if (options.signal?.aborted) throw aborted('copyIn', options.signal)
+  if (typeof from === 'string') return run('copyIn', native.copyIn(resolve(from), to), options)
+  const writer = await settled(native.unpackIn(to))
+  const meter = new Ticker(options)
+  try {
+    for await (const chunk of from) {
+      if (options.signal?.aborted) throw aborted('copyIn', options.signal)
+      const data = typeof chunk === 'string' ? Buffer.from(chunk) : chunk
+      await settled(writer.push(data))
+      meter.moved(data.length)
+    }
+  } catch (error) {
+    await writer.abort()
+    throw error
+  }
+  await settled(writer.finish())
+  return meter.end()
+}
+
+export async function copyOut(
+  native: NativeFiles,
+  from: string,
+  to: string | Writable,
+  options: CopyOptions = {},
+): Promise<CopyProgress> {
+  checkArgument('box.copyOut', 'from', from, text)
+  checkArgument('box.copyOut', 'to', to, target)
+  checkOptions<CopyOptions>('box.copyOut', options, OPTIONS)
+  if (options.signal?.aborted) throw aborted('copyOut', options.signal)
+  if (typeof to === 'string') return run('copyOut', native.copyOut(from, resolve(to)), options)
+  const reader = await settled(native.packOut(from))
+  const meter = new Ticker(options)
+  const chunks = async function* () {
+    for (;;) {
+      const data = await settled(reader.pull())
+      if (data === null) return
+      if (options.signal?.aborted) throw aborted('copyOut', options.signal)
+      meter.moved(data.length)
+      yield data
+    }
+  }
+  try {
+    await pipeline(Readable.from(chunks(), { objectMode: false }), to)
+  } finally {
+    await reader.close()
+  }
+  return meter.end()
+}
+
+async function run(operation: string, copy: NativeCopy, { onProgress, signal }: CopyOptions): Promise<CopyProgress> {
+  const abort = () => copy.abort()
+  signal?.addEventListener('abort', abort, { once: true })
+  const timer = onProgress && setInterval(() => onProgress(copy.progress()), TICK)
+  try {
+    await settled(copy.run())
+  } catch (error) {
+    if (signal?.aborted) throw aborted(operation, signal)
+    throw error
+  } finally {
+    clearInterval(timer)
+    signal?.removeEventListener('abort', abort)
+  }
+  const progress = copy.progress()
+  onProgress?.(progress)
+  return progress
+}
+
+/** Progress of a stream that goes through JavaScript. */
+class Ticker {
+  #bytes = 0
+  #last = 0
+  #onProgress: CopyOptions['onProgress']
+
+  constructor({ onProgress }: CopyOptions) {
+    this.#onProgress = onProgress
+  }
+
+  moved(bytes: number): void {
+    this.#bytes += bytes
+    if (this.#onProgress === undefined || performance.now() - this.#last < TICK) return
+    this.#last = performance.now()
+    this.#onProgress(this.#progress())
+  }
+
+  end(): CopyProgress {
+    const progress = this.#progress()
+    this.#onProgress?.(progress)
+    return progress
+  }
+
+  #progress(): CopyProgress {
+    return { entries: 0, bytes: this.#bytes, skipped: 0 }
+  }
+}

@@ -1,0 +1,248 @@
+//! What flows to and from a box's files: contents, archives, changes, and copies under way. Made by `NativeFiles`.
+//!
+//! Everything is pulled or pushed one chunk at a time, so JavaScript that pauses holds the box back.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use boxlite_runtime::{
+    ArchiveReader, ArchiveWriter, BoxliteError, BoxliteResult, ErrorCode, FileReader, FileWatcher,
+    FileWriter, Meter,
+};
+use bytes::Bytes;
+use futures::{
+    FutureExt as _,
+    future::{AbortHandle, Abortable, BoxFuture},
+};
+use napi::{
+    Env, Result,
+    bindgen_prelude::{Buffer, Object},
+};
+use napi_derive::napi;
+
+use crate::{files::lossy, promise::promise};
+
+/// A file that is being read.
+#[napi]
+pub struct NativeFileReader(FileReader);
+
+/// A file that is being written.
+#[napi]
+pub struct NativeFileWriter(FileWriter);
+
+/// A tar stream out of a box.
+#[napi]
+pub struct NativeArchiveReader(ArchiveReader);
+
+/// A tar stream into a box.
+#[napi]
+pub struct NativeArchiveWriter(ArchiveWriter);
+
+/// A path that is being watched.
+#[napi]
+pub struct NativeWatcher(FileWatcher);
+
+macro_rules! from {
+    ($($native:ident($inner:ty);)+) => {
+        $(impl From<$inner> for $native {
+            fn from(inner: $inner) -> Self {
+                Self(inner)
+            }
+        })+
+    };
+}
+
+from! {
+    NativeFileReader(FileReader);
+    NativeFileWriter(FileWriter);
+    NativeArchiveReader(ArchiveReader);
+    NativeArchiveWriter(ArchiveWriter);
+    NativeWatcher(FileWatcher);
+}
+
+#[napi]
+impl NativeFileReader {
+    /// The next bytes; `null` at the end.
+    #[napi]
+    pub fn pull<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let reader = self.0.clone();
+        promise(env, async move { Ok(reader.pull().await?.map(buffer)) })
+    }
+
+    /// Reads no more.
+    #[napi]
+    pub fn close<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let reader = self.0.clone();
+        promise(env, async move {
+            reader.close().await;
+            Ok(())
+        })
+    }
+}
+
+#[napi]
+impl NativeFileWriter {
+    /// Hands on the next bytes; resolves when there is room for more.
+    #[napi]
+    pub fn push<'env>(&self, env: &'env Env, data: &[u8]) -> Result<Object<'env>> {
+        let (writer, data) = (self.0.clone(), Bytes::copy_from_slice(data));
+        promise(env, async move { writer.push(data).await })
+    }
+
+    /// Ends the file; resolves when all is written.
+    #[napi]
+    pub fn finish<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let writer = self.0.clone();
+        promise(env, async move { Ok(writer.finish().await?.cast_signed()) })
+    }
+}
+
+#[napi]
+impl NativeArchiveReader {
+    /// The next bytes; `null` at the end.
+    #[napi]
+    pub fn pull<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let reader = self.0.clone();
+        promise(env, async move { Ok(reader.pull().await?.map(buffer)) })
+    }
+
+    /// Reads no more.
+    #[napi]
+    pub fn close<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let reader = self.0.clone();
+        promise(env, async move {
+            reader.close().await;
+            Ok(())
+        })
+    }
+}
+
+#[napi]
+impl NativeArchiveWriter {
+    /// Hands on the next bytes; resolves when there is room for more.
+    #[napi]
+    pub fn push<'env>(&self, env: &'env Env, data: &[u8]) -> Result<Object<'env>> {
+        let (writer, data) = (self.0.clone(), Bytes::copy_from_slice(data));
+        promise(env, async move { writer.push(data).await })
+    }
+
+    /// Ends the archive; resolves when it is unpacked.
+    #[napi]
+    pub fn finish<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let writer = self.0.clone();
+        promise(env, async move { writer.finish().await })
+    }
+
+    /// Breaks off.
+    #[napi]
+    pub fn abort<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let writer = self.0.clone();
+        promise(env, async move {
+            writer.abort().await;
+            Ok(())
+        })
+    }
+}
+
+/// What changed.
+#[napi(object, object_from_js = false)]
+pub struct Change {
+    /// A name came or went; otherwise contents or attributes changed.
+    pub renamed: bool,
+    /// Below the watched directory.
+    pub name: String,
+}
+
+#[napi]
+impl NativeWatcher {
+    /// What changed; waits for it. `null` once the watch is over.
+    #[napi]
+    pub fn next<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let watcher = self.0.clone();
+        promise(env, async move {
+            Ok(watcher.next().await?.map(|changes| {
+                changes
+                    .into_iter()
+                    .map(|change| Change { renamed: change.renamed, name: lossy(&change.name) })
+                    .collect::<Vec<_>>()
+            }))
+        })
+    }
+}
+
+#[napi]
+impl NativeWatcher {
+    /// Ends the watch.
+    #[napi]
+    pub fn close(&self) {
+        self.0.close();
+    }
+}
+
+/// A copy of a tree under way.
+#[napi]
+pub struct NativeCopy {
+    meter: Arc<Meter>,
+    work: Mutex<Option<BoxFuture<'static, BoxliteResult<()>>>>,
+    abort: AbortHandle,
+}
+
+/// How far a copy has come.
+#[napi(object, object_from_js = false)]
+pub struct CopyProgress {
+    /// Files, folders and links.
+    pub entries: i64,
+    /// Bytes of file contents.
+    pub bytes: i64,
+    /// What was left out: devices, sockets and FIFOs.
+    pub skipped: i64,
+}
+
+impl NativeCopy {
+    pub(crate) fn new(
+        meter: Arc<Meter>,
+        work: impl Future<Output = BoxliteResult<()>> + Send + 'static,
+    ) -> Self {
+        let (abort, registration) = AbortHandle::new_pair();
+        let work = Abortable::new(work, registration).map(|done| {
+            done.unwrap_or_else(|_| Err(BoxliteError::new(ErrorCode::Aborted, "copy: it was aborted")))
+        });
+        Self { meter, work: Mutex::new(Some(work.boxed())), abort }
+    }
+}
+
+#[napi]
+impl NativeCopy {
+    /// Copies, and resolves when all is there. To be called once.
+    #[napi]
+    pub fn run<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let work = self.work.lock().unwrap_or_else(PoisonError::into_inner).take();
+        promise(env, async move {
+            match work {
+                Some(work) => work.await,
+                None => Err(BoxliteError::new(ErrorCode::Internal, "copy: it was run before")),
+            }
+        })
+    }
+
+    /// How far it has come.
+    #[napi]
+    pub fn progress(&self) -> CopyProgress {
+        let progress = self.meter.progress();
+        CopyProgress {
+            entries: progress.entries.cast_signed(),
+            bytes: progress.bytes.cast_signed(),
+            skipped: progress.skipped.cast_signed(),
+        }
+    }
+
+    /// Breaks off; what was copied stays.
+    #[napi]
+    pub fn abort(&self) {
+        self.abort.abort();
+    }
+}
+
+/// `Vec::from` takes the bytes over without a copy where nobody else holds them.
+fn buffer(data: Bytes) -> Buffer {
+    Vec::from(data).into()
+}

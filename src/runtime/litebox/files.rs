@@ -1,0 +1,221 @@
+//! `Files`: the files of a box. Made by `LiteBox::files`; each operation starts the box if it does not run.
+//!
+//! Streams are pulled and pushed one chunk at a time, so a caller that pauses holds the guest back. Copies are `copy`'s.
+
+use std::sync::Arc;
+
+use boxlite_proto::{
+    limits,
+    v1::{
+        DirectoryEntry, FileAnswer, FileChange, FileReadRequest, FileRequest, FileWatchAnswer,
+        FileWriteRequest,
+    },
+};
+use bytes::Bytes;
+use tokio::{
+    sync::{Mutex, Notify, mpsc},
+    task::JoinHandle,
+};
+use tonic::Streaming;
+
+use super::{LiteBox, Machine};
+use crate::{
+    BoxliteError, BoxliteResult, ErrorCode,
+    portal::{FilesInterface, broken, checked, from_status, refused},
+};
+
+/// Chunks between the caller and the wire.
+const AHEAD: usize = 2;
+
+/// The files of one box. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Files {
+    litebox: LiteBox,
+}
+
+impl Files {
+    pub(super) fn new(litebox: LiteBox) -> Self {
+        Self { litebox }
+    }
+
+    /// Performs one operation.
+    pub async fn call(&self, request: FileRequest) -> BoxliteResult<FileAnswer> {
+        let (machine, interface) = self.reach().await?;
+        explained(&machine, interface.call(request).await).await
+    }
+
+    /// The entries of a directory.
+    pub async fn read_directory(&self, request: FileRequest) -> BoxliteResult<Vec<DirectoryEntry>> {
+        let (machine, interface) = self.reach().await?;
+        explained(&machine, interface.read_directory(request).await).await
+    }
+
+    /// Reads a file from an offset on.
+    pub async fn read(&self, request: FileReadRequest) -> BoxliteResult<FileReader> {
+        let (machine, interface) = self.reach().await?;
+        let left = request.length.unwrap_or(u64::MAX);
+        let chunks = explained(&machine, interface.read(request).await).await?;
+        Ok(FileReader { machine, state: Arc::new(Mutex::new(Reading { chunks: Some(chunks), left })) })
+    }
+
+    /// Writes a file; `first` says which, and may carry the first bytes.
+    pub async fn write(&self, first: FileWriteRequest) -> BoxliteResult<FileWriter> {
+        let (machine, interface) = self.reach().await?;
+        let (messages, receiver) = mpsc::channel(AHEAD);
+        let _ = messages.send(first).await;
+        let done = tokio::spawn(async move { interface.write(receiver).await });
+        let state = Writing { messages: Some(messages), done: Some(done) };
+        Ok(FileWriter { machine, state: Arc::new(Mutex::new(state)) })
+    }
+
+    /// Watches a path; nothing is missed once this returns.
+    pub async fn watch(&self, request: FileRequest) -> BoxliteResult<FileWatcher> {
+        let (machine, interface) = self.reach().await?;
+        let changes = explained(&machine, interface.watch(request).await).await?;
+        Ok(FileWatcher { machine, closed: Arc::default(), changes: Arc::new(Mutex::new(Some(changes))) })
+    }
+
+    pub(super) async fn reach(&self) -> BoxliteResult<(Arc<Machine>, FilesInterface)> {
+        let machine = self.litebox.machine().await?;
+        let interface = machine.session.files();
+        Ok((machine, interface))
+    }
+}
+
+/// A lost connection, with its reason where the machine is gone.
+pub(super) async fn explained<T>(machine: &Arc<Machine>, result: BoxliteResult<T>) -> BoxliteResult<T> {
+    match result {
+        Err(error) => Err(machine.explain(error).await),
+        ok => ok,
+    }
+}
+
+/// A file that is being read. Clones share it.
+#[derive(Debug, Clone)]
+pub struct FileReader {
+    machine: Arc<Machine>,
+    state: Arc<Mutex<Reading>>,
+}
+
+#[derive(Debug)]
+struct Reading {
+    chunks: Option<Streaming<FileAnswer>>,
+    left: u64,
+}
+
+impl FileReader {
+    /// The next bytes; `None` at the end.
+    pub async fn pull(&self) -> BoxliteResult<Option<Bytes>> {
+        let mut state = self.state.lock().await;
+        let Some(chunks) = state.chunks.as_mut() else { return Ok(None) };
+        let next = chunks.message().await.map_err(|status| from_status("read file", &status));
+        let data = match next.and_then(|answer| answer.map(checked).transpose()) {
+            Ok(answer) => answer.map(|answer| answer.data),
+            Err(error) => {
+                state.chunks = None;
+                return Err(self.machine.explain(error).await);
+            }
+        };
+        let length = data.as_ref().map_or(0, |data| data.len() as u64);
+        if data.is_none() {
+            state.chunks = None;
+        } else if length == 0 || length > state.left {
+            state.chunks = None;
+            return Err(broken("read file", "a chunk of a size that was not asked for"));
+        }
+        state.left -= length;
+        Ok(data)
+    }
+
+    /// Reads no more; the guest is told.
+    pub async fn close(&self) {
+        self.state.lock().await.chunks = None;
+    }
+}
+
+/// A file that is being written. Clones share it.
+#[derive(Debug, Clone)]
+pub struct FileWriter {
+    machine: Arc<Machine>,
+    state: Arc<Mutex<Writing>>,
+}
+
+#[derive(Debug)]
+struct Writing {
+    messages: Option<mpsc::Sender<FileWriteRequest>>,
+    done: Option<JoinHandle<BoxliteResult<u64>>>,
+}
+
+impl FileWriter {
+    /// Hands on the next bytes; returns when there is room for more.
+    pub async fn push(&self, mut data: Bytes) -> BoxliteResult<()> {
+        let mut state = self.state.lock().await;
+        while !data.is_empty() {
+            let chunk = data.split_to(data.len().min(limits::FILE_CHUNK));
+            let message = FileWriteRequest { data: chunk, ..FileWriteRequest::default() };
+            let sent = match &state.messages {
+                Some(messages) => messages.send(message).await.is_ok(),
+                None => false,
+            };
+            // The guest answers before the end only to tell of a failure.
+            if !sent {
+                self.end(&mut state).await?;
+                return Err(broken("write file", "it ended before all was written"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the file; returns when all is written, with how much that was.
+    pub async fn finish(&self) -> BoxliteResult<u64> {
+        self.end(&mut *self.state.lock().await).await
+    }
+
+    async fn end(&self, state: &mut Writing) -> BoxliteResult<u64> {
+        state.messages = None;
+        let Some(done) = state.done.take() else { return Ok(0) };
+        let written = done.await.unwrap_or_else(|error| {
+            Err(BoxliteError::new(ErrorCode::Internal, "write file").caused_by(error))
+        });
+        explained(&self.machine, written).await
+    }
+}
+
+/// A path that is being watched. Clones share it.
+#[derive(Debug, Clone)]
+pub struct FileWatcher {
+    machine: Arc<Machine>,
+    closed: Arc<Notify>,
+    changes: Arc<Mutex<Option<Streaming<FileWatchAnswer>>>>,
+}
+
+impl FileWatcher {
+    /// What changed; waits for it. `None` once the watch is over.
+    pub async fn next(&self) -> BoxliteResult<Option<Vec<FileChange>>> {
+        let mut state = self.changes.lock().await;
+        let Some(changes) = state.as_mut() else { return Ok(None) };
+        let message = tokio::select! {
+            biased;
+            () = self.closed.notified() => Ok(None),
+            message = changes.message() => message,
+        };
+        let next = match message {
+            Ok(Some(FileWatchAnswer { error: Some(error), .. })) => Err(refused(&error)),
+            Ok(answer) => Ok(answer.map(|answer| answer.changes)),
+            Err(status) => Err(from_status("watch", &status)),
+        };
+        if !matches!(next, Ok(Some(_))) {
+            *state = None;
+        }
+        drop(state);
+        explained(&self.machine, next).await
+    }
+
+    /// Ends the watch, and with it a `next` that waits.
+    pub fn close(&self) {
+        self.closed.notify_one();
+        if let Ok(mut state) = self.changes.try_lock() {
+            *state = None;
+        }
+    }
+}
