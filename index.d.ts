@@ -389,11 +389,17 @@ export interface SpawnOptions {
 	 * seconds later. 0 is for ever. Default: 0.
 	 */
 	timeoutMs?: number;
-	/** Ends the process group with SIGKILL and rejects with the code `ABORTED`. Default: none. */
+	/** Ends every process of the execution with SIGKILL and rejects with the code `ABORTED`. Default: none. */
 	signal?: AbortSignal;
+	/**
+	 * `spawn` only: let the process outlive this handle, as a background process of the box. It is never held back for want
+	 * of a reader: while nobody reads, the box keeps the last 1 MiB of each stream and drops what is older. Disposing of
+	 * the execution leaves it running; `box.executions()` lists it and `box.execution(id)` finds it again. Default: `false`.
+	 */
+	detached?: boolean;
 }
 /** How to run a command and collect its output; for `box.exec` and `box.sh`. */
-export interface ExecOptions extends SpawnOptions {
+export interface ExecOptions extends Omit<SpawnOptions, "detached"> {
 	/** Reject with the code `EXEC_NON_ZERO` unless the exit code is 0. Default: `false`. */
 	check?: boolean;
 	/** `'utf8'` collects strings, `'buffer'` bytes. Default: `'utf8'`. */
@@ -666,7 +672,10 @@ export declare class Execution implements AsyncDisposable, AsyncIterable<ExecEve
 	resize(cols: number, rows: number): Promise<void>;
 	/** The events in the order in which they happened. Leaving the loop drops the output that follows. */
 	[Symbol.asyncIterator](): AsyncGenerator<ExecEvent, void, undefined>;
-	/** Ends the process with SIGKILL if it still runs, and waits until it has gone. Never rejects. */
+	/**
+	 * Ends the process, and all that it started, with SIGKILL if it still runs, and waits until it has gone. A `detached` one
+	 * is only let go. Never rejects.
+	 */
 	[Symbol.asyncDispose](): Promise<void>;
 }
 /** What came of a command. `T` is `string`, or `Buffer` with `encoding: 'buffer'`. */
@@ -681,6 +690,23 @@ export interface ExecResult<T extends string | Buffer = string> {
 	stdout: T;
 	/** All of its standard error. */
 	stderr: T;
+}
+/** An execution that runs in a box. */
+export interface ExecutionInfo {
+	/** Its identity: `box.execution(id)` finds it. */
+	id: string;
+	/** The process's number inside the box. */
+	pid: number;
+	/** The command as it was given. */
+	command: string;
+	/** Its arguments; a long command line is cut after 256 bytes. */
+	args: string[];
+	/** Whether it has a terminal. */
+	tty: boolean;
+	/** Whether it was started to outlive its handle. */
+	detached: boolean;
+	/** When it was started, by the host's clock. */
+	startedAt: Date;
 }
 /** What can be written: text, bytes, or something that gives them one after the other. */
 export type FileData = string | NodeJS.ArrayBufferView | Readable | AsyncIterable<string | NodeJS.ArrayBufferView> | Iterable<string | NodeJS.ArrayBufferView>;
@@ -1069,6 +1095,14 @@ export declare class Box implements AsyncDisposable {
 	 */
 	spawn(command: string, args?: readonly string[], options?: SpawnOptions): Execution;
 	spawn(command: string, options?: SpawnOptions): Execution;
+	/** The executions that run, the oldest first. A box that does not run has none, and is not started. */
+	executions(): Promise<ExecutionInfo[]>;
+	/**
+	 * Finds an execution that runs by its id, such as one that was started with `detached`. Its output begins with the
+	 * oldest bytes that the box has kept, and whoever read it before gets an error. Disposing of it leaves it running;
+	 * `started` and `wait()` reject with `EXEC_NOT_FOUND` if nothing of that id runs.
+	 */
+	execution(id: string): Execution;
 	/** The box's files, with the names of `node:fs/promises`. */
 	get fs(): FileSystem;
 	/**

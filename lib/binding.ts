@@ -76,6 +76,7 @@ export interface ExecInput {
   tty?: { cols: number; rows: number } | undefined
   stdin: boolean
   timeoutMs: number
+  detached: boolean
 }
 
 export interface NativeRuntime {
@@ -106,6 +107,18 @@ export interface NativeBox {
   remove(force: boolean): Answer<void>
   spawn(options: ExecInput): Answer<NativeExecution>
   files(): NativeFiles
+  executions(): Answer<NativeExecutionInfo[]>
+  execution(id: string): Answer<NativeExecution>
+}
+
+export interface NativeExecutionInfo {
+  id: string
+  pid: number
+  command: string
+  args: string[]
+  tty: boolean
+  detached: boolean
+  ageMs: number
 }
 
 /** One operation on files; `files.proto` says which fields each reads. */
@@ -207,6 +220,8 @@ export interface NativeExecution {
   write(data: Uint8Array): Answer<void>
   closeStdin(): Answer<void>
   kill(signal: number): Answer<boolean>
+  killAll(): Answer<boolean>
+  detach(): Answer<void>
   resize(cols: number, rows: number): Answer<void>
   wait(): Answer<NativeExitStatus>
 }

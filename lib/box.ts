@@ -5,6 +5,7 @@ import { arrayOf, checkArgument, text, word } from './check.js'
 import { type CopyOptions, type CopyProgress, copyIn, copyOut } from './copy.js'
 import { collect, type ExecResult } from './exec.js'
 import { type Execution, makeExecution } from './execution.js'
+import type { ExecutionInfo } from './execution-info.js'
 import { type FileSystem, makeFileSystem } from './fs.js'
 import { type BoxInfo, boxInfo } from './info.js'
 import {
@@ -105,6 +106,22 @@ export class Box implements AsyncDisposable {
     checkCommand('box.spawn', command, args)
     checkSpawn(options)
     return this.#start(command, args, options)
+  }
+
+  /** The executions that run, the oldest first. A box that does not run has none, and is not started. */
+  async executions(): Promise<ExecutionInfo[]> {
+    const running = await settled(this.#native.executions())
+    return running.map(({ ageMs, ...info }) => ({ ...info, startedAt: new Date(Date.now() - ageMs) }))
+  }
+
+  /**
+   * Finds an execution that runs by its id, such as one that was started with `detached`. Its output begins with the
+   * oldest bytes that the box has kept, and whoever read it before gets an error. Disposing of it leaves it running;
+   * `started` and `wait()` reject with `EXEC_NOT_FOUND` if nothing of that id runs.
+   */
+  execution(id: string): Execution {
+    checkArgument('box.execution', 'id', id, text)
+    return makeExecution(() => settled(this.#native.execution(id)), { detached: true })
   }
 
   /** The box's files, with the names of `node:fs/promises`. */

@@ -35,7 +35,7 @@ export async function collect(
       if (event.type === 'exit') {
         status = event
       } else if (!output[event.type].add(event.data)) {
-        await execution.kill('SIGKILL').catch(() => {})
+        await execution[Symbol.asyncDispose]()
         throw new ExecutionError(
           'EXEC_MAX_BUFFER',
           `command \`${command}\`: ${event.type} exceeds ${maxBuffer} bytes`,

@@ -39,6 +39,7 @@ export class Execution implements AsyncDisposable, AsyncIterable<ExecEvent> {
   #started: NativeExecution | undefined
   #output: Output
   #inputless = false
+  #detached: boolean
   #told = false
 
   static {
@@ -54,7 +55,8 @@ export class Execution implements AsyncDisposable, AsyncIterable<ExecEvent> {
       },
       () => {},
     )
-    this.#output = new Output(this.#native, () => this.#isTold())
+    this.#detached = options.detached ?? false
+    this.#output = new Output(this.#native, () => this.#isTold(), this.#detached)
     if (options.stdin !== undefined) this.#feed(options.stdin)
     this.#watch(signal)
   }
@@ -142,13 +144,27 @@ export class Execution implements AsyncDisposable, AsyncIterable<ExecEvent> {
     return this.#output.events()
   }
 
-  /** Ends the process with SIGKILL if it still runs, and waits until it has gone. Never rejects. */
+  /**
+   * Ends the process, and all that it started, with SIGKILL if it still runs, and waits until it has gone. A `detached` one
+   * is only let go. Never rejects.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#told = true
+    if (this.#detached) return this.#letGo()
     this.#output.discard()
     this.#stdin?.destroy()
-    if (!this.#output.over) await this.kill('SIGKILL').catch(() => {})
+    if (!this.#output.over) await this.#killAll().catch(() => {})
     await this.#output.ended.catch(() => {})
+  }
+
+  /** Ends every process of the execution, also those that left its process group. */
+  async #killAll(): Promise<void> {
+    await settled((await this.#native).killAll())
+  }
+
+  async #letGo(): Promise<void> {
+    this.#output.fail(new ExecutionError('ABORTED', 'the execution was let go; `box.execution(id)` finds it again'))
+    await this.#native.then(native => settled(native.detach())).catch(() => {})
   }
 
   #feed(source: NonNullable<SpawnOptions['stdin']>): void {
@@ -177,7 +193,7 @@ export class Execution implements AsyncDisposable, AsyncIterable<ExecEvent> {
   /** Ends everything with `error`: readers and waiters at once, the process as soon as it can be reached. */
   #abandon(error: Error): void {
     this.#output.fail(error)
-    this.#native.then(native => native.kill(signalNumber('SIGKILL'))).catch(() => {})
+    this.#killAll().catch(() => {})
   }
 
   #isTold(): boolean {

@@ -23,6 +23,7 @@ export {
 } from './errors.js'
 export type { ExecResult } from './exec.js'
 export { Execution } from './execution.js'
+export type { ExecutionInfo } from './execution-info.js'
 export type { FileData, Time } from './file-data.js'
 export type { OpenFlags } from './file-flags.js'
 export { FileHandle, type FileReadOptions } from './file-handle.js'

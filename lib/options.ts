@@ -119,12 +119,18 @@ export interface SpawnOptions {
    * seconds later. 0 is for ever. Default: 0.
    */
   timeoutMs?: number
-  /** Ends the process group with SIGKILL and rejects with the code `ABORTED`. Default: none. */
+  /** Ends every process of the execution with SIGKILL and rejects with the code `ABORTED`. Default: none. */
   signal?: AbortSignal
+  /**
+   * `spawn` only: let the process outlive this handle, as a background process of the box. It is never held back for want
+   * of a reader: while nobody reads, the box keeps the last 1 MiB of each stream and drops what is older. Disposing of
+   * the execution leaves it running; `box.executions()` lists it and `box.execution(id)` finds it again. Default: `false`.
+   */
+  detached?: boolean
 }
 
 /** How to run a command and collect its output; for `box.exec` and `box.sh`. */
-export interface ExecOptions extends SpawnOptions {
+export interface ExecOptions extends Omit<SpawnOptions, 'detached'> {
   /** Reject with the code `EXEC_NON_ZERO` unless the exit code is 0. Default: `false`. */
   check?: boolean
   /** `'utf8'` collects strings, `'buffer'` bytes. Default: `'utf8'`. */
@@ -250,10 +256,13 @@ const SPAWN: Shape<SpawnOptions> = {
   stdin,
   timeoutMs: milliseconds,
   signal: abortSignal,
+  detached: boolean,
 }
 
+const { detached: _, ...COLLECTED } = SPAWN
+
 const EXEC: Shape<ExecOptions> = {
-  ...SPAWN,
+  ...COLLECTED,
   check: boolean,
   encoding: oneOf('utf8', 'buffer'),
   maxBuffer: integer(0, Number.MAX_SAFE_INTEGER, 'bytes'),
@@ -306,6 +315,7 @@ export function execInput(command: string, args: readonly string[], options: Spa
     tty: options.tty === true ? { cols: 80, rows: 24 } : options.tty || undefined,
     stdin: options.stdin !== 'none',
     timeoutMs: options.timeoutMs ?? 0,
+    detached: options.detached ?? false,
   }
 }
 

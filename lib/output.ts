@@ -44,6 +44,7 @@ export class Output {
   #held = 0
   #lost = { stdout: 0, stderr: 0 }
   #released = false
+  #patient: boolean
   #discarding = false
   #over = false
   #status: ExitStatus | undefined
@@ -51,7 +52,9 @@ export class Output {
   #change = new Wakeup()
   #settle!: { resolve: (status: ExitStatus) => void; reject: (error: Error) => void }
 
-  constructor(execution: Promise<NativeExecution>, toldElsewhere: () => boolean) {
+  /** With `patient`, nothing is pulled before somebody reads or waits. */
+  constructor(execution: Promise<NativeExecution>, toldElsewhere: () => boolean, patient = false) {
+    this.#patient = patient
     const owner = {
       claimed: () => this.#toStreams(),
       drained: () => this.#change.notify(),
@@ -112,6 +115,7 @@ export class Output {
       })
     }
     this.#reader = 'events'
+    this.#change.notify()
     this.stdout.finish()
     this.stderr.finish()
     return this.#iterate()
@@ -157,6 +161,7 @@ export class Output {
 
   #hasRoom(): boolean {
     if (this.#over || this.#discarding || this.#hasGap()) return true
+    if (this.#patient && this.#reader === 'nobody' && !this.#released) return false
     if (this.#reader === 'streams') return this.stdout.hasRoom && this.stderr.hasRoom
     return this.#held < HELD_BYTES || (this.#reader === 'nobody' && this.#released)
   }

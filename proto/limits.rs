@@ -6,10 +6,13 @@ use std::time::Duration;
 pub const MESSAGE: usize = 1 << 20;
 
 /// Most bytes in one chunk of output or input.
-pub const CHUNK: usize = 64 * 1024;
+pub const CHUNK: usize = 128 * 1024;
+
+/// Largest HTTP/2 frame that either side accepts, in bytes: a chunk and its message around it travel in one.
+pub const FRAME: u32 = 256 * 1024;
 
 /// HTTP/2 flow-control window of one stream, in bytes: what may be under way before a slow reader stops the writer.
-pub const STREAM_WINDOW: u32 = 256 * 1024;
+pub const STREAM_WINDOW: u32 = 512 * 1024;
 
 /// HTTP/2 flow-control window of one connection, in bytes: far above what the streams' own windows admit, so that many
 /// stalled readers never stop the others. Memory is bounded by [`STREAM_WINDOW`] for each live stream.
@@ -33,6 +36,12 @@ pub const EXECUTION_ID: usize = 64;
 
 /// Most executions that a box remembers after their end; the oldest are forgotten first.
 pub const FINISHED_EXECUTIONS: usize = 1024;
+
+/// Most executions that `List` tells of, so that its answer fits in a message.
+pub const LIST: usize = 2048;
+
+/// Most bytes of an execution's command and arguments that `List` tells; the rest is left out.
+pub const LISTED: usize = 256;
 
 /// Most bytes of a file or an archive in one message.
 pub const FILE_CHUNK: usize = 128 * 1024;

@@ -45,6 +45,7 @@ test('options and arguments reach the native half', async () => {
       tty: { cols: 80, rows: 24 },
       timeoutMs: 5,
       stdin: false,
+      detached: false,
     },
     expect.objectContaining({ args: [], env: {}, stdin: false, timeoutMs: 0 }),
     expect.objectContaining({ stdin: true }),

@@ -35,6 +35,7 @@ export class FakeExecution implements NativeExecution {
   signals: number[] = []
   written: Buffer[] = []
   stdinClosed = false
+  detached = false
   /** Resolves each write; a test may replace it to hold writes back. */
   room: () => Promise<void> = async () => {}
   #script: Iterator<NativeChunk[] | Failure | Promise<NativeChunk[]>>
@@ -78,6 +79,16 @@ export class FakeExecution implements NativeExecution {
     this.signals.push(signal)
     if (signal === 9) this.#killed?.()
     return { ok: !this.#ended }
+  }
+
+  killAll(): Promise<Outcome<boolean>> {
+    return this.kill(9)
+  }
+
+  async detach(): Promise<Outcome<void>> {
+    this.detached = true
+    this.#killed?.()
+    return {}
   }
 
   async resize(): Promise<Outcome<void>> {

@@ -3,6 +3,7 @@ import { coldStart } from './cold-start.mjs'
 import { copies } from './copy.mjs'
 import { pullDebian, pullDebianRatio, pullMemory } from './debian.mjs'
 import { execRoundTrip, twentyAtOnce } from './exec.mjs'
+import { input } from './input.mjs'
 import { memory } from './memory.mjs'
 import { output } from './output.mjs'
 import { pull } from './pull.mjs'
@@ -19,6 +20,7 @@ export const figures = [
   execRoundTrip,
   twentyAtOnce,
   output,
+  input,
   ...copies,
   stop,
   restart,

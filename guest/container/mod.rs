@@ -6,6 +6,7 @@
 mod bounding;
 mod cgroup;
 mod devices;
+mod execution_group;
 mod files;
 mod init;
 mod masks;
@@ -17,5 +18,6 @@ pub mod user;
 
 pub use bounding::drop_bounding;
 pub use cgroup::{Cgroup, ROOT as CGROUP_ROOT};
+pub use execution_group::{ExecutionGroup, ExecutionGroups};
 pub use init::{Container, become_container};
 pub use rlimit::Rlimits;

@@ -4,8 +4,8 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use boxlite_proto::{limits, v1::ExitStatus};
-use bytes::{Bytes, BytesMut};
+use boxlite_proto::v1::ExitStatus;
+use bytes::Bytes;
 use tokio::{
     sync::watch,
     time::{Duration, Instant, sleep_until},
@@ -45,11 +45,31 @@ pub struct Attachment {
     phase: watch::Receiver<Phase>,
     /// Next byte wanted of each stream.
     next: [u64; 2],
-    buffers: [BytesMut; 2],
     /// Which stream is looked at first; they take turns.
     turn: usize,
     /// Since the exit was seen, while a stream is still open.
     drain: Option<Drain>,
+    /// The last field: when it goes, `latest` is gone.
+    _presence: Presence,
+}
+
+/// Tells the keeper when this reader goes.
+#[derive(Debug)]
+struct Presence(Arc<Execution>);
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.0.readers.notify_one();
+    }
+}
+
+/// Where an attachment begins.
+#[derive(Debug, Clone, Copy)]
+pub enum From {
+    /// At these offsets of stdout and stderr.
+    Offsets([u64; 2]),
+    /// At the oldest bytes at hand.
+    Oldest,
 }
 
 /// The time between the exit and the end of the streams.
@@ -62,9 +82,16 @@ struct Drain {
 }
 
 impl Attachment {
-    /// Attaches to `execution` at these offsets and ends every earlier attachment.
-    pub async fn new(table: Executions, execution: Arc<Execution>, next: [u64; 2]) -> Result<Self> {
+    /// Attaches to `execution` and ends every earlier attachment.
+    pub async fn new(table: Executions, execution: Arc<Execution>, from: From) -> Result<Self> {
         execution.started().await?;
+        // From here on the keeper leaves the streams alone.
+        let latest = execution.attachments.subscribe();
+        execution.readers.notify_one();
+        let next = match from {
+            From::Offsets(offsets) => offsets,
+            From::Oldest => execution.streams().each_ref().map(|stream| stream.replay.oldest()),
+        };
         for (index, stream) in execution.streams().iter().enumerate() {
             let wanted = next.get(index).copied().unwrap_or(0);
             if wanted > stream.replay.end() {
@@ -76,9 +103,18 @@ impl Attachment {
             *latest += 1;
             generation = *latest;
         });
-        let (latest, phase) = (execution.attachments.subscribe(), execution.phase.subscribe());
-        let buffers = [BytesMut::new(), BytesMut::new()];
-        Ok(Self { table, execution, generation, latest, phase, next, buffers, turn: 0, drain: None })
+        let phase = execution.phase.subscribe();
+        Ok(Self {
+            _presence: Presence(Arc::clone(&execution)),
+            table,
+            execution,
+            generation,
+            latest,
+            phase,
+            next,
+            turn: 0,
+            drain: None,
+        })
     }
 
     /// The next event. [`Output::Exit`] is the last; don't ask for more.
@@ -136,18 +172,17 @@ impl Attachment {
     /// Waits for output, the exit, a successor, or the end of the drain.
     async fn wait(&mut self) -> Option<Output> {
         let [stdout, stderr] = self.pipes();
-        let [out_buffer, err_buffer] = &mut self.buffers;
         let ended = self.drain.is_some();
         let deadline =
             self.drain.as_ref().map_or_else(Instant::now, |drain| drain.quiet_at.min(drain.give_up));
         let index = tokio::select! {
             _ = self.latest.changed() => return None,
-            read = read(stdout.as_ref(), out_buffer), if stdout.is_some() => (0, read),
-            read = read(stderr.as_ref(), err_buffer), if stderr.is_some() => (1, read),
+            read = read(stdout.as_ref()), if stdout.is_some() => (0, read),
+            read = read(stderr.as_ref()), if stderr.is_some() => (1, read),
             _ = self.phase.changed(), if !ended => return None,
             () = sleep_until(deadline), if ended => return None,
         };
-        self.took(index.0, index.1)
+        self.took(index.0, &index.1)
     }
 
     /// After the exit: what is there now, without waiting.
@@ -161,15 +196,14 @@ impl Attachment {
             let index = (self.turn + step) % 2;
             let [stdout, stderr] = self.pipes();
             let Some(pipe) = (if index == 0 { stdout } else { stderr }) else { continue };
-            let Some(buffer) = self.buffers.get_mut(index) else { continue };
-            match pipe::read_now(pipe.get_ref(), buffer, limits::CHUNK) {
+            match pipe::read_now(pipe.get_ref()) {
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
                     if let Some(drain) = &mut self.drain {
                         drain.owed[index] = 0;
                     }
                 }
                 read => {
-                    if let Some(output) = self.took(index, read.unwrap_or(0)) {
+                    if let Some(output) = self.took(index, &read.unwrap_or_default()) {
                         return Some(output);
                     }
                 }
@@ -190,23 +224,21 @@ impl Attachment {
     }
 
     /// Books what was read of a stream: nothing is its end.
-    fn took(&mut self, index: usize, read: usize) -> Option<Output> {
-        let bytes = self.buffers.get_mut(index)?.split().freeze();
-        debug_assert_eq!(bytes.len(), read);
-        self.execution.streams().get_mut(index)?.took(&bytes);
+    fn took(&mut self, index: usize, bytes: &Bytes) -> Option<Output> {
+        self.execution.streams().get_mut(index)?.took(bytes);
         self.turn = (index + 1) % 2;
         if let Some(drain) = &mut self.drain {
             let owed = drain.owed.get_mut(index)?;
-            *owed = if read == 0 { 0 } else { owed.saturating_sub(read) };
+            *owed = if bytes.is_empty() { 0 } else { owed.saturating_sub(bytes.len()) };
             drain.quiet_at = Instant::now() + QUIET;
         }
-        if read == 0 {
+        if bytes.is_empty() {
             return None;
         }
         let next = self.next.get_mut(index)?;
         let offset = *next;
         *next += bytes.len() as u64;
-        Some(event(index, offset, bytes))
+        Some(event(index, offset, bytes.clone()))
     }
 
     fn finish(&mut self, exit: ExitStatus) -> Output {
@@ -232,11 +264,11 @@ impl Drop for Attachment {
     }
 }
 
-async fn read(pipe: Option<&Pipe>, buffer: &mut BytesMut) -> usize {
+async fn read(pipe: Option<&Pipe>) -> Bytes {
     match pipe {
         // A pipe that can't be read any more has ended.
-        Some(pipe) => pipe::read(pipe, buffer, limits::CHUNK).await.unwrap_or(0),
-        None => 0,
+        Some(pipe) => pipe::read(pipe).await.unwrap_or_default(),
+        None => Bytes::new(),
     }
 }
 

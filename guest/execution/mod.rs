@@ -8,9 +8,11 @@
 //! one open, it comes when all that was in the pipe at the exit is delivered and the stream has then been quiet for
 //! 20 ms, or for 200 ms after the exit at most.
 
+mod about;
 mod attachment;
 mod env;
 mod input;
+mod keeper;
 mod oom;
 mod output;
 mod pipe;
@@ -19,7 +21,7 @@ mod replay;
 mod start;
 mod table;
 
-pub use attachment::{Attachment, Output};
+pub use attachment::{Attachment, From, Output};
 pub use env::Defaults;
 pub use oom::OomEvents;
 pub use process::{Execution, Phase};

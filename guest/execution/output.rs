@@ -24,11 +24,11 @@ impl Stream {
         if offset >= self.replay.end() {
             return Ok(None);
         }
-        self.replay.read(offset, limits::CHUNK).map(Some)
+        self.replay.read(offset).map(Some)
     }
 
     /// Notes what was read just now: nothing is the end.
-    pub(super) fn took(&mut self, data: &[u8]) {
+    pub(super) fn took(&mut self, data: &Bytes) {
         if data.is_empty() {
             self.pipe = None;
         } else {

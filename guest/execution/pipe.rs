@@ -1,15 +1,17 @@
 //! The agent's ends of an execution's pipes and terminals: non-blocking descriptors on tokio's reactor.
 //!
-//! Called by `output`, `input` and `start`.
+//! Called by `attachment`, `keeper`, `input` and `start`.
 #![allow(unsafe_code, reason = "read(2) into uninitialised memory, FIONREAD")]
 
 use std::{
+    cell::RefCell,
     io,
     os::fd::{AsRawFd as _, OwnedFd},
     sync::Arc,
 };
 
-use bytes::{BufMut as _, BytesMut};
+use boxlite_proto::limits;
+use bytes::{BufMut as _, Bytes, BytesMut};
 use nix::{
     errno::Errno,
     fcntl::{FcntlArg, OFlag, fcntl},
@@ -19,6 +21,14 @@ use nix::{
 use tokio::io::{Interest, unix::AsyncFd};
 
 use crate::reactor;
+
+/// Bytes that a pipe holds unless it is told otherwise (pipe(7)).
+const DEFAULT_PIPE: usize = 64 * 1024;
+
+thread_local! {
+    /// Where reads go first, so that an execution that writes little costs little.
+    static SCRATCH: RefCell<BytesMut> = RefCell::default();
+}
 
 /// One end. Shared, because a terminal is read and written by the same descriptor.
 pub(super) type Pipe = Arc<AsyncFd<OwnedFd>>;
@@ -34,32 +44,47 @@ pub(super) fn watch(fd: OwnedFd, interest: Interest) -> io::Result<Pipe> {
     Ok(Arc::new(reactor::watch(fd, interest)?))
 }
 
-/// Waits for bytes and reads them into `buffer`; 0 is the end. Cancelling it loses nothing.
-pub(super) async fn read(pipe: &Pipe, buffer: &mut BytesMut, max: usize) -> io::Result<usize> {
+/// Waits for bytes and reads them, [`limits::CHUNK`] at most; none is the end. Cancelling it loses nothing.
+pub(super) async fn read(pipe: &Pipe) -> io::Result<Bytes> {
     loop {
         let mut ready = pipe.readable().await?;
-        if let Ok(read) = ready.try_io(|fd| read_now(fd.get_ref(), buffer, max)) {
+        if let Ok(read) = ready.try_io(|fd| read_now(fd.get_ref())) {
             return read;
         }
     }
 }
 
-/// Reads what is there now. A terminal whose other side is closed has ended (EIO), as a pipe has.
-pub(super) fn read_now(fd: &OwnedFd, buffer: &mut BytesMut, max: usize) -> io::Result<usize> {
-    buffer.reserve(max);
-    let room = buffer.chunk_mut();
-    // SAFETY: the kernel writes at most `max` bytes to memory that `reserve` has made sure of.
-    let answer = unsafe { libc::read(fd.as_raw_fd(), room.as_mut_ptr().cast(), max.min(room.len())) };
-    match Errno::result(answer) {
-        Ok(read) => {
-            let read = read.unsigned_abs();
-            // SAFETY: the kernel has just initialised that many bytes.
-            unsafe { buffer.advance_mut(read) };
-            Ok(read)
-        }
-        Err(Errno::EIO) => Ok(0),
-        Err(errno) => Err(errno.into()),
+/// Reads what is there; none is the end, also of what can't be read any more. `None`: nothing yet.
+pub(super) fn take(pipe: &Pipe) -> Option<Bytes> {
+    match pipe.try_io(Interest::READABLE, read_now) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+        read => Some(read.unwrap_or_default()),
     }
+}
+
+/// Reads what is there now. A terminal whose other side is closed has ended (EIO), as a pipe has.
+pub(super) fn read_now(fd: &OwnedFd) -> io::Result<Bytes> {
+    SCRATCH.with_borrow_mut(|scratch| {
+        scratch.clear();
+        scratch.reserve(limits::CHUNK);
+        let room = scratch.chunk_mut();
+        let max = limits::CHUNK.min(room.len());
+        // SAFETY: the kernel writes at most `max` bytes to memory that `reserve` has made sure of.
+        let answer = unsafe { libc::read(fd.as_raw_fd(), room.as_mut_ptr().cast(), max) };
+        let read = match Errno::result(answer) {
+            Ok(read) => read.unsigned_abs(),
+            Err(Errno::EIO) => 0,
+            Err(errno) => return Err(errno.into()),
+        };
+        // SAFETY: the kernel has just initialised that many bytes.
+        unsafe { scratch.advance_mut(read) };
+        if read == DEFAULT_PIPE {
+            // It was full: a larger one means fewer turns. One that can't be had is done without.
+            let _ = libc::c_int::try_from(limits::CHUNK).map(|size| fcntl(fd, FcntlArg::F_SETPIPE_SZ(size)));
+        }
+        // What is large is handed on as it is; what is small must not hold on to a large buffer.
+        Ok(if read >= limits::CHUNK / 2 { scratch.split().freeze() } else { Bytes::copy_from_slice(scratch) })
+    })
 }
 
 /// Writes some of `data`, waiting for room.

@@ -11,9 +11,9 @@ use std::{
 };
 
 use boxlite_proto::v1::{ExitStatus, StartError, TtySize};
-use tokio::sync::{Mutex as AsyncMutex, watch};
+use tokio::sync::{Mutex as AsyncMutex, Notify, watch};
 
-use super::{input::Input, output::Stream, pipe::Pipe};
+use super::{about::About, input::Input, output::Stream, pipe::Pipe};
 use crate::{Context as _, Error, Kind, Result, zygote};
 
 /// How far an execution has come.
@@ -43,6 +43,10 @@ pub struct Execution {
     /// How the process ended, known perhaps before `start` is through.
     pub(super) exited: OnceLock<ExitStatus>,
     pub(super) timed_out: AtomicBool,
+    /// What `List` tells of it.
+    pub(super) about: About,
+    /// Told when a reader comes or goes, for the keeper of a detached one.
+    pub(super) readers: Notify,
     /// Whether an attachment has reached the exit.
     pub(super) delivered: AtomicBool,
     pub(super) zygote: zygote::Zygote,
@@ -58,7 +62,7 @@ impl fmt::Debug for Execution {
 }
 
 impl Execution {
-    pub(super) fn new(id: String, serial: u64, zygote: zygote::Zygote) -> Arc<Self> {
+    pub(super) fn new(id: String, serial: u64, about: About, zygote: zygote::Zygote) -> Arc<Self> {
         Arc::new(Self {
             id,
             serial,
@@ -69,6 +73,8 @@ impl Execution {
             attachments: watch::Sender::new(0),
             exited: OnceLock::new(),
             timed_out: AtomicBool::new(false),
+            about,
+            readers: Notify::new(),
             delivered: AtomicBool::new(false),
             zygote,
         })
@@ -106,13 +112,14 @@ impl Execution {
         }
     }
 
-    /// Signals its process group. False: it had ended before.
-    pub async fn signal(&self, signal: i32) -> Result<bool> {
+    /// Signals its process group. False: it had ended before. With `all` no process of it is left at its end, see
+    /// [`zygote::message::Signal`].
+    pub async fn signal(&self, signal: i32, all: bool) -> Result<bool> {
         self.started().await?;
         if self.has_ended() {
             return Ok(false);
         }
-        self.zygote.signal(self.serial, signal).await
+        self.zygote.signal(self.serial, signal, all).await
     }
 
     /// Gives its terminal another size.

@@ -2,9 +2,12 @@
 //!
 //! Filled by `output`; read when an `Attach` asks for an offset, because its predecessor lost the connection.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, mem};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes};
+
+/// Pieces shorter than this are put together: each piece that is kept costs some memory of its own.
+const PIECE: usize = 16 * 1024;
 
 /// An offset whose bytes are gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,11 +16,14 @@ pub struct TooOld {
     pub oldest: u64,
 }
 
-/// The bytes `[end - kept, end)` of a stream.
+/// The bytes `[end - kept, end)` of a stream. Large pieces are shared with whoever sends them, not copied.
 #[derive(Debug, Default)]
 pub struct Replay {
     end: u64,
-    kept: VecDeque<u8>,
+    kept: usize,
+    pieces: VecDeque<Bytes>,
+    /// Short pieces, after all others.
+    tail: Vec<u8>,
 }
 
 impl Replay {
@@ -26,33 +32,58 @@ impl Replay {
         self.end
     }
 
-    /// Appends `data` and forgets the oldest bytes beyond `limit`.
-    pub fn push(&mut self, data: &[u8], limit: usize) {
-        self.end += data.len() as u64;
-        let data = data.get(data.len().saturating_sub(limit)..).unwrap_or_default();
-        let excess = (self.kept.len() + data.len()).saturating_sub(limit);
-        self.kept.drain(..excess);
-        self.kept.extend(data);
+    /// Position of the oldest byte that is kept.
+    pub fn oldest(&self) -> u64 {
+        self.end - self.kept as u64
     }
 
-    /// At most `max` bytes from `offset` on; empty at the end.
-    pub fn read(&self, offset: u64, max: usize) -> Result<Bytes, TooOld> {
-        let oldest = self.end - self.kept.len() as u64;
+    /// Appends `data` and forgets the oldest bytes beyond `limit`.
+    pub fn push(&mut self, data: &Bytes, limit: usize) {
+        self.end += data.len() as u64;
+        self.kept += data.len();
+        if data.len() < PIECE {
+            self.tail.extend_from_slice(data);
+        }
+        if data.len() >= PIECE || self.tail.len() >= PIECE {
+            let tail = mem::take(&mut self.tail);
+            self.pieces.extend((!tail.is_empty()).then(|| Bytes::from(tail)));
+        }
+        if data.len() >= PIECE {
+            self.pieces.push_back(data.clone());
+        }
+        self.forget(self.kept.saturating_sub(limit));
+    }
+
+    fn forget(&mut self, mut excess: usize) {
+        self.kept -= excess;
+        while let Some(front) = self.pieces.front_mut().filter(|_| excess > 0) {
+            let gone = excess.min(front.len());
+            front.advance(gone);
+            excess -= gone;
+            if front.is_empty() {
+                self.pieces.pop_front();
+            }
+        }
+        self.tail.drain(..excess);
+    }
+
+    /// Some bytes from `offset` on, those that are in one piece; none at the end.
+    pub fn read(&self, offset: u64) -> Result<Bytes, TooOld> {
+        let oldest = self.oldest();
         let Some(skip) = offset.checked_sub(oldest) else { return Err(TooOld { oldest }) };
-        let skip = usize::try_from(skip).unwrap_or(usize::MAX).min(self.kept.len());
-        let length = max.min(self.kept.len() - skip);
-        let (front, back) = self.kept.as_slices();
-        let mut bytes = BytesMut::with_capacity(length);
-        let from_front = front.get(skip..).unwrap_or_default();
-        bytes.extend_from_slice(from_front.get(..length.min(from_front.len())).unwrap_or_default());
-        let from_back = back.get(skip.saturating_sub(front.len())..).unwrap_or_default();
-        bytes.extend_from_slice(from_back.get(..length - bytes.len()).unwrap_or_default());
-        Ok(bytes.freeze())
+        let mut skip = usize::try_from(skip).unwrap_or(usize::MAX);
+        for piece in &self.pieces {
+            if skip < piece.len() {
+                return Ok(piece.slice(skip..));
+            }
+            skip -= piece.len();
+        }
+        Ok(Bytes::copy_from_slice(self.tail.get(skip..).unwrap_or_default()))
     }
 
     /// Forgets every byte, but not how many there were.
     pub fn clear(&mut self) {
-        self.kept = VecDeque::new();
+        *self = Self { end: self.end, ..Self::default() };
     }
 }
 
@@ -75,23 +106,25 @@ mod tests {
     #[test]
     fn whatever_the_chunks_the_last_bytes_read_back() {
         for seed in 1..=200 {
-            let mut random = Random(seed * 0x9E37_79B9_7F4A_7C15);
-            let limit = 1 + random.below(300);
+            let mut random = Random(0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(seed));
+            let limit = 1 + random.below(80_000);
             let (mut replay, mut all) = (Replay::default(), Vec::new());
             for _ in 0..60 {
-                let chunk: Vec<u8> = (0..random.below(100))
+                let longest = [100, 40_000][random.below(2)];
+                let chunk: Vec<u8> = (0..random.below(longest))
                     .map(|_| u8::try_from(random.below(256)).expect("a byte"))
                     .collect();
-                replay.push(&chunk, limit);
                 all.extend_from_slice(&chunk);
+                replay.push(&chunk.into(), limit);
                 assert_eq!(replay.end(), all.len() as u64);
 
-                let (offset, max) = (random.below(all.len() + 1), random.below(120));
+                let offset = random.below(all.len() + 1);
                 let oldest = all.len().saturating_sub(limit);
-                match replay.read(offset as u64, max) {
+                match replay.read(offset as u64) {
                     Ok(bytes) => {
                         assert!(offset >= oldest);
-                        assert_eq!(bytes, all[offset..(offset + max).min(all.len())]);
+                        assert!(all[offset..].starts_with(&bytes));
+                        assert_eq!(bytes.is_empty(), offset == all.len());
                     }
                     Err(too_old) => {
                         assert!(offset < oldest);
@@ -105,9 +138,9 @@ mod tests {
     #[test]
     fn cleared_bytes_are_too_old_and_the_end_is_not() {
         let mut replay = Replay::default();
-        replay.push(b"abc", 10);
+        replay.push(&Bytes::from_static(b"abc"), 10);
         replay.clear();
-        assert_eq!(replay.read(2, 1), Err(TooOld { oldest: 3 }));
-        assert_eq!(replay.read(3, 1), Ok(Bytes::new()));
+        assert_eq!(replay.read(2), Err(TooOld { oldest: 3 }));
+        assert_eq!(replay.read(3), Ok(Bytes::new()));
     }
 }

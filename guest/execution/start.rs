@@ -17,6 +17,7 @@ use tokio::{io::Interest, time::timeout};
 
 use super::{
     input::Input,
+    keeper::keep,
     pipe::{self, Pipe},
     process::{Execution, Phase},
     table::Executions,
@@ -64,7 +65,7 @@ async fn launch(
     execution: &Arc<Execution>,
     request: ExecRequest,
 ) -> Result<Result<u32, StartError>> {
-    let has_terminal = request.tty.is_some();
+    let (has_terminal, detached) = (request.tty.is_some(), request.detached);
     let timeout_ms = request.timeout_ms;
     let ends = match Ends::make(&request) {
         Ok(ends) => ends,
@@ -94,12 +95,16 @@ async fn launch(
         let [out, err] = &mut *streams;
         (out.pipe, err.pipe) = (stdout, ends.stderr);
     }
+    let _ = execution.about.pid.set(spawned.pid);
     execution.phase.send_replace(Phase::Running);
     if execution.settle() {
         table.retire(execution);
     }
     if timeout_ms > 0 {
         tokio::spawn(end_after(Arc::clone(execution), Duration::from_millis(timeout_ms)));
+    }
+    if detached {
+        tokio::spawn(keep(Arc::clone(execution)));
     }
     Ok(Ok(spawned.pid))
 }
@@ -129,7 +134,13 @@ impl Ends {
 /// `None` once the child is the program: `execve` has closed its end.
 async fn read_report(report: &Pipe) -> io::Result<Option<StartError>> {
     let mut text = BytesMut::new();
-    while pipe::read(report, &mut text, REPORT).await? > 0 {}
+    loop {
+        let read = pipe::read(report).await?;
+        if read.is_empty() || text.len() + read.len() > REPORT {
+            break;
+        }
+        text.extend_from_slice(&read);
+    }
     if text.is_empty() {
         return Ok(None);
     }
@@ -156,9 +167,9 @@ async fn end_after(execution: Arc<Execution>, limit: Duration) {
     }
     execution.timed_out.store(true, Ordering::Relaxed);
     // Nothing to do about a signal that can't be sent: the zygote is gone, and every process with it.
-    let _ = execution.signal(SIGTERM).await;
+    let _ = execution.signal(SIGTERM, true).await;
     if timeout(TIMEOUT_GRACE, execution.wait()).await.is_err() {
-        let _ = execution.signal(SIGKILL).await;
+        let _ = execution.signal(SIGKILL, true).await;
     }
 }
 

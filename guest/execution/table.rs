@@ -9,11 +9,12 @@ use std::{
 
 use boxlite_proto::{
     limits,
-    v1::{ExecRequest, StartError},
+    v1::{ExecRequest, RunningExecution, StartError},
 };
 use tokio::{sync::Notify, time::timeout};
 
 use super::{
+    about::About,
     env::Defaults,
     oom::OomEvents,
     process::{Execution, Phase},
@@ -80,7 +81,7 @@ impl Executions {
             return Err(Error::new(Kind::State, format!("exec {id}: the container is not initialised")));
         };
         defaults.complete(&mut request);
-        let execution = self.insert(id)?;
+        let execution = self.insert(id, About::new(&request))?;
         let task = tokio::spawn(start(self.clone(), execution, request));
         task.await.map_err(|_| Error::new(Kind::State, "exec: the agent is ending"))?
     }
@@ -108,7 +109,16 @@ impl Executions {
         self.entries().by_id.get(id).cloned()
     }
 
-    fn insert(&self, id: String) -> Result<Arc<Execution>> {
+    /// Those that run, the oldest first, [`limits::LIST`] at most.
+    pub fn list(&self) -> Vec<RunningExecution> {
+        let entries = self.entries();
+        let mut running: Vec<_> =
+            entries.by_id.values().filter(|execution| *execution.phase.borrow() == Phase::Running).collect();
+        running.sort_unstable_by_key(|execution| execution.serial);
+        running.into_iter().take(limits::LIST).map(|execution| execution.about.tell(execution.id())).collect()
+    }
+
+    fn insert(&self, id: String, about: About) -> Result<Arc<Execution>> {
         let mut entries = self.entries();
         if entries.by_id.contains_key(&id) {
             return Err(Error::new(Kind::Exists, format!("execution {id}: exists already")));
@@ -120,7 +130,7 @@ impl Executions {
             ));
         }
         entries.last_serial += 1;
-        let execution = Execution::new(id.clone(), entries.last_serial, self.0.zygote.clone());
+        let execution = Execution::new(id.clone(), entries.last_serial, about, self.0.zygote.clone());
         entries.by_id.insert(id, Arc::clone(&execution));
         drop(entries);
         self.0.arrived.notify_waiters();

@@ -6,15 +6,15 @@ use std::pin::Pin;
 
 use boxlite_proto::v1::{
     AttachRequest, Chunk, ExecOutput, ExecRequest, ExecResponse, ExecStdin, KillRequest, KillResponse,
-    ResizeTtyRequest, ResizeTtyResponse, SendInputAck, WaitRequest, WaitResponse, exec_output::Event,
-    execution_server::Execution,
+    ListRequest, ListResponse, ResizeTtyRequest, ResizeTtyResponse, SendInputAck, WaitRequest, WaitResponse,
+    exec_output::Event, execution_server::Execution,
 };
 use futures::{Stream, stream};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
     Error, Kind,
-    execution::{Attachment, Executions, Output},
+    execution::{Attachment, Executions, From, Output},
 };
 
 /// Highest signal number of Linux (`_NSIG`).
@@ -45,10 +45,10 @@ impl Execution for ExecutionService {
     type AttachStream = Pin<Box<dyn Stream<Item = Result<ExecOutput, Status>> + Send>>;
 
     async fn attach(&self, request: Request<AttachRequest>) -> Result<Response<Self::AttachStream>, Status> {
-        let AttachRequest { execution_id, stdout_offset, stderr_offset } = request.into_inner();
+        let AttachRequest { execution_id, stdout_offset, stderr_offset, oldest } = request.into_inner();
+        let from = if oldest { From::Oldest } else { From::Offsets([stdout_offset, stderr_offset]) };
         let execution = self.executions.find(&execution_id).await?;
-        let attachment =
-            Attachment::new(self.executions.clone(), execution, [stdout_offset, stderr_offset]).await?;
+        let attachment = Attachment::new(self.executions.clone(), execution, from).await?;
         Ok(Response::new(Box::pin(stream::unfold(Some(attachment), next_event))))
     }
 
@@ -82,14 +82,14 @@ impl Execution for ExecutionService {
     }
 
     async fn kill(&self, request: Request<KillRequest>) -> Result<Response<KillResponse>, Status> {
-        let KillRequest { execution_id, signal } = request.into_inner();
+        let KillRequest { execution_id, signal, all } = request.into_inner();
         if !(1..=LAST_SIGNAL).contains(&signal) {
             return Err(
                 Error::new(Kind::Invalid, format!("kill {execution_id}: no such signal: {signal}")).into()
             );
         }
         let execution = self.executions.find(&execution_id).await?;
-        let delivered = execution.signal(signal).await?;
+        let delivered = execution.signal(signal, all).await?;
         Ok(Response::new(KillResponse { delivered }))
     }
 
@@ -101,6 +101,10 @@ impl Execution for ExecutionService {
         let execution = self.executions.find(&execution_id).await?;
         execution.resize(size.unwrap_or_default()).await?;
         Ok(Response::new(ResizeTtyResponse {}))
+    }
+
+    async fn list(&self, _: Request<ListRequest>) -> Result<Response<ListResponse>, Status> {
+        Ok(Response::new(ListResponse { executions: self.executions.list() }))
     }
 }
 

@@ -119,6 +119,7 @@ impl Server {
             .max_concurrent_streams(limits::CONCURRENT_STREAMS)
             // Output goes out in whole chunks; what the host accepts in one frame is its own setting.
             .max_send_buf_size(limits::CHUNK)
+            .max_frame_size(limits::FRAME)
             .auto_date_header(false);
         let connection = http.serve_connection(TokioIo::new(io), self.services.clone());
         tokio::pin!(connection);

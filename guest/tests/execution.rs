@@ -51,7 +51,7 @@ impl Bench {
 
     async fn attach(&self, id: &str, offsets: [u64; 2]) -> Result<Streaming<ExecOutput>, Status> {
         let [stdout_offset, stderr_offset] = offsets;
-        let request = AttachRequest { execution_id: id.into(), stdout_offset, stderr_offset };
+        let request = AttachRequest { execution_id: id.into(), stdout_offset, stderr_offset, oldest: false };
         Ok(self.client.clone().attach(request).await?.into_inner())
     }
 
@@ -320,13 +320,13 @@ async fn kill_signals_the_whole_group_and_knows_the_dead() {
     let bench = Bench::new().await;
     let begun = Instant::now();
     bench.exec(shell("a", "sleep 60; echo never")).await.expect("exec");
-    let kill = KillRequest { execution_id: "a".into(), signal: 15 };
+    let kill = KillRequest { execution_id: "a".into(), signal: 15, all: false };
     let first = bench.client.clone().kill(kill.clone()).await.expect("kill").into_inner();
     let outcome = read_all(bench.attach("a", [0, 0]).await.expect("attach"), [0, 0]).await;
     let second = bench.client.clone().kill(kill).await.expect("kill").into_inner();
     assert_eq!((first.delivered, second.delivered, outcome.exit.signal), (true, false, 15));
     assert!(begun.elapsed() < Duration::from_secs(30));
-    let bad = KillRequest { execution_id: "a".into(), signal: 99 };
+    let bad = KillRequest { execution_id: "a".into(), signal: 99, all: false };
     assert_eq!(bench.client.clone().kill(bad).await.expect_err("no signal").code(), Code::InvalidArgument);
 }
 

@@ -132,10 +132,11 @@ impl Zygote {
         answered
     }
 
-    /// Signals an execution's process group. False: it had ended before.
-    pub async fn signal(&self, serial: u64, signal: i32) -> Result<bool> {
+    /// Signals an execution's process group; with `all` the execution leaves no process behind, see [`Signal`]. False:
+    /// it had ended before.
+    pub async fn signal(&self, serial: u64, signal: i32, all: bool) -> Result<bool> {
         let (answer, wait) = oneshot::channel();
-        self.send_with(Action::Signal(Signal { serial, signal }), &[], |pending| {
+        self.send_with(Action::Signal(Signal { serial, signal, all }), &[], |pending| {
             pending.signals.push_back(answer);
         })
         .await?;

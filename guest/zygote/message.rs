@@ -64,6 +64,10 @@ pub struct Signal {
     /// Signal number.
     #[prost(int32, tag = "2")]
     pub signal: i32,
+    /// The execution is to leave no process behind: SIGKILL reaches all of its processes, and whatever outlives its
+    /// first process after any other signal is killed then.
+    #[prost(bool, tag = "3")]
+    pub all: bool,
 }
 
 /// See [`Action::Stop`].

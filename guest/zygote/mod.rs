@@ -11,6 +11,8 @@
 //! and `wire` how it travels, file descriptors included.
 
 mod birth;
+mod children;
+mod fork;
 mod handle;
 mod launch;
 pub mod message;

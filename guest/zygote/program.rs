@@ -1,59 +1,93 @@
 //! Becoming the program: PATH look-up and `execve`, and a sentence for each way it fails.
 //!
-//! Called by `spawn` in the forked child, as the last thing.
+//! Called by `spawn` in the child, as the last thing.
+#![allow(unsafe_code, reason = "execve(2) without the allocation of nix's wrapper")]
 
-use std::{ffi::CString, path::Path};
+use std::{
+    ffi::{CString, c_char},
+    path::Path,
+    ptr,
+};
 
 use boxlite_proto::v1::{ExecRequest, StartError, start_error::Kind};
-use nix::{errno::Errno, unistd::execve};
+use nix::{errno::Errno, libc};
 
-/// Becomes the program of `request` with `env`; returns only if it can't.
-pub(super) fn execute(request: &ExecRequest, env: &[String]) -> StartError {
-    let command = request.command.as_str();
-    if command.is_empty() {
-        return failure(Kind::Invalid, "start: the command is empty".into());
-    }
-    let argv = c_strings(std::iter::once(command).chain(request.args.iter().map(String::as_str)));
-    let envp = c_strings(env.iter().map(String::as_str));
-    let (Some(argv), Some(envp)) = (argv, envp) else {
-        return failure(
-            Kind::Invalid,
-            format!("start {command:?}: an argument or variable holds a NUL byte"),
-        );
-    };
-    let path = env.iter().find_map(|variable| variable.strip_prefix("PATH=")).unwrap_or_default();
-    let errno = if command.contains('/') {
-        become_file(command, &argv, &envp)
-    } else {
-        search(path, command, &argv, &envp)
-    };
-    explain(command, path, errno)
+/// A program with all that it takes to become it. Nothing is allocated on the way: the child that gets there shares its
+/// parent's memory, and can free nothing afterwards.
+pub(super) struct Program {
+    command: String,
+    path: String,
+    /// The files to try, in order.
+    files: Vec<CString>,
+    argv: Strings,
+    envp: Strings,
 }
 
-/// As execvp(3) does: the first candidate that the kernel accepts; a forbidden one is only remembered.
-fn search(path: &str, command: &str, argv: &[CString], envp: &[CString]) -> Errno {
-    let mut outcome = Errno::ENOENT;
-    for candidate in candidates(path, command) {
-        match become_file(&candidate, argv, envp) {
-            Errno::ENOENT | Errno::ENOTDIR => {}
-            Errno::EACCES => outcome = Errno::EACCES,
-            errno => return errno,
+/// Strings as execve(2) takes them.
+struct Strings {
+    pointers: Vec<*const c_char>,
+    /// What they point to.
+    _strings: Vec<CString>,
+}
+
+impl Program {
+    /// The program of `request`, to run with `env`.
+    pub(super) fn new(request: &ExecRequest, env: &[String]) -> Result<Self, StartError> {
+        let command = request.command.as_str();
+        if command.is_empty() {
+            return Err(failure(Kind::Invalid, "start: the command is empty".into()));
         }
+        let path = env.iter().find_map(|variable| variable.strip_prefix("PATH=")).unwrap_or_default();
+        let files = if command.contains('/') {
+            c_strings(std::iter::once(command))
+        } else {
+            candidates(path, command).map(|file| CString::new(file).ok()).collect()
+        };
+        let argv = c_strings(std::iter::once(command).chain(request.args.iter().map(String::as_str)));
+        let envp = c_strings(env.iter().map(String::as_str));
+        let (Some(files), Some(argv), Some(envp)) = (files, argv, envp) else {
+            let message = format!("start {command:?}: an argument or variable holds a NUL byte");
+            return Err(failure(Kind::Invalid, message));
+        };
+        let (argv, envp) = (Strings::new(argv), Strings::new(envp));
+        Ok(Self { command: command.to_owned(), path: path.to_owned(), files, argv, envp })
     }
-    outcome
+
+    /// Becomes it; returns only if that can't be. As execvp(3): the first file that the kernel accepts; a forbidden one is
+    /// only remembered.
+    pub(super) fn execute(&self) -> StartError {
+        let mut outcome = Errno::ENOENT;
+        for file in &self.files {
+            // SAFETY: both lists end with a null pointer, and what they point to lives in `self`.
+            unsafe { libc::execve(file.as_ptr(), self.argv.pointers.as_ptr(), self.envp.pointers.as_ptr()) };
+            outcome = match Errno::last() {
+                Errno::ENOENT | Errno::ENOTDIR if self.is_searched() => outcome,
+                Errno::EACCES if self.is_searched() => Errno::EACCES,
+                errno => {
+                    outcome = errno;
+                    break;
+                }
+            };
+        }
+        explain(&self.command, &self.path, outcome)
+    }
+
+    fn is_searched(&self) -> bool {
+        !self.command.contains('/')
+    }
+}
+
+impl Strings {
+    fn new(strings: Vec<CString>) -> Self {
+        let pointers = strings.iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect();
+        Self { pointers, _strings: strings }
+    }
 }
 
 /// Where `command` may be, in order. An empty entry of PATH is the working directory (execvp(3)).
 fn candidates<'a>(path: &'a str, command: &'a str) -> impl Iterator<Item = String> + 'a {
     path.split(':')
         .map(move |dir| if dir.is_empty() { format!("./{command}") } else { format!("{dir}/{command}") })
-}
-
-fn become_file(file: &str, argv: &[CString], envp: &[CString]) -> Errno {
-    let Ok(file) = CString::new(file) else { return Errno::EINVAL };
-    match execve(&file, argv, envp) {
-        Err(errno) => errno,
-    }
 }
 
 fn c_strings<'a>(strings: impl Iterator<Item = &'a str>) -> Option<Vec<CString>> {
@@ -114,6 +148,7 @@ mod tests {
     fn a_nul_byte_is_refused_before_execve() {
         let request =
             ExecRequest { command: "/bin/true".into(), args: vec!["a\0b".into()], ..Default::default() };
-        assert_eq!(execute(&request, &[]).kind(), Kind::Invalid);
+        let refused = Program::new(&request, &[]).err().expect("refused");
+        assert_eq!(refused.kind(), Kind::Invalid);
     }
 }

@@ -21,40 +21,48 @@ use nix::{
         signalfd::{SfdFlags, SignalFd},
         stat::Mode,
     },
-    unistd::{Pid, dup2_stdin},
+    unistd::dup2_stdin,
 };
 
 use super::{
     birth::contain,
-    message::{Action, Event, Exited, NotSpawned, Reply, Request, Signal, Signalled, Spawn, SpawnedEvent},
-    process::{self, Death},
+    children::Children,
+    fork::Nursery,
+    message::{Action, Event, NotSpawned, Reply, Request, Signal, Signalled, Spawn, SpawnedEvent},
+    process,
     spawn::{self, Forked},
     wire::{self, Received, Receiver},
 };
 use crate::{
     Context as _, Result,
-    container::{Container, Rlimits},
+    container::{Container, ExecutionGroups, Rlimits},
 };
+
+/// Milliseconds between looks at processes that were killed; their deaths are signalled too, so this is for the odd one.
+const LOOK_AGAIN: u8 = 20;
 
 /// Serves the agent until it goes away.
 pub(super) fn serve(socket: &OwnedFd) -> ! {
     // The agent's hook ends the machine; a panic here only ends this process, which the agent sees.
     panic::set_hook(Box::new(|info| eprintln!("boxlite-guest: zygote: {info}")));
     let mut receiver = Receiver::new();
-    let (container, isolated) = loop {
+    let (container, groups) = loop {
         match await_request(socket, &mut receiver).0.action {
-            Some(Action::Contain(order)) => break (contain(socket, &order), true),
-            Some(Action::Uncontained(_)) if cfg!(feature = "testing") => break (uncontained(), false),
+            Some(Action::Contain(order)) => {
+                let (container, groups) = contain(socket, &order);
+                break (container, Some(groups));
+            }
+            Some(Action::Uncontained(_)) if cfg!(feature = "testing") => break (uncontained(), None),
             Some(Action::Stop(_)) => {
                 let _ = wire::send(socket.as_fd(), &Reply { event: Some(Event::Stopped(0)) }, &[]);
             }
             _ => exit(1),
         }
     };
-    if !isolated {
+    if groups.is_none() {
         let _ = wire::send(socket.as_fd(), &Reply { event: Some(Event::Ready(true)) }, &[]);
     }
-    match Init::new(socket, container, isolated).and_then(|mut init| init.run(&mut receiver)) {
+    match Init::new(socket, container, groups).and_then(|mut init| init.run(&mut receiver)) {
         Ok(()) => exit(0),
         Err(error) => {
             eprintln!("boxlite-guest: container init: {}", error.chain());
@@ -85,12 +93,12 @@ pub(super) struct Init<'a> {
     /// False in tests on the host: then only its own children are its to signal.
     pub(super) isolated: bool,
     pub(super) children_died: SignalFd,
-    /// Executions that run: pid and serial. Tens at most, so a list.
-    pub(super) children: Vec<(Pid, u64)>,
+    pub(super) children: Children,
+    nursery: Nursery,
 }
 
 impl<'a> Init<'a> {
-    fn new(socket: &'a OwnedFd, container: Container, isolated: bool) -> Result<Self> {
+    fn new(socket: &'a OwnedFd, container: Container, groups: Option<ExecutionGroups>) -> Result<Self> {
         let null = open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())
             .context(|| "open /dev/null")?;
         // What executions without input inherit.
@@ -101,13 +109,16 @@ impl<'a> Init<'a> {
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&mask), None).context(|| "block SIGCHLD")?;
         let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
         let children_died = SignalFd::with_flags(&mask, flags).context(|| "make a signalfd")?;
-        Ok(Self { socket, container, isolated, children_died, children: Vec::new() })
+        let isolated = groups.is_some();
+        let nursery = Nursery::new().context(|| "map a stack for children")?;
+        Ok(Self { socket, container, isolated, children_died, children: Children::new(groups), nursery })
     }
 
     fn run(&mut self, receiver: &mut Receiver) -> Result<()> {
         loop {
-            let (asked, died) = self.wait(PollTimeout::NONE)?;
-            if died {
+            let ending = self.children.is_ending();
+            let (asked, died) = self.wait(if ending { LOOK_AGAIN.into() } else { PollTimeout::NONE })?;
+            if died || ending {
                 self.reap();
             }
             if !asked {
@@ -148,24 +159,24 @@ impl<'a> Init<'a> {
     fn spawn(&mut self, order: Spawn, fds: Vec<OwnedFd>) {
         let serial = order.serial;
         let request = order.request.unwrap_or_default();
-        match spawn::fork_program(&self.container, &request, fds) {
+        let group = self.children.group();
+        match spawn::fork_program(&self.container, &mut self.nursery, group.as_ref(), &request, fds) {
             Ok(Forked { pid, master }) => {
-                self.children.push((pid, serial));
+                self.children.add(pid, serial, group);
                 let fds: Vec<_> = master.iter().map(AsRawFd::as_raw_fd).collect();
                 self.tell(Event::Spawned(SpawnedEvent { serial, pid: pid.as_raw().unsigned_abs() }), &fds);
             }
             Err(error) => {
+                self.children.give_back(group);
                 let error = Some(start_failure(&request, &error));
                 self.tell(Event::NotSpawned(NotSpawned { serial, error }), &[]);
             }
         }
     }
 
-    fn signal(&self, order: Signal) {
-        let Signal { serial, signal } = order;
-        let child = self.children.iter().find(|(_, known)| *known == serial);
-        let sent = child.map_or(Err(Errno::ESRCH), |(pid, _)| process::signal_group(*pid, signal));
-        let (delivered, error) = match sent {
+    fn signal(&mut self, order: Signal) {
+        let serial = order.serial;
+        let (delivered, error) = match self.children.signal(order) {
             Ok(()) => (true, String::new()),
             Err(Errno::ESRCH) => (false, String::new()),
             Err(errno) => (false, errno.desc().to_owned()),
@@ -178,14 +189,16 @@ impl<'a> Init<'a> {
         // One signal may stand for many deaths, so its contents say nothing.
         while matches!(self.children_died.read_signal(), Ok(Some(_))) {}
         let mut killed = 0;
-        loop {
-            let Some(Death { pid, code, signal }) = process::reap_one() else { return killed };
-            killed += u32::from(signal == Number::SIGKILL as i32);
-            if let Some(index) = self.children.iter().position(|(child, _)| *child == pid) {
-                let (_, serial) = self.children.swap_remove(index);
-                self.tell(Event::Exited(Exited { serial, code, signal }), &[]);
+        while let Some(death) = process::reap_one() {
+            killed += u32::from(death.signal == Number::SIGKILL as i32);
+            if let Some(exited) = self.children.died(death) {
+                self.tell(Event::Exited(exited), &[]);
             }
         }
+        for exited in self.children.ended() {
+            self.tell(Event::Exited(exited), &[]);
+        }
+        killed
     }
 
     /// If the agent is gone the machine is ending; nobody is left to hear.

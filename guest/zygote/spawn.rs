@@ -1,13 +1,13 @@
-//! From the container's init to a program: what is done before the fork, and what the child does to itself after it.
+//! From the container's init to a program: what is done before its birth, and what the child does to itself after it.
 //!
 //! Called by `serve`; calls `terminal`, `program` and `container::user`. Whatever an image could make slow or large
-//! (reading its passwd file, entering a directory) happens in the child. A child that fails writes a `StartError` to
+//! (reading its passwd file, entering a directory) happens in the child, and is bounded: this process waits for it. A child that fails writes a `StartError` to
 //! its report pipe; that pipe's end without one means that the program runs.
 #![allow(unsafe_code, reason = "fork(2), close_range(2) and _exit(2)")]
 
 use std::{
     io,
-    os::fd::{AsFd as _, OwnedFd},
+    os::fd::{AsFd, OwnedFd},
 };
 
 use boxlite_proto::v1::{ExecRequest, StartError, TtySize, start_error::Kind};
@@ -20,17 +20,18 @@ use nix::{
         stat::Mode,
     },
     unistd::{
-        ForkResult, Gid, Pid, Uid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, fchown, fork, setgid,
-        setgroups, setsid, setuid, write,
+        Gid, Pid, Uid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, fchown, setgid, setgroups, setsid,
+        setuid, write,
     },
 };
 use prost::Message as _;
 
 use super::{
-    program::{self, failure},
+    fork::{Never, Nursery},
+    program::{Program, failure},
     terminal,
 };
-use crate::container::{Container, user};
+use crate::container::{Container, ExecutionGroup, user};
 
 /// A child that is on its way to become a program.
 pub(super) struct Forked {
@@ -49,9 +50,11 @@ struct Streams {
     stderr: Option<OwnedFd>,
 }
 
-/// Forks a child that becomes the program of `request`. `fds` as `message::Action::Spawn` orders them.
+/// Makes a child that becomes the program of `request`. `fds` as `message::Action::Spawn` orders them.
 pub(super) fn fork_program(
     container: &Container,
+    nursery: &mut Nursery,
+    group: Option<&ExecutionGroup>,
     request: &ExecRequest,
     fds: Vec<OwnedFd>,
 ) -> io::Result<Forked> {
@@ -65,17 +68,20 @@ pub(super) fn fork_program(
         let stdin = if request.stdin { Some(next()?) } else { None };
         (Streams { report, stdin, stdout: next()?, stderr: Some(next()?) }, None)
     };
-    // SAFETY: the container's init has a single thread, so the child may allocate and go on as usual.
-    match unsafe { fork() }? {
-        ForkResult::Parent { child } => Ok(Forked { pid: child, master }),
-        ForkResult::Child => {
-            let error = become_program(container, request, &streams);
-            // If the agent is gone, so is the machine.
-            let _ = write(&streams.report, &error.encode_to_vec());
-            // SAFETY: ends this process without running the parent's exit handlers a second time.
-            unsafe { libc::_exit(127) }
-        }
-    }
+    let mut birth = Birth { container, request, streams, program: None, error: None };
+    // SAFETY: the container's init has a single thread.
+    let pid = unsafe { nursery.bear(group.map(AsFd::as_fd), &mut birth, become_program) }?;
+    Ok(Forked { pid, master })
+}
+
+/// What parent and child share. The child keeps here what is alive when it becomes the program, since only the parent
+/// can free it then.
+struct Birth<'a> {
+    container: &'a Container,
+    request: &'a ExecRequest,
+    streams: Streams,
+    program: Option<Program>,
+    error: Option<StartError>,
 }
 
 fn open_terminal(container: &Container, size: TtySize) -> io::Result<(OwnedFd, OwnedFd)> {
@@ -88,12 +94,17 @@ fn open_terminal(container: &Container, size: TtySize) -> io::Result<(OwnedFd, O
     Ok(terminal::open(pts, size)?)
 }
 
-/// Everything between fork and execve. Returns only on failure.
-fn become_program(container: &Container, request: &ExecRequest, streams: &Streams) -> StartError {
-    match prepare(container, request, streams) {
-        Ok(env) => program::execute(request, &env),
-        Err(error) => error,
-    }
+/// Everything between birth and execve, and the end where that fails.
+fn become_program(birth: &mut Birth<'_>) -> Never {
+    let Birth { container, request, streams, program, error } = birth;
+    let failure = match prepare(container, request, streams).and_then(|env| Program::new(request, &env)) {
+        Ok(ready) => program.insert(ready).execute(),
+        Err(failure) => failure,
+    };
+    // If the agent is gone, so is the machine.
+    let _ = write(&streams.report, &error.insert(failure).encode_to_vec());
+    // SAFETY: ends this process without running the parent's exit handlers.
+    unsafe { libc::_exit(127) }
 }
 
 /// Turns this process into the program's in all but its code. The order matters: the directory is entered and limits

@@ -53,7 +53,7 @@ impl Init<'_> {
     /// Whether no process but this one is left: all others of its pid namespace are its descendants.
     fn is_alone(&self) -> bool {
         if !self.isolated {
-            return self.children.is_empty();
+            return self.children.pids().next().is_none();
         }
         process::is_childless()
     }
@@ -64,8 +64,8 @@ impl Init<'_> {
             let _ = kill(Pid::from_raw(-1), signal);
             return;
         }
-        for (pid, _) in &self.children {
-            let _ = process::signal_group(*pid, signal as i32);
+        for pid in self.children.pids() {
+            let _ = process::signal_group(pid, signal as i32);
         }
     }
 }

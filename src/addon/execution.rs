@@ -97,6 +97,23 @@ impl NativeExecution {
         promise(env, async move { execution.kill(signal).await })
     }
 
+    /// Sends SIGKILL to every process of the execution; resolves `false` if it had ended.
+    #[napi]
+    pub fn kill_all<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let execution = self.0.clone();
+        promise(env, async move { execution.kill_all().await })
+    }
+
+    /// Lets go of the output until the next `recv`.
+    #[napi]
+    pub fn detach<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let execution = self.0.clone();
+        promise(env, async move {
+            execution.detach().await;
+            Ok(())
+        })
+    }
+
     /// Sets the size of the terminal.
     #[napi]
     pub fn resize<'env>(&self, env: &'env Env, cols: u16, rows: u16) -> Result<Object<'env>> {
@@ -112,7 +129,10 @@ impl NativeExecution {
     }
 }
 
-/// Joins neighbours of one stream: each JavaScript value costs microseconds, each byte next to nothing.
+/// Most bytes that are put together. Beyond that the copy costs more than another JavaScript value does.
+const JOINED: usize = 32 * 1024;
+
+/// Joins short neighbours of one stream: each JavaScript value costs microseconds, each byte next to nothing.
 fn chunks(events: Vec<ExecEvent>) -> Vec<Chunk> {
     let mut chunks = Vec::new();
     let mut run: Option<(&'static str, Vec<u8>)> = None;
@@ -127,7 +147,9 @@ fn chunks(events: Vec<ExecEvent>) -> Vec<Chunk> {
             }
         };
         match &mut run {
-            Some((current, data)) if *current == kind => data.extend_from_slice(&bytes),
+            Some((current, data)) if *current == kind && data.len() + bytes.len() <= JOINED => {
+                data.extend_from_slice(&bytes);
+            }
             // `Vec::from` takes the bytes over without a copy where nobody else holds them.
             _ => chunks.extend(run.replace((kind, Vec::from(bytes))).map(output)),
         }

@@ -15,6 +15,7 @@
 mod doctor;
 mod error;
 mod execution;
+mod execution_info;
 mod file_stream;
 mod files;
 mod image;

@@ -7,7 +7,8 @@ use napi::{Env, Result, bindgen_prelude::Object};
 use napi_derive::napi;
 
 use crate::{
-    execution::NativeExecution, files::NativeFiles, info::BoxInfo, options::ExecInput, promise::promise,
+    execution::NativeExecution, execution_info::ExecutionInfo, files::NativeFiles, info::BoxInfo,
+    options::ExecInput, promise::promise,
 };
 
 /// A box, with what never changes of it at hand.
@@ -85,5 +86,21 @@ impl NativeBox {
     pub fn spawn<'env>(&self, env: &'env Env, options: ExecInput) -> Result<Object<'env>> {
         let litebox = self.litebox.clone();
         promise(env, async move { litebox.spawn(options.try_into()?).await.map(NativeExecution::from) })
+    }
+
+    /// The executions that run.
+    #[napi]
+    pub fn executions<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let litebox = self.litebox.clone();
+        promise(env, async move {
+            Ok(litebox.executions().await?.into_iter().map(ExecutionInfo::from).collect::<Vec<_>>())
+        })
+    }
+
+    /// Finds an execution that runs.
+    #[napi]
+    pub fn execution<'env>(&self, env: &'env Env, id: String) -> Result<Object<'env>> {
+        let litebox = self.litebox.clone();
+        promise(env, async move { litebox.execution(&id).await.map(NativeExecution::from) })
     }
 }

@@ -153,6 +153,8 @@ pub struct ExecInput {
     pub stdin: bool,
     /// Milliseconds until it is ended; 0 is never.
     pub timeout_ms: u32,
+    /// Whether it outlives its handle.
+    pub detached: bool,
 }
 
 /// The size of a terminal.
@@ -175,6 +177,7 @@ impl TryFrom<ExecInput> for ExecOptions {
         options.tty = input.tty.map(|tty| (tty.cols, tty.rows));
         options.stdin = input.stdin;
         options.timeout_ms = input.timeout_ms.into();
+        options.detached = input.detached;
         Ok(options)
     }
 }

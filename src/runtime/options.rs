@@ -128,6 +128,8 @@ pub struct ExecOptions {
     pub stdin: bool,
     /// Milliseconds until SIGTERM, then SIGKILL 2 s later. 0 means never.
     pub timeout_ms: u64,
+    /// Whether it outlives its handle: it is never held back for want of a reader, who begins with the last bytes.
+    pub detached: bool,
 }
 
 impl ExecOptions {
@@ -142,6 +144,7 @@ impl ExecOptions {
             tty: None,
             stdin: false,
             timeout_ms: 0,
+            detached: false,
         }
     }
 

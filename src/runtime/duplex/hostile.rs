@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use boxlite_proto::v1::{
     AttachRequest, Chunk, ExecOutput, ExecRequest, ExecResponse, ExecStdin, ExitStatus as ExitMessage,
-    KillRequest, KillResponse, ResizeTtyRequest, ResizeTtyResponse, SendInputAck, StartError, WaitRequest,
-    WaitResponse,
+    KillRequest, KillResponse, ListRequest, ListResponse, ResizeTtyRequest, ResizeTtyResponse, SendInputAck,
+    StartError, WaitRequest, WaitResponse,
     exec_output::Event,
     execution_server::{Execution as Service, ExecutionServer},
 };
@@ -50,6 +50,10 @@ impl Service for Liar {
     }
 
     async fn resize_tty(&self, _: Request<ResizeTtyRequest>) -> Result<Response<ResizeTtyResponse>, Status> {
+        Err(Status::unimplemented("no"))
+    }
+
+    async fn list(&self, _: Request<ListRequest>) -> Result<Response<ListResponse>, Status> {
         Err(Status::unimplemented("no"))
     }
 }

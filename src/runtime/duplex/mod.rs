@@ -1,7 +1,9 @@
 //! Rung 1 of the tests: the real portal and `Execution`, joined to a guest by `tokio::io::duplex`, with no machine
-//! between. `real` joins the agent's own services, with processes of this machine; `hostile` joins a guest that lies.
+//! between. `real` joins the agent's own services, with processes of this machine, and `property` pushes random data through
+//! them; `hostile` joins a guest that lies.
 
 mod hostile;
+mod property;
 mod real;
 
 use std::{future::ready, path::Path, sync::Arc};
@@ -53,5 +55,5 @@ async fn spawn(machine: &Arc<Machine>, options: ExecOptions) -> BoxliteResult<Ex
     let id = crate::id::random()?;
     let (pid, output) = interface.exec(&id, &options).await?;
     let metrics = Arc::new(RuntimeMetrics::default());
-    Ok(Execution::new(id, pid, output, interface, Arc::clone(machine), metrics, options.stdin))
+    Ok(Execution::new(id, pid, Some(output), interface, Arc::clone(machine), metrics, options.stdin))
 }

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::{machine, spawn};
 use crate::{ErrorCode, ExecEvent, ExecOptions, Execution, ExitStatus, litebox::Machine};
 
-async fn guest() -> Arc<Machine> {
+pub(super) async fn guest() -> Arc<Machine> {
     let zygote = Zygote::new(zygote::launch().unwrap()).unwrap();
     zygote.uncontained().await.unwrap();
     let (end, ended) = watch::channel(false);
@@ -22,12 +22,12 @@ async fn guest() -> Arc<Machine> {
     machine(host)
 }
 
-fn shell(line: &str) -> ExecOptions {
+pub(super) fn shell(line: &str) -> ExecOptions {
     ExecOptions::new("/bin/sh", ["-c", line])
 }
 
 /// Everything that an execution writes, and its end.
-async fn collect(execution: &Execution) -> (Vec<u8>, Vec<u8>, ExitStatus) {
+pub(super) async fn collect(execution: &Execution) -> (Vec<u8>, Vec<u8>, ExitStatus) {
     let (mut stdout, mut stderr, mut exit) = (vec![], vec![], None);
     while let Some(events) = execution.recv(64 * 1024).await.unwrap() {
         for event in events {
@@ -128,4 +128,45 @@ async fn a_timeout_is_told_apart() {
     let exit = execution.wait().await.unwrap();
     assert!(exit.timed_out, "{exit:?}");
     assert_eq!(exit.signal, Some(15));
+}
+
+#[tokio::test]
+async fn a_thousand_executions_in_a_row_all_end() {
+    let machine = guest().await;
+    for number in 0..1000 {
+        let options = ExecOptions::new("/bin/true", [] as [&str; 0]);
+        let execution = spawn(&machine, options).await.unwrap_or_else(|error| panic!("{number}: {error}"));
+        assert_eq!(collect(&execution).await.2.code, Some(0));
+    }
+    assert!(machine.session.execution().list().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn two_hundred_at_once_keep_apart() {
+    let machine = guest().await;
+    let all = (0..200).map(|number| {
+        let machine = Arc::clone(&machine);
+        async move {
+            let execution =
+                spawn(&machine, shell(&format!("echo {number}; exit {}", number % 256))).await.unwrap();
+            let (stdout, _, exit) = collect(&execution).await;
+            assert_eq!(stdout, format!("{number}\n").into_bytes());
+            assert_eq!(exit.code, Some(number % 256));
+        }
+    });
+    futures::future::join_all(all).await;
+}
+
+#[tokio::test]
+async fn a_child_that_keeps_the_pipe_open_delays_nothing_and_loses_nothing() {
+    let machine = guest().await;
+    let line = "(sleep 60) & head -c 300000 /dev/zero; echo $!";
+    let execution = spawn(&machine, shell(line)).await.unwrap();
+    let started = std::time::Instant::now();
+    let (stdout, _, exit) = collect(&execution).await;
+    assert!(stdout.len() > 300_000 && exit.code == Some(0), "{} bytes", stdout.len());
+    assert!(started.elapsed() < Duration::from_secs(30));
+    let pid = String::from_utf8_lossy(&stdout[300_000..]).trim().to_owned();
+    let kill = spawn(&machine, shell(&format!("kill {pid}"))).await.unwrap();
+    collect(&kill).await;
 }

@@ -7,6 +7,7 @@
 use std::{
     mem,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use boxlite_proto::{
@@ -15,18 +16,21 @@ use boxlite_proto::{
 };
 use bytes::Bytes;
 use futures::FutureExt;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, Notify, mpsc};
 use tonic::Status;
 
 use super::Machine;
 use crate::{
     BoxliteError, BoxliteResult, ErrorCode, ExitStatus,
     metrics::RuntimeMetrics,
-    portal::{ExecutionInterface, OutputStream, is_lost},
+    portal::{ExecutionInterface, From, OutputStream, is_lost},
 };
 
 /// How often in a row a lost connection is joined again.
 const REJOINS: u32 = 3;
+
+/// How long a `recv` gets to let go of the output.
+const LET_GO: Duration = Duration::from_millis(20);
 
 /// What a process did, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,16 +69,28 @@ struct Inner {
     output: Mutex<Output>,
     input: Mutex<Input>,
     exit: OnceLock<ExitStatus>,
+    /// Ends a `recv` that waits.
+    let_go: Notify,
 }
 
 /// The stream and how far it got.
 #[derive(Debug)]
 struct Output {
-    stream: Option<OutputStream>,
+    stream: Stream,
     /// Met after events that were given first; the next call tells it.
     failure: Option<BoxliteError>,
-    stdout: u64,
-    stderr: u64,
+    /// Next byte due of each stream; `None`: wherever the first chunk says.
+    stdout: Option<u64>,
+    stderr: Option<u64>,
+}
+
+#[derive(Debug)]
+enum Stream {
+    /// Of one that nobody reads yet: the first reader attaches, at the oldest bytes at hand.
+    Unopened,
+    Open(Box<OutputStream>),
+    /// The exit was given.
+    Ended,
 }
 
 #[derive(Debug)]
@@ -88,13 +104,17 @@ impl Execution {
     pub(crate) fn new(
         id: String,
         pid: u32,
-        output: OutputStream,
+        output: Option<OutputStream>,
         interface: ExecutionInterface,
         machine: Arc<Machine>,
         metrics: Arc<RuntimeMetrics>,
         stdin: bool,
     ) -> Self {
-        let output = Mutex::new(Output { stream: Some(output), failure: None, stdout: 0, stderr: 0 });
+        let (stream, at) = match output {
+            Some(output) => (Stream::Open(Box::new(output)), Some(0)),
+            None => (Stream::Unopened, None),
+        };
+        let output = Mutex::new(Output { stream, failure: None, stdout: at, stderr: at });
         let input = Mutex::new(if stdin { Input::Unopened } else { Input::Closed });
         Self {
             inner: Arc::new(Inner {
@@ -106,6 +126,7 @@ impl Execution {
                 output,
                 input,
                 exit: OnceLock::new(),
+                let_go: Notify::new(),
             }),
         }
     }
@@ -128,10 +149,13 @@ impl Execution {
         }
         let mut events = Vec::new();
         let mut size = 0;
-        while size < max && output.stream.is_some() {
+        while size < max && !matches!(output.stream, Stream::Ended) {
             // The first event is waited for; the rest is what has already come.
             let next = if events.is_empty() {
-                self.inner.next(&mut output).await
+                tokio::select! {
+                    next = self.inner.next(&mut output) => next,
+                    () = self.inner.let_go.notified() => return Ok(None),
+                }
             } else {
                 match self.inner.next(&mut output).now_or_never() {
                     Some(next) => next,
@@ -188,15 +212,39 @@ impl Execution {
         Ok(())
     }
 
+    /// Lets go of the output: of a detached execution, so that it runs on unhindered. The next `recv` attaches again.
+    pub async fn detach(&self) {
+        let mut output = loop {
+            // A `recv` under way lets go; one that has not begun to wait yet does so the next time round.
+            self.inner.let_go.notify_waiters();
+            if let Ok(output) = tokio::time::timeout(LET_GO, self.inner.output.lock()).await {
+                break output;
+            }
+        };
+        if matches!(output.stream, Stream::Open(_)) {
+            *output = Output { stream: Stream::Unopened, failure: None, stdout: None, stderr: None };
+        }
+    }
+
+    /// Ends every process of it with SIGKILL, also those that left its process group. False: it had ended before.
+    pub async fn kill_all(&self) -> BoxliteResult<bool> {
+        const SIGKILL: i32 = 9;
+        self.signal(SIGKILL, true).await
+    }
+
     /// Signals the process group. False: it had ended before.
     pub async fn kill(&self, signal: i32) -> BoxliteResult<bool> {
+        self.signal(signal, false).await
+    }
+
+    async fn signal(&self, signal: i32, all: bool) -> BoxliteResult<bool> {
         if !(1..=64).contains(&signal) {
             return Err(BoxliteError::invalid(format!("argument `signal`: must be 1 to 64: {signal}")));
         }
         if self.inner.exit.get().is_some() {
             return Ok(false);
         }
-        self.inner.interface.kill(&self.inner.id, signal).await
+        self.inner.interface.kill(&self.inner.id, signal, all).await
     }
 
     /// Sets the size of its terminal.
@@ -235,12 +283,19 @@ impl Inner {
     /// The next event. Cancel-safe: a message that was taken from the stream is accounted for before the next await.
     async fn next(&self, output: &mut Output) -> BoxliteResult<ExecEvent> {
         for _ in 0..=REJOINS {
-            let Some(stream) = &mut output.stream else { return Err(self.broken("an event after its end")) };
+            let stream = match &mut output.stream {
+                Stream::Open(stream) => stream,
+                Stream::Unopened => {
+                    self.open(output).await?;
+                    continue;
+                }
+                Stream::Ended => return Err(self.broken("an event after its end")),
+            };
             match stream.message().await {
                 Ok(Some(message)) => {
                     let event = self.accept(output, message)?;
                     if let ExecEvent::Exit(_) = event {
-                        output.stream = None;
+                        output.stream = Stream::Ended;
                     }
                     return Ok(event);
                 }
@@ -265,14 +320,16 @@ impl Inner {
         }
     }
 
-    fn advance(&self, offset: &mut u64, chunk: Chunk) -> BoxliteResult<Bytes> {
-        if chunk.offset != *offset {
+    fn advance(&self, next: &mut Option<u64>, chunk: Chunk) -> BoxliteResult<Bytes> {
+        let offset = next.unwrap_or(chunk.offset);
+        if chunk.offset != offset {
             return Err(self.broken(&format!("output at offset {} where {offset} was due", chunk.offset)));
         }
         if chunk.data.is_empty() {
             return Err(self.broken("output without content"));
         }
-        *offset += chunk.data.len() as u64;
+        let end = offset.checked_add(chunk.data.len() as u64);
+        *next = Some(end.ok_or_else(|| self.broken("an offset beyond all bounds"))?);
         self.metrics.count_bytes(chunk.data.len());
         Ok(chunk.data)
     }
@@ -282,9 +339,18 @@ impl Inner {
         if self.machine.outcome().is_some() {
             return Err(self.lost(output, lost).await);
         }
-        match self.interface.attach(&self.id, output.stdout, output.stderr).await {
+        self.open(output).await
+    }
+
+    /// Attaches where the output is to go on.
+    async fn open(&self, output: &mut Output) -> BoxliteResult<()> {
+        let from = match (output.stdout, output.stderr) {
+            (None, None) => From::Oldest,
+            (stdout, stderr) => From::Offsets(stdout.unwrap_or(0), stderr.unwrap_or(0)),
+        };
+        match self.interface.attach(&self.id, from).await {
             Ok(stream) => {
-                output.stream = Some(stream);
+                output.stream = Stream::Open(Box::new(stream));
                 Ok(())
             }
             Err(status) => Err(self.lost(output, &status).await),
@@ -295,7 +361,9 @@ impl Inner {
     async fn lost(&self, output: &Output, status: &Status) -> BoxliteError {
         let what = format!(
             "read the output of {} at stdout {} and stderr {}",
-            self.id, output.stdout, output.stderr
+            self.id,
+            output.stdout.unwrap_or(0),
+            output.stderr.unwrap_or(0)
         );
         self.machine.explain(crate::portal::from_status(&what, status)).await
     }

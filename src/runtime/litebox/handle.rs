@@ -6,7 +6,9 @@ use std::{
     time::Duration,
 };
 
-use super::{BoxConfig, BoxInfo, BoxRecord, BoxState, Execution, Files, lifecycle::Phase};
+use boxlite_proto::limits;
+
+use super::{BoxConfig, BoxInfo, BoxRecord, BoxState, Execution, ExecutionInfo, Files, Machine, lifecycle::Phase};
 use crate::{
     BoxliteError, BoxliteResult, ErrorCode, ExecOptions, id, layout::BoxPaths, pipeline::Pipeline,
     shared::Shared,
@@ -98,12 +100,48 @@ impl LiteBox {
         let machine = self.machine().await?;
         let id = id::random()?;
         let interface = machine.session.execution();
-        let (pid, output) = match interface.exec(&id, &options).await {
+        let started = if options.detached {
+            interface.start(&id, &options).await.map(|pid| (pid, None))
+        } else {
+            interface.exec(&id, &options).await.map(|(pid, output)| (pid, Some(output)))
+        };
+        let (pid, output) = match started {
             Ok(started) => started,
             Err(error) => return Err(machine.explain(error).await),
         };
         let metrics = Arc::clone(&self.inner.shared.metrics);
         Ok(Execution::new(id, pid, output, interface, machine, metrics, options.stdin))
+    }
+
+    /// The executions that run, the oldest first. A box that does not run has none, and is not started.
+    pub async fn executions(&self) -> BoxliteResult<Vec<ExecutionInfo>> {
+        let Some(machine) = self.running() else { return Ok(Vec::new()) };
+        match machine.session.execution().list().await {
+            Ok(running) => Ok(running.into_iter().take(limits::LIST).map(ExecutionInfo::from).collect()),
+            Err(error) => Err(machine.explain(error).await),
+        }
+    }
+
+    /// Finds an execution that runs, by its id. Its output is read from the oldest bytes at hand on, and whoever reads it
+    /// elsewhere is superseded.
+    pub async fn execution(&self, id: &str) -> BoxliteResult<Execution> {
+        let unknown = || {
+            BoxliteError::new(
+                ErrorCode::ExecNotFound,
+                format!("execution {id:?}: unknown in box {}", self.id()),
+            )
+            .hint("`box.executions()` lists those that run")
+        };
+        let machine = self.running().ok_or_else(unknown)?;
+        let interface = machine.session.execution();
+        let running = interface.list().await?;
+        let found = running.into_iter().find(|known| known.execution_id == id).ok_or_else(unknown)?;
+        let metrics = Arc::clone(&self.inner.shared.metrics);
+        Ok(Execution::new(id.to_owned(), found.pid, None, interface, machine, metrics, true))
+    }
+
+    fn running(&self) -> Option<Arc<Machine>> {
+        self.inner.status().phase.machine().filter(|machine| machine.outcome().is_none()).cloned()
     }
 
     /// Its files.

@@ -5,6 +5,7 @@
 
 mod copy;
 mod execution;
+mod execution_info;
 mod files;
 mod handle;
 mod info;
@@ -14,6 +15,7 @@ mod record;
 
 pub use copy::{ArchiveReader, ArchiveWriter};
 pub use execution::{ExecEvent, Execution};
+pub use execution_info::ExecutionInfo;
 pub use files::{FileReader, FileWatcher, FileWriter, Files};
 pub use handle::LiteBox;
 pub use info::{BoxInfo, BoxState};

@@ -44,6 +44,7 @@ impl Connection {
             .map_err(|error| BoxliteError::new(ErrorCode::Internal, "name the guest").caused_by(error))?
             .initial_stream_window_size(limits::STREAM_WINDOW)
             .initial_connection_window_size(limits::CONNECTION_WINDOW)
+            .max_frame_size(limits::FRAME)
             .http2_keep_alive_interval(KEEP_ALIVE)
             .keep_alive_timeout(KEEP_ALIVE_TIMEOUT);
         let connector = service_fn(move |_| {

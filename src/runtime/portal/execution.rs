@@ -4,8 +4,8 @@ use boxlite_proto::{
     limits,
     v1::{
         AttachRequest, ExecOutput, ExecRequest, ExecStdin, ExitStatus as ExitMessage, KillRequest,
-        ResizeTtyRequest, StartError, TtySize, WaitRequest, execution_client::ExecutionClient,
-        start_error::Kind,
+        ListRequest, ResizeTtyRequest, RunningExecution, StartError, TtySize, WaitRequest,
+        execution_client::ExecutionClient, start_error::Kind,
     },
 };
 use tokio::sync::mpsc;
@@ -21,6 +21,15 @@ use crate::{BoxliteError, BoxliteResult, ErrorCode, ExecOptions, ExitStatus};
 /// What `Attach` gives: output events, then the exit.
 pub(crate) type OutputStream = Streaming<ExecOutput>;
 
+/// Where an `Attach` begins.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum From {
+    /// At these bytes of stdout and stderr.
+    Offsets(u64, u64),
+    /// At the oldest bytes that the guest has.
+    Oldest,
+}
+
 /// Calls of the `Execution` service.
 #[derive(Debug, Clone)]
 pub(crate) struct ExecutionInterface {
@@ -35,23 +44,25 @@ impl ExecutionInterface {
         Self { client }
     }
 
-    /// Starts a process under `id` and attaches to it, in one round trip. Answers its pid.
-    pub(crate) async fn exec(&self, id: &str, options: &ExecOptions) -> BoxliteResult<(u32, OutputStream)> {
+    /// Starts a process under `id`. Answers its pid.
+    pub(crate) async fn start(&self, id: &str, options: &ExecOptions) -> BoxliteResult<u32> {
         let what = || format!("execute {:?}", options.command);
         let mut request = Request::new(exec_request(id, options));
         request.set_timeout(limits::UNARY_DEADLINE);
-        let mut client = self.client.clone();
-        let start = async {
-            let answer =
-                client.exec(request).await.map_err(|status| from_status(&what(), &status))?.into_inner();
-            match answer.start_error {
-                Some(error) => Err(start_failed(&what(), options, &error)),
-                None => Ok(answer.pid),
-            }
-        };
+        let answer = self.client.clone().exec(request).await;
+        let answer = answer.map_err(|status| from_status(&what(), &status))?.into_inner();
+        match answer.start_error {
+            Some(error) => Err(start_failed(&what(), options, &error)),
+            None => Ok(answer.pid),
+        }
+    }
+
+    /// Starts a process under `id` and attaches to it, in one round trip. Answers its pid.
+    pub(crate) async fn exec(&self, id: &str, options: &ExecOptions) -> BoxliteResult<(u32, OutputStream)> {
+        let start = self.start(id, options);
         // Both go out together. A start that fails drops the Attach, which would wait for it in vain; and it explains
         // an Attach that failed before, so its answer is always waited for.
-        let attach = self.attach(id, 0, 0);
+        let attach = self.attach(id, From::Offsets(0, 0));
         tokio::pin!(start, attach);
         let mut attached = None;
         let pid = loop {
@@ -65,18 +76,26 @@ impl ExecutionInterface {
             Some(stream) => stream,
             None => attach.await,
         };
+        let what = || format!("execute {:?}", options.command);
         Ok((pid, stream.map_err(|status| from_status(&what(), &status))?))
     }
 
-    /// Output from the given offsets on.
-    pub(crate) async fn attach(
-        &self,
-        id: &str,
-        stdout_offset: u64,
-        stderr_offset: u64,
-    ) -> Result<OutputStream, Status> {
-        let request = AttachRequest { execution_id: id.to_owned(), stdout_offset, stderr_offset };
+    /// Output from there on.
+    pub(crate) async fn attach(&self, id: &str, from: From) -> Result<OutputStream, Status> {
+        let (stdout_offset, stderr_offset, oldest) = match from {
+            From::Offsets(stdout, stderr) => (stdout, stderr, false),
+            From::Oldest => (0, 0, true),
+        };
+        let request = AttachRequest { execution_id: id.to_owned(), stdout_offset, stderr_offset, oldest };
         Ok(self.client.clone().attach(request).await?.into_inner())
+    }
+
+    /// The executions that run, the oldest first.
+    pub(crate) async fn list(&self) -> BoxliteResult<Vec<RunningExecution>> {
+        let mut request = Request::new(ListRequest {});
+        request.set_timeout(limits::UNARY_DEADLINE);
+        let answer = self.client.clone().list(request).await;
+        Ok(answer.map_err(|status| from_status("list executions", &status))?.into_inner().executions)
     }
 
     /// Feeds stdin until `input` ends. Ends early, without error, when the process takes no more.
@@ -94,9 +113,9 @@ impl ExecutionInterface {
         Ok(exit_status(&exit))
     }
 
-    /// Signals the process group. False: it had ended before.
-    pub(crate) async fn kill(&self, id: &str, signal: i32) -> BoxliteResult<bool> {
-        let mut request = Request::new(KillRequest { execution_id: id.to_owned(), signal });
+    /// Signals the process group; with `all`, no process of the execution is left at its end. False: it had ended before.
+    pub(crate) async fn kill(&self, id: &str, signal: i32, all: bool) -> BoxliteResult<bool> {
+        let mut request = Request::new(KillRequest { execution_id: id.to_owned(), signal, all });
         request.set_timeout(limits::UNARY_DEADLINE);
         let what = format!("send signal {signal}");
         let answer = self.client.clone().kill(request).await.map_err(|status| from_status(&what, &status))?;
@@ -134,6 +153,7 @@ fn exec_request(id: &str, options: &ExecOptions) -> ExecRequest {
         tty: options.tty.map(|(cols, rows)| tty_size(cols, rows)),
         stdin: options.stdin,
         timeout_ms: options.timeout_ms,
+        detached: options.detached,
     }
 }
 

@@ -14,7 +14,7 @@ mod session;
 
 pub(crate) use connection::Connection;
 pub(crate) use container::ContainerInterface;
-pub(crate) use execution::{ExecutionInterface, OutputStream, exit_status};
+pub(crate) use execution::{ExecutionInterface, From, OutputStream, exit_status};
 pub(crate) use fault::{broken, from_status, is_lost};
 pub(crate) use files::{FilesInterface, checked, refused};
 pub(crate) use guest::GuestInterface;

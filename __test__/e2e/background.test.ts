@@ -1,0 +1,119 @@
+// Processes beyond their call: detached ones that are found again, and those that a timeout or an abort must not leave.
+import { readdirSync } from 'node:fs'
+import { beforeAll, expect, it } from 'vitest'
+import type { Box } from '../../index.mjs'
+import { failure } from '../support/failures.js'
+import { useHomes } from '../support/homes.js'
+import { layout } from '../support/images.js'
+
+const homes = useHomes()
+let box: Box
+const alive = async (marker: string) =>
+  (await box.exec('sh', ['-c', `ps -o args | grep -c '[s]leep ${marker}'`])).stdout.trim()
+
+beforeAll(async () => {
+  const runtime = await homes.open()
+  box = await runtime.create({ image: await layout(homes) })
+})
+
+it('lists nothing of a box that does not run, and does not start it', async () => {
+  expect(await box.executions()).toEqual([])
+  expect((await box.info()).state).not.toBe('running')
+  await failure(box.execution('x').wait(), 'EXEC_NOT_FOUND')
+})
+
+it('lists what runs, the oldest first', async () => {
+  await using first = box.spawn('sleep', ['100'])
+  await first.started
+  await using second = box.spawn('sh', ['-c', 'read x'], { tty: true })
+  await second.started
+  const running = await box.executions()
+  expect(
+    running.map(({ id, pid, command, args, tty, detached }) => ({ id, pid, command, args, tty, detached })),
+  ).toEqual([
+    { id: first.id, pid: first.pid, command: 'sleep', args: ['100'], tty: false, detached: false },
+    { id: second.id, pid: second.pid, command: 'sh', args: ['-c', 'read x'], tty: true, detached: false },
+  ])
+  expect(Math.abs(Number(running[0]?.startedAt) - Date.now())).toBeLessThan(60_000)
+})
+
+it('lets a detached process outlive its handle and finds it again, with what it said meanwhile', async () => {
+  const script = 'head -c 300000 /dev/zero | tr "\\0" x; echo; echo said; read line; echo "heard $line"; exit 5'
+  let id: string | undefined
+  {
+    await using child = box.spawn('sh', ['-c', script], { detached: true })
+    await child.started
+    id = child.id
+  }
+  expect((await box.executions()).map(info => [info.id, info.detached])).toEqual([[id, true]])
+  const found = box.execution(String(id))
+  let output = ''
+  for await (const chunk of found.stdout) {
+    output += chunk
+    if (output.endsWith('said\n')) found.stdin.end('you\n')
+  }
+  expect(output).toBe(`${'x'.repeat(300_000)}\nsaid\nheard you\n`)
+  expect((await found.wait()).exitCode).toBe(5)
+  expect(await box.executions()).toEqual([])
+})
+
+it('never holds back a detached process that nobody reads', async () => {
+  const child = box.spawn('sh', ['-c', 'head -c 20000000 /dev/zero; touch /tmp/wrote; sleep 60'], { detached: true })
+  await child.started
+  let wrote = 1
+  for (let tries = 0; wrote !== 0 && tries < 200; tries++) {
+    wrote = (await box.exec('test', ['-f', '/tmp/wrote'])).exitCode ?? 1
+  }
+  expect(wrote).toBe(0)
+  await child.kill('SIGKILL')
+  let length = 0
+  for await (const chunk of child.stdout) length += chunk.length
+  expect(length).toBeGreaterThanOrEqual(1 << 20)
+  expect(length).toBeLessThan(2 << 20)
+})
+
+const stubborn = (marker: number) =>
+  `trap "" TERM; setsid sleep ${marker} & (trap "" TERM; sleep ${marker}) & nohup sleep ${marker} & echo ready; sleep ${marker}`
+
+it('leaves no process behind after a timeout, not even in other sessions', async () => {
+  await failure(box.exec('sh', ['-c', stubborn(4711)], { timeoutMs: 700 }), 'EXEC_TIMEOUT')
+  expect(await alive('4711')).toBe('0')
+})
+
+it('leaves no process behind after an abort', async () => {
+  const abort = new AbortController()
+  const child = box.spawn('sh', ['-c', stubborn(4712)], { signal: abort.signal })
+  child.stdout.on('data', chunk => {
+    if (String(chunk).includes('ready')) abort.abort()
+  })
+  child.stdout.on('error', () => {})
+  await failure(child.wait(), 'ABORTED')
+  for (let tries = 0; tries < 20 && (await alive('4712')) !== '0'; tries++);
+  expect(await alive('4712')).toBe('0')
+})
+
+it('lets a background process go on after the end of its command', async () => {
+  const { stdout } = await box.exec('sh', ['-c', 'sleep 4713 > /dev/null 2>&1 & echo $!'])
+  expect(await alive('4713')).toBe('1')
+  await box.exec('sh', ['-c', `kill ${stdout.trim()}`], { check: true })
+})
+
+it('runs 300 commands and 50 at once without a leak, on either side', async () => {
+  const held = async () => {
+    const line = 'ls /proc/1/fd | wc -l; ls -d /sys/fs/cgroup/exec-* | wc -l; ls -d /proc/[0-9]* | wc -l'
+    const { stdout } = await box.exec('sh', ['-c', line], { check: true })
+    const [descriptors = 0, groups = 0, processes = 0] = stdout.split('\n').map(Number)
+    expect(groups).toBeLessThanOrEqual(50)
+    // Groups are kept for later executions, with two descriptors each.
+    return {
+      box: [descriptors - 2 * groups, processes],
+      host: [readdirSync('/proc/self/fd').length, readdirSync('/proc/self/task').length],
+    }
+  }
+  const many = () => Promise.all(Array.from({ length: 50 }, () => box.exec('true')))
+  await many()
+  const before = await held()
+  for (let i = 0; i < 300; i++) await box.exec('true')
+  await many()
+  expect(await held()).toEqual(before)
+})

@@ -1,0 +1,30 @@
+// How fast a command's input goes into a box, out of a Node stream.
+import { once } from 'node:events'
+import { timed } from '../clock.mjs'
+import { withBox } from '../with-box.mjs'
+
+const MEGABYTES = 32
+
+/** @type {import('../bench.mjs').Figure} */
+export const input = {
+  name: 'input',
+  unit: 'MB/s',
+  measure: bench =>
+    withBox(bench, async box => {
+      const data = Buffer.alloc(1 << 16, 'x')
+      let counted = ''
+      const took = await timed(async () => {
+        const child = box.spawn('sh', ['-c', 'dd of=/dev/null bs=64k 2>&1'])
+        child.stdout.on('data', text => {
+          counted += text
+        })
+        for (let sent = 0; sent < MEGABYTES << 20; sent += data.length) {
+          if (!child.stdin.write(data)) await once(child.stdin, 'drain')
+        }
+        child.stdin.end()
+        await child.wait()
+      })
+      if (!counted.includes(`${MEGABYTES << 20} bytes`)) throw new Error(`not all of the input arrived: ${counted}`)
+      return (MEGABYTES << 20) / 1000 / took
+    }),
+}

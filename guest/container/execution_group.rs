@@ -1,0 +1,122 @@
+//! One control group for each execution, below the container's: what makes sure that all of its processes can be ended,
+//! whatever sessions and process groups they have moved to.
+//!
+//! Made before the container's root is entered; used by the zygote. No controller is enabled in these groups, so they
+//! account nothing, and an empty one serves the next execution: most executions make none.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::{
+    errno::Errno,
+    fcntl::{OFlag, openat},
+    sys::{
+        stat::{Mode, mkdirat},
+        uio::pread,
+    },
+    unistd::{UnlinkatFlags, unlinkat, write},
+};
+
+/// Most empty groups that are kept for executions to come.
+const IDLE: usize = 32;
+
+/// The groups of a container's executions.
+#[derive(Debug)]
+pub struct ExecutionGroups {
+    /// The container's own group.
+    parent: OwnedFd,
+    idle: Vec<ExecutionGroup>,
+    /// Groups in which processes outlived their execution.
+    left: Vec<ExecutionGroup>,
+    made: u64,
+}
+
+/// The group of one execution.
+#[derive(Debug)]
+pub struct ExecutionGroup {
+    name: String,
+    directory: OwnedFd,
+    /// `cgroup.events`: whether any process lives in it.
+    events: OwnedFd,
+}
+
+impl ExecutionGroups {
+    /// Groups below `parent`, the directory of the container's group.
+    pub fn new(parent: OwnedFd) -> Self {
+        Self { parent, idle: Vec::new(), left: Vec::new(), made: 0 }
+    }
+
+    /// An empty group.
+    pub fn take(&mut self) -> nix::Result<ExecutionGroup> {
+        if let Some(idle) = self.idle.pop() {
+            return Ok(idle);
+        }
+        self.made += 1;
+        let name = format!("exec-{}", self.made);
+        mkdirat(&self.parent, name.as_str(), Mode::from_bits_truncate(0o755))?;
+        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+        let directory = openat(&self.parent, name.as_str(), flags | OFlag::O_DIRECTORY, Mode::empty())?;
+        // Pressure is told of the container as a whole; each level costs at every switch of tasks.
+        if let Ok(pressure) =
+            openat(&directory, "cgroup.pressure", OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty())
+        {
+            let _ = write(&pressure, b"0");
+        }
+        let events = openat(&directory, "cgroup.events", flags, Mode::empty())?;
+        Ok(ExecutionGroup { name, directory, events })
+    }
+
+    /// Takes back the group of an execution that has ended. It is used again once its last process has ended.
+    pub fn give_back(&mut self, group: ExecutionGroup) {
+        if group.is_empty() { self.keep(group) } else { self.left.push(group) }
+    }
+
+    /// Looks after the groups in which processes outlived their execution; call it when orphans have died.
+    pub fn tidy(&mut self) {
+        let mut index = 0;
+        while let Some(group) = self.left.get(index) {
+            if group.is_empty() {
+                let group = self.left.swap_remove(index);
+                self.keep(group);
+            } else {
+                index += 1;
+            }
+        }
+    }
+
+    fn keep(&mut self, group: ExecutionGroup) {
+        if self.idle.len() < IDLE {
+            self.idle.push(group);
+        } else {
+            // One that can't be removed stays as it is: it costs a directory.
+            let _ = unlinkat(&self.parent, group.name.as_str(), UnlinkatFlags::RemoveDir);
+        }
+    }
+}
+
+impl AsFd for ExecutionGroup {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
+    }
+}
+
+impl ExecutionGroup {
+    /// Whether no process lives in it; one that is dead and not yet reaped does not count (Linux
+    /// `Documentation/admin-guide/cgroup-v2.rst`).
+    pub fn is_empty(&self) -> bool {
+        let mut text = [0; 64];
+        let length = pread(&self.events, &mut text, 0).unwrap_or(0);
+        text.get(..length).is_some_and(|text| text.starts_with(b"populated 0"))
+    }
+
+    /// Sends SIGKILL to every process in it.
+    pub fn kill(&self) -> nix::Result<()> {
+        let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
+        let file = openat(&self.directory, "cgroup.kill", flags, Mode::empty())?;
+        loop {
+            match write(&file, b"1") {
+                Err(Errno::EINTR) => {}
+                written => return written.map(drop),
+            }
+        }
+    }
+}
