@@ -11,7 +11,7 @@ const sizes = {
 }
 /** @type {Record<string, Record<string, number>>} */
 const times = {
-  krun: { coldStart: 450, execRoundTrip: 2.5, stop: 100, copyInSmall: 2500, copyOutSmall: 2500 },
+  krun: { coldStart: 450, execRoundTrip: 2, stop: 100, copyInSmall: 2500, copyOutSmall: 2500 },
   qemu: { coldStart: 3000 },
 }
 
