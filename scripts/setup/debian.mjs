@@ -37,6 +37,7 @@ export const packages = {
     withProgram('qemu-utils', 'checks overlays (qemu-img)', 'qemu-img'),
     withProgram('docker-registry', 'is the registry that images are pulled from', 'docker-registry'),
     withProgram('skopeo', 'pushes images to it', 'skopeo'),
+    withProgram('openssl', 'makes the certificates of that registry', 'openssl'),
     withProgram('kmod', 'prepares the KVM lab', 'depmod'),
   ],
 }
