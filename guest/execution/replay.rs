@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn whatever_the_chunks_the_last_bytes_read_back() {
         for seed in 1..=200 {
-            let mut random = Random(seed * 0x9E37_79B9_7F4A_7C15);
+            let mut random = Random(0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(seed));
             let limit = 1 + random.below(300);
             let (mut replay, mut all) = (Replay::default(), Vec::new());
             for _ in 0..60 {
