@@ -8,7 +8,8 @@
 //! - [`zygote`] is the single-threaded process, forked before tokio starts, that becomes the container's init and
 //!   forks every execution.
 //! - [`container`] is what the zygote does to become a container: namespaces, mounts, devices, limits.
-//! - [`storage`] mounts the root disk; [`transport`] listens to the host; [`boot`] is the machine's first and last words.
+//! - [`storage`] mounts the root disk; [`network`] raises the loopback interface; [`transport`] listens to the host;
+//!   [`boot`] is the machine's first and last words.
 //!
 //! It is a library so that a test on the host can serve the same services over `tokio::io::duplex`.
 
@@ -17,6 +18,7 @@ pub mod container;
 mod error;
 pub mod execution;
 pub mod files;
+pub mod network;
 mod reactor;
 pub mod services;
 pub mod storage;

@@ -130,6 +130,42 @@ describe('surroundings', () => {
   })
 })
 
+describe('confinement', () => {
+  it('gives root the capabilities of a container and no more, and other users none', async () => {
+    const effective = 'grep CapEff /proc/self/status | cut -f2'
+    // Docker's fourteen (capability(7) numbers 0 1 3 4 5 6 7 8 10 13 18 27 29 31).
+    expect((await sh(effective)).stdout).toBe('00000000a80425fb\n')
+    expect((await sh(effective, { user: 'app' })).stdout).toBe('0000000000000000\n')
+    expect((await sh('mount -t tmpfs x /mnt')).exitCode).not.toBe(0)
+  })
+
+  it('bounds open files', async () => {
+    expect((await sh('ulimit -n')).stdout).toBe('1048576\n')
+  })
+
+  it('masks what a container must not see, and keeps the kernel’s knobs read-only', async () => {
+    expect((await sh('cat /proc/keys; cat /proc/timer_list')).stdout).toBe('')
+    expect((await sh('echo 1 > /proc/sys/kernel/sysrq')).exitCode).not.toBe(0)
+    expect((await sh('echo b > /proc/sysrq-trigger')).exitCode).not.toBe(0)
+    expect((await sh('touch /sys/fs/cgroup/x')).exitCode).not.toBe(0)
+  })
+
+  it('has cgroup v2 with a bound on processes', async () => {
+    expect((await sh('cat /sys/fs/cgroup/pids.max')).stdout).toBe('30000\n')
+    expect((await sh('cat /proc/self/cgroup')).stdout).toMatch(/^0::\//)
+  })
+})
+
+it('reaches itself over the loopback interface', async () => {
+  const { stdout } = await sh('echo through | nc -l -p 4000 & sleep 0.3; nc 127.0.0.1 4000 </dev/null; wait')
+  expect(stdout).toBe('through\n')
+})
+
+it('tells the time of the host', async () => {
+  const { stdout } = await box.exec('date', ['+%s'])
+  expect(Math.abs(Number(stdout) - Date.now() / 1000)).toBeLessThan(5)
+})
+
 describe('stdin', () => {
   it('reaches the command and ends', async () => {
     expect((await box.exec('cat', [], { stdin: 'x\ny' })).stdout).toBe('x\ny')

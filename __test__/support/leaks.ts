@@ -29,9 +29,11 @@ export function processesOf(folder: string): string[] {
   return found
 }
 
-/** The processes of boxes, that is shims and what they run, among [`processesOf`]. */
+/** The processes of boxes, that is shims and what they run, among `processesOf`; one that only asks what runs here is none. */
 export const machinesOf = (folder: string): string[] =>
-  processesOf(folder).filter(line => /boxlite-shim|qemu-system/.test(line))
+  processesOf(folder).filter(
+    line => /boxlite-shim|qemu-system/.test(line) && !/shim probe|-accel help|-version/.test(line),
+  )
 
 const linesWith = (file: string, text: string): string[] =>
   read(file)

@@ -27,7 +27,7 @@ use nix::{
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
-use crate::{Context as _, Error, Kind, Result, files::Files, storage, zygote::Zygote};
+use crate::{Context as _, Error, Kind, Result, files::Files, network, storage, zygote::Zygote};
 
 /// Most bytes of entropy that the host may send.
 const ENTROPY: usize = 256;
@@ -67,6 +67,7 @@ impl GuestService {
         if !request.hostname.is_empty() {
             sethostname(&request.hostname).context(|| format!("set hostname {:?}", request.hostname))?;
         }
+        network::raise_loopback()?;
         match &request.root_disk {
             Some(disk) => storage::mount_root_disk(disk).await,
             None => Err(Error::new(Kind::Invalid, "initialise guest: no root disk is named")),

@@ -15,7 +15,10 @@ use boxlite_proto::port::SERIAL_NAME;
 use nix::{
     fcntl::{OFlag, open},
     poll::{PollFd, PollFlags, PollTimeout, poll},
-    sys::stat::Mode,
+    sys::{
+        epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout},
+        stat::Mode,
+    },
     unistd::{read, write},
 };
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, unix::AsyncFd};
@@ -53,20 +56,29 @@ impl Port {
         Ok(Self(fd))
     }
 
-    /// Waits until the host's end is open. The kernel wakes pollers when it opens, which shows as writability.
+    /// Waits until the host's end is open.
+    ///
+    /// Through an epoll of its own: tokio keeps a descriptor that has once reported POLLHUP as closed for good, so the
+    /// port itself could not be waited for.
     pub(super) async fn connected(&self) -> io::Result<()> {
-        loop {
-            let mut ready = self.0.writable().await?;
-            let mut fds = [PollFd::new(self.0.get_ref().as_fd(), PollFlags::POLLOUT)];
-            poll(&mut fds, PollTimeout::ZERO)?;
-            let [state] = fds.map(|fd| fd.revents().unwrap_or(PollFlags::empty()));
-            if !state.contains(PollFlags::POLLHUP) {
-                return Ok(());
-            }
-            ready.clear_ready();
+        let changes = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        changes.add(self.0.get_ref(), EpollEvent::new(EpollFlags::EPOLLOUT | EpollFlags::EPOLLET, 0))?;
+        let wake = reactor::watch(changes.0.try_clone()?, Interest::READABLE)?;
+        while self.is_hung_up()? {
+            wake.readable().await?.clear_ready();
+            changes.wait(&mut [EpollEvent::empty()], EpollTimeout::ZERO)?;
         }
+        Ok(())
+    }
+
+    fn is_hung_up(&self) -> io::Result<bool> {
+        let mut fds = [PollFd::new(self.0.get_ref().as_fd(), PollFlags::POLLOUT)];
+        poll(&mut fds, PollTimeout::ZERO)?;
+        Ok(fds.iter().any(|fd| fd.revents().is_some_and(|state| state.contains(PollFlags::POLLHUP))))
     }
 }
+
+// Where the host has once hung up, tokio reports readiness for ever: "would block" must then be an end, not a wait.
 
 impl AsyncRead for Port {
     fn poll_read(
@@ -81,6 +93,9 @@ impl AsyncRead for Port {
                 buffer.advance(done?);
                 return Poll::Ready(Ok(()));
             }
+            if guard.ready().is_read_closed() {
+                return Poll::Ready(Ok(()));
+            }
         }
     }
 }
@@ -91,6 +106,9 @@ impl AsyncWrite for Port {
             let mut guard = ready!(self.0.poll_write_ready(cx))?;
             if let Ok(written) = guard.try_io(|fd| write(fd.get_ref(), data).map_err(Into::into)) {
                 return Poll::Ready(written);
+            }
+            if guard.ready().is_write_closed() {
+                return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
             }
         }
     }

@@ -39,6 +39,7 @@ export const packages = {
     withProgram('skopeo', 'pushes images to it', 'skopeo'),
     withProgram('mmdebstrap', 'makes a real image for them', 'mmdebstrap'),
     withProgram('umoci', 'unpacks images as a second opinion', 'umoci'),
+    withProgram('openssl', 'makes the certificates of that registry', 'openssl'),
     withProgram('kmod', 'prepares the KVM lab', 'depmod'),
   ],
 }

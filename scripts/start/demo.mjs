@@ -40,10 +40,12 @@ export async function demo({ engine, cpus, memoryMib }) {
 
 /** @typedef {import('../../index.js').Box} Box */
 
+const SCRIPT = 'uname -sr; for i in 1 2 3; do echo "line $i"; sleep 0.4; done'
+
 /** @param {Box} box */
 async function firstLife(box) {
-  say('\n$ sh -c \'uname -sr; for i in 1 2 3; do echo "line $i"; sleep 1; done\'')
-  const child = box.spawn('sh', ['-c', 'uname -sr; for i in 1 2 3; do echo "line $i"; sleep 1; done'])
+  say(`\n$ sh -c '${SCRIPT}'`)
+  const child = box.spawn('sh', ['-c', SCRIPT])
   for await (const chunk of child.stdout) process.stdout.write(chunk)
   const { exitCode } = await child.wait()
   say(`exit code ${exitCode}`)

@@ -111,6 +111,10 @@ fn examine_engine(engine: &EngineProbe, best: Option<&EngineProbe>, checks: &mut
         checks.push(DoctorCheck::good(&code, format!("{} ({how})", engine.detail)));
     }
     for problem in &engine.problems {
+        // Both engines would like KVM; once is enough.
+        if checks.iter().any(|check| check.code == problem.code) {
+            continue;
+        }
         let mut message = problem.message.clone();
         if !engine.usable
             && let Some(best) = best
