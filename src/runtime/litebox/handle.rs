@@ -8,7 +8,9 @@ use std::{
 
 use boxlite_proto::limits;
 
-use super::{BoxConfig, BoxInfo, BoxRecord, BoxState, Execution, ExecutionInfo, Files, Machine, lifecycle::Phase};
+use super::{
+    BoxConfig, BoxInfo, BoxRecord, BoxState, Execution, ExecutionInfo, Files, Machine, lifecycle::Phase,
+};
 use crate::{
     BoxliteError, BoxliteResult, ErrorCode, ExecOptions, id, layout::BoxPaths, pipeline::Pipeline,
     shared::Shared,
