@@ -13,7 +13,7 @@ import { say } from '../scripts/progress.mjs'
 import { setup } from '../scripts/setup.mjs'
 import { loadFace } from '../scripts/start/face.mjs'
 import { figures } from './figures/index.mjs'
-import { limitFor } from './limits.mjs'
+import { judge } from './limits.mjs'
 
 /**
  * @typedef {object} Bench what a figure may use
@@ -58,9 +58,10 @@ async function measureAll(engine) {
     for (const { name, unit, notInLab, measure } of figures) {
       if (notInLab && setting.lab) continue
       const value = Number((await measure({ Runtime, runtime, image, folder })).toPrecision(4))
-      const limit = limitFor(name, setting)
-      measured[name] = { value, unit, ...(limit === undefined ? {} : { limit, ok: value <= limit }) }
-      say(`${name.padEnd(28)}${String(value).padStart(10)} ${unit}${limit === undefined ? '' : `  (limit ${limit})`}`)
+      const { limit, ok } = judge(name, value, setting)
+      measured[name] = { value, unit, ...(limit === undefined ? {} : { limit, ok }) }
+      const verdict = limit === undefined ? '' : `  (limit ${limit}${ok ? '' : ', missed'})`
+      say(`${name.padEnd(28)}${String(value).padStart(10)} ${unit}${verdict}`)
     }
     return { ...setting, node: process.version, figures: measured }
   } finally {

@@ -1,4 +1,4 @@
-// The limits that the figures are held to. Times on libkrun are lab milliseconds (KVM lab with --icount, 1 CPU, 512 MiB);
+// The limits that the figures are held to: most for times and sizes, least for rates. Times on libkrun are lab milliseconds (KVM lab with --icount, 1 CPU, 512 MiB);
 // times on QEMU are for emulation on an idle machine; sizes and shares hold anywhere. Called by bench.mjs.
 
 /** @type {Record<string, number>} */
@@ -11,11 +11,21 @@ const sizes = {
 }
 /** @type {Record<string, Record<string, number>>} */
 const times = {
-  krun: { coldStart: 450, execRoundTrip: 2, stop: 100, copyInSmall: 2500, copyOutSmall: 2500 },
+  krun: { coldStart: 450, execRoundTrip: 2, twentyAtOnce: 20, stop: 100, copyInSmall: 2500, copyOutSmall: 2500 },
   qemu: { coldStart: 3000 },
 }
+/** @type {Record<string, Record<string, number>>} */
+const rates = { krun: { output: 60, input: 60, copyIn: 50, copyOut: 50 } }
 
-/** @param {string} figure @param {{ engine: string, lab: boolean }} setting */
-export function limitFor(figure, { engine, lab }) {
-  return sizes[figure] ?? (engine === 'qemu' || lab ? times[engine]?.[figure] : undefined)
+/**
+ * What a figure is held to, if to anything, and whether it is within.
+ * @param {string} figure @param {number} value @param {{ engine: string, lab: boolean }} setting
+ * @returns {{ limit?: number, ok?: boolean }}
+ */
+export function judge(figure, value, { engine, lab }) {
+  const here = engine === 'qemu' || lab
+  const most = sizes[figure] ?? (here ? times[engine]?.[figure] : undefined)
+  if (most !== undefined) return { limit: most, ok: value <= most }
+  const least = here ? rates[engine]?.[figure] : undefined
+  return least === undefined ? {} : { limit: least, ok: value >= least }
 }
