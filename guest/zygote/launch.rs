@@ -1,11 +1,12 @@
 //! Forking the zygote off the agent.
 //!
 //! Called by `main.rs`, after the early mounts and before tokio; calls `serve` in the child.
-#![allow(unsafe_code, reason = "fork(2)")]
+#![allow(unsafe_code, reason = "fork(2) and close_range(2)")]
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 
 use nix::{
+    libc::{self, c_uint},
     sys::socket::{AddressFamily, SockFlag, SockType, socketpair},
     unistd::{ForkResult, fork},
 };
@@ -29,7 +30,23 @@ pub fn launch() -> Result<Side> {
         ForkResult::Parent { .. } => Ok(Side(agent)),
         ForkResult::Child => {
             drop(agent);
+            close_all_but(&zygote);
             serve(&zygote)
         }
     }
+}
+
+/// Closes every descriptor above stderr but `kept`. The zygote needs no other, and one that stayed open could be another
+/// zygote's line (tests launch several): neither would ever see its agent go, and both would live for ever.
+fn close_all_but(kept: &OwnedFd) {
+    let kept = kept.as_raw_fd().cast_unsigned();
+    let close = |first: c_uint, last: c_uint| {
+        if first <= last {
+            // SAFETY: this process was forked a moment ago and owns none of these descriptors through a Rust value that
+            // it will use or drop: `serve` never returns.
+            unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+        }
+    };
+    close(3, kept.saturating_sub(1));
+    close(kept + 1, c_uint::MAX);
 }
