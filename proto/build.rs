@@ -7,6 +7,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "boxlite/v1/container.proto",
         "boxlite/v1/execution.proto",
         "boxlite/v1/files.proto",
+        "boxlite/v1/supervision.proto",
     ];
     let descriptors = protox::compile(protos, ["."])?;
     // Output travels as `Bytes`: a chunk is a view into the HTTP/2 frame, not a copy of it.

@@ -48,3 +48,9 @@ pub const FILE_CHUNK: usize = 128 * 1024;
 
 /// Files that one box may hold open for the host.
 pub const OPEN_FILES: usize = 4096;
+
+/// Largest record of the journal, in bytes, its length prefix not counted.
+pub const JOURNAL_RECORD: usize = 32 * 1024;
+
+/// Most bytes of one journal file; there are two, the current one and the one before it.
+pub const JOURNAL: u64 = 8 << 20;

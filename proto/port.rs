@@ -15,3 +15,10 @@ pub const READY: &[u8] = b"boxlite-ready/1\n";
 /// The host end is the shim. Over the port runs yamux: the shim is its client, the guest its server. A stream that the
 /// shim opens is a connection to the gRPC server; a stream that the guest opens is its ready notification.
 pub const SERIAL_NAME: &str = "boxlite.portal";
+
+/// The shim's ear for the guest's journal (vsock port, host side). The guest connects, writes [`JOURNAL`], and then
+/// length-delimited `JournalRecord`s for as long as it lives.
+pub const JOURNAL_PORT: u32 = 2697;
+
+/// The first line of a journal stream, which also tells it from a ready notification where both are yamux streams.
+pub const JOURNAL: &[u8] = b"boxlite-journal/1\n";

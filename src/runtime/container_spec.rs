@@ -69,6 +69,7 @@ pub(crate) fn build(config: &BoxConfig, image: &ResolvedImage) -> ContainerInitR
         // Memory is bounded by the machine itself.
         resources: Some(Resources { memory_max: 0, pids_max: PROCESSES }),
         files: files(hostname),
+        supervision: None,
     }
 }
 
