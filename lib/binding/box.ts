@@ -1,5 +1,5 @@
 // The addon's box, as `src/addon/litebox.rs` makes it.
-import type { ExecInput, NativeExecution, NativeExecutionInfo } from './execution.js'
+import type { ExecInput, NativeCollected, NativeExecution, NativeExecutionInfo } from './execution.js'
 import type { NativeFiles } from './files.js'
 import type { Answer } from './outcome.js'
 
@@ -24,6 +24,7 @@ export interface NativeBox {
   stop(timeoutMs?: number): Answer<void>
   remove(force: boolean): Answer<void>
   spawn(options: ExecInput): Answer<NativeExecution>
+  exec(options: ExecInput, maxBuffer: number): Answer<NativeCollected>
   files(): NativeFiles
   executions(): Answer<NativeExecutionInfo[]>
   execution(id: string): Answer<NativeExecution>

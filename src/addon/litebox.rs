@@ -7,8 +7,8 @@ use napi::{Env, Result, bindgen_prelude::Object};
 use napi_derive::napi;
 
 use crate::{
-    execution::NativeExecution, execution_info::ExecutionInfo, files::NativeFiles, info::BoxInfo,
-    options::ExecInput, promise::promise,
+    collected::Collected, execution::NativeExecution, execution_info::ExecutionInfo, files::NativeFiles,
+    info::BoxInfo, options::ExecInput, promise::promise,
 };
 
 /// A box, with what never changes of it at hand.
@@ -86,6 +86,14 @@ impl NativeBox {
     pub fn spawn<'env>(&self, env: &'env Env, options: ExecInput) -> Result<Object<'env>> {
         let litebox = self.litebox.clone();
         promise(env, async move { litebox.spawn(options.try_into()?).await.map(NativeExecution::from) })
+    }
+
+    /// Runs a process and collects what it writes, at most `max` bytes of each stream.
+    #[napi]
+    pub fn exec<'env>(&self, env: &'env Env, options: ExecInput, max: i64) -> Result<Object<'env>> {
+        let litebox = self.litebox.clone();
+        let max = usize::try_from(max).unwrap_or(0);
+        promise(env, async move { litebox.exec(options.try_into()?, max).await.map(Collected::from) })
     }
 
     /// The executions that run.

@@ -50,8 +50,8 @@ pub use images::{
     Pull, PullEvent, PullRequest, PulledImage,
 };
 pub use litebox::{
-    ArchiveReader, ArchiveWriter, BoxInfo, BoxState, ExecEvent, Execution, ExecutionInfo, FileReader,
-    FileWatcher, FileWriter, Files, LiteBox,
+    ArchiveReader, ArchiveWriter, BoxInfo, BoxState, Collected, ExecEvent, Execution, ExecutionInfo,
+    FileReader, FileWatcher, FileWriter, Files, LiteBox,
 };
 pub use metrics::RuntimeMetricsSnapshot;
 pub use options::{BoxOptions, EngineChoice, ExecOptions, RuntimeOptions};

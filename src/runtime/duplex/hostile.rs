@@ -37,6 +37,14 @@ impl Service for Liar {
         Ok(Response::new(tokio_stream::iter(script)))
     }
 
+    type RunStream = Self::AttachStream;
+
+    async fn run(&self, _: Request<ExecRequest>) -> Result<Response<Self::RunStream>, Status> {
+        let mut script = self.script.lock().unwrap().take().ok_or_else(|| Status::not_found("said all"))?;
+        script.insert(0, Ok(ExecOutput { event: Some(Event::Started(self.start.clone())) }));
+        Ok(Response::new(tokio_stream::iter(script)))
+    }
+
     async fn send_input(&self, _: Request<Streaming<ExecStdin>>) -> Result<Response<SendInputAck>, Status> {
         Err(Status::internal("no input"))
     }

@@ -317,6 +317,7 @@ impl Inner {
                 let exit = crate::portal::exit_status(&exit);
                 Ok(ExecEvent::Exit(*self.exit.get_or_init(|| exit)))
             }
+            Event::Started(_) => Err(self.broken("a second start")),
         }
     }
 

@@ -9,7 +9,8 @@ use std::{
 use boxlite_proto::limits;
 
 use super::{
-    BoxConfig, BoxInfo, BoxRecord, BoxState, Execution, ExecutionInfo, Files, Machine, lifecycle::Phase,
+    BoxConfig, BoxInfo, BoxRecord, BoxState, Collected, Execution, ExecutionInfo, Files, Machine,
+    lifecycle::Phase,
 };
 use crate::{
     BoxliteError, BoxliteResult, ErrorCode, ExecOptions, id, layout::BoxPaths, pipeline::Pipeline,
@@ -96,6 +97,11 @@ impl LiteBox {
         let started = self.spawn_checked(options).await;
         metrics.count_exec(started.is_ok());
         started
+    }
+
+    /// Runs a command and collects what it writes, at most `max` bytes of each stream; see [`Execution::collect`].
+    pub async fn exec(&self, options: ExecOptions, max: usize) -> BoxliteResult<Collected> {
+        self.spawn(options).await?.collect(max).await
     }
 
     async fn spawn_checked(&self, options: ExecOptions) -> BoxliteResult<Execution> {

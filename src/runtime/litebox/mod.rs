@@ -1,8 +1,9 @@
 //! `LiteBox`: the handle to one box. Made by `BoxliteRuntime`, used by callers from any thread.
 //!
 //! `lifecycle` brings the machine up (once, however many callers wait) and down; `machine` is what exists while it
-//! runs; `execution` is one process in it; `files` are its files and `copy` moves whole trees; `record` is what stays on disk.
+//! runs; `execution` is one process in it and `collect` reads all that it writes; `files` are its files and `copy` moves whole trees; `record` is what stays on disk.
 
+mod collect;
 mod copy;
 mod execution;
 mod execution_info;
@@ -13,6 +14,7 @@ mod lifecycle;
 mod machine;
 mod record;
 
+pub use collect::Collected;
 pub use copy::{ArchiveReader, ArchiveWriter};
 pub use execution::{ExecEvent, Execution};
 pub use execution_info::ExecutionInfo;
