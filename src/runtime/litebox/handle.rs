@@ -118,7 +118,7 @@ impl LiteBox {
             Err(error) => return Err(machine.explain(error).await),
         };
         let metrics = Arc::clone(&self.inner.shared.metrics);
-        Ok(Execution::new(id, pid, output, interface, machine, metrics, options.stdin))
+        Ok(Execution::new(id, pid, output, interface, machine, metrics, &options))
     }
 
     /// The executions that run, the oldest first. A box that does not run has none, and is not started.
@@ -145,7 +145,9 @@ impl LiteBox {
         let running = interface.list().await?;
         let found = running.into_iter().find(|known| known.execution_id == id).ok_or_else(unknown)?;
         let metrics = Arc::clone(&self.inner.shared.metrics);
-        Ok(Execution::new(id.to_owned(), found.pid, None, interface, machine, metrics, true))
+        let mut options = ExecOptions::new(found.command, found.args);
+        options.stdin = true;
+        Ok(Execution::new(id.to_owned(), found.pid, None, interface, machine, metrics, &options))
     }
 
     fn running(&self) -> Option<Arc<Machine>> {

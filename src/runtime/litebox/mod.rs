@@ -1,7 +1,8 @@
 //! `LiteBox`: the handle to one box. Made by `BoxliteRuntime`, used by callers from any thread.
 //!
 //! `lifecycle` brings the machine up (once, however many callers wait) and down; `machine` is what exists while it
-//! runs; `execution` is one process in it and `collect` reads all that it writes; `files` are its files and `copy` moves whole trees; `record` is what stays on disk.
+//! runs; `execution` is one process in it `collect` reads all that it writes and
+//! `overtime` bounds what comes after its timeout; `files` are its files and `copy` moves whole trees; `record` is what stays on disk.
 
 mod collect;
 mod copy;
@@ -12,6 +13,7 @@ mod handle;
 mod info;
 mod lifecycle;
 mod machine;
+mod overtime;
 mod record;
 
 pub use collect::Collected;
