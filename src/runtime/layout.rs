@@ -38,6 +38,7 @@ impl FilesystemLayout {
         &self.home
     }
 
+    /// Held while names are taken and leftovers cleared.
     pub(crate) fn lock(&self) -> PathBuf {
         self.home.join("boxlite.lock")
     }
@@ -91,10 +92,16 @@ impl BoxPaths {
         self.dir.join("console.log")
     }
 
+    /// Held by whoever changes the box.
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.dir.join("box.lock")
+    }
+
     pub(crate) fn shim_log(&self) -> PathBuf {
         self.dir.join("shim.log")
     }
 
+    /// Held by the box's shim and engine.
     pub(crate) fn shim_lock(&self) -> PathBuf {
         self.dir.join("shim.lock")
     }

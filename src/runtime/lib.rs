@@ -6,6 +6,7 @@
 //! guest through `boxlite-proto`'s services.
 
 mod box_manager;
+mod clock;
 mod code;
 mod container_spec;
 mod doctor;
@@ -32,6 +33,7 @@ mod runtime;
 mod shared;
 mod shim;
 mod stage;
+mod sweep;
 
 pub use boxlite_archive::Meter;
 pub use boxlite_images::{PullPolicy, RegistryOptions};

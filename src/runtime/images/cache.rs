@@ -55,7 +55,7 @@ impl BoxliteRuntime {
         self.check_open()?;
         let before = self.shared.usage().await?;
         let shared = Arc::clone(&self.shared);
-        let in_use = shared.images_in_use();
+        let in_use = shared.images_in_use()?;
         let (forgotten, _) = shared
             .images
             .prune(|image| {
@@ -92,8 +92,8 @@ pub(crate) fn keep_quota(shared: &Arc<Shared>) {
 
 impl Shared {
     /// The digests of the images that boxes were made of.
-    pub(crate) fn images_in_use(&self) -> HashSet<String> {
-        self.boxes.all().iter().map(LiteBox::info).filter_map(|info| info.image_digest).collect()
+    pub(crate) fn images_in_use(self: &Arc<Self>) -> BoxliteResult<HashSet<String>> {
+        Ok(self.all_boxes()?.iter().filter_map(LiteBox::image_digest).collect())
     }
 
     /// Removes the root disks of images that are forgotten and that nobody needs.
@@ -103,8 +103,8 @@ impl Shared {
         let shared = Arc::clone(self);
         blocking(move || {
             for base in shared.disks.list()? {
-                let wanted =
-                    known.contains(&base.image_digest) || shared.images_in_use().contains(&base.image_digest);
+                let wanted = known.contains(&base.image_digest)
+                    || shared.images_in_use()?.contains(&base.image_digest);
                 if !wanted {
                     let remove = || shared.disks.remove_file(&base);
                     shared.leases.unless_leased(&base.image_digest, remove).transpose()?;
@@ -141,7 +141,7 @@ impl Shared {
             if usage.cache() <= usage.quota {
                 break;
             }
-            let spared = self.images_in_use().contains(&image.digest)
+            let spared = self.images_in_use()?.contains(&image.digest)
                 || self.leases.has(&image.digest)
                 || !is_older(image.used_at, RECENT);
             if spared {

@@ -45,7 +45,7 @@ impl BoxliteRuntime {
     /// All images in the cache, by reference.
     pub async fn images(&self) -> BoxliteResult<Vec<ImageInfo>> {
         self.check_open()?;
-        let in_use = self.shared.images_in_use();
+        let in_use = self.shared.images_in_use()?;
         let images = self.shared.images.list().await?;
         Ok(images.into_iter().map(|image| info(image, &in_use)).collect())
     }
