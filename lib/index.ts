@@ -1,5 +1,6 @@
 // The public API of `@boxlite/node`. Everything that a program can import is here.
 export { Box } from './box.js'
+export type { BoxEnd } from './box-end.js'
 export type { CopyOptions, CopyProgress } from './copy.js'
 export type { DoctorCheck, DoctorReport } from './doctor.js'
 export {
@@ -40,6 +41,7 @@ export {
 export type { BoxInfo, BoxState, Engine } from './info.js'
 export type {
   BoxOptions,
+  CloseOptions,
   ExecOptions,
   PruneOptions,
   PullOptions,
@@ -49,6 +51,7 @@ export type {
   RuntimeOptions,
   SpawnOptions,
   StopOptions,
+  WaitOptions as BoxWaitOptions,
 } from './options.js'
 export type { ExecEvent, ExitStatus } from './output.js'
 export type { Pull, PullEvent } from './pull.js'

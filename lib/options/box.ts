@@ -11,7 +11,7 @@ import {
   type Shape,
   text,
 } from '../check.js'
-import { milliseconds, pullPolicy, user, userName, variables } from './values.js'
+import { abortSignal, milliseconds, pullPolicy, user, userName, variables } from './values.js'
 
 /** How to make a box. */
 export interface BoxOptions {
@@ -39,12 +39,26 @@ export interface BoxOptions {
   user?: string | number
   /** Host name inside the box. Default: the box's name, else its id. */
   hostname?: string
+  /**
+   * Let the box live on when this process ends, however it ends, and when its runtime closes; any process finds it again
+   * by `runtime.get`, as it runs. Disposing of it only lets go of the handle. Default: `false`, it ends with the process
+   * that started it.
+   */
+  detached?: boolean
+  /** Remove the box, with its files, once its machine has ended. Default: `false`. */
+  autoRemove?: boolean
 }
 
-/** How to stop a box. */
+/** How to stop or restart a box. */
 export interface StopOptions {
   /** Milliseconds that its processes get to end by themselves. Default: the runtime's, a few seconds. */
   timeoutMs?: number
+}
+
+/** How to wait for the end of a box. */
+export interface WaitOptions {
+  /** Ends the wait, not the box, and rejects with the code `ABORTED`. Default: none. */
+  signal?: AbortSignal
 }
 
 /** How to remove a box. */
@@ -65,6 +79,8 @@ const BOX: Shape<BoxOptions> = {
   workdir: absolutePath,
   user,
   hostname: matching(/^[A-Za-z0-9.-]{1,63}$/, '1 to 63 letters, digits, `.` and `-`'),
+  detached: boolean,
+  autoRemove: boolean,
   pullPolicy,
 }
 
@@ -74,10 +90,16 @@ export function boxInput(options: BoxOptions): BoxInput {
   return { ...options, env: variables(options.env), user: userName(options.user) }
 }
 
-/** Checked options of `box.stop`. */
-export function stopTimeout(options: StopOptions | undefined): number | undefined {
-  checkOptions<StopOptions>('box.stop', options, { timeoutMs: milliseconds })
+/** Checked options of `box.stop` and `box.restart`. */
+export function stopTimeout(operation: string, options: StopOptions | undefined): number | undefined {
+  checkOptions<StopOptions>(operation, options, { timeoutMs: milliseconds })
   return options?.timeoutMs
+}
+
+/** Checked options of `box.wait`. */
+export function waitSignal(options: WaitOptions | undefined): AbortSignal | undefined {
+  checkOptions<WaitOptions>('box.wait', options, { signal: abortSignal })
+  return options?.signal
 }
 
 /** Checked options of `remove`. */

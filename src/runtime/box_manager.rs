@@ -79,7 +79,7 @@ impl Shared {
         let paths = self.layout.of_box(&config.id);
         let write = || {
             paths.create()?;
-            FileLock::try_take(&paths.lock(), Mode::Exclusive)?;
+            FileLock::make(&paths.lock())?;
             BoxRecord::created().save(&paths)?;
             config.save(&paths)
         };

@@ -19,6 +19,8 @@ mod file_fault;
 mod from_rooms;
 mod id;
 mod images;
+#[allow(dead_code, unused_imports, reason = "its callers, logs and wait, come next")]
+mod journal;
 mod json_file;
 mod layout;
 mod litebox;
@@ -33,6 +35,7 @@ mod runtime;
 mod shared;
 mod shim;
 mod stage;
+mod supervision;
 mod sweep;
 
 pub use boxlite_archive::Meter;
@@ -52,10 +55,11 @@ pub use images::{
     Pull, PullEvent, PullRequest, PulledImage,
 };
 pub use litebox::{
-    ArchiveReader, ArchiveWriter, BoxInfo, BoxState, ExecEvent, Execution, ExecutionInfo, FileReader,
+    ArchiveReader, ArchiveWriter, BoxEnd, BoxInfo, BoxState, ExecEvent, Execution, ExecutionInfo, FileReader,
     FileWatcher, FileWriter, Files, LiteBox,
 };
 pub use metrics::RuntimeMetricsSnapshot;
 pub use options::{BoxOptions, EngineChoice, ExecOptions, RuntimeOptions};
 pub use runtime::BoxliteRuntime;
 pub use stage::{Stage, Timings};
+pub use supervision::{Health, HealthChange, Limit, MainExit};

@@ -36,9 +36,20 @@ pub(crate) enum Mode {
 }
 
 impl FileLock {
+    /// Makes the file of a lock. Apart from taking it: whoever waits for the lock of a box that is removed meanwhile must
+    /// not bring its file back.
+    pub(crate) fn make(path: &Path) -> BoxliteResult<()> {
+        let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+        made.map(drop).map_err(|error| BoxliteError::io("make lock", path, error))
+    }
+
     /// Takes the lock at `path` if nobody has it. `Ok(None)`: somebody has.
     pub(crate) fn try_take(path: &Path, mode: Mode) -> BoxliteResult<Option<Self>> {
-        let file = open(path).map_err(|error| BoxliteError::io("open lock", path, error))?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(path)
+            .map_err(|error| BoxliteError::io("open lock", path, error))?;
         try_lock(&file, mode)
             .map(|locked| locked.then_some(Self { file }))
             .map_err(|error| BoxliteError::io("lock", path, error))
@@ -95,10 +106,6 @@ pub(crate) fn is_held(path: &Path) -> BoxliteResult<bool> {
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
-}
-
 fn try_lock(file: &File, mode: Mode) -> io::Result<bool> {
     let locked = match mode {
         Mode::Shared => file.try_lock_shared(),
@@ -146,6 +153,7 @@ mod tests {
     async fn who_waits_too_long_is_told_of_the_holder() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("boxlite.lock");
+        FileLock::make(&path).unwrap();
         let first = FileLock::of_home(&path, Mode::Exclusive).await.unwrap();
         assert!(is_held(&path).unwrap());
         let error = FileLock::of_home(&path, Mode::Shared).await.unwrap_err();

@@ -11,8 +11,8 @@ use boxlite_disk::ImageStorage;
 use boxlite_images::{ImageManager, ImageOptions, RegistryOptions};
 
 use crate::{
-    BoxliteError, BoxliteResult, EngineChoice, RuntimeOptions, layout::FilesystemLayout, parts::Parts,
-    runtime::home_of, shared::Shared,
+    BoxliteError, BoxliteResult, EngineChoice, RuntimeOptions, layout::FilesystemLayout, lock::FileLock,
+    parts::Parts, runtime::home_of, shared::Shared,
 };
 
 /// Which choice `BOXLITE_ENGINE` makes, where the options make none.
@@ -37,6 +37,7 @@ struct ImageChoices {
 /// Opens a home, or joins it if this process has it open.
 pub(crate) fn open(options: RuntimeOptions) -> BoxliteResult<Arc<Shared>> {
     let layout = FilesystemLayout::create(&home_of(options.home.as_deref())?)?;
+    FileLock::make(&layout.lock())?;
     let choice = choice_of(options.engine)?;
     let parts = Parts::new(options.parts);
     let images = ImageChoices {

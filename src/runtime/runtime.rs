@@ -108,13 +108,11 @@ impl BoxliteRuntime {
         let grace = (within / 2).max(within.saturating_sub(POWER_OFF));
         let ours = self.shared.boxes.known().into_iter().filter(LiteBox::is_ours);
         let results = join_all(ours.map(|litebox| async move {
-            match timeout(within, litebox.let_down(grace)).await {
-                Ok(result) => result,
-                Err(_) => {
-                    litebox.cut_off().await;
-                    Ok(())
-                }
+            if let Ok(result) = timeout(within, litebox.let_down(grace)).await {
+                return result;
             }
+            litebox.cut_off().await;
+            Ok(())
         }))
         .await;
         self.shared.boxes.clear();

@@ -9,7 +9,7 @@ use futures::future::join_all;
 use crate::{
     BoxliteError, BoxliteResult, ErrorCode, LiteBox,
     litebox::Transition,
-    lock::{FileLock, Mode},
+    lock::{self, Mode},
     shared::Shared,
 };
 
@@ -46,8 +46,7 @@ impl Shared {
         for id in list().map_err(ids)? {
             let paths = self.layout.of_box(&id);
             // Held: its remover is still at it.
-            let lock = paths.dir().is_dir().then(|| FileLock::try_take(&paths.lock(), Mode::Exclusive));
-            if let Some(Ok(Some(_lock))) = lock {
+            if paths.dir().is_dir() && !lock::is_held(&paths.lock())? {
                 paths.remove_sockets();
                 let _ = fs::remove_dir_all(paths.dir());
             }

@@ -124,6 +124,23 @@ impl LiteBox {
         self.bring_down(grace.unwrap_or(Duration::from_secs(10))).await
     }
 
+    /// Stops the box if it runs, and starts it.
+    pub async fn restart(&self, grace: Option<Duration>) -> BoxliteResult<()> {
+        self.stop(grace).await?;
+        self.start().await
+    }
+
+    /// What the owner of a handle leaves behind when it is done: a detached box goes on, and so does one that another
+    /// process started; of what is left, one with a name is stopped and one without is removed.
+    pub async fn dispose(&self) -> BoxliteResult<()> {
+        let elsewhere = !self.is_ours() && self.standing()?.pid.is_some();
+        if self.detached() || elsewhere {
+            return Ok(());
+        }
+        let done = if self.name().is_some() { self.stop(None).await } else { self.remove(true).await };
+        done.or_else(|error| (error.code() == ErrorCode::BoxRemoved).then_some(()).ok_or(error))
+    }
+
     /// Runs a command; starts the box first if needed.
     pub async fn spawn(&self, options: ExecOptions) -> BoxliteResult<Execution> {
         options.check()?;

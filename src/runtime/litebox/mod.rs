@@ -6,6 +6,7 @@
 //! that means now.
 
 mod copy;
+mod end;
 mod execution;
 mod execution_info;
 mod files;
@@ -19,6 +20,7 @@ mod state;
 mod transition;
 
 pub use copy::{ArchiveReader, ArchiveWriter};
+pub use end::BoxEnd;
 pub use execution::{ExecEvent, Execution};
 pub use execution_info::ExecutionInfo;
 pub use files::{FileReader, FileWatcher, FileWriter, Files};

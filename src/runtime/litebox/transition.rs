@@ -32,15 +32,16 @@ impl Transition {
 
     /// As [`begin`](Self::begin), by the parent of a shim that ended.
     pub(super) async fn begin_after(litebox: &LiteBox, outcome: Option<ShimOutcome>) -> BoxliteResult<Self> {
-        check_exists(litebox)?;
+        make_lock(litebox)?;
         let lock = FileLock::take(&litebox.inner.paths.lock(), Mode::Exclusive).await;
         Self::with(litebox, lock.map_err(|error| gone_or(litebox, error))?, outcome).await
     }
 
     /// Begins if nobody is at it.
     pub(crate) async fn try_begin(litebox: &LiteBox) -> BoxliteResult<Option<Self>> {
-        check_exists(litebox)?;
-        match FileLock::try_take(&litebox.inner.paths.lock(), Mode::Exclusive)? {
+        make_lock(litebox)?;
+        let lock = FileLock::try_take(&litebox.inner.paths.lock(), Mode::Exclusive);
+        match lock.map_err(|error| gone_or(litebox, error))? {
             Some(lock) => Self::with(litebox, lock, None).await.map(Some),
             None => Ok(None),
         }
@@ -96,6 +97,10 @@ impl Transition {
             return Err(self.litebox.removed());
         }
         Ok(())
+    }
+
+    pub(super) fn record(&self) -> &BoxRecord {
+        &self.record
     }
 
     pub(super) fn state(&self) -> BoxState {
@@ -200,11 +205,21 @@ impl Transition {
     }
 }
 
+/// A box has its lock's file from the beginning; one that lost it gets another.
+fn make_lock(litebox: &LiteBox) -> BoxliteResult<()> {
+    let paths = &litebox.inner.paths;
+    if paths.lock().exists() {
+        return Ok(());
+    }
+    check_exists(litebox)?;
+    FileLock::make(&paths.lock())
+}
+
 fn check_exists(litebox: &LiteBox) -> BoxliteResult<()> {
     if litebox.inner.paths.config().exists() { Ok(()) } else { Err(litebox.removed()) }
 }
 
-/// A box that was removed a moment ago has no folder for its lock.
+/// A box that was removed a moment ago has no file for its lock.
 fn gone_or(litebox: &LiteBox, error: BoxliteError) -> BoxliteError {
     if check_exists(litebox).is_err() { litebox.removed() } else { error }
 }

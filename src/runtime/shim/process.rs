@@ -3,9 +3,15 @@
 
 #![allow(unsafe_code, reason = "tokio asks for a promise about a descriptor that it watches")]
 
-use std::{fs, io, os::fd::OwnedFd, path::Path, time::Duration};
+use std::{
+    fs, io,
+    os::fd::{AsFd, OwnedFd},
+    path::Path,
+    time::Duration,
+};
 
 use boxlite_spec::ShimIdentity;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::{
     io::{Interest, unix::AsyncFd},
@@ -86,8 +92,10 @@ impl ShimProcess {
             Err(rustix::io::Errno::SRCH) => return Ok(None),
             Err(errno) => return Err(errno.into()),
         };
-        // The descriptor came first: if the pid has this start time now, it is this process for good.
-        Ok((identity_of(identity.pid) == Some(identity)).then_some(Self { identity, pidfd }))
+        // The descriptor came first: if the pid has this start time now, it is this process for good. One that ended and
+        // was not reaped yet has it too.
+        let it_is = identity_of(identity.pid) == Some(identity) && !has_ended(&pidfd)?;
+        Ok(it_is.then_some(Self { identity, pidfd }))
     }
 
     /// Ends it at once.
@@ -97,12 +105,17 @@ impl ShimProcess {
 
     /// Waits for its end.
     pub(crate) async fn ended(&self) -> io::Result<()> {
-        // A pidfd is readable once its process has ended (pidfd_open(2)).
         let pidfd = self.pidfd.try_clone()?;
         // SAFETY: the descriptor is owned by the value that is registered, and stays the same until that is dropped.
         let pidfd = unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE) };
         pidfd.map_err(io::Error::from)?.readable().await.map(drop)
     }
+}
+
+/// A pidfd is readable once its process has ended, see `pidfd_open(2)`.
+fn has_ended(pidfd: &OwnedFd) -> io::Result<bool> {
+    let mut watched = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
+    Ok(poll(&mut watched, PollTimeout::ZERO)? > 0)
 }
 
 /// Who process `pid` is now.
@@ -147,6 +160,8 @@ mod tests {
         let process = ShimProcess::find(identity_of(child.id()).unwrap()).unwrap().unwrap();
         process.kill();
         process.ended().await.unwrap();
+        // Not reaped yet, and no longer there all the same.
+        assert!(ShimProcess::find(process.identity).unwrap().is_none());
         child.wait().unwrap();
         assert!(ShimProcess::find(process.identity).unwrap().is_none());
     }
