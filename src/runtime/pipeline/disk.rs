@@ -64,7 +64,7 @@ impl Pipeline {
         let overlay = blocking(move || {
             // What a killed start may have left.
             let _ = fs::remove_file(&path);
-            Ok(Overlay::create(path, &base).map(drop)?)
+            Ok(Overlay::create(path, &base, None).map(drop)?)
         });
         self.stage(Stage::Disk, overlay).await?;
         self.config.resolved = Some(ResolvedImage { digest: image.digest, config: image.config });
