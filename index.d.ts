@@ -125,6 +125,89 @@ export interface CopyOptions {
 	/** Breaks the copy off with an `AbortError`; what was copied stays. */
 	signal?: AbortSignal;
 }
+/** How to make a box. */
+export interface BoxOptions {
+	/** An image: a registry reference such as `alpine:3`, or a path; see {@link Images.pull}. */
+	image: string;
+	/**
+	 * When the first start asks the registry: `'missing'` if the image is not in the cache, `'always'` to follow a tag that
+	 * may have moved, `'never'` to reject with `IMAGE_NOT_CACHED`. Default: `'missing'`.
+	 */
+	pullPolicy?: "missing" | "always" | "never";
+	/**
+	 * A name, unique among the boxes of a home: 1 to 63 letters, digits, `_`, `.` and `-`, the first a letter or digit.
+	 * A box with a name outlives `await using`; one without does not. Default: none.
+	 */
+	name?: string;
+	/** Virtual CPUs, 1 to 32. Default: 1. */
+	cpus?: number;
+	/** Memory in MiB, 128 to 1 048 576. Default: 512. */
+	memoryMib?: number;
+	/** Environment of every execution, over the image's. Default: none. */
+	env?: Record<string, string | undefined>;
+	/** Working directory of every execution. Default: the image's, else `/`. */
+	workdir?: string;
+	/** User of every execution: `'name'`, `'uid'`, `'name:group'`, `'uid:gid'` or a uid. Default: the image's, else root. */
+	user?: string | number;
+	/** Host name inside the box. Default: the box's name, else its id. */
+	hostname?: string;
+}
+/** How to stop a box. */
+export interface StopOptions {
+	/** Milliseconds that its processes get to end by themselves. Default: the runtime's, a few seconds. */
+	timeoutMs?: number;
+}
+/** How to remove a box. */
+export interface RemoveOptions {
+	/** Remove it even if it runs. Default: `false`. */
+	force?: boolean;
+}
+/** How to run a command; for `box.spawn`. */
+export interface SpawnOptions {
+	/** Working directory. Default: the box's. */
+	cwd?: string;
+	/** Environment, over the box's. A variable that is `undefined` is left out. Default: none. */
+	env?: Record<string, string | undefined>;
+	/** `'name'`, `'uid'`, `'name:group'`, `'uid:gid'` or a uid. Default: the box's user. */
+	user?: string | number;
+	/** Give the process a terminal: `true` is 80 by 24. Its standard error then arrives in `stdout`. Default: `false`. */
+	tty?: boolean | {
+		cols: number;
+		rows: number;
+	};
+	/**
+	 * Standard input. A string or bytes are written and the input then closed, a stream or (async) iterable is read to its
+	 * end, `'none'` is `/dev/null`. Default: of `spawn` what you write to `execution.stdin`, of `exec` `'none'`.
+	 *
+	 * The string `'none'` itself can be sent as bytes: `Buffer.from('none')`.
+	 */
+	stdin?: "none" | (string & {}) | Uint8Array | Readable | AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>;
+	/**
+	 * Milliseconds that the process may run, counted from its start inside the box; then it gets SIGTERM, and SIGKILL two
+	 * seconds later. 0 is for ever. Default: 0.
+	 */
+	timeoutMs?: number;
+	/** Ends every process of the execution with SIGKILL and rejects with the code `ABORTED`. Default: none. */
+	signal?: AbortSignal;
+	/**
+	 * `spawn` only: let the process outlive this handle, as a background process of the box. It is never held back for want
+	 * of a reader: while nobody reads, the box keeps the last 1 MiB of each stream and drops what is older. Disposing of
+	 * the execution leaves it running; `box.executions()` lists it and `box.execution(id)` finds it again. Default: `false`.
+	 */
+	detached?: boolean;
+}
+/** How to run a command and collect its output; for `box.exec` and `box.sh`. */
+export interface ExecOptions extends Omit<SpawnOptions, "detached"> {
+	/** Reject with the code `EXEC_NON_ZERO` unless the exit code is 0. Default: `false`. */
+	check?: boolean;
+	/** `'utf8'` collects strings, `'buffer'` bytes. Default: `'utf8'`. */
+	encoding?: "utf8" | "buffer";
+	/**
+	 * The most bytes to collect of each of stdout and stderr. One more ends the process and rejects with the code
+	 * `EXEC_MAX_BUFFER`. Default: 67 108 864 (64 MiB).
+	 */
+	maxBuffer?: number;
+}
 /** An image in the cache. */
 export interface PulledImage {
 	/** Its full reference, such as `docker.io/library/alpine:3`. */
@@ -290,6 +373,22 @@ export type PullEvent = {
  */
 export interface Pull extends Promise<PulledImage>, AsyncIterable<PullEvent> {
 }
+/** How to pull an image. */
+export interface PullOptions {
+	/** `'missing'` asks the registry only if the image is not in the cache. Default: `'missing'`. */
+	policy?: "missing" | "always" | "never";
+	/** `os/architecture`, with `/variant` if that matters. Default: this machine's, the only one that boxes can run. */
+	platform?: string;
+	/** Ends the pull with the code `IMAGE_CANCELLED`; the next one goes on where it stopped. Default: none. */
+	signal?: AbortSignal;
+	/** Called with each step. What it throws ends the pull. Default: none. */
+	onProgress?: (event: PullEvent) => void;
+}
+/** What `images.prune` spares. */
+export interface PruneOptions {
+	/** Spare what was used in the last so many milliseconds. Default: 60 000. */
+	unusedForMs?: number;
+}
 /** What proves to a registry who you are: a password or access token, an OAuth2 refresh token, or a ready bearer token. */
 export type RegistryCredentials = {
 	username: string;
@@ -336,105 +435,6 @@ export interface RuntimeOptions {
 	 * of it and for ten minutes after its last use. Default: half of what it takes and what is free, together.
 	 */
 	imageQuotaBytes?: number;
-}
-/** How to make a box. */
-export interface BoxOptions {
-	/** An image: a registry reference such as `alpine:3`, or a path; see {@link Images.pull}. */
-	image: string;
-	/**
-	 * When the first start asks the registry: `'missing'` if the image is not in the cache, `'always'` to follow a tag that
-	 * may have moved, `'never'` to reject with `IMAGE_NOT_CACHED`. Default: `'missing'`.
-	 */
-	pullPolicy?: "missing" | "always" | "never";
-	/**
-	 * A name, unique among the boxes of a home: 1 to 63 letters, digits, `_`, `.` and `-`, the first a letter or digit.
-	 * A box with a name outlives `await using`; one without does not. Default: none.
-	 */
-	name?: string;
-	/** Virtual CPUs, 1 to 32. Default: 1. */
-	cpus?: number;
-	/** Memory in MiB, 128 to 1 048 576. Default: 512. */
-	memoryMib?: number;
-	/** Environment of every execution, over the image's. Default: none. */
-	env?: Record<string, string | undefined>;
-	/** Working directory of every execution. Default: the image's, else `/`. */
-	workdir?: string;
-	/** User of every execution: `'name'`, `'uid'`, `'name:group'`, `'uid:gid'` or a uid. Default: the image's, else root. */
-	user?: string | number;
-	/** Host name inside the box. Default: the box's name, else its id. */
-	hostname?: string;
-}
-/** How to run a command; for `box.spawn`. */
-export interface SpawnOptions {
-	/** Working directory. Default: the box's. */
-	cwd?: string;
-	/** Environment, over the box's. A variable that is `undefined` is left out. Default: none. */
-	env?: Record<string, string | undefined>;
-	/** `'name'`, `'uid'`, `'name:group'`, `'uid:gid'` or a uid. Default: the box's user. */
-	user?: string | number;
-	/** Give the process a terminal: `true` is 80 by 24. Its standard error then arrives in `stdout`. Default: `false`. */
-	tty?: boolean | {
-		cols: number;
-		rows: number;
-	};
-	/**
-	 * Standard input. A string or bytes are written and the input then closed, a stream or (async) iterable is read to its
-	 * end, `'none'` is `/dev/null`. Default: of `spawn` what you write to `execution.stdin`, of `exec` `'none'`.
-	 *
-	 * The string `'none'` itself can be sent as bytes: `Buffer.from('none')`.
-	 */
-	stdin?: "none" | (string & {}) | Uint8Array | Readable | AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>;
-	/**
-	 * Milliseconds that the process may run, counted from its start inside the box; then it gets SIGTERM, and SIGKILL two
-	 * seconds later. 0 is for ever. Default: 0.
-	 */
-	timeoutMs?: number;
-	/** Ends every process of the execution with SIGKILL and rejects with the code `ABORTED`. Default: none. */
-	signal?: AbortSignal;
-	/**
-	 * `spawn` only: let the process outlive this handle, as a background process of the box. It is never held back for want
-	 * of a reader: while nobody reads, the box keeps the last 1 MiB of each stream and drops what is older. Disposing of
-	 * the execution leaves it running; `box.executions()` lists it and `box.execution(id)` finds it again. Default: `false`.
-	 */
-	detached?: boolean;
-}
-/** How to run a command and collect its output; for `box.exec` and `box.sh`. */
-export interface ExecOptions extends Omit<SpawnOptions, "detached"> {
-	/** Reject with the code `EXEC_NON_ZERO` unless the exit code is 0. Default: `false`. */
-	check?: boolean;
-	/** `'utf8'` collects strings, `'buffer'` bytes. Default: `'utf8'`. */
-	encoding?: "utf8" | "buffer";
-	/**
-	 * The most bytes to collect of each of stdout and stderr. One more ends the process and rejects with the code
-	 * `EXEC_MAX_BUFFER`. Default: 67 108 864 (64 MiB).
-	 */
-	maxBuffer?: number;
-}
-/** How to stop a box. */
-export interface StopOptions {
-	/** Milliseconds that its processes get to end by themselves. Default: the runtime's, a few seconds. */
-	timeoutMs?: number;
-}
-/** How to remove a box. */
-export interface RemoveOptions {
-	/** Remove it even if it runs. Default: `false`. */
-	force?: boolean;
-}
-/** How to pull an image. */
-export interface PullOptions {
-	/** `'missing'` asks the registry only if the image is not in the cache. Default: `'missing'`. */
-	policy?: "missing" | "always" | "never";
-	/** `os/architecture`, with `/variant` if that matters. Default: this machine's, the only one that boxes can run. */
-	platform?: string;
-	/** Ends the pull with the code `IMAGE_CANCELLED`; the next one goes on where it stopped. Default: none. */
-	signal?: AbortSignal;
-	/** Called with each step. What it throws ends the pull. Default: none. */
-	onProgress?: (event: PullEvent) => void;
-}
-/** What `images.prune` spares. */
-export interface PruneOptions {
-	/** Spare what was used in the last so many milliseconds. Default: 60 000. */
-	unusedForMs?: number;
 }
 declare const CODES: {
 	readonly INVALID_ARGUMENT: "InvalidArgumentError";

@@ -18,6 +18,8 @@ mod file_fault;
 mod from_rooms;
 mod id;
 mod images;
+#[allow(dead_code, unused_imports, reason = "its callers, logs and wait, come next")]
+mod journal;
 mod json_file;
 mod layout;
 mod litebox;
@@ -32,6 +34,7 @@ mod runtime;
 mod shared;
 mod shim;
 mod stage;
+mod supervision;
 
 pub use boxlite_archive::Meter;
 pub use boxlite_images::{PullPolicy, RegistryOptions};
@@ -57,3 +60,4 @@ pub use metrics::RuntimeMetricsSnapshot;
 pub use options::{BoxOptions, EngineChoice, ExecOptions, RuntimeOptions};
 pub use runtime::BoxliteRuntime;
 pub use stage::{Stage, Timings};
+pub use supervision::{Health, HealthChange, Limit, MainExit};

@@ -1,0 +1,46 @@
+// The addon's box, as `src/addon/litebox.rs` makes it.
+import type { ExecInput, NativeExecution, NativeExecutionInfo } from './execution.js'
+import type { NativeFiles } from './files.js'
+import type { Answer } from './outcome.js'
+
+export interface BoxInput {
+  image: string
+  name?: string | undefined
+  cpus?: number | undefined
+  memoryMib?: number | undefined
+  env: Record<string, string>
+  workdir?: string | undefined
+  user?: string | undefined
+  hostname?: string | undefined
+  pullPolicy?: string | undefined
+}
+
+export interface NativeBox {
+  readonly id: string
+  readonly name: string | null
+  readonly image: string
+  info(): Answer<NativeBoxInfo>
+  start(): Answer<void>
+  stop(timeoutMs?: number): Answer<void>
+  remove(force: boolean): Answer<void>
+  spawn(options: ExecInput): Answer<NativeExecution>
+  files(): NativeFiles
+  executions(): Answer<NativeExecutionInfo[]>
+  execution(id: string): Answer<NativeExecution>
+}
+
+export interface NativeBoxInfo {
+  id: string
+  name?: string
+  image: string
+  imageDigest?: string
+  state: string
+  engine?: string
+  accelerated?: boolean
+  pid?: number
+  cpus: number
+  memoryMib: number
+  createdAtMs: number
+  failure?: string
+  timings: { stage: string; ms: number }[]
+}
