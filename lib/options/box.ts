@@ -7,6 +7,7 @@ import {
   environment,
   integer,
   matching,
+  number,
   required,
   type Shape,
   text,
@@ -31,6 +32,11 @@ export interface BoxOptions {
   cpus?: number
   /** Memory in MiB, 128 to 1 048 576. Default: 512. */
   memoryMib?: number
+  /**
+   * Size of the disk in GiB, 0.125 to 2048, rounded up to eighths; a full one gives the box `ENOSPC`. It takes no more of the
+   * host than what is written to it. Default: 16, or what the image needs and 4 more if the image is that large.
+   */
+  diskSizeGb?: number
   /** Environment of every execution, over the image's. Default: none. */
   env?: Record<string, string | undefined>
   /** Working directory of every execution. Default: the image's, else `/`. */
@@ -61,6 +67,7 @@ const BOX: Shape<BoxOptions> = {
   ),
   cpus: integer(1, 32),
   memoryMib: integer(128, 1_048_576, 'MiB'),
+  diskSizeGb: number(0.125, 2048, 'GiB'),
   env: environment,
   workdir: absolutePath,
   user,
@@ -71,7 +78,9 @@ const BOX: Shape<BoxOptions> = {
 /** Checked options of `runtime.create`. */
 export function boxInput(options: BoxOptions): BoxInput {
   checkOptions('runtime.create', options, BOX)
-  return { ...options, env: variables(options.env), user: userName(options.user) }
+  const { diskSizeGb, ...rest } = options
+  const diskSizeMib = diskSizeGb === undefined ? undefined : Math.ceil(diskSizeGb * 8) * 128
+  return { ...rest, diskSizeMib, env: variables(options.env), user: userName(options.user) }
 }
 
 /** Checked options of `box.stop`. */

@@ -19,6 +19,9 @@ pub(crate) struct BoxConfig {
     pub(crate) image: String,
     pub(crate) cpus: u8,
     pub(crate) memory_mib: u32,
+    /// As it was asked for, then as it is; `None`: the default, before the first start.
+    #[serde(default)]
+    pub(crate) disk_size_mib: Option<u32>,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) workdir: Option<String>,
     pub(crate) user: Option<String>,
@@ -40,7 +43,18 @@ pub(crate) struct ResolvedImage {
 
 impl BoxConfig {
     pub(crate) fn new(id: String, created_at_ms: u64, options: BoxOptions) -> Self {
-        let BoxOptions { image, name, cpus, memory_mib, env, workdir, user, hostname, pull_policy } = options;
+        let BoxOptions {
+            image,
+            name,
+            cpus,
+            memory_mib,
+            disk_size_mib,
+            env,
+            workdir,
+            user,
+            hostname,
+            pull_policy,
+        } = options;
         Self {
             version: VERSION,
             id,
@@ -49,6 +63,7 @@ impl BoxConfig {
             image,
             cpus,
             memory_mib,
+            disk_size_mib,
             env,
             workdir,
             user,
