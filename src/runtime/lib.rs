@@ -20,6 +20,8 @@ mod from_rooms;
 mod get_or_create;
 mod id;
 mod images;
+#[allow(dead_code, unused_imports, reason = "its callers, logs and wait, come next")]
+mod journal;
 mod json_file;
 mod labels;
 mod layout;
@@ -36,6 +38,7 @@ mod shared;
 mod shim;
 mod signal;
 mod stage;
+mod supervision;
 mod supervision_options;
 mod supervision_spec;
 
@@ -65,6 +68,7 @@ pub use metrics::RuntimeMetricsSnapshot;
 pub use options::{BoxOptions, EngineChoice, ExecOptions, RuntimeOptions};
 pub use runtime::BoxliteRuntime;
 pub use stage::{Stage, Timings};
+pub use supervision::{Health, HealthChange, Limit, MainExit};
 pub use supervision_options::{
     HealthCheck, HealthOption, Probe, RestartPolicy, RestartWhen, SupervisionOptions,
 };
