@@ -189,8 +189,8 @@ fn check_words(option: &str, words: &[String]) -> BoxliteResult<()> {
 mod tests {
     use super::*;
 
-    fn words(words: &[&str]) -> Option<Vec<String>> {
-        Some(words.iter().map(|&word| word.to_owned()).collect())
+    fn words(words: &[&str]) -> Vec<String> {
+        words.iter().map(|&word| word.to_owned()).collect()
     }
 
     #[test]
@@ -198,7 +198,7 @@ mod tests {
         let restart = RestartPolicy { when: RestartWhen::Always, ..Default::default() };
         let mut options = SupervisionOptions { restart, ..Default::default() };
         assert!(options.check().unwrap_err().to_string().contains("`restart`"));
-        options.cmd = words(&["serve"]);
+        options.cmd = Some(words(&["serve"]));
         options.check().unwrap();
         let options = SupervisionOptions { stop_signal: Some("INT".into()), ..Default::default() };
         assert!(options.check().unwrap_err().to_string().contains("`stopSignal`"));
@@ -206,11 +206,13 @@ mod tests {
 
     #[test]
     fn command_lines_are_bounded() {
-        let check = |cmd| SupervisionOptions { cmd, ..Default::default() }.check().map_err(|e| e.to_string());
+        let check = |cmd| {
+            SupervisionOptions { cmd: Some(cmd), ..Default::default() }.check().map_err(|e| e.to_string())
+        };
         assert!(check(words(&["a", ""])).is_ok());
         assert!(check(words(&[""])).unwrap_err().contains("empty"));
         assert!(check(words(&["a\0"])).unwrap_err().contains("NUL"));
-        assert!(check(words(&["a"; WORDS + 1])).unwrap_err().contains("words"));
+        assert!(check(vec!["a".to_owned(); WORDS + 1]).unwrap_err().contains("words"));
         assert!(check(words(&["a", &"x".repeat(WORD + 1)])).unwrap_err().contains("bytes"));
     }
 

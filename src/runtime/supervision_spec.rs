@@ -52,12 +52,9 @@ fn main_process(id: &str, options: &SupervisionOptions, image: &ImageConfig) -> 
         .hint("give `cmd` or `entrypoint`, or leave `main` out")
         .at(Stage::Container));
     }
-    let stop_signal = match (&options.stop_signal, &image.stop_signal) {
-        (Some(name), _) => signal::number(name),
-        // As docker: what an image names wrongly is SIGTERM.
-        (None, Some(name)) => signal::number(name),
-        (None, None) => None,
-    };
+    // As docker: what an image names wrongly is SIGTERM.
+    let stop_signal =
+        options.stop_signal.as_ref().or(image.stop_signal.as_ref()).and_then(|name| signal::number(name));
     Ok(MainProcess {
         argv,
         stop_signal: stop_signal.unwrap_or_default(),
