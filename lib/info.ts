@@ -14,6 +14,8 @@ export interface BoxInfo {
   id: string
   /** The name that it was given, else `null`. */
   name: string | null
+  /** Its labels, over those of its image, which are known from the first start on. */
+  labels: Record<string, string>
   /** Its image, as it was given. */
   image: string
   /** The digest of the image's manifest; `null` until the box was started for the first time. */
@@ -45,6 +47,7 @@ export function boxInfo({ createdAtMs, timings, ...info }: NativeBoxInfo): BoxIn
   return {
     id: info.id,
     name: info.name ?? null,
+    labels: info.labels,
     image: info.image,
     imageDigest: info.imageDigest ?? null,
     state: info.state as BoxState,

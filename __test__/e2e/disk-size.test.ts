@@ -55,17 +55,17 @@ it('ends at its size, and nothing else suffers', async () => {
   const image = await layout(homes)
   const [full, other] = [await runtime.create({ image, diskSizeGb: 0.125 }), await runtime.create({ image })]
   await other.start()
-  const filled = await full.exec('dd', ['if=/dev/zero', 'of=/root/fill', 'bs=1M'])
+  const filled = await full.exec('dd', ['if=/dev/zero', 'of=/var/fill', 'bs=1M'])
   expect(filled.exitCode).not.toBe(0)
   expect(filled.stderr).toContain('No space left on device')
-  expect((await full.exec('sh', ['-c', 'echo x > /root/more'])).stderr).toContain('No space left on device')
-  const error = await failure(full.fs.writeFile('/root/more', 'x'.repeat(8192)), 'ENOSPC')
+  expect((await full.exec('sh', ['-c', 'echo x > /var/more'])).stderr).toContain('No space left on device')
+  const error = await failure(full.fs.writeFile('/var/more', 'x'.repeat(8192)), 'ENOSPC')
   expect(error.message).toContain('no space left on device')
-  expect((await other.exec('sh', ['-c', 'echo fine > /root/x && cat /root/x'])).stdout).toBe('fine\n')
+  expect((await other.exec('sh', ['-c', 'echo fine > /var/x && cat /var/x'])).stdout).toBe('fine\n')
   expect(statSync(join(home, 'boxes', full.id, 'disk.qcow2')).size).toBeLessThan(136 * MIB)
 
   await full.stop()
-  expect((await full.exec('sh', ['-c', 'rm /root/fill && echo again > /root/more && cat /root/more'])).stdout).toBe(
+  expect((await full.exec('sh', ['-c', 'rm /var/fill && echo again > /var/more && cat /var/more'])).stdout).toBe(
     'again\n',
   )
   expect((await room(full)).free).toBeGreaterThan(50 * MIB)

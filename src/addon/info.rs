@@ -1,5 +1,7 @@
 //! What is known of a box, as a plain object. Returned by `litebox.rs` and `runtime.rs`.
 
+use std::collections::BTreeMap;
+
 use boxlite_runtime::VmmKind;
 use napi_derive::napi;
 
@@ -19,6 +21,8 @@ pub struct BoxInfo {
     pub id: String,
     /// Its name, if it was given one.
     pub name: Option<String>,
+    /// Its labels, over its image's.
+    pub labels: BTreeMap<String, String>,
     /// The image as the user wrote it.
     pub image: String,
     /// The digest of the image's manifest, once resolved.
@@ -54,6 +58,7 @@ impl From<boxlite_runtime::BoxInfo> for BoxInfo {
                 .collect(),
             id: info.id,
             name: info.name,
+            labels: info.labels,
             image: info.image,
             image_digest: info.image_digest,
             state: info.state.as_str(),

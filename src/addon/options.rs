@@ -8,6 +8,8 @@ use boxlite_runtime::{
 };
 use napi_derive::napi;
 
+use crate::supervision::SupervisionInput;
+
 /// How to open a runtime.
 #[napi(object, object_to_js = false)]
 pub struct RuntimeInput {
@@ -112,6 +114,12 @@ pub struct BoxInput {
     pub hostname: Option<String>,
     /// `missing`, `always` or `never`.
     pub pull_policy: Option<String>,
+    /// To find it by.
+    pub labels: BTreeMap<String, String>,
+    /// Processes that may be in it at once.
+    pub pids_limit: Option<u32>,
+    /// What it does on its own.
+    pub supervision: SupervisionInput,
 }
 
 impl TryFrom<BoxInput> for BoxOptions {
@@ -133,6 +141,9 @@ impl TryFrom<BoxInput> for BoxOptions {
         if let Some(policy) = input.pull_policy {
             options.pull_policy = pull_policy(&policy)?;
         }
+        options.labels = input.labels;
+        options.pids_limit = input.pids_limit;
+        options.supervision = input.supervision.try_into()?;
         Ok(options)
     }
 }

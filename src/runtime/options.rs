@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use boxlite_images::{PullPolicy, RegistryOptions};
 use boxlite_spec::VmmKind;
 
-use crate::{BoxliteError, BoxliteResult};
+use crate::{BoxliteError, BoxliteResult, Labels, SupervisionOptions, labels};
+
+/// Processes of a box: below `kernel.pid_max` (32 768), so that a fork bomb leaves the agent its pids.
+pub(crate) const MOST_PIDS: u32 = 30_000;
 
 /// Which engine to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,6 +62,12 @@ pub struct BoxOptions {
     pub hostname: Option<String>,
     /// When to ask the registry for the image, at the box's first start. Default: when it is not in the cache.
     pub pull_policy: PullPolicy,
+    /// To find it by; over the image's, which become known at the first start.
+    pub labels: Labels,
+    /// What it does on its own.
+    pub supervision: SupervisionOptions,
+    /// Processes and threads that may be in it at once, 1 to [`MOST_PIDS`]. Default: [`MOST_PIDS`].
+    pub pids_limit: Option<u32>,
 }
 
 impl BoxOptions {
@@ -75,6 +84,9 @@ impl BoxOptions {
             user: None,
             hostname: None,
             pull_policy: PullPolicy::Missing,
+            labels: Labels::new(),
+            supervision: SupervisionOptions::default(),
+            pids_limit: None,
         }
     }
 
@@ -117,6 +129,15 @@ impl BoxOptions {
         {
             return Err(BoxliteError::invalid(format!("option `workdir`: must be absolute: {workdir:?}")));
         }
+        if let Some(pids) = self.pids_limit
+            && !(1..=MOST_PIDS).contains(&pids)
+        {
+            return Err(BoxliteError::invalid(format!(
+                "option `pidsLimit`: must be 1 to {MOST_PIDS}: {pids}"
+            )));
+        }
+        labels::check(&self.labels)?;
+        self.supervision.check()?;
         check_env(&self.env)
     }
 }

@@ -62,6 +62,7 @@ impl LiteBox {
         let status = self.inner.status();
         let machine = status.phase.machine();
         BoxInfo {
+            labels: config.labels(),
             id: config.id,
             name: config.name,
             image: config.image,

@@ -4,7 +4,10 @@ use boxlite_images::{ImageConfig, PullPolicy};
 use serde::{Deserialize, Serialize};
 
 use super::BoxState;
-use crate::{BoxOptions, BoxliteResult, json_file, json_file::Durability, layout::BoxPaths};
+use crate::{
+    BoxOptions, BoxliteResult, Labels, SupervisionOptions, json_file, json_file::Durability, labels,
+    layout::BoxPaths,
+};
 
 /// Raised when a field changes meaning.
 const VERSION: u32 = 1;
@@ -28,6 +31,12 @@ pub(crate) struct BoxConfig {
     pub(crate) hostname: Option<String>,
     #[serde(default)]
     pub(crate) pull_policy: PullPolicy,
+    #[serde(default)]
+    pub(crate) labels: Labels,
+    #[serde(default)]
+    pub(crate) supervision: SupervisionOptions,
+    #[serde(default)]
+    pub(crate) pids_limit: Option<u32>,
     /// What `image` meant when the box first started; it means that for the rest of the box's life.
     pub(crate) resolved: Option<ResolvedImage>,
 }
@@ -54,6 +63,9 @@ impl BoxConfig {
             user,
             hostname,
             pull_policy,
+            labels,
+            supervision,
+            pids_limit,
         } = options;
         Self {
             version: VERSION,
@@ -69,8 +81,16 @@ impl BoxConfig {
             user,
             hostname,
             pull_policy,
+            labels,
+            supervision,
+            pids_limit,
             resolved: None,
         }
+    }
+
+    /// Its labels over its image's, as far as that is known.
+    pub(crate) fn labels(&self) -> Labels {
+        labels::merged(self.resolved.as_ref().map(|image| &image.config.labels), &self.labels)
     }
 
     pub(crate) fn save(&self, paths: &BoxPaths) -> BoxliteResult<()> {
