@@ -40,17 +40,21 @@ export {
 } from './images.js'
 export type { BoxInfo, BoxState, Engine } from './info.js'
 export type {
+  BoxFilter,
   BoxOptions,
   CloseOptions,
   ExecOptions,
+  HealthCheckOptions,
   PruneOptions,
   PullOptions,
   RegistryCredentials,
   RegistryOptions,
   RemoveOptions,
+  RestartOptions,
   RuntimeOptions,
   SpawnOptions,
   StopOptions,
+  SupervisionOptions,
   WaitOptions as BoxWaitOptions,
 } from './options.js'
 export type { ExecEvent, ExitStatus } from './output.js'
