@@ -1,5 +1,6 @@
 // The public API of `@boxlite/node`. Everything that a program can import is here.
 export { Box } from './box.js'
+export type { BoxEnd } from './box-end.js'
 export type { CopyOptions, CopyProgress } from './copy.js'
 export type { DoctorCheck, DoctorReport } from './doctor.js'
 export {
@@ -39,16 +40,22 @@ export {
 } from './images.js'
 export type { BoxInfo, BoxState, Engine } from './info.js'
 export type {
+  BoxFilter,
   BoxOptions,
+  CloseOptions,
   ExecOptions,
+  HealthCheckOptions,
   PruneOptions,
   PullOptions,
   RegistryCredentials,
   RegistryOptions,
   RemoveOptions,
+  RestartOptions,
   RuntimeOptions,
   SpawnOptions,
   StopOptions,
+  SupervisionOptions,
+  WaitOptions as BoxWaitOptions,
 } from './options.js'
 export type { ExecEvent, ExitStatus } from './output.js'
 export type { Pull, PullEvent } from './pull.js'

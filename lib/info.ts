@@ -14,6 +14,8 @@ export interface BoxInfo {
   id: string
   /** The name that it was given, else `null`. */
   name: string | null
+  /** Its labels, over those of its image, which are known from the first start on. */
+  labels: Record<string, string>
   /** Its image, as it was given. */
   image: string
   /** The digest of the image's manifest; `null` until the box was started for the first time. */
@@ -30,10 +32,16 @@ export interface BoxInfo {
   cpus: number
   /** Memory in MiB. */
   memoryMib: number
+  /** Size of the disk in GiB; `null` until the first start unless it was asked for. */
+  diskSizeGb: number | null
   /** When it was made. */
   createdAt: Date
   /** Why it failed, in the state `failed`, else `null`. */
   failure: string | null
+  /** Whether it lives on without the process that started it. */
+  detached: boolean
+  /** Whether it is removed once its machine has ended. */
+  autoRemove: boolean
   /** Milliseconds that each stage of the last start took, in the order of the stages. */
   timings: Partial<Record<Stage, number>>
 }
@@ -43,6 +51,7 @@ export function boxInfo({ createdAtMs, timings, ...info }: NativeBoxInfo): BoxIn
   return {
     id: info.id,
     name: info.name ?? null,
+    labels: info.labels,
     image: info.image,
     imageDigest: info.imageDigest ?? null,
     state: info.state as BoxState,
@@ -51,8 +60,11 @@ export function boxInfo({ createdAtMs, timings, ...info }: NativeBoxInfo): BoxIn
     pid: info.pid ?? null,
     cpus: info.cpus,
     memoryMib: info.memoryMib,
+    diskSizeGb: info.diskSizeMib === undefined ? null : info.diskSizeMib / 1024,
     createdAt: new Date(createdAtMs),
     failure: info.failure ?? null,
+    detached: info.detached,
+    autoRemove: info.autoRemove,
     timings: Object.fromEntries(timings.map(({ stage, ms }) => [stage, ms])),
   }
 }

@@ -4,12 +4,18 @@ import { type Box, makeBox } from './box.js'
 import { checkArgument, text } from './check.js'
 import { type DoctorReport, examine } from './doctor.js'
 import { RuntimeError } from './errors.js'
+import { closeOnSignal } from './host-signals.js'
 import { type Images, makeImages } from './images.js'
 import { type BoxInfo, boxInfo } from './info.js'
 import { native } from './native.js'
 import {
+  type BoxFilter,
   type BoxOptions,
   boxInput,
+  boxName,
+  type CloseOptions,
+  closeTimeout,
+  filterInput,
   type RemoveOptions,
   type RuntimeOptions,
   removeForce,
@@ -40,8 +46,8 @@ let makeRuntime: (options: RuntimeOptions | undefined) => Runtime
 let shared: Runtime | undefined
 
 /**
- * A home with its boxes and images. One process at a time uses a home; within it, any number of runtimes and worker threads
- * share one. Several runtimes of one process on the same home end with the last `close`.
+ * A home with its boxes and images. Any number of processes and worker threads share a home, and each may use every box,
+ * also those that others started. Several runtimes of one process on the same home end with the last `close`.
  *
  * @example
  * ```ts
@@ -56,6 +62,8 @@ export class Runtime implements AsyncDisposable {
   #opening: Promise<NativeRuntime> | undefined
   #options: RuntimeOptions | undefined
   #closed = false
+  #closing: Promise<void> | undefined
+  #unlisten: (() => void) | undefined
 
   static {
     makeRuntime = options => new this(options)
@@ -69,12 +77,13 @@ export class Runtime implements AsyncDisposable {
   /**
    * Opens a home, and makes it if it is not there.
    *
-   * Rejects with `INVALID_ARGUMENT`; with `HOME_LOCKED` if another process uses this home, naming it; and with
-   * `PART_MISSING` if the native part of this package is missing, saying how to get it.
+   * Rejects with `INVALID_ARGUMENT`; with `HOME_LOCKED` if another process hangs in the middle of changing the list of boxes,
+   * naming it; and with `PART_MISSING` if the native part of this package is missing, saying how to get it.
    */
   static async open(options?: RuntimeOptions): Promise<Runtime> {
     const runtime = makeRuntime(options)
     await runtime.#native()
+    if (options?.handleSignals) runtime.#unlisten = closeOnSignal(() => runtime.close())
     return runtime
   }
 
@@ -108,9 +117,27 @@ export class Runtime implements AsyncDisposable {
     return makeBox(await settled((await this.#native()).get(idOrName)))
   }
 
-  /** What is known of every box of this home. */
-  async list(): Promise<BoxInfo[]> {
-    return (await settled((await this.#native()).list())).map(boxInfo)
+  /**
+   * Finds the box of a name, or makes it, however many callers ask at once, in this process and in others. A box that is
+   * there is given as it is: the other options hold for a new one only.
+   *
+   * Rejects with `INVALID_ARGUMENT`.
+   *
+   * @example
+   * ```ts
+   * const box = await runtime.getOrCreate({ image: 'alpine:3', name: 'workspace' })
+   * ```
+   */
+  async getOrCreate(options: BoxOptions & { name: string }): Promise<Box> {
+    const input = boxInput(options, 'runtime.getOrCreate')
+    checkArgument('runtime.getOrCreate', 'options.name', options.name, boxName)
+    return makeBox(await settled((await this.#native()).getOrCreate(input)))
+  }
+
+  /** What is known of the boxes of this home, the oldest first; of all, or of those that match. */
+  async list(filter?: BoxFilter): Promise<BoxInfo[]> {
+    const input = filterInput(filter)
+    return (await settled((await this.#native()).list(input))).map(boxInfo)
   }
 
   /** Deletes a box with its files. Rejects with `BOX_NOT_FOUND`, and with `BOX_STATE` if it runs and `force` is not set. */
@@ -125,17 +152,29 @@ export class Runtime implements AsyncDisposable {
     return settled((await this.#native()).metrics())
   }
 
-  /** Ends the boxes of this process, which keeps their files, and releases the home. Further calls do nothing. */
-  async close(): Promise<void> {
-    if (this.#closed) return
-    this.#closed = true
-    const opened = await this.#opening?.catch(() => undefined)
-    if (opened !== undefined) await settled(opened.close())
+  /**
+   * Ends the attached boxes that this process started, all at once, which keeps their files. Detached boxes, and those of
+   * other processes, go on. Further calls wait for the first.
+   */
+  async close(options?: CloseOptions): Promise<void> {
+    const timeout = closeTimeout(options)
+    this.#closing ??= this.#close(timeout)
+    await this.#closing
   }
 
   /** Does what {@link Runtime.close | close()} does. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  async #close(timeout: number | undefined): Promise<void> {
+    this.#closed = true
+    const opened = await this.#opening?.catch(() => undefined)
+    try {
+      if (opened !== undefined) await settled(opened.close(timeout))
+    } finally {
+      this.#unlisten?.()
+    }
   }
 
   async #native(): Promise<NativeRuntime> {

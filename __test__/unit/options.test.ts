@@ -4,17 +4,21 @@ import {
   boxInput,
   checkExec,
   checkSpawn,
+  closeTimeout,
+  filterInput,
   pruneAge,
   pullInput,
   removeForce,
   runtimeInput,
   stopTimeout,
+  waitSignal,
 } from '../../lib/options.js'
 import { Runtime } from '../../lib/runtime.js'
 
 const open = (options: unknown) => runtimeInput('Runtime.open', options as never)
 const create = (options: object) => boxInput({ image: 'alpine:3', ...options } as never)
 const pull = (options: unknown) => pullInput('alpine:3', options as never)
+const stop = (options: unknown) => stopTimeout('box.stop', options as never)
 const exec = (options: unknown) => checkExec('box.exec', options as never)
 
 const GOOD: [(options: never) => unknown, unknown][] = [
@@ -25,13 +29,29 @@ const GOOD: [(options: never) => unknown, unknown][] = [
   [create, { hostname: 'h.example', user: 'root:root' }],
   [exec, { tty: { cols: 1, rows: 65_535 }, stdin: Buffer.from('x'), timeoutMs: 0, maxBuffer: 0, encoding: 'buffer' }],
   [exec, { stdin: '', signal: new AbortController().signal, check: true, tty: false }],
-  [stopTimeout, { timeoutMs: 5 }],
+  [stop, { timeoutMs: 5 }],
+  [create, { detached: true, autoRemove: true }],
+  [waitSignal, { signal: AbortSignal.abort() }],
+  [closeTimeout, { timeoutMs: 0 }],
+  [open, { handleSignals: true }],
   [pull, { policy: 'never', platform: 'linux/arm64/v8', signal: AbortSignal.timeout(1), onProgress: () => {} }],
   [pruneAge, { unusedForMs: 0 }],
   [open, { registries: [{ host: 'r', credentials: { username: 'u', password: 'p' }, mirrors: ['m:5000/cache'] }] }],
   [open, { registries: [{ host: 'r', credentials: { token: 't' }, caFile: 'ca.pem', skipVerify: true }] }],
   [open, { searchRegistries: ['docker.io', 'quay.io/org'], imageQuotaBytes: 0 }],
   [create, { pullPolicy: 'always' }],
+  [create, { diskSizeGb: 0.125 }],
+  [create, { diskSizeGb: 2048 }],
+  [filterInput, undefined],
+  [filterInput, { state: 'running', name: 'a', labels: { a: 'b' } }],
+  [filterInput, { state: ['created', 'failed'] }],
+  [create, { labels: { 'com.example/team': 'any text', a: '' }, pidsLimit: 1 }],
+  [create, { main: true, stopSignal: 'SIGRTMIN+3', restart: { policy: 'always', maxRetries: 0, delayMs: 0 } }],
+  [create, { entrypoint: [], cmd: ['serve', ''], stopSignal: 2, restart: {} }],
+  [create, { healthCheck: false, maxLifetimeMs: 0, idleTimeoutMs: 31_622_400_000 }],
+  [create, { healthCheck: { command: 'curl -f localhost', intervalMs: 1, startPeriodMs: 0 } }],
+  [create, { healthCheck: { command: ['true'], retries: 1 } }],
+  [create, { healthCheck: { tcpPort: 80, timeoutMs: 5 } }],
 ]
 
 test.each(GOOD)('%o accepts %o', (call, options) => {
@@ -61,6 +81,34 @@ const BAD: [(options: never) => unknown, unknown, RegExp][] = [
   [create, { workdir: 'tmp' }, /option `workdir`: expected an absolute path/],
   [create, { user: -1 }, /option `user`/],
   [create, { hostname: 'a b' }, /option `hostname`/],
+  [
+    filterInput,
+    { state: 'up' },
+    /runtime\.list: option `state`: expected 'created' or .*or an array of those, got 'up'/,
+  ],
+  [filterInput, { state: ['up'] }, /option `state`/],
+  [filterInput, { labels: 'a=b' }, /option `labels`/],
+  [filterInput, { label: 'a' }, /did|unknown/],
+  [create, { labels: { '-a': '' } }, /option `labels`: expected an object of strings/],
+  [create, { labels: { a: 1 } }, /option `labels`/],
+  [create, { labels: ['a'] }, /option `labels`/],
+  [create, { pidsLimit: 0 }, /option `pidsLimit`: expected an integer from 1 to 30000, got 0/],
+  [create, { main: 1 }, /option `main`/],
+  [create, { main: false, cmd: ['x'] }, /option `main`: false, but/],
+  [create, { cmd: 'serve' }, /option `cmd`: expected an array of strings.*got 'serve'/],
+  [create, { entrypoint: ['a\0'] }, /option `entrypoint`/],
+  [create, { stopSignal: 65 }, /option `stopSignal`: expected a signal's name/],
+  [create, { restart: 'always' }, /option `restart`: expected an object/],
+  [create, { restart: { policy: 'never' } }, /runtime\.create: restart: option `policy`/],
+  [create, { restart: { retries: 1 } }, /restart: option `retries`: unknown/],
+  [create, { healthCheck: true }, /option `healthCheck`: expected an object or false/],
+  [create, { healthCheck: {} }, /healthCheck: exactly one of `command` and `tcpPort`/],
+  [create, { healthCheck: { command: 'x', tcpPort: 1 } }, /exactly one of/],
+  [create, { healthCheck: { command: [] } }, /healthCheck: option `command`/],
+  [create, { healthCheck: { tcpPort: 65_536 } }, /healthCheck: option `tcpPort`/],
+  [create, { healthCheck: { tcpPort: 1, intervalMs: 0 } }, /healthCheck: option `intervalMs`/],
+  [create, { maxLifetimeMs: -1 }, /option `maxLifetimeMs`/],
+  [create, { idleTimeoutMs: 31_622_400_001 }, /option `idleTimeoutMs`/],
   [create, { hasOwnProperty: 1 }, /option `hasOwnProperty`: unknown/],
   [exec, { tty: { cols: 0, rows: 1 } }, /option `tty`: expected true, false or \{ cols, rows \}/],
   [exec, { tty: { cols: 1, rows: 1, x: 1 } }, /option `tty`/],
@@ -74,7 +122,10 @@ const BAD: [(options: never) => unknown, unknown, RegExp][] = [
   [exec, { maxBuffer: -1 }, /option `maxBuffer`/],
   [exec, { cwd: 'a\0b' }, /option `cwd`/],
   [checkSpawn, { check: true }, /box\.spawn: option `check`: unknown/],
-  [stopTimeout, { timeoutMs: '5' }, /box\.stop: option `timeoutMs`/],
+  [create, { detached: 1 }, /option `detached`: expected true or false, got 1/],
+  [waitSignal, { signal: 1 }, /box\.wait: option `signal`/],
+  [closeTimeout, { timeoutMs: -1 }, /runtime\.close: option `timeoutMs`/],
+  [stop, { timeoutMs: '5' }, /box\.stop: option `timeoutMs`/],
   [pull, { policy: 'sometimes' }, /images\.pull: option `policy`/],
   [pull, { platform: 'amd64' }, /option `platform`: expected os\/architecture/],
   [pull, { onProgress: 1 }, /option `onProgress`: expected a function, got 1/],
@@ -87,6 +138,7 @@ const BAD: [(options: never) => unknown, unknown, RegExp][] = [
   [open, { registries: [{ host: 'r', mirrors: ['/x'] }] }, /option `mirrors`/],
   [open, { imageQuotaBytes: -1 }, /option `imageQuotaBytes`/],
   [create, { pullPolicy: 'sometimes' }, /option `pullPolicy`/],
+  [create, { diskSizeGb: 0 }, /option `diskSizeGb`: expected a number from 0\.125 to 2048 \(GiB\), got 0/],
   [options => removeForce('box.remove', options), { force: 'yes' }, /box\.remove: option `force`/],
 ]
 
@@ -102,7 +154,7 @@ test.each([
   ['memory_mib', 'did you mean `memoryMib`?'],
   [
     'frobnicate',
-    'the options are `image`, `name`, `cpus`, `memoryMib`, `env`, `workdir`, `user`, `hostname`, `pullPolicy`',
+    'the options are `image`, `name`, `cpus`, `memoryMib`, `diskSizeGb`, `env`, `workdir`, `user`, `hostname`, `detached`, `autoRemove`, `pullPolicy`, `labels`, `pidsLimit`, `main`, `entrypoint`, `cmd`, `stopSignal`, `restart`, `healthCheck`, `maxLifetimeMs`, `idleTimeoutMs`',
   ],
 ])('an unknown option `%s` is refused with a hint', (name, hint) => {
   expect(() => create({ [name]: 1 })).toThrow(expect.objectContaining({ hint }))

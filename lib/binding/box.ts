@@ -8,20 +8,51 @@ export interface BoxInput {
   name?: string | undefined
   cpus?: number | undefined
   memoryMib?: number | undefined
+  diskSizeMib?: number | undefined
   env: Record<string, string>
   workdir?: string | undefined
   user?: string | undefined
   hostname?: string | undefined
+  detached?: boolean | undefined
+  autoRemove?: boolean | undefined
   pullPolicy?: string | undefined
+  labels: Record<string, string>
+  pidsLimit?: number | undefined
+  supervision: SupervisionInput
+}
+
+export interface SupervisionInput {
+  main: boolean
+  entrypoint?: string[] | undefined
+  cmd?: string[] | undefined
+  stopSignal?: string | undefined
+  restart?: { policy: string; maxRetries?: number | undefined; delayMs?: number | undefined } | undefined
+  healthCheck?:
+    | {
+        command?: string[] | undefined
+        tcpPort?: number | undefined
+        intervalMs?: number | undefined
+        timeoutMs?: number | undefined
+        retries?: number | undefined
+        startPeriodMs?: number | undefined
+      }
+    | undefined
+  noHealthCheck: boolean
+  maxLifetimeMs?: number | undefined
+  idleTimeoutMs?: number | undefined
 }
 
 export interface NativeBox {
   readonly id: string
   readonly name: string | null
   readonly image: string
+  readonly detached: boolean
   info(): Answer<NativeBoxInfo>
   start(): Answer<void>
   stop(timeoutMs?: number): Answer<void>
+  restart(timeoutMs?: number): Answer<void>
+  end(): NativeBoxEnd
+  dispose(): Answer<void>
   remove(force: boolean): Answer<void>
   spawn(options: ExecInput): Answer<NativeExecution>
   exec(options: ExecInput, maxBuffer: number): Answer<NativeCollected>
@@ -30,9 +61,21 @@ export interface NativeBox {
   execution(id: string): Answer<NativeExecution>
 }
 
+export interface NativeBoxEnd {
+  wait(): Answer<{
+    state: string
+    exitCode?: number
+    signal?: number
+    oom: boolean
+    failure?: string
+  }>
+  cancel(): void
+}
+
 export interface NativeBoxInfo {
   id: string
   name?: string
+  labels: Record<string, string>
   image: string
   imageDigest?: string
   state: string
@@ -41,7 +84,10 @@ export interface NativeBoxInfo {
   pid?: number
   cpus: number
   memoryMib: number
+  diskSizeMib?: number
   createdAtMs: number
   failure?: string
+  detached: boolean
+  autoRemove: boolean
   timings: { stage: string; ms: number }[]
 }

@@ -31,11 +31,18 @@ export interface RegistryInput {
   token?: string | undefined
 }
 
+export interface FilterInput {
+  states: string[]
+  labels: Record<string, string>
+  name?: string | undefined
+}
+
 export interface NativeRuntime {
   readonly home: string
   create(options: BoxInput): Answer<NativeBox>
   get(idOrName: string): Answer<NativeBox>
-  list(): Answer<NativeBoxInfo[]>
+  getOrCreate(options: BoxInput): Answer<NativeBox>
+  list(filter: FilterInput): Answer<NativeBoxInfo[]>
   remove(idOrName: string, force: boolean): Answer<void>
   pull(options: PullInput): Answer<NativePull>
   listImages(): Answer<NativeListedImage[]>
@@ -46,7 +53,7 @@ export interface NativeRuntime {
   loadImages(path: string): Answer<NativeImage[]>
   imageUsage(): Answer<NativeImageUsage>
   metrics(): Answer<NativeMetrics>
-  close(): Answer<void>
+  close(timeoutMs?: number): Answer<void>
 }
 
 export interface NativeMetrics {

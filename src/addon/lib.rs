@@ -12,6 +12,7 @@
 #![cfg_attr(test, allow(dead_code, reason = "napi-derive registers nothing in a test"))]
 #![allow(clippy::needless_pass_by_value, reason = "napi-derive hands arguments over by value")]
 
+mod box_end;
 mod collected;
 mod doctor;
 mod error;
@@ -19,6 +20,7 @@ mod execution;
 mod execution_info;
 mod file_stream;
 mod files;
+mod filter;
 mod image;
 mod image_cache;
 mod image_pull;
@@ -29,3 +31,4 @@ mod options;
 mod outcome;
 mod promise;
 mod runtime;
+mod supervision;

@@ -1,8 +1,8 @@
 //! The second half of a start: from the disk to a container that takes executions.
 
-use std::{io, path::Path, sync::Arc, time::Duration};
+use std::{fs, io, sync::Arc, time::Duration};
 
-use boxlite_proto::port::READY;
+use boxlite_proto::{port::READY, v1::ContainerInitRequest};
 use boxlite_spec::{DiskFormat, DiskSpec, InstanceSpec, SPEC_VERSION, TransportSpec};
 use tokio::{
     io::AsyncReadExt,
@@ -12,27 +12,37 @@ use tokio::{
 
 use super::{Pipeline, blocking};
 use crate::{
-    BoxliteError, BoxliteResult, ErrorCode, Stage, container_spec,
+    BoxliteError, BoxliteResult, ErrorCode, Stage,
+    clock::now_ms,
+    container_spec,
     engine::Engine,
     layout::BoxPaths,
-    litebox::{BoxConfig, Machine},
+    litebox::{BoxConfig, Machine, MachineRecord},
     parts::Part,
     portal::{Connection, GuestSession},
     shared::Shared,
     shim::{ShimController, console_excerpt},
 };
 
-/// How long the shim of an earlier, killed host process may take to notice and end.
-const FORMER_SHIM: Duration = Duration::from_secs(5);
-
 impl Pipeline {
     pub(super) async fn boot(&mut self) -> BoxliteResult<Machine> {
         let paths = self.paths.clone();
+        let container = self.container()?;
         let spawn = spawn(Arc::clone(&self.shared), paths.clone(), self.config.clone());
         let (engine, ready, shim) = self.stage(Stage::Spawn, spawn).await?;
         let session = GuestSession::new(Connection::lazy(paths.portal())?);
-        match self.bring_up(&shim, engine, ready, &session).await {
-            Ok(()) => Ok(Machine { shim, session, engine, timings: self.timings.clone() }),
+        match self.bring_up(&shim, engine, ready, &session, container).await {
+            Ok(()) => {
+                // Heard once, needed no more.
+                let _ = fs::remove_file(paths.ready());
+                let record = MachineRecord {
+                    shim: shim.identity(),
+                    engine,
+                    started_at_ms: now_ms(),
+                    timings: self.timings.clone(),
+                };
+                Ok(Machine { shim, session, record })
+            }
             Err(error) => Err(self.give_up(shim, error).await),
         }
     }
@@ -44,18 +54,23 @@ impl Pipeline {
         engine: Engine,
         ready: UnixListener,
         session: &GuestSession,
+        container: ContainerInitRequest,
     ) -> BoxliteResult<()> {
         let config = self.config.clone();
-        let id = &config.id;
-        self.stage(Stage::Ready, await_ready(shim, engine, ready, id)).await?;
+        self.stage(Stage::Ready, await_ready(shim, engine, ready, &config.id)).await?;
         self.stage(Stage::Guest, session.guest().init(config.hostname())).await?;
-        let Some(image) = &config.resolved else {
+        self.stage(Stage::Container, session.container().init(container)).await
+    }
+
+    /// The container as its guest is told of it; options that don't fit the image are found out before there is a machine.
+    fn container(&self) -> BoxliteResult<ContainerInitRequest> {
+        let Some(image) = &self.config.resolved else {
             return Err(BoxliteError::new(
                 ErrorCode::Internal,
-                format!("start box `{id}`: its image is not resolved"),
+                format!("start box `{}`: its image is not resolved", self.config.id),
             ));
         };
-        self.stage(Stage::Container, session.container().init(container_spec::build(&config, image))).await
+        container_spec::build(&self.config, image)
     }
 
     /// Ends the shim of a failed start and adds what is known: why the shim ended, if it did, and the console's end.
@@ -89,7 +104,6 @@ async fn spawn(
     config: BoxConfig,
 ) -> BoxliteResult<(Engine, UnixListener, ShimController)> {
     let engine = shared.engine().await?;
-    await_former_shim(&paths.shim_lock()).await?;
     let program = shared.parts.find(Part::Shim)?;
     let spec = spec(&shared, &paths, &config, engine)?;
     let setup = paths.clone();
@@ -120,7 +134,7 @@ fn spec(
         transport: TransportSpec { portal: paths.portal(), ready: paths.ready() },
         console: paths.console(),
         lock: paths.shim_lock(),
-        attached: true,
+        attached: !config.detached,
         qemu: None,
     })
 }
@@ -156,29 +170,5 @@ async fn await_ready(
             format!("start box `{id}`: the guest was not ready after {} s on engine `{}`", deadline.as_secs(), engine.kind),
         )
         .hint("the machine may be overloaded; `Runtime.doctor()` tells what could make it faster")),
-    }
-}
-
-/// A host process that was killed leaves a shim that ends by itself; two machines must never share a disk.
-async fn await_former_shim(lock: &Path) -> BoxliteResult<()> {
-    let end = tokio::time::Instant::now() + FORMER_SHIM;
-    loop {
-        let held = match std::fs::File::open(lock) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(BoxliteError::io("open lock", lock, error)),
-            Ok(file) => matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)),
-        };
-        if !held {
-            return Ok(());
-        }
-        if tokio::time::Instant::now() > end {
-            let pid = std::fs::read_to_string(lock).unwrap_or_default();
-            return Err(BoxliteError::new(
-                ErrorCode::BoxState,
-                format!("start box: its former shim (pid {}) still runs", pid.trim()),
-            )
-            .hint("end that process, then start the box again"));
-        }
-        sleep(Duration::from_millis(10)).await;
     }
 }
