@@ -11,5 +11,5 @@ mod probe;
 
 pub use engine::VmmKind;
 pub use exit::{ShimExit, ShimReport};
-pub use instance::{DiskFormat, DiskSpec, InstanceSpec, SPEC_VERSION, TransportSpec};
+pub use instance::{DiskFormat, DiskSpec, InstanceSpec, JournalSpec, SPEC_VERSION, TransportSpec};
 pub use probe::{EngineProbe, EngineProblem, ProbeReport};

@@ -121,6 +121,8 @@ fn spec(
         console: paths.console(),
         lock: paths.shim_lock(),
         attached: true,
+        journal: None,
+        deadline_ms: 0,
         qemu: None,
     })
 }
