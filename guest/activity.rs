@@ -116,7 +116,7 @@ mod tests {
         assert!(activity.in_use().is_none(), "nobody wants to know");
         assert!(timeout(Duration::from_secs(9), activity.idle_for(limit)).await.is_err());
         let one = activity.in_use();
-        assert!(timeout(Duration::from_secs(60), activity.idle_for(limit)).await.is_err(), "it is in use");
+        assert!(timeout(Duration::from_mins(1), activity.idle_for(limit)).await.is_err(), "it is in use");
         drop(one);
         assert!(timeout(Duration::from_secs(9), activity.idle_for(limit)).await.is_err());
         drop(activity.in_use());

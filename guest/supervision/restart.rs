@@ -10,7 +10,7 @@ use boxlite_proto::v1::{ExitStatus, RestartPolicy, restart_policy::When};
 const LONG_RUN: Duration = Duration::from_secs(10);
 
 /// The longest delay.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// The first delay where the policy names none.
 const FIRST: Duration = Duration::from_millis(100);

@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// What is moved at a time, in bytes.
-const CHUNK: usize = 64 << 10;
+const CHUNK: usize = 16 << 10;
 
 /// The host's end of a journal. Clones are the same journal.
 #[derive(Clone)]
