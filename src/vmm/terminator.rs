@@ -1,5 +1,5 @@
 //! Ends a machine from any thread: kills the engine's process if it has one, completes console and journal and removes
-//! the sockets that the shim made. Called when the machine ended by itself, by the shim's lifeline and on its signals.
+//! the box's sockets. Called when the machine ended by itself, by the shim's lifeline and on its signals.
 
 use std::{
     fs,
@@ -9,13 +9,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use boxlite_spec::{InstanceSpec, TransportSpec};
 use nix::{
     errno::Errno,
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-
-use boxlite_spec::InstanceSpec;
 
 use crate::{console::Console, journal::Journal};
 
@@ -36,8 +35,10 @@ struct Inner {
 impl Terminator {
     /// For the machine of `spec`, with its console and its journal.
     pub(crate) fn new(spec: &InstanceSpec, console: Console, journal: Option<Journal>) -> Self {
+        // The ready socket is the runtime's, which may have been killed before it heard the guest.
+        let TransportSpec { portal, ready } = &spec.transport;
         let journal_socket = spec.journal.as_ref().map(|journal| &journal.socket);
-        let sockets = std::iter::once(&spec.transport.portal).chain(journal_socket).cloned().collect();
+        let sockets = [portal, ready].into_iter().chain(journal_socket).cloned().collect();
         Self(Arc::new(Inner { sockets, console, journal, child: Mutex::new(None) }))
     }
 
