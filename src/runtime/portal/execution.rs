@@ -69,7 +69,7 @@ impl ExecutionInterface {
         let (first, events) = answered.map_err(|status| from_status(&what(), &status))?;
         match first.and_then(|first| first.event) {
             Some(Event::Started(ExecResponse { start_error: Some(error), .. })) => {
-                Err(start_failed(&what(), options, &error))
+                Err(start_failed(&what(), &options.command, &error))
             }
             Some(Event::Started(ExecResponse { pid, start_error: None })) => Ok((pid, events)),
             _ => Err(broken(&what(), "it did not say first that it started")),
