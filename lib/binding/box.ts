@@ -1,6 +1,9 @@
 // The addon's box, as `src/addon/litebox.rs` makes it.
+
+import type { NativeEvents } from './event.js'
 import type { ExecInput, NativeExecution, NativeExecutionInfo } from './execution.js'
 import type { NativeFiles } from './files.js'
+import type { LogInput, NativeBoxMetrics, NativeLogs } from './observation.js'
 import type { Answer } from './outcome.js'
 
 export interface BoxInput {
@@ -51,6 +54,9 @@ export interface NativeBox {
   files(): NativeFiles
   executions(): Answer<NativeExecutionInfo[]>
   execution(id: string): Answer<NativeExecution>
+  metrics(): Answer<NativeBoxMetrics>
+  logs(options: LogInput): Answer<NativeLogs>
+  events(wake: () => void): Answer<NativeEvents>
 }
 
 export interface NativeBoxInfo {
