@@ -195,6 +195,11 @@ export interface BoxOptions extends SupervisionOptions {
 	cpus?: number;
 	/** Memory in MiB, 128 to 1 048 576. Default: 512. */
 	memoryMib?: number;
+	/**
+	 * Size of the disk in GiB, 0.125 to 2048, rounded up to eighths; a full one gives the box `ENOSPC`. It takes no more of the
+	 * host than what is written to it. Default: 16, or what the image needs and 4 more if the image is that large.
+	 */
+	diskSizeGb?: number;
 	/** Environment of every execution, over the image's. Default: none. */
 	env?: Record<string, string | undefined>;
 	/** Working directory of every execution. Default: the image's, else `/`. */
@@ -453,6 +458,8 @@ export interface BoxInfo {
 	cpus: number;
 	/** Memory in MiB. */
 	memoryMib: number;
+	/** Size of the disk in GiB; `null` until the first start unless it was asked for. */
+	diskSizeGb: number | null;
 	/** When it was made. */
 	createdAt: Date;
 	/** Why it failed, in the state `failed`, else `null`. */

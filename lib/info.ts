@@ -32,6 +32,8 @@ export interface BoxInfo {
   cpus: number
   /** Memory in MiB. */
   memoryMib: number
+  /** Size of the disk in GiB; `null` until the first start unless it was asked for. */
+  diskSizeGb: number | null
   /** When it was made. */
   createdAt: Date
   /** Why it failed, in the state `failed`, else `null`. */
@@ -54,6 +56,7 @@ export function boxInfo({ createdAtMs, timings, ...info }: NativeBoxInfo): BoxIn
     pid: info.pid ?? null,
     cpus: info.cpus,
     memoryMib: info.memoryMib,
+    diskSizeGb: info.diskSizeMib === undefined ? null : info.diskSizeMib / 1024,
     createdAt: new Date(createdAtMs),
     failure: info.failure ?? null,
     timings: Object.fromEntries(timings.map(({ stage, ms }) => [stage, ms])),

@@ -33,6 +33,8 @@ const GOOD: [(options: never) => unknown, unknown][] = [
   [open, { registries: [{ host: 'r', credentials: { token: 't' }, caFile: 'ca.pem', skipVerify: true }] }],
   [open, { searchRegistries: ['docker.io', 'quay.io/org'], imageQuotaBytes: 0 }],
   [create, { pullPolicy: 'always' }],
+  [create, { diskSizeGb: 0.125 }],
+  [create, { diskSizeGb: 2048 }],
   [filterInput, undefined],
   [filterInput, { state: 'running', name: 'a', labels: { a: 'b' } }],
   [filterInput, { state: ['created', 'failed'] }],
@@ -126,6 +128,7 @@ const BAD: [(options: never) => unknown, unknown, RegExp][] = [
   [open, { registries: [{ host: 'r', mirrors: ['/x'] }] }, /option `mirrors`/],
   [open, { imageQuotaBytes: -1 }, /option `imageQuotaBytes`/],
   [create, { pullPolicy: 'sometimes' }, /option `pullPolicy`/],
+  [create, { diskSizeGb: 0 }, /option `diskSizeGb`: expected a number from 0\.125 to 2048 \(GiB\), got 0/],
   [options => removeForce('box.remove', options), { force: 'yes' }, /box\.remove: option `force`/],
 ]
 
@@ -141,7 +144,7 @@ test.each([
   ['memory_mib', 'did you mean `memoryMib`?'],
   [
     'frobnicate',
-    'the options are `image`, `name`, `cpus`, `memoryMib`, `env`, `workdir`, `user`, `hostname`, `pullPolicy`, `labels`, `pidsLimit`, `main`, `entrypoint`, `cmd`, `stopSignal`, `restart`, `healthCheck`, `maxLifetimeMs`, `idleTimeoutMs`',
+    'the options are `image`, `name`, `cpus`, `memoryMib`, `diskSizeGb`, `env`, `workdir`, `user`, `hostname`, `pullPolicy`, `labels`, `pidsLimit`, `main`, `entrypoint`, `cmd`, `stopSignal`, `restart`, `healthCheck`, `maxLifetimeMs`, `idleTimeoutMs`',
   ],
 ])('an unknown option `%s` is refused with a hint', (name, hint) => {
   expect(() => create({ [name]: 1 })).toThrow(expect.objectContaining({ hint }))

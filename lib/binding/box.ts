@@ -11,6 +11,7 @@ export interface BoxInput {
   name?: string | undefined
   cpus?: number | undefined
   memoryMib?: number | undefined
+  diskSizeMib?: number | undefined
   env: Record<string, string>
   workdir?: string | undefined
   user?: string | undefined
@@ -71,6 +72,7 @@ export interface NativeBoxInfo {
   pid?: number
   cpus: number
   memoryMib: number
+  diskSizeMib?: number
   createdAtMs: number
   failure?: string
   timings: { stage: string; ms: number }[]

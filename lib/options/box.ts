@@ -8,6 +8,7 @@ import {
   environment,
   integer,
   matching,
+  number,
   object,
   required,
   type Shape,
@@ -35,6 +36,11 @@ export interface BoxOptions extends SupervisionOptions {
   cpus?: number
   /** Memory in MiB, 128 to 1 048 576. Default: 512. */
   memoryMib?: number
+  /**
+   * Size of the disk in GiB, 0.125 to 2048, rounded up to eighths; a full one gives the box `ENOSPC`. It takes no more of the
+   * host than what is written to it. Default: 16, or what the image needs and 4 more if the image is that large.
+   */
+  diskSizeGb?: number
   /** Environment of every execution, over the image's. Default: none. */
   env?: Record<string, string | undefined>
   /** Working directory of every execution. Default: the image's, else `/`. */
@@ -86,6 +92,7 @@ const BOX: Shape<BoxOptions> = {
   name: boxName,
   cpus: integer(1, 32),
   memoryMib: integer(128, 1_048_576, 'MiB'),
+  diskSizeGb: number(0.125, 2048, 'GiB'),
   env: environment,
   workdir: absolutePath,
   user,
@@ -99,12 +106,13 @@ const BOX: Shape<BoxOptions> = {
 /** Checked options of `runtime.create` and `runtime.getOrCreate`. */
 export function boxInput(options: BoxOptions, operation = 'runtime.create'): BoxInput {
   checkOptions(operation, options, BOX)
-  const { image, name, cpus, memoryMib, workdir, hostname, pullPolicy, pidsLimit } = options
+  const { image, name, cpus, memoryMib, diskSizeGb, workdir, hostname, pullPolicy, pidsLimit } = options
   return {
     image,
     name,
     cpus,
     memoryMib,
+    diskSizeMib: diskSizeGb === undefined ? undefined : Math.ceil(diskSizeGb * 8) * 128,
     env: variables(options.env),
     workdir,
     user: userName(options.user),

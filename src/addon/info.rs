@@ -39,6 +39,8 @@ pub struct BoxInfo {
     pub cpus: u32,
     /// Memory in MiB.
     pub memory_mib: u32,
+    /// Size of the disk in MiB.
+    pub disk_size_mib: Option<u32>,
     /// Milliseconds since 1970.
     pub created_at_ms: f64,
     /// Why it failed, in the state `failed`.
@@ -65,6 +67,7 @@ impl From<boxlite_runtime::BoxInfo> for BoxInfo {
             pid: info.pid,
             cpus: u32::from(info.cpus),
             memory_mib: info.memory_mib,
+            disk_size_mib: info.disk_size_mib,
             #[expect(clippy::cast_precision_loss, reason = "exact for the next 285 thousand years")]
             created_at_ms: info.created_at_ms as f64,
             failure: info.failure,

@@ -102,6 +102,8 @@ pub struct BoxInput {
     pub cpus: Option<u32>,
     /// Memory in MiB.
     pub memory_mib: Option<u32>,
+    /// Size of the disk in MiB.
+    pub disk_size_mib: Option<u32>,
     /// Environment of every execution.
     pub env: BTreeMap<String, String>,
     /// Working directory of every execution.
@@ -130,6 +132,7 @@ impl TryFrom<BoxInput> for BoxOptions {
                 .map_err(|_| BoxliteError::invalid(format!("option `cpus`: too many: {cpus}")))?;
         }
         options.memory_mib = input.memory_mib.unwrap_or(options.memory_mib);
+        options.disk_size_mib = input.disk_size_mib;
         options.name = input.name;
         options.env = input.env.into_iter().collect();
         options.workdir = input.workdir;

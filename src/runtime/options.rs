@@ -49,6 +49,9 @@ pub struct BoxOptions {
     pub cpus: u8,
     /// Memory in MiB, 128 to 1 048 576. Default 512.
     pub memory_mib: u32,
+    /// Size of the disk in MiB, 128 to 2 097 152, rounded up to 128. Default 16 GiB, or what the image needs and 4 GiB if
+    /// that is more.
+    pub disk_size_mib: Option<u32>,
     /// Environment of every execution, over the image's.
     pub env: Vec<(String, String)>,
     /// Working directory of every execution. Default: the image's, else `/`.
@@ -75,6 +78,7 @@ impl BoxOptions {
             name: None,
             cpus: 1,
             memory_mib: 512,
+            disk_size_mib: None,
             env: Vec::new(),
             workdir: None,
             user: None,
@@ -103,6 +107,14 @@ impl BoxOptions {
             return Err(BoxliteError::invalid(format!(
                 "option `memoryMib`: must be 128 to 1048576: {}",
                 self.memory_mib
+            )));
+        }
+        if let Some(size) = self.disk_size_mib
+            && !(128..=2 << 20).contains(&size)
+        {
+            return Err(BoxliteError::invalid(format!(
+                "option `diskSizeGb`: must be 0.125 to 2048: {}",
+                f64::from(size) / 1024.0
             )));
         }
         if let Some(hostname) = &self.hostname

@@ -73,6 +73,7 @@ impl LiteBox {
             pid: machine.map(|machine| machine.shim.pid()),
             cpus: config.cpus,
             memory_mib: config.memory_mib,
+            disk_size_mib: config.disk_size_mib,
             created_at_ms: config.created_at_ms,
             failure: status.record.failure.clone(),
             timings: machine.map(|machine| machine.timings.clone()).unwrap_or_default(),

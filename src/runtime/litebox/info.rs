@@ -74,6 +74,8 @@ pub struct BoxInfo {
     pub cpus: u8,
     /// Memory in MiB.
     pub memory_mib: u32,
+    /// Size of the disk in MiB; by default it is known when the box was started for the first time.
+    pub disk_size_mib: Option<u32>,
     /// Milliseconds since the Unix epoch.
     pub created_at_ms: u64,
     /// Why it failed, when its state is [`BoxState::Failed`].

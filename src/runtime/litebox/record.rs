@@ -22,6 +22,9 @@ pub(crate) struct BoxConfig {
     pub(crate) image: String,
     pub(crate) cpus: u8,
     pub(crate) memory_mib: u32,
+    /// As it was asked for, then as it is; `None`: the default, before the first start.
+    #[serde(default)]
+    pub(crate) disk_size_mib: Option<u32>,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) workdir: Option<String>,
     pub(crate) user: Option<String>,
@@ -54,6 +57,7 @@ impl BoxConfig {
             name,
             cpus,
             memory_mib,
+            disk_size_mib,
             env,
             workdir,
             user,
@@ -71,6 +75,7 @@ impl BoxConfig {
             image,
             cpus,
             memory_mib,
+            disk_size_mib,
             env,
             workdir,
             user,
