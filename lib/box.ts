@@ -3,11 +3,14 @@ import type { Readable, Writable } from 'node:stream'
 import { type NativeBox, settled } from './binding.js'
 import { arrayOf, checkArgument, text, word } from './check.js'
 import { type CopyOptions, type CopyProgress, copyIn, copyOut } from './copy.js'
+import { type Events, type EventsOptions, makeEvents } from './events.js'
 import { collect, type ExecResult } from './exec.js'
 import { type Execution, makeExecution } from './execution.js'
 import type { ExecutionInfo } from './execution-info.js'
 import { type FileSystem, makeFileSystem } from './fs.js'
 import { type BoxInfo, boxInfo } from './info.js'
+import { type LogEntry, type LogsOptions, logs } from './logs.js'
+import { type BoxMetrics, boxMetrics } from './metrics.js'
 import {
   checkExec,
   checkSpawn,
@@ -19,6 +22,7 @@ import {
   type StopOptions,
   stopTimeout,
 } from './options.js'
+import { samples, type WatchMetricsOptions } from './sampling.js'
 import { type Shell, type ShellValue, shellLine } from './sh.js'
 
 /** Makes a box from its native handle. Not part of the public API. */
@@ -41,6 +45,7 @@ export class Box implements AsyncDisposable {
   readonly sh: Shell
   #native: NativeBox
   #fs: FileSystem | undefined
+  #measured: BoxMetrics | undefined
 
   static {
     makeBox = native => new this(native)
@@ -169,6 +174,36 @@ export class Box implements AsyncDisposable {
   /** What is known of the box now. */
   async info(): Promise<BoxInfo> {
     return boxInfo(await settled(this.#native.info()))
+  }
+
+  /** The box's figures. A box that does not run is not started: of it, less is known. */
+  async metrics(): Promise<BoxMetrics> {
+    this.#measured = boxMetrics(await settled(this.#native.metrics()), this.#measured)
+    return this.#measured
+  }
+
+  /** The box's figures at once, and then at each interval, for as long as one iterates. */
+  watchMetrics(options?: WatchMetricsOptions): AsyncIterableIterator<BoxMetrics> {
+    let before: BoxMetrics | undefined
+    return samples('box.watchMetrics', options, async () => {
+      before = boxMetrics(await settled(this.#native.metrics()), before)
+      return before
+    })
+  }
+
+  /** What happens to this box from now on, as far as this process has a part in it; see {@link Events}. */
+  events(options?: EventsOptions): Events {
+    return makeEvents('box.events', wake => settled(this.#native.events(wake)), options)
+  }
+
+  /**
+   * What the main process wrote, or with `source: 'console'` what the box's kernel and agent wrote: up to 16 MiB, or 1 MiB of
+   * the console. It is there whether or not the box runs. With `follow` it goes on until the box ends.
+   *
+   * @throws {@link InvalidArgumentError} for wrong options, at once
+   */
+  logs(options?: LogsOptions): AsyncIterableIterator<LogEntry> {
+    return logs(this.#native, options)
   }
 
   /** Stops a box with a name, removes one without. */

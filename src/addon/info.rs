@@ -1,8 +1,8 @@
 //! What is known of a box, as a plain object. Returned by `litebox.rs` and `runtime.rs`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use boxlite_runtime::VmmKind;
+use boxlite_runtime::{Timings, VmmKind};
 use napi_derive::napi;
 
 /// One stage of the last start and the time it took.
@@ -12,6 +12,14 @@ pub struct StageTime {
     pub stage: &'static str,
     /// Milliseconds.
     pub ms: f64,
+}
+
+impl StageTime {
+    /// The stages of a start, in order.
+    pub(crate) fn all(timings: &Timings) -> Vec<Self> {
+        let ms = |took: Duration| took.as_secs_f64() * 1e3;
+        timings.stages().iter().map(|(stage, took)| Self { stage: stage.as_str(), ms: ms(*took) }).collect()
+    }
 }
 
 /// A box at one moment.
@@ -51,11 +59,8 @@ pub struct BoxInfo {
 
 impl From<boxlite_runtime::BoxInfo> for BoxInfo {
     fn from(info: boxlite_runtime::BoxInfo) -> Self {
-        let timings = info.timings.stages().iter();
         Self {
-            timings: timings
-                .map(|(stage, took)| StageTime { stage: stage.as_str(), ms: took.as_secs_f64() * 1e3 })
-                .collect(),
+            timings: StageTime::all(&info.timings),
             id: info.id,
             name: info.name,
             labels: info.labels,

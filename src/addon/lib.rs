@@ -12,8 +12,10 @@
 #![cfg_attr(test, allow(dead_code, reason = "napi-derive registers nothing in a test"))]
 #![allow(clippy::needless_pass_by_value, reason = "napi-derive hands arguments over by value")]
 
+mod box_metrics;
 mod doctor;
 mod error;
+mod event;
 mod execution;
 mod execution_info;
 mod file_stream;
@@ -24,6 +26,7 @@ mod image_cache;
 mod image_pull;
 mod info;
 mod litebox;
+mod logs;
 mod metrics;
 mod options;
 mod outcome;

@@ -7,6 +7,7 @@ use napi::{Env, Result, bindgen_prelude::Object};
 use napi_derive::napi;
 
 use crate::{
+    box_metrics::BoxMetrics, event::{NativeEvents, Wake}, logs::{LogInput, NativeLogs},
     execution::NativeExecution, execution_info::ExecutionInfo, files::NativeFiles, info::BoxInfo,
     options::ExecInput, promise::promise,
 };
@@ -86,6 +87,27 @@ impl NativeBox {
     pub fn spawn<'env>(&self, env: &'env Env, options: ExecInput) -> Result<Object<'env>> {
         let litebox = self.litebox.clone();
         promise(env, async move { litebox.spawn(options.try_into()?).await.map(NativeExecution::from) })
+    }
+
+    /// Its figures of this moment.
+    #[napi]
+    pub fn metrics<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let litebox = self.litebox.clone();
+        promise(env, async move { litebox.metrics().await.map(BoxMetrics::from) })
+    }
+
+    /// Its logs.
+    #[napi]
+    pub fn logs<'env>(&self, env: &'env Env, options: LogInput) -> Result<Object<'env>> {
+        let litebox = self.litebox.clone();
+        promise(env, async move { litebox.logs(options.into()).await.map(NativeLogs::from) })
+    }
+
+    /// What happens to it from now on.
+    #[napi]
+    pub fn events<'env>(&self, env: &'env Env, wake: Wake) -> Result<Object<'env>> {
+        let litebox = self.litebox.clone();
+        promise(env, async move { Ok(NativeEvents::start(litebox.events(), wake)) })
     }
 
     /// The executions that run.

@@ -13,11 +13,13 @@ mod doctor;
 mod duplex;
 mod engine;
 mod error;
+mod event;
 mod exit_status;
 mod file_fault;
 mod filter;
 mod from_rooms;
 mod get_or_create;
+mod host_usage;
 mod id;
 mod images;
 #[allow(dead_code, unused_imports, reason = "its callers, logs and wait, come next")]
@@ -27,6 +29,7 @@ mod labels;
 mod layout;
 mod litebox;
 mod lock;
+mod log;
 mod metrics;
 mod opened;
 mod options;
@@ -52,9 +55,11 @@ pub use boxlite_spec::VmmKind;
 pub use code::ErrorCode;
 pub use doctor::{DoctorCheck, DoctorReport};
 pub use error::{BoxliteError, BoxliteResult};
+pub use event::{Event, EventKind, EventStream, PullPhase};
 pub use exit_status::ExitStatus;
 pub use file_fault::FileFault;
 pub use filter::BoxFilter;
+pub use host_usage::HostUsage;
 pub use images::{
     Credentials, Healthcheck, ImageConfig, ImageDetails, ImageInfo, ImageUsage, Platform, Progress, Pruned,
     Pull, PullEvent, PullRequest, PulledImage,
