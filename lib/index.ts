@@ -40,18 +40,22 @@ export {
 } from './images.js'
 export type { BoxInfo, BoxState, Engine } from './info.js'
 export type {
+  BoxFilter,
   BoxOptions,
   CloseOptions,
   ExecOptions,
+  HealthCheckOptions,
   PruneOptions,
   PullOptions,
   RegistryCredentials,
   RegistryOptions,
   RemoveOptions,
+  RestartOptions,
   RuntimeOptions,
   SpawnOptions,
   StopOptions,
   WaitOptions as BoxWaitOptions,
+  SupervisionOptions,
 } from './options.js'
 export type { ExecEvent, ExitStatus } from './output.js'
 export type { Pull, PullEvent } from './pull.js'

@@ -2,5 +2,7 @@
 // wrong option fails before anything is done. One file for each noun.
 export * from './options/box.js'
 export * from './options/execution.js'
+export * from './options/filter.js'
 export * from './options/image.js'
 export * from './options/runtime.js'
+export type * from './options/supervision.js'

@@ -8,6 +8,7 @@ export interface BoxInput {
   name?: string | undefined
   cpus?: number | undefined
   memoryMib?: number | undefined
+  diskSizeMib?: number | undefined
   env: Record<string, string>
   workdir?: string | undefined
   user?: string | undefined
@@ -15,6 +16,30 @@ export interface BoxInput {
   detached?: boolean | undefined
   autoRemove?: boolean | undefined
   pullPolicy?: string | undefined
+  labels: Record<string, string>
+  pidsLimit?: number | undefined
+  supervision: SupervisionInput
+}
+
+export interface SupervisionInput {
+  main: boolean
+  entrypoint?: string[] | undefined
+  cmd?: string[] | undefined
+  stopSignal?: string | undefined
+  restart?: { policy: string; maxRetries?: number | undefined; delayMs?: number | undefined } | undefined
+  healthCheck?:
+    | {
+        command?: string[] | undefined
+        tcpPort?: number | undefined
+        intervalMs?: number | undefined
+        timeoutMs?: number | undefined
+        retries?: number | undefined
+        startPeriodMs?: number | undefined
+      }
+    | undefined
+  noHealthCheck: boolean
+  maxLifetimeMs?: number | undefined
+  idleTimeoutMs?: number | undefined
 }
 
 export interface NativeBox {
@@ -49,6 +74,7 @@ export interface NativeBoxEnd {
 export interface NativeBoxInfo {
   id: string
   name?: string
+  labels: Record<string, string>
   image: string
   imageDigest?: string
   state: string
@@ -57,6 +83,7 @@ export interface NativeBoxInfo {
   pid?: number
   cpus: number
   memoryMib: number
+  diskSizeMib?: number
   createdAtMs: number
   failure?: string
   detached: boolean

@@ -31,11 +31,18 @@ export interface RegistryInput {
   token?: string | undefined
 }
 
+export interface FilterInput {
+  states: string[]
+  labels: Record<string, string>
+  name?: string | undefined
+}
+
 export interface NativeRuntime {
   readonly home: string
   create(options: BoxInput): Answer<NativeBox>
   get(idOrName: string): Answer<NativeBox>
-  list(): Answer<NativeBoxInfo[]>
+  getOrCreate(options: BoxInput): Answer<NativeBox>
+  list(filter: FilterInput): Answer<NativeBoxInfo[]>
   remove(idOrName: string, force: boolean): Answer<void>
   pull(options: PullInput): Answer<NativePull>
   listImages(): Answer<NativeListedImage[]>

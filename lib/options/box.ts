@@ -3,18 +3,23 @@ import type { BoxInput } from '../binding.js'
 import {
   absolutePath,
   boolean,
+  type Check,
   checkOptions,
   environment,
   integer,
   matching,
+  number,
+  object,
   required,
   type Shape,
   text,
+  word,
 } from '../check.js'
+import { SUPERVISION, type SupervisionOptions, supervisionInput } from './supervision.js'
 import { abortSignal, milliseconds, pullPolicy, user, userName, variables } from './values.js'
 
 /** How to make a box. */
-export interface BoxOptions {
+export interface BoxOptions extends SupervisionOptions {
   /** An image: a registry reference such as `alpine:3`, or a path; see {@link Images.pull}. */
   image: string
   /**
@@ -31,6 +36,11 @@ export interface BoxOptions {
   cpus?: number
   /** Memory in MiB, 128 to 1 048 576. Default: 512. */
   memoryMib?: number
+  /**
+   * Size of the disk in GiB, 0.125 to 2048, rounded up to eighths; a full one gives the box `ENOSPC`. It takes no more of the
+   * host than what is written to it. Default: 16, or what the image needs and 4 more if the image is that large.
+   */
+  diskSizeGb?: number
   /** Environment of every execution, over the image's. Default: none. */
   env?: Record<string, string | undefined>
   /** Working directory of every execution. Default: the image's, else `/`. */
@@ -47,6 +57,14 @@ export interface BoxOptions {
   detached?: boolean
   /** Remove the box, with its files, once its machine has ended. Default: `false`. */
   autoRemove?: boolean
+  /**
+   * Names and values to find the box by: at most 64. Names are 1 to 255 letters, digits, `.`, `_`, `-` and `/`, the first
+   * and last a letter or digit; values are up to 4096 bytes. As in docker, the image's labels lie beneath; they become
+   * known at the first start. Default: none.
+   */
+  labels?: Record<string, string>
+  /** Processes and threads that may be in the box at once, 1 to 30 000. Default: 30 000. */
+  pidsLimit?: number
 }
 
 /** How to stop or restart a box. */
@@ -67,14 +85,28 @@ export interface RemoveOptions {
   force?: boolean
 }
 
+/** A name that a box may have. */
+export const boxName = matching(
+  /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/,
+  '1 to 63 letters, digits, `_`, `.` and `-`, the first a letter or digit',
+)
+
+/** Labels that a box may have; the runtime knows the bounds of their sizes. */
+export const boxLabels: Check = {
+  expected: 'an object of strings, whose names are letters, digits, `.`, `_`, `-` and `/`',
+  holds: value =>
+    object.holds(value) &&
+    Object.entries(value as object).every(
+      ([name, item]) => /^[A-Za-z0-9]([A-Za-z0-9._/-]{0,253}[A-Za-z0-9])?$/.test(name) && word.holds(item),
+    ),
+}
+
 const BOX: Shape<BoxOptions> = {
   image: required(text),
-  name: matching(
-    /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/,
-    '1 to 63 letters, digits, `_`, `.` and `-`, the first a letter or digit',
-  ),
+  name: boxName,
   cpus: integer(1, 32),
   memoryMib: integer(128, 1_048_576, 'MiB'),
+  diskSizeGb: number(0.125, 2048, 'GiB'),
   env: environment,
   workdir: absolutePath,
   user,
@@ -82,12 +114,33 @@ const BOX: Shape<BoxOptions> = {
   detached: boolean,
   autoRemove: boolean,
   pullPolicy,
+  labels: boxLabels,
+  pidsLimit: integer(1, 30_000),
+  ...SUPERVISION,
 }
 
-/** Checked options of `runtime.create`. */
-export function boxInput(options: BoxOptions): BoxInput {
-  checkOptions('runtime.create', options, BOX)
-  return { ...options, env: variables(options.env), user: userName(options.user) }
+/** Checked options of `runtime.create` and `runtime.getOrCreate`. */
+export function boxInput(options: BoxOptions, operation = 'runtime.create'): BoxInput {
+  checkOptions(operation, options, BOX)
+  const { image, name, cpus, memoryMib, diskSizeGb, workdir, hostname, pullPolicy, pidsLimit } = options
+  const { detached, autoRemove } = options
+  return {
+    image,
+    name,
+    cpus,
+    memoryMib,
+    diskSizeMib: diskSizeGb === undefined ? undefined : Math.ceil(diskSizeGb * 8) * 128,
+    env: variables(options.env),
+    workdir,
+    user: userName(options.user),
+    hostname,
+    detached,
+    autoRemove,
+    pullPolicy,
+    labels: options.labels ?? {},
+    pidsLimit,
+    supervision: supervisionInput(operation, options),
+  }
 }
 
 /** Checked options of `box.stop` and `box.restart`. */

@@ -51,6 +51,16 @@ impl FilesystemLayout {
         self.images().join("disks")
     }
 
+    /// Root disks that starts and pulls are about to use.
+    pub(crate) fn disk_leases(&self) -> PathBuf {
+        self.images().join("disks.lock")
+    }
+
+    /// Whoever looks after the quota.
+    pub(crate) fn quota_lock(&self) -> PathBuf {
+        self.images().join("quota.lock")
+    }
+
     pub(crate) fn logs(&self) -> PathBuf {
         self.home.join("logs")
     }

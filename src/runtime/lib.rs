@@ -16,12 +16,15 @@ mod engine;
 mod error;
 mod exit_status;
 mod file_fault;
+mod filter;
 mod from_rooms;
+mod get_or_create;
 mod id;
 mod images;
 #[allow(dead_code, unused_imports, reason = "its callers, logs and wait, come next")]
 mod journal;
 mod json_file;
+mod labels;
 mod layout;
 mod litebox;
 mod lock;
@@ -34,8 +37,11 @@ mod portal;
 mod runtime;
 mod shared;
 mod shim;
+mod signal;
 mod stage;
 mod supervision;
+mod supervision_options;
+mod supervision_spec;
 mod sweep;
 
 pub use boxlite_archive::Meter;
@@ -50,10 +56,12 @@ pub use doctor::{DoctorCheck, DoctorReport};
 pub use error::{BoxliteError, BoxliteResult};
 pub use exit_status::ExitStatus;
 pub use file_fault::FileFault;
+pub use filter::BoxFilter;
 pub use images::{
     Credentials, Healthcheck, ImageConfig, ImageDetails, ImageInfo, ImageUsage, Platform, Progress, Pruned,
     Pull, PullEvent, PullRequest, PulledImage,
 };
+pub use labels::Labels;
 pub use litebox::{
     ArchiveReader, ArchiveWriter, BoxEnd, BoxInfo, BoxState, ExecEvent, Execution, ExecutionInfo, FileReader,
     FileWatcher, FileWriter, Files, LiteBox,
@@ -63,3 +71,6 @@ pub use options::{BoxOptions, EngineChoice, ExecOptions, RuntimeOptions};
 pub use runtime::BoxliteRuntime;
 pub use stage::{Stage, Timings};
 pub use supervision::{Health, HealthChange, Limit, MainExit};
+pub use supervision_options::{
+    HealthCheck, HealthOption, Probe, RestartPolicy, RestartWhen, SupervisionOptions,
+};

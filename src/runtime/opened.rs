@@ -11,8 +11,8 @@ use boxlite_disk::ImageStorage;
 use boxlite_images::{ImageManager, ImageOptions, RegistryOptions};
 
 use crate::{
-    BoxliteError, BoxliteResult, EngineChoice, RuntimeOptions, layout::FilesystemLayout, lock::FileLock,
-    parts::Parts, runtime::home_of, shared::Shared,
+    BoxliteError, BoxliteResult, EngineChoice, RuntimeOptions, images::Leases, layout::FilesystemLayout,
+    lock::FileLock, parts::Parts, runtime::home_of, shared::Shared,
 };
 
 /// Which choice `BOXLITE_ENGINE` makes, where the options make none.
@@ -65,7 +65,8 @@ pub(crate) fn open(options: RuntimeOptions) -> BoxliteResult<Arc<Shared>> {
     }
     let manager = ImageManager::open(layout.images(), image_options)?;
     let disks = ImageStorage::open(layout.disks())?;
-    let shared = Arc::new(Shared::new(layout, choice, parts, manager, disks, images.quota));
+    let leases = Leases::open(&layout.disk_leases())?;
+    let shared = Arc::new(Shared::new(layout, choice, parts, manager, disks, leases, images.quota));
     let home = shared.home();
     open.insert(home, Opened { shared: Arc::clone(&shared), handles: 1, images });
     Ok(shared)

@@ -41,6 +41,7 @@ impl Shared {
         parts: Parts,
         images: ImageManager,
         disks: ImageStorage,
+        leases: Leases,
         image_quota: Option<u64>,
     ) -> Self {
         Self {
@@ -49,7 +50,7 @@ impl Shared {
             parts,
             images,
             disks: Arc::new(disks),
-            leases: Leases::default(),
+            leases,
             image_quota,
             boxes: BoxManager::default(),
             metrics: Arc::default(),

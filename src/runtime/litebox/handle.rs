@@ -77,11 +77,6 @@ impl LiteBox {
         self.inner.config().detached
     }
 
-    /// The image that it was made of, once that is known.
-    pub(crate) fn image_digest(&self) -> Option<String> {
-        self.inner.config().resolved.map(|image| image.digest)
-    }
-
     pub(crate) fn created_at_ms(&self) -> u64 {
         self.inner.config().created_at_ms
     }
@@ -95,6 +90,7 @@ impl LiteBox {
         let Standing { record, pid, .. } = self.standing()?;
         let engine = record.machine.as_ref().map(|machine| machine.engine);
         Ok(BoxInfo {
+            labels: config.labels(),
             id: config.id,
             name: config.name,
             image: config.image,
@@ -105,6 +101,7 @@ impl LiteBox {
             pid,
             cpus: config.cpus,
             memory_mib: config.memory_mib,
+            disk_size_mib: config.disk_size_mib,
             created_at_ms: config.created_at_ms,
             failure: record.failure,
             detached: config.detached,

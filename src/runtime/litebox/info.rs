@@ -3,7 +3,7 @@
 use boxlite_spec::VmmKind;
 
 use super::BoxState;
-use crate::Timings;
+use crate::{Labels, Timings};
 
 /// A snapshot of a box.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub struct BoxInfo {
     pub id: String,
     /// Its name, if it has one.
     pub name: Option<String>,
+    /// Its labels; from the first start on over those of its image.
+    pub labels: Labels,
     /// The image as the caller named it.
     pub image: String,
     /// The manifest digest that this meant at the first start.
@@ -28,6 +30,8 @@ pub struct BoxInfo {
     pub cpus: u8,
     /// Memory in MiB.
     pub memory_mib: u32,
+    /// Size of the disk in MiB; by default it is known when the box was started for the first time.
+    pub disk_size_mib: Option<u32>,
     /// Milliseconds since the Unix epoch.
     pub created_at_ms: u64,
     /// Why it failed, when its state is [`BoxState::Failed`].

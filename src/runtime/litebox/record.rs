@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::BoxState;
 use crate::{
-    BoxOptions, BoxliteError, BoxliteResult, Timings, engine::Engine, json_file, json_file::Durability,
-    layout::BoxPaths,
+    BoxOptions, BoxliteError, BoxliteResult, Labels, SupervisionOptions, Timings, engine::Engine, json_file,
+    json_file::Durability, labels, layout::BoxPaths,
 };
 
 /// Raised when a field changes meaning.
@@ -26,6 +26,9 @@ pub(crate) struct BoxConfig {
     pub(crate) image: String,
     pub(crate) cpus: u8,
     pub(crate) memory_mib: u32,
+    /// As it was asked for, then as it is; `None`: the default, before the first start.
+    #[serde(default)]
+    pub(crate) disk_size_mib: Option<u32>,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) workdir: Option<String>,
     pub(crate) user: Option<String>,
@@ -36,6 +39,12 @@ pub(crate) struct BoxConfig {
     pub(crate) auto_remove: bool,
     #[serde(default)]
     pub(crate) pull_policy: PullPolicy,
+    #[serde(default)]
+    pub(crate) labels: Labels,
+    #[serde(default)]
+    pub(crate) supervision: SupervisionOptions,
+    #[serde(default)]
+    pub(crate) pids_limit: Option<u32>,
     /// What `image` meant when the box first started; it means that for the rest of the box's life.
     pub(crate) resolved: Option<ResolvedImage>,
 }
@@ -56,6 +65,7 @@ impl BoxConfig {
             name,
             cpus,
             memory_mib,
+            disk_size_mib,
             env,
             workdir,
             user,
@@ -63,6 +73,9 @@ impl BoxConfig {
             detached,
             auto_remove,
             pull_policy,
+            labels,
+            supervision,
+            pids_limit,
         } = options;
         Self {
             version: VERSION,
@@ -72,6 +85,7 @@ impl BoxConfig {
             image,
             cpus,
             memory_mib,
+            disk_size_mib,
             env,
             workdir,
             user,
@@ -79,8 +93,16 @@ impl BoxConfig {
             detached,
             auto_remove,
             pull_policy,
+            labels,
+            supervision,
+            pids_limit,
             resolved: None,
         }
+    }
+
+    /// Its labels over its image's, as far as that is known.
+    pub(crate) fn labels(&self) -> Labels {
+        labels::merged(self.resolved.as_ref().map(|image| &image.config.labels), &self.labels)
     }
 
     pub(crate) fn save(&self, paths: &BoxPaths) -> BoxliteResult<()> {
