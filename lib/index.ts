@@ -1,5 +1,6 @@
 // The public API of `@boxlite/node`. Everything that a program can import is here.
 export { Box } from './box.js'
+export type { BoxEnd } from './box-end.js'
 export type { CopyOptions, CopyProgress } from './copy.js'
 export type { DoctorCheck, DoctorReport } from './doctor.js'
 export {
@@ -56,6 +57,7 @@ export type { BoxMetrics, RuntimeMetrics } from './metrics.js'
 export type {
   BoxFilter,
   BoxOptions,
+  CloseOptions,
   ExecOptions,
   HealthCheckOptions,
   PruneOptions,
@@ -67,6 +69,7 @@ export type {
   RuntimeOptions,
   SpawnOptions,
   StopOptions,
+  WaitOptions as BoxWaitOptions,
   SupervisionOptions,
 } from './options.js'
 export type { ExecEvent, ExitStatus } from './output.js'

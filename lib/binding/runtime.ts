@@ -55,7 +55,7 @@ export interface NativeRuntime {
   imageUsage(): Answer<NativeImageUsage>
   metrics(): Answer<NativeMetrics>
   events(wake: () => void): Answer<NativeEvents>
-  close(): Answer<void>
+  close(timeoutMs?: number): Answer<void>
 }
 
 export interface NativeMetrics {
