@@ -22,6 +22,8 @@ import {
   type SpawnOptions,
   type StopOptions,
   stopTimeout,
+  type UpdateOptions,
+  updateInput,
   type WaitOptions,
   waitSignal,
 } from './options.js'
@@ -41,8 +43,6 @@ export let makeBox: (native: NativeBox) => Box
 export class Box implements AsyncDisposable {
   /** The box's identity, which never changes. */
   readonly id: string
-  /** The name that it was given, else `null`. */
-  readonly name: string | null
   /** Its image, as it was given. */
   readonly image: string
   /** Whether it lives on without the process that started it. */
@@ -52,6 +52,7 @@ export class Box implements AsyncDisposable {
   #native: NativeBox
   #fs: FileSystem | undefined
   #measured: BoxMetrics | undefined
+  #name: string | null
 
   static {
     makeBox = native => new this(native)
@@ -60,7 +61,7 @@ export class Box implements AsyncDisposable {
   private constructor(native: NativeBox) {
     this.#native = native
     this.id = native.id
-    this.name = native.name
+    this.#name = native.name
     this.image = native.image
     this.detached = native.detached
     this.sh = ((first: TemplateStringsArray | ExecOptions, ...values: ShellValue[]) =>
@@ -136,6 +137,11 @@ export class Box implements AsyncDisposable {
     return makeExecution(() => settled(this.#native.execution(id)), { detached: true })
   }
 
+  /** Its name, else `null`; as this handle last knew it. */
+  get name(): string | null {
+    return this.#name
+  }
+
   /** The box's files, with the names of `node:fs/promises`. */
   get fs(): FileSystem {
     this.#fs ??= makeFileSystem(this.#native.files())
@@ -193,7 +199,20 @@ export class Box implements AsyncDisposable {
 
   /** What is known of the box now. */
   async info(): Promise<BoxInfo> {
-    return boxInfo(await settled(this.#native.info()))
+    const info = boxInfo(await settled(this.#native.info()))
+    this.#name = info.name
+    return info
+  }
+
+  /**
+   * Changes the box's name and labels, in any state. A running box goes on; its host name changes with the next start. A
+   * start or stop that is under way is awaited.
+   *
+   * Rejects with `BOX_NAME_TAKEN` and `BOX_REMOVED`.
+   */
+  async update(options: UpdateOptions): Promise<void> {
+    await settled(this.#native.update(updateInput(options)))
+    if (options.name !== undefined) this.#name = options.name
   }
 
   /** The box's figures. A box that does not run is not started: of it, less is known. */

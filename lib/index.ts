@@ -69,8 +69,9 @@ export type {
   RuntimeOptions,
   SpawnOptions,
   StopOptions,
-  WaitOptions as BoxWaitOptions,
   SupervisionOptions,
+  UpdateOptions,
+  WaitOptions as BoxWaitOptions,
 } from './options.js'
 export type { ExecEvent, ExitStatus } from './output.js'
 export type { Pull, PullEvent } from './pull.js'

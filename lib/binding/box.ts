@@ -61,6 +61,7 @@ export interface NativeBox {
   files(): NativeFiles
   executions(): Answer<NativeExecutionInfo[]>
   execution(id: string): Answer<NativeExecution>
+  update(update: { rename: boolean; name?: string; labels?: Record<string, string> }): Answer<void>
   metrics(): Answer<NativeBoxMetrics>
   logs(options: LogInput): Answer<NativeLogs>
   events(wake: () => void): Answer<NativeEvents>
@@ -81,6 +82,7 @@ export interface NativeBoxInfo {
   id: string
   name?: string
   labels: Record<string, string>
+  health?: string
   image: string
   imageDigest?: string
   state: string

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use boxlite_runtime::{EventKind, EventStream, ExitStatus, Health, Limit, PullPhase};
-use napi::{Status, threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode}};
+use napi::{
+    Status,
+    threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode},
+};
 use napi_derive::napi;
 
 /// What is called on Node's thread when there is something to drain. It does not keep Node alive.

@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use boxlite_runtime::{Timings, VmmKind};
 use napi_derive::napi;
 
+use crate::event;
+
 /// One stage of the last start and the time it took.
 #[napi(object, object_from_js = false)]
 pub struct StageTime {
@@ -57,6 +59,8 @@ pub struct BoxInfo {
     pub detached: bool,
     /// Whether it is removed once its machine has ended.
     pub auto_remove: bool,
+    /// How it fares by its health check.
+    pub health: Option<&'static str>,
     /// The stages of the last start, in order.
     pub timings: Vec<StageTime>,
 }
@@ -64,6 +68,7 @@ pub struct BoxInfo {
 impl From<boxlite_runtime::BoxInfo> for BoxInfo {
     fn from(info: boxlite_runtime::BoxInfo) -> Self {
         Self {
+            health: info.health.map(event::health),
             timings: StageTime::all(&info.timings),
             id: info.id,
             name: info.name,

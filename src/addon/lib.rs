@@ -34,3 +34,4 @@ mod outcome;
 mod promise;
 mod runtime;
 mod supervision;
+mod update;

@@ -6,10 +6,17 @@ use boxlite_runtime::LiteBox;
 use napi::{Env, Result, bindgen_prelude::Object};
 use napi_derive::napi;
 
-use crate::{
-    box_end::NativeBoxEnd, box_metrics::BoxMetrics, event::{NativeEvents, Wake}, execution::NativeExecution,
-    execution_info::ExecutionInfo, files::NativeFiles, info::BoxInfo, logs::{LogInput, NativeLogs},
-    options::ExecInput, promise::promise,
+use crate::{update::UpdateInput,
+    box_end::NativeBoxEnd,
+    box_metrics::BoxMetrics,
+    event::{NativeEvents, Wake},
+    execution::NativeExecution,
+    execution_info::ExecutionInfo,
+    files::NativeFiles,
+    info::BoxInfo,
+    logs::{LogInput, NativeLogs},
+    options::ExecInput,
+    promise::promise,
 };
 
 /// A box, with what never changes of it at hand.
@@ -115,6 +122,13 @@ impl NativeBox {
     pub fn spawn<'env>(&self, env: &'env Env, options: ExecInput) -> Result<Object<'env>> {
         let litebox = self.litebox.clone();
         promise(env, async move { litebox.spawn(options.try_into()?).await.map(NativeExecution::from) })
+    }
+
+    /// Changes its name and labels: a name of `null` is taken away, what is not there stays.
+    #[napi]
+    pub fn update<'env>(&self, env: &'env Env, update: UpdateInput) -> Result<Object<'env>> {
+        let litebox = self.litebox.clone();
+        promise(env, async move { litebox.update(update.into()).await })
     }
 
     /// Its figures of this moment.

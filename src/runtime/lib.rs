@@ -68,7 +68,7 @@ pub use images::{
 };
 pub use labels::Labels;
 pub use litebox::{
-    ArchiveReader, ArchiveWriter, BoxEnd, BoxInfo, BoxState, ExecEvent, Execution, ExecutionInfo, FileReader,
+    ArchiveReader, ArchiveWriter, BoxEnd, BoxInfo, BoxMetrics, BoxState, BoxUpdate, GuestUsage, LogEntry, LogOptions, LogReader, LogSource, LogText, ExecEvent, Execution, ExecutionInfo, FileReader,
     FileWatcher, FileWriter, Files, LiteBox,
 };
 pub use metrics::RuntimeMetricsSnapshot;

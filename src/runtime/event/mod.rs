@@ -7,8 +7,8 @@ mod watcher;
 use crate::{BoxState, ExitStatus, HealthChange, Limit, MainExit};
 
 pub(crate) use bus::EventBus;
-pub(crate) use watcher::Observed;
 pub use bus::EventStream;
+pub(crate) use watcher::Observed;
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]

@@ -76,10 +76,8 @@ impl PullNews {
     }
 
     fn tell(&self, phase: impl FnOnce() -> PullPhase) {
-        self.bus.tell(self.box_id.as_deref(), || EventKind::Pull {
-            source: self.source.clone(),
-            phase: phase(),
-        });
+        self.bus
+            .tell(self.box_id.as_deref(), || EventKind::Pull { source: self.source.clone(), phase: phase() });
     }
 }
 

@@ -98,8 +98,10 @@ mod tests {
     use super::*;
 
     fn names(folder: &Path) -> Vec<String> {
-        let mut names: Vec<_> =
-            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     }
@@ -132,7 +134,9 @@ mod tests {
     fn old_files_go_and_those_of_others_stay() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
-        for name in ["boxlite.2026-11-14.log", "boxlite.2026-11-15.log", "boxlite.notes-mine.log", "other.log"] {
+        for name in
+            ["boxlite.2026-11-14.log", "boxlite.2026-11-15.log", "boxlite.notes-mine.log", "other.log"]
+        {
             fs::write(folder.join(name), "").unwrap();
         }
         DailyFile::open_on(folder, Day(20_779)).unwrap();
