@@ -6,7 +6,7 @@ use boxlite_runtime::LiteBox;
 use napi::{Env, Result, bindgen_prelude::Object};
 use napi_derive::napi;
 
-use crate::{update::UpdateInput,
+use crate::{
     box_end::NativeBoxEnd,
     box_metrics::BoxMetrics,
     event::{NativeEvents, Wake},
@@ -17,6 +17,7 @@ use crate::{update::UpdateInput,
     logs::{LogInput, NativeLogs},
     options::ExecInput,
     promise::promise,
+    update::UpdateInput,
 };
 
 /// A box, with what never changes of it at hand.

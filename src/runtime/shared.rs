@@ -13,11 +13,11 @@ use crate::{
     BoxliteError, BoxliteResult, EngineChoice, ErrorCode,
     box_manager::BoxManager,
     engine::{self, Engine},
-    images::Leases,
     event::EventBus,
+    images::Leases,
     layout::FilesystemLayout,
-    log::{self, HomeLog},
     lock::{FileLock, Mode},
+    log::{self, HomeLog},
     metrics::RuntimeMetrics,
     parts::Parts,
 };

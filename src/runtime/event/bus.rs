@@ -176,7 +176,13 @@ mod tests {
         let calls = Arc::new(AtomicUsize::new(0));
         let telling = tokio::spawn({
             let (reader, calls) = (Arc::clone(&reader), Arc::clone(&calls));
-            async move { reader.tell(|| drop(calls.fetch_add(1, Relaxed))).await }
+            async move {
+                reader
+                    .tell(|| {
+                        calls.fetch_add(1, Relaxed);
+                    })
+                    .await;
+            }
         });
         let settle = || async {
             for _ in 0..10 {

@@ -244,7 +244,8 @@ impl LiteBox {
         transition.stopping();
         let outcome = machine.stop(grace).await;
         transition.stopped()?;
-        outcome.map(|outcome| tracing::debug!(box_id = self.inner.id, how = outcome.describe(), "box stopped"))
+        outcome
+            .map(|outcome| tracing::debug!(box_id = self.inner.id, how = outcome.describe(), "box stopped"))
     }
 
     /// Ends what of this box ends with this process: a start is awaited, a detached box goes on.

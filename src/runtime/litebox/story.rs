@@ -44,13 +44,7 @@ pub(super) fn removed(bus: &EventBus, config: &BoxConfig, from: BoxState) {
     state(bus, &config.id, Some(from), None, None);
 }
 
-fn state(
-    bus: &EventBus,
-    id: &str,
-    from: Option<BoxState>,
-    to: Option<BoxState>,
-    failure: Option<String>,
-) {
+fn state(bus: &EventBus, id: &str, from: Option<BoxState>, to: Option<BoxState>, failure: Option<String>) {
     bus.tell(Some(id), || EventKind::State { from, to, failure });
 }
 

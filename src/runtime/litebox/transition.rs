@@ -135,7 +135,12 @@ impl Transition {
         })?;
         let session = GuestSession::new(Connection::lazy(self.paths().portal())?);
         let observed = Observed::new(&self.config.id, &self.litebox.inner.shared.events);
-        Ok(Machine { shim: ShimController::join(process, self.paths().shim_log()), session, record, observed })
+        Ok(Machine {
+            shim: ShimController::join(process, self.paths().shim_log()),
+            session,
+            record,
+            observed,
+        })
     }
 
     pub(super) fn starting(&mut self) -> BoxliteResult<()> {

@@ -31,14 +31,15 @@ impl LiteBox {
         shared.check_open()?;
         // The box's lock first: it may be held for long, the home's must not be.
         let mut transition = Transition::begin(self).await?;
-        let taken = update.name.clone().flatten().filter(|name| transition.config.name.as_ref() != Some(name));
+        let taken =
+            update.name.clone().flatten().filter(|name| transition.config.name.as_ref() != Some(name));
         let mut names = None;
         if let Some(name) = taken {
             names = Some(shared.structure(Mode::Exclusive).await?);
             let shared = Arc::clone(shared);
-            tokio::task::spawn_blocking(move || shared.check_free(&name)).await.map_err(|panic| {
-                BoxliteError::new(ErrorCode::Internal, "update a box").caused_by(panic)
-            })??;
+            tokio::task::spawn_blocking(move || shared.check_free(&name))
+                .await
+                .map_err(|panic| BoxliteError::new(ErrorCode::Internal, "update a box").caused_by(panic))??;
         }
         transition.amend(|config| {
             if let Some(name) = update.name {
