@@ -57,7 +57,7 @@ export class Events extends EventEmitter<Listened> implements AsyncIterable<Runt
   static {
     makeEvents = (operation, subscribe, options) => {
       checkOptions<EventsOptions>(operation, options, { signal: abortSignal })
-      return new Events(subscribe, options?.signal)
+      return new this(subscribe, options?.signal)
     }
   }
 

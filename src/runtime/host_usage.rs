@@ -23,7 +23,7 @@ mod imp {
 
     use super::HostUsage;
 
-    /// Milliseconds in a tick of /proc's times: `USER_HZ` is 100 on x86-64 and arm64 (proc_pid_stat(5), time(7)).
+    /// Milliseconds in a tick of /proc's times: `USER_HZ` is 100 on x86-64 and arm64 (`proc_pid_stat(5)`, `time(7)`).
     const TICK_MS: u64 = 10;
 
     pub(super) fn of(pid: u32) -> Option<HostUsage> {

@@ -55,14 +55,15 @@ impl PullNews {
         }
     }
 
-    /// The image is in the cache, or why it is not.
+    /// The image is in the cache, or why it is not. A failure is news in any case.
     pub(crate) fn end(&self, result: Result<&str, &BoxliteError>) {
-        let Some(begun) = self.begun.get() else { return };
         if self.ended.swap(true, AcqRel) {
             return;
         }
-        let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let begun = self.begun.get();
+        let ms = begun.map_or(0, |begun| u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX));
         match result {
+            Ok(_) if begun.is_none() => {}
             Ok(digest) => {
                 tracing::info!(image = self.source, digest, ms, "pulled");
                 self.tell(|| PullPhase::Done { digest: digest.to_owned() });
@@ -84,6 +85,9 @@ impl PullNews {
 /// A pull that is dropped on the way was cancelled.
 impl Drop for PullNews {
     fn drop(&mut self) {
+        if self.begun.get().is_none() {
+            return;
+        }
         let cancelled =
             BoxliteError::new(ErrorCode::ImageCancelled, format!("pull image {}: cancelled", self.source));
         self.end(Err(&cancelled));

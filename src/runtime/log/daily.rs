@@ -73,16 +73,13 @@ fn current(folder: &Path, day: Day) -> io::Result<File> {
 }
 
 fn prune(folder: &Path, today: Day) {
-    let oldest = format!("boxlite.{}.log", Day(today.0.saturating_sub(KEPT)));
+    let oldest = Day(today.0.saturating_sub(KEPT)).to_string();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let Some(name) = name.to_str() else { continue };
-        // Dates of one length are in order as text.
-        let is_old = name.len() == oldest.len()
-            && name.starts_with("boxlite.")
-            && name.ends_with(".log")
-            && name < oldest.as_str();
-        if is_old {
+        let date = name.strip_prefix("boxlite.").and_then(|rest| rest.strip_suffix(".log"));
+        // Dates are all of one length, and so in order as text.
+        if date.is_some_and(|date| date.len() == oldest.len() && date < oldest.as_str()) {
             let _ = fs::remove_file(entry.path());
         }
     }
