@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use boxlite_runtime::{EventKind, EventStream, ExitStatus, Health, Limit, PullPhase};
+use boxlite_runtime::{BoxState, EventKind, EventStream, ExitStatus, Health, Limit, PullPhase};
 use napi::{
     Status,
     threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode},
@@ -125,8 +125,8 @@ impl NativeEvent {
         let new = |kind| Self { kind, ..Self::default() };
         match kind.clone() {
             EventKind::State { from, to, failure } => Self {
-                from: from.map(|state| state.as_str()),
-                to: Some(to.map_or("removed", |state| state.as_str())),
+                from: from.map(BoxState::as_str),
+                to: Some(to.map_or("removed", BoxState::as_str)),
                 failure,
                 ..new("state")
             },
