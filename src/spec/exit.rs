@@ -27,6 +27,8 @@ pub enum ShimExit {
     HostGone = 70,
     /// SIGTERM or SIGINT told the shim to end the box at once.
     Stopped = 71,
+    /// The machine was to end by itself and did not, so the shim ended it at the spec's deadline.
+    Overdue = 72,
 }
 
 impl ShimExit {
@@ -47,12 +49,14 @@ impl ShimExit {
             69 => Self::Engine,
             70 => Self::HostGone,
             71 => Self::Stopped,
+            72 => Self::Overdue,
             _ => return None,
         })
     }
 }
 
-/// The shim's last words, one line of JSON on standard error, written only when it fails.
+/// The shim's last words, one line of JSON on standard error: a process that did not start the shim reads how it ended
+/// from them alone. Without them, it was killed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShimReport {
     /// The cause; the same as the exit status.

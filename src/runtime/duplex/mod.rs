@@ -14,7 +14,7 @@ use tokio::io::DuplexStream;
 use crate::{
     BoxliteResult, ExecOptions, Execution, Timings,
     engine::Engine,
-    litebox::Machine,
+    litebox::{Machine, MachineRecord},
     metrics::RuntimeMetrics,
     portal::{Connection, GuestSession},
     shim::ShimController,
@@ -40,13 +40,17 @@ fn machine(io: DuplexStream) -> Arc<Machine> {
         console: nowhere(),
         lock: nowhere(),
         attached: true,
+        journal: None,
+        deadline_ms: 0,
         qemu: None,
     };
     let log = tempfile::NamedTempFile::new().unwrap();
     let shim = ShimController::spawn(Path::new("/bin/cat"), &spec, log.path()).unwrap();
     let engine = Engine { kind: VmmKind::Qemu, accelerated: false };
     let session = GuestSession::new(connection.unwrap());
-    Arc::new(Machine { shim, session, engine, timings: Timings::default() })
+    let record =
+        MachineRecord { shim: shim.identity(), engine, started_at_ms: 0, timings: Timings::default() };
+    Arc::new(Machine { shim, session, record })
 }
 
 /// What `LiteBox::spawn` does once there is a machine.

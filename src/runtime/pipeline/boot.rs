@@ -1,9 +1,12 @@
 //! The second half of a start: from the disk to a container that takes executions.
 
-use std::{io, path::Path, sync::Arc, time::Duration};
+use std::{fs, io, sync::Arc, time::Duration};
 
-use boxlite_proto::{port::READY, v1::ContainerInitRequest};
-use boxlite_spec::{DiskFormat, DiskSpec, InstanceSpec, SPEC_VERSION, TransportSpec};
+use boxlite_proto::{
+    port::READY,
+    v1::{ContainerInitRequest, Supervision},
+};
+use boxlite_spec::{DiskFormat, DiskSpec, InstanceSpec, JournalSpec, SPEC_VERSION, TransportSpec};
 use tokio::{
     io::AsyncReadExt,
     net::UnixListener,
@@ -12,28 +15,41 @@ use tokio::{
 
 use super::{Pipeline, blocking};
 use crate::{
-    BoxliteError, BoxliteResult, ErrorCode, Stage, container_spec,
+    BoxliteError, BoxliteResult, ErrorCode, Stage,
+    clock::now_ms,
+    container_spec,
     engine::Engine,
     layout::BoxPaths,
-    litebox::{BoxConfig, Machine},
+    litebox::{BoxConfig, Machine, MachineRecord},
     parts::Part,
     portal::{Connection, GuestSession},
     shared::Shared,
     shim::{ShimController, console_excerpt},
 };
 
-/// How long the shim of an earlier, killed host process may take to notice and end.
-const FORMER_SHIM: Duration = Duration::from_secs(5);
+/// How long a guest may be late to end itself.
+const OVERDUE: Duration = Duration::from_secs(10);
 
 impl Pipeline {
     pub(super) async fn boot(&mut self) -> BoxliteResult<Machine> {
         let paths = self.paths.clone();
         let container = self.container()?;
-        let spawn = spawn(Arc::clone(&self.shared), paths.clone(), self.config.clone());
+        let orders = container.supervision.clone();
+        let spawn = spawn(Arc::clone(&self.shared), paths.clone(), self.config.clone(), orders);
         let (engine, ready, shim) = self.stage(Stage::Spawn, spawn).await?;
         let session = GuestSession::new(Connection::lazy(paths.portal())?);
         match self.bring_up(&shim, engine, ready, &session, container).await {
-            Ok(()) => Ok(Machine { shim, session, engine, timings: self.timings.clone() }),
+            Ok(()) => {
+                // Heard once, needed no more.
+                let _ = fs::remove_file(paths.ready());
+                let record = MachineRecord {
+                    shim: shim.identity(),
+                    engine,
+                    started_at_ms: now_ms(),
+                    timings: self.timings.clone(),
+                };
+                Ok(Machine { shim, session, record })
+            }
             Err(error) => Err(self.give_up(shim, error).await),
         }
     }
@@ -93,11 +109,11 @@ async fn spawn(
     shared: Arc<Shared>,
     paths: BoxPaths,
     config: BoxConfig,
+    orders: Option<Supervision>,
 ) -> BoxliteResult<(Engine, UnixListener, ShimController)> {
     let engine = shared.engine().await?;
-    await_former_shim(&paths.shim_lock()).await?;
     let program = shared.parts.find(Part::Shim)?;
-    let spec = spec(&shared, &paths, &config, engine)?;
+    let spec = spec(&shared, &paths, &config, engine, orders.as_ref())?;
     let setup = paths.clone();
     blocking(move || setup.prepare_sockets()).await?;
     let ready = UnixListener::bind(paths.ready())
@@ -111,7 +127,9 @@ fn spec(
     paths: &BoxPaths,
     config: &BoxConfig,
     engine: Engine,
+    orders: Option<&Supervision>,
 ) -> BoxliteResult<InstanceSpec> {
+    let journal = orders.map(|_| JournalSpec { socket: paths.journal_socket(), file: paths.journal() });
     let disk =
         DiskSpec { id: "root".to_owned(), path: paths.disk(), format: DiskFormat::Qcow2, read_only: false };
     Ok(InstanceSpec {
@@ -126,9 +144,19 @@ fn spec(
         transport: TransportSpec { portal: paths.portal(), ready: paths.ready() },
         console: paths.console(),
         lock: paths.shim_lock(),
-        attached: true,
+        attached: !config.detached,
+        journal,
+        deadline_ms: orders.map_or(0, |orders| deadline_ms(orders, engine)),
         qemu: None,
     })
+}
+
+/// When the shim ends a machine whose guest does not keep its lifetime. The guest counts from its container's start, the
+/// shim from its own.
+fn deadline_ms(orders: &Supervision, engine: Engine) -> u64 {
+    let after = engine.boot_deadline() + Duration::from_millis(orders.stop_grace_ms.into()) + OVERDUE;
+    let after = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+    if orders.max_lifetime_ms == 0 { 0 } else { orders.max_lifetime_ms.saturating_add(after) }
 }
 
 /// Waits for the guest's word, for the shim's end, or for the deadline.
@@ -162,29 +190,5 @@ async fn await_ready(
             format!("start box `{id}`: the guest was not ready after {} s on engine `{}`", deadline.as_secs(), engine.kind),
         )
         .hint("the machine may be overloaded; `Runtime.doctor()` tells what could make it faster")),
-    }
-}
-
-/// A host process that was killed leaves a shim that ends by itself; two machines must never share a disk.
-async fn await_former_shim(lock: &Path) -> BoxliteResult<()> {
-    let end = tokio::time::Instant::now() + FORMER_SHIM;
-    loop {
-        let held = match std::fs::File::open(lock) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(BoxliteError::io("open lock", lock, error)),
-            Ok(file) => matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)),
-        };
-        if !held {
-            return Ok(());
-        }
-        if tokio::time::Instant::now() > end {
-            let pid = std::fs::read_to_string(lock).unwrap_or_default();
-            return Err(BoxliteError::new(
-                ErrorCode::BoxState,
-                format!("start box: its former shim (pid {}) still runs", pid.trim()),
-            )
-            .hint("end that process, then start the box again"));
-        }
-        sleep(Duration::from_millis(10)).await;
     }
 }
