@@ -7,8 +7,18 @@ use napi::{Env, Result, bindgen_prelude::Object};
 use napi_derive::napi;
 
 use crate::{
-    box_end::NativeBoxEnd, collected::Collected, execution::NativeExecution, execution_info::ExecutionInfo,
-    files::NativeFiles, info::BoxInfo, options::ExecInput, promise::promise,
+    box_end::NativeBoxEnd,
+    box_metrics::BoxMetrics,
+    collected::Collected,
+    event::{NativeEvents, Wake},
+    execution::NativeExecution,
+    execution_info::ExecutionInfo,
+    files::NativeFiles,
+    info::BoxInfo,
+    logs::{LogInput, NativeLogs},
+    options::ExecInput,
+    promise::promise,
+    update::UpdateInput,
 };
 
 /// A box, with what never changes of it at hand.
@@ -122,6 +132,34 @@ impl NativeBox {
         let litebox = self.litebox.clone();
         let max = usize::try_from(max).unwrap_or(0);
         promise(env, async move { litebox.exec(options.try_into()?, max).await.map(Collected::from) })
+    }
+
+    /// Changes its name and labels: a name of `null` is taken away, what is not there stays.
+    #[napi]
+    pub fn update<'env>(&self, env: &'env Env, update: UpdateInput) -> Result<Object<'env>> {
+        let litebox = self.litebox.clone();
+        promise(env, async move { litebox.update(update.into()).await })
+    }
+
+    /// Its figures of this moment.
+    #[napi]
+    pub fn metrics<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let litebox = self.litebox.clone();
+        promise(env, async move { litebox.metrics().await.map(BoxMetrics::from) })
+    }
+
+    /// Its logs.
+    #[napi]
+    pub fn logs<'env>(&self, env: &'env Env, options: LogInput) -> Result<Object<'env>> {
+        let litebox = self.litebox.clone();
+        promise(env, async move { litebox.logs(options.into()).await.map(NativeLogs::from) })
+    }
+
+    /// What happens to it from now on.
+    #[napi]
+    pub fn events<'env>(&self, env: &'env Env, wake: Wake) -> Result<Object<'env>> {
+        let litebox = self.litebox.clone();
+        promise(env, async move { Ok(NativeEvents::start(litebox.events(), wake)) })
     }
 
     /// The executions that run.

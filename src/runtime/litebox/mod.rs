@@ -6,6 +6,7 @@
 //! files and `copy` moves whole trees; `record` is what stays on disk, and `standing` what that means now.
 
 mod collect;
+mod console;
 mod copy;
 mod end;
 mod execution;
@@ -14,12 +15,17 @@ mod files;
 mod handle;
 mod info;
 mod lifecycle;
+mod logs;
 mod machine;
+mod metrics;
+mod observe;
 mod overtime;
 mod record;
 mod standing;
 mod state;
+pub(crate) mod story;
 mod transition;
+mod update;
 
 pub use collect::Collected;
 pub use copy::{ArchiveReader, ArchiveWriter};
@@ -29,8 +35,11 @@ pub use execution_info::ExecutionInfo;
 pub use files::{FileReader, FileWatcher, FileWriter, Files};
 pub use handle::LiteBox;
 pub use info::BoxInfo;
+pub use logs::{LogEntry, LogOptions, LogReader, LogSource, LogText};
 pub(crate) use machine::Machine;
+pub use metrics::{BoxMetrics, GuestUsage};
 pub(crate) use record::{BoxConfig, BoxRecord, MachineRecord, ResolvedImage};
 use standing::Standing;
 pub use state::BoxState;
 pub(crate) use transition::Transition;
+pub use update::BoxUpdate;
