@@ -242,7 +242,7 @@ impl LiteBox {
         };
         transition.stopping();
         let outcome = machine.stop(grace).await;
-        transition.stopped()?;
+        transition.stopped().await?;
         outcome.map(|outcome| tracing::debug!(id = self.inner.id, how = outcome.describe(), "box stopped"))
     }
 

@@ -28,6 +28,7 @@ impl Pipeline {
     pub(super) async fn boot(&mut self) -> BoxliteResult<Machine> {
         let paths = self.paths.clone();
         let container = self.container()?;
+        let started_at_ms = now_ms();
         let spawn = spawn(Arc::clone(&self.shared), paths.clone(), self.config.clone());
         let (engine, ready, shim) = self.stage(Stage::Spawn, spawn).await?;
         let session = GuestSession::new(Connection::lazy(paths.portal())?);
@@ -38,7 +39,7 @@ impl Pipeline {
                 let record = MachineRecord {
                     shim: shim.identity(),
                     engine,
-                    started_at_ms: now_ms(),
+                    started_at_ms,
                     timings: self.timings.clone(),
                 };
                 Ok(Machine { shim, session, record })
