@@ -4,9 +4,12 @@
 
 use std::{fs, io, time::Duration};
 
-use super::{BoxConfig, BoxEnd, BoxRecord, BoxState, LiteBox, Machine, MachineRecord, record::ConfigFile};
+use super::{
+    BoxConfig, BoxEnd, BoxRecord, BoxState, LiteBox, Machine, MachineRecord, record::ConfigFile, story,
+};
 use crate::{
     BoxliteError, BoxliteResult, ErrorCode, MainExit,
+    event::Observed,
     journal::Journal,
     layout::BoxPaths,
     lock::{FileLock, Mode},
@@ -87,7 +90,6 @@ impl Transition {
         }
         self.paths().remove_sockets();
         if after.state == BoxState::Failed {
-            tracing::warn!(id = self.config.id, reason = after.failure, "box ended on its own");
             self.litebox.inner.shared.metrics.count_failed();
         }
         self.note(after)?;
@@ -118,6 +120,15 @@ impl Transition {
         &self.record
     }
 
+    /// Changes what the box is. Nobody else does meanwhile.
+    pub(super) fn amend(&mut self, change: impl FnOnce(&mut BoxConfig)) -> BoxliteResult<()> {
+        let mut config = self.config.clone();
+        change(&mut config);
+        config.save(self.paths())?;
+        self.config = config;
+        Ok(())
+    }
+
     pub(super) fn state(&self) -> BoxState {
         self.record.state
     }
@@ -140,7 +151,13 @@ impl Transition {
             )
         })?;
         let session = GuestSession::new(Connection::lazy(self.paths().portal())?);
-        Ok(Machine { shim: ShimController::join(process, self.paths().shim_log()), session, record })
+        let observed = Observed::new(&self.config.id, &self.litebox.inner.shared.events);
+        Ok(Machine {
+            shim: ShimController::join(process, self.paths().shim_log()),
+            session,
+            record,
+            observed,
+        })
     }
 
     pub(super) fn starting(&mut self) -> BoxliteResult<()> {
@@ -187,6 +204,7 @@ impl Transition {
             }
             _ => {}
         }
+        story::removed(&self.litebox.inner.shared.events, &self.config, self.record.state);
         self.litebox.inner.shared.metrics.count_destroyed();
         self.litebox.inner.shared.boxes.forget(&self.config.id);
         Ok(())
@@ -204,6 +222,9 @@ impl Transition {
         let (from, to) = (self.record.state, record.state);
         debug_assert!(from == to || from.next().contains(&to), "{from} is not followed by {to}");
         self.record = record;
+        if from != to {
+            story::moved(&self.litebox.inner.shared.events, &self.config, from, &self.record);
+        }
         self.record.save(self.paths())
     }
 
