@@ -125,6 +125,357 @@ export interface CopyOptions {
 	/** Breaks the copy off with an `AbortError`; what was copied stays. */
 	signal?: AbortSignal;
 }
+/** When a main process that ended is started again. */
+export interface RestartOptions {
+	/** `'no'`: the box ends with it. `'on-failure'`: after an exit code other than 0, or a signal. Default: `'no'`. */
+	policy?: "no" | "on-failure" | "always";
+	/** Restarts in a row; a run of ten seconds or more begins a new row. 0 is no limit. Default: 0. */
+	maxRetries?: number;
+	/** Milliseconds before the first restart, doubled for each one in the row up to one minute. Default: 100. */
+	delayMs?: number;
+}
+/** How the health of a box is found out: by a command, or by a TCP port; exactly one of the two. */
+export interface HealthCheckOptions {
+	/** A command inside the box whose exit code 0 means healthy: a program with its arguments, or a line for `/bin/sh`. */
+	command?: string | readonly string[];
+	/** A port on 127.0.0.1 inside the box where a connection must be accepted. */
+	tcpPort?: number;
+	/** Milliseconds between two checks. Default: 30 000. */
+	intervalMs?: number;
+	/** Milliseconds that one check may take. Default: 30 000. */
+	timeoutMs?: number;
+	/** Failures in a row that make the box unhealthy. Default: 3. */
+	retries?: number;
+	/** Milliseconds after the start in which failures don't count, until the first success. Default: 0. */
+	startPeriodMs?: number;
+}
+/** What a box does on its own, whether or not the program that made it looks on. */
+export interface SupervisionOptions {
+	/**
+	 * Run the image's program, its entrypoint and command, as the box's main process: it starts with the box, and the box
+	 * ends when it has ended for good. Giving `entrypoint` or `cmd` does so too. Default: `false`, a box idles until `exec`.
+	 */
+	main?: boolean;
+	/**
+	 * The main process instead of the image's entrypoint. As in docker, the image's command is then left out. An empty array
+	 * is no entrypoint. Default: the image's.
+	 */
+	entrypoint?: readonly string[];
+	/** The arguments of the entrypoint, or the main process where there is none. Default: the image's. */
+	cmd?: readonly string[];
+	/** The signal that asks the main process to end: a name such as `'SIGINT'`, or a number. Default: the image's, else SIGTERM. */
+	stopSignal?: string | number;
+	/** When the main process is started again after its end. Default: never. */
+	restart?: RestartOptions;
+	/** Whether the box is healthy; `false` is not asked. Default: the image's check if there is a main process, else none. */
+	healthCheck?: HealthCheckOptions | false;
+	/** Milliseconds after its start at which the box stops; 0 is never, the most is 366 days. Default: 0. */
+	maxLifetimeMs?: number;
+	/**
+	 * Milliseconds without an execution and without any other call to the box after which it stops; 0 is never, the most is
+	 * 366 days. A main process and health checks don't count as use. Default: 0.
+	 */
+	idleTimeoutMs?: number;
+}
+/** How to make a box. */
+export interface BoxOptions extends SupervisionOptions {
+	/** An image: a registry reference such as `alpine:3`, or a path; see {@link Images.pull}. */
+	image: string;
+	/**
+	 * When the first start asks the registry: `'missing'` if the image is not in the cache, `'always'` to follow a tag that
+	 * may have moved, `'never'` to reject with `IMAGE_NOT_CACHED`. Default: `'missing'`.
+	 */
+	pullPolicy?: "missing" | "always" | "never";
+	/**
+	 * A name, unique among the boxes of a home: 1 to 63 letters, digits, `_`, `.` and `-`, the first a letter or digit.
+	 * A box with a name outlives `await using`; one without does not. Default: none.
+	 */
+	name?: string;
+	/** Virtual CPUs, 1 to 32. Default: 1. */
+	cpus?: number;
+	/** Memory in MiB, 128 to 1 048 576. Default: 512. */
+	memoryMib?: number;
+	/**
+	 * Size of the disk in GiB, 0.125 to 2048, rounded up to eighths; a full one gives the box `ENOSPC`. It takes no more of the
+	 * host than what is written to it. Default: 16, or what the image needs and 4 more if the image is that large.
+	 */
+	diskSizeGb?: number;
+	/** Environment of every execution, over the image's. Default: none. */
+	env?: Record<string, string | undefined>;
+	/** Working directory of every execution. Default: the image's, else `/`. */
+	workdir?: string;
+	/** User of every execution: `'name'`, `'uid'`, `'name:group'`, `'uid:gid'` or a uid. Default: the image's, else root. */
+	user?: string | number;
+	/** Host name inside the box. Default: the box's name, else its id. */
+	hostname?: string;
+	/**
+	 * Names and values to find the box by: at most 64. Names are 1 to 255 letters, digits, `.`, `_`, `-` and `/`, the first
+	 * and last a letter or digit; values are up to 4096 bytes. As in docker, the image's labels lie beneath; they become
+	 * known at the first start. Default: none.
+	 */
+	labels?: Record<string, string>;
+	/** Processes and threads that may be in the box at once, 1 to 30 000. Default: 30 000. */
+	pidsLimit?: number;
+}
+/** How to stop a box. */
+export interface StopOptions {
+	/** Milliseconds that its processes get to end by themselves. Default: the runtime's, a few seconds. */
+	timeoutMs?: number;
+}
+/** How to remove a box. */
+export interface RemoveOptions {
+	/** Remove it even if it runs. Default: `false`. */
+	force?: boolean;
+}
+/** How to run a command; for `box.spawn`. */
+export interface SpawnOptions {
+	/** Working directory. Default: the box's. */
+	cwd?: string;
+	/** Environment, over the box's. A variable that is `undefined` is left out. Default: none. */
+	env?: Record<string, string | undefined>;
+	/** `'name'`, `'uid'`, `'name:group'`, `'uid:gid'` or a uid. Default: the box's user. */
+	user?: string | number;
+	/** Give the process a terminal: `true` is 80 by 24. Its standard error then arrives in `stdout`. Default: `false`. */
+	tty?: boolean | {
+		cols: number;
+		rows: number;
+	};
+	/**
+	 * Standard input. A string or bytes are written and the input then closed, a stream or (async) iterable is read to its
+	 * end, `'none'` is `/dev/null`. Default: of `spawn` what you write to `execution.stdin`, of `exec` `'none'`.
+	 *
+	 * The string `'none'` itself can be sent as bytes: `Buffer.from('none')`.
+	 */
+	stdin?: "none" | (string & {}) | Uint8Array | Readable | AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>;
+	/**
+	 * Milliseconds that the process may run, counted from its start inside the box; then it gets SIGTERM, and SIGKILL two
+	 * seconds later. 0 is for ever. Default: 0.
+	 */
+	timeoutMs?: number;
+	/** Ends every process of the execution with SIGKILL and rejects with the code `ABORTED`. Default: none. */
+	signal?: AbortSignal;
+	/**
+	 * `spawn` only: let the process outlive this handle, as a background process of the box. It is never held back for want
+	 * of a reader: while nobody reads, the box keeps the last 1 MiB of each stream and drops what is older. Disposing of
+	 * the execution leaves it running; `box.executions()` lists it and `box.execution(id)` finds it again. Default: `false`.
+	 */
+	detached?: boolean;
+}
+/** How to run a command and collect its output; for `box.exec` and `box.sh`. */
+export interface ExecOptions extends Omit<SpawnOptions, "detached"> {
+	/** Reject with the code `EXEC_NON_ZERO` unless the exit code is 0. Default: `false`. */
+	check?: boolean;
+	/** `'utf8'` collects strings, `'buffer'` bytes. Default: `'utf8'`. */
+	encoding?: "utf8" | "buffer";
+	/**
+	 * The most bytes to collect of each of stdout and stderr. One more ends the process and rejects with the code
+	 * `EXEC_MAX_BUFFER`. Default: 67 108 864 (64 MiB).
+	 */
+	maxBuffer?: number;
+}
+declare const CODES: {
+	readonly INVALID_ARGUMENT: "InvalidArgumentError";
+	readonly HOME_LOCKED: "RuntimeError";
+	readonly RUNTIME_CLOSED: "RuntimeError";
+	readonly PART_MISSING: "RuntimeError";
+	readonly BOX_NOT_FOUND: "BoxError";
+	readonly BOX_NAME_TAKEN: "BoxError";
+	readonly BOX_STATE: "BoxError";
+	readonly BOX_REMOVED: "BoxError";
+	readonly IMAGE_REFERENCE: "ImageError";
+	readonly IMAGE_NOT_FOUND: "ImageError";
+	readonly IMAGE_NOT_CACHED: "ImageError";
+	readonly IMAGE_UNAUTHORIZED: "ImageError";
+	readonly IMAGE_PLATFORM: "ImageError";
+	readonly IMAGE_DIGEST_MISMATCH: "ImageError";
+	readonly IMAGE_CORRUPT: "ImageError";
+	readonly IMAGE_TOO_LARGE: "ImageError";
+	readonly IMAGE_UNSUPPORTED: "ImageError";
+	readonly IMAGE_CANCELLED: "ImageError";
+	readonly REGISTRY_UNREACHABLE: "ImageError";
+	readonly REGISTRY_FAILED: "ImageError";
+	readonly REGISTRY_RATE_LIMITED: "ImageError";
+	readonly STORAGE_FULL: "StorageError";
+	readonly STORAGE_IO: "StorageError";
+	readonly STORAGE_CORRUPT: "StorageError";
+	readonly ENGINE_UNSUPPORTED: "UnsupportedEngineError";
+	readonly ENGINE_FAILED: "EngineError";
+	readonly GUEST_FAILED: "EngineError";
+	readonly GUEST_TIMEOUT: "EngineError";
+	readonly PORTAL_LOST: "PortalError";
+	readonly RPC: "PortalError";
+	readonly COMMAND_NOT_FOUND: "ExecutionError";
+	readonly COMMAND_NOT_EXECUTABLE: "ExecutionError";
+	readonly EXEC_CWD: "ExecutionError";
+	readonly EXEC_USER: "ExecutionError";
+	readonly EXEC_FAILED: "ExecutionError";
+	readonly EXEC_NOT_FOUND: "ExecutionError";
+	readonly EXEC_TIMEOUT: "ExecutionError";
+	readonly EXEC_NON_ZERO: "ExecutionError";
+	readonly EXEC_MAX_BUFFER: "ExecutionError";
+	readonly ABORTED: "ExecutionError";
+	readonly FILE_REFUSED: "FileError";
+	readonly ARCHIVE_INVALID: "FileError";
+	readonly INTERNAL: "InternalError";
+};
+/** What went wrong, for programs to match on. Codes are stable: they are never renamed. */
+export type ErrorCode = keyof typeof CODES | Errno;
+/** Names of Linux's errors, as Node has them; of a {@link FileError}. */
+export type Errno = "E2BIG" | "EACCES" | "EAGAIN" | "EBADF" | "EBUSY" | "EDQUOT" | "EEXIST" | "EFAULT" | "EFBIG" | "EINVAL" | "EIO" | "EISDIR" | "ELOOP" | "EMFILE" | "EMLINK" | "ENAMETOOLONG" | "ENFILE" | "ENODEV" | "ENOENT" | "ENOMEM" | "ENOSPC" | "ENOSYS" | "ENOTDIR" | "ENOTEMPTY" | "ENOTSUP" | "ENXIO" | "EOVERFLOW" | "EPERM" | "EPIPE" | "EROFS" | "ESPIPE" | "ESTALE" | "ETXTBSY" | "EXDEV";
+/** A stage of the way from an image's name to a running container. */
+export type Stage = "image" | "rootfs" | "disk" | "spawn" | "ready" | "guest" | "container";
+/** What a {@link BoxliteError} carries besides its code and message. */
+export interface ErrorDetails {
+	/** What to do about it. */
+	hint?: string | undefined;
+	/** The stage of a box's start that failed. */
+	stage?: Stage | undefined;
+	/** What caused it. */
+	cause?: unknown;
+}
+/**
+ * Every error of this package. `message` says what was tried and what came of it, `code` is for programs, `hint` says what
+ * to do about it, and `cause` leads to what lies beneath.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await runtime.get('web')
+ * } catch (error) {
+ *   if (error instanceof BoxliteError && error.code === 'BOX_NOT_FOUND') await runtime.create({ image, name: 'web' })
+ *   else throw error
+ * }
+ * ```
+ */
+export declare class BoxliteError extends Error {
+	/** What went wrong, for programs to match on. */
+	readonly code: ErrorCode;
+	/** What to do about it; absent where nothing is known. */
+	readonly hint?: string;
+	/** The stage of a box's start that failed; absent elsewhere. */
+	readonly stage?: Stage;
+	constructor(code: ErrorCode, message: string, details?: ErrorDetails);
+	/** `Class [CODE]: message`, with the hint on a second line. */
+	toString(): string;
+}
+/** An option or argument has the wrong type, or a value outside its range. */
+export declare class InvalidArgumentError extends BoxliteError {
+	constructor(message: string, details?: ErrorDetails);
+}
+/** The runtime could not be opened, is closed, or misses one of its parts. */
+export declare class RuntimeError extends BoxliteError {
+}
+/** A box is not there, or is in no state for what was asked. */
+export declare class BoxError extends BoxliteError {
+}
+/** An image could not be found, fetched, verified or used. With the code `IMAGE_CANCELLED` its `name` is `AbortError`. */
+export declare class ImageError extends BoxliteError {
+	constructor(code: ErrorCode, message: string, details?: ErrorDetails);
+}
+/** The host's disk is full, refuses, or holds damaged files. */
+export declare class StorageError extends BoxliteError {
+}
+/** This machine can't run the engine. `Runtime.doctor()` says why, with a remedy for each reason. */
+export declare class UnsupportedEngineError extends BoxliteError {
+}
+/** The engine failed, or the guest did not come up. */
+export declare class EngineError extends BoxliteError {
+}
+/** The connection to the guest was lost or broke the protocol. */
+export declare class PortalError extends BoxliteError {
+}
+/** What is known of the execution that an {@link ExecutionError} is about. */
+export interface ExecutionDetails extends ErrorDetails {
+	exitCode?: number | null;
+	signal?: string | null;
+	stdout?: string | Buffer;
+	stderr?: string | Buffer;
+}
+/**
+ * A command could not be started, or ended as its options don't allow. Of an `exec` that was under way it carries the
+ * output so far. With the code `ABORTED` its `name` is `AbortError`, as everywhere in Node.
+ */
+export declare class ExecutionError extends BoxliteError {
+	/** The exit code, where the process ended by itself; `null` where a signal ended it. */
+	readonly exitCode?: number | null;
+	/** The signal that ended it, such as `SIGKILL`. */
+	readonly signal?: string | null;
+	/** What `exec` had collected of standard output. */
+	readonly stdout?: string | Buffer;
+	/** What `exec` had collected of standard error. */
+	readonly stderr?: string | Buffer;
+	constructor(code: ErrorCode, message: string, details?: ExecutionDetails);
+}
+/**
+ * A file operation was refused, in a box or, of a copy, on the host; as Node's own: `code` is the errno's name, such as
+ * `'ENOENT'`, and the message is `ENOENT: no such file or directory, open '/x'`.
+ */
+export declare class FileError extends BoxliteError {
+	/** Linux's number, negative as in Node. */
+	readonly errno?: number;
+	/** The system call: `'open'`. */
+	readonly syscall?: string;
+	/** What it was about. */
+	readonly path?: string;
+	/** The second path of a call that has two. */
+	readonly dest?: string;
+	constructor(code: ErrorCode, message: string, details?: ErrorDetails & Partial<FileDetails>);
+}
+interface FileDetails {
+	errno: number;
+	syscall: string;
+	path: string;
+	dest: string;
+}
+/** A bug in boxlite; please report it. */
+export declare class InternalError extends BoxliteError {
+}
+/** Where a box stands in its life. */
+export type BoxState = "created" | "starting" | "running" | "stopping" | "stopped" | "failed";
+/** What runs a box: libkrun or QEMU. */
+export type Engine = "krun" | "qemu";
+/** What is known of a box at one moment. */
+export interface BoxInfo {
+	/** The box's identity. */
+	id: string;
+	/** The name that it was given, else `null`. */
+	name: string | null;
+	/** Its labels, over those of its image, which are known from the first start on. */
+	labels: Record<string, string>;
+	/** Its image, as it was given. */
+	image: string;
+	/** The digest of the image's manifest; `null` until the box was started for the first time. */
+	imageDigest: string | null;
+	/** Where it stands in its life. */
+	state: BoxState;
+	/** The engine that runs it, or ran it last; `null` until then. */
+	engine: Engine | null;
+	/** Whether that engine uses hardware virtualisation; `null` until then. */
+	accelerated: boolean | null;
+	/** The process that holds the micro-VM; `null` while it does not run. */
+	pid: number | null;
+	/** Virtual CPUs. */
+	cpus: number;
+	/** Memory in MiB. */
+	memoryMib: number;
+	/** Size of the disk in GiB; `null` until the first start unless it was asked for. */
+	diskSizeGb: number | null;
+	/** When it was made. */
+	createdAt: Date;
+	/** Why it failed, in the state `failed`, else `null`. */
+	failure: string | null;
+	/** Milliseconds that each stage of the last start took, in the order of the stages. */
+	timings: Partial<Record<Stage, number>>;
+}
+/** Which boxes to list: those that are all of this. */
+export interface BoxFilter {
+	/** In this state, or in one of these. Default: in any. */
+	state?: BoxState | readonly BoxState[];
+	/** With each of these labels, those of its image included. Default: with any. */
+	labels?: Record<string, string>;
+	/** Of exactly this name. Default: of any, or none. */
+	name?: string;
+}
 /** An image in the cache. */
 export interface PulledImage {
 	/** Its full reference, such as `docker.io/library/alpine:3`. */
@@ -290,6 +641,22 @@ export type PullEvent = {
  */
 export interface Pull extends Promise<PulledImage>, AsyncIterable<PullEvent> {
 }
+/** How to pull an image. */
+export interface PullOptions {
+	/** `'missing'` asks the registry only if the image is not in the cache. Default: `'missing'`. */
+	policy?: "missing" | "always" | "never";
+	/** `os/architecture`, with `/variant` if that matters. Default: this machine's, the only one that boxes can run. */
+	platform?: string;
+	/** Ends the pull with the code `IMAGE_CANCELLED`; the next one goes on where it stopped. Default: none. */
+	signal?: AbortSignal;
+	/** Called with each step. What it throws ends the pull. Default: none. */
+	onProgress?: (event: PullEvent) => void;
+}
+/** What `images.prune` spares. */
+export interface PruneOptions {
+	/** Spare what was used in the last so many milliseconds. Default: 60 000. */
+	unusedForMs?: number;
+}
 /** What proves to a registry who you are: a password or access token, an OAuth2 refresh token, or a ready bearer token. */
 export type RegistryCredentials = {
 	username: string;
@@ -336,262 +703,6 @@ export interface RuntimeOptions {
 	 * of it and for ten minutes after its last use. Default: half of what it takes and what is free, together.
 	 */
 	imageQuotaBytes?: number;
-}
-/** How to make a box. */
-export interface BoxOptions {
-	/** An image: a registry reference such as `alpine:3`, or a path; see {@link Images.pull}. */
-	image: string;
-	/**
-	 * When the first start asks the registry: `'missing'` if the image is not in the cache, `'always'` to follow a tag that
-	 * may have moved, `'never'` to reject with `IMAGE_NOT_CACHED`. Default: `'missing'`.
-	 */
-	pullPolicy?: "missing" | "always" | "never";
-	/**
-	 * A name, unique among the boxes of a home: 1 to 63 letters, digits, `_`, `.` and `-`, the first a letter or digit.
-	 * A box with a name outlives `await using`; one without does not. Default: none.
-	 */
-	name?: string;
-	/** Virtual CPUs, 1 to 32. Default: 1. */
-	cpus?: number;
-	/** Memory in MiB, 128 to 1 048 576. Default: 512. */
-	memoryMib?: number;
-	/** Environment of every execution, over the image's. Default: none. */
-	env?: Record<string, string | undefined>;
-	/** Working directory of every execution. Default: the image's, else `/`. */
-	workdir?: string;
-	/** User of every execution: `'name'`, `'uid'`, `'name:group'`, `'uid:gid'` or a uid. Default: the image's, else root. */
-	user?: string | number;
-	/** Host name inside the box. Default: the box's name, else its id. */
-	hostname?: string;
-}
-/** How to run a command; for `box.spawn`. */
-export interface SpawnOptions {
-	/** Working directory. Default: the box's. */
-	cwd?: string;
-	/** Environment, over the box's. A variable that is `undefined` is left out. Default: none. */
-	env?: Record<string, string | undefined>;
-	/** `'name'`, `'uid'`, `'name:group'`, `'uid:gid'` or a uid. Default: the box's user. */
-	user?: string | number;
-	/** Give the process a terminal: `true` is 80 by 24. Its standard error then arrives in `stdout`. Default: `false`. */
-	tty?: boolean | {
-		cols: number;
-		rows: number;
-	};
-	/**
-	 * Standard input. A string or bytes are written and the input then closed, a stream or (async) iterable is read to its
-	 * end, `'none'` is `/dev/null`. Default: of `spawn` what you write to `execution.stdin`, of `exec` `'none'`.
-	 *
-	 * The string `'none'` itself can be sent as bytes: `Buffer.from('none')`.
-	 */
-	stdin?: "none" | (string & {}) | Uint8Array | Readable | AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>;
-	/**
-	 * Milliseconds that the process may run, counted from its start inside the box; then it gets SIGTERM, and SIGKILL two
-	 * seconds later. 0 is for ever. Default: 0.
-	 */
-	timeoutMs?: number;
-	/** Ends every process of the execution with SIGKILL and rejects with the code `ABORTED`. Default: none. */
-	signal?: AbortSignal;
-	/**
-	 * `spawn` only: let the process outlive this handle, as a background process of the box. It is never held back for want
-	 * of a reader: while nobody reads, the box keeps the last 1 MiB of each stream and drops what is older. Disposing of
-	 * the execution leaves it running; `box.executions()` lists it and `box.execution(id)` finds it again. Default: `false`.
-	 */
-	detached?: boolean;
-}
-/** How to run a command and collect its output; for `box.exec` and `box.sh`. */
-export interface ExecOptions extends Omit<SpawnOptions, "detached"> {
-	/** Reject with the code `EXEC_NON_ZERO` unless the exit code is 0. Default: `false`. */
-	check?: boolean;
-	/** `'utf8'` collects strings, `'buffer'` bytes. Default: `'utf8'`. */
-	encoding?: "utf8" | "buffer";
-	/**
-	 * The most bytes to collect of each of stdout and stderr. One more ends the process and rejects with the code
-	 * `EXEC_MAX_BUFFER`. Default: 67 108 864 (64 MiB).
-	 */
-	maxBuffer?: number;
-}
-/** How to stop a box. */
-export interface StopOptions {
-	/** Milliseconds that its processes get to end by themselves. Default: the runtime's, a few seconds. */
-	timeoutMs?: number;
-}
-/** How to remove a box. */
-export interface RemoveOptions {
-	/** Remove it even if it runs. Default: `false`. */
-	force?: boolean;
-}
-/** How to pull an image. */
-export interface PullOptions {
-	/** `'missing'` asks the registry only if the image is not in the cache. Default: `'missing'`. */
-	policy?: "missing" | "always" | "never";
-	/** `os/architecture`, with `/variant` if that matters. Default: this machine's, the only one that boxes can run. */
-	platform?: string;
-	/** Ends the pull with the code `IMAGE_CANCELLED`; the next one goes on where it stopped. Default: none. */
-	signal?: AbortSignal;
-	/** Called with each step. What it throws ends the pull. Default: none. */
-	onProgress?: (event: PullEvent) => void;
-}
-/** What `images.prune` spares. */
-export interface PruneOptions {
-	/** Spare what was used in the last so many milliseconds. Default: 60 000. */
-	unusedForMs?: number;
-}
-declare const CODES: {
-	readonly INVALID_ARGUMENT: "InvalidArgumentError";
-	readonly HOME_LOCKED: "RuntimeError";
-	readonly RUNTIME_CLOSED: "RuntimeError";
-	readonly PART_MISSING: "RuntimeError";
-	readonly BOX_NOT_FOUND: "BoxError";
-	readonly BOX_NAME_TAKEN: "BoxError";
-	readonly BOX_STATE: "BoxError";
-	readonly BOX_REMOVED: "BoxError";
-	readonly IMAGE_REFERENCE: "ImageError";
-	readonly IMAGE_NOT_FOUND: "ImageError";
-	readonly IMAGE_NOT_CACHED: "ImageError";
-	readonly IMAGE_UNAUTHORIZED: "ImageError";
-	readonly IMAGE_PLATFORM: "ImageError";
-	readonly IMAGE_DIGEST_MISMATCH: "ImageError";
-	readonly IMAGE_CORRUPT: "ImageError";
-	readonly IMAGE_TOO_LARGE: "ImageError";
-	readonly IMAGE_UNSUPPORTED: "ImageError";
-	readonly IMAGE_CANCELLED: "ImageError";
-	readonly REGISTRY_UNREACHABLE: "ImageError";
-	readonly REGISTRY_FAILED: "ImageError";
-	readonly REGISTRY_RATE_LIMITED: "ImageError";
-	readonly STORAGE_FULL: "StorageError";
-	readonly STORAGE_IO: "StorageError";
-	readonly STORAGE_CORRUPT: "StorageError";
-	readonly ENGINE_UNSUPPORTED: "UnsupportedEngineError";
-	readonly ENGINE_FAILED: "EngineError";
-	readonly GUEST_FAILED: "EngineError";
-	readonly GUEST_TIMEOUT: "EngineError";
-	readonly PORTAL_LOST: "PortalError";
-	readonly RPC: "PortalError";
-	readonly COMMAND_NOT_FOUND: "ExecutionError";
-	readonly COMMAND_NOT_EXECUTABLE: "ExecutionError";
-	readonly EXEC_CWD: "ExecutionError";
-	readonly EXEC_USER: "ExecutionError";
-	readonly EXEC_FAILED: "ExecutionError";
-	readonly EXEC_NOT_FOUND: "ExecutionError";
-	readonly EXEC_TIMEOUT: "ExecutionError";
-	readonly EXEC_NON_ZERO: "ExecutionError";
-	readonly EXEC_MAX_BUFFER: "ExecutionError";
-	readonly ABORTED: "ExecutionError";
-	readonly FILE_REFUSED: "FileError";
-	readonly ARCHIVE_INVALID: "FileError";
-	readonly INTERNAL: "InternalError";
-};
-/** What went wrong, for programs to match on. Codes are stable: they are never renamed. */
-export type ErrorCode = keyof typeof CODES | Errno;
-/** Names of Linux's errors, as Node has them; of a {@link FileError}. */
-export type Errno = "E2BIG" | "EACCES" | "EAGAIN" | "EBADF" | "EBUSY" | "EDQUOT" | "EEXIST" | "EFAULT" | "EFBIG" | "EINVAL" | "EIO" | "EISDIR" | "ELOOP" | "EMFILE" | "EMLINK" | "ENAMETOOLONG" | "ENFILE" | "ENODEV" | "ENOENT" | "ENOMEM" | "ENOSPC" | "ENOSYS" | "ENOTDIR" | "ENOTEMPTY" | "ENOTSUP" | "ENXIO" | "EOVERFLOW" | "EPERM" | "EPIPE" | "EROFS" | "ESPIPE" | "ESTALE" | "ETXTBSY" | "EXDEV";
-/** A stage of the way from an image's name to a running container. */
-export type Stage = "image" | "rootfs" | "disk" | "spawn" | "ready" | "guest" | "container";
-/** What a {@link BoxliteError} carries besides its code and message. */
-export interface ErrorDetails {
-	/** What to do about it. */
-	hint?: string | undefined;
-	/** The stage of a box's start that failed. */
-	stage?: Stage | undefined;
-	/** What caused it. */
-	cause?: unknown;
-}
-/**
- * Every error of this package. `message` says what was tried and what came of it, `code` is for programs, `hint` says what
- * to do about it, and `cause` leads to what lies beneath.
- *
- * @example
- * ```ts
- * try {
- *   await runtime.get('web')
- * } catch (error) {
- *   if (error instanceof BoxliteError && error.code === 'BOX_NOT_FOUND') await runtime.create({ image, name: 'web' })
- *   else throw error
- * }
- * ```
- */
-export declare class BoxliteError extends Error {
-	/** What went wrong, for programs to match on. */
-	readonly code: ErrorCode;
-	/** What to do about it; absent where nothing is known. */
-	readonly hint?: string;
-	/** The stage of a box's start that failed; absent elsewhere. */
-	readonly stage?: Stage;
-	constructor(code: ErrorCode, message: string, details?: ErrorDetails);
-	/** `Class [CODE]: message`, with the hint on a second line. */
-	toString(): string;
-}
-/** An option or argument has the wrong type, or a value outside its range. */
-export declare class InvalidArgumentError extends BoxliteError {
-	constructor(message: string, details?: ErrorDetails);
-}
-/** The runtime could not be opened, is closed, or misses one of its parts. */
-export declare class RuntimeError extends BoxliteError {
-}
-/** A box is not there, or is in no state for what was asked. */
-export declare class BoxError extends BoxliteError {
-}
-/** An image could not be found, fetched, verified or used. With the code `IMAGE_CANCELLED` its `name` is `AbortError`. */
-export declare class ImageError extends BoxliteError {
-	constructor(code: ErrorCode, message: string, details?: ErrorDetails);
-}
-/** The host's disk is full, refuses, or holds damaged files. */
-export declare class StorageError extends BoxliteError {
-}
-/** This machine can't run the engine. `Runtime.doctor()` says why, with a remedy for each reason. */
-export declare class UnsupportedEngineError extends BoxliteError {
-}
-/** The engine failed, or the guest did not come up. */
-export declare class EngineError extends BoxliteError {
-}
-/** The connection to the guest was lost or broke the protocol. */
-export declare class PortalError extends BoxliteError {
-}
-/** What is known of the execution that an {@link ExecutionError} is about. */
-export interface ExecutionDetails extends ErrorDetails {
-	exitCode?: number | null;
-	signal?: string | null;
-	stdout?: string | Buffer;
-	stderr?: string | Buffer;
-}
-/**
- * A command could not be started, or ended as its options don't allow. Of an `exec` that was under way it carries the
- * output so far. With the code `ABORTED` its `name` is `AbortError`, as everywhere in Node.
- */
-export declare class ExecutionError extends BoxliteError {
-	/** The exit code, where the process ended by itself; `null` where a signal ended it. */
-	readonly exitCode?: number | null;
-	/** The signal that ended it, such as `SIGKILL`. */
-	readonly signal?: string | null;
-	/** What `exec` had collected of standard output. */
-	readonly stdout?: string | Buffer;
-	/** What `exec` had collected of standard error. */
-	readonly stderr?: string | Buffer;
-	constructor(code: ErrorCode, message: string, details?: ExecutionDetails);
-}
-/**
- * A file operation was refused, in a box or, of a copy, on the host; as Node's own: `code` is the errno's name, such as
- * `'ENOENT'`, and the message is `ENOENT: no such file or directory, open '/x'`.
- */
-export declare class FileError extends BoxliteError {
-	/** Linux's number, negative as in Node. */
-	readonly errno?: number;
-	/** The system call: `'open'`. */
-	readonly syscall?: string;
-	/** What it was about. */
-	readonly path?: string;
-	/** The second path of a call that has two. */
-	readonly dest?: string;
-	constructor(code: ErrorCode, message: string, details?: ErrorDetails & Partial<FileDetails>);
-}
-interface FileDetails {
-	errno: number;
-	syscall: string;
-	path: string;
-	dest: string;
-}
-/** A bug in boxlite; please report it. */
-export declare class InternalError extends BoxliteError {
 }
 /** How a process ended. */
 export interface ExitStatus {
@@ -991,39 +1102,6 @@ export declare class FileSystem {
 	 */
 	watch(path: string, options?: WatchOptions): AsyncIterableIterator<FileChangeEvent>;
 }
-/** Where a box stands in its life. */
-export type BoxState = "created" | "starting" | "running" | "stopping" | "stopped" | "failed";
-/** What runs a box: libkrun or QEMU. */
-export type Engine = "krun" | "qemu";
-/** What is known of a box at one moment. */
-export interface BoxInfo {
-	/** The box's identity. */
-	id: string;
-	/** The name that it was given, else `null`. */
-	name: string | null;
-	/** Its image, as it was given. */
-	image: string;
-	/** The digest of the image's manifest; `null` until the box was started for the first time. */
-	imageDigest: string | null;
-	/** Where it stands in its life. */
-	state: BoxState;
-	/** The engine that runs it, or ran it last; `null` until then. */
-	engine: Engine | null;
-	/** Whether that engine uses hardware virtualisation; `null` until then. */
-	accelerated: boolean | null;
-	/** The process that holds the micro-VM; `null` while it does not run. */
-	pid: number | null;
-	/** Virtual CPUs. */
-	cpus: number;
-	/** Memory in MiB. */
-	memoryMib: number;
-	/** When it was made. */
-	createdAt: Date;
-	/** Why it failed, in the state `failed`, else `null`. */
-	failure: string | null;
-	/** Milliseconds that each stage of the last start took, in the order of the stages. */
-	timings: Partial<Record<Stage, number>>;
-}
 /** A value for a shell line: it becomes one word, an array one word for each item. */
 export type ShellValue = string | number | bigint | readonly (string | number | bigint)[];
 /** The template tag `` box.sh`…` ``; called with options it returns a tag that uses them. */
@@ -1208,8 +1286,22 @@ export declare class Runtime implements AsyncDisposable {
 	create(options: BoxOptions): Promise<Box>;
 	/** Finds a box by its id or name. Rejects with `BOX_NOT_FOUND`. */
 	get(idOrName: string): Promise<Box>;
-	/** What is known of every box of this home. */
-	list(): Promise<BoxInfo[]>;
+	/**
+	 * Finds the box of a name, or makes it, however many callers ask at once, in this process and in others. A box that is
+	 * there is given as it is: the other options hold for a new one only.
+	 *
+	 * Rejects with `INVALID_ARGUMENT`.
+	 *
+	 * @example
+	 * ```ts
+	 * const box = await runtime.getOrCreate({ image: 'alpine:3', name: 'workspace' })
+	 * ```
+	 */
+	getOrCreate(options: BoxOptions & {
+		name: string;
+	}): Promise<Box>;
+	/** What is known of the boxes of this home, the oldest first; of all, or of those that match. */
+	list(filter?: BoxFilter): Promise<BoxInfo[]>;
 	/** Deletes a box with its files. Rejects with `BOX_NOT_FOUND`, and with `BOX_STATE` if it runs and `force` is not set. */
 	remove(idOrName: string, options?: RemoveOptions): Promise<void>;
 	/** The counters of this runtime. */

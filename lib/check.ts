@@ -95,6 +95,13 @@ export function integer(min: number, max: number, unit = ''): Check {
   }
 }
 
+export function number(min: number, max: number, unit = ''): Check {
+  return {
+    expected: `a number from ${min} to ${max}${unit && ` (${unit})`}`,
+    holds: value => typeof value === 'number' && value >= min && value <= max,
+  }
+}
+
 export function oneOf(...values: string[]): Check {
   return {
     expected: values.map(value => `'${value}'`).join(' or '),

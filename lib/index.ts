@@ -39,16 +39,20 @@ export {
 } from './images.js'
 export type { BoxInfo, BoxState, Engine } from './info.js'
 export type {
+  BoxFilter,
   BoxOptions,
   ExecOptions,
+  HealthCheckOptions,
   PruneOptions,
   PullOptions,
   RegistryCredentials,
   RegistryOptions,
   RemoveOptions,
+  RestartOptions,
   RuntimeOptions,
   SpawnOptions,
   StopOptions,
+  SupervisionOptions,
 } from './options.js'
 export type { ExecEvent, ExitStatus } from './output.js'
 export type { Pull, PullEvent } from './pull.js'

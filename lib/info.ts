@@ -14,6 +14,8 @@ export interface BoxInfo {
   id: string
   /** The name that it was given, else `null`. */
   name: string | null
+  /** Its labels, over those of its image, which are known from the first start on. */
+  labels: Record<string, string>
   /** Its image, as it was given. */
   image: string
   /** The digest of the image's manifest; `null` until the box was started for the first time. */
@@ -30,6 +32,8 @@ export interface BoxInfo {
   cpus: number
   /** Memory in MiB. */
   memoryMib: number
+  /** Size of the disk in GiB; `null` until the first start unless it was asked for. */
+  diskSizeGb: number | null
   /** When it was made. */
   createdAt: Date
   /** Why it failed, in the state `failed`, else `null`. */
@@ -43,6 +47,7 @@ export function boxInfo({ createdAtMs, timings, ...info }: NativeBoxInfo): BoxIn
   return {
     id: info.id,
     name: info.name ?? null,
+    labels: info.labels,
     image: info.image,
     imageDigest: info.imageDigest ?? null,
     state: info.state as BoxState,
@@ -51,6 +56,7 @@ export function boxInfo({ createdAtMs, timings, ...info }: NativeBoxInfo): BoxIn
     pid: info.pid ?? null,
     cpus: info.cpus,
     memoryMib: info.memoryMib,
+    diskSizeGb: info.diskSizeMib === undefined ? null : info.diskSizeMib / 1024,
     createdAt: new Date(createdAtMs),
     failure: info.failure ?? null,
     timings: Object.fromEntries(timings.map(({ stage, ms }) => [stage, ms])),

@@ -8,8 +8,11 @@ import { type Images, makeImages } from './images.js'
 import { type BoxInfo, boxInfo } from './info.js'
 import { native } from './native.js'
 import {
+  type BoxFilter,
   type BoxOptions,
   boxInput,
+  boxName,
+  filterInput,
   type RemoveOptions,
   type RuntimeOptions,
   removeForce,
@@ -108,9 +111,27 @@ export class Runtime implements AsyncDisposable {
     return makeBox(await settled((await this.#native()).get(idOrName)))
   }
 
-  /** What is known of every box of this home. */
-  async list(): Promise<BoxInfo[]> {
-    return (await settled((await this.#native()).list())).map(boxInfo)
+  /**
+   * Finds the box of a name, or makes it, however many callers ask at once, in this process and in others. A box that is
+   * there is given as it is: the other options hold for a new one only.
+   *
+   * Rejects with `INVALID_ARGUMENT`.
+   *
+   * @example
+   * ```ts
+   * const box = await runtime.getOrCreate({ image: 'alpine:3', name: 'workspace' })
+   * ```
+   */
+  async getOrCreate(options: BoxOptions & { name: string }): Promise<Box> {
+    const input = boxInput(options, 'runtime.getOrCreate')
+    checkArgument('runtime.getOrCreate', 'options.name', options.name, boxName)
+    return makeBox(await settled((await this.#native()).getOrCreate(input)))
+  }
+
+  /** What is known of the boxes of this home, the oldest first; of all, or of those that match. */
+  async list(filter?: BoxFilter): Promise<BoxInfo[]> {
+    const input = filterInput(filter)
+    return (await settled((await this.#native()).list(input))).map(boxInfo)
   }
 
   /** Deletes a box with its files. Rejects with `BOX_NOT_FOUND`, and with `BOX_STATE` if it runs and `force` is not set. */

@@ -17,7 +17,10 @@ pub const READY: &[u8] = b"boxlite-ready/1\n";
 pub const SERIAL_NAME: &str = "boxlite.portal";
 
 /// The shim's ear for the guest's journal (vsock port, host side). The guest connects, writes [`JOURNAL`], and then
-/// length-delimited `JournalRecord`s for as long as it lives.
+/// length-delimited `JournalRecord`s for as long as it lives. An empty record is its last: once all is in the file, the
+/// shim closes the stream, and the guest may end the machine.
+///
+/// The first connection that greets is the journal for the machine's life; others are closed.
 pub const JOURNAL_PORT: u32 = 2697;
 
 /// The first line of a journal stream, which also tells it from a ready notification where both are yamux streams.

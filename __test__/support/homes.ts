@@ -1,10 +1,11 @@
-// A folder of its own for each test file, and the proof that nothing outlives it. A test file calls `useHomes()` once;
-// after its last test every runtime is closed and the check of leaks.ts runs.
+// A folder of its own for each test file, and the proof that nothing outlives it and that its disks are whole. A test file
+// calls `useHomes()` once; after its last test every runtime is closed and the checks of leaks.ts and disks.ts run.
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect } from 'vitest'
 import { Runtime, type RuntimeOptions } from '../../index.mjs'
+import { diskFaults } from './disks.js'
 import { leaksOf } from './leaks.js'
 
 /** The engine under test: rung 2 runs on qemu wherever it is; another one by BOXLITE_TEST_ENGINE. */
@@ -36,8 +37,10 @@ export function useHomes(): Homes {
     if (temp === undefined) delete process.env.TMPDIR
     else process.env.TMPDIR = temp
     const leaks = await leaksOf(base)
+    const faults = await diskFaults(base)
     rmSync(base, { recursive: true, force: true })
     expect(leaks, 'left behind by this file').toEqual([])
+    expect(faults, 'disks of this file').toEqual([])
   })
 
   const homes = {

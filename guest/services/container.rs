@@ -43,6 +43,6 @@ impl Container for ContainerService {
         let init_pid = self.zygote.contain(request).await?;
         self.files.open(init_pid, &cwd)?;
         self.executions.open(defaults, OomEvents::open(&cgroup.memory_events()));
-        Ok(Response::new(ContainerInitResponse { init_pid }))
+        Ok(Response::new(ContainerInitResponse { init_pid, main_error: None }))
     }
 }

@@ -1,5 +1,7 @@
 //! What is known of a box, as a plain object. Returned by `litebox.rs` and `runtime.rs`.
 
+use std::collections::BTreeMap;
+
 use boxlite_runtime::VmmKind;
 use napi_derive::napi;
 
@@ -19,6 +21,8 @@ pub struct BoxInfo {
     pub id: String,
     /// Its name, if it was given one.
     pub name: Option<String>,
+    /// Its labels, over its image's.
+    pub labels: BTreeMap<String, String>,
     /// The image as the user wrote it.
     pub image: String,
     /// The digest of the image's manifest, once resolved.
@@ -35,6 +39,8 @@ pub struct BoxInfo {
     pub cpus: u32,
     /// Memory in MiB.
     pub memory_mib: u32,
+    /// Size of the disk in MiB.
+    pub disk_size_mib: Option<u32>,
     /// Milliseconds since 1970.
     pub created_at_ms: f64,
     /// Why it failed, in the state `failed`.
@@ -52,6 +58,7 @@ impl From<boxlite_runtime::BoxInfo> for BoxInfo {
                 .collect(),
             id: info.id,
             name: info.name,
+            labels: info.labels,
             image: info.image,
             image_digest: info.image_digest,
             state: info.state.as_str(),
@@ -60,6 +67,7 @@ impl From<boxlite_runtime::BoxInfo> for BoxInfo {
             pid: info.pid,
             cpus: u32::from(info.cpus),
             memory_mib: info.memory_mib,
+            disk_size_mib: info.disk_size_mib,
             #[expect(clippy::cast_precision_loss, reason = "exact for the next 285 thousand years")]
             created_at_ms: info.created_at_ms as f64,
             failure: info.failure,

@@ -8,6 +8,8 @@ use boxlite_runtime::{
 };
 use napi_derive::napi;
 
+use crate::supervision::SupervisionInput;
+
 /// How to open a runtime.
 #[napi(object, object_to_js = false)]
 pub struct RuntimeInput {
@@ -100,6 +102,8 @@ pub struct BoxInput {
     pub cpus: Option<u32>,
     /// Memory in MiB.
     pub memory_mib: Option<u32>,
+    /// Size of the disk in MiB.
+    pub disk_size_mib: Option<u32>,
     /// Environment of every execution.
     pub env: BTreeMap<String, String>,
     /// Working directory of every execution.
@@ -110,6 +114,12 @@ pub struct BoxInput {
     pub hostname: Option<String>,
     /// `missing`, `always` or `never`.
     pub pull_policy: Option<String>,
+    /// To find it by.
+    pub labels: BTreeMap<String, String>,
+    /// Processes that may be in it at once.
+    pub pids_limit: Option<u32>,
+    /// What it does on its own.
+    pub supervision: SupervisionInput,
 }
 
 impl TryFrom<BoxInput> for BoxOptions {
@@ -122,6 +132,7 @@ impl TryFrom<BoxInput> for BoxOptions {
                 .map_err(|_| BoxliteError::invalid(format!("option `cpus`: too many: {cpus}")))?;
         }
         options.memory_mib = input.memory_mib.unwrap_or(options.memory_mib);
+        options.disk_size_mib = input.disk_size_mib;
         options.name = input.name;
         options.env = input.env.into_iter().collect();
         options.workdir = input.workdir;
@@ -130,6 +141,9 @@ impl TryFrom<BoxInput> for BoxOptions {
         if let Some(policy) = input.pull_policy {
             options.pull_policy = pull_policy(&policy)?;
         }
+        options.labels = input.labels;
+        options.pids_limit = input.pids_limit;
+        options.supervision = input.supervision.try_into()?;
         Ok(options)
     }
 }

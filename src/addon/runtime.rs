@@ -8,6 +8,7 @@ use napi::{Env, Result, bindgen_prelude::Object};
 use napi_derive::napi;
 
 use crate::{
+    filter::FilterInput,
     info::BoxInfo,
     litebox::NativeBox,
     metrics::RuntimeMetrics,
@@ -53,14 +54,21 @@ impl NativeRuntime {
         promise(env, async move { runtime.get(&id_or_name).await.map(NativeBox::from) })
     }
 
-    /// Every box of this home.
+    /// Finds the box of a name, or makes it.
     #[napi]
-    pub fn list<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+    pub fn get_or_create<'env>(&self, env: &'env Env, options: BoxInput) -> Result<Object<'env>> {
         let runtime = Arc::clone(&self.0);
-        promise(
-            env,
-            async move { Ok(runtime.list().await?.into_iter().map(BoxInfo::from).collect::<Vec<_>>()) },
-        )
+        promise(env, async move { runtime.get_or_create(options.try_into()?).await.map(NativeBox::from) })
+    }
+
+    /// The boxes of this home that match.
+    #[napi]
+    pub fn list<'env>(&self, env: &'env Env, filter: FilterInput) -> Result<Object<'env>> {
+        let runtime = Arc::clone(&self.0);
+        promise(env, async move {
+            let boxes = runtime.list_matching(&filter.try_into()?).await?;
+            Ok(boxes.into_iter().map(BoxInfo::from).collect::<Vec<_>>())
+        })
     }
 
     /// Deletes a box and its disk.

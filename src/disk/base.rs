@@ -2,38 +2,50 @@
 
 use std::{
     fs::File,
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
 
 use nix::sys::statvfs::fstatvfs;
 
-use crate::{
-    Error, ErrorKind, LayerFile, Limits,
-    ext4::{Image, Shape},
-    index::index,
-    tree::Tree,
-};
+use crate::{Error, ErrorKind, LayerFile, Limits, ext4::Image, index::index, resize::Groups, tree::Tree};
+
+/// The size of a box's disk unless it is asked for another, in bytes: 16 GiB is what one block of descriptors covers.
+pub const DEFAULT_SIZE: u64 = 16 << 30;
 
 /// A read-only ext4 image that any number of overlays share. Never write to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseDisk {
     /// The raw image, a sparse file.
     pub path: PathBuf,
-    /// The size of the disk as a box sees it, in bytes.
+    /// The size of the disk as a box sees it unless its overlay has another, in bytes.
     pub virtual_size: u64,
 }
 
-/// Builds the image of `layers`, lowest first, into the empty file `file`, and makes it durable.
-pub(crate) fn build(file: &File, layers: &[LayerFile], shape: Shape, limits: Limits) -> Result<(), Error> {
+/// Builds the image of `layers`, lowest first, into the empty file `file`, and makes it durable. The disk has `size`
+/// bytes, or what the image needs if that is more.
+pub(crate) fn build(
+    file: &File,
+    layers: &[LayerFile],
+    size: u64,
+    uuid: [u8; 16],
+    limits: Limits,
+) -> Result<(), Error> {
     let mut tree = Tree::new();
     for (position, (entries, layer)) in index(layers, &limits)?.into_iter().zip(layers).enumerate() {
         for entry in entries {
             tree.apply(position, entry).map_err(|e| e.in_layer(&layer.path))?;
         }
     }
-    let image = Image::seal(&tree, layers.len(), shape)?;
+    let image = Image::seal(&tree, layers.len(), uuid)?;
     check_space(file, image.footprint)?;
+    let size = size.max(image.size());
+    file.set_len(size).map_err(|error| Error::storage("write the disk image", error))?;
     image.write(file, layers, limits)?;
+    for patch in Groups::read(file)?.resize(size)? {
+        file.write_all_at(&patch.bytes, patch.offset)
+            .map_err(|error| Error::storage("size the disk image", error))?;
+    }
     file.sync_all().map_err(|error| Error::storage("flush the disk image", error))
 }
 

@@ -14,26 +14,18 @@ use mkext4::{FsBuilder, InodeCount, InodeHandle, Layout, Options, RegionSink, bu
 use crate::{
     Error, LayerFile, Limits,
     entry::{Attributes, Leaf},
+    resize::GROUP,
+    room::{BLOCK, INODES_PER_GROUP, Room},
     sink::DiskSink,
     sparse::{SparseMap, SparseReader},
     tar::TarReader,
     tree::{Kind, NodeId, ROOT, Tree},
 };
 
-const BLOCK: u64 = 4096;
 /// 32 MiB: the journal is rewritten in a circle, so its length is what an idle box's overlay grows by in the long run.
 const JOURNAL_BLOCKS: u32 = 8192;
-/// One inode per 32 KiB of disk: two million on a disk of 64 GiB.
-const BYTES_PER_INODE: u64 = 32 * 1024;
 /// The engine makes this directory in every root.
 const LOST_FOUND: &str = "lost+found";
-
-/// The shape of the file system.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Shape {
-    pub(crate) size: u64,
-    pub(crate) uuid: [u8; 16],
-}
 
 /// A sealed image: every address is known, nothing is written yet.
 pub(crate) struct Image<'tree> {
@@ -59,11 +51,12 @@ struct Named<'tree> {
 }
 
 impl<'tree> Image<'tree> {
-    /// Declares `tree`, which came from `layers` layers, and fixes the layout.
-    pub(crate) fn seal(tree: &'tree Tree, layers: usize, shape: Shape) -> Result<Self, Error> {
-        let mut options = Options::new(shape.size, shape.uuid, 0);
-        let inodes = (shape.size / BYTES_PER_INODE).max(tree.len() as u64 * 2);
-        options.inodes = InodeCount::Exact(u32::try_from(inodes).unwrap_or(u32::MAX));
+    /// Declares `tree`, which came from `layers` layers, and fixes the layout: no larger than the tree needs.
+    pub(crate) fn seal(tree: &'tree Tree, layers: usize, uuid: [u8; 16]) -> Result<Self, Error> {
+        let room = Room::of(tree);
+        let groups = room.groups(JOURNAL_BLOCKS.into());
+        let mut options = Options::new(groups * GROUP, uuid, 0);
+        options.inodes = InodeCount::Exact(u32::try_from(groups * INODES_PER_GROUP).unwrap_or(u32::MAX));
         options.journal_blocks = Some(JOURNAL_BLOCKS);
         options.reserved_percent = 0;
         options.label = Some("boxlite".into());
@@ -73,26 +66,22 @@ impl<'tree> Image<'tree> {
             builder,
             handles: vec![None; tree.len()],
             files: (0..layers).map(|_| Vec::new()).collect(),
-            bytes: 0,
         };
         declare.all()?;
-        let Declare { builder, files, bytes, .. } = declare;
-        // Groups, tables and the journal take a few per cent; the engine reports what is left out of this estimate.
-        if bytes > shape.size / 100 * 95 {
-            return Err(Error::too_large(format!(
-                "lay out the disk image: {bytes} bytes of files on a disk of {} bytes",
-                shape.size
-            )));
-        }
+        let Declare { builder, files, .. } = declare;
         let layout = builder.seal().map_err(|e| Error::engine("lay out the disk image", e))?;
-        let footprint = bytes + tree.len() as u64 * 512 + shape.size / 4096;
+        let footprint = room.content + tree.len() as u64 * 512 + groups * 2 * BLOCK;
         Ok(Self { layout, files, footprint })
     }
 
-    /// Writes the image into `file`, which must be empty.
+    /// Bytes of the disk.
+    pub(crate) fn size(&self) -> u64 {
+        self.layout.image_len()
+    }
+
+    /// Writes the image into `file`, which must be empty, but may be longer than the image.
     pub(crate) fn write(&self, file: &File, layers: &[LayerFile], limits: Limits) -> Result<(), Error> {
         let failed = |error| Error::storage("write the disk image", error);
-        file.set_len(self.layout.image_len()).map_err(failed)?;
         let mut sink = DiskSink::new(file);
         let mut writer =
             self.layout.writer(&mut sink).map_err(|e| Error::engine("write the disk image", e))?;
@@ -170,7 +159,6 @@ struct Declare<'tree> {
     /// Of leaves that were declared: further names are hard links.
     handles: Vec<Option<InodeHandle>>,
     files: Vec<Vec<Content<'tree>>>,
-    bytes: u64,
 }
 
 impl<'tree> Declare<'tree> {
@@ -245,7 +233,6 @@ impl<'tree> Declare<'tree> {
         if let Leaf::File { ordinal, size, sparse } = kind {
             let sparse = sparse.as_deref();
             let stored = sparse.map_or(*size, SparseMap::stored);
-            self.bytes = self.bytes.saturating_add(stored.next_multiple_of(BLOCK));
             if stored > 0 {
                 self.files[*layer].push(Content { ordinal: *ordinal, handle, size: *size, sparse });
             }

@@ -9,7 +9,8 @@
 //! 1. `index` unpacks each layer, checks its `diff_id` and keeps only what the tar headers say (`tar`, `entry`); `tree`
 //!    merges the layers by the OCI rules: whiteouts, opaque directories, hard links across layers.
 //! 2. `ext4` declares the merged tree to `mkext4`, which fixes every block address, and unpacks the layers once more
-//!    to stream the files that won straight to their place.
+//!    to stream the files that won straight to their place. The engine's disk is as small as the content allows (`room`);
+//!    `resize` makes it as large as it is to be, which costs next to nothing.
 
 mod acl;
 mod base;
@@ -22,6 +23,8 @@ mod leaks;
 mod limits;
 mod overlay;
 mod pax;
+mod resize;
+mod room;
 mod sink;
 mod sparse;
 mod storage;
@@ -29,7 +32,7 @@ mod tar;
 mod tree;
 mod xattr;
 
-pub use base::BaseDisk;
+pub use base::{BaseDisk, DEFAULT_SIZE};
 pub use error::{Error, ErrorKind};
 pub use layer::{Compression, LayerFile};
 pub use leaks::free_leaked_clusters;

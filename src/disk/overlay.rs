@@ -2,39 +2,59 @@
 //! makes a box; opened by the engines, never again by this crate.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File, OpenOptions},
     io,
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
 
 use futures::executor::block_on;
-use imago::{FormatCreateBuilder, StorageOpenOptions, file::File as Storage, qcow2::Qcow2};
+use imago::{
+    DenyImplicitOpenGate, FormatAccess, FormatCreateBuilder, FormatDriverBuilder, StorageOpenOptions,
+    file::File as Storage, qcow2::Qcow2,
+};
 
-use crate::{BaseDisk, Error, ErrorKind};
+use crate::{
+    BaseDisk, Error, ErrorKind,
+    resize::{GROUP, Groups, Patch},
+};
+
+/// What a box has beside an image that would fill the default size.
+const HEADROOM: u64 = 4 << 30;
+/// imago's default, and qemu-img's.
+const CLUSTER: u64 = 64 * 1024;
 
 /// A qcow2 overlay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overlay {
     /// The qcow2 file.
     pub path: PathBuf,
-    /// The size of the disk as the box sees it, in bytes: the base's.
+    /// The size of the disk as the box sees it, in bytes.
     pub virtual_size: u64,
 }
 
 impl Overlay {
     /// Makes an empty overlay at `path`, where nothing may be yet, durable when this returns. It names its base by
     /// absolute path and says that it is raw, so that no engine ever guesses a format from what a box wrote.
-    pub fn create(path: impl Into<PathBuf>, base: &BaseDisk) -> Result<Self, Error> {
+    ///
+    /// The disk and its file system have `size` bytes, rounded up to 128 MiB, or by default the base's: another one is
+    /// written into the overlay as a few blocks of descriptors. Fails as [`ErrorKind::TooLarge`] when the image needs more.
+    pub fn create(path: impl Into<PathBuf>, base: &BaseDisk, size: Option<u64>) -> Result<Self, Error> {
         let path = path.into();
         let failed = |error| Error::storage(format!("make disk {}", path.display()), error);
         let backing = fs::canonicalize(&base.path).map_err(failed)?;
+        let image = File::open(&backing).map_err(failed)?;
         let backing = backing.to_str().ok_or_else(|| {
             Error::unsupported(format!("make disk: base path {} that is not UTF-8", backing.display()))
         })?;
+        let groups = Groups::read(&image)?;
+        let size = size.map_or_else(|| default_size(base, &groups), |size| size.next_multiple_of(GROUP));
+        let patches = if size == base.virtual_size { Vec::new() } else { groups.resize(size)? };
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path).map_err(failed)?;
         let made = file
             .try_clone()
-            .and_then(|copy| write(copy, backing, base.virtual_size))
+            .and_then(|copy| write(copy, backing, size, clusters(&image, patches)?))
             .and_then(|()| file.sync_all())
             .and_then(|()| sync_parent(&path));
         if let Err(error) = made {
@@ -46,20 +66,71 @@ impl Overlay {
                 error => error,
             });
         }
-        Ok(Self { path, virtual_size: base.virtual_size })
+        Ok(Self { path, virtual_size: size })
     }
+}
+
+/// The base's size, or some more where the image leaves too little of it.
+fn default_size(base: &BaseDisk, groups: &Groups) -> u64 {
+    let least = groups.least();
+    if least + least / 4 <= base.virtual_size {
+        return base.virtual_size;
+    }
+    (least + HEADROOM).max(base.virtual_size)
+}
+
+/// Whole clusters of the base with the patches applied: imago need not copy what is around them then.
+fn clusters(base: &File, patches: Vec<Patch>) -> io::Result<BTreeMap<u64, Vec<u8>>> {
+    let mut clusters = BTreeMap::new();
+    for Patch { mut offset, bytes } in patches {
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            let at = offset / CLUSTER * CLUSTER;
+            let cluster: &mut Vec<u8> = match clusters.entry(at) {
+                std::collections::btree_map::Entry::Occupied(found) => found.into_mut(),
+                std::collections::btree_map::Entry::Vacant(vacant) => vacant.insert(read_cluster(base, at)?),
+            };
+            let from = usize::try_from(offset - at).unwrap_or(0);
+            let length = rest.len().min(cluster.len() - from);
+            cluster[from..from + length].copy_from_slice(&rest[..length]);
+            rest = &rest[length..];
+            offset += length as u64;
+        }
+    }
+    Ok(clusters)
+}
+
+/// A cluster of the base; what lies behind its end is zeros.
+fn read_cluster(base: &File, at: u64) -> io::Result<Vec<u8>> {
+    let mut cluster = vec![0; usize::try_from(CLUSTER).unwrap_or(0)];
+    let mut from = 0;
+    while from < cluster.len() {
+        match base.read_at(&mut cluster[from..], at + from as u64)? {
+            0 => break,
+            read => from += read,
+        }
+    }
+    Ok(cluster)
 }
 
 /// imago's futures are blocking calls in disguise (its file driver never suspends), so any executor will do; tokio's
 /// would panic inside a tokio thread.
-fn write(file: File, backing: &str, size: u64) -> io::Result<()> {
-    let storage = Storage::from_open_file(file, StorageOpenOptions::new().write(true))?;
-    block_on(
-        Qcow2::<Storage>::create_builder(storage)
-            .size(size)
-            .backing(backing.to_owned(), "raw".to_owned())
-            .create(),
-    )
+fn write(file: File, backing: &str, size: u64, clusters: BTreeMap<u64, Vec<u8>>) -> io::Result<()> {
+    let again = file.try_clone()?;
+    let storage = |file| Storage::from_open_file(file, StorageOpenOptions::new().write(true));
+    let create = Qcow2::<Storage>::create_builder(storage(file)?).size(size);
+    block_on(create.backing(backing.to_owned(), "raw".to_owned()).create())?;
+    if clusters.is_empty() {
+        return Ok(());
+    }
+    block_on(async {
+        let disk = Qcow2::<Storage>::builder(storage(again)?).write(true).backing(None);
+        let disk = FormatAccess::new(disk.open(DenyImplicitOpenGate::default()).await?);
+        for (offset, cluster) in &clusters {
+            disk.write(cluster.as_slice(), *offset).await?;
+        }
+        disk.flush().await
+    })
 }
 
 fn sync_parent(path: &Path) -> io::Result<()> {

@@ -12,10 +12,10 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use crate::{BaseDisk, Error, LayerFile, Limits, base, ext4::Shape};
+use crate::{BaseDisk, DEFAULT_SIZE, Error, LayerFile, Limits, base};
 
 /// Part of every base's name. Raise it with any change that gives an image other bytes, a new `mkext4` among them.
-pub const BUILDER_VERSION: u32 = 1;
+pub const BUILDER_VERSION: u32 = 2;
 
 const TEMPORARY: &str = "tmp";
 
@@ -23,8 +23,8 @@ const TEMPORARY: &str = "tmp";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ImageStorageOptions {
-    /// The size of the disk that a box sees, in bytes, a multiple of 4096. It is fixed when the base is built, and costs
-    /// the host next to nothing: the image is sparse. Default 64 GiB.
+    /// The size of bases, in bytes, a multiple of 128 MiB; one whose image needs more has that. A box may have a disk of
+    /// another size. Default [`DEFAULT_SIZE`].
     pub virtual_size: u64,
     /// Bounds on the image.
     pub limits: Limits,
@@ -32,7 +32,7 @@ pub struct ImageStorageOptions {
 
 impl Default for ImageStorageOptions {
     fn default() -> Self {
-        Self { virtual_size: 64 << 30, limits: Limits::default() }
+        Self { virtual_size: DEFAULT_SIZE, limits: Limits::default() }
     }
 }
 
@@ -134,8 +134,8 @@ impl ImageStorage {
         if path.exists() {
             return BaseDisk::at(path);
         }
-        let shape = Shape { size: self.options.virtual_size, uuid: uuid(image_digest) };
-        base::build(&temporary.file, layers, shape, self.options.limits)?;
+        let (size, limits) = (self.options.virtual_size, self.options.limits);
+        base::build(&temporary.file, layers, size, uuid(image_digest), limits)?;
         let failed = |error| Error::storage(format!("store {}", path.display()), error);
         let mut permissions = temporary.file.metadata().map_err(failed)?.permissions();
         permissions.set_readonly(true);
@@ -169,8 +169,13 @@ impl Temporary {
     fn lock(path: &Path) -> Result<Option<Self>, Error> {
         let temporary = path.with_added_extension(TEMPORARY);
         let failed = |error| Error::storage(format!("make {}", temporary.display()), error);
-        let file =
-            OpenOptions::new().write(true).create(true).truncate(false).open(&temporary).map_err(failed)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&temporary)
+            .map_err(failed)?;
         file.lock().map_err(failed)?;
         if is_at(&file, &temporary) {
             // What a killed builder wrote must not shine through the holes of this one's image.

@@ -4,7 +4,8 @@
 use std::collections::HashSet;
 
 use crate::{
-    Digest, Error, ImageManager, Platform,
+    Digest, Error, ImageManager, ImageStore, Platform,
+    blocking::blocking,
     fetch::blobs_of,
     manifest::{MAX_MANIFEST, Manifest},
     store::IndexEntry,
@@ -40,19 +41,17 @@ impl ImageManager {
     /// All images that were pulled, by reference.
     pub async fn list(&self) -> Result<Vec<ImageSummary>, Error> {
         let entries = self.inner.store.entries().await?;
-        Ok(entries.into_iter().map(|entry| self.summary(entry)).collect())
+        Ok(entries.into_iter().map(|entry| summary(&self.inner.store, &entry)).collect())
     }
 
-    fn summary(&self, entry: IndexEntry) -> ImageSummary {
-        let used_at = self.inner.store.touched(&entry.digest).unwrap_or_default().max(entry.pulled_at);
-        ImageSummary {
-            reference: entry.reference,
-            platform: entry.platform,
-            digest: entry.digest.into(),
-            size: entry.size,
-            pulled_at: entry.pulled_at,
-            used_at,
-        }
+    /// The digests of all images that the store knows. Blocks.
+    pub fn digests(&self) -> Result<HashSet<String>, Error> {
+        Ok(self.inner.store.load()?.images.into_iter().map(|entry| entry.digest.into()).collect())
+    }
+
+    /// Whether a pull of this image is under way, or somebody has it in hand, in this process or another.
+    pub fn is_held(&self, digest: &str) -> bool {
+        self.inner.holds.is_held(digest.strip_prefix("sha256:").unwrap_or(digest))
     }
 
     /// What the store takes.
@@ -74,56 +73,63 @@ impl ImageManager {
     }
 
     /// Forgets the images of which `forget` says so, and removes the blobs that nobody uses, those of interrupted pulls
-    /// among them. What was forgotten, and the bytes that this freed.
+    /// among them. What was forgotten, and the bytes that this freed. `forget` runs while no image can be remembered, in
+    /// this process or another, so it must be quick.
     pub async fn prune(
         &self,
-        forget: impl Fn(&ImageSummary) -> bool + Send,
+        forget: impl Fn(&ImageSummary) -> bool + Send + 'static,
     ) -> Result<(Vec<ImageSummary>, u64), Error> {
-        let mut forgotten = Vec::new();
-        for image in self.list().await? {
-            if forget(&image) {
-                self.inner.store.forget_one(image.reference.clone(), image.platform.clone()).await?;
-                forgotten.push(image);
-            }
-        }
+        let store = self.inner.store.clone();
+        let choose = move |images: &mut Vec<IndexEntry>| {
+            let mut forgotten = Vec::new();
+            images.retain(|entry| {
+                let image = summary(&store, entry);
+                let goes = forget(&image);
+                if goes {
+                    forgotten.push(image);
+                }
+                !goes
+            });
+            forgotten
+        };
+        let forgotten = self.inner.store.change(choose).await?;
         let freed = self.collect().await?;
         Ok((forgotten, freed))
     }
 
-    /// Removes blobs that no image uses; the bytes that this freed.
+    /// Removes blobs that no image uses; the bytes that this freed. No image is remembered meanwhile, by any process: what
+    /// a pull has brought is held until it is remembered.
     async fn collect(&self) -> Result<u64, Error> {
-        let _alone = self.inner.collection.lock().await;
-        let _collection = Collection::begin(self);
-        let mut used = HashSet::new();
-        for entry in self.inner.store.entries().await? {
-            used.extend(self.blobs(&entry.digest).await?);
-        }
-        self.inner.store.keep_only(used, self.inner.holds.clone()).await
-    }
-
-    async fn blobs(&self, manifest: &Digest) -> Result<HashSet<Digest>, Error> {
-        let Some(bytes) = self.inner.store.read(manifest, MAX_MANIFEST).await? else {
-            return Ok(HashSet::new());
-        };
-        match Manifest::parse(&bytes, manifest)? {
-            Manifest::Image(image) => blobs_of(&image, manifest),
-            Manifest::Index(_) => Ok(HashSet::from([manifest.clone()])),
-        }
+        let (store, holds) = (self.inner.store.clone(), self.inner.holds.clone());
+        blocking(move || {
+            let index = store.lock()?;
+            let mut used = HashSet::new();
+            for entry in index.images() {
+                used.extend(blobs(&store, &entry.digest)?);
+            }
+            store.keep_only(&used, &holds)
+        })
+        .await
     }
 }
 
-/// Ends the collection however it goes, its future dropped among the ways.
-struct Collection<'a>(&'a ImageManager);
-
-impl<'a> Collection<'a> {
-    fn begin(images: &'a ImageManager) -> Self {
-        images.inner.holds.begin_collection();
-        Self(images)
+fn summary(store: &ImageStore, entry: &IndexEntry) -> ImageSummary {
+    ImageSummary {
+        reference: entry.reference.clone(),
+        platform: entry.platform.clone(),
+        digest: entry.digest.to_string(),
+        size: entry.size,
+        pulled_at: entry.pulled_at,
+        used_at: store.touched(&entry.digest).unwrap_or_default().max(entry.pulled_at),
     }
 }
 
-impl Drop for Collection<'_> {
-    fn drop(&mut self) {
-        self.0.inner.holds.end_collection();
+fn blobs(store: &ImageStore, manifest: &Digest) -> Result<HashSet<Digest>, Error> {
+    let Some(bytes) = store.read_now(manifest, MAX_MANIFEST)? else {
+        return Ok(HashSet::new());
+    };
+    match Manifest::parse(&bytes, manifest)? {
+        Manifest::Image(image) => blobs_of(&image, manifest),
+        Manifest::Index(_) => Ok(HashSet::from([manifest.clone()])),
     }
 }

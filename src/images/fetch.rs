@@ -12,6 +12,7 @@ use crate::{
     error::Retry,
     hold::{Hold, Holds},
     image::config,
+    manager::keys,
     manifest::{MAX_CONFIG, MAX_MANIFEST, Manifest, digest_of},
     origin::{Origin, Root},
     registry::Backoff,
@@ -65,13 +66,13 @@ impl Fetch<'_> {
             layers: manifest.layers().len(),
             bytes: size,
         });
-        let hold = self.holds.hold(blobs_of(&manifest, &digest)?);
+        let hold = self.holds.hold(keys(&blobs_of(&manifest, &digest)?))?;
         self.check_space(&manifest).await?;
         self.config(&manifest).await?;
         stream::iter(manifest.layers().iter().map(Ok))
             .try_for_each_concurrent(PARALLEL, |layer| self.layer(layer))
             .await?;
-        self.store.put(bytes).await?;
+        self.store.put(&digest, bytes).await?;
         self.tell(|| PullEvent::Done { digest: digest.to_string() });
         Ok(Fetched { digest, size, hold })
     }
@@ -201,7 +202,12 @@ impl Fetch<'_> {
         let size = descriptor.size();
         let mut trusted = false;
         loop {
-            let partial = match self.store.partial(&digest, size).await? {
+            let waiting = |bytes| {
+                if let Some(progress) = progress {
+                    progress.send(PullEvent::LayerProgress { digest: digest.to_string(), bytes });
+                }
+            };
+            let partial = match self.store.partial(&digest, size, waiting).await? {
                 Start::Present => return Ok(true),
                 Start::Partial(partial) => partial,
             };

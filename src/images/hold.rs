@@ -1,78 +1,152 @@
-//! Which blobs are wanted right now, by pulls under way and by images in someone's hands: those are never collected.
-//! Held by `manager`, taken by `fetch` and by every [`crate::Image`], asked by `prune`.
+//! What is wanted right now, by key: blobs by pulls under way and by images in someone's hands, root disks by starts.
+//! What is held is never removed, whichever process holds it and whichever cleans up. Taken by `fetch`, by every
+//! [`crate::Image`] and by the runtime's starts; asked by `store` and by the runtime before they remove anything.
+//!
+//! All processes share one empty file. A key is one byte of it, and holding is a shared lock on that byte (`F_OFD_SETLK`,
+//! fcntl(2)), so a hold costs no file and ends with its process, however that ends. Within a process holds are counted.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap},
+    fs::{File, OpenOptions},
+    io,
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::Digest;
+use nix::{
+    errno::Errno,
+    fcntl::{FcntlArg, fcntl},
+    libc,
+};
 
-/// The wanted blobs of a store.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Holds(Arc<Mutex<Wanted>>);
+use crate::{Digest, Error};
 
-#[derive(Debug, Default)]
+/// The wanted things of a store. Cheap to clone; clones share everything. Open each file once in a process.
+#[derive(Debug, Clone)]
+pub struct Holds(Arc<Wanted>);
+
+#[derive(Debug)]
 struct Wanted {
-    counts: HashMap<Digest, usize>,
-    /// While a collection runs: what was let go since it began. The index that it works by may be older.
-    released: Option<HashSet<Digest>>,
+    file: File,
+    counts: Mutex<HashMap<String, usize>>,
 }
 
-/// Keeps blobs as long as it lives. Two holds are always equal: they are no part of what an image is.
+/// Keeps what it names as long as it lives. Two holds are always equal: they are no part of what an image is.
 #[derive(Debug)]
-pub(crate) struct Hold {
+pub struct Hold {
     holds: Holds,
-    blobs: HashSet<Digest>,
+    keys: BTreeSet<String>,
+}
+
+#[derive(Clone, Copy)]
+enum Lock {
+    Shared,
+    Alone,
+    Free,
 }
 
 impl Holds {
-    /// Takes hold, before looking whether the blobs are there.
-    pub(crate) fn hold(&self, blobs: HashSet<Digest>) -> Hold {
-        let mut wanted = self.wanted();
-        for blob in &blobs {
-            *wanted.counts.entry(blob.clone()).or_default() += 1;
+    /// Opens the file at `path`, and makes it if it is missing.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+        let file = file.map_err(|error| Error::storage(format!("open {}", path.display()), error))?;
+        Ok(Self(Arc::new(Wanted { file, counts: Mutex::default() })))
+    }
+
+    /// Takes hold, before looking whether the things are there. Waits for the moment that a removal of them takes.
+    pub fn hold(&self, keys: impl IntoIterator<Item = String>) -> Result<Hold, Error> {
+        let mut hold = Hold { holds: self.clone(), keys: BTreeSet::new() };
+        let mut counts = self.counts();
+        for key in keys {
+            if !counts.contains_key(&key) {
+                self.lock(&key, Lock::Shared, true)
+                    .map_err(|error| Error::storage(format!("keep {key} from being removed"), error))?;
+            }
+            if hold.keys.insert(key.clone()) {
+                *counts.entry(key).or_default() += 1;
+            }
         }
-        drop(wanted);
-        Hold { holds: self.clone(), blobs }
+        Ok(hold)
     }
 
-    /// From now until `end`, what is let go counts as wanted.
-    pub(crate) fn begin_collection(&self) {
-        self.wanted().released = Some(HashSet::new());
+    /// Whether anybody holds it.
+    pub fn is_held(&self, key: &str) -> bool {
+        self.unless_held(key, || ()).is_none()
     }
 
-    pub(crate) fn end_collection(&self) {
-        self.wanted().released = None;
-    }
-
-    /// Runs `remove` unless a blob is wanted; nobody can come to want it meanwhile.
-    pub(crate) fn unless_wanted<T>(&self, hex: &str, remove: impl FnOnce() -> T) -> Option<T> {
-        let wanted = self.wanted();
-        let is = |blob: &Digest| blob.hex() == hex;
-        if wanted.counts.keys().any(is) || wanted.released.iter().flatten().any(is) {
+    /// Runs `work`, such as the removal, unless the thing is held; nobody can come to hold it meanwhile.
+    pub fn unless_held<T>(&self, key: &str, work: impl FnOnce() -> T) -> Option<T> {
+        let counts = self.counts();
+        if counts.contains_key(key) || self.lock(key, Lock::Alone, false).is_err() {
             return None;
         }
-        Some(remove())
+        let done = work();
+        self.free(key);
+        drop(counts);
+        Some(done)
     }
 
-    fn wanted(&self) -> MutexGuard<'_, Wanted> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn counts(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+        self.0.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn free(&self, key: &str) {
+        if let Err(error) = self.lock(key, Lock::Free, false) {
+            tracing::warn!(key, %error, "a hold could not be let go");
+        }
+    }
+
+    fn lock(&self, key: &str, lock: Lock, wait: bool) -> io::Result<()> {
+        let kind = match lock {
+            Lock::Shared => libc::F_RDLCK,
+            Lock::Alone => libc::F_WRLCK,
+            Lock::Free => libc::F_UNLCK,
+        };
+        let range = libc::flock {
+            l_type: kind as libc::c_short,
+            l_whence: libc::SEEK_SET as libc::c_short,
+            l_start: place(key),
+            l_len: 1,
+            l_pid: 0,
+        };
+        loop {
+            match fcntl(&self.0.file, command(&range, wait)) {
+                Err(Errno::EINTR) => {}
+                result => return result.map(drop).map_err(io::Error::from),
+            }
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn command(range: &libc::flock, wait: bool) -> FcntlArg<'_> {
+    if wait { FcntlArg::F_OFD_SETLKW(range) } else { FcntlArg::F_OFD_SETLK(range) }
+}
+
+/// The process's locks instead of the open file's: the same, as long as the process opens the file once.
+#[cfg(not(target_os = "linux"))]
+fn command(range: &libc::flock, wait: bool) -> FcntlArg<'_> {
+    if wait { FcntlArg::F_SETLKW(range) } else { FcntlArg::F_SETLK(range) }
+}
+
+/// The byte that stands for a key: 60 bits of its digest. Two keys that share one would keep each other, no more.
+fn place(key: &str) -> libc::off_t {
+    let digest = Digest::of(key.as_bytes());
+    libc::off_t::from_str_radix(&digest.hex()[..15], 16).unwrap_or(0)
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        let mut wanted = self.holds.wanted();
-        for blob in self.blobs.drain() {
-            if let Some(count) = wanted.counts.get_mut(&blob) {
+        let mut counts = self.holds.counts();
+        for key in &self.keys {
+            if let Some(count) = counts.get_mut(key) {
                 *count -= 1;
                 if *count == 0 {
-                    wanted.counts.remove(&blob);
+                    counts.remove(key);
+                    self.holds.free(key);
                 }
-            }
-            if let Some(released) = &mut wanted.released {
-                released.insert(blob);
             }
         }
     }
@@ -91,18 +165,41 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_held_or_was_let_go_during_a_collection_stays() {
-        let holds = Holds::default();
-        let blob = Digest::of(b"x");
-        let removed = |holds: &Holds| holds.unless_wanted(blob.hex(), || ()).is_some();
-        let hold = holds.hold(HashSet::from([blob.clone()]));
-        let second = holds.hold(HashSet::from([blob.clone()]));
+    fn what_is_held_stays_until_the_last_lets_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("holds.lock");
+        let here = Holds::open(&path).unwrap();
+        // Another opening of the file is what another process has.
+        let there = Holds::open(&path).unwrap();
+        let key = || ["x".to_owned()];
+        let first = here.hold(key()).unwrap();
+        let second = here.hold(key()).unwrap();
+        let foreign = there.hold(key()).unwrap();
+        drop(first);
+        assert!(here.is_held("x") && there.is_held("x"));
         drop(second);
-        assert!(!removed(&holds));
-        holds.begin_collection();
-        drop(hold);
-        assert!(!removed(&holds));
-        holds.end_collection();
-        assert!(removed(&holds));
+        assert!(here.is_held("x"), "the other process's");
+        drop(foreign);
+        assert!(!here.is_held("x") && !there.is_held("x"));
+        assert!(!here.is_held("y"));
+    }
+
+    #[test]
+    fn nobody_takes_hold_during_a_removal() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("holds.lock");
+        let (here, there) = (Holds::open(&path).unwrap(), Holds::open(&path).unwrap());
+        let removed = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            here.unless_held("x", || {
+                scope.spawn(|| {
+                    let _hold = there.hold(["x".to_owned()]).unwrap();
+                    assert!(removed.load(std::sync::atomic::Ordering::SeqCst));
+                });
+                std::thread::sleep(std::time::Duration::from_millis(50));
+                removed.store(true, std::sync::atomic::Ordering::SeqCst);
+            })
+            .unwrap();
+        });
     }
 }

@@ -38,6 +38,7 @@ mod unpack;
 pub use cache::{ImageSummary, StoreUsage};
 pub use digest::Digest;
 pub use error::{Error, ErrorKind};
+pub use hold::{Hold, Holds};
 pub use image::{Healthcheck, Image, ImageConfig, Layer};
 pub use manager::ImageManager;
 pub use options::{Credentials, ImageOptions, PullOptions, PullPolicy, RegistryOptions, Timeouts};

@@ -1,6 +1,7 @@
 //! `ImageManager`: the images of a home. Called by the runtime for every box that starts from an image.
 
 use std::{
+    collections::HashSet,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -32,19 +33,17 @@ pub(crate) struct Inner {
     registries: Registries,
     flights: Flights<(String, Platform, PullPolicy), Result<Image, Error>>,
     pub(crate) holds: Holds,
-    /// One collection of blobs at a time.
-    pub(crate) collection: tokio::sync::Mutex<()>,
     options: ImageOptions,
 }
 
 impl ImageManager {
     /// Opens the images folder `dir`, usually `<home>/images`.
     pub fn open(dir: impl Into<PathBuf>, options: ImageOptions) -> Result<Self, Error> {
+        let store = ImageStore::open(dir)?;
         let inner = Inner {
-            store: ImageStore::open(dir)?,
+            holds: Holds::open(&store.dir().join("holds.lock"))?,
+            store,
             flights: Flights::default(),
-            holds: Holds::default(),
-            collection: tokio::sync::Mutex::default(),
             registries: Registries::new(options.clone()),
             options,
         };
@@ -201,7 +200,7 @@ impl ImageManager {
         };
         let config_digest = digest_of(manifest.config())?;
         // From here on, so that what is found stays.
-        let hold = Arc::new(self.inner.holds.hold(blobs_of(&manifest, digest)?));
+        let hold = Arc::new(self.inner.holds.hold(keys(&blobs_of(&manifest, digest)?))?);
         let Some(bytes) = store.read(&config_digest, MAX_CONFIG).await? else {
             return Ok(None);
         };
@@ -249,6 +248,11 @@ impl ImageManager {
     pub fn store(&self) -> &ImageStore {
         &self.inner.store
     }
+}
+
+/// What blobs are held by.
+pub(crate) fn keys(blobs: &HashSet<Digest>) -> impl Iterator<Item = String> {
+    blobs.iter().map(|blob| blob.hex().to_owned())
 }
 
 /// Whether a source of this machine can still be read.

@@ -3,7 +3,12 @@
 
 use boxlite_proto::v1::{ContainerInitRequest, File, Mount, Process, Resources, Rlimit};
 
-use crate::litebox::{BoxConfig, ResolvedImage};
+use crate::{
+    BoxliteResult,
+    litebox::{BoxConfig, ResolvedImage},
+    options::MOST_PIDS,
+    supervision_spec,
+};
 
 /// `PATH` of an image that sets none (moby, oci/defaults: `DefaultPathEnv`).
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -42,13 +47,15 @@ const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
 
 /// Descriptors that one process may have: enough for servers, far below what the machine has memory for.
 const OPEN_FILES: u64 = 1 << 20;
-/// Below `kernel.pid_max` (32 768), so that a fork bomb leaves the agent its pids.
-const PROCESSES: u64 = 30_000;
 
 /// The container of a box.
-pub(crate) fn build(config: &BoxConfig, image: &ResolvedImage) -> ContainerInitRequest {
+///
+/// # Errors
+/// Those of [`supervision_spec::build`].
+pub(crate) fn build(config: &BoxConfig, image: &ResolvedImage) -> BoxliteResult<ContainerInitRequest> {
     let hostname = config.hostname();
-    ContainerInitRequest {
+    let supervision = supervision_spec::build(&config.id, &config.supervision, &image.config)?;
+    Ok(ContainerInitRequest {
         container_id: config.id.clone(),
         process: Some(Process {
             env: environment(config, image),
@@ -67,10 +74,10 @@ pub(crate) fn build(config: &BoxConfig, image: &ResolvedImage) -> ContainerInitR
         masked_paths: MASKED.map(str::to_owned).to_vec(),
         readonly_paths: READ_ONLY.map(str::to_owned).to_vec(),
         // Memory is bounded by the machine itself.
-        resources: Some(Resources { memory_max: 0, pids_max: PROCESSES }),
+        resources: Some(Resources { memory_max: 0, pids_max: config.pids_limit.unwrap_or(MOST_PIDS).into() }),
         files: files(hostname),
-        supervision: None,
-    }
+        supervision,
+    })
 }
 
 /// The image's environment under the box's, by key.
@@ -131,7 +138,7 @@ mod tests {
         let env = image_env.iter().map(|&v| v.to_owned()).collect();
         let image =
             ResolvedImage { digest: "sha256:0".into(), config: ImageConfig { env, ..Default::default() } };
-        build(&config, &image).process.unwrap().env
+        build(&config, &image).unwrap().process.unwrap().env
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::{BoxliteError, BoxliteResult};
 /// `sockaddr_un.sun_path` holds 108 bytes with its NUL (unix(7)); macOS has 104.
 const SUN_PATH: usize = 103;
 /// The longest socket name below a socket folder.
-const LONGEST_SOCKET: &str = "portal.sock";
+const LONGEST_SOCKET: &str = "journal.sock";
 
 /// The folders and files of one home.
 #[derive(Debug, Clone)]
@@ -48,6 +48,16 @@ impl FilesystemLayout {
 
     pub(crate) fn disks(&self) -> PathBuf {
         self.images().join("disks")
+    }
+
+    /// Root disks that starts and pulls are about to use.
+    pub(crate) fn disk_leases(&self) -> PathBuf {
+        self.images().join("disks.lock")
+    }
+
+    /// Whoever looks after the quota.
+    pub(crate) fn quota_lock(&self) -> PathBuf {
+        self.images().join("quota.lock")
     }
 
     pub(crate) fn logs(&self) -> PathBuf {
@@ -91,6 +101,11 @@ impl BoxPaths {
         self.dir.join("console.log")
     }
 
+    /// What the box's main process wrote and how it fared; the guest's journal, as the shim appends it.
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.dir.join("main.log")
+    }
+
     pub(crate) fn shim_log(&self) -> PathBuf {
         self.dir.join("shim.log")
     }
@@ -112,11 +127,16 @@ impl BoxPaths {
     }
 
     pub(crate) fn portal(&self) -> PathBuf {
-        self.sockets().join(LONGEST_SOCKET)
+        self.sockets().join("portal.sock")
     }
 
     pub(crate) fn ready(&self) -> PathBuf {
         self.sockets().join("ready.sock")
+    }
+
+    /// Where the shim takes the guest's journal.
+    pub(crate) fn journal_socket(&self) -> PathBuf {
+        self.sockets().join(LONGEST_SOCKET)
     }
 
     /// Makes the socket folder and removes what an earlier machine left in it.
@@ -134,7 +154,7 @@ impl BoxPaths {
 
     /// Removes the sockets, and the short folder if there is one.
     pub(crate) fn remove_sockets(&self) {
-        for socket in [self.portal(), self.ready()] {
+        for socket in [self.portal(), self.ready(), self.journal_socket()] {
             let _ = fs::remove_file(socket);
         }
         let folder = self.sockets();
@@ -181,7 +201,7 @@ mod tests {
     fn sockets_stay_below_the_limit_however_deep_the_home() {
         let layout = FilesystemLayout { home: PathBuf::from(format!("/{}", "deep/".repeat(40))) };
         let paths = layout.of_box("0123456789ab");
-        assert!(paths.portal().as_os_str().len() <= SUN_PATH);
+        assert!(paths.journal_socket().as_os_str().len() <= SUN_PATH);
         assert_ne!(paths.portal(), layout.of_box("0123456789ac").portal());
     }
 

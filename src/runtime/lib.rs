@@ -15,10 +15,15 @@ mod engine;
 mod error;
 mod exit_status;
 mod file_fault;
+mod filter;
 mod from_rooms;
+mod get_or_create;
 mod id;
 mod images;
+#[allow(dead_code, unused_imports, reason = "its callers, logs and wait, come next")]
+mod journal;
 mod json_file;
+mod labels;
 mod layout;
 mod litebox;
 mod lock;
@@ -31,7 +36,11 @@ mod portal;
 mod runtime;
 mod shared;
 mod shim;
+mod signal;
 mod stage;
+mod supervision;
+mod supervision_options;
+mod supervision_spec;
 
 pub use boxlite_archive::Meter;
 pub use boxlite_images::{PullPolicy, RegistryOptions};
@@ -45,10 +54,12 @@ pub use doctor::{DoctorCheck, DoctorReport};
 pub use error::{BoxliteError, BoxliteResult};
 pub use exit_status::ExitStatus;
 pub use file_fault::FileFault;
+pub use filter::BoxFilter;
 pub use images::{
     Credentials, Healthcheck, ImageConfig, ImageDetails, ImageInfo, ImageUsage, Platform, Progress, Pruned,
     Pull, PullEvent, PullRequest, PulledImage,
 };
+pub use labels::Labels;
 pub use litebox::{
     ArchiveReader, ArchiveWriter, BoxInfo, BoxState, ExecEvent, Execution, ExecutionInfo, FileReader,
     FileWatcher, FileWriter, Files, LiteBox,
@@ -57,3 +68,7 @@ pub use metrics::RuntimeMetricsSnapshot;
 pub use options::{BoxOptions, EngineChoice, ExecOptions, RuntimeOptions};
 pub use runtime::BoxliteRuntime;
 pub use stage::{Stage, Timings};
+pub use supervision::{Health, HealthChange, Limit, MainExit};
+pub use supervision_options::{
+    HealthCheck, HealthOption, Probe, RestartPolicy, RestartWhen, SupervisionOptions,
+};

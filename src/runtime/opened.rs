@@ -12,7 +12,9 @@ use boxlite_disk::ImageStorage;
 use boxlite_images::{ImageManager, ImageOptions, RegistryOptions};
 
 use crate::{
-    BoxliteError, BoxliteResult, EngineChoice, LiteBox, RuntimeOptions, json_file,
+    BoxliteError, BoxliteResult, EngineChoice, LiteBox, RuntimeOptions,
+    images::Leases,
+    json_file,
     layout::FilesystemLayout,
     litebox::{BoxConfig, BoxRecord, BoxState},
     lock::HomeLock,
@@ -71,7 +73,8 @@ pub(crate) fn open(options: RuntimeOptions) -> BoxliteResult<Arc<Shared>> {
     }
     let manager = ImageManager::open(layout.images(), image_options)?;
     let disks = ImageStorage::open(layout.disks())?;
-    let shared = Arc::new(Shared::new(layout, choice, parts, manager, disks, images.quota, lock));
+    let leases = Leases::open(&layout.disk_leases())?;
+    let shared = Arc::new(Shared::new(layout, choice, parts, manager, disks, leases, images.quota, lock));
     load(&shared)?;
     let home = shared.home();
     open.insert(home, Opened { shared: Arc::clone(&shared), handles: 1, images });

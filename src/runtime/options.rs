@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use boxlite_images::{PullPolicy, RegistryOptions};
 use boxlite_spec::VmmKind;
 
-use crate::{BoxliteError, BoxliteResult};
+use crate::{BoxliteError, BoxliteResult, Labels, SupervisionOptions, labels};
+
+/// Processes of a box: below `kernel.pid_max` (32 768), so that a fork bomb leaves the agent its pids.
+pub(crate) const MOST_PIDS: u32 = 30_000;
 
 /// Which engine to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,6 +49,9 @@ pub struct BoxOptions {
     pub cpus: u8,
     /// Memory in MiB, 128 to 1 048 576. Default 512.
     pub memory_mib: u32,
+    /// Size of the disk in MiB, 128 to 2 097 152, rounded up to 128. Default 16 GiB, or what the image needs and 4 GiB if
+    /// that is more.
+    pub disk_size_mib: Option<u32>,
     /// Environment of every execution, over the image's.
     pub env: Vec<(String, String)>,
     /// Working directory of every execution. Default: the image's, else `/`.
@@ -56,6 +62,12 @@ pub struct BoxOptions {
     pub hostname: Option<String>,
     /// When to ask the registry for the image, at the box's first start. Default: when it is not in the cache.
     pub pull_policy: PullPolicy,
+    /// To find it by; over the image's, which become known at the first start.
+    pub labels: Labels,
+    /// What it does on its own.
+    pub supervision: SupervisionOptions,
+    /// Processes and threads that may be in it at once, 1 to [`MOST_PIDS`]. Default: [`MOST_PIDS`].
+    pub pids_limit: Option<u32>,
 }
 
 impl BoxOptions {
@@ -66,11 +78,15 @@ impl BoxOptions {
             name: None,
             cpus: 1,
             memory_mib: 512,
+            disk_size_mib: None,
             env: Vec::new(),
             workdir: None,
             user: None,
             hostname: None,
             pull_policy: PullPolicy::Missing,
+            labels: Labels::new(),
+            supervision: SupervisionOptions::default(),
+            pids_limit: None,
         }
     }
 
@@ -93,6 +109,14 @@ impl BoxOptions {
                 self.memory_mib
             )));
         }
+        if let Some(size) = self.disk_size_mib
+            && !(128..=2 << 20).contains(&size)
+        {
+            return Err(BoxliteError::invalid(format!(
+                "option `diskSizeGb`: must be 0.125 to 2048: {}",
+                f64::from(size) / 1024.0
+            )));
+        }
         if let Some(hostname) = &self.hostname
             && (hostname.is_empty() || hostname.len() > 63 || !hostname.bytes().all(is_hostname_byte))
         {
@@ -105,6 +129,15 @@ impl BoxOptions {
         {
             return Err(BoxliteError::invalid(format!("option `workdir`: must be absolute: {workdir:?}")));
         }
+        if let Some(pids) = self.pids_limit
+            && !(1..=MOST_PIDS).contains(&pids)
+        {
+            return Err(BoxliteError::invalid(format!(
+                "option `pidsLimit`: must be 1 to {MOST_PIDS}: {pids}"
+            )));
+        }
+        labels::check(&self.labels)?;
+        self.supervision.check()?;
         check_env(&self.env)
     }
 }

@@ -48,6 +48,7 @@ impl Shared {
         parts: Parts,
         images: ImageManager,
         disks: ImageStorage,
+        leases: Leases,
         image_quota: Option<u64>,
         lock: HomeLock,
     ) -> Self {
@@ -57,7 +58,7 @@ impl Shared {
             parts,
             images,
             disks: Arc::new(disks),
-            leases: Leases::default(),
+            leases,
             image_quota,
             boxes: BoxManager::default(),
             metrics: Arc::default(),

@@ -1,8 +1,11 @@
-//! `index.json`: what each reference meant when it was last pulled. Called by `manager`.
+//! `index.json`: what each reference meant when it was last pulled. Called by `manager` and `cache`.
+//!
+//! It is read anew each time, whole, since another process may have replaced it; who changes it has `index.lock`.
 
 use std::{
-    fs, io,
-    sync::PoisonError,
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::fs::OpenOptionsExt,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -30,9 +33,29 @@ pub(crate) struct IndexEntry {
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Index {
+pub(crate) struct Index {
     version: u32,
-    images: Vec<IndexEntry>,
+    pub(crate) images: Vec<IndexEntry>,
+}
+
+/// The index while nobody else changes it.
+pub(crate) struct LockedIndex {
+    index: Index,
+    _lock: File,
+}
+
+impl LockedIndex {
+    pub(crate) fn images(&self) -> &[IndexEntry] {
+        &self.index.images
+    }
+
+    fn write(&mut self, store: &ImageStore) -> Result<(), Error> {
+        self.index.version = VERSION;
+        let path = store.index_path();
+        let failed = |error: io::Error| Error::storage(format!("write {}", path.display()), error);
+        let bytes = serde_json::to_vec_pretty(&self.index).map_err(|error| failed(error.into()))?;
+        durable::write(&path, &bytes).map_err(failed)
+    }
 }
 
 impl ImageStore {
@@ -67,35 +90,33 @@ impl ImageStore {
         self.change(move |images| images.extract_if(.., |entry| entry.reference == reference).collect()).await
     }
 
-    /// Forgets an image of one platform.
-    pub(crate) async fn forget_one(&self, reference: String, platform: Platform) -> Result<(), Error> {
-        self.change(move |images| {
-            images.retain(|entry| entry.reference != reference || entry.platform != platform);
-        })
-        .await
-    }
-
-    async fn change<T: Send + 'static>(
+    /// Changes the index: nobody else does meanwhile, in this process or another.
+    pub(crate) async fn change<T: Send + 'static>(
         &self,
         change: impl FnOnce(&mut Vec<IndexEntry>) -> T + Send + 'static,
     ) -> Result<T, Error> {
         let store = self.clone();
         blocking(move || {
-            let _guard = store.index.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut index = store.load()?;
-            let result = change(&mut index.images);
-            index.version = VERSION;
-            let path = store.index_path();
-            let failed = |error: io::Error| Error::storage(format!("write {}", path.display()), error);
-            let bytes = serde_json::to_vec_pretty(&index).map_err(|error| failed(error.into()))?;
-            durable::write(&path, &bytes).map_err(failed)?;
+            let mut locked = store.lock()?;
+            let result = change(&mut locked.index.images);
+            locked.write(&store)?;
             Ok(result)
         })
         .await
     }
 
+    /// The index under its lock, which other processes wait for too, and which falls with its holder. Blocks.
+    pub(crate) fn lock(&self) -> Result<LockedIndex, Error> {
+        let path = self.index_path().with_extension("lock");
+        let failed = |error| Error::storage(format!("lock {}", path.display()), error);
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let file = file.map_err(failed)?;
+        file.lock().map_err(failed)?;
+        Ok(LockedIndex { index: self.load()?, _lock: file })
+    }
+
     /// An index that can't be understood counts as empty: it only caches what registries know.
-    fn load(&self) -> Result<Index, Error> {
+    pub(crate) fn load(&self) -> Result<Index, Error> {
         let path = self.index_path();
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,

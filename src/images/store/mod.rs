@@ -12,7 +12,7 @@ use std::{
     fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -29,8 +29,6 @@ pub(crate) use partial::{Partial, Start};
 #[derive(Debug, Clone)]
 pub struct ImageStore {
     dir: Arc<Path>,
-    /// Guards read-modify-write of `index.json`.
-    index: Arc<Mutex<()>>,
 }
 
 impl ImageStore {
@@ -39,7 +37,7 @@ impl ImageStore {
         let dir = dir.into();
         fs::create_dir_all(dir.join("blobs/sha256"))
             .map_err(|error| Error::storage(format!("open image store {}", dir.display()), error))?;
-        Ok(Self { dir: dir.into(), index: Arc::default() })
+        Ok(Self { dir: dir.into() })
     }
 
     /// The folder itself.
@@ -68,23 +66,25 @@ impl ImageStore {
 
     /// Reads a small blob and checks it; `None` if it is missing. A damaged one is removed and counts as missing.
     pub(crate) async fn read(&self, digest: &Digest, limit: u64) -> Result<Option<Vec<u8>>, Error> {
+        let (store, digest) = (self.clone(), digest.clone());
+        blocking(move || store.read_now(&digest, limit)).await
+    }
+
+    /// The same. Blocks.
+    pub(crate) fn read_now(&self, digest: &Digest, limit: u64) -> Result<Option<Vec<u8>>, Error> {
         let path = self.blob_path(digest);
-        let digest = digest.clone();
-        blocking(move || {
-            let failed = |error| Error::storage(format!("read blob {digest}"), error);
-            let file = match File::open(&path) {
-                Ok(file) => file,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-                Err(error) => return Err(failed(error)),
-            };
-            let mut bytes = Vec::new();
-            file.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
-            if Digest::of(&bytes) == digest {
-                return Ok(Some(bytes));
-            }
-            discard(&path, &digest).map(|()| None)
-        })
-        .await
+        let failed = |error| Error::storage(format!("read blob {digest}"), error);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        let mut bytes = Vec::new();
+        file.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
+        if Digest::of(&bytes) == *digest {
+            return Ok(Some(bytes));
+        }
+        discard(&path, digest).map(|()| None)
     }
 
     /// Reads a whole blob and compares it with its name. A damaged one is removed, so that the next pull fetches it.
@@ -106,22 +106,25 @@ impl ImageStore {
         .await
     }
 
-    /// Stores a small blob under its digest.
-    pub(crate) async fn put(&self, bytes: Vec<u8>) -> Result<Digest, Error> {
-        let store = self.clone();
-        blocking(move || {
-            let digest = Digest::of(&bytes);
-            let path = store.blob_path(&digest);
-            durable::write(&path, &bytes)
-                .map_err(|error| Error::storage(format!("store blob {digest}"), error))?;
-            Ok(digest)
-        })
-        .await
+    /// Stores a small blob whose digest is known.
+    pub(crate) async fn put(&self, digest: &Digest, bytes: Vec<u8>) -> Result<(), Error> {
+        let size = bytes.len() as u64;
+        match self.partial(digest, size, |_| ()).await? {
+            Start::Present => Ok(()),
+            Start::Partial(partial) => {
+                partial.restart().await?.append(vec![bytes.into()]).await?.commit().await
+            }
+        }
     }
 
-    /// Starts or resumes the blob; see [`Start`].
-    pub(crate) async fn partial(&self, digest: &Digest, size: u64) -> Result<Start, Error> {
-        partial::start(self, digest, size).await
+    /// Starts or resumes the blob; see [`Start`]. While somebody else writes it, `waiting` gets the bytes that they have.
+    pub(crate) async fn partial(
+        &self,
+        digest: &Digest,
+        size: u64,
+        waiting: impl FnMut(u64) + Send,
+    ) -> Result<Start, Error> {
+        partial::start(self, digest, size, waiting).await
     }
 
     /// How many bytes of the blob are still to come.
@@ -187,31 +190,28 @@ impl ImageStore {
         .await
     }
 
-    /// Removes all blobs but these and those that are held; the bytes that this freed.
-    pub(crate) async fn keep_only(&self, used: HashSet<Digest>, holds: Holds) -> Result<u64, Error> {
+    /// Removes all blobs but these and those that are held; the bytes that this freed. Blocks.
+    pub(crate) fn keep_only(&self, used: &HashSet<Digest>, holds: &Holds) -> Result<u64, Error> {
         let dir = self.dir.join("blobs/sha256");
-        blocking(move || {
-            let failed = |error| Error::storage(format!("clean up {}", dir.display()), error);
-            let used: HashSet<&str> = used.iter().map(Digest::hex).collect();
-            let mut freed = 0;
-            for entry in fs::read_dir(&dir).map_err(failed)? {
-                let entry = entry.map_err(failed)?;
-                let name = entry.file_name();
-                let name = name.to_string_lossy();
-                let hex = name.split('.').next().unwrap_or_default();
-                if used.contains(&*name) {
-                    continue;
-                }
-                let length = entry.metadata().map_or(0, |meta| meta.len());
-                match holds.unless_wanted(hex, || fs::remove_file(entry.path())) {
-                    Some(Ok(())) => freed += length,
-                    Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-                    _ => {}
-                }
+        let failed = |error| Error::storage(format!("clean up {}", dir.display()), error);
+        let used: HashSet<&str> = used.iter().map(Digest::hex).collect();
+        let mut freed = 0;
+        for entry in fs::read_dir(&dir).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            let hex = name.split('.').next().unwrap_or_default();
+            if used.contains(&*name) {
+                continue;
             }
-            Ok(freed)
-        })
-        .await
+            let length = entry.metadata().map_or(0, |meta| meta.len());
+            match holds.unless_held(hex, || fs::remove_file(entry.path())) {
+                Some(Ok(())) => freed += length,
+                Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+                _ => {}
+            }
+        }
+        Ok(freed)
     }
 
     fn index_path(&self) -> PathBuf {

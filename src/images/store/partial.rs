@@ -42,20 +42,28 @@ pub(crate) struct Partial {
     size: u64,
 }
 
-pub(super) async fn start(store: &ImageStore, digest: &Digest, size: u64) -> Result<Start, Error> {
+pub(super) async fn start(
+    store: &ImageStore,
+    digest: &Digest,
+    size: u64,
+    mut waiting: impl FnMut(u64) + Send,
+) -> Result<Start, Error> {
     loop {
         if store.has(digest, size).await? {
             return Ok(Start::Present);
         }
         let target = store.blob_path(digest);
-        let digest = digest.clone();
+        let wanted = digest.clone();
         let opened = blocking(move || {
-            Partial::open(target, &digest, size)
-                .map_err(|error| Error::storage(format!("start blob {digest}"), error))
+            Partial::open(target, &wanted, size)
+                .map_err(|error| Error::storage(format!("start blob {wanted}"), error))
         });
         match opened.await? {
             Some(partial) => return Ok(Start::Partial(partial)),
-            None => tokio::time::sleep(POLL).await,
+            None => {
+                waiting(size.saturating_sub(store.missing(digest, size).await?));
+                tokio::time::sleep(POLL).await;
+            }
         }
     }
 }

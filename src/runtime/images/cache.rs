@@ -1,15 +1,19 @@
 //! The cache's size: its quota, what goes first when that is exceeded, and the user's own cleaning up.
 //!
-//! An image is spared while a box was made of it, while a start or a pull is at it, and for a while after its last use.
+//! An image is spared while a box was made of it, while a start or a pull is at it, in whatever process, and for a while
+//! after its last use.
 //! Root disks whose image was forgotten go first, then the images that nobody asked for the longest.
 
 use std::{
-    collections::HashSet,
+    fs::File,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use crate::{BoxliteError, BoxliteResult, BoxliteRuntime, ErrorCode, LiteBox, shared::Shared};
+use boxlite_images::ImageSummary;
+
+use super::InUse;
+use crate::{BoxliteError, BoxliteResult, BoxliteRuntime, ErrorCode, shared::Shared};
 
 /// How long an image is spared by the quota after its last use.
 const RECENT: Duration = Duration::from_mins(10);
@@ -54,18 +58,16 @@ impl BoxliteRuntime {
     pub async fn prune_images(&self, unused_for: Duration) -> BoxliteResult<Pruned> {
         self.check_open()?;
         let before = self.shared.usage().await?;
+        let in_use = self.shared.images_in_use().await?;
         let shared = Arc::clone(&self.shared);
-        let in_use = shared.images_in_use();
-        let (forgotten, _) = shared
-            .images
-            .prune(|image| {
-                !in_use.contains(&image.digest)
-                    && !shared.leases.has(&image.digest)
-                    && is_older(image.used_at, unused_for)
-            })
-            .await?;
-        shared.remove_orphan_disks().await?;
-        let after = shared.usage().await?;
+        let unwanted = move |image: &ImageSummary| {
+            !in_use.contains(&image.digest)
+                && !shared.is_wanted(&image.digest)
+                && is_older(image.used_at, unused_for)
+        };
+        let (forgotten, _) = self.shared.images.prune(unwanted).await?;
+        self.shared.remove_orphan_disks().await?;
+        let after = self.shared.usage().await?;
         Ok(Pruned {
             images: forgotten.into_iter().map(|image| image.reference).collect(),
             freed: before.cache().saturating_sub(after.cache()),
@@ -91,26 +93,32 @@ pub(crate) fn keep_quota(shared: &Arc<Shared>) {
 }
 
 impl Shared {
-    /// The digests of the images that boxes were made of.
-    pub(crate) fn images_in_use(&self) -> HashSet<String> {
-        self.boxes.all().iter().map(LiteBox::info).filter_map(|info| info.image_digest).collect()
+    /// The images that boxes were made of, of whatever process.
+    pub(crate) async fn images_in_use(&self) -> BoxliteResult<InUse> {
+        let layout = self.layout.clone();
+        blocking(move || InUse::of(&layout)).await
+    }
+
+    /// Whether a pull or a start is at an image, in whatever process.
+    fn is_wanted(&self, digest: &str) -> bool {
+        self.images.is_held(digest) || self.leases.is_held(digest)
     }
 
     /// Removes the root disks of images that are forgotten and that nobody needs.
     pub(crate) async fn remove_orphan_disks(self: &Arc<Self>) -> BoxliteResult<()> {
-        let known = self.images.list().await?;
-        let known: HashSet<_> = known.into_iter().map(|image| image.digest).collect();
         let shared = Arc::clone(self);
         blocking(move || {
             for base in shared.disks.list()? {
-                let wanted =
-                    known.contains(&base.image_digest) || shared.images_in_use().contains(&base.image_digest);
-                if !wanted {
-                    let remove = || shared.disks.remove_file(&base);
-                    shared.leases.unless_leased(&base.image_digest, remove).transpose()?;
-                }
+                // Nobody comes to lease it between the look and the removal, and who leased it before has been seen.
+                let remove = || {
+                    let digest = &base.image_digest;
+                    let wanted = shared.images.digests()?.contains(digest)
+                        || InUse::of(&shared.layout)?.contains(digest);
+                    if wanted { BoxliteResult::Ok(false) } else { Ok(shared.disks.remove_file(&base)?) }
+                };
+                shared.leases.unless_held(&base.image_digest, remove).transpose()?;
             }
-            Ok(())
+            BoxliteResult::Ok(())
         })
         .await
     }
@@ -133,6 +141,11 @@ impl Shared {
         if usage.cache() <= usage.quota {
             return Ok(());
         }
+        // One process at a time: two that measure and remove side by side would remove too much.
+        let lock = File::create(self.layout.quota_lock()).ok();
+        if !lock.as_ref().is_some_and(|file| file.try_lock().is_ok()) {
+            return Ok(());
+        }
         self.remove_orphan_disks().await?;
         let mut images = self.images.list().await?;
         images.sort_by_key(|image| image.used_at);
@@ -141,16 +154,17 @@ impl Shared {
             if usage.cache() <= usage.quota {
                 break;
             }
-            let spared = self.images_in_use().contains(&image.digest)
-                || self.leases.has(&image.digest)
-                || !is_older(image.used_at, RECENT);
-            if spared {
+            if !is_older(image.used_at, RECENT) || self.images_in_use().await?.contains(&image.digest) {
                 continue;
             }
             tracing::info!(image = image.reference, "image removed from the cache to keep its quota");
-            self.images
-                .prune(|other| other.reference == image.reference && other.platform == image.platform)
-                .await?;
+            let shared = Arc::clone(self);
+            let this = move |other: &ImageSummary| {
+                let same = other.reference == image.reference && other.platform == image.platform;
+                // Somebody may have asked for it since.
+                same && is_older(other.used_at, RECENT) && !shared.is_wanted(&other.digest)
+            };
+            self.images.prune(this).await?;
             self.remove_orphan_disks().await?;
         }
         Ok(())

@@ -1,10 +1,10 @@
 //! What is in the image cache, and the ways in and out of it by files. Part of [`BoxliteRuntime`].
 
-use std::{collections::HashSet, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use boxlite_images::{ImageConfig, ImageSummary, Layer};
 
-use super::{PulledImage, keep_quota};
+use super::{InUse, PulledImage, keep_quota};
 use crate::{BoxliteError, BoxliteResult, BoxliteRuntime, ErrorCode};
 
 /// An image in the cache.
@@ -45,7 +45,7 @@ impl BoxliteRuntime {
     /// All images in the cache, by reference.
     pub async fn images(&self) -> BoxliteResult<Vec<ImageInfo>> {
         self.check_open()?;
-        let in_use = self.shared.images_in_use();
+        let in_use = self.shared.images_in_use().await?;
         let images = self.shared.images.list().await?;
         Ok(images.into_iter().map(|image| info(image, &in_use)).collect())
     }
@@ -96,7 +96,7 @@ impl BoxliteRuntime {
     }
 }
 
-fn info(image: ImageSummary, in_use: &HashSet<String>) -> ImageInfo {
+fn info(image: ImageSummary, in_use: &InUse) -> ImageInfo {
     ImageInfo {
         in_use: in_use.contains(&image.digest),
         reference: image.reference,

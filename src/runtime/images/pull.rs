@@ -163,7 +163,7 @@ async fn pull(shared: &Arc<Shared>, request: PullRequest, queue: &Arc<Queue>) ->
 }
 
 async fn assemble(shared: &Arc<Shared>, image: &Image) -> BoxliteResult<()> {
-    let _lease = shared.leases.take(&image.digest);
+    let _lease = shared.leases.hold([image.digest.clone()])?;
     let layers: Vec<_> = image
         .layers
         .iter()

@@ -62,6 +62,7 @@ impl LiteBox {
         let status = self.inner.status();
         let machine = status.phase.machine();
         BoxInfo {
+            labels: config.labels(),
             id: config.id,
             name: config.name,
             image: config.image,
@@ -72,6 +73,7 @@ impl LiteBox {
             pid: machine.map(|machine| machine.shim.pid()),
             cpus: config.cpus,
             memory_mib: config.memory_mib,
+            disk_size_mib: config.disk_size_mib,
             created_at_ms: config.created_at_ms,
             failure: status.record.failure.clone(),
             timings: machine.map(|machine| machine.timings.clone()).unwrap_or_default(),

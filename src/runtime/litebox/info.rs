@@ -5,7 +5,7 @@ use std::fmt;
 use boxlite_spec::VmmKind;
 use serde::{Deserialize, Serialize};
 
-use crate::Timings;
+use crate::{Labels, Timings};
 
 /// Where a box stands in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -26,6 +26,10 @@ pub enum BoxState {
 }
 
 impl BoxState {
+    /// Every state.
+    pub const ALL: [Self; 6] =
+        [Self::Created, Self::Starting, Self::Running, Self::Stopping, Self::Stopped, Self::Failed];
+
     /// The name that users see.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -52,6 +56,8 @@ pub struct BoxInfo {
     pub id: String,
     /// Its name, if it has one.
     pub name: Option<String>,
+    /// Its labels; from the first start on over those of its image.
+    pub labels: Labels,
     /// The image as the caller named it.
     pub image: String,
     /// The manifest digest that this meant at the first start.
@@ -68,6 +74,8 @@ pub struct BoxInfo {
     pub cpus: u8,
     /// Memory in MiB.
     pub memory_mib: u32,
+    /// Size of the disk in MiB; by default it is known when the box was started for the first time.
+    pub disk_size_mib: Option<u32>,
     /// Milliseconds since the Unix epoch.
     pub created_at_ms: u64,
     /// Why it failed, when its state is [`BoxState::Failed`].

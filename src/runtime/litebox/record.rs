@@ -4,7 +4,10 @@ use boxlite_images::{ImageConfig, PullPolicy};
 use serde::{Deserialize, Serialize};
 
 use super::BoxState;
-use crate::{BoxOptions, BoxliteResult, json_file, json_file::Durability, layout::BoxPaths};
+use crate::{
+    BoxOptions, BoxliteResult, Labels, SupervisionOptions, json_file, json_file::Durability, labels,
+    layout::BoxPaths,
+};
 
 /// Raised when a field changes meaning.
 const VERSION: u32 = 1;
@@ -19,12 +22,21 @@ pub(crate) struct BoxConfig {
     pub(crate) image: String,
     pub(crate) cpus: u8,
     pub(crate) memory_mib: u32,
+    /// As it was asked for, then as it is; `None`: the default, before the first start.
+    #[serde(default)]
+    pub(crate) disk_size_mib: Option<u32>,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) workdir: Option<String>,
     pub(crate) user: Option<String>,
     pub(crate) hostname: Option<String>,
     #[serde(default)]
     pub(crate) pull_policy: PullPolicy,
+    #[serde(default)]
+    pub(crate) labels: Labels,
+    #[serde(default)]
+    pub(crate) supervision: SupervisionOptions,
+    #[serde(default)]
+    pub(crate) pids_limit: Option<u32>,
     /// What `image` meant when the box first started; it means that for the rest of the box's life.
     pub(crate) resolved: Option<ResolvedImage>,
 }
@@ -40,7 +52,21 @@ pub(crate) struct ResolvedImage {
 
 impl BoxConfig {
     pub(crate) fn new(id: String, created_at_ms: u64, options: BoxOptions) -> Self {
-        let BoxOptions { image, name, cpus, memory_mib, env, workdir, user, hostname, pull_policy } = options;
+        let BoxOptions {
+            image,
+            name,
+            cpus,
+            memory_mib,
+            disk_size_mib,
+            env,
+            workdir,
+            user,
+            hostname,
+            pull_policy,
+            labels,
+            supervision,
+            pids_limit,
+        } = options;
         Self {
             version: VERSION,
             id,
@@ -49,13 +75,22 @@ impl BoxConfig {
             image,
             cpus,
             memory_mib,
+            disk_size_mib,
             env,
             workdir,
             user,
             hostname,
             pull_policy,
+            labels,
+            supervision,
+            pids_limit,
             resolved: None,
         }
+    }
+
+    /// Its labels over its image's, as far as that is known.
+    pub(crate) fn labels(&self) -> Labels {
+        labels::merged(self.resolved.as_ref().map(|image| &image.config.labels), &self.labels)
     }
 
     pub(crate) fn save(&self, paths: &BoxPaths) -> BoxliteResult<()> {

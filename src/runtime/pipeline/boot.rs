@@ -2,7 +2,7 @@
 
 use std::{io, path::Path, sync::Arc, time::Duration};
 
-use boxlite_proto::port::READY;
+use boxlite_proto::{port::READY, v1::ContainerInitRequest};
 use boxlite_spec::{DiskFormat, DiskSpec, InstanceSpec, SPEC_VERSION, TransportSpec};
 use tokio::{
     io::AsyncReadExt,
@@ -28,10 +28,11 @@ const FORMER_SHIM: Duration = Duration::from_secs(5);
 impl Pipeline {
     pub(super) async fn boot(&mut self) -> BoxliteResult<Machine> {
         let paths = self.paths.clone();
+        let container = self.container()?;
         let spawn = spawn(Arc::clone(&self.shared), paths.clone(), self.config.clone());
         let (engine, ready, shim) = self.stage(Stage::Spawn, spawn).await?;
         let session = GuestSession::new(Connection::lazy(paths.portal())?);
-        match self.bring_up(&shim, engine, ready, &session).await {
+        match self.bring_up(&shim, engine, ready, &session, container).await {
             Ok(()) => Ok(Machine { shim, session, engine, timings: self.timings.clone() }),
             Err(error) => Err(self.give_up(shim, error).await),
         }
@@ -44,18 +45,23 @@ impl Pipeline {
         engine: Engine,
         ready: UnixListener,
         session: &GuestSession,
+        container: ContainerInitRequest,
     ) -> BoxliteResult<()> {
         let config = self.config.clone();
-        let id = &config.id;
-        self.stage(Stage::Ready, await_ready(shim, engine, ready, id)).await?;
+        self.stage(Stage::Ready, await_ready(shim, engine, ready, &config.id)).await?;
         self.stage(Stage::Guest, session.guest().init(config.hostname())).await?;
-        let Some(image) = &config.resolved else {
+        self.stage(Stage::Container, session.container().init(container)).await
+    }
+
+    /// The container as its guest is told of it; options that don't fit the image are found out before there is a machine.
+    fn container(&self) -> BoxliteResult<ContainerInitRequest> {
+        let Some(image) = &self.config.resolved else {
             return Err(BoxliteError::new(
                 ErrorCode::Internal,
-                format!("start box `{id}`: its image is not resolved"),
+                format!("start box `{}`: its image is not resolved", self.config.id),
             ));
         };
-        self.stage(Stage::Container, session.container().init(container_spec::build(&config, image))).await
+        container_spec::build(&self.config, image)
     }
 
     /// Ends the shim of a failed start and adds what is known: why the shim ended, if it did, and the console's end.

@@ -2,12 +2,12 @@
 
 use std::{fs, path::PathBuf, sync::Arc};
 
-use boxlite_disk::{BaseDisk, LayerFile, Overlay};
+use boxlite_disk::{BaseDisk, ErrorKind, LayerFile, Overlay};
 use boxlite_images::{Image, PullOptions};
 
 use super::{Pipeline, blocking};
 use crate::{
-    BoxliteResult, ErrorCode, Stage,
+    BoxliteError, BoxliteResult, ErrorCode, Stage,
     images::{Lease, keep_quota},
     litebox::ResolvedImage,
 };
@@ -41,7 +41,7 @@ impl Pipeline {
             return Ok(None);
         }
         let image = self.image().await?;
-        let mut lease = self.shared.leases.take(&image.digest);
+        let mut lease = self.shared.leases.hold([image.digest.clone()])?;
         let (image, base) = match self.rootfs(&image).await {
             Ok(base) => (image, base),
             Err(error) => {
@@ -54,19 +54,25 @@ impl Pipeline {
                 }
                 tracing::warn!(%error, image = image.reference, "a layer was damaged in the cache; it is fetched again");
                 let image = self.image().await?;
-                lease = self.shared.leases.take(&image.digest);
+                lease = self.shared.leases.hold([image.digest.clone()])?;
                 let base = self.rootfs(&image).await?;
                 (image, base)
             }
         };
         let path = self.paths.disk();
         let new_disk = NewDisk { path: Some(path.clone()), lease: Some(lease) };
+        let size = self.config.disk_size_mib.map(|mebibytes| u64::from(mebibytes) << 20);
         let overlay = blocking(move || {
             // What a killed start may have left.
             let _ = fs::remove_file(&path);
-            Ok(Overlay::create(path, &base).map(drop)?)
+            let made = Overlay::create(path, &base, size);
+            made.map(|overlay| overlay.virtual_size).map_err(|error| match error.kind() {
+                ErrorKind::TooLarge => BoxliteError::from(error).hint("raise `diskSizeGb`, or leave it out"),
+                _ => error.into(),
+            })
         });
-        self.stage(Stage::Disk, overlay).await?;
+        let size = self.stage(Stage::Disk, overlay).await?;
+        self.config.disk_size_mib = u32::try_from(size >> 20).ok();
         self.config.resolved = Some(ResolvedImage { digest: image.digest, config: image.config });
         keep_quota(&self.shared);
         Ok(Some(new_disk))

@@ -11,6 +11,8 @@ mod fault;
 mod files;
 mod guest;
 mod session;
+#[allow(dead_code, reason = "its callers, events and metrics, come next")]
+mod supervisor;
 
 pub(crate) use connection::Connection;
 pub(crate) use container::ContainerInterface;
@@ -19,3 +21,5 @@ pub(crate) use fault::{broken, from_status, is_lost};
 pub(crate) use files::{FilesInterface, checked, refused};
 pub(crate) use guest::GuestInterface;
 pub(crate) use session::GuestSession;
+#[allow(unused_imports, reason = "its callers, events and metrics, come next")]
+pub(crate) use supervisor::{GuestEvent, GuestEventKind, GuestEvents, SupervisorInterface};

@@ -1,6 +1,8 @@
 //! `GuestSession`: the facade over a guest's services, held by a running box.
 
-use super::{Connection, ContainerInterface, ExecutionInterface, FilesInterface, GuestInterface};
+use super::{
+    Connection, ContainerInterface, ExecutionInterface, FilesInterface, GuestInterface, SupervisorInterface,
+};
 
 /// The services of one guest, over one connection.
 #[derive(Debug, Clone)]
@@ -27,5 +29,10 @@ impl GuestSession {
 
     pub(crate) fn files(&self) -> FilesInterface {
         FilesInterface::new(&self.connection)
+    }
+
+    #[allow(dead_code, reason = "its callers, events and metrics, come next")]
+    pub(crate) fn supervisor(&self) -> SupervisorInterface {
+        SupervisorInterface::new(&self.connection)
     }
 }

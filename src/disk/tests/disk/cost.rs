@@ -16,7 +16,7 @@ fn measure(what: &str, layer: &Layer) -> u128 {
     let start = Instant::now();
     let base = storage.base(IMAGE, &layers).unwrap();
     let built = start.elapsed();
-    let overlay = Overlay::create(dir.path().join("disk.qcow2"), &base).unwrap();
+    let overlay = Overlay::create(dir.path().join("disk.qcow2"), &base, None).unwrap();
     let overlaid = start.elapsed().saturating_sub(built);
     let meta = base.path.metadata().unwrap();
     println!(

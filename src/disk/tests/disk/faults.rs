@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, process::Command};
 
-use boxlite_disk::{BaseDisk, Compression, Error, ErrorKind, LayerFile};
+use boxlite_disk::{BaseDisk, Compression, Error, ErrorKind, LayerFile, Overlay};
 use tar::{EntryType, Header};
 
 use crate::{
@@ -130,10 +130,19 @@ fn bombs_end_at_the_limits() {
 }
 
 #[test]
-fn more_than_the_disk_holds() {
-    let home = Home::with(|options| options.virtual_size = 256 << 20);
+fn an_image_that_is_larger_than_its_disk() {
+    let home = Home::with(|options| options.virtual_size = 128 << 20);
     let layers: Vec<_> = (0..5).map(|n| Layer::default().file(&format!("f{n}"), vec![n; 60 << 20])).collect();
-    refused(&home, home.try_build(&layers), ErrorKind::TooLarge, "lay out the disk image");
+    // A base has what its image needs, and a box some more by default.
+    let base = home.build(&layers);
+    assert_eq!(base.virtual_size, 3 * 128 << 20);
+    let disk = |name: &str| home.dir.path().join(name);
+    let overlay = Overlay::create(disk("default.qcow2"), &base, None).unwrap();
+    assert_eq!(overlay.virtual_size, (3 * 128 << 20) + (4 << 30));
+    let error = Overlay::create(disk("small.qcow2"), &base, Some(256 << 20)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+    assert!(error.to_string().contains("needs 384 MiB, and 256 MiB are asked for"), "{error}");
+    assert!(!disk("small.qcow2").exists());
 }
 
 /// Runs in a mount namespace of its own, on a tiny tmpfs; see below.

@@ -12,4 +12,5 @@ mod proxy;
 mod pull;
 mod registry;
 mod seeds;
+mod shared;
 mod store;

@@ -1,0 +1,73 @@
+// The addon's box, as `src/addon/litebox.rs` makes it.
+import type { ExecInput, NativeExecution, NativeExecutionInfo } from './execution.js'
+import type { NativeFiles } from './files.js'
+import type { Answer } from './outcome.js'
+
+export interface BoxInput {
+  image: string
+  name?: string | undefined
+  cpus?: number | undefined
+  memoryMib?: number | undefined
+  diskSizeMib?: number | undefined
+  env: Record<string, string>
+  workdir?: string | undefined
+  user?: string | undefined
+  hostname?: string | undefined
+  pullPolicy?: string | undefined
+  labels: Record<string, string>
+  pidsLimit?: number | undefined
+  supervision: SupervisionInput
+}
+
+export interface SupervisionInput {
+  main: boolean
+  entrypoint?: string[] | undefined
+  cmd?: string[] | undefined
+  stopSignal?: string | undefined
+  restart?: { policy: string; maxRetries?: number | undefined; delayMs?: number | undefined } | undefined
+  healthCheck?:
+    | {
+        command?: string[] | undefined
+        tcpPort?: number | undefined
+        intervalMs?: number | undefined
+        timeoutMs?: number | undefined
+        retries?: number | undefined
+        startPeriodMs?: number | undefined
+      }
+    | undefined
+  noHealthCheck: boolean
+  maxLifetimeMs?: number | undefined
+  idleTimeoutMs?: number | undefined
+}
+
+export interface NativeBox {
+  readonly id: string
+  readonly name: string | null
+  readonly image: string
+  info(): Answer<NativeBoxInfo>
+  start(): Answer<void>
+  stop(timeoutMs?: number): Answer<void>
+  remove(force: boolean): Answer<void>
+  spawn(options: ExecInput): Answer<NativeExecution>
+  files(): NativeFiles
+  executions(): Answer<NativeExecutionInfo[]>
+  execution(id: string): Answer<NativeExecution>
+}
+
+export interface NativeBoxInfo {
+  id: string
+  name?: string
+  labels: Record<string, string>
+  image: string
+  imageDigest?: string
+  state: string
+  engine?: string
+  accelerated?: boolean
+  pid?: number
+  cpus: number
+  memoryMib: number
+  diskSizeMib?: number
+  createdAtMs: number
+  failure?: string
+  timings: { stage: string; ms: number }[]
+}

@@ -1,0 +1,50 @@
+// The addon's process in a box, as `src/addon/execution.rs` makes it.
+import type { Answer } from './outcome.js'
+
+export interface ExecInput {
+  command: string
+  args: string[]
+  env: Record<string, string>
+  cwd?: string | undefined
+  user?: string | undefined
+  tty?: { cols: number; rows: number } | undefined
+  stdin: boolean
+  timeoutMs: number
+  detached: boolean
+}
+
+export interface NativeExecution {
+  readonly id: string
+  readonly pid: number
+  recv(max: number): Answer<NativeChunk[] | null>
+  write(data: Uint8Array): Answer<void>
+  closeStdin(): Answer<void>
+  kill(signal: number): Answer<boolean>
+  killAll(): Answer<boolean>
+  detach(): Answer<void>
+  resize(cols: number, rows: number): Answer<void>
+  wait(): Answer<NativeExitStatus>
+}
+
+export interface NativeChunk {
+  kind: 'stdout' | 'stderr' | 'exit'
+  data?: Buffer
+  status?: NativeExitStatus
+}
+
+export interface NativeExitStatus {
+  code?: number
+  signal?: number
+  timedOut: boolean
+  oomKilled: boolean
+}
+
+export interface NativeExecutionInfo {
+  id: string
+  pid: number
+  command: string
+  args: string[]
+  tty: boolean
+  detached: boolean
+  ageMs: number
+}

@@ -1,0 +1,137 @@
+// How to make, stop and remove a box. Checked here for `runtime.ts` and `box.ts`.
+import type { BoxInput } from '../binding.js'
+import {
+  absolutePath,
+  boolean,
+  type Check,
+  checkOptions,
+  environment,
+  integer,
+  matching,
+  number,
+  object,
+  required,
+  type Shape,
+  text,
+  word,
+} from '../check.js'
+import { SUPERVISION, type SupervisionOptions, supervisionInput } from './supervision.js'
+import { milliseconds, pullPolicy, user, userName, variables } from './values.js'
+
+/** How to make a box. */
+export interface BoxOptions extends SupervisionOptions {
+  /** An image: a registry reference such as `alpine:3`, or a path; see {@link Images.pull}. */
+  image: string
+  /**
+   * When the first start asks the registry: `'missing'` if the image is not in the cache, `'always'` to follow a tag that
+   * may have moved, `'never'` to reject with `IMAGE_NOT_CACHED`. Default: `'missing'`.
+   */
+  pullPolicy?: 'missing' | 'always' | 'never'
+  /**
+   * A name, unique among the boxes of a home: 1 to 63 letters, digits, `_`, `.` and `-`, the first a letter or digit.
+   * A box with a name outlives `await using`; one without does not. Default: none.
+   */
+  name?: string
+  /** Virtual CPUs, 1 to 32. Default: 1. */
+  cpus?: number
+  /** Memory in MiB, 128 to 1 048 576. Default: 512. */
+  memoryMib?: number
+  /**
+   * Size of the disk in GiB, 0.125 to 2048, rounded up to eighths; a full one gives the box `ENOSPC`. It takes no more of the
+   * host than what is written to it. Default: 16, or what the image needs and 4 more if the image is that large.
+   */
+  diskSizeGb?: number
+  /** Environment of every execution, over the image's. Default: none. */
+  env?: Record<string, string | undefined>
+  /** Working directory of every execution. Default: the image's, else `/`. */
+  workdir?: string
+  /** User of every execution: `'name'`, `'uid'`, `'name:group'`, `'uid:gid'` or a uid. Default: the image's, else root. */
+  user?: string | number
+  /** Host name inside the box. Default: the box's name, else its id. */
+  hostname?: string
+  /**
+   * Names and values to find the box by: at most 64. Names are 1 to 255 letters, digits, `.`, `_`, `-` and `/`, the first
+   * and last a letter or digit; values are up to 4096 bytes. As in docker, the image's labels lie beneath; they become
+   * known at the first start. Default: none.
+   */
+  labels?: Record<string, string>
+  /** Processes and threads that may be in the box at once, 1 to 30 000. Default: 30 000. */
+  pidsLimit?: number
+}
+
+/** How to stop a box. */
+export interface StopOptions {
+  /** Milliseconds that its processes get to end by themselves. Default: the runtime's, a few seconds. */
+  timeoutMs?: number
+}
+
+/** How to remove a box. */
+export interface RemoveOptions {
+  /** Remove it even if it runs. Default: `false`. */
+  force?: boolean
+}
+
+/** A name that a box may have. */
+export const boxName = matching(
+  /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/,
+  '1 to 63 letters, digits, `_`, `.` and `-`, the first a letter or digit',
+)
+
+/** Labels that a box may have; the runtime knows the bounds of their sizes. */
+export const boxLabels: Check = {
+  expected: 'an object of strings, whose names are letters, digits, `.`, `_`, `-` and `/`',
+  holds: value =>
+    object.holds(value) &&
+    Object.entries(value as object).every(
+      ([name, item]) => /^[A-Za-z0-9]([A-Za-z0-9._/-]{0,253}[A-Za-z0-9])?$/.test(name) && word.holds(item),
+    ),
+}
+
+const BOX: Shape<BoxOptions> = {
+  image: required(text),
+  name: boxName,
+  cpus: integer(1, 32),
+  memoryMib: integer(128, 1_048_576, 'MiB'),
+  diskSizeGb: number(0.125, 2048, 'GiB'),
+  env: environment,
+  workdir: absolutePath,
+  user,
+  hostname: matching(/^[A-Za-z0-9.-]{1,63}$/, '1 to 63 letters, digits, `.` and `-`'),
+  pullPolicy,
+  labels: boxLabels,
+  pidsLimit: integer(1, 30_000),
+  ...SUPERVISION,
+}
+
+/** Checked options of `runtime.create` and `runtime.getOrCreate`. */
+export function boxInput(options: BoxOptions, operation = 'runtime.create'): BoxInput {
+  checkOptions(operation, options, BOX)
+  const { image, name, cpus, memoryMib, diskSizeGb, workdir, hostname, pullPolicy, pidsLimit } = options
+  return {
+    image,
+    name,
+    cpus,
+    memoryMib,
+    diskSizeMib: diskSizeGb === undefined ? undefined : Math.ceil(diskSizeGb * 8) * 128,
+    env: variables(options.env),
+    workdir,
+    user: userName(options.user),
+    hostname,
+    pullPolicy,
+    labels: options.labels ?? {},
+    pidsLimit,
+    supervision: supervisionInput(operation, options),
+  }
+}
+
+/** Checked options of `box.stop`. */
+export function stopTimeout(options: StopOptions | undefined): number | undefined {
+  checkOptions<StopOptions>('box.stop', options, { timeoutMs: milliseconds })
+  return options?.timeoutMs
+}
+
+/** Checked options of `remove`. */
+export function removeForce(operation: string, options: RemoveOptions | undefined): boolean {
+  checkOptions<RemoveOptions>(operation, options, { force: boolean })
+  return options?.force ?? false
+}

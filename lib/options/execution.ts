@@ -1,0 +1,120 @@
+// How to run a command. Checked here for `box.ts`.
+import type { Readable } from 'node:stream'
+import type { ExecInput } from '../binding.js'
+import { boolean, type Check, checkOptions, environment, integer, oneOf, type Shape, text } from '../check.js'
+import { abortSignal, milliseconds, user, userName, variables } from './values.js'
+
+/** How to run a command; for `box.spawn`. */
+export interface SpawnOptions {
+  /** Working directory. Default: the box's. */
+  cwd?: string
+  /** Environment, over the box's. A variable that is `undefined` is left out. Default: none. */
+  env?: Record<string, string | undefined>
+  /** `'name'`, `'uid'`, `'name:group'`, `'uid:gid'` or a uid. Default: the box's user. */
+  user?: string | number
+  /** Give the process a terminal: `true` is 80 by 24. Its standard error then arrives in `stdout`. Default: `false`. */
+  tty?: boolean | { cols: number; rows: number }
+  /**
+   * Standard input. A string or bytes are written and the input then closed, a stream or (async) iterable is read to its
+   * end, `'none'` is `/dev/null`. Default: of `spawn` what you write to `execution.stdin`, of `exec` `'none'`.
+   *
+   * The string `'none'` itself can be sent as bytes: `Buffer.from('none')`.
+   */
+  stdin?:
+    | 'none'
+    | (string & {})
+    | Uint8Array
+    | Readable
+    | AsyncIterable<string | Uint8Array>
+    | Iterable<string | Uint8Array>
+  /**
+   * Milliseconds that the process may run, counted from its start inside the box; then it gets SIGTERM, and SIGKILL two
+   * seconds later. 0 is for ever. Default: 0.
+   */
+  timeoutMs?: number
+  /** Ends every process of the execution with SIGKILL and rejects with the code `ABORTED`. Default: none. */
+  signal?: AbortSignal
+  /**
+   * `spawn` only: let the process outlive this handle, as a background process of the box. It is never held back for want
+   * of a reader: while nobody reads, the box keeps the last 1 MiB of each stream and drops what is older. Disposing of
+   * the execution leaves it running; `box.executions()` lists it and `box.execution(id)` finds it again. Default: `false`.
+   */
+  detached?: boolean
+}
+
+/** How to run a command and collect its output; for `box.exec` and `box.sh`. */
+export interface ExecOptions extends Omit<SpawnOptions, 'detached'> {
+  /** Reject with the code `EXEC_NON_ZERO` unless the exit code is 0. Default: `false`. */
+  check?: boolean
+  /** `'utf8'` collects strings, `'buffer'` bytes. Default: `'utf8'`. */
+  encoding?: 'utf8' | 'buffer'
+  /**
+   * The most bytes to collect of each of stdout and stderr. One more ends the process and rejects with the code
+   * `EXEC_MAX_BUFFER`. Default: 67 108 864 (64 MiB).
+   */
+  maxBuffer?: number
+}
+
+/** One side of a terminal's size. */
+export const cells = integer(1, 65_535)
+
+const tty: Check = {
+  expected: 'true, false or { cols, rows } of 1 to 65535 each',
+  holds: value => {
+    if (typeof value === 'boolean') return true
+    const { cols, rows, ...rest } = (value ?? {}) as Record<string, unknown>
+    return Object.keys(rest).length === 0 && cells.holds(cols) && cells.holds(rows)
+  },
+}
+
+const stdin: Check = {
+  expected: "a string, bytes, a stream, an iterable or 'none'",
+  holds: value =>
+    typeof value === 'string' ||
+    (typeof value === 'object' && value !== null && (Symbol.asyncIterator in value || Symbol.iterator in value)),
+}
+
+const SPAWN: Shape<SpawnOptions> = {
+  cwd: text,
+  env: environment,
+  user,
+  tty,
+  stdin,
+  timeoutMs: milliseconds,
+  signal: abortSignal,
+  detached: boolean,
+}
+
+const { detached: _, ...COLLECTED } = SPAWN
+
+const EXEC: Shape<ExecOptions> = {
+  ...COLLECTED,
+  check: boolean,
+  encoding: oneOf('utf8', 'buffer'),
+  maxBuffer: integer(0, Number.MAX_SAFE_INTEGER, 'bytes'),
+}
+
+/** Throws unless the options of `box.exec` or `box.sh` are right. */
+export function checkExec(operation: string, options: ExecOptions | undefined): void {
+  checkOptions(operation, options, EXEC)
+}
+
+/** Throws unless the options of `box.spawn` are right. */
+export function checkSpawn(options: SpawnOptions | undefined): void {
+  checkOptions('box.spawn', options, SPAWN)
+}
+
+/** Options already checked, as the addon takes them. */
+export function execInput(command: string, args: readonly string[], options: SpawnOptions): ExecInput {
+  return {
+    command,
+    args: [...args],
+    env: variables(options.env),
+    cwd: options.cwd,
+    user: userName(options.user),
+    tty: options.tty === true ? { cols: 80, rows: 24 } : options.tty || undefined,
+    stdin: options.stdin !== 'none',
+    timeoutMs: options.timeoutMs ?? 0,
+    detached: options.detached ?? false,
+  }
+}

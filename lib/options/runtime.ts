@@ -1,0 +1,109 @@
+// How to open a runtime, and what is special about registries. Checked here for `runtime.ts` and `doctor.ts`.
+import { resolve } from 'node:path'
+import type { RegistryInput, RuntimeInput } from '../binding.js'
+import {
+  arrayOf,
+  boolean,
+  type Check,
+  checkOptions,
+  integer,
+  matching,
+  object,
+  oneOf,
+  required,
+  type Shape,
+  text,
+} from '../check.js'
+
+/** What proves to a registry who you are: a password or access token, an OAuth2 refresh token, or a ready bearer token. */
+export type RegistryCredentials = { username: string; password: string } | { identityToken: string } | { token: string }
+
+/** What is special about one registry. */
+export interface RegistryOptions {
+  /** Its host as references have it, with the port if it has one: `ghcr.io`, `127.0.0.1:5000`. */
+  host: string
+  /** Speak plain HTTP instead of HTTPS. Default: `false`. */
+  http?: boolean
+  /** A PEM file of certificate authorities to trust besides the system's. Default: none. */
+  caFile?: string
+  /** Accept any certificate. For tests only. Default: `false`. */
+  skipVerify?: boolean
+  /** Default: what `docker login` or `podman login` stored, credential helpers included, else none. */
+  credentials?: RegistryCredentials
+  /**
+   * Where to look first, each `HOST[:PORT][/PATH]`; a path is put before the image's own name. A mirror that fails is left
+   * for the next one, and the registry itself comes last. What is special about a mirror's host is in options of its own.
+   * Default: none.
+   */
+  mirrors?: string[]
+}
+
+/** How to open a runtime. */
+export interface RuntimeOptions {
+  /** The folder where boxes and images live. Default: `$BOXLITE_HOME`, else `~/.boxlite`. */
+  home?: string
+  /**
+   * Which engine runs boxes. `'auto'` takes libkrun where hardware virtualisation can really be used and QEMU elsewhere.
+   * Default: `$BOXLITE_ENGINE`, else `'auto'`.
+   */
+  engine?: 'auto' | 'krun' | 'qemu'
+  /** What is special about some registries. Default: none, and all speak HTTPS. */
+  registries?: RegistryOptions[]
+  /** The registries in which a name without one, such as `alpine`, is looked up, in this order. Default: `['docker.io']`. */
+  searchRegistries?: string[]
+  /**
+   * Bytes that the image cache may take. What nobody used for the longest goes first; an image is safe while a box was made
+   * of it and for ten minutes after its last use. Default: half of what it takes and what is free, together.
+   */
+  imageQuotaBytes?: number
+}
+
+const credentials: Check = {
+  secret: true,
+  expected: '{ username, password }, { identityToken } or { token }',
+  holds: value => {
+    const given = Object.entries(value ?? {})
+    const names = given.map(([name]) => name).sort()
+    const known = [['password', 'username'], ['identityToken'], ['token']]
+    return known.some(form => form.join() === names.join()) && given.every(([, item]) => text.holds(item))
+  },
+}
+
+const place = matching(/^[^\s/]+(\/[^\s]*)?$/, 'HOST[:PORT][/PATH]')
+
+const REGISTRY: Shape<RegistryOptions> = {
+  host: required(text),
+  http: boolean,
+  caFile: text,
+  skipVerify: boolean,
+  credentials,
+  mirrors: arrayOf(place, 'HOST[:PORT][/PATH]'),
+}
+
+const RUNTIME: Shape<RuntimeOptions> = {
+  home: text,
+  engine: oneOf('auto', 'krun', 'qemu'),
+  registries: arrayOf(object, 'objects'),
+  searchRegistries: arrayOf(place, 'HOST[:PORT][/PATH]'),
+  imageQuotaBytes: integer(0, Number.MAX_SAFE_INTEGER, 'bytes'),
+}
+
+/** Checked options of `Runtime.open` and `Runtime.doctor`. */
+export function runtimeInput(operation: string, options: RuntimeOptions | undefined): RuntimeInput {
+  checkOptions(operation, options, RUNTIME)
+  options?.registries?.forEach((registry, i) => {
+    checkOptions(`${operation}: registries[${i}]`, registry, REGISTRY)
+  })
+  return {
+    home: options?.home,
+    engine: options?.engine,
+    registries: (options?.registries ?? []).map(registryInput),
+    searchRegistries: options?.searchRegistries ?? [],
+    imageQuota: options?.imageQuotaBytes,
+  }
+}
+
+function registryInput(options: RegistryOptions): RegistryInput {
+  const { host, http = false, skipVerify = false, mirrors = [], caFile, credentials } = options
+  return { host, http, skipVerify, mirrors, caFile: caFile && resolve(caFile), ...credentials }
+}

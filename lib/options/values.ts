@@ -1,0 +1,24 @@
+// Checks and forms that the options of several calls share.
+import { type Check, integer, oneOf, text } from '../check.js'
+
+const MAX_MS = 2 ** 31 - 1
+export const milliseconds = integer(0, MAX_MS, 'milliseconds')
+
+export const user: Check = {
+  expected: "'name', 'uid', 'name:group', 'uid:gid' or a uid",
+  holds: value => text.holds(value) || integer(0, 2 ** 32 - 2).holds(value),
+}
+
+export const abortSignal: Check = { expected: 'an AbortSignal', holds: value => value instanceof AbortSignal }
+
+export const pullPolicy = oneOf('missing', 'always', 'never')
+
+/** Variables as the addon takes them. */
+export function variables(env: Record<string, string | undefined> = {}): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).filter((pair): pair is [string, string] => pair[1] !== undefined))
+}
+
+/** A user as the addon takes it. */
+export function userName(name: string | number | undefined): string | undefined {
+  return name === undefined ? undefined : String(name)
+}

@@ -1,0 +1,241 @@
+//! The size of a file system that was never mounted: empty groups are added at its end, or taken away from there, by
+//! rewriting descriptors alone. Called by `base` for the size that most boxes have, and by `overlay` for any other.
+//!
+//! The engine writes two bitmaps for every 128 MiB of disk. A group that holds nothing needs neither: its descriptor says
+//! that they are yet to be made (`BLOCK_UNINIT` and `INODE_UNINIT`; the kernel's `Documentation/filesystems/ext4`, "Block
+//! Group Descriptors"), and the kernel makes them when it first puts something there. So a disk costs what its content
+//! costs, whatever its size. Descriptors beyond the blocks that the engine laid out for them go into the groups that they
+//! describe (`META_BG`), as after an online resize.
+
+use std::{fs::File, io, os::unix::fs::FileExt};
+
+use mkext4::{
+    csum,
+    spec::{BLOCK_SIZE, BLOCKS_PER_GROUP, GroupDesc, Superblock, bg_flags},
+};
+
+use crate::{Error, ErrorKind};
+
+/// Bytes of a block group: file systems have a multiple of it.
+pub(crate) const GROUP: u64 = BLOCK as u64 * BLOCKS_PER_GROUP as u64;
+
+const BLOCK: usize = BLOCK_SIZE;
+/// The superblock of group 0 lies behind a boot sector's room.
+const SUPERBLOCK: usize = 1024;
+/// Bytes of a descriptor where the `64bit` feature is off.
+const DESCRIPTOR: usize = 32;
+const PER_BLOCK: usize = BLOCK / DESCRIPTOR;
+/// `INCOMPAT_META_BG`.
+const META_BG: u32 = 0x10;
+/// What an empty group's descriptor says; its inode table is zeros, as is everything that nobody wrote.
+const EMPTY: u16 = bg_flags::BLOCK_UNINIT | bg_flags::INODE_UNINIT | bg_flags::INODE_ZEROED;
+
+/// Bytes to be written at an offset of the disk.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Patch {
+    pub(crate) offset: u64,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// What is known of a file system from its first blocks.
+pub(crate) struct Groups {
+    superblock: Superblock,
+    seed: u32,
+    descriptors: Vec<GroupDesc>,
+    /// Groups that hold something; those behind them are empty.
+    used: usize,
+}
+
+impl Groups {
+    /// Reads the file system at the start of `disk`: one of the engine's, at its own size or as [`Groups::resize`] left it
+    /// without `META_BG`.
+    pub(crate) fn read(disk: &File) -> Result<Self, Error> {
+        let failed = |error: io::Error| Error::storage("read the disk image's descriptors", error);
+        let wrong = |error| Error::engine("read the disk image's descriptors", error);
+        let mut raw = [0; Superblock::LEN];
+        disk.read_exact_at(&mut raw, SUPERBLOCK as u64).map_err(failed)?;
+        let superblock = Superblock::decode(&raw).map_err(wrong)?;
+        let groups = usize::try_from(superblock.group_count()).unwrap_or(0);
+        if superblock.feature_incompat & META_BG != 0 || groups > 1 << 20 {
+            return Err(Error::new(ErrorKind::Engine, "read the disk image's descriptors: not one of ours"));
+        }
+        let mut table = vec![0; groups * DESCRIPTOR];
+        disk.read_exact_at(&mut table, BLOCK as u64).map_err(failed)?;
+        let descriptors = table.chunks_exact(DESCRIPTOR).map(GroupDesc::decode);
+        let descriptors = descriptors.collect::<Result<Vec<_>, _>>().map_err(wrong)?;
+        let used = descriptors.iter().rposition(|group| group.flags != EMPTY).map_or(0, |last| last + 1);
+        Ok(Self { seed: csum::fs_seed(&superblock.uuid), superblock, descriptors, used })
+    }
+
+    /// The least size of the disk, in bytes.
+    pub(crate) fn least(&self) -> u64 {
+        self.used as u64 * GROUP
+    }
+
+    /// What to write to give the file system `size` bytes, a multiple of [`GROUP`].
+    pub(crate) fn resize(mut self, size: u64) -> Result<Vec<Patch>, Error> {
+        let groups = usize::try_from(size / GROUP).unwrap_or(usize::MAX);
+        if groups < self.used {
+            return Err(Error::too_large(format!(
+                "size the disk: the image needs {}, and {} are asked for",
+                mebibytes(self.least()),
+                mebibytes(size)
+            )));
+        }
+        let table = Table { blocks: self.used.div_ceil(PER_BLOCK), groups };
+        self.descriptors.truncate(self.used);
+        for group in self.used..groups {
+            self.descriptors.push(self.empty(&table, group));
+        }
+        self.count(&table);
+        Ok(self.patches(&table))
+    }
+
+    /// The descriptor of a group that holds nothing but its own tables.
+    fn empty(&self, table: &Table, group: usize) -> GroupDesc {
+        let own = table.overhead(group);
+        let start = block_of(group) + own;
+        let inodes = self.superblock.inodes_per_group;
+        let mut descriptor = GroupDesc {
+            block_bitmap: start,
+            inode_bitmap: start + 1,
+            inode_table: start + 2,
+            free_blocks_count: BLOCKS_PER_GROUP - u32::try_from(own).unwrap_or(0) - 2 - self.table_blocks(),
+            free_inodes_count: inodes,
+            flags: EMPTY,
+            itable_unused: inodes,
+            ..GroupDesc::default()
+        };
+        let mut raw = [0; DESCRIPTOR];
+        descriptor.encode32(&mut raw);
+        descriptor.checksum = csum::group_desc(self.seed, u32::try_from(group).unwrap_or(0), &raw);
+        descriptor
+    }
+
+    /// Blocks of a group's inode table.
+    fn table_blocks(&self) -> u32 {
+        self.superblock.inodes_per_group * u32::from(self.superblock.inode_size) / BLOCK_SIZE as u32
+    }
+
+    /// Brings the superblock's sums up to date.
+    fn count(&mut self, table: &Table) {
+        let groups = u32::try_from(table.groups).unwrap_or(u32::MAX);
+        let journal = u64::from(self.superblock.jnl_blocks[16]) / BLOCK as u64;
+        let tables = u64::from(groups) * (2 + u64::from(self.table_blocks()));
+        let own: u64 = (0..table.groups).map(|group| table.overhead(group)).sum();
+        let sum =
+            |count: fn(&GroupDesc) -> u32| self.descriptors.iter().map(|group| u64::from(count(group))).sum();
+        let free_inodes: u64 = sum(|group| group.free_inodes_count);
+        self.superblock.free_blocks_count = sum(|group| group.free_blocks_count);
+        self.superblock.free_inodes_count = u32::try_from(free_inodes).unwrap_or(u32::MAX);
+        self.superblock.blocks_count = block_of(table.groups);
+        self.superblock.inodes_count = self.superblock.inodes_per_group.saturating_mul(groups);
+        self.superblock.overhead_clusters = u32::try_from(journal + tables + own).unwrap_or(0);
+        if table.is_meta() {
+            self.superblock.feature_incompat |= META_BG;
+            self.superblock.first_meta_bg = u32::try_from(table.blocks).unwrap_or(0);
+        }
+    }
+
+    fn patches(&self, table: &Table) -> Vec<Patch> {
+        let raw: Vec<_> = self.descriptors.chunks(PER_BLOCK).map(block_of_descriptors).collect();
+        let first: Vec<u8> = raw[..table.blocks].concat();
+        let mut start = vec![0; SUPERBLOCK];
+        start.extend(self.superblock(0));
+        start.resize(BLOCK, 0);
+        start.extend(&first);
+        let mut patches = vec![Patch { offset: 0, bytes: start }];
+        for group in (1..table.groups).filter(|&group| has_superblock(group)) {
+            let mut bytes = self.superblock(group);
+            bytes.resize(BLOCK, 0);
+            if !table.is_meta_group(group) {
+                bytes.extend(&first);
+            }
+            patches.push(Patch { offset: block_of(group) * BLOCK as u64, bytes });
+        }
+        for (position, bytes) in raw.iter().enumerate().skip(table.blocks) {
+            let holders =
+                table.holders(position * PER_BLOCK).into_iter().filter(|&group| group < table.groups);
+            for group in holders {
+                let block = block_of(group) + u64::from(has_superblock(group));
+                patches.push(Patch { offset: block * BLOCK as u64, bytes: bytes.clone() });
+            }
+        }
+        patches
+    }
+
+    /// The superblock, or its copy in `group`.
+    fn superblock(&self, group: usize) -> Vec<u8> {
+        let mut superblock = self.superblock.clone();
+        superblock.block_group_nr = u16::try_from(group).unwrap_or(u16::MAX);
+        let mut raw = vec![0; Superblock::LEN];
+        superblock.encode(&mut raw);
+        superblock.checksum = csum::superblock(&raw);
+        superblock.encode(&mut raw);
+        raw
+    }
+}
+
+/// Where descriptors are: the first of them in blocks behind every superblock, the others with the groups they describe.
+struct Table {
+    /// Blocks behind a superblock, `first_meta_bg` if there are more.
+    blocks: usize,
+    groups: usize,
+}
+
+impl Table {
+    fn is_meta(&self) -> bool {
+        self.groups > self.blocks * PER_BLOCK
+    }
+
+    fn is_meta_group(&self, group: usize) -> bool {
+        group / PER_BLOCK >= self.blocks
+    }
+
+    /// The groups that hold a block of descriptors which begins with that of `first`.
+    fn holders(&self, first: usize) -> [usize; 3] {
+        [first, first + 1, first + PER_BLOCK - 1]
+    }
+
+    /// Blocks at a group's start for superblock and descriptors (`ext4_num_base_meta_blocks` in fs/ext4/balloc.c).
+    fn overhead(&self, group: usize) -> u64 {
+        let superblock = has_superblock(group);
+        let descriptors = if self.is_meta_group(group) {
+            usize::from(self.holders(group - group % PER_BLOCK).contains(&group))
+        } else if superblock {
+            self.blocks
+        } else {
+            0
+        };
+        u64::from(superblock) + descriptors as u64
+    }
+}
+
+/// `sparse_super`: group 0 and 1, and the powers of 3, 5 and 7.
+fn has_superblock(group: usize) -> bool {
+    let is_power_of = |base: usize| {
+        let mut power = base;
+        while power < group {
+            power *= base;
+        }
+        power == group
+    };
+    group < 2 || [3, 5, 7].into_iter().any(is_power_of)
+}
+
+/// The first block of a group.
+fn block_of(group: usize) -> u64 {
+    group as u64 * u64::from(BLOCKS_PER_GROUP)
+}
+
+fn block_of_descriptors(groups: &[GroupDesc]) -> Vec<u8> {
+    let mut block = vec![0; BLOCK];
+    for (group, raw) in groups.iter().zip(block.chunks_exact_mut(DESCRIPTOR)) {
+        group.encode32(raw);
+    }
+    block
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{} MiB", bytes >> 20)
+}

@@ -1,0 +1,163 @@
+//! Going through a box's journal: what is there, and what is added while one waits. Used by `LiteBox` for logs and for the
+//! exit of the main process; calls `file`.
+//!
+//! The files are small, local and in the host's cache, so they are read where the caller stands.
+
+use std::{
+    fs, io,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use tokio::time::sleep;
+
+use super::{JournalEntry, JournalRecord, file::JournalFile};
+use crate::{BoxliteError, BoxliteResult, layout::BoxPaths, supervision::MainExit};
+
+/// Between two looks at a journal that does not grow: the pause doubles from the first to the last.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(160));
+
+/// The journal of one box.
+#[derive(Debug, Clone)]
+pub(crate) struct Journal {
+    current: PathBuf,
+    previous: PathBuf,
+}
+
+impl Journal {
+    /// The journal of the box at `paths`, which need not have one.
+    pub(crate) fn of(paths: &BoxPaths) -> Self {
+        Self::at(&paths.journal())
+    }
+
+    fn at(current: &Path) -> Self {
+        let mut previous = current.as_os_str().to_owned();
+        previous.push(".1");
+        Self { current: current.to_owned(), previous: previous.into() }
+    }
+
+    /// A reader of the records from `since_unix_ns` on, by the guest's clock; 0 reads all that is kept.
+    pub(crate) fn read_from(&self, since_unix_ns: u64) -> JournalReader {
+        JournalReader { journal: self.clone(), since_unix_ns, open: None }
+    }
+
+    /// How the main process ended last in the run of the machine that began at `since_unix_ns` on the host's clock, which the
+    /// guest's is set to. `None`: it has not ended, or was started again since, or there never was one.
+    pub(crate) fn last_exit(&self, since_unix_ns: u64) -> BoxliteResult<Option<MainExit>> {
+        let mut reader = self.read_from(since_unix_ns);
+        let mut last = None;
+        loop {
+            let records = reader.read()?;
+            if records.is_empty() {
+                return Ok(last);
+            }
+            for JournalRecord { entry, .. } in records {
+                match entry {
+                    JournalEntry::Started { .. } => last = None,
+                    JournalEntry::Exited(exit) => last = Some(exit),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Removes both files.
+    pub(crate) fn remove(&self) {
+        for file in [&self.current, &self.previous] {
+            let _ = fs::remove_file(file);
+        }
+    }
+}
+
+/// A position in a journal.
+#[derive(Debug)]
+pub(crate) struct JournalReader {
+    journal: Journal,
+    since_unix_ns: u64,
+    /// `None`: nothing was there yet.
+    open: Option<JournalFile>,
+}
+
+impl JournalReader {
+    /// The next records that are there, a hundred KiB at a time; none: all that is there was read. More may come.
+    pub(crate) fn read(&mut self) -> BoxliteResult<Vec<JournalRecord>> {
+        loop {
+            let mut records = self
+                .step()
+                .map_err(|error| BoxliteError::io("read journal", &self.journal.current, error))?;
+            if records.is_empty() {
+                return Ok(records);
+            }
+            records.retain(|record| record.time_unix_ns >= self.since_unix_ns);
+            if !records.is_empty() {
+                return Ok(records);
+            }
+        }
+    }
+
+    /// Waits for the next records, for ever if none come. Loses nothing when it is dropped.
+    pub(crate) async fn more(&mut self) -> BoxliteResult<Vec<JournalRecord>> {
+        let (mut pause, longest) = PAUSES;
+        loop {
+            let records = self.read()?;
+            if !records.is_empty() {
+                return Ok(records);
+            }
+            sleep(pause).await;
+            pause = longest.min(pause * 2);
+        }
+    }
+
+    fn step(&mut self) -> io::Result<Vec<JournalRecord>> {
+        if self.open.is_none() {
+            self.open = self.oldest()?;
+        }
+        while let Some(open) = &mut self.open {
+            let records = open.read()?;
+            if !records.is_empty() {
+                return Ok(records);
+            }
+            let Some(next) = self.journal.successor(open.inode)? else { break };
+            // Once there is a successor nothing is added any more, but something may have been since the look above.
+            let records = open.read()?;
+            if !records.is_empty() {
+                return Ok(records);
+            }
+            self.open = Some(next);
+        }
+        Ok(Vec::new())
+    }
+
+    fn oldest(&self) -> io::Result<Option<JournalFile>> {
+        match JournalFile::open(&self.journal.previous)? {
+            None => JournalFile::open(&self.journal.current),
+            found => Ok(found),
+        }
+    }
+}
+
+impl Journal {
+    /// The file that came after the one with this inode. A reader that slept over two rotations goes on with the oldest
+    /// there is.
+    fn successor(&self, inode: u64) -> io::Result<Option<JournalFile>> {
+        if inode_of(&self.current)? == Some(inode) {
+            return Ok(None);
+        }
+        if inode_of(&self.previous)?.is_some_and(|previous| previous != inode) {
+            return JournalFile::open(&self.previous);
+        }
+        JournalFile::open(&self.current)
+    }
+}
+
+fn inode_of(path: &Path) -> io::Result<Option<u64>> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        found => Ok(Some(found?.ino())),
+    }
+}
+
+#[cfg(test)]
+#[path = "reader_tests.rs"]
+mod tests;

@@ -1,0 +1,89 @@
+//! Labels: what a box's maker says of it in names and values, to find it by. Part of `BoxOptions`.
+//!
+//! As in docker, a box has its image's labels too, under its own; those become known at its first start.
+
+use std::collections::BTreeMap;
+
+use crate::{BoxliteError, BoxliteResult};
+
+/// Names and values.
+pub type Labels = BTreeMap<String, String>;
+
+/// Most labels that a box is given.
+const MOST: usize = 64;
+/// Longest name in bytes.
+const NAME: usize = 255;
+/// Longest value in bytes.
+const VALUE: usize = 4096;
+
+/// Labels given by a box's maker. An image's are not checked: whoever built it chose them.
+pub(crate) fn check(labels: &Labels) -> BoxliteResult<()> {
+    if labels.len() > MOST {
+        return Err(BoxliteError::invalid(format!(
+            "option `labels`: must be at most {MOST}: {}",
+            labels.len()
+        )));
+    }
+    for (name, value) in labels {
+        if !is_name(name) {
+            return Err(BoxliteError::invalid(format!("option `labels`: not a valid name: {name:?}")).hint(
+                "use 1 to 255 letters, digits, `.`, `_`, `-` and `/`, the first and last a letter or digit",
+            ));
+        }
+        if value.len() > VALUE || value.contains('\0') {
+            return Err(BoxliteError::invalid(format!(
+                "option `labels`: `{name}`: its value must be at most {VALUE} bytes without NUL: {} bytes",
+                value.len()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// A box's labels over its image's.
+pub(crate) fn merged(image: Option<&Labels>, own: &Labels) -> Labels {
+    let mut labels = image.cloned().unwrap_or_default();
+    labels.extend(own.iter().map(|(name, value)| (name.clone(), value.clone())));
+    labels
+}
+
+fn is_name(name: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'/');
+    let ends = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = name.as_bytes();
+    bytes.len() <= NAME && ends(bytes.first()) && ends(bytes.last()) && bytes.iter().copied().all(inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(pairs: &[(&str, &str)]) -> Labels {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn names_are_those_of_docker_and_kubernetes() {
+        for name in ["a", "com.example.team", "app.kubernetes.io/name", "a_b-c"] {
+            check(&labels(&[(name, "")])).unwrap();
+        }
+        for name in ["", "-a", "a/", "a b", "ä", &"x".repeat(256)] {
+            assert!(check(&labels(&[(name, "")])).is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn values_and_numbers_are_bounded() {
+        check(&labels(&[("a", "any text: ü \n")])).unwrap();
+        assert!(check(&labels(&[("a", "\0")])).is_err());
+        assert!(check(&labels(&[("a", &"x".repeat(VALUE + 1))])).is_err());
+        let many: Labels = (0..=MOST).map(|i| (format!("n{i}"), String::new())).collect();
+        assert!(check(&many).is_err());
+    }
+
+    #[test]
+    fn the_box_goes_over_its_image() {
+        let image = labels(&[("a", "1"), ("b", "2")]);
+        assert_eq!(merged(Some(&image), &labels(&[("a", "3")])), labels(&[("a", "3"), ("b", "2")]));
+    }
+}
