@@ -11,9 +11,6 @@
 /** Longest delay after the phase began, in milliseconds: about what the phase takes under emulation. @type {Record<Phase, number>} */
 const LASTS = { creating: 40, starting: 2500, running: 1500, stopping: 250, restarting: 1800 }
 
-/** On a machine whose clock is slow, a phase takes longer. */
-const SLOW = { qemu: 1, krun: 1 }
-
 /** Rounds that one box lives through, so that every part of a life is met by young and old disks. */
 const LIFE = 12
 
@@ -24,15 +21,17 @@ const LIFE = 12
 export function draw(random, engine, round) {
   const fresh = round % LIFE === 0
   // A fresh box has its first start; later rounds meet a box with a past.
-  const phase = fresh ? random.pick(['starting', 'creating']) : random.pick(PHASES)
+  const phase = random.pick(fresh ? FIRST : PHASES)
   return {
     phase,
     victim: random.pick(victims(phase, engine)),
-    delayMs: random.between(0, LASTS[phase] * SLOW[engine]),
+    delayMs: random.between(0, LASTS[phase]),
     fresh,
   }
 }
 
+/** @type {[Phase, ...Phase[]]} */
+const FIRST = ['starting', 'creating']
 /** The rarer phases are the shorter ones. @type {[Phase, ...Phase[]]} */
 const PHASES = ['running', 'running', 'running', 'starting', 'stopping', 'restarting', 'creating']
 

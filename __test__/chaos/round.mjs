@@ -42,13 +42,11 @@ async function judge({ base, home, ledger }, life, killed, initramfs) {
   const { tookMs, left } = await gone(home, ledger.ids)
   if (left.length > 0) faults.push(`after ${GONE_MS} ms there still is: ${left.join(', ')}`)
   faults.push(...tornFiles(home))
-  for (const id of life.said('box').slice(-1)) {
-    faults.push(...(await diskFaults(join(home, 'boxes', id, 'disk.qcow2'), join(base, 'disk.raw'))))
-  }
+  faults.push(...(await askDisk(base, home, life, 'killed')))
   if (survives) {
     writeClean(initramfs)
     life.goOn()
-    faults.push(...(await close(life, home)))
+    faults.push(...(await close(life, base, home)))
   }
   faults.push(...ledger.read(life.lines))
   return { faults, killed, goneMs: tookMs, said: life.lines, lost: life.said('lost')[0] }
@@ -70,7 +68,7 @@ async function dieInside(life, victim) {
 export async function rest(scene) {
   writeClean(join(scene.base, 'initramfs.cpio'))
   const life = begin(scene, { phase: 'none', fresh: false })
-  const faults = await close(life, scene.home)
+  const faults = await close(life, scene.base, scene.home)
   faults.push(...scene.ledger.read(life.lines))
   return { faults, killed: 'nobody', goneMs: 0, said: life.lines, lost: undefined }
 }
@@ -87,9 +85,16 @@ async function end(life) {
   return life.ended === 'SIGKILL' ? [] : [`the host process had ended with ${life.ended}: ${life.errors}`]
 }
 
-/** The end of one that was not. @param {Life} life @param {string} home */
-async function close(life, home) {
+/** The end of one that was not. @param {Life} life @param {string} base @param {string} home */
+async function close(life, base, home) {
   await life.until(() => life.ended !== undefined, 'the end of the host process')
   const faults = life.lines.at(-1) === 'closed' ? [] : [`the host process ended with ${life.ended}: ${life.errors}`]
-  return [...faults, ...leftovers(home).map(file => `left behind: ${file}`)]
+  const left = leftovers(home).map(file => `left behind: ${file}`)
+  return [...faults, ...left, ...(await askDisk(base, home, life, 'stopped'))]
+}
+
+/** @param {string} base @param {string} home @param {Life} life @param {'killed' | 'stopped'} how */
+async function askDisk(base, home, life, how) {
+  const id = life.said('box').at(-1)
+  return id === undefined ? [] : diskFaults(join(home, 'boxes', id, 'disk.qcow2'), join(base, 'disk.raw'), how)
 }

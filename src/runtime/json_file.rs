@@ -20,6 +20,9 @@ pub(crate) enum Durability {
     Cached,
 }
 
+/// The names of files that are being written.
+const DRAFT: &str = ".writing-";
+
 /// Replaces the file at `path`: a reader finds the old value or the new one, whole.
 pub(crate) fn write<T: Serialize>(path: &Path, value: &T, durability: Durability) -> BoxliteResult<()> {
     replace(path, value, durability).map_err(|error| BoxliteError::io("write", path, error))
@@ -27,7 +30,7 @@ pub(crate) fn write<T: Serialize>(path: &Path, value: &T, durability: Durability
 
 fn replace<T: Serialize>(path: &Path, value: &T, durability: Durability) -> io::Result<()> {
     let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-    let mut file = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder)?;
+    let mut file = tempfile::Builder::new().prefix(DRAFT).tempfile_in(folder)?;
     let mut writer = BufWriter::new(file.as_file_mut());
     serde_json::to_writer_pretty(&mut writer, value)?;
     writer.write_all(b"\n")?;
@@ -41,6 +44,15 @@ fn replace<T: Serialize>(path: &Path, value: &T, durability: Durability) -> io::
         File::open(folder)?.sync_all()?;
     }
     Ok(())
+}
+
+/// Removes what killed writers left in `folder`. Call it while nobody writes there.
+pub(crate) fn sweep(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().as_encoded_bytes().starts_with(DRAFT.as_bytes()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Reads the file at `path`; `None` when there is none.
@@ -73,6 +85,16 @@ mod tests {
         write(&path, &vec![3], Durability::Cached).unwrap();
         assert_eq!(read::<Vec<u32>>(&path).unwrap(), Some(vec![3]));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_is_swept_away() {
+        let dir = tempfile::tempdir().unwrap();
+        write(&dir.path().join("a.json"), &1, Durability::Flushed).unwrap();
+        fs::write(dir.path().join(".writing-x1"), "{").unwrap();
+        sweep(dir.path());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        sweep(Path::new("/nowhere"));
     }
 
     #[test]
