@@ -109,6 +109,19 @@ interface NativeCopy {
 	};
 	abort(): void;
 }
+/** How a box ended. */
+export interface BoxEnd {
+	/** `'stopped'` or `'failed'`; `'created'` of a box that never ran. */
+	state: "created" | "stopped" | "failed";
+	/** Exit code of the box's main process; `null` if it had none, or if that was ended by a signal. */
+	exitCode: number | null;
+	/** Name of the signal that ended the main process, else `null`. */
+	signal: string | null;
+	/** Whether the main process ended for want of memory. */
+	oom: boolean;
+	/** Why the box failed, else `null`. */
+	failure: string | null;
+}
 /** How far a copy has come. */
 export interface CopyProgress {
 	/** Files, folders and links; 0 where the caller brings the tar stream. */
@@ -209,6 +222,14 @@ export interface BoxOptions extends SupervisionOptions {
 	/** Host name inside the box. Default: the box's name, else its id. */
 	hostname?: string;
 	/**
+	 * Let the box live on when this process ends, however it ends, and when its runtime closes; any process finds it again
+	 * by `runtime.get`, as it runs. Disposing of it only lets go of the handle. Default: `false`, it ends with the process
+	 * that started it.
+	 */
+	detached?: boolean;
+	/** Remove the box, with its files, once its machine has ended. Default: `false`. */
+	autoRemove?: boolean;
+	/**
 	 * Names and values to find the box by: at most 64. Names are 1 to 255 letters, digits, `.`, `_`, `-` and `/`, the first
 	 * and last a letter or digit; values are up to 4096 bytes. As in docker, the image's labels lie beneath; they become
 	 * known at the first start. Default: none.
@@ -217,10 +238,15 @@ export interface BoxOptions extends SupervisionOptions {
 	/** Processes and threads that may be in the box at once, 1 to 30 000. Default: 30 000. */
 	pidsLimit?: number;
 }
-/** How to stop a box. */
+/** How to stop or restart a box. */
 export interface StopOptions {
 	/** Milliseconds that its processes get to end by themselves. Default: the runtime's, a few seconds. */
 	timeoutMs?: number;
+}
+/** How to wait for the end of a box. */
+interface WaitOptions {
+	/** Ends the wait, not the box, and rejects with the code `ABORTED`. Default: none. */
+	signal?: AbortSignal;
 }
 /** How to remove a box. */
 export interface RemoveOptions {
@@ -464,6 +490,10 @@ export interface BoxInfo {
 	createdAt: Date;
 	/** Why it failed, in the state `failed`, else `null`. */
 	failure: string | null;
+	/** Whether it lives on without the process that started it. */
+	detached: boolean;
+	/** Whether it is removed once its machine has ended. */
+	autoRemove: boolean;
 	/** Milliseconds that each stage of the last start took, in the order of the stages. */
 	timings: Partial<Record<Stage, number>>;
 }
@@ -703,6 +733,19 @@ export interface RuntimeOptions {
 	 * of it and for ten minutes after its last use. Default: half of what it takes and what is free, together.
 	 */
 	imageQuotaBytes?: number;
+	/**
+	 * Close the runtime when this process gets SIGINT, SIGTERM or SIGHUP, and let the signal do its work then; a second one
+	 * does it at once. Main thread only. Default: `false`, signals are yours, and attached boxes end with the process.
+	 */
+	handleSignals?: boolean;
+}
+/** How to close a runtime. */
+export interface CloseOptions {
+	/**
+	 * Milliseconds after which boxes that have not ended are killed. The last part of them is for their file systems, what
+	 * comes before for their processes. Default: 10 000.
+	 */
+	timeoutMs?: number;
 }
 /** How a process ended. */
 export interface ExitStatus {
@@ -1128,7 +1171,8 @@ export interface Shell {
  * A Linux micro-VM with its own kernel that looks like a container: an OCI image in, commands with streams out, files kept
  * over stop and start. `runtime.create` makes one, `runtime.get` finds one again.
  *
- * A box starts at its first use. `await using` stops a box with a name, which keeps its files, and removes one without.
+ * A box starts at its first use. `await using` stops a box with a name, which keeps its files, and removes one without; a
+ * detached one goes on. Any process that opens the home may use a box, also while it runs.
  */
 export declare class Box implements AsyncDisposable {
 	#private;
@@ -1138,6 +1182,8 @@ export declare class Box implements AsyncDisposable {
 	readonly name: string | null;
 	/** Its image, as it was given. */
 	readonly image: string;
+	/** Whether it lives on without the process that started it. */
+	readonly detached: boolean;
 	/** Runs a shell line whose values are quoted; see {@link Shell}. */
 	readonly sh: Shell;
 	private constructor();
@@ -1202,11 +1248,18 @@ export declare class Box implements AsyncDisposable {
 	start(): Promise<void>;
 	/** Stops the box: its processes end, its files stay. Nothing happens if it does not run. */
 	stop(options?: StopOptions): Promise<void>;
+	/** Stops the box if it runs, as {@link Box.stop} does, and starts it. */
+	restart(options?: StopOptions): Promise<void>;
+	/**
+	 * Resolves when the box does not run: at its end, whoever caused it and whichever process started the box; at once if it
+	 * does not run now. While it waits, the program goes on.
+	 */
+	wait(options?: WaitOptions): Promise<BoxEnd>;
 	/** Deletes the box with its files. Rejects with `BOX_STATE` if it runs and `force` is not set. */
 	remove(options?: RemoveOptions): Promise<void>;
 	/** What is known of the box now. */
 	info(): Promise<BoxInfo>;
-	/** Stops a box with a name, removes one without. */
+	/** Stops a box with a name, removes one without. A detached box, or one that another process started, goes on. */
 	[Symbol.asyncDispose](): Promise<void>;
 }
 /** One thing that the doctor looked at. */
@@ -1249,8 +1302,8 @@ export interface RuntimeMetrics {
 	totalBytesTransferred: number;
 }
 /**
- * A home with its boxes and images. One process at a time uses a home; within it, any number of runtimes and worker threads
- * share one. Several runtimes of one process on the same home end with the last `close`.
+ * A home with its boxes and images. Any number of processes and worker threads share a home, and each may use every box,
+ * also those that others started. Several runtimes of one process on the same home end with the last `close`.
  *
  * @example
  * ```ts
@@ -1267,8 +1320,8 @@ export declare class Runtime implements AsyncDisposable {
 	/**
 	 * Opens a home, and makes it if it is not there.
 	 *
-	 * Rejects with `INVALID_ARGUMENT`; with `HOME_LOCKED` if another process uses this home, naming it; and with
-	 * `PART_MISSING` if the native part of this package is missing, saying how to get it.
+	 * Rejects with `INVALID_ARGUMENT`; with `HOME_LOCKED` if another process hangs in the middle of changing the list of boxes,
+	 * naming it; and with `PART_MISSING` if the native part of this package is missing, saying how to get it.
 	 */
 	static open(options?: RuntimeOptions): Promise<Runtime>;
 	/** The runtime of the default home with default options, shared by the whole program. It opens at its first use. */
@@ -1306,10 +1359,17 @@ export declare class Runtime implements AsyncDisposable {
 	remove(idOrName: string, options?: RemoveOptions): Promise<void>;
 	/** The counters of this runtime. */
 	metrics(): Promise<RuntimeMetrics>;
-	/** Ends the boxes of this process, which keeps their files, and releases the home. Further calls do nothing. */
-	close(): Promise<void>;
+	/**
+	 * Ends the attached boxes that this process started, all at once, which keeps their files. Detached boxes, and those of
+	 * other processes, go on. Further calls wait for the first.
+	 */
+	close(options?: CloseOptions): Promise<void>;
 	/** Does what {@link Runtime.close | close()} does. */
 	[Symbol.asyncDispose](): Promise<void>;
 }
+
+export {
+	WaitOptions as BoxWaitOptions,
+};
 
 export {};

@@ -1,6 +1,7 @@
 // `Box`: a micro-VM that looks like a container. Made by `runtime.ts`; executions are in `execution.ts` and `exec.ts`.
 import type { Readable, Writable } from 'node:stream'
 import { type NativeBox, settled } from './binding.js'
+import { type BoxEnd, boxEnd } from './box-end.js'
 import { arrayOf, checkArgument, text, word } from './check.js'
 import { type CopyOptions, type CopyProgress, copyIn, copyOut } from './copy.js'
 import { collect, type ExecResult } from './exec.js'
@@ -18,6 +19,8 @@ import {
   type SpawnOptions,
   type StopOptions,
   stopTimeout,
+  type WaitOptions,
+  waitSignal,
 } from './options.js'
 import { type Shell, type ShellValue, shellLine } from './sh.js'
 
@@ -28,7 +31,8 @@ export let makeBox: (native: NativeBox) => Box
  * A Linux micro-VM with its own kernel that looks like a container: an OCI image in, commands with streams out, files kept
  * over stop and start. `runtime.create` makes one, `runtime.get` finds one again.
  *
- * A box starts at its first use. `await using` stops a box with a name, which keeps its files, and removes one without.
+ * A box starts at its first use. `await using` stops a box with a name, which keeps its files, and removes one without; a
+ * detached one goes on. Any process that opens the home may use a box, also while it runs.
  */
 export class Box implements AsyncDisposable {
   /** The box's identity, which never changes. */
@@ -37,6 +41,8 @@ export class Box implements AsyncDisposable {
   readonly name: string | null
   /** Its image, as it was given. */
   readonly image: string
+  /** Whether it lives on without the process that started it. */
+  readonly detached: boolean
   /** Runs a shell line whose values are quoted; see {@link Shell}. */
   readonly sh: Shell
   #native: NativeBox
@@ -51,6 +57,7 @@ export class Box implements AsyncDisposable {
     this.id = native.id
     this.name = native.name
     this.image = native.image
+    this.detached = native.detached
     this.sh = ((first: TemplateStringsArray | ExecOptions, ...values: ShellValue[]) =>
       isTemplate(first)
         ? this.#shell(first, values, {})
@@ -158,7 +165,20 @@ export class Box implements AsyncDisposable {
 
   /** Stops the box: its processes end, its files stay. Nothing happens if it does not run. */
   async stop(options?: StopOptions): Promise<void> {
-    await settled(this.#native.stop(stopTimeout(options)))
+    await settled(this.#native.stop(stopTimeout('box.stop', options)))
+  }
+
+  /** Stops the box if it runs, as {@link Box.stop} does, and starts it. */
+  async restart(options?: StopOptions): Promise<void> {
+    await settled(this.#native.restart(stopTimeout('box.restart', options)))
+  }
+
+  /**
+   * Resolves when the box does not run: at its end, whoever caused it and whichever process started the box; at once if it
+   * does not run now. While it waits, the program goes on.
+   */
+  async wait(options?: WaitOptions): Promise<BoxEnd> {
+    return await boxEnd(this.#native, waitSignal(options))
   }
 
   /** Deletes the box with its files. Rejects with `BOX_STATE` if it runs and `force` is not set. */
@@ -171,12 +191,9 @@ export class Box implements AsyncDisposable {
     return boxInfo(await settled(this.#native.info()))
   }
 
-  /** Stops a box with a name, removes one without. */
+  /** Stops a box with a name, removes one without. A detached box, or one that another process started, goes on. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.name !== null) return this.stop()
-    await this.remove({ force: true }).catch(error => {
-      if (error.code !== 'BOX_REMOVED' && error.code !== 'BOX_NOT_FOUND') throw error
-    })
+    await settled(this.#native.dispose())
   }
 
   async #shell(line: TemplateStringsArray, values: ShellValue[], options: ExecOptions) {

@@ -1,5 +1,6 @@
 // The public API of `@boxlite/node`. Everything that a program can import is here.
 export { Box } from './box.js'
+export type { BoxEnd } from './box-end.js'
 export type { CopyOptions, CopyProgress } from './copy.js'
 export type { DoctorCheck, DoctorReport } from './doctor.js'
 export {
@@ -41,6 +42,7 @@ export type { BoxInfo, BoxState, Engine } from './info.js'
 export type {
   BoxFilter,
   BoxOptions,
+  CloseOptions,
   ExecOptions,
   HealthCheckOptions,
   PruneOptions,
@@ -53,6 +55,7 @@ export type {
   SpawnOptions,
   StopOptions,
   SupervisionOptions,
+  WaitOptions as BoxWaitOptions,
 } from './options.js'
 export type { ExecEvent, ExitStatus } from './output.js'
 export type { Pull, PullEvent } from './pull.js'

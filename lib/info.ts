@@ -38,6 +38,10 @@ export interface BoxInfo {
   createdAt: Date
   /** Why it failed, in the state `failed`, else `null`. */
   failure: string | null
+  /** Whether it lives on without the process that started it. */
+  detached: boolean
+  /** Whether it is removed once its machine has ended. */
+  autoRemove: boolean
   /** Milliseconds that each stage of the last start took, in the order of the stages. */
   timings: Partial<Record<Stage, number>>
 }
@@ -59,6 +63,8 @@ export function boxInfo({ createdAtMs, timings, ...info }: NativeBoxInfo): BoxIn
     diskSizeGb: info.diskSizeMib === undefined ? null : info.diskSizeMib / 1024,
     createdAt: new Date(createdAtMs),
     failure: info.failure ?? null,
+    detached: info.detached,
+    autoRemove: info.autoRemove,
     timings: Object.fromEntries(timings.map(({ stage, ms }) => [stage, ms])),
   }
 }

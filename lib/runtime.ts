@@ -4,6 +4,7 @@ import { type Box, makeBox } from './box.js'
 import { checkArgument, text } from './check.js'
 import { type DoctorReport, examine } from './doctor.js'
 import { RuntimeError } from './errors.js'
+import { closeOnSignal } from './host-signals.js'
 import { type Images, makeImages } from './images.js'
 import { type BoxInfo, boxInfo } from './info.js'
 import { native } from './native.js'
@@ -12,6 +13,8 @@ import {
   type BoxOptions,
   boxInput,
   boxName,
+  type CloseOptions,
+  closeTimeout,
   filterInput,
   type RemoveOptions,
   type RuntimeOptions,
@@ -43,8 +46,8 @@ let makeRuntime: (options: RuntimeOptions | undefined) => Runtime
 let shared: Runtime | undefined
 
 /**
- * A home with its boxes and images. One process at a time uses a home; within it, any number of runtimes and worker threads
- * share one. Several runtimes of one process on the same home end with the last `close`.
+ * A home with its boxes and images. Any number of processes and worker threads share a home, and each may use every box,
+ * also those that others started. Several runtimes of one process on the same home end with the last `close`.
  *
  * @example
  * ```ts
@@ -59,6 +62,8 @@ export class Runtime implements AsyncDisposable {
   #opening: Promise<NativeRuntime> | undefined
   #options: RuntimeOptions | undefined
   #closed = false
+  #closing: Promise<void> | undefined
+  #unlisten: (() => void) | undefined
 
   static {
     makeRuntime = options => new this(options)
@@ -72,12 +77,13 @@ export class Runtime implements AsyncDisposable {
   /**
    * Opens a home, and makes it if it is not there.
    *
-   * Rejects with `INVALID_ARGUMENT`; with `HOME_LOCKED` if another process uses this home, naming it; and with
-   * `PART_MISSING` if the native part of this package is missing, saying how to get it.
+   * Rejects with `INVALID_ARGUMENT`; with `HOME_LOCKED` if another process hangs in the middle of changing the list of boxes,
+   * naming it; and with `PART_MISSING` if the native part of this package is missing, saying how to get it.
    */
   static async open(options?: RuntimeOptions): Promise<Runtime> {
     const runtime = makeRuntime(options)
     await runtime.#native()
+    if (options?.handleSignals) runtime.#unlisten = closeOnSignal(() => runtime.close())
     return runtime
   }
 
@@ -146,17 +152,29 @@ export class Runtime implements AsyncDisposable {
     return settled((await this.#native()).metrics())
   }
 
-  /** Ends the boxes of this process, which keeps their files, and releases the home. Further calls do nothing. */
-  async close(): Promise<void> {
-    if (this.#closed) return
-    this.#closed = true
-    const opened = await this.#opening?.catch(() => undefined)
-    if (opened !== undefined) await settled(opened.close())
+  /**
+   * Ends the attached boxes that this process started, all at once, which keeps their files. Detached boxes, and those of
+   * other processes, go on. Further calls wait for the first.
+   */
+  async close(options?: CloseOptions): Promise<void> {
+    const timeout = closeTimeout(options)
+    this.#closing ??= this.#close(timeout)
+    await this.#closing
   }
 
   /** Does what {@link Runtime.close | close()} does. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  async #close(timeout: number | undefined): Promise<void> {
+    this.#closed = true
+    const opened = await this.#opening?.catch(() => undefined)
+    try {
+      if (opened !== undefined) await settled(opened.close(timeout))
+    } finally {
+      this.#unlisten?.()
+    }
   }
 
   async #native(): Promise<NativeRuntime> {

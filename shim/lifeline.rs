@@ -2,6 +2,7 @@
 //! the kernel closes it when the host dies, however it dies. Started by `machine`.
 
 use std::{
+    fs::File,
     os::fd::{AsFd, BorrowedFd},
     sync::{Arc, OnceLock},
     thread,
@@ -16,7 +17,7 @@ use nix::{
         signal::SigSet,
         signalfd::{SfdFlags, SignalFd},
     },
-    unistd::{alarm, read},
+    unistd::{alarm, dup2_stdin, read},
 };
 
 use crate::{
@@ -31,9 +32,14 @@ const DEADLINE_SECONDS: u32 = 1;
 pub(crate) struct Lifeline(Arc<OnceLock<Terminator>>);
 
 impl Lifeline {
-    /// Starts to watch. A box that is not `attached` outlives its host and ends by signals only.
+    /// Starts to watch. A box that is not `attached` outlives its host and ends by signals only: of its host's streams it
+    /// keeps none.
     pub(crate) fn start(attached: bool) -> Result<Self, ShimReport> {
         let fail = |what: String| report::new(ShimExit::Resource, format!("start the lifeline: {what}"));
+        if !attached {
+            let nothing = File::open("/dev/null").map_err(|error| fail(error.to_string()))?;
+            dup2_stdin(nothing).map_err(|errno| fail(errno.to_string()))?;
+        }
         let signals = SignalFd::with_flags(&ENDING.into_iter().collect::<SigSet>(), SfdFlags::SFD_CLOEXEC)
             .map_err(|errno| fail(errno.to_string()))?;
         let machine = Arc::new(OnceLock::new());

@@ -1,9 +1,9 @@
 //! `boxlite-shim`: the process that becomes a box.
 //!
 //! The runtime starts one for each box and writes an `InstanceSpec` to its standard input, which stays open as the
-//! box's lifeline. The shim settles (`process`), takes the box's identity (`lock`), lets a VMM prepare the machine and
-//! enters it (`machine`). When the machine ends, its exit status is a `ShimExit` and, unless the guest powered off, the
-//! last line of standard error is a `ShimReport` (`report`).
+//! box's lifeline, if the box is attached. The shim settles (`process`), takes the box's identity (`lock`), lets a VMM
+//! prepare the machine and enters it (`machine`). When the machine ends, its exit status is a `ShimExit` and the last
+//! line of standard error a `ShimReport` (`report`).
 //!
 //! `boxlite-shim probe [--all]` prints what this machine can run as a `ProbeReport`.
 
@@ -26,10 +26,10 @@ fn main() -> ExitCode {
     let arguments: Vec<String> =
         env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => match machine::run() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(failure) => ExitCode::from(report::write(&failure)),
-        },
+        [] => {
+            let end = machine::run().err().unwrap_or_else(report::powered_off);
+            ExitCode::from(report::write(&end))
+        }
         ["probe"] => print_probe(ProbeScope::First),
         ["probe", "--all"] => print_probe(ProbeScope::All),
         ["--version"] => print(concat!("boxlite-shim ", env!("CARGO_PKG_VERSION"))),

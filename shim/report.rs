@@ -12,6 +12,11 @@ pub(crate) fn new(exit: ShimExit, message: impl Into<String>) -> ShimReport {
     ShimReport { exit, message: message.into(), hint: None }
 }
 
+/// The guest powered off: the normal end.
+pub(crate) fn powered_off() -> ShimReport {
+    new(ShimExit::PoweredOff, "the machine powered off")
+}
+
 /// What a VMM said, as a report.
 pub(crate) fn from_vmm(error: &Error) -> ShimReport {
     ShimReport { exit: error.kind(), message: error.sentence(), hint: error.hint().map(str::to_owned) }

@@ -4,18 +4,21 @@ import {
   boxInput,
   checkExec,
   checkSpawn,
+  closeTimeout,
   filterInput,
   pruneAge,
   pullInput,
   removeForce,
   runtimeInput,
   stopTimeout,
+  waitSignal,
 } from '../../lib/options.js'
 import { Runtime } from '../../lib/runtime.js'
 
 const open = (options: unknown) => runtimeInput('Runtime.open', options as never)
 const create = (options: object) => boxInput({ image: 'alpine:3', ...options } as never)
 const pull = (options: unknown) => pullInput('alpine:3', options as never)
+const stop = (options: unknown) => stopTimeout('box.stop', options as never)
 const exec = (options: unknown) => checkExec('box.exec', options as never)
 
 const GOOD: [(options: never) => unknown, unknown][] = [
@@ -26,7 +29,11 @@ const GOOD: [(options: never) => unknown, unknown][] = [
   [create, { hostname: 'h.example', user: 'root:root' }],
   [exec, { tty: { cols: 1, rows: 65_535 }, stdin: Buffer.from('x'), timeoutMs: 0, maxBuffer: 0, encoding: 'buffer' }],
   [exec, { stdin: '', signal: new AbortController().signal, check: true, tty: false }],
-  [stopTimeout, { timeoutMs: 5 }],
+  [stop, { timeoutMs: 5 }],
+  [create, { detached: true, autoRemove: true }],
+  [waitSignal, { signal: AbortSignal.abort() }],
+  [closeTimeout, { timeoutMs: 0 }],
+  [open, { handleSignals: true }],
   [pull, { policy: 'never', platform: 'linux/arm64/v8', signal: AbortSignal.timeout(1), onProgress: () => {} }],
   [pruneAge, { unusedForMs: 0 }],
   [open, { registries: [{ host: 'r', credentials: { username: 'u', password: 'p' }, mirrors: ['m:5000/cache'] }] }],
@@ -115,7 +122,10 @@ const BAD: [(options: never) => unknown, unknown, RegExp][] = [
   [exec, { maxBuffer: -1 }, /option `maxBuffer`/],
   [exec, { cwd: 'a\0b' }, /option `cwd`/],
   [checkSpawn, { check: true }, /box\.spawn: option `check`: unknown/],
-  [stopTimeout, { timeoutMs: '5' }, /box\.stop: option `timeoutMs`/],
+  [create, { detached: 1 }, /option `detached`: expected true or false, got 1/],
+  [waitSignal, { signal: 1 }, /box\.wait: option `signal`/],
+  [closeTimeout, { timeoutMs: -1 }, /runtime\.close: option `timeoutMs`/],
+  [stop, { timeoutMs: '5' }, /box\.stop: option `timeoutMs`/],
   [pull, { policy: 'sometimes' }, /images\.pull: option `policy`/],
   [pull, { platform: 'amd64' }, /option `platform`: expected os\/architecture/],
   [pull, { onProgress: 1 }, /option `onProgress`: expected a function, got 1/],
@@ -144,7 +154,7 @@ test.each([
   ['memory_mib', 'did you mean `memoryMib`?'],
   [
     'frobnicate',
-    'the options are `image`, `name`, `cpus`, `memoryMib`, `diskSizeGb`, `env`, `workdir`, `user`, `hostname`, `pullPolicy`, `labels`, `pidsLimit`, `main`, `entrypoint`, `cmd`, `stopSignal`, `restart`, `healthCheck`, `maxLifetimeMs`, `idleTimeoutMs`',
+    'the options are `image`, `name`, `cpus`, `memoryMib`, `diskSizeGb`, `env`, `workdir`, `user`, `hostname`, `detached`, `autoRemove`, `pullPolicy`, `labels`, `pidsLimit`, `main`, `entrypoint`, `cmd`, `stopSignal`, `restart`, `healthCheck`, `maxLifetimeMs`, `idleTimeoutMs`',
   ],
 ])('an unknown option `%s` is refused with a hint', (name, hint) => {
   expect(() => create({ [name]: 1 })).toThrow(expect.objectContaining({ hint }))

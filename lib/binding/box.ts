@@ -13,6 +13,8 @@ export interface BoxInput {
   workdir?: string | undefined
   user?: string | undefined
   hostname?: string | undefined
+  detached?: boolean | undefined
+  autoRemove?: boolean | undefined
   pullPolicy?: string | undefined
   labels: Record<string, string>
   pidsLimit?: number | undefined
@@ -44,14 +46,29 @@ export interface NativeBox {
   readonly id: string
   readonly name: string | null
   readonly image: string
+  readonly detached: boolean
   info(): Answer<NativeBoxInfo>
   start(): Answer<void>
   stop(timeoutMs?: number): Answer<void>
+  restart(timeoutMs?: number): Answer<void>
+  end(): NativeBoxEnd
+  dispose(): Answer<void>
   remove(force: boolean): Answer<void>
   spawn(options: ExecInput): Answer<NativeExecution>
   files(): NativeFiles
   executions(): Answer<NativeExecutionInfo[]>
   execution(id: string): Answer<NativeExecution>
+}
+
+export interface NativeBoxEnd {
+  wait(): Answer<{
+    state: string
+    exitCode?: number
+    signal?: number
+    oom: boolean
+    failure?: string
+  }>
+  cancel(): void
 }
 
 export interface NativeBoxInfo {
@@ -69,5 +86,7 @@ export interface NativeBoxInfo {
   diskSizeMib?: number
   createdAtMs: number
   failure?: string
+  detached: boolean
+  autoRemove: boolean
   timings: { stage: string; ms: number }[]
 }

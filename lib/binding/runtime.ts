@@ -53,7 +53,7 @@ export interface NativeRuntime {
   loadImages(path: string): Answer<NativeImage[]>
   imageUsage(): Answer<NativeImageUsage>
   metrics(): Answer<NativeMetrics>
-  close(): Answer<void>
+  close(timeoutMs?: number): Answer<void>
 }
 
 export interface NativeMetrics {

@@ -16,7 +16,7 @@ import {
   word,
 } from '../check.js'
 import { SUPERVISION, type SupervisionOptions, supervisionInput } from './supervision.js'
-import { milliseconds, pullPolicy, user, userName, variables } from './values.js'
+import { abortSignal, milliseconds, pullPolicy, user, userName, variables } from './values.js'
 
 /** How to make a box. */
 export interface BoxOptions extends SupervisionOptions {
@@ -50,6 +50,14 @@ export interface BoxOptions extends SupervisionOptions {
   /** Host name inside the box. Default: the box's name, else its id. */
   hostname?: string
   /**
+   * Let the box live on when this process ends, however it ends, and when its runtime closes; any process finds it again
+   * by `runtime.get`, as it runs. Disposing of it only lets go of the handle. Default: `false`, it ends with the process
+   * that started it.
+   */
+  detached?: boolean
+  /** Remove the box, with its files, once its machine has ended. Default: `false`. */
+  autoRemove?: boolean
+  /**
    * Names and values to find the box by: at most 64. Names are 1 to 255 letters, digits, `.`, `_`, `-` and `/`, the first
    * and last a letter or digit; values are up to 4096 bytes. As in docker, the image's labels lie beneath; they become
    * known at the first start. Default: none.
@@ -59,10 +67,16 @@ export interface BoxOptions extends SupervisionOptions {
   pidsLimit?: number
 }
 
-/** How to stop a box. */
+/** How to stop or restart a box. */
 export interface StopOptions {
   /** Milliseconds that its processes get to end by themselves. Default: the runtime's, a few seconds. */
   timeoutMs?: number
+}
+
+/** How to wait for the end of a box. */
+export interface WaitOptions {
+  /** Ends the wait, not the box, and rejects with the code `ABORTED`. Default: none. */
+  signal?: AbortSignal
 }
 
 /** How to remove a box. */
@@ -97,6 +111,8 @@ const BOX: Shape<BoxOptions> = {
   workdir: absolutePath,
   user,
   hostname: matching(/^[A-Za-z0-9.-]{1,63}$/, '1 to 63 letters, digits, `.` and `-`'),
+  detached: boolean,
+  autoRemove: boolean,
   pullPolicy,
   labels: boxLabels,
   pidsLimit: integer(1, 30_000),
@@ -107,6 +123,7 @@ const BOX: Shape<BoxOptions> = {
 export function boxInput(options: BoxOptions, operation = 'runtime.create'): BoxInput {
   checkOptions(operation, options, BOX)
   const { image, name, cpus, memoryMib, diskSizeGb, workdir, hostname, pullPolicy, pidsLimit } = options
+  const { detached, autoRemove } = options
   return {
     image,
     name,
@@ -117,6 +134,8 @@ export function boxInput(options: BoxOptions, operation = 'runtime.create'): Box
     workdir,
     user: userName(options.user),
     hostname,
+    detached,
+    autoRemove,
     pullPolicy,
     labels: options.labels ?? {},
     pidsLimit,
@@ -124,10 +143,16 @@ export function boxInput(options: BoxOptions, operation = 'runtime.create'): Box
   }
 }
 
-/** Checked options of `box.stop`. */
-export function stopTimeout(options: StopOptions | undefined): number | undefined {
-  checkOptions<StopOptions>('box.stop', options, { timeoutMs: milliseconds })
+/** Checked options of `box.stop` and `box.restart`. */
+export function stopTimeout(operation: string, options: StopOptions | undefined): number | undefined {
+  checkOptions<StopOptions>(operation, options, { timeoutMs: milliseconds })
   return options?.timeoutMs
+}
+
+/** Checked options of `box.wait`. */
+export function waitSignal(options: WaitOptions | undefined): AbortSignal | undefined {
+  checkOptions<WaitOptions>('box.wait', options, { signal: abortSignal })
+  return options?.signal
 }
 
 /** Checked options of `remove`. */

@@ -14,6 +14,7 @@ import {
   type Shape,
   text,
 } from '../check.js'
+import { milliseconds } from './values.js'
 
 /** What proves to a registry who you are: a password or access token, an OAuth2 refresh token, or a ready bearer token. */
 export type RegistryCredentials = { username: string; password: string } | { identityToken: string } | { token: string }
@@ -56,6 +57,20 @@ export interface RuntimeOptions {
    * of it and for ten minutes after its last use. Default: half of what it takes and what is free, together.
    */
   imageQuotaBytes?: number
+  /**
+   * Close the runtime when this process gets SIGINT, SIGTERM or SIGHUP, and let the signal do its work then; a second one
+   * does it at once. Main thread only. Default: `false`, signals are yours, and attached boxes end with the process.
+   */
+  handleSignals?: boolean
+}
+
+/** How to close a runtime. */
+export interface CloseOptions {
+  /**
+   * Milliseconds after which boxes that have not ended are killed. The last part of them is for their file systems, what
+   * comes before for their processes. Default: 10 000.
+   */
+  timeoutMs?: number
 }
 
 const credentials: Check = {
@@ -86,6 +101,7 @@ const RUNTIME: Shape<RuntimeOptions> = {
   registries: arrayOf(object, 'objects'),
   searchRegistries: arrayOf(place, 'HOST[:PORT][/PATH]'),
   imageQuotaBytes: integer(0, Number.MAX_SAFE_INTEGER, 'bytes'),
+  handleSignals: boolean,
 }
 
 /** Checked options of `Runtime.open` and `Runtime.doctor`. */
@@ -101,6 +117,12 @@ export function runtimeInput(operation: string, options: RuntimeOptions | undefi
     searchRegistries: options?.searchRegistries ?? [],
     imageQuota: options?.imageQuotaBytes,
   }
+}
+
+/** Checked options of `runtime.close`. */
+export function closeTimeout(options: CloseOptions | undefined): number | undefined {
+  checkOptions<CloseOptions>('runtime.close', options, { timeoutMs: milliseconds })
+  return options?.timeoutMs
 }
 
 function registryInput(options: RegistryOptions): RegistryInput {

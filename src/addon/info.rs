@@ -45,6 +45,10 @@ pub struct BoxInfo {
     pub created_at_ms: f64,
     /// Why it failed, in the state `failed`.
     pub failure: Option<String>,
+    /// Whether it lives on without the process that started it.
+    pub detached: bool,
+    /// Whether it is removed once its machine has ended.
+    pub auto_remove: bool,
     /// The stages of the last start, in order.
     pub timings: Vec<StageTime>,
 }
@@ -71,6 +75,8 @@ impl From<boxlite_runtime::BoxInfo> for BoxInfo {
             #[expect(clippy::cast_precision_loss, reason = "exact for the next 285 thousand years")]
             created_at_ms: info.created_at_ms as f64,
             failure: info.failure,
+            detached: info.detached,
+            auto_remove: info.auto_remove,
         }
     }
 }

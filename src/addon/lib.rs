@@ -12,6 +12,7 @@
 #![cfg_attr(test, allow(dead_code, reason = "napi-derive registers nothing in a test"))]
 #![allow(clippy::needless_pass_by_value, reason = "napi-derive hands arguments over by value")]
 
+mod box_end;
 mod doctor;
 mod error;
 mod execution;

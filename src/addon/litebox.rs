@@ -7,8 +7,8 @@ use napi::{Env, Result, bindgen_prelude::Object};
 use napi_derive::napi;
 
 use crate::{
-    execution::NativeExecution, execution_info::ExecutionInfo, files::NativeFiles, info::BoxInfo,
-    options::ExecInput, promise::promise,
+    box_end::NativeBoxEnd, execution::NativeExecution, execution_info::ExecutionInfo, files::NativeFiles,
+    info::BoxInfo, options::ExecInput, promise::promise,
 };
 
 /// A box, with what never changes of it at hand.
@@ -17,12 +17,13 @@ pub struct NativeBox {
     litebox: LiteBox,
     name: Option<String>,
     image: String,
+    detached: bool,
 }
 
 impl From<LiteBox> for NativeBox {
     fn from(litebox: LiteBox) -> Self {
-        let boxlite_runtime::BoxInfo { name, image, .. } = litebox.info();
-        Self { litebox, name, image }
+        let (name, image, detached) = (litebox.name(), litebox.image(), litebox.detached());
+        Self { litebox, name, image, detached }
     }
 }
 
@@ -46,11 +47,17 @@ impl NativeBox {
         self.image.clone()
     }
 
+    /// Whether it lives on without the process that started it.
+    #[napi(getter)]
+    pub fn detached(&self) -> bool {
+        self.detached
+    }
+
     /// What is known of the box now.
     #[napi]
     pub fn info<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let litebox = self.litebox.clone();
-        promise(env, async move { Ok(BoxInfo::from(litebox.info())) })
+        promise(env, async move { litebox.info().map(BoxInfo::from) })
     }
 
     /// Starts the box if it does not run.
@@ -66,6 +73,27 @@ impl NativeBox {
         let litebox = self.litebox.clone();
         let timeout = timeout_ms.map(|ms| Duration::from_millis(ms.into()));
         promise(env, async move { litebox.stop(timeout).await })
+    }
+
+    /// Stops the box and starts it again.
+    #[napi]
+    pub fn restart<'env>(&self, env: &'env Env, timeout_ms: Option<u32>) -> Result<Object<'env>> {
+        let litebox = self.litebox.clone();
+        let timeout = timeout_ms.map(|ms| Duration::from_millis(ms.into()));
+        promise(env, async move { litebox.restart(timeout).await })
+    }
+
+    /// The box's end, to be waited for.
+    #[napi]
+    pub fn end(&self) -> NativeBoxEnd {
+        NativeBoxEnd::new(self.litebox.clone())
+    }
+
+    /// Ends what the handle's owner would leave behind.
+    #[napi]
+    pub fn dispose<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let litebox = self.litebox.clone();
+        promise(env, async move { litebox.dispose().await })
     }
 
     /// Deletes the box and its disk.

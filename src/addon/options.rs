@@ -112,6 +112,10 @@ pub struct BoxInput {
     pub user: Option<String>,
     /// Host name.
     pub hostname: Option<String>,
+    /// Whether it lives on without the process that started it.
+    pub detached: Option<bool>,
+    /// Whether it is removed once its machine has ended.
+    pub auto_remove: Option<bool>,
     /// `missing`, `always` or `never`.
     pub pull_policy: Option<String>,
     /// To find it by.
@@ -138,6 +142,8 @@ impl TryFrom<BoxInput> for BoxOptions {
         options.workdir = input.workdir;
         options.user = input.user;
         options.hostname = input.hostname;
+        options.detached = input.detached.unwrap_or_default();
+        options.auto_remove = input.auto_remove.unwrap_or_default();
         if let Some(policy) = input.pull_policy {
             options.pull_policy = pull_policy(&policy)?;
         }

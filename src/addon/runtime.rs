@@ -1,7 +1,7 @@
 //! `NativeRuntime`: one open home; its images are in `image_cache.rs`. Wrapped by `lib/runtime.ts`, calls
 //! `BoxliteRuntime`.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use boxlite_runtime::BoxliteRuntime;
 use napi::{Env, Result, bindgen_prelude::Object};
@@ -85,10 +85,11 @@ impl NativeRuntime {
         promise(env, async move { Ok(RuntimeMetrics::from(runtime.metrics())) })
     }
 
-    /// Ends what is attached and releases the home.
+    /// Ends what is attached, by force after `timeout_ms`.
     #[napi]
-    pub fn close<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+    pub fn close<'env>(&self, env: &'env Env, timeout_ms: Option<u32>) -> Result<Object<'env>> {
         let runtime = Arc::clone(&self.0);
-        promise(env, async move { runtime.close().await })
+        let timeout = timeout_ms.map(|ms| Duration::from_millis(ms.into()));
+        promise(env, async move { runtime.close(timeout).await })
     }
 }

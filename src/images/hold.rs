@@ -4,13 +4,14 @@
 //!
 //! All processes share one empty file. A key is one byte of it, and holding is a shared lock on that byte (`F_OFD_SETLK`,
 //! fcntl(2)), so a hold costs no file and ends with its process, however that ends. Within a process holds are counted.
+//! A process that holds nothing has the file closed: a home that nobody uses can be unmounted.
 
 use std::{
     collections::{BTreeSet, HashMap},
     fs::{File, OpenOptions},
     io,
     os::unix::fs::OpenOptionsExt,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -28,8 +29,15 @@ pub struct Holds(Arc<Wanted>);
 
 #[derive(Debug)]
 struct Wanted {
-    file: File,
-    counts: Mutex<HashMap<String, usize>>,
+    path: PathBuf,
+    held: Mutex<Held>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    /// Open while anything is held.
+    file: Option<File>,
+    counts: HashMap<String, usize>,
 }
 
 /// Keeps what it names as long as it lives. Two holds are always equal: they are no part of what an image is.
@@ -47,25 +55,23 @@ enum Lock {
 }
 
 impl Holds {
-    /// Opens the file at `path`, and makes it if it is missing.
+    /// Uses the file at `path`, and makes it if it is missing.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
-        let file = file.map_err(|error| Error::storage(format!("open {}", path.display()), error))?;
-        Ok(Self(Arc::new(Wanted { file, counts: Mutex::default() })))
+        open(path).map_err(|error| Error::storage(format!("open {}", path.display()), error))?;
+        Ok(Self(Arc::new(Wanted { path: path.to_owned(), held: Mutex::default() })))
     }
 
     /// Takes hold, before looking whether the things are there. Waits for the moment that a removal of them takes.
     pub fn hold(&self, keys: impl IntoIterator<Item = String>) -> Result<Hold, Error> {
         let mut hold = Hold { holds: self.clone(), keys: BTreeSet::new() };
-        let mut counts = self.counts();
+        let mut wanted = self.held();
         for key in keys {
-            if !counts.contains_key(&key) {
-                self.lock(&key, Lock::Shared, true)
+            if !wanted.counts.contains_key(&key) {
+                self.lock(&mut wanted, &key, Lock::Shared, true)
                     .map_err(|error| Error::storage(format!("keep {key} from being removed"), error))?;
             }
             if hold.keys.insert(key.clone()) {
-                *counts.entry(key).or_default() += 1;
+                *wanted.counts.entry(key).or_default() += 1;
             }
         }
         Ok(hold)
@@ -78,27 +84,33 @@ impl Holds {
 
     /// Runs `work`, such as the removal, unless the thing is held; nobody can come to hold it meanwhile.
     pub fn unless_held<T>(&self, key: &str, work: impl FnOnce() -> T) -> Option<T> {
-        let counts = self.counts();
-        if counts.contains_key(key) || self.lock(key, Lock::Alone, false).is_err() {
+        let mut held = self.held();
+        if held.counts.contains_key(key) {
             return None;
         }
-        let done = work();
-        self.free(key);
-        drop(counts);
-        Some(done)
+        let done = self.lock(&mut held, key, Lock::Alone, false).is_ok().then(work);
+        self.free(&mut held, key);
+        done
     }
 
-    fn counts(&self) -> MutexGuard<'_, HashMap<String, usize>> {
-        self.0.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn free(&self, key: &str) {
-        if let Err(error) = self.lock(key, Lock::Free, false) {
+    fn free(&self, held: &mut Held, key: &str) {
+        if held.counts.is_empty() {
+            // Closing frees every byte.
+            held.file = None;
+        } else if let Err(error) = self.lock(held, key, Lock::Free, false) {
             tracing::warn!(key, %error, "a hold could not be let go");
         }
     }
 
-    fn lock(&self, key: &str, lock: Lock, wait: bool) -> io::Result<()> {
+    fn lock(&self, held: &mut Held, key: &str, lock: Lock, wait: bool) -> io::Result<()> {
+        let file = match &mut held.file {
+            Some(file) => file,
+            none => none.insert(open(&self.0.path)?),
+        };
         let kind = match lock {
             Lock::Shared => libc::F_RDLCK,
             Lock::Alone => libc::F_WRLCK,
@@ -112,12 +124,16 @@ impl Holds {
             l_pid: 0,
         };
         loop {
-            match fcntl(&self.0.file, command(&range, wait)) {
+            match fcntl(&*file, command(&range, wait)) {
                 Err(Errno::EINTR) => {}
                 result => return result.map(drop).map_err(io::Error::from),
             }
         }
     }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
 #[cfg(target_os = "linux")]
@@ -139,13 +155,13 @@ fn place(key: &str) -> libc::off_t {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        let mut counts = self.holds.counts();
+        let mut held = self.holds.held();
         for key in &self.keys {
-            if let Some(count) = counts.get_mut(key) {
+            if let Some(count) = held.counts.get_mut(key) {
                 *count -= 1;
                 if *count == 0 {
-                    counts.remove(key);
-                    self.holds.free(key);
+                    held.counts.remove(key);
+                    self.holds.free(&mut held, key);
                 }
             }
         }

@@ -1,55 +1,31 @@
-//! `BoxManager`: the boxes of a home, by id and by name. Owned by the runtime, loaded from disk when it opens.
+//! `BoxManager`: the boxes of a home. The folder is the truth, since other processes make and remove boxes too; here are
+//! the handles of those that this process has met, so that one box is one handle, however often it is asked for.
 //!
 //! One `RwLock` guards the table, for moments only; a box's own state has its own lock.
 
 use std::{
     collections::BTreeMap,
-    sync::{PoisonError, RwLock, RwLockReadGuard},
+    fs,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
 };
 
-use crate::{BoxliteError, BoxliteResult, ErrorCode, LiteBox};
+use crate::{
+    BoxliteError, BoxliteResult, ErrorCode, LiteBox, id,
+    litebox::{BoxConfig, BoxRecord},
+    lock::{FileLock, Mode},
+    shared::Shared,
+};
 
-/// The table.
+/// The handles.
 #[derive(Debug, Default)]
 pub(crate) struct BoxManager {
     boxes: RwLock<BTreeMap<String, LiteBox>>,
 }
 
 impl BoxManager {
-    /// Adds a box, unless its name is taken.
-    pub(crate) fn add(&self, litebox: LiteBox) -> BoxliteResult<()> {
-        let mut boxes = self.boxes.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(name) = litebox.name()
-            && let Some(other) = boxes.values().find(|other| other.name().as_ref() == Some(&name))
-        {
-            return Err(BoxliteError::new(
-                ErrorCode::BoxNameTaken,
-                format!("create box `{name}`: the name belongs to box `{}`", other.id()),
-            )
-            .hint("choose another name, remove that box, or `get` it by this name"));
-        }
-        boxes.insert(litebox.id().to_owned(), litebox);
-        Ok(())
-    }
-
-    /// The box of this id, or else of this name.
-    pub(crate) fn find(&self, id_or_name: &str) -> BoxliteResult<LiteBox> {
-        let boxes = self.read();
-        let by_name = || boxes.values().find(|litebox| litebox.name().as_deref() == Some(id_or_name));
-        boxes.get(id_or_name).or_else(by_name).cloned().ok_or_else(|| {
-            BoxliteError::new(
-                ErrorCode::BoxNotFound,
-                format!("find box {id_or_name:?}: no box has this id or name"),
-            )
-            .hint("`runtime.list()` tells which boxes there are")
-        })
-    }
-
-    /// Every box, oldest first.
-    pub(crate) fn all(&self) -> Vec<LiteBox> {
-        let mut boxes: Vec<_> = self.read().values().cloned().collect();
-        boxes.sort_by_cached_key(|litebox| (litebox.info().created_at_ms, litebox.id().to_owned()));
-        boxes
+    /// Those that this process has met.
+    pub(crate) fn known(&self) -> Vec<LiteBox> {
+        self.read().values().cloned().collect()
     }
 
     /// Drops a box from the table.
@@ -64,5 +40,105 @@ impl BoxManager {
 
     fn read(&self) -> RwLockReadGuard<'_, BTreeMap<String, LiteBox>> {
         self.boxes.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    /// Makes a box's folder. Of two creators of one name, in whatever process, one fails before it wrote anything.
+    pub(crate) async fn make_box(self: &Arc<Self>, config: BoxConfig) -> BoxliteResult<LiteBox> {
+        // Without a name there is nothing to agree on with others but that this is no leftover.
+        let mode = if config.name.is_some() { Mode::Exclusive } else { Mode::Shared };
+        let lock = self.structure(mode).await?;
+        let shared = Arc::clone(self);
+        tokio::task::spawn_blocking(move || {
+            let _lock = lock;
+            if let Some(name) = &config.name {
+                shared.check_free(name)?;
+            }
+            shared.write_box(&config)
+        })
+        .await
+        .map_err(|panic| BoxliteError::new(ErrorCode::Internal, "create a box").caused_by(panic))?
+    }
+
+    /// Refuses a name that a box has. Asked under the home's lock.
+    pub(crate) fn check_free(self: &Arc<Self>, name: &str) -> BoxliteResult<()> {
+        let boxes = self.all_boxes()?;
+        match boxes.iter().find(|other| other.name().as_deref() == Some(name)) {
+            None => Ok(()),
+            Some(other) => Err(BoxliteError::new(
+                ErrorCode::BoxNameTaken,
+                format!("create box `{name}`: the name belongs to box `{}`", other.id()),
+            )
+            .hint("choose another name, remove that box, or `get` it by this name")),
+        }
+    }
+
+    /// The config comes last: it is what makes the folder a box.
+    fn write_box(self: &Arc<Self>, config: &BoxConfig) -> BoxliteResult<LiteBox> {
+        let paths = self.layout.of_box(&config.id);
+        let write = || {
+            paths.create()?;
+            FileLock::make(&paths.lock())?;
+            BoxRecord::created().save(&paths)?;
+            config.save(&paths)
+        };
+        if let Err(error) = write() {
+            let _ = fs::remove_dir_all(paths.dir());
+            return Err(error);
+        }
+        self.box_of(&config.id)?.ok_or_else(|| {
+            BoxliteError::new(ErrorCode::Internal, format!("create box `{}`: it is gone", config.id))
+        })
+    }
+
+    /// The box of this id, or else of this name.
+    pub(crate) fn find_box(self: &Arc<Self>, id_or_name: &str) -> BoxliteResult<LiteBox> {
+        if id::is_one(id_or_name)
+            && let Some(litebox) = self.box_of(id_or_name)?
+        {
+            return Ok(litebox);
+        }
+        let boxes = self.all_boxes()?;
+        boxes.into_iter().find(|litebox| litebox.name().as_deref() == Some(id_or_name)).ok_or_else(|| {
+            BoxliteError::new(
+                ErrorCode::BoxNotFound,
+                format!("find box {id_or_name:?}: no box has this id or name"),
+            )
+            .hint("`runtime.list()` tells which boxes there are")
+        })
+    }
+
+    /// Every box that can be read, oldest first.
+    pub(crate) fn all_boxes(self: &Arc<Self>) -> BoxliteResult<Vec<LiteBox>> {
+        let folder = self.layout.boxes();
+        let entries =
+            fs::read_dir(&folder).map_err(|error| BoxliteError::io("list boxes", &folder, error))?;
+        let mut boxes = Vec::new();
+        for id in entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()) {
+            match self.box_of(&id) {
+                Ok(Some(litebox)) => boxes.push(litebox),
+                Ok(None) => {}
+                // Kept, for somebody to look at.
+                Err(error) => tracing::warn!(%error, id, "a box can't be read"),
+            }
+        }
+        boxes.sort_by_cached_key(|litebox| (litebox.created_at_ms(), litebox.id().to_owned()));
+        Ok(boxes)
+    }
+
+    /// The handle of the box in this folder, as it is on disk now; `None`: there is none.
+    pub(crate) fn box_of(self: &Arc<Self>, id: &str) -> BoxliteResult<Option<LiteBox>> {
+        let known = self.boxes.read().get(id).cloned();
+        if let Some(litebox) = known {
+            if litebox.refresh()? {
+                return Ok(Some(litebox));
+            }
+            self.boxes.forget(id);
+            return Ok(None);
+        }
+        let Some(litebox) = LiteBox::open(self, id)? else { return Ok(None) };
+        let mut boxes = self.boxes.boxes.write().unwrap_or_else(PoisonError::into_inner);
+        Ok(Some(boxes.entry(id.to_owned()).or_insert(litebox).clone()))
     }
 }

@@ -31,7 +31,7 @@ codes! {
     /// An option has the wrong type, or a value outside its range.
     InvalidArgument = "INVALID_ARGUMENT" in InvalidArgumentError;
 
-    /// Another process uses this home.
+    /// Another process hangs while it changes the home's list of boxes.
     HomeLocked = "HOME_LOCKED" in RuntimeError;
     /// The runtime was closed.
     RuntimeClosed = "RUNTIME_CLOSED" in RuntimeError;

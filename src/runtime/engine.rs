@@ -7,6 +7,7 @@ use std::{
 };
 
 use boxlite_spec::{EngineProbe, ProbeReport, VmmKind};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     BoxliteError, BoxliteResult, EngineChoice, ErrorCode,
@@ -14,7 +15,7 @@ use crate::{
 };
 
 /// The engine that boxes of a runtime run on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Engine {
     pub(crate) kind: VmmKind,
     pub(crate) accelerated: bool,

@@ -11,6 +11,11 @@ pub(crate) fn random() -> BoxliteResult<String> {
     Ok(bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte & 31)])).collect())
 }
 
+/// Whether this could be an id: a name that is one is looked up as an id first.
+pub(crate) fn is_one(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

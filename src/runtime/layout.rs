@@ -38,6 +38,7 @@ impl FilesystemLayout {
         &self.home
     }
 
+    /// Held while names are taken and leftovers cleared.
     pub(crate) fn lock(&self) -> PathBuf {
         self.home.join("boxlite.lock")
     }
@@ -101,6 +102,11 @@ impl BoxPaths {
         self.dir.join("console.log")
     }
 
+    /// Held by whoever changes the box.
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.dir.join("box.lock")
+    }
+
     /// What the box's main process wrote and how it fared; the guest's journal, as the shim appends it.
     pub(crate) fn journal(&self) -> PathBuf {
         self.dir.join("main.log")
@@ -110,6 +116,7 @@ impl BoxPaths {
         self.dir.join("shim.log")
     }
 
+    /// Held by the box's shim and engine.
     pub(crate) fn shim_lock(&self) -> PathBuf {
         self.dir.join("shim.lock")
     }

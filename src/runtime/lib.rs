@@ -6,6 +6,7 @@
 //! guest through `boxlite-proto`'s services.
 
 mod box_manager;
+mod clock;
 mod code;
 mod container_spec;
 mod doctor;
@@ -41,6 +42,7 @@ mod stage;
 mod supervision;
 mod supervision_options;
 mod supervision_spec;
+mod sweep;
 
 pub use boxlite_archive::Meter;
 pub use boxlite_images::{PullPolicy, RegistryOptions};
@@ -61,7 +63,7 @@ pub use images::{
 };
 pub use labels::Labels;
 pub use litebox::{
-    ArchiveReader, ArchiveWriter, BoxInfo, BoxState, ExecEvent, Execution, ExecutionInfo, FileReader,
+    ArchiveReader, ArchiveWriter, BoxEnd, BoxInfo, BoxState, ExecEvent, Execution, ExecutionInfo, FileReader,
     FileWatcher, FileWriter, Files, LiteBox,
 };
 pub use metrics::RuntimeMetricsSnapshot;

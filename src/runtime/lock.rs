@@ -1,61 +1,139 @@
-//! `boxlite.lock`: one process at a time uses a home. Taken when a runtime opens, released when it closes or dies.
+//! Locks between processes: files under flock(2), which the kernel releases with their holder, also when it is killed.
+//!
+//! `boxlite.lock` guards what the boxes of a home have in common, which is their names: held exclusively while a name is
+//! taken and while leftovers are cleared, shared while a box without a name is made. Each box has a `box.lock`, held
+//! by whoever changes the box. Both are held for a transition and never while a box merely runs.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
-    io::{Read, Seek, SeekFrom, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     os::unix::fs::OpenOptionsExt,
     path::Path,
+    time::Duration,
 };
+
+use tokio::time::{Instant, sleep};
 
 use crate::{BoxliteError, BoxliteResult, ErrorCode};
 
-/// The held lock. The kernel releases it with the file, also when the process is killed.
+/// How long the short steps of others are waited for. Longer means that their process was stopped in one.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Between two looks at a lock that somebody else has. flock(2) itself would wait on a thread that nothing could call back.
+const FIRST_LOOK: Duration = Duration::from_millis(1);
+const LATER_LOOKS: Duration = Duration::from_millis(20);
+
+/// A lock that this process holds.
 #[derive(Debug)]
-pub(crate) struct HomeLock {
+pub(crate) struct FileLock {
     file: File,
 }
 
-impl HomeLock {
-    /// Takes the lock, or names the process that has it.
-    pub(crate) fn take(path: &Path) -> BoxliteResult<Self> {
-        let mut file = OpenOptions::new()
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Shared,
+    Exclusive,
+}
+
+impl FileLock {
+    /// Makes the file of a lock. Apart from taking it: whoever waits for the lock of a box that is removed meanwhile must
+    /// not bring its file back.
+    pub(crate) fn make(path: &Path) -> BoxliteResult<()> {
+        let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+        made.map(drop).map_err(|error| BoxliteError::io("make lock", path, error))
+    }
+
+    /// Takes the lock at `path` if nobody has it. `Ok(None)`: somebody has.
+    pub(crate) fn try_take(path: &Path, mode: Mode) -> BoxliteResult<Option<Self>> {
+        let file = OpenOptions::new()
             .read(true)
             .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
             .open(path)
             .map_err(|error| BoxliteError::io("open lock", path, error))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(held(&mut file, path)),
-            Err(TryLockError::Error(error)) => return Err(BoxliteError::io("lock", path, error)),
+        try_lock(&file, mode)
+            .map(|locked| locked.then_some(Self { file }))
+            .map_err(|error| BoxliteError::io("lock", path, error))
+    }
+
+    /// Takes the lock at `path` when whoever has it is done, however long that takes.
+    pub(crate) async fn take(path: &Path, mode: Mode) -> BoxliteResult<Self> {
+        let mut pause = FIRST_LOOK;
+        loop {
+            if let Some(lock) = Self::try_take(path, mode)? {
+                return Ok(lock);
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LATER_LOOKS);
         }
-        file.set_len(0)
-            .and_then(|()| file.seek(SeekFrom::Start(0)))
-            .and_then(|_| writeln!(file, "{}", std::process::id()))
-            .map_err(|error| BoxliteError::io("write lock", path, error))?;
-        Ok(Self { file })
+    }
+
+    /// Takes the home's lock, which nobody has for long.
+    pub(crate) async fn of_home(path: &Path, mode: Mode) -> BoxliteResult<Self> {
+        let end = Instant::now() + PATIENCE;
+        let mut lock =
+            tokio::time::timeout_at(end, Self::take(path, mode)).await.map_err(|_| held(path))??;
+        if mode == Mode::Exclusive {
+            lock.sign().map_err(|error| BoxliteError::io("write lock", path, error))?;
+        }
+        Ok(lock)
+    }
+
+    /// Names this process in the file.
+    fn sign(&mut self) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.seek(SeekFrom::Start(0))?;
+        writeln!(self.file, "{}", std::process::id())
     }
 }
 
-impl Drop for HomeLock {
+impl Drop for FileLock {
     fn drop(&mut self) {
-        // The pid goes before the lock, so that nobody reads the name of a former holder.
-        let _ = self.file.set_len(0);
+        // Closing would do, but for a process that is being forked off at this moment and has the file too.
+        let _ = self.file.unlock();
     }
 }
 
-fn held(file: &mut File, path: &Path) -> BoxliteError {
+/// Whether anybody holds the lock at `path`; a file that is not there is held by nobody.
+pub(crate) fn is_held(path: &Path) -> BoxliteResult<bool> {
+    match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(BoxliteError::io("open lock", path, error)),
+        Ok(file) => {
+            let free =
+                try_lock(&file, Mode::Shared).map_err(|error| BoxliteError::io("lock", path, error))?;
+            Ok(!free)
+        }
+    }
+}
+
+fn try_lock(file: &File, mode: Mode) -> io::Result<bool> {
+    let locked = match mode {
+        Mode::Shared => file.try_lock_shared(),
+        Mode::Exclusive => file.try_lock(),
+    };
+    match locked {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+fn held(path: &Path) -> BoxliteError {
     let mut text = String::new();
-    let _ = Read::by_ref(file).take(32).read_to_string(&mut text);
+    let _ = File::open(path).and_then(|file| file.take(32).read_to_string(&mut text));
     let home = path.parent().unwrap_or(path).display();
     let holder = match text.trim() {
         "" => "another process".to_owned(),
         pid => format!("process {pid}{}", command_of(pid)),
     };
-    BoxliteError::new(ErrorCode::HomeLocked, format!("open home `{home}`: in use by {holder}"))
-        .hint("close the other runtime, or open this one with a `home` of its own")
+    BoxliteError::new(
+        ErrorCode::HomeLocked,
+        format!(
+            "use home `{home}`: {holder} has been changing its list of boxes for {} s",
+            PATIENCE.as_secs()
+        ),
+    )
+    .hint("that takes milliseconds: the process was stopped, or its disk hangs. Resume or end it")
 }
 
 /// " (node)", where the kernel tells.
@@ -71,15 +149,27 @@ fn command_of(pid: &str) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_second_holder_is_told_of_the_first() {
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_too_long_is_told_of_the_holder() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("boxlite.lock");
-        let first = HomeLock::take(&path).unwrap();
-        let error = HomeLock::take(&path).unwrap_err();
+        FileLock::make(&path).unwrap();
+        let first = FileLock::of_home(&path, Mode::Exclusive).await.unwrap();
+        assert!(is_held(&path).unwrap());
+        let error = FileLock::of_home(&path, Mode::Shared).await.unwrap_err();
         assert_eq!(error.code(), ErrorCode::HomeLocked);
         assert!(error.to_string().contains(&std::process::id().to_string()), "{error}");
         drop(first);
-        HomeLock::take(&path).unwrap();
+        assert!(!is_held(&path).unwrap());
+        let shared = FileLock::of_home(&path, Mode::Shared).await.unwrap();
+        let beside = FileLock::of_home(&path, Mode::Shared).await.unwrap();
+        assert!(FileLock::try_take(&path, Mode::Exclusive).unwrap().is_none());
+        drop((shared, beside));
+        assert!(FileLock::try_take(&path, Mode::Exclusive).unwrap().is_some());
+    }
+
+    #[test]
+    fn nobody_holds_what_is_not_there() {
+        assert!(!is_held(Path::new("/no/such/lock")).unwrap());
     }
 }

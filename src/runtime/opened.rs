@@ -3,7 +3,6 @@
 
 use std::{
     collections::HashMap,
-    fs,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -12,15 +11,8 @@ use boxlite_disk::ImageStorage;
 use boxlite_images::{ImageManager, ImageOptions, RegistryOptions};
 
 use crate::{
-    BoxliteError, BoxliteResult, EngineChoice, LiteBox, RuntimeOptions,
-    images::Leases,
-    json_file,
-    layout::FilesystemLayout,
-    litebox::{BoxConfig, BoxRecord, BoxState},
-    lock::HomeLock,
-    parts::Parts,
-    runtime::home_of,
-    shared::Shared,
+    BoxliteError, BoxliteResult, EngineChoice, RuntimeOptions, images::Leases, layout::FilesystemLayout,
+    lock::FileLock, parts::Parts, runtime::home_of, shared::Shared,
 };
 
 /// Which choice `BOXLITE_ENGINE` makes, where the options make none.
@@ -45,6 +37,7 @@ struct ImageChoices {
 /// Opens a home, or joins it if this process has it open.
 pub(crate) fn open(options: RuntimeOptions) -> BoxliteResult<Arc<Shared>> {
     let layout = FilesystemLayout::create(&home_of(options.home.as_deref())?)?;
+    FileLock::make(&layout.lock())?;
     let choice = choice_of(options.engine)?;
     let parts = Parts::new(options.parts);
     let images = ImageChoices {
@@ -65,7 +58,6 @@ pub(crate) fn open(options: RuntimeOptions) -> BoxliteResult<Arc<Shared>> {
         opened.handles += 1;
         return Ok(Arc::clone(&opened.shared));
     }
-    let lock = HomeLock::take(&layout.lock())?;
     let mut image_options = ImageOptions::default();
     image_options.registries.clone_from(&images.registries);
     if !images.search.is_empty() {
@@ -74,8 +66,7 @@ pub(crate) fn open(options: RuntimeOptions) -> BoxliteResult<Arc<Shared>> {
     let manager = ImageManager::open(layout.images(), image_options)?;
     let disks = ImageStorage::open(layout.disks())?;
     let leases = Leases::open(&layout.disk_leases())?;
-    let shared = Arc::new(Shared::new(layout, choice, parts, manager, disks, leases, images.quota, lock));
-    load(&shared)?;
+    let shared = Arc::new(Shared::new(layout, choice, parts, manager, disks, leases, images.quota));
     let home = shared.home();
     open.insert(home, Opened { shared: Arc::clone(&shared), handles: 1, images });
     Ok(shared)
@@ -93,46 +84,6 @@ pub(crate) fn leave(shared: &Arc<Shared>) -> bool {
     }
     open.remove(&home);
     shared.begin_close()
-}
-
-/// Finds the boxes of earlier processes. Attached boxes ended with theirs, so none of them runs.
-fn load(shared: &Arc<Shared>) -> BoxliteResult<()> {
-    let folder = shared.layout.boxes();
-    let entries = fs::read_dir(&folder).map_err(|error| BoxliteError::io("list boxes", &folder, error))?;
-    for entry in entries.flatten() {
-        let Ok(id) = entry.file_name().into_string() else { continue };
-        let paths = shared.layout.of_box(&id);
-        let config: BoxConfig = match json_file::read(&paths.config()) {
-            Ok(Some(config)) => config,
-            // A process was killed while it created or removed the box.
-            Ok(None) => {
-                let _ = fs::remove_dir_all(paths.dir());
-                continue;
-            }
-            // Kept, for somebody to look at.
-            Err(error) => {
-                tracing::warn!(%error, id, "a box can't be read");
-                continue;
-            }
-        };
-        let record = match json_file::read(&paths.state()) {
-            Ok(Some(BoxRecord {
-                state: BoxState::Starting | BoxState::Running | BoxState::Stopping,
-                ..
-            })) => {
-                let started = config.resolved.is_some();
-                BoxRecord {
-                    state: if started { BoxState::Stopped } else { BoxState::Created },
-                    failure: None,
-                }
-            }
-            Ok(Some(record)) => record,
-            Ok(None) | Err(_) => BoxRecord { state: BoxState::Stopped, failure: None },
-        };
-        paths.remove_sockets();
-        shared.boxes.add(LiteBox::new(config, record, paths, Arc::clone(shared)))?;
-    }
-    Ok(())
 }
 
 fn choice_of(option: Option<EngineChoice>) -> BoxliteResult<EngineChoice> {

@@ -60,6 +60,10 @@ pub struct BoxOptions {
     pub user: Option<String>,
     /// Default: the box's name, else its id.
     pub hostname: Option<String>,
+    /// Whether it lives on when the process that started it ends or closes its runtime. Default: it ends with it.
+    pub detached: bool,
+    /// Whether it is removed once its machine has ended. Default: it stays.
+    pub auto_remove: bool,
     /// When to ask the registry for the image, at the box's first start. Default: when it is not in the cache.
     pub pull_policy: PullPolicy,
     /// To find it by; over the image's, which become known at the first start.
@@ -83,6 +87,8 @@ impl BoxOptions {
             workdir: None,
             user: None,
             hostname: None,
+            detached: false,
+            auto_remove: false,
             pull_policy: PullPolicy::Missing,
             labels: Labels::new(),
             supervision: SupervisionOptions::default(),

@@ -6,21 +6,22 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use futures::future::join_all;
+use tokio::time::timeout;
 
 use crate::{
     BoxInfo, BoxOptions, BoxliteError, BoxliteResult, DoctorReport, ErrorCode, LiteBox,
-    RuntimeMetricsSnapshot, RuntimeOptions, doctor, id,
-    litebox::{BoxConfig, BoxRecord, BoxState},
-    opened,
+    RuntimeMetricsSnapshot, RuntimeOptions, clock::now_ms, doctor, id, litebox::BoxConfig, opened,
     shared::Shared,
 };
 
-/// How long processes have between SIGTERM and SIGKILL when the runtime closes.
-const CLOSE_GRACE: Duration = Duration::from_secs(5);
+/// How long a runtime takes to close at most.
+const CLOSE: Duration = Duration::from_secs(10);
+/// How much of it is for machines, after their processes have ended.
+const POWER_OFF: Duration = Duration::from_secs(3);
 
 /// An open home. Opening the same home again in this process gives another handle to the same one; the last that
 /// closes ends its boxes.
@@ -34,12 +35,16 @@ impl BoxliteRuntime {
     /// Opens a home, and makes it if there is none.
     ///
     /// # Errors
-    /// `HOME_LOCKED` when another process has it open, `INVALID_ARGUMENT` when this process has it open with other
+    /// `HOME_LOCKED` when another process hangs while it changes the list of boxes, `INVALID_ARGUMENT` when this process has it open with other
     /// options, `STORAGE_IO` when it can't be written.
     pub async fn open(options: RuntimeOptions) -> BoxliteResult<Arc<Self>> {
         let shared = tokio::task::spawn_blocking(move || opened::open(options))
             .await
             .map_err(|panic| BoxliteError::new(ErrorCode::Internal, "open the runtime").caused_by(panic))??;
+        if let Err(error) = shared.sweep().await {
+            opened::leave(&shared);
+            return Err(error);
+        }
         // Which engine can run takes a process to find out: it is known by the time the first box starts.
         let early = Arc::clone(&shared);
         tokio::spawn(async move { early.engine().await });
@@ -55,29 +60,31 @@ impl BoxliteRuntime {
     pub async fn create(&self, options: BoxOptions) -> BoxliteResult<LiteBox> {
         self.check_open()?;
         options.check()?;
-        let shared = Arc::clone(&self.shared);
-        let litebox = tokio::task::spawn_blocking(move || create(&shared, options))
-            .await
-            .map_err(|panic| BoxliteError::new(ErrorCode::Internal, "create a box").caused_by(panic))??;
+        let config = BoxConfig::new(id::random()?, now_ms(), options);
+        let litebox = self.shared.make_box(config).await?;
         self.shared.metrics.count_created();
         Ok(litebox)
     }
 
     /// The box of this id, or else of this name.
-    #[allow(
-        clippy::unused_async,
-        reason = "callers wait for all that may touch the home; today the table is in memory"
-    )]
     pub async fn get(&self, id_or_name: &str) -> BoxliteResult<LiteBox> {
         self.check_open()?;
-        self.shared.boxes.find(id_or_name)
+        let (shared, id_or_name) = (Arc::clone(&self.shared), id_or_name.to_owned());
+        blocking(move || shared.find_box(&id_or_name)).await
     }
 
     /// Every box of the home, oldest first.
-    #[allow(clippy::unused_async, reason = "as `get`")]
     pub async fn list(&self) -> BoxliteResult<Vec<BoxInfo>> {
         self.check_open()?;
-        Ok(self.shared.boxes.all().iter().map(LiteBox::info).collect())
+        let shared = Arc::clone(&self.shared);
+        blocking(move || {
+            let infos = shared.all_boxes()?.into_iter().map(|litebox| litebox.info());
+            // One that is being removed at this moment is none.
+            infos
+                .filter(|info| !matches!(info, Err(error) if error.code() == ErrorCode::BoxRemoved))
+                .collect()
+        })
+        .await
     }
 
     /// Removes a box with everything of it. A running one needs `force`.
@@ -90,15 +97,25 @@ impl BoxliteRuntime {
         self.shared.metrics.snapshot()
     }
 
-    /// Ends every box side by side and lets go of the home. Closing twice is no error.
-    pub async fn close(&self) -> BoxliteResult<()> {
+    /// Ends the attached boxes that this process started, side by side, and kills what has not ended by then. Detached
+    /// boxes and those of other processes go on. Closing twice is no error.
+    pub async fn close(&self, within: Option<Duration>) -> BoxliteResult<()> {
         if self.closed.swap(true, Ordering::AcqRel) || !opened::leave(&self.shared) {
             return Ok(());
         }
-        let boxes = self.shared.boxes.all();
-        let results = join_all(boxes.iter().map(|litebox| litebox.bring_down(CLOSE_GRACE))).await;
+        let within = within.unwrap_or(CLOSE);
+        // What is left of the time is for file systems.
+        let grace = (within / 2).max(within.saturating_sub(POWER_OFF));
+        let ours = self.shared.boxes.known().into_iter().filter(LiteBox::is_ours);
+        let results = join_all(ours.map(|litebox| async move {
+            if let Ok(result) = timeout(within, litebox.let_down(grace)).await {
+                return result;
+            }
+            litebox.cut_off().await;
+            Ok(())
+        }))
+        .await;
         self.shared.boxes.clear();
-        self.shared.release();
         results.into_iter().collect()
     }
 
@@ -120,25 +137,6 @@ impl BoxliteRuntime {
     }
 }
 
-fn create(shared: &Arc<Shared>, options: BoxOptions) -> BoxliteResult<LiteBox> {
-    let id = id::random()?;
-    let paths = shared.layout.of_box(&id);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let created_at_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-    let config = BoxConfig::new(id, created_at_ms, options);
-    let record = BoxRecord { state: BoxState::Created, failure: None };
-    let litebox = LiteBox::new(config.clone(), record.clone(), paths.clone(), Arc::clone(shared));
-    // The name is taken first: of two creators, one fails before it wrote anything.
-    shared.boxes.add(litebox.clone())?;
-    let written = paths.create().and_then(|()| config.save(&paths)).and_then(|()| record.save(&paths));
-    if let Err(error) = written {
-        shared.boxes.forget(litebox.id());
-        let _ = std::fs::remove_dir_all(paths.dir());
-        return Err(error);
-    }
-    Ok(litebox)
-}
-
 /// The home that options and environment name.
 pub(crate) fn home_of(option: Option<&Path>) -> BoxliteResult<PathBuf> {
     let from_environment =
@@ -148,4 +146,12 @@ pub(crate) fn home_of(option: Option<&Path>) -> BoxliteResult<PathBuf> {
         BoxliteError::invalid("open the runtime: no home directory is known")
             .hint("pass `home`, or set BOXLITE_HOME")
     })
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> BoxliteResult<T> + Send + 'static,
+) -> BoxliteResult<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|panic| BoxliteError::new(ErrorCode::Internal, "read the home").caused_by(panic))?
 }

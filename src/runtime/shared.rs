@@ -1,16 +1,10 @@
 //! What every box of a runtime shares. Made when the runtime opens; held by the runtime, its boxes and the pipeline.
 
-use std::{
-    path::PathBuf,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{path::PathBuf, sync::Arc};
 
 use boxlite_disk::ImageStorage;
 use boxlite_images::ImageManager;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, watch};
 
 use crate::{
     BoxliteError, BoxliteResult, EngineChoice, ErrorCode,
@@ -18,7 +12,7 @@ use crate::{
     engine::{self, Engine},
     images::Leases,
     layout::FilesystemLayout,
-    lock::HomeLock,
+    lock::{FileLock, Mode},
     metrics::RuntimeMetrics,
     parts::Parts,
 };
@@ -37,8 +31,7 @@ pub(crate) struct Shared {
     pub(crate) boxes: BoxManager,
     pub(crate) metrics: Arc<RuntimeMetrics>,
     chosen: OnceCell<Engine>,
-    lock: Mutex<Option<HomeLock>>,
-    closed: AtomicBool,
+    closed: watch::Sender<bool>,
 }
 
 impl Shared {
@@ -50,7 +43,6 @@ impl Shared {
         disks: ImageStorage,
         leases: Leases,
         image_quota: Option<u64>,
-        lock: HomeLock,
     ) -> Self {
         Self {
             layout,
@@ -63,8 +55,7 @@ impl Shared {
             boxes: BoxManager::default(),
             metrics: Arc::default(),
             chosen: OnceCell::new(),
-            lock: Mutex::new(Some(lock)),
-            closed: AtomicBool::new(false),
+            closed: watch::Sender::new(false),
         }
     }
 
@@ -81,7 +72,7 @@ impl Shared {
     }
 
     pub(crate) fn check_open(&self) -> BoxliteResult<()> {
-        if self.closed.load(Ordering::Acquire) {
+        if *self.closed.borrow() {
             return Err(BoxliteError::new(
                 ErrorCode::RuntimeClosed,
                 format!("use home `{}`: the runtime was closed", self.layout.home().display()),
@@ -92,12 +83,18 @@ impl Shared {
 
     /// From now on nothing starts. True: it was open before.
     pub(crate) fn begin_close(&self) -> bool {
-        !self.closed.swap(true, Ordering::AcqRel)
+        !self.closed.send_replace(true)
     }
 
-    /// Lets other processes in.
-    pub(crate) fn release(&self) {
-        *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    /// Waits until the runtime closes.
+    pub(crate) async fn closed(&self) {
+        // The sender is ours, so it can't be gone.
+        let _ = self.closed.subscribe().wait_for(|closed| *closed).await;
+    }
+
+    /// Takes the home's lock, for a short step that concerns more than one box.
+    pub(crate) async fn structure(&self, mode: Mode) -> BoxliteResult<FileLock> {
+        FileLock::of_home(&self.layout.lock(), mode).await
     }
 
     pub(crate) fn home(&self) -> PathBuf {

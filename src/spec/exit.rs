@@ -52,7 +52,8 @@ impl ShimExit {
     }
 }
 
-/// The shim's last words, one line of JSON on standard error, written only when it fails.
+/// The shim's last words, one line of JSON on standard error: a process that did not start the shim reads how it ended
+/// from them alone. Without them, it was killed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShimReport {
     /// The cause; the same as the exit status.

@@ -33,8 +33,8 @@ pub struct InstanceSpec {
     pub transport: TransportSpec,
     /// File that receives the guest's console; truncated at start, never longer than 1 MiB (the older half goes).
     pub console: PathBuf,
-    /// File that the shim locks and writes its pid into: a box's identity. QEMU inherits the lock, so it is free only
-    /// once no process can touch the box's disks any more.
+    /// File that the shim locks and writes its [`ShimIdentity`](crate::ShimIdentity) into. QEMU inherits the lock, so it
+    /// is free only once no process can touch the box's disks any more.
     pub lock: PathBuf,
     /// An attached box ends when the shim's standard input reaches its end, which the kernel sees to when the host
     /// process dies, however it dies. A detached box ignores it.

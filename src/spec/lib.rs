@@ -2,14 +2,17 @@
 //!
 //! The runtime (`src/runtime`) writes one [`InstanceSpec`] as a single line of JSON to the shim's standard input; the
 //! shim (`shim/`) reads it, gives it to a VMM (`src/vmm`) and is taken over by the machine. When it ends, its exit
-//! status is one of [`ShimExit`] and the last line of its standard error is a [`ShimReport`]. Nothing here does I/O.
+//! status is one of [`ShimExit`] and the last line of its standard error is a [`ShimReport`]. While it lives, the lock
+//! file that it holds tells its [`ShimIdentity`]. Nothing here does I/O.
 
 mod engine;
 mod exit;
+mod identity;
 mod instance;
 mod probe;
 
 pub use engine::VmmKind;
 pub use exit::{ShimExit, ShimReport};
+pub use identity::ShimIdentity;
 pub use instance::{DiskFormat, DiskSpec, InstanceSpec, SPEC_VERSION, TransportSpec};
 pub use probe::{EngineProbe, EngineProblem, ProbeReport};

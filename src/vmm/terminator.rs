@@ -1,14 +1,14 @@
 //! Ends a machine from any thread: kills the engine's process if it has one, completes the console file and removes
-//! the sockets that the shim made. Called when the machine ended by itself, by the shim's lifeline and on its signals.
+//! the box's sockets. Called when the machine ended by itself, by the shim's lifeline and on its signals.
 
 use std::{
     fs,
-    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
+use boxlite_spec::TransportSpec;
 use nix::{
     errno::Errno,
     sys::signal::{Signal, kill},
@@ -25,14 +25,14 @@ const GRACE: Duration = Duration::from_secs(1);
 pub struct Terminator(Arc<Inner>);
 
 struct Inner {
-    portal: PathBuf,
+    transport: TransportSpec,
     console: Console,
     child: Mutex<Option<Pid>>,
 }
 
 impl Terminator {
-    pub(crate) fn new(portal: PathBuf, console: Console) -> Self {
-        Self(Arc::new(Inner { portal, console, child: Mutex::new(None) }))
+    pub(crate) fn new(transport: TransportSpec, console: Console) -> Self {
+        Self(Arc::new(Inner { transport, console, child: Mutex::new(None) }))
     }
 
     /// Sets the engine's process, or takes it back once it was reaped, so that a recycled pid is never killed.
@@ -48,7 +48,11 @@ impl Terminator {
             await_death(pid);
         }
         drop(child);
-        let _ = fs::remove_file(&self.0.portal);
+        // The ready socket is the runtime's, which may have been killed before it heard the guest.
+        let TransportSpec { portal, ready } = &self.0.transport;
+        for socket in [portal, ready] {
+            let _ = fs::remove_file(socket);
+        }
         self.0.console.drain();
     }
 }

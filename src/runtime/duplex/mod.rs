@@ -14,7 +14,7 @@ use tokio::io::DuplexStream;
 use crate::{
     BoxliteResult, ExecOptions, Execution, Timings,
     engine::Engine,
-    litebox::Machine,
+    litebox::{Machine, MachineRecord},
     metrics::RuntimeMetrics,
     portal::{Connection, GuestSession},
     shim::ShimController,
@@ -46,7 +46,9 @@ fn machine(io: DuplexStream) -> Arc<Machine> {
     let shim = ShimController::spawn(Path::new("/bin/cat"), &spec, log.path()).unwrap();
     let engine = Engine { kind: VmmKind::Qemu, accelerated: false };
     let session = GuestSession::new(connection.unwrap());
-    Arc::new(Machine { shim, session, engine, timings: Timings::default() })
+    let record =
+        MachineRecord { shim: shim.identity(), engine, started_at_ms: 0, timings: Timings::default() };
+    Arc::new(Machine { shim, session, record })
 }
 
 /// What `LiteBox::spawn` does once there is a machine.

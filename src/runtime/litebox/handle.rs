@@ -1,15 +1,15 @@
 //! `LiteBox` itself: what callers do with a box. State changes are `lifecycle`'s.
 
 use std::{
-    fs,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use boxlite_proto::limits;
 
 use super::{
-    BoxConfig, BoxInfo, BoxRecord, BoxState, Execution, ExecutionInfo, Files, Machine, lifecycle::Phase,
+    BoxConfig, BoxInfo, BoxState, Execution, ExecutionInfo, Files, Standing, lifecycle::Phase,
+    record::ConfigFile,
 };
 use crate::{
     BoxliteError, BoxliteResult, ErrorCode, ExecOptions, id, layout::BoxPaths, pipeline::Pipeline,
@@ -27,23 +27,34 @@ pub(super) struct Inner {
     pub(super) id: String,
     pub(super) paths: BoxPaths,
     pub(super) shared: Arc<Shared>,
-    pub(super) config: Mutex<BoxConfig>,
-    pub(super) status: Mutex<Status>,
-}
-
-/// What changes while the box lives. Locked for moments only, never over an await.
-#[derive(Debug)]
-pub(super) struct Status {
-    pub(super) phase: Phase,
-    pub(super) record: BoxRecord,
+    config: Mutex<ConfigFile>,
+    /// Locked for moments only, never over an await.
+    phase: Mutex<Phase>,
 }
 
 impl LiteBox {
-    /// A box that is on disk and does not run.
-    pub(crate) fn new(config: BoxConfig, record: BoxRecord, paths: BoxPaths, shared: Arc<Shared>) -> Self {
-        let id = config.id.clone();
-        let status = Mutex::new(Status { phase: Phase::Idle, record });
-        Self { inner: Arc::new(Inner { id, paths, shared, config: Mutex::new(config), status }) }
+    /// The box in the folder of this id, if there is one.
+    pub(crate) fn open(shared: &Arc<Shared>, id: &str) -> BoxliteResult<Option<Self>> {
+        let paths = shared.layout.of_box(id);
+        let Some(config) = ConfigFile::read(&paths)? else { return Ok(None) };
+        let (id, shared) = (id.to_owned(), Arc::clone(shared));
+        Ok(Some(Self {
+            inner: Arc::new(Inner { id, paths, shared, config: Mutex::new(config), phase: Mutex::default() }),
+        }))
+    }
+
+    /// Reads what other processes amended. False: the box is gone.
+    pub(crate) fn refresh(&self) -> BoxliteResult<bool> {
+        self.inner.config.lock().unwrap_or_else(PoisonError::into_inner).refresh(&self.inner.paths)
+    }
+
+    /// Whether a killed process left something of it.
+    pub(crate) fn has_leftovers(&self) -> bool {
+        let standing = self.standing();
+        let ended = |state| matches!(state, BoxState::Stopped | BoxState::Failed);
+        standing.is_ok_and(|standing| {
+            standing.stale || (self.inner.config().auto_remove && ended(standing.record.state))
+        })
     }
 
     /// Its id.
@@ -56,28 +67,47 @@ impl LiteBox {
         self.inner.config().name
     }
 
-    /// How it stands now.
-    pub fn info(&self) -> BoxInfo {
+    /// Its image, as it was given.
+    pub fn image(&self) -> String {
+        self.inner.config().image
+    }
+
+    /// Whether it lives on without the process that started it.
+    pub fn detached(&self) -> bool {
+        self.inner.config().detached
+    }
+
+    pub(crate) fn created_at_ms(&self) -> u64 {
+        self.inner.config().created_at_ms
+    }
+
+    /// How it stands now, whichever process started it. Reads small files.
+    pub fn info(&self) -> BoxliteResult<BoxInfo> {
+        if !self.refresh()? {
+            return Err(self.removed());
+        }
         let config = self.inner.config();
-        let status = self.inner.status();
-        let machine = status.phase.machine();
-        BoxInfo {
+        let Standing { record, pid, .. } = self.standing()?;
+        let engine = record.machine.as_ref().map(|machine| machine.engine);
+        Ok(BoxInfo {
             labels: config.labels(),
             id: config.id,
             name: config.name,
             image: config.image,
             image_digest: config.resolved.map(|image| image.digest),
-            state: status.record.state,
-            engine: machine.map(|machine| machine.engine.kind),
-            accelerated: machine.map(|machine| machine.engine.accelerated),
-            pid: machine.map(|machine| machine.shim.pid()),
+            state: record.state,
+            engine: engine.map(|engine| engine.kind),
+            accelerated: engine.map(|engine| engine.accelerated),
+            pid,
             cpus: config.cpus,
             memory_mib: config.memory_mib,
             disk_size_mib: config.disk_size_mib,
             created_at_ms: config.created_at_ms,
-            failure: status.record.failure.clone(),
-            timings: machine.map(|machine| machine.timings.clone()).unwrap_or_default(),
-        }
+            failure: record.failure,
+            detached: config.detached,
+            auto_remove: config.auto_remove,
+            timings: record.machine.map(|machine| machine.timings).unwrap_or_default(),
+        })
     }
 
     /// Starts the machine if it does not run. Callers that come meanwhile wait for the same start.
@@ -89,6 +119,23 @@ impl LiteBox {
     /// unmounted, power off. The disk stays.
     pub async fn stop(&self, grace: Option<Duration>) -> BoxliteResult<()> {
         self.bring_down(grace.unwrap_or(Duration::from_secs(10))).await
+    }
+
+    /// Stops the box if it runs, and starts it.
+    pub async fn restart(&self, grace: Option<Duration>) -> BoxliteResult<()> {
+        self.stop(grace).await?;
+        self.start().await
+    }
+
+    /// What the owner of a handle leaves behind when it is done: a detached box goes on, and so does one that another
+    /// process started; of what is left, one with a name is stopped and one without is removed.
+    pub async fn dispose(&self) -> BoxliteResult<()> {
+        let elsewhere = !self.is_ours() && self.standing()?.pid.is_some();
+        if self.detached() || elsewhere {
+            return Ok(());
+        }
+        let done = if self.name().is_some() { self.stop(None).await } else { self.remove(true).await };
+        done.or_else(|error| (error.code() == ErrorCode::BoxRemoved).then_some(()).ok_or(error))
     }
 
     /// Runs a command; starts the box first if needed.
@@ -119,7 +166,7 @@ impl LiteBox {
 
     /// The executions that run, the oldest first. A box that does not run has none, and is not started.
     pub async fn executions(&self) -> BoxliteResult<Vec<ExecutionInfo>> {
-        let Some(machine) = self.running() else { return Ok(Vec::new()) };
+        let Some(machine) = self.running().await? else { return Ok(Vec::new()) };
         match machine.session.execution().list().await {
             Ok(running) => Ok(running.into_iter().take(limits::LIST).map(ExecutionInfo::from).collect()),
             Err(error) => Err(machine.explain(error).await),
@@ -136,16 +183,12 @@ impl LiteBox {
             )
             .hint("`box.executions()` lists those that run")
         };
-        let machine = self.running().ok_or_else(unknown)?;
+        let machine = self.running().await?.ok_or_else(unknown)?;
         let interface = machine.session.execution();
         let running = interface.list().await?;
         let found = running.into_iter().find(|known| known.execution_id == id).ok_or_else(unknown)?;
         let metrics = Arc::clone(&self.inner.shared.metrics);
         Ok(Execution::new(id.to_owned(), found.pid, None, interface, machine, metrics, true))
-    }
-
-    fn running(&self) -> Option<Arc<Machine>> {
-        self.inner.status().phase.machine().filter(|machine| machine.outcome().is_none()).cloned()
     }
 
     /// Its files.
@@ -155,42 +198,20 @@ impl LiteBox {
 
     /// Removes the box and everything of it. A running one needs `force`, which does not ask its processes.
     pub async fn remove(&self, force: bool) -> BoxliteResult<()> {
-        self.retire(force).await?;
-        self.inner.shared.boxes.forget(&self.inner.id);
-        let paths = self.inner.paths.clone();
-        let removed = tokio::task::spawn_blocking(move || {
-            paths.remove_sockets();
-            fs::remove_dir_all(paths.dir())
-                .map_err(|error| BoxliteError::io("remove box", paths.dir(), error))
-        });
-        removed
-            .await
-            .map_err(|error| BoxliteError::new(ErrorCode::Internal, "remove box").caused_by(error))??;
-        self.inner.shared.metrics.count_destroyed();
-        Ok(())
+        self.retire(force).await
     }
 
-    pub(super) fn pipeline(&self) -> Pipeline {
-        Pipeline::new(Arc::clone(&self.inner.shared), self.inner.paths.clone(), self.inner.config())
+    pub(super) fn pipeline(&self, config: BoxConfig) -> Pipeline {
+        Pipeline::new(Arc::clone(&self.inner.shared), self.inner.paths.clone(), config)
     }
 }
 
 impl Inner {
     pub(super) fn config(&self) -> BoxConfig {
-        self.config.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.config.lock().unwrap_or_else(PoisonError::into_inner).config.clone()
     }
 
-    pub(super) fn status(&self) -> std::sync::MutexGuard<'_, Status> {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Status {
-    /// Notes the state, on disk too. A state that can't be written is no reason to fail what was achieved.
-    pub(super) fn note(&mut self, state: BoxState, failure: Option<String>, paths: &BoxPaths) {
-        self.record = BoxRecord { state, failure };
-        if let Err(error) = self.record.save(paths) {
-            tracing::warn!(%error, "state of the box was not written");
-        }
+    pub(super) fn status(&self) -> MutexGuard<'_, Phase> {
+        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

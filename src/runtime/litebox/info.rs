@@ -1,53 +1,9 @@
 //! What a box tells about itself.
 
-use std::fmt;
-
 use boxlite_spec::VmmKind;
-use serde::{Deserialize, Serialize};
 
+use super::BoxState;
 use crate::{Labels, Timings};
-
-/// Where a box stands in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum BoxState {
-    /// Made, never started.
-    Created,
-    /// The pipeline is at work.
-    Starting,
-    /// The machine runs.
-    Running,
-    /// The machine is being ended.
-    Stopping,
-    /// Ended, with its disk kept.
-    Stopped,
-    /// The last start failed, or the machine ended on its own; starting again is allowed.
-    Failed,
-}
-
-impl BoxState {
-    /// Every state.
-    pub const ALL: [Self; 6] =
-        [Self::Created, Self::Starting, Self::Running, Self::Stopping, Self::Stopped, Self::Failed];
-
-    /// The name that users see.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Starting => "starting",
-            Self::Running => "running",
-            Self::Stopping => "stopping",
-            Self::Stopped => "stopped",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-impl fmt::Display for BoxState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// A snapshot of a box.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,9 +20,9 @@ pub struct BoxInfo {
     pub image_digest: Option<String>,
     /// Where it stands.
     pub state: BoxState,
-    /// The engine it runs on, while it runs.
+    /// The engine it runs on, or ran on last.
     pub engine: Option<VmmKind>,
-    /// Whether that engine is on hardware virtualisation.
+    /// Whether that engine was on hardware virtualisation.
     pub accelerated: Option<bool>,
     /// The shim's pid, while it runs.
     pub pid: Option<u32>,
@@ -80,6 +36,10 @@ pub struct BoxInfo {
     pub created_at_ms: u64,
     /// Why it failed, when its state is [`BoxState::Failed`].
     pub failure: Option<String>,
-    /// The stages of the start that brought it up, while it runs.
+    /// Whether it lives on without the process that started it.
+    pub detached: bool,
+    /// Whether it is removed once its machine has ended.
+    pub auto_remove: bool,
+    /// The stages of the last start that succeeded.
     pub timings: Timings,
 }

@@ -1,5 +1,6 @@
-//! A box's way up and down. Each transition runs as a task of its own, once; whoever wants its result waits for that
-//! task, so a caller that goes away never leaves a machine half made.
+//! A box's way up and down. Within this process each transition runs as a task of its own, once; whoever wants its result
+//! waits for that task, so a caller that goes away never leaves a machine half made. Between processes a `Transition`
+//! keeps the order, and `state` says what each operation means.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,36 +8,41 @@ use futures::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
+use tokio::task::AbortHandle;
 
-use super::{BoxState, LiteBox, Machine};
-use crate::{BoxliteError, BoxliteResult, ErrorCode, pipeline::Started, shim::ShimOutcome};
+use super::{
+    BoxState, LiteBox, Machine, Standing, Transition,
+    state::{Operation, Rule},
+};
+use crate::{BoxliteError, BoxliteResult, ErrorCode, pipeline::Started};
 
 /// What is going on with a box in this process.
 #[derive(Debug, Default)]
 pub(super) enum Phase {
-    /// No machine.
+    /// Nothing. The box may run all the same: then another process started it.
     #[default]
     Idle,
-    /// The pipeline is at work.
+    /// It is being started, or joined.
     Starting(Task<Arc<Machine>>),
     /// A machine runs, or ended a moment ago.
     Running(Arc<Machine>),
-    /// The machine is being ended.
-    Stopping(Task<()>),
+    /// The machine is being ended; here it is, if this process held it.
+    Stopping(Task<()>, Option<Arc<Machine>>),
     /// The box is gone.
     Removed,
 }
 
 /// A transition under way, for any number of waiters.
-type Task<T> = Shared<BoxFuture<'static, BoxliteResult<T>>>;
+#[derive(Debug, Clone)]
+pub(super) struct Task<T: Clone> {
+    result: Shared<BoxFuture<'static, BoxliteResult<T>>>,
+    abort: AbortHandle,
+}
 
-impl Phase {
-    /// The machine that runs, if one does.
-    pub(super) fn machine(&self) -> Option<&Arc<Machine>> {
-        match self {
-            Self::Running(machine) => Some(machine),
-            _ => None,
-        }
+impl<T: Clone> Task<T> {
+    /// Drops all that the transition holds, at its next await.
+    pub(super) fn abort(&self) {
+        self.abort.abort();
     }
 }
 
@@ -48,14 +54,14 @@ enum Next<T> {
 }
 
 impl LiteBox {
-    /// The running machine; starts it if there is none.
+    /// The running machine; joins it, or starts it if there is none.
     pub(super) async fn machine(&self) -> BoxliteResult<Arc<Machine>> {
         loop {
             match self.go_up()? {
                 Next::Done(machine) => return Ok(machine),
-                Next::AwaitStart(task) => return task.await,
+                Next::AwaitStart(task) => return task.result.await,
                 // However the stop went, there is no machine after it.
-                Next::AwaitStop(task) => drop(task.await),
+                Next::AwaitStop(task) => drop(task.result.await),
             }
         }
     }
@@ -63,153 +69,276 @@ impl LiteBox {
     fn go_up(&self) -> BoxliteResult<Next<Arc<Machine>>> {
         self.inner.shared.check_open()?;
         let mut status = self.inner.status();
-        match &status.phase {
+        match &*status {
             Phase::Running(machine) if machine.outcome().is_none() => {
                 return Ok(Next::Done(Arc::clone(machine)));
             }
             Phase::Starting(task) => return Ok(Next::AwaitStart(task.clone())),
-            Phase::Stopping(task) => return Ok(Next::AwaitStop(task.clone())),
+            Phase::Stopping(task, _) => return Ok(Next::AwaitStop(task.clone())),
             Phase::Removed => return Err(self.removed()),
             Phase::Idle => {}
             // Its watcher has not come round yet.
             Phase::Running(_) => self.inner.shared.metrics.count_ended(),
         }
-        status.note(BoxState::Starting, None, &self.inner.paths);
         let this = self.clone();
         let task = run(async move {
-            let result = this.pipeline().run().await;
+            let result = this.bring_up().await;
             this.went_up(result)
         });
-        status.phase = Phase::Starting(task.clone());
+        *status = Phase::Starting(task.clone());
         Ok(Next::AwaitStart(task))
     }
 
-    fn went_up(&self, result: BoxliteResult<Started>) -> BoxliteResult<Arc<Machine>> {
+    async fn bring_up(&self) -> BoxliteResult<Machine> {
+        let mut transition = Transition::begin(self).await?;
+        if Operation::Start.rule(transition.state()) == Rule::Nothing
+            && let Some(machine) = transition.join()?
+        {
+            return Ok(machine);
+        }
+        self.inner.shared.check_open()?;
+        transition.starting()?;
+        let started = self.pipeline(transition.config.clone()).run().await;
+        let machine = started.and_then(|Started { mut machine, lease: _lease }| {
+            transition.started(machine.record.clone())?;
+            if transition.config.detached {
+                machine.shim.let_go();
+            }
+            Ok(machine)
+        });
+        if let Err(error) = &machine {
+            transition.failed(error);
+            self.inner.shared.metrics.count_failed();
+        }
+        machine
+    }
+
+    fn went_up(&self, result: BoxliteResult<Machine>) -> BoxliteResult<Arc<Machine>> {
         let mut status = self.inner.status();
         match result {
-            Ok(Started { machine, config, lease: _lease }) => {
+            Ok(machine) => {
                 let machine = Arc::new(machine);
-                *self.inner.config.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = config;
-                status.phase = Phase::Running(Arc::clone(&machine));
-                status.note(BoxState::Running, None, &self.inner.paths);
-                self.inner.shared.metrics.count_started();
-                tokio::spawn(self.clone().watch(Arc::clone(&machine)));
+                self.hold(&mut status, &machine);
                 Ok(machine)
             }
             Err(error) => {
-                status.phase = Phase::Idle;
-                status.note(BoxState::Failed, Some(error.to_string()), &self.inner.paths);
-                self.inner.shared.metrics.count_failed();
+                *status = after(&error);
                 Err(error)
             }
         }
     }
 
-    /// Notes the end of a machine that nobody asked to end.
-    async fn watch(self, machine: Arc<Machine>) {
-        let Ok(outcome) = machine.shim.ended().await else { return };
-        let mut status = self.inner.status();
-        if !matches!(&status.phase, Phase::Running(current) if Arc::ptr_eq(current, &machine)) {
-            return;
+    fn hold(&self, status: &mut Phase, machine: &Arc<Machine>) {
+        *status = Phase::Running(Arc::clone(machine));
+        self.inner.shared.metrics.count_started();
+        tokio::spawn(self.clone().watch(Arc::clone(machine)));
+    }
+
+    /// The machine if one runs, whoever started it. A transition under way is awaited; nothing is started.
+    pub(super) async fn running(&self) -> BoxliteResult<Option<Arc<Machine>>> {
+        self.inner.shared.check_open()?;
+        if let Some(machine) = self.here() {
+            return Ok(Some(machine));
         }
-        status.phase = Phase::Idle;
-        self.inner.paths.remove_sockets();
-        self.inner.shared.metrics.count_ended();
-        if outcome.powered_off() {
-            status.note(BoxState::Stopped, None, &self.inner.paths);
-        } else {
-            tracing::warn!(id = self.inner.id, reason = outcome.describe(), "box ended on its own");
-            status.note(BoxState::Failed, Some(outcome.describe()), &self.inner.paths);
-            self.inner.shared.metrics.count_failed();
+        let standing = self.standing()?;
+        if Operation::Wait.rule(standing.record.state) == Rule::Nothing {
+            return Ok(None);
+        }
+        let Some(machine) = Transition::begin(self).await?.join()? else { return Ok(None) };
+        let machine = Arc::new(machine);
+        let mut status = self.inner.status();
+        match &*status {
+            Phase::Running(first) if first.outcome().is_none() => return Ok(Some(Arc::clone(first))),
+            Phase::Idle => self.hold(&mut status, &machine),
+            // Whoever is at it finds the machine by itself.
+            _ => {}
+        }
+        Ok(Some(machine))
+    }
+
+    /// The machine that this process holds, while it runs.
+    pub(super) fn here(&self) -> Option<Arc<Machine>> {
+        match &*self.inner.status() {
+            Phase::Running(machine) if machine.outcome().is_none() => Some(Arc::clone(machine)),
+            _ => None,
         }
     }
 
-    /// Ends the machine if there is one; processes get `grace` between SIGTERM and SIGKILL.
+    /// Notes the end of a machine that this process did not end.
+    async fn watch(self, machine: Arc<Machine>) {
+        let outcome = tokio::select! {
+            outcome = machine.shim.ended() => outcome,
+            () = self.inner.shared.closed() => return,
+        };
+        {
+            let mut status = self.inner.status();
+            if !matches!(&*status, Phase::Running(current) if Arc::ptr_eq(current, &machine)) {
+                return;
+            }
+            *status = Phase::Idle;
+        }
+        self.inner.shared.metrics.count_ended();
+        // The record is corrected by the first transition that comes; this one does nothing else.
+        let settled = Transition::begin_after(&self, outcome.ok()).await;
+        if let Err(error) = settled.map(drop) {
+            tracing::debug!(id = self.inner.id, %error, "after the end of a machine");
+            if error.code() == ErrorCode::BoxRemoved {
+                *self.inner.status() = Phase::Removed;
+            }
+        }
+    }
+
+    /// Ends the machine if there is one, whoever started it; processes get `grace` between SIGTERM and SIGKILL.
     pub(crate) async fn bring_down(&self, grace: Duration) -> BoxliteResult<()> {
         loop {
             match self.go_down(grace)? {
                 Next::Done(()) => return Ok(()),
-                Next::AwaitStop(task) => return task.await,
+                Next::AwaitStop(task) => return task.result.await,
                 // If the start fails there is nothing to stop, and its caller is told why.
-                Next::AwaitStart(task) => drop(task.await),
+                Next::AwaitStart(task) => drop(task.result.await),
             }
         }
     }
 
     fn go_down(&self, grace: Duration) -> BoxliteResult<Next<()>> {
         let mut status = self.inner.status();
-        let machine = match &status.phase {
-            Phase::Idle => return Ok(Next::Done(())),
+        let known = match &*status {
             Phase::Starting(task) => return Ok(Next::AwaitStart(task.clone())),
-            Phase::Stopping(task) => return Ok(Next::AwaitStop(task.clone())),
+            Phase::Stopping(task, _) => return Ok(Next::AwaitStop(task.clone())),
             Phase::Removed => return Err(self.removed()),
-            Phase::Running(machine) => Arc::clone(machine),
+            Phase::Running(machine) => Some(Arc::clone(machine)),
+            Phase::Idle => {
+                let standing = self.standing()?;
+                if Operation::Stop.rule(standing.record.state) == Rule::Nothing && !standing.stale {
+                    return Ok(Next::Done(()));
+                }
+                None
+            }
         };
-        status.note(BoxState::Stopping, None, &self.inner.paths);
-        let this = self.clone();
+        let (this, held) = (self.clone(), known.clone());
         let task = run(async move {
-            let outcome = machine.stop(grace).await;
-            this.went_down(outcome)
+            let counted = known.is_some();
+            let result = this.end(known, grace).await;
+            if counted {
+                this.inner.shared.metrics.count_ended();
+            }
+            *this.inner.status() = result.as_ref().err().map_or(Phase::Idle, after);
+            // That the box was to be removed with its machine is no failure of a stop.
+            result.or_else(|error| (error.code() == ErrorCode::BoxRemoved).then_some(()).ok_or(error))
         });
-        status.phase = Phase::Stopping(task.clone());
+        *status = Phase::Stopping(task.clone(), held);
         Ok(Next::AwaitStop(task))
     }
 
-    fn went_down(&self, outcome: BoxliteResult<ShimOutcome>) -> BoxliteResult<()> {
-        let mut status = self.inner.status();
-        status.phase = Phase::Idle;
-        status.note(BoxState::Stopped, None, &self.inner.paths);
-        self.inner.paths.remove_sockets();
-        self.inner.shared.metrics.count_ended();
+    async fn end(&self, known: Option<Arc<Machine>>, grace: Duration) -> BoxliteResult<()> {
+        let mut transition = Transition::begin(self).await?;
+        let known = known.filter(|machine| machine.outcome().is_none());
+        let machine = match (known, transition.state()) {
+            (Some(machine), BoxState::Running) => machine,
+            _ => match transition.join()? {
+                Some(machine) => Arc::new(machine),
+                None => return Ok(()),
+            },
+        };
+        transition.stopping();
+        let outcome = machine.stop(grace).await;
+        transition.stopped()?;
         outcome.map(|outcome| tracing::debug!(id = self.inner.id, how = outcome.describe(), "box stopped"))
     }
 
-    /// Makes the box unusable, for its removal. A running one needs `force` and is killed.
-    pub(super) async fn retire(&self, force: bool) -> BoxliteResult<()> {
-        loop {
-            let wait = {
-                let mut status = self.inner.status();
-                match &status.phase {
-                    Phase::Removed => return Err(self.removed()),
-                    Phase::Idle => {
-                        status.phase = Phase::Removed;
-                        return Ok(());
-                    }
-                    _ if !force => return Err(self.in_state(status.record.state, "remove")),
-                    Phase::Starting(task) => Next::AwaitStart(task.clone()),
-                    Phase::Stopping(task) => Next::AwaitStop(task.clone()),
-                    Phase::Running(machine) => {
-                        let machine = Arc::clone(machine);
-                        status.phase = Phase::Removed;
-                        Next::Done(machine)
-                    }
-                }
-            };
-            match wait {
-                Next::AwaitStart(task) => drop(task.await),
-                Next::AwaitStop(task) => drop(task.await),
-                Next::Done(machine) => {
-                    machine.shim.kill();
-                    self.inner.shared.metrics.count_ended();
-                    return machine.shim.ended().await.map(drop);
-                }
+    /// Ends what of this box ends with this process: a start is awaited, a detached box goes on.
+    pub(crate) async fn let_down(&self, grace: Duration) -> BoxliteResult<()> {
+        let starting = match &*self.inner.status() {
+            Phase::Starting(task) => Some(task.clone()),
+            _ => None,
+        };
+        if let Some(task) = starting {
+            let _ = task.result.await;
+        }
+        if self.is_ours() { self.bring_down(grace).await } else { Ok(()) }
+    }
+
+    /// Kills what [`let_down`](Self::let_down) could not end in time.
+    pub(crate) async fn cut_off(&self) {
+        tracing::warn!(id = self.inner.id, "the box did not end in time; it is killed");
+        let machine = match &*self.inner.status() {
+            Phase::Starting(task) => {
+                task.abort();
+                None
             }
+            Phase::Stopping(task, machine) => {
+                task.abort();
+                machine.clone()
+            }
+            Phase::Running(machine) => Some(Arc::clone(machine)),
+            Phase::Idle | Phase::Removed => None,
+        };
+        if let Some(machine) = machine {
+            machine.shim.kill();
+            let _ = machine.shim.ended().await;
+        }
+        // What the aborted task left.
+        let _ = Transition::begin(self).await;
+    }
+
+    /// Whether something of this box ends with this process.
+    pub(crate) fn is_ours(&self) -> bool {
+        match &*self.inner.status() {
+            Phase::Starting(_) | Phase::Stopping(..) => true,
+            Phase::Running(machine) => machine.shim.is_ours(),
+            Phase::Idle | Phase::Removed => false,
         }
     }
 
-    fn removed(&self) -> BoxliteError {
-        BoxliteError::new(ErrorCode::BoxRemoved, format!("use box `{}`: it was removed", self.inner.id))
+    /// Removes the box and everything of it. A running one needs `force` and is killed.
+    pub(super) async fn retire(&self, force: bool) -> BoxliteResult<()> {
+        let operation = if force { Operation::RemoveByForce } else { Operation::Remove };
+        loop {
+            let standing = self.standing()?;
+            if operation.rule(standing.record.state) == Rule::Refuse {
+                return Err(operation.refused(&self.inner.id, standing.record.state));
+            }
+            let under_way = match &*self.inner.status() {
+                Phase::Removed => return Err(self.removed()),
+                Phase::Starting(task) => Next::AwaitStart(task.clone()),
+                Phase::Stopping(task, _) => Next::AwaitStop(task.clone()),
+                Phase::Idle | Phase::Running(_) => Next::Done(()),
+            };
+            match under_way {
+                Next::AwaitStart(task) => drop(task.result.await),
+                Next::AwaitStop(task) => drop(task.result.await),
+                Next::Done(()) => break,
+            }
+        }
+        let transition = Transition::begin(self).await?;
+        if operation.rule(transition.state()) == Rule::Refuse {
+            return Err(operation.refused(&self.inner.id, transition.state()));
+        }
+        let before = std::mem::replace(&mut *self.inner.status(), Phase::Removed);
+        if let Phase::Running(_) = before {
+            self.inner.shared.metrics.count_ended();
+        }
+        if let Some(machine) = transition.join()? {
+            machine.shim.kill();
+            machine.shim.ended().await?;
+        }
+        tokio::task::spawn_blocking(move || transition.remove())
+            .await
+            .map_err(|error| BoxliteError::new(ErrorCode::Internal, "remove box").caused_by(error))?
     }
 
-    fn in_state(&self, state: BoxState, operation: &str) -> BoxliteError {
-        let allowed =
-            [BoxState::Created, BoxState::Stopped, BoxState::Failed].map(BoxState::as_str).join(", ");
-        BoxliteError::new(
-            ErrorCode::BoxState,
-            format!("{operation} box `{}`: it is {state}, which must be one of {allowed}", self.inner.id),
-        )
-        .hint("stop it first, or remove it with `force`")
+    pub(super) fn standing(&self) -> BoxliteResult<Standing> {
+        Standing::of(&self.inner.paths, &self.inner.config())
     }
+
+    pub(super) fn removed(&self) -> BoxliteError {
+        BoxliteError::new(ErrorCode::BoxRemoved, format!("use box `{}`: it was removed", self.inner.id))
+    }
+}
+
+/// The phase after a failure.
+fn after(error: &BoxliteError) -> Phase {
+    if error.code() == ErrorCode::BoxRemoved { Phase::Removed } else { Phase::Idle }
 }
 
 /// Runs a transition to its end, whether or not anybody waits.
@@ -217,11 +346,18 @@ fn run<T: Clone + Send + Sync + 'static>(
     transition: impl Future<Output = BoxliteResult<T>> + Send + 'static,
 ) -> Task<T> {
     let task = tokio::spawn(transition);
-    async move {
-        task.await.unwrap_or_else(|panic| {
-            Err(BoxliteError::new(ErrorCode::Internal, "change the state of a box").caused_by(panic))
+    let abort = task.abort_handle();
+    let result = async move {
+        task.await.unwrap_or_else(|error| {
+            Err(if error.is_cancelled() {
+                BoxliteError::new(
+                    ErrorCode::RuntimeClosed,
+                    "change the state of a box: the runtime was closed",
+                )
+            } else {
+                BoxliteError::new(ErrorCode::Internal, "change the state of a box").caused_by(error)
+            })
         })
-    }
-    .boxed()
-    .shared()
+    };
+    Task { result: result.boxed().shared(), abort }
 }

@@ -1,10 +1,11 @@
-//! `Machine`: a running box: its shim, the session with its guest, and how it came up. Made by the pipeline.
+//! `Machine`: a running box: its shim, the session with its guest, and how it came up. Made by the pipeline, or by a
+//! transition that finds it running.
 
 use std::{sync::Arc, time::Duration};
 
+use super::MachineRecord;
 use crate::{
-    BoxliteError, BoxliteResult, ErrorCode, Timings,
-    engine::Engine,
+    BoxliteError, BoxliteResult, ErrorCode,
     portal::GuestSession,
     shim::{ShimController, ShimOutcome},
 };
@@ -19,8 +20,7 @@ const POWER_OFF: Duration = Duration::from_secs(20);
 pub(crate) struct Machine {
     pub(crate) shim: ShimController,
     pub(crate) session: GuestSession,
-    pub(crate) engine: Engine,
-    pub(crate) timings: Timings,
+    pub(crate) record: MachineRecord,
 }
 
 impl Machine {
@@ -63,7 +63,7 @@ impl Machine {
         if let Ok(outcome) = tokio::time::timeout(grace + POWER_OFF, asked).await {
             return outcome;
         }
-        tracing::warn!(pid = self.shim.pid(), "the guest did not power off in time; it is killed");
+        tracing::warn!(pid = self.shim.identity().pid, "the guest did not power off in time; it is killed");
         self.shim.kill();
         self.shim.ended().await
     }

@@ -1,9 +1,12 @@
 //! `LiteBox`: the handle to one box. Made by `BoxliteRuntime`, used by callers from any thread.
 //!
-//! `lifecycle` brings the machine up (once, however many callers wait) and down; `machine` is what exists while it
-//! runs; `execution` is one process in it; `files` are its files and `copy` moves whole trees; `record` is what stays on disk.
+//! `lifecycle` brings the machine up (once, however many callers wait) and down, in a `transition` that no other process
+//! crosses; `state` is the table of what is allowed when. `machine` is what exists while it runs; `execution` is one
+//! process in it; `files` are its files and `copy` moves whole trees; `record` is what stays on disk, and `standing` what
+//! that means now.
 
 mod copy;
+mod end;
 mod execution;
 mod execution_info;
 mod files;
@@ -12,12 +15,19 @@ mod info;
 mod lifecycle;
 mod machine;
 mod record;
+mod standing;
+mod state;
+mod transition;
 
 pub use copy::{ArchiveReader, ArchiveWriter};
+pub use end::BoxEnd;
 pub use execution::{ExecEvent, Execution};
 pub use execution_info::ExecutionInfo;
 pub use files::{FileReader, FileWatcher, FileWriter, Files};
 pub use handle::LiteBox;
-pub use info::{BoxInfo, BoxState};
+pub use info::BoxInfo;
 pub(crate) use machine::Machine;
-pub(crate) use record::{BoxConfig, BoxRecord, ResolvedImage};
+pub(crate) use record::{BoxConfig, BoxRecord, MachineRecord, ResolvedImage};
+use standing::Standing;
+pub use state::BoxState;
+pub(crate) use transition::Transition;

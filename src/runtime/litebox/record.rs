@@ -1,12 +1,16 @@
-//! What is on disk of a box: `config.json`, written once and amended once, and `state.json`, which says how it stands.
+//! What is on disk of a box: `config.json`, which makes a folder a box, and `state.json`, which says how it stands. Both
+//! are written under the box's lock and read by anybody.
+
+use std::{fs, io, os::unix::fs::MetadataExt};
 
 use boxlite_images::{ImageConfig, PullPolicy};
+use boxlite_spec::ShimIdentity;
 use serde::{Deserialize, Serialize};
 
 use super::BoxState;
 use crate::{
-    BoxOptions, BoxliteResult, Labels, SupervisionOptions, json_file, json_file::Durability, labels,
-    layout::BoxPaths,
+    BoxOptions, BoxliteError, BoxliteResult, Labels, SupervisionOptions, Timings, engine::Engine, json_file,
+    json_file::Durability, labels, layout::BoxPaths,
 };
 
 /// Raised when a field changes meaning.
@@ -29,6 +33,10 @@ pub(crate) struct BoxConfig {
     pub(crate) workdir: Option<String>,
     pub(crate) user: Option<String>,
     pub(crate) hostname: Option<String>,
+    #[serde(default)]
+    pub(crate) detached: bool,
+    #[serde(default)]
+    pub(crate) auto_remove: bool,
     #[serde(default)]
     pub(crate) pull_policy: PullPolicy,
     #[serde(default)]
@@ -62,6 +70,8 @@ impl BoxConfig {
             workdir,
             user,
             hostname,
+            detached,
+            auto_remove,
             pull_policy,
             labels,
             supervision,
@@ -80,6 +90,8 @@ impl BoxConfig {
             workdir,
             user,
             hostname,
+            detached,
+            auto_remove,
             pull_policy,
             labels,
             supervision,
@@ -97,6 +109,11 @@ impl BoxConfig {
         json_file::write(&paths.config(), self, Durability::Flushed)
     }
 
+    /// The state of a box that nothing is known to have happened to.
+    pub(crate) const fn rest(&self) -> BoxState {
+        if self.resolved.is_some() { BoxState::Stopped } else { BoxState::Created }
+    }
+
     /// The host name inside: an explicit one, else the box's name where that is one, else its id.
     pub(crate) fn hostname(&self) -> &str {
         let is_hostname = |name: &&str| !name.contains('_') && !name.ends_with('.');
@@ -104,16 +121,78 @@ impl BoxConfig {
     }
 }
 
-/// How the box stands. A running one is known by its shim's lock, so a state that was not flushed costs nothing.
+/// The config of a box as it was read, and which file that was: it is replaced whole when another process amends it.
+#[derive(Debug)]
+pub(crate) struct ConfigFile {
+    pub(crate) config: BoxConfig,
+    stamp: Stamp,
+}
+
+/// Inode and modification time in nanoseconds.
+type Stamp = (u64, i64, i64);
+
+impl ConfigFile {
+    /// Reads it; `None`: there is no such box.
+    pub(crate) fn read(paths: &BoxPaths) -> BoxliteResult<Option<Self>> {
+        let Some(stamp) = stamp(paths)? else { return Ok(None) };
+        // Replaced in this moment, it is read once more the next time.
+        Ok(json_file::read(&paths.config())?.map(|config| Self { config, stamp }))
+    }
+
+    /// Reads it again if it was replaced; false: the box is gone.
+    pub(crate) fn refresh(&mut self, paths: &BoxPaths) -> BoxliteResult<bool> {
+        match stamp(paths)? {
+            Some(stamp) if stamp == self.stamp => Ok(true),
+            Some(_) => Ok(Self::read(paths)?.map(|read| *self = read).is_some()),
+            None => Ok(false),
+        }
+    }
+}
+
+fn stamp(paths: &BoxPaths) -> BoxliteResult<Option<Stamp>> {
+    match fs::metadata(paths.config()) {
+        Ok(meta) => Ok(Some((meta.ino(), meta.mtime(), meta.mtime_nsec()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(BoxliteError::io("look at", &paths.config(), error)),
+    }
+}
+
+/// How the box stands. Whether it runs is known by its shim's lock alone, so a state that was not flushed costs nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct BoxRecord {
     pub(crate) state: BoxState,
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) failure: Option<String>,
+    /// The machine of the last start that succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) machine: Option<MachineRecord>,
+}
+
+/// A machine that came up: all that another process needs to join it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MachineRecord {
+    pub(crate) shim: ShimIdentity,
+    pub(crate) engine: Engine,
+    /// Milliseconds since the Unix epoch.
+    pub(crate) started_at_ms: u64,
+    pub(crate) timings: Timings,
 }
 
 impl BoxRecord {
+    /// Of a box that was just made.
+    pub(crate) const fn created() -> Self {
+        Self { state: BoxState::Created, failure: None, machine: None }
+    }
+
+    /// What the file says; a box whose file is missing or damaged is at rest, unless its shim's lock knows better.
+    pub(crate) fn read(paths: &BoxPaths, config: &BoxConfig) -> Self {
+        json_file::read(&paths.state())
+            .ok()
+            .flatten()
+            .unwrap_or(Self { state: config.rest(), ..Self::created() })
+    }
+
     pub(crate) fn save(&self, paths: &BoxPaths) -> BoxliteResult<()> {
         json_file::write(&paths.state(), self, Durability::Cached)
     }

@@ -1,6 +1,6 @@
 //! The second half of a start: from the disk to a container that takes executions.
 
-use std::{io, path::Path, sync::Arc, time::Duration};
+use std::{fs, io, sync::Arc, time::Duration};
 
 use boxlite_disk::free_leaked_clusters;
 use boxlite_proto::{port::READY, v1::ContainerInitRequest};
@@ -13,19 +13,18 @@ use tokio::{
 
 use super::{Pipeline, blocking};
 use crate::{
-    BoxliteError, BoxliteResult, ErrorCode, Stage, container_spec,
+    BoxliteError, BoxliteResult, ErrorCode, Stage,
+    clock::now_ms,
+    container_spec,
     engine::Engine,
     json_file,
     layout::BoxPaths,
-    litebox::{BoxConfig, Machine},
+    litebox::{BoxConfig, Machine, MachineRecord},
     parts::Part,
     portal::{Connection, GuestSession},
     shared::Shared,
     shim::{ShimController, console_excerpt},
 };
-
-/// How long the shim of an earlier, killed host process may take to notice and end.
-const FORMER_SHIM: Duration = Duration::from_secs(5);
 
 impl Pipeline {
     pub(super) async fn boot(&mut self) -> BoxliteResult<Machine> {
@@ -35,7 +34,17 @@ impl Pipeline {
         let (engine, ready, shim) = self.stage(Stage::Spawn, spawn).await?;
         let session = GuestSession::new(Connection::lazy(paths.portal())?);
         match self.bring_up(&shim, engine, ready, &session, container).await {
-            Ok(()) => Ok(Machine { shim, session, engine, timings: self.timings.clone() }),
+            Ok(()) => {
+                // Heard once, needed no more.
+                let _ = fs::remove_file(paths.ready());
+                let record = MachineRecord {
+                    shim: shim.identity(),
+                    engine,
+                    started_at_ms: now_ms(),
+                    timings: self.timings.clone(),
+                };
+                Ok(Machine { shim, session, record })
+            }
             Err(error) => Err(self.give_up(shim, error).await),
         }
     }
@@ -97,7 +106,6 @@ async fn spawn(
     config: BoxConfig,
 ) -> BoxliteResult<(Engine, UnixListener, ShimController)> {
     let engine = shared.engine().await?;
-    await_former_shim(&paths.shim_lock()).await?;
     let program = shared.parts.find(Part::Shim)?;
     let spec = spec(&shared, &paths, &config, engine)?;
     let setup = paths.clone();
@@ -138,7 +146,7 @@ fn spec(
         transport: TransportSpec { portal: paths.portal(), ready: paths.ready() },
         console: paths.console(),
         lock: paths.shim_lock(),
-        attached: true,
+        attached: !config.detached,
         qemu: None,
     })
 }
@@ -174,29 +182,5 @@ async fn await_ready(
             format!("start box `{id}`: the guest was not ready after {} s on engine `{}`", deadline.as_secs(), engine.kind),
         )
         .hint("the machine may be overloaded; `Runtime.doctor()` tells what could make it faster")),
-    }
-}
-
-/// A host process that was killed leaves a shim that ends by itself; two machines must never share a disk.
-async fn await_former_shim(lock: &Path) -> BoxliteResult<()> {
-    let end = tokio::time::Instant::now() + FORMER_SHIM;
-    loop {
-        let held = match std::fs::File::open(lock) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(BoxliteError::io("open lock", lock, error)),
-            Ok(file) => matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)),
-        };
-        if !held {
-            return Ok(());
-        }
-        if tokio::time::Instant::now() > end {
-            let pid = std::fs::read_to_string(lock).unwrap_or_default();
-            return Err(BoxliteError::new(
-                ErrorCode::BoxState,
-                format!("start box: its former shim (pid {}) still runs", pid.trim()),
-            )
-            .hint("end that process, then start the box again"));
-        }
-        sleep(Duration::from_millis(10)).await;
     }
 }

@@ -25,10 +25,9 @@ pub(crate) struct Pipeline {
     timings: Timings,
 }
 
-/// What a start brings: the machine, and the config with the image now resolved.
+/// What a start brings.
 pub(crate) struct Started {
     pub(crate) machine: Machine,
-    pub(crate) config: BoxConfig,
     /// Keeps the image's root disk until the box is known to need it.
     pub(crate) lease: Option<Lease>,
 }
@@ -51,7 +50,7 @@ impl Pipeline {
             self.config.save(&self.paths)?;
             lease = disk.keep();
         }
-        Ok(Started { machine, config: self.config, lease })
+        Ok(Started { machine, lease })
     }
 
     /// Runs one stage: times it, and names it in its failure.

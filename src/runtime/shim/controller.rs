@@ -1,6 +1,7 @@
-//! `ShimController`: spawns `boxlite-shim`, watches it from a thread of its own, and ends it.
+//! `ShimController`: a box's shim, spawned by this process or joined; told of its end, and able to end it.
 //!
-//! A thread waits for the process, not SIGCHLD: the program around us (Node) has its own use for that signal.
+//! A thread waits for a shim that we spawned, not SIGCHLD: the program around us (Node) has its own use for that
+//! signal. A shim that another process spawned is watched through its pidfd.
 
 use std::{
     fs::File,
@@ -12,7 +13,7 @@ use std::{
     thread,
 };
 
-use boxlite_spec::InstanceSpec;
+use boxlite_spec::{InstanceSpec, ShimIdentity};
 use nix::{
     sys::{
         signal::{Signal, kill},
@@ -22,17 +23,31 @@ use nix::{
 };
 use tokio::sync::watch;
 
-use super::ShimOutcome;
+use super::{
+    ShimOutcome,
+    process::{ShimProcess, identity_of},
+};
 use crate::{BoxliteError, BoxliteResult, ErrorCode};
 
-/// A running shim. Dropping it ends the shim of an attached box: its standard input closes.
+/// A running shim. Dropping the controller ends the shim, unless it was joined or [let go](Self::let_go).
 #[derive(Debug)]
 pub(crate) struct ShimController {
-    pid: u32,
-    process: Arc<Mutex<Process>>,
+    identity: ShimIdentity,
+    reach: Reach,
     ended: watch::Receiver<Option<ShimOutcome>>,
-    /// The shim reads its end of this pipe; the kernel closes ours when this process dies, however it dies.
-    _lifeline: ChildStdin,
+}
+
+/// How the shim can be signalled.
+#[derive(Debug)]
+enum Reach {
+    Child {
+        process: Arc<Mutex<Process>>,
+        /// The shim reads its end of this pipe; the kernel closes ours when this process dies, however it dies.
+        lifeline: Option<ChildStdin>,
+        /// Whether it ends with this controller.
+        ours: bool,
+    },
+    Joined(Arc<ShimProcess>),
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -61,16 +76,48 @@ impl ShimController {
         paper.push(b'\n');
         // A shim that dies before it reads is found out by its watcher, with a better reason than a broken pipe.
         let _ = lifeline.write_all(&paper);
-        let pid = child.id();
+        // Nobody else reaps it, so this is what the shim will say of itself.
+        let identity = identity_of(child.id()).ok_or_else(|| failed(program, "/proc does not tell of it"))?;
         let (tell, ended) = watch::channel(None);
         let process = Arc::new(Mutex::new(Process::Alive));
         watch_over(child, Arc::clone(&process), log.to_owned(), tell)
             .map_err(|error| failed(program, "no thread to watch it").caused_by(error))?;
-        Ok(Self { pid, process, ended, _lifeline: lifeline })
+        Ok(Self { identity, reach: Reach::Child { process, lifeline: Some(lifeline), ours: true }, ended })
     }
 
-    pub(crate) fn pid(&self) -> u32 {
-        self.pid
+    /// Joins a shim that another process started; what it says at its end is read from `log`.
+    pub(crate) fn join(process: ShimProcess, log: PathBuf) -> Self {
+        let identity = process.identity;
+        let process = Arc::new(process);
+        let (tell, ended) = watch::channel(None);
+        let watched = Arc::clone(&process);
+        tokio::spawn(async move {
+            // Without anybody to tell, the shim is let alone.
+            tokio::select! {
+                end = watched.ended() => if end.is_ok() {
+                    tell.send_replace(Some(ShimOutcome::from_log(&log)));
+                },
+                () = tell.closed() => {}
+            }
+        });
+        Self { identity, reach: Reach::Joined(process), ended }
+    }
+
+    pub(crate) fn identity(&self) -> ShimIdentity {
+        self.identity
+    }
+
+    /// Whether the shim ends with this process.
+    pub(crate) fn is_ours(&self) -> bool {
+        matches!(self.reach, Reach::Child { ours: true, .. })
+    }
+
+    /// From now on, the shim of a detached box lives on its own.
+    pub(crate) fn let_go(&mut self) {
+        if let Reach::Child { lifeline, ours, .. } = &mut self.reach {
+            *lifeline = None;
+            *ours = false;
+        }
     }
 
     /// The outcome, if the shim has ended.
@@ -83,15 +130,23 @@ impl ShimController {
         let mut ended = self.ended.clone();
         let outcome = ended.wait_for(Option::is_some).await.ok().and_then(|outcome| outcome.clone());
         outcome.ok_or_else(|| {
-            BoxliteError::new(ErrorCode::Internal, format!("watch shim {}: lost sight of it", self.pid))
+            BoxliteError::new(
+                ErrorCode::Internal,
+                format!("watch shim {}: lost sight of it", self.identity.pid),
+            )
         })
     }
 
     /// Ends the shim at once, and with it the machine.
     pub(crate) fn kill(&self) {
-        let process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
-        if *process == Process::Alive {
-            let _ = kill(pid_of(self.pid), Signal::SIGKILL);
+        match &self.reach {
+            Reach::Child { process, .. } => {
+                let process = process.lock().unwrap_or_else(PoisonError::into_inner);
+                if *process == Process::Alive {
+                    let _ = kill(pid_of(self.identity.pid), Signal::SIGKILL);
+                }
+            }
+            Reach::Joined(process) => process.kill(),
         }
     }
 }
@@ -99,7 +154,9 @@ impl ShimController {
 impl Drop for ShimController {
     fn drop(&mut self) {
         // The closing lifeline is enough for a shim in good health; this is for one that is not.
-        self.kill();
+        if self.is_ours() {
+            self.kill();
+        }
     }
 }
 

@@ -1,9 +1,12 @@
-//! The shim as the runtime sees it: a process that is spawned with a paper, watched, and ended.
+//! The shim as the runtime sees it: a process that is spawned with a paper or found by its lock, watched, and ended.
 //!
-//! The pipeline spawns one for each start; the box's machine holds it; its end is what ends the machine.
+//! The pipeline spawns one for each start, or a transition joins one that runs (`process`); the box's machine holds its
+//! `controller`; its end is what ends the machine, and `outcome` says how.
 
 mod controller;
 mod outcome;
+mod process;
 
 pub(crate) use controller::ShimController;
 pub(crate) use outcome::{ShimOutcome, console_excerpt};
+pub(crate) use process::{Presence, ShimProcess};

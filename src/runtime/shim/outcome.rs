@@ -20,38 +20,57 @@ const CONSOLE_LINES: usize = 12;
 /// The end of a shim process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ShimOutcome {
-    status: ExitStatus,
+    /// Known to the process that started the shim.
+    status: Option<ExitStatus>,
     report: Option<ShimReport>,
 }
 
 impl ShimOutcome {
-    /// Reads the report from the end of the shim's log.
+    /// The end of a shim that this process started.
     pub(crate) fn read(status: ExitStatus, shim_log: &Path) -> Self {
+        Self { status: Some(status), ..Self::from_log(shim_log) }
+    }
+
+    /// The end of any shim, by its own last words; without them it was killed.
+    pub(crate) fn from_log(shim_log: &Path) -> Self {
         let report = tail(shim_log)
             .lines()
             .rev()
             .find_map(|line| serde_json::from_str::<ShimReport>(line.trim()).ok());
-        Self { status, report }
+        Self { status: None, report }
+    }
+
+    fn exit(&self) -> Option<ShimExit> {
+        let by_status = self.status.and_then(|status| status.code()).and_then(ShimExit::from_code);
+        by_status.or(self.report.as_ref().map(|report| report.exit))
     }
 
     /// Whether the machine powered off, as it does when it is asked to stop.
     pub(crate) fn powered_off(&self) -> bool {
-        self.status.code().and_then(ShimExit::from_code) == Some(ShimExit::PoweredOff)
+        self.exit() == Some(ShimExit::PoweredOff)
+    }
+
+    /// Whether nothing went wrong: it powered off, or ended with its host.
+    pub(crate) fn is_no_failure(&self) -> bool {
+        matches!(self.exit(), Some(ShimExit::PoweredOff | ShimExit::HostGone))
     }
 
     /// Why it ended, in one line.
     pub(crate) fn describe(&self) -> String {
-        match (&self.report, self.status.signal()) {
+        match (&self.report, self.status.and_then(|status| status.signal())) {
             (Some(report), _) => report.message.clone(),
             (None, Some(signal)) => format!("its shim was killed by signal {signal}"),
             (None, None) if self.powered_off() => "the machine powered off".to_owned(),
-            (None, None) => format!("its shim ended with {}", self.status),
+            (None, None) => match self.status {
+                Some(status) => format!("its shim ended with {status}"),
+                None => "its shim ended without a word: it was killed, or the host went down".to_owned(),
+            },
         }
     }
 
     /// The failure of the operation `what` that this end caused.
     pub(crate) fn into_error(self, what: &str, console: &Path) -> BoxliteError {
-        let code = match self.status.code().and_then(ShimExit::from_code) {
+        let code = match self.exit() {
             Some(ShimExit::EngineUnavailable) => ErrorCode::EngineUnsupported,
             Some(ShimExit::BootFile) => ErrorCode::PartMissing,
             Some(ShimExit::Disk) => ErrorCode::StorageIo,
@@ -117,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_signal_is_told() {
-        let outcome = ShimOutcome { status: ExitStatus::from_raw(9), report: None };
+        let outcome = ShimOutcome { status: Some(ExitStatus::from_raw(9)), report: None };
         assert_eq!(outcome.describe(), "its shim was killed by signal 9");
     }
 }

@@ -41,7 +41,7 @@ impl Vmm for Krun {
         let log = Log::open()?;
         let context = configure(&spec, &console_input)?;
         let machine = KrunMachine { context, log, _console_input: console_input };
-        Ok(VmmInstance::new(machine, Terminator::new(spec.transport.portal, console)))
+        Ok(VmmInstance::new(machine, Terminator::new(spec.transport, console)))
     }
 }
 

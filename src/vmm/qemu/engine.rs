@@ -46,7 +46,7 @@ impl Vmm for Qemu {
         let program = probe::find(&ThisHost, spec.qemu.as_deref()).map_err(unavailable)?;
         let listener = listen(&spec)?;
         let (console, console_input) = Console::open(&spec.console)?;
-        let terminator = Terminator::new(spec.transport.portal.clone(), console);
+        let terminator = Terminator::new(spec.transport.clone(), console);
         let machine = QemuMachine { spec, program, listener, console_input, terminator: terminator.clone() };
         Ok(VmmInstance::new(machine, terminator))
     }

@@ -1,0 +1,31 @@
+// `handleSignals`: closes a runtime when the program is asked to end, and lets the signal end it then. Called by
+// `runtime.ts`, only for runtimes that ask for it.
+import { isMainThread } from 'node:worker_threads'
+import { InvalidArgumentError } from './errors.js'
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+/** Listens until the returned function is called. Listening keeps no program alive. */
+export function closeOnSignal(close: () => Promise<void>): () => void {
+  if (!isMainThread) {
+    throw new InvalidArgumentError('Runtime.open: option `handleSignals`: only the main thread gets signals', {
+      hint: 'open the runtime with it in the main thread, or leave it out',
+    })
+  }
+  let closing = false
+  const stop = () => {
+    for (const signal of SIGNALS) process.removeListener(signal, listener)
+  }
+  const listener = (signal: NodeJS.Signals) => {
+    const end = () => {
+      stop()
+      process.kill(process.pid, signal)
+    }
+    if (closing) return end()
+    closing = true
+    // What could not be closed ends with the process.
+    close().then(end, end)
+  }
+  for (const signal of SIGNALS) process.on(signal, listener)
+  return stop
+}

@@ -1,0 +1,168 @@
+//! The shim of a box as a process that somebody else may have started: known by the lock that it holds and the identity
+//! in it, watched and signalled through a pidfd, so that a pid that went to another process is never meant.
+
+#![allow(unsafe_code, reason = "tokio asks for a promise about a descriptor that it watches")]
+
+use std::{
+    fs, io,
+    os::fd::{AsFd, OwnedFd},
+    path::Path,
+    time::Duration,
+};
+
+use boxlite_spec::ShimIdentity;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    time::{Instant, sleep},
+};
+
+use crate::{BoxliteError, BoxliteResult, ErrorCode, lock};
+
+/// How long an ending shim, or a QEMU whose shim was killed, may hold on to the box's disk.
+const FADING: Duration = Duration::from_secs(5);
+
+/// Whether a box has a shim now.
+#[derive(Debug)]
+pub(crate) enum Presence {
+    /// Nobody holds its lock: no machine, whatever else is on disk.
+    Gone,
+    /// The shim that the lock's file names lives.
+    Alive(ShimProcess),
+    /// The lock is held and its holder is not to be seen: it has not written its name yet, its engine is about to go
+    /// after it, or it lives in another pid namespace.
+    Unseen(Option<ShimIdentity>),
+}
+
+impl Presence {
+    /// Looks at the lock at `path`.
+    pub(crate) fn of(path: &Path) -> BoxliteResult<Self> {
+        if !lock::is_held(path)? {
+            return Ok(Self::Gone);
+        }
+        let identity = fs::read_to_string(path).ok().and_then(|text| text.parse().ok());
+        match identity.map(ShimProcess::find).transpose() {
+            Ok(Some(Some(process))) => Ok(Self::Alive(process)),
+            Ok(_) => Ok(Self::Unseen(identity)),
+            Err(error) => Err(BoxliteError::new(
+                ErrorCode::EngineFailed,
+                "look for the shim of a box: the kernel gives no pidfd",
+            )
+            .caused_by(error)
+            .hint("boxes of other processes need Linux 5.3 or newer, and pidfd_open(2) allowed")),
+        }
+    }
+
+    /// Looks until the lock is free or its holder is seen.
+    pub(crate) async fn settled(path: &Path) -> BoxliteResult<Self> {
+        let end = Instant::now() + FADING;
+        loop {
+            match Self::of(path)? {
+                Self::Unseen(identity) if Instant::now() > end => return Err(unseen(identity)),
+                Self::Unseen(_) => sleep(Duration::from_millis(5)).await,
+                seen => return Ok(seen),
+            }
+        }
+    }
+}
+
+fn unseen(identity: Option<ShimIdentity>) -> BoxliteError {
+    let who = identity.map_or("unknown".to_owned(), |identity| identity.pid.to_string());
+    BoxliteError::new(
+        ErrorCode::BoxState,
+        format!("look for the shim of a box: its lock is held, and its holder (pid {who}) can't be seen"),
+    )
+    .hint("it may run in another container that shares this home: use the box there, or end it there")
+}
+
+/// A shim that lives, or lived a moment ago.
+#[derive(Debug)]
+pub(crate) struct ShimProcess {
+    pub(crate) identity: ShimIdentity,
+    pidfd: OwnedFd,
+}
+
+impl ShimProcess {
+    /// The process of this identity, unless it is gone.
+    fn find(identity: ShimIdentity) -> io::Result<Option<Self>> {
+        let Some(pid) = i32::try_from(identity.pid).ok().and_then(Pid::from_raw) else { return Ok(None) };
+        let pidfd = match pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(pidfd) => pidfd,
+            Err(rustix::io::Errno::SRCH) => return Ok(None),
+            Err(errno) => return Err(errno.into()),
+        };
+        // The descriptor came first: if the pid has this start time now, it is this process for good. One that ended and
+        // was not reaped yet has it too.
+        let it_is = identity_of(identity.pid) == Some(identity) && !has_ended(&pidfd)?;
+        Ok(it_is.then_some(Self { identity, pidfd }))
+    }
+
+    /// Ends it at once.
+    pub(crate) fn kill(&self) {
+        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn ended(&self) -> io::Result<()> {
+        let pidfd = self.pidfd.try_clone()?;
+        // SAFETY: the descriptor is owned by the value that is registered, and stays the same until that is dropped.
+        let pidfd = unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE) };
+        pidfd.map_err(io::Error::from)?.readable().await.map(drop)
+    }
+}
+
+/// A pidfd is readable once its process has ended, see `pidfd_open(2)`.
+fn has_ended(pidfd: &OwnedFd) -> io::Result<bool> {
+    let mut watched = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
+    Ok(poll(&mut watched, PollTimeout::ZERO)? > 0)
+}
+
+/// Who process `pid` is now.
+pub(super) fn identity_of(pid: u32) -> Option<ShimIdentity> {
+    ShimIdentity::from_stat(pid, &fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::File, process::Command};
+
+    use super::*;
+
+    fn holder(name: &str) -> (tempfile::TempDir, std::path::PathBuf, File) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("shim.lock");
+        fs::write(&path, name).unwrap();
+        let file = File::open(&path).unwrap();
+        file.lock().unwrap();
+        (dir, path, file)
+    }
+
+    #[test]
+    fn a_free_lock_is_nobodys_whatever_its_file_says() {
+        let (_dir, path, file) = holder(&format!("{}\n", identity_of(std::process::id()).unwrap()));
+        assert!(matches!(Presence::of(&path).unwrap(), Presence::Alive(_)));
+        drop(file);
+        assert!(matches!(Presence::of(&path).unwrap(), Presence::Gone));
+    }
+
+    #[test]
+    fn a_pid_of_another_start_is_another_process() {
+        let mut mine = identity_of(std::process::id()).unwrap();
+        mine.start_time += 1;
+        let (_dir, path, _file) = holder(&format!("{mine}\n"));
+        assert!(matches!(Presence::of(&path).unwrap(), Presence::Unseen(Some(_))));
+    }
+
+    #[tokio::test]
+    async fn an_end_is_seen_without_being_its_parent() {
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        let process = ShimProcess::find(identity_of(child.id()).unwrap()).unwrap().unwrap();
+        process.kill();
+        process.ended().await.unwrap();
+        // Not reaped yet, and no longer there all the same.
+        assert!(ShimProcess::find(process.identity).unwrap().is_none());
+        child.wait().unwrap();
+        assert!(ShimProcess::find(process.identity).unwrap().is_none());
+    }
+}

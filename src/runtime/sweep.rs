@@ -1,0 +1,56 @@
+//! What killed processes left in a home: folders that are no box yet or no more, machines half made, states that are no
+//! longer true, boxes that were to be removed with their machine. Cleared when a home is opened; what a living process is
+//! at is left to it.
+
+use std::{fs, sync::Arc};
+
+use futures::future::join_all;
+
+use crate::{
+    BoxliteError, BoxliteResult, ErrorCode, LiteBox,
+    litebox::Transition,
+    lock::{self, Mode},
+    shared::Shared,
+};
+
+impl Shared {
+    /// Clears what is left. What can't be cleared is told in the log: it must not keep a home closed.
+    pub(crate) async fn sweep(self: &Arc<Self>) -> BoxliteResult<()> {
+        self.sweep_folders().await?;
+        let left = self.all_boxes()?.into_iter().filter(LiteBox::has_leftovers);
+        join_all(left.map(|litebox| async move {
+            match Transition::try_begin(&litebox).await.map(drop) {
+                Err(error) if error.code() != ErrorCode::BoxRemoved => {
+                    tracing::warn!(%error, id = litebox.id(), "a box could not be cleared");
+                }
+                _ => {}
+            }
+        }))
+        .await;
+        Ok(())
+    }
+
+    /// Folders without a config. Boxes are made under the home's lock, so none of these is being made now.
+    async fn sweep_folders(self: &Arc<Self>) -> BoxliteResult<()> {
+        let folder = self.layout.boxes();
+        let list = || -> std::io::Result<Vec<String>> {
+            let ids =
+                fs::read_dir(&folder)?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+            Ok(ids.filter(|id| !self.layout.of_box(id).config().exists()).collect())
+        };
+        let ids = |error| BoxliteError::io("list boxes", &folder, error);
+        if list().map_err(ids)?.is_empty() {
+            return Ok(());
+        }
+        let _lock = self.structure(Mode::Exclusive).await?;
+        for id in list().map_err(ids)? {
+            let paths = self.layout.of_box(&id);
+            // Held: its remover is still at it.
+            if paths.dir().is_dir() && !lock::is_held(&paths.lock())? {
+                paths.remove_sockets();
+                let _ = fs::remove_dir_all(paths.dir());
+            }
+        }
+        Ok(())
+    }
+}
