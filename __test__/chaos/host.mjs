@@ -80,8 +80,10 @@ function work(count = -1) {
     begin = resolve
   })
   const done = Promise.all(WRITERS.map(writer => write(writer, count, begin)))
-  done.catch(() => {})
-  return { begun: Promise.race([first, done]), done }
+  const begun = Promise.race([first, done])
+  // Whoever awaits them is told; whoever does not, need not be.
+  for (const promise of [begun, done]) promise.catch(() => {})
+  return { begun, done }
 }
 
 /** @param {string} writer @param {number} count @param {() => void} begin called at each record */

@@ -55,10 +55,14 @@ count=$(( 0x\${range#*-} / 4096 - first ))
 ./busybox tr '\\0' '\\377' < zero | ./busybox dd of=proc/1/mem bs=4096 seek=$first count=$count iflag=fullblock conv=notrunc
 `
 
-/** The agent's children but for this script; kernel threads have another parent. */
-const KILL_ZYGOTE = `for stat in proc/[0-9]*/stat; do
-  read -r pid name state parent rest < $stat
-  [ "$parent" = 1 ] && [ "$pid" != "$$" ] && ./busybox kill -9 $pid
+/** The agent's children but for this script, as soon as there is one; kernel threads have another parent. */
+const KILL_ZYGOTE = `killed=
+until [ "$killed" ]; do
+  for stat in proc/[0-9]*/stat; do
+    read -r pid name state parent rest < $stat
+    [ "$parent" = 1 ] && [ "$pid" != "$$" ] && ./busybox kill -9 $pid && killed=yes
+  done
+  ./busybox sleep 0.05
 done
 `
 

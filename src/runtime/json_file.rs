@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io::{self, BufReader, BufWriter, Read, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use serde::{Serialize, de::DeserializeOwned};
@@ -48,11 +48,16 @@ fn replace<T: Serialize>(path: &Path, value: &T, durability: Durability) -> io::
 
 /// Removes what killed writers left in `folder`. Call it while nobody writes there.
 pub(crate) fn sweep(folder: &Path) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_name().as_encoded_bytes().starts_with(DRAFT.as_bytes()) {
-            let _ = fs::remove_file(entry.path());
-        }
+    for draft in drafts(folder) {
+        let _ = fs::remove_file(draft);
     }
+}
+
+/// What is being written in `folder`, or was when its writer was killed.
+pub(crate) fn drafts(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let is_draft = |entry: &fs::DirEntry| entry.file_name().as_encoded_bytes().starts_with(DRAFT.as_bytes());
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter(is_draft).map(|entry| entry.path())
 }
 
 /// Reads the file at `path`; `None` when there is none.
@@ -92,6 +97,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         write(&dir.path().join("a.json"), &1, Durability::Flushed).unwrap();
         fs::write(dir.path().join(".writing-x1"), "{").unwrap();
+        assert_eq!(drafts(dir.path()).count(), 1);
         sweep(dir.path());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
         sweep(Path::new("/nowhere"));

@@ -17,7 +17,6 @@ use crate::{
     clock::now_ms,
     container_spec,
     engine::Engine,
-    json_file,
     layout::BoxPaths,
     litebox::{BoxConfig, Machine, MachineRecord},
     parts::Part,
@@ -116,9 +115,8 @@ async fn spawn(
     Ok((engine, ready, shim))
 }
 
-/// What a killed start, or a killed machine, left of this box. Nobody else has it open now.
+/// What a killed machine left of this box. Nobody else has it open now.
 fn clear_up(paths: &BoxPaths) -> BoxliteResult<()> {
-    json_file::sweep(paths.dir());
     let leaked = free_leaked_clusters(&paths.disk())?;
     if leaked > 0 {
         tracing::debug!(leaked, disk = %paths.disk().display(), "clusters of a killed engine were given back");
