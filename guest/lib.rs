@@ -3,6 +3,8 @@
 //! `main.rs` boots the machine and hands over to these rooms, each of which knows only those below it:
 //!
 //! - [`services`] speaks gRPC and nothing else: it translates requests for the rooms below.
+//! - [`supervision`] is what the guest does on its own: main process, health, limits, journal, and the machine's end;
+//!   [`activity`] is whether anybody uses the box.
 //! - [`files`] acts on the container's files, on threads that live in its mount namespace.
 //! - [`execution`] holds one process of the container each, with its streams, from start to exit.
 //! - [`zygote`] is the single-threaded process, forked before tokio starts, that becomes the container's init and
@@ -13,6 +15,7 @@
 //!
 //! It is a library so that a test on the host can serve the same services over `tokio::io::duplex`.
 
+pub mod activity;
 pub mod boot;
 pub mod container;
 mod error;
@@ -22,6 +25,7 @@ pub mod network;
 mod reactor;
 pub mod services;
 pub mod storage;
+pub mod supervision;
 pub mod transport;
 pub mod zygote;
 

@@ -7,6 +7,7 @@ use std::{io, time::Duration};
 use boxlite_guest::{
     Context as _, Error, Kind, Result, boot,
     services::{AgentStart, Server, Services},
+    supervision::JournalLine,
     transport,
     zygote::{self, Side, Zygote},
 };
@@ -39,14 +40,15 @@ fn run() -> Result<()> {
     runtime.block_on(serve(zygote, start))
 }
 
-/// Serves until the host asks for the end.
+/// Serves until the machine is to end.
 async fn serve(zygote: Side, start: AgentStart) -> Result<()> {
     let zygote = Zygote::new(zygote)?;
     let (end, mut ended) = watch::channel(false);
-    let services = Services::new(&zygote, start, end);
+    let (line, asks) = JournalLine::new();
+    let services = Services::new(&zygote, start, line, end);
     let server = Server::new(services, ended.clone());
     // A task of its own: it must go on carrying bytes while the connections close.
-    let mut carried = tokio::spawn(transport::serve(server.clone()));
+    let mut carried = tokio::spawn(transport::serve(server.clone(), asks));
     tokio::select! {
         failed = &mut carried => match failed.map_err(io::Error::other).context(|| "serve the host")?? {},
         _ = ended.wait_for(|ended| *ended) => {}

@@ -1,4 +1,4 @@
-//! Ends the box when its host is gone or a signal says so. The host holds the other end of the shim's standard input;
+//! Ends the box when its host is gone, a signal says so, or its time has long been up. The host holds the other end of the shim's standard input;
 //! the kernel closes it when the host dies, however it dies. Started by `machine`.
 
 use std::{
@@ -6,6 +6,7 @@ use std::{
     os::fd::{AsFd, BorrowedFd},
     sync::{Arc, OnceLock},
     thread,
+    time::{Duration, Instant},
 };
 
 use boxlite_spec::{ShimExit, ShimReport};
@@ -33,8 +34,8 @@ pub(crate) struct Lifeline(Arc<OnceLock<Terminator>>);
 
 impl Lifeline {
     /// Starts to watch. A box that is not `attached` outlives its host and ends by signals only: of its host's streams it
-    /// keeps none.
-    pub(crate) fn start(attached: bool) -> Result<Self, ShimReport> {
+    /// keeps none. `deadline_ms` from now the machine is ended if it has not by itself; 0 is never.
+    pub(crate) fn start(attached: bool, deadline_ms: u64) -> Result<Self, ShimReport> {
         let fail = |what: String| report::new(ShimExit::Resource, format!("start the lifeline: {what}"));
         if !attached {
             let nothing = File::open("/dev/null").map_err(|error| fail(error.to_string()))?;
@@ -42,10 +43,12 @@ impl Lifeline {
         }
         let signals = SignalFd::with_flags(&ENDING.into_iter().collect::<SigSet>(), SfdFlags::SFD_CLOEXEC)
             .map_err(|errno| fail(errno.to_string()))?;
+        let deadline =
+            Instant::now().checked_add(Duration::from_millis(deadline_ms)).filter(|_| deadline_ms > 0);
         let machine = Arc::new(OnceLock::new());
         let watched = Arc::clone(&machine);
         let watch = move || {
-            let cause = watch(attached, &signals);
+            let cause = watch(attached, deadline, &signals);
             end(&cause, watched.get());
         };
         let thread = thread::Builder::new().name("lifeline".into()).spawn(watch);
@@ -60,14 +63,18 @@ impl Lifeline {
 }
 
 /// Returns when the box has to end, with the reason.
-fn watch(attached: bool, signals: &SignalFd) -> ShimReport {
+fn watch(attached: bool, deadline: Option<Instant>, signals: &SignalFd) -> ShimReport {
     let input = std::io::stdin();
     loop {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        if left.is_some_and(|left| left.is_zero()) {
+            return report::new(ShimExit::Overdue, "run machine: it did not end when its time was up");
+        }
         let mut watched =
             [PollFd::new(signals.as_fd(), PollFlags::POLLIN), PollFd::new(input.as_fd(), PollFlags::POLLIN)];
         // Detached, only signals count.
         let count = if attached { 2 } else { 1 };
-        match poll(&mut watched[..count], PollTimeout::NONE) {
+        match poll(&mut watched[..count], left.map_or(PollTimeout::NONE, rounded_up)) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return report::new(ShimExit::Resource, format!("watch the lifeline: {errno}")),
         }
@@ -83,6 +90,11 @@ fn watch(attached: bool, signals: &SignalFd) -> ShimReport {
             return report::new(ShimExit::HostGone, "run machine: the host process is gone");
         }
     }
+}
+
+/// In the units of poll(2); what is longer than it can say is waited for in parts.
+fn rounded_up(left: Duration) -> PollTimeout {
+    PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
 }
 
 /// Whether the stream has reached its end; what it holds instead means nothing.

@@ -1,5 +1,4 @@
-/*
- * The work that is interrupted: writes numbered records, each made durable before it is acknowledged, and later checks
+/* The work that is interrupted: writes numbered records, each made durable before it is acknowledged, and later checks
  * that none is missing. Compiled static into the image by image.mjs; run in the box by host.mjs.
  *
  *   workload run FOLDER WRITER [COUNT]   writes and prints "WRITER NUMBER" after each record, COUNT times or for ever

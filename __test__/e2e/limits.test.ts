@@ -86,14 +86,14 @@ describe.skipIf(process.getuid?.() !== 0)('a host disk that is full (needs root 
       const runtime = await Runtime.open({ home, engine })
       const box = await runtime.create({ image, memoryMib: 128 })
       const sh = (script: string) => box.exec('sh', ['-c', script], { timeoutMs: 60_000 })
-      await sh('echo flushed > /root/note; sync')
+      await sh('echo flushed > /var/note; sync')
       const filler = join(home, 'filler')
       const { bavail, bsize } = statfsSync(home)
       execFileSync('fallocate', ['-l', `${bavail * bsize - (2 << 20)}`, filler])
-      const written = await sh('dd if=/dev/urandom of=/root/big bs=64k count=400 conv=fsync 2>&1; echo $?')
+      const written = await sh('dd if=/dev/urandom of=/var/big bs=64k count=400 conv=fsync 2>&1; echo $?')
       expect(written.stdout).toMatch(/I\/O error|Read-only|Input\/output/i)
       // The box lives, and says so to whoever asks.
-      expect((await sh('cat /root/note')).stdout).toBe('flushed\n')
+      expect((await sh('cat /var/note')).stdout).toBe('flushed\n')
       await box.stop({ timeoutMs: 2000 })
       const error = await failure(
         runtime.create({ image, memoryMib: 128 }).then(other => other.start()),
@@ -101,7 +101,7 @@ describe.skipIf(process.getuid?.() !== 0)('a host disk that is full (needs root 
       )
       expect(error.hint).toBeTruthy()
       rmSync(filler)
-      expect((await sh('cat /root/note; echo more > /root/more; sync; cat /root/more')).stdout).toBe('flushed\nmore\n')
+      expect((await sh('cat /var/note; echo more > /var/more; sync; cat /var/more')).stdout).toBe('flushed\nmore\n')
       await runtime.close()
     } finally {
       execFileSync('umount', [home])

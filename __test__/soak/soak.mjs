@@ -76,9 +76,9 @@ async function cycles(runtime, base) {
 /** One box's whole life, with files and a process besides. @param {Runtime} runtime @param {string} base @param {number} cycle */
 async function once(runtime, base, cycle) {
   const box = await runtime.create({ image: join(base, 'image'), name: `soak-${cycle}`, memoryMib: 128 })
-  const { stdout } = await box.exec('sh', ['-c', `echo ${cycle} > /root/note; cat /root/note`], { check: true })
+  const { stdout } = await box.exec('sh', ['-c', `echo ${cycle} > /var/note; cat /var/note`], { check: true })
   if (stdout !== `${cycle}\n`) throw new Error(`cycle ${cycle} heard ${JSON.stringify(stdout)}`)
-  await box.fs.writeFile('/root/file', stdout)
+  await box.fs.writeFile('/var/file', stdout)
   const child = box.spawn('cat')
   child.stdin.end('x')
   for await (const chunk of child.stdout) if (String(chunk) !== 'x') throw new Error('cat said something else')

@@ -4,16 +4,21 @@
 //! Made before the container's root is entered; used by the zygote. No controller is enabled in these groups, so they
 //! account nothing, and an empty one serves the next execution: most executions make none.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::{
+    fs::File,
+    io::Read as _,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+};
 
 use nix::{
     errno::Errno,
     fcntl::{OFlag, openat},
     sys::{
+        signal::{Signal, kill},
         stat::{Mode, mkdirat},
         uio::pread,
     },
-    unistd::{UnlinkatFlags, unlinkat, write},
+    unistd::{Pid, UnlinkatFlags, unlinkat, write},
 };
 
 /// Most empty groups that are kept for executions to come.
@@ -83,6 +88,11 @@ impl ExecutionGroups {
         }
     }
 
+    /// The groups in which processes outlived their execution.
+    pub fn left(&self) -> impl Iterator<Item = &ExecutionGroup> {
+        self.left.iter()
+    }
+
     fn keep(&mut self, group: ExecutionGroup) {
         if self.idle.len() < IDLE {
             self.idle.push(group);
@@ -106,6 +116,20 @@ impl ExecutionGroup {
         let mut text = [0; 64];
         let length = pread(&self.events, &mut text, 0).unwrap_or(0);
         text.get(..length).is_some_and(|text| text.starts_with(b"populated 0"))
+    }
+
+    /// Sends SIGTERM to every process in it.
+    pub fn terminate(&self) {
+        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+        let Ok(file) = openat(&self.directory, "cgroup.procs", flags, Mode::empty()) else { return };
+        let mut pids = String::new();
+        // Pids as this process's namespace has them.
+        let _ = File::from(file).read_to_string(&mut pids);
+        // A process of another namespace, which there is none of, would be told as 0.
+        for pid in pids.lines().filter_map(|pid| pid.parse().ok()).filter(|pid| *pid > 0) {
+            // One that is gone by now needs none.
+            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+        }
     }
 
     /// Sends SIGKILL to every process in it.

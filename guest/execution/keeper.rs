@@ -1,13 +1,21 @@
 //! Reads a detached execution while nobody else does, so that it is never held back: the last bytes are kept.
 //!
-//! Started by `start`; reads `output`'s streams.
+//! Started by `start`, and by `supervision` at the main process's end; reads `output`'s streams.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{
     pipe::{self, Pipe},
     process::Execution,
+    purpose::Purpose,
 };
+
+/// As an attachment has them: how long a stream that a child in the background keeps open must be quiet after the exit, and
+/// how long after the exit it is given up in any case.
+const QUIET: Duration = Duration::from_millis(20);
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Keeps reading until both streams or the execution have ended; what is left then waits for an `Attach`.
 pub(super) async fn keep(execution: Arc<Execution>) {
@@ -16,7 +24,10 @@ pub(super) async fn keep(execution: Arc<Execution>) {
             execution.readers.notified().await;
             continue;
         }
-        let [stdout, stderr] = execution.streams().each_ref().map(|stream| stream.pipe.clone());
+        if let Purpose::Main(tap) = &execution.purpose {
+            tap.room().await;
+        }
+        let [stdout, stderr] = pipes(&execution);
         if stdout.is_none() && stderr.is_none() {
             return;
         }
@@ -28,6 +39,47 @@ pub(super) async fn keep(execution: Arc<Execution>) {
             () = readable(stderr.as_ref()), if stderr.is_some() => take(&execution, 1),
         }
     }
+}
+
+/// After the end: reads what its streams still hold, for those who hear them, and closes them.
+pub(super) async fn finish(execution: &Arc<Execution>) {
+    let give_up = Instant::now() + PATIENCE;
+    let mut quiet_at = Instant::now() + QUIET;
+    loop {
+        if execution.is_attached() {
+            // Its reader hears to the end. One that does not read holds nothing up.
+            if timeout_at(give_up, execution.readers.notified()).await.is_err() {
+                break;
+            }
+            continue;
+        }
+        let before = ends(execution);
+        (0..2).for_each(|index| take(execution, index));
+        let [stdout, stderr] = pipes(execution);
+        if stdout.is_none() && stderr.is_none() || Instant::now() >= give_up {
+            break;
+        }
+        if ends(execution) != before {
+            quiet_at = Instant::now() + QUIET;
+            continue;
+        }
+        tokio::select! {
+            () = sleep_until(quiet_at.min(give_up)) => break,
+            () = execution.readers.notified() => {}
+            () = readable(stdout.as_ref()), if stdout.is_some() => {}
+            () = readable(stderr.as_ref()), if stderr.is_some() => {}
+        }
+    }
+    execution.streams().iter_mut().for_each(|stream| stream.pipe = None);
+}
+
+fn pipes(execution: &Execution) -> [Option<Pipe>; 2] {
+    execution.streams().each_ref().map(|stream| stream.pipe.clone())
+}
+
+/// How much was read of each stream.
+fn ends(execution: &Execution) -> [u64; 2] {
+    execution.streams().each_ref().map(|stream| stream.replay.end())
 }
 
 async fn readable(pipe: Option<&Pipe>) {

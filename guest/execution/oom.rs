@@ -2,24 +2,39 @@
 //!
 //! Opened by the Container service; asked by `start` and at an execution's end.
 
-use std::{fs::File, os::unix::fs::FileExt as _, path::Path};
+use std::{
+    fs::File,
+    os::unix::fs::FileExt as _,
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 /// The container's memory.events (Linux `Documentation/admin-guide/cgroup-v2.rst`).
 #[derive(Debug)]
-pub struct OomEvents(File);
+pub struct OomEvents {
+    file: File,
+    /// Kills that were told of.
+    told: AtomicU64,
+}
 
 impl OomEvents {
     /// `None` where there is no such file: then nothing is ever counted.
     pub fn open(path: &Path) -> Option<Self> {
-        File::open(path).ok().map(Self)
+        File::open(path).ok().map(|file| Self { file, told: AtomicU64::new(0) })
     }
 
     /// Processes that the OOM killer has ended so far.
     pub(super) fn kills(&self) -> u64 {
         let mut text = [0; 512];
-        let length = self.0.read_at(&mut text, 0).unwrap_or(0);
+        let length = self.file.read_at(&mut text, 0).unwrap_or(0);
         let text = String::from_utf8_lossy(text.get(..length).unwrap_or_default());
         parse(&text)
+    }
+
+    /// Whether there were kills since the last claim.
+    pub(super) fn claim(&self) -> bool {
+        let kills = self.kills();
+        self.told.fetch_max(kills, Ordering::Relaxed) < kills
     }
 }
 

@@ -2,11 +2,14 @@
 //!
 //! Owned by `process`; driven by `attachment`.
 
+use std::sync::Arc;
+
 use boxlite_proto::limits;
 use bytes::Bytes;
 
 use super::{
     pipe::Pipe,
+    purpose::Tap,
     replay::{Replay, TooOld},
 };
 
@@ -16,9 +19,15 @@ pub(super) struct Stream {
     /// `None`: it has ended, was given up, or never was.
     pub(super) pipe: Option<Pipe>,
     pub(super) replay: Replay,
+    /// Hears everything, as the stream of this number.
+    tap: Option<(Arc<dyn Tap>, usize)>,
 }
 
 impl Stream {
+    pub(super) fn tapped(tap: &Arc<dyn Tap>, number: usize) -> Self {
+        Self { tap: Some((Arc::clone(tap), number)), ..Self::default() }
+    }
+
     /// Bytes that were read before, from `offset` on.
     pub(super) fn replayed(&self, offset: u64) -> Result<Option<Bytes>, TooOld> {
         if offset >= self.replay.end() {
@@ -33,6 +42,9 @@ impl Stream {
             self.pipe = None;
         } else {
             self.replay.push(data, limits::REPLAY);
+            if let Some((tap, number)) = &self.tap {
+                tap.take(*number, data);
+            }
         }
     }
 }

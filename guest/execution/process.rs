@@ -13,7 +13,7 @@ use std::{
 use boxlite_proto::v1::{ExitStatus, StartError, TtySize};
 use tokio::sync::{Mutex as AsyncMutex, Notify, watch};
 
-use super::{about::About, input::Input, output::Stream, pipe::Pipe};
+use super::{about::About, input::Input, keeper, output::Stream, pipe::Pipe, purpose::Purpose};
 use crate::{Context as _, Error, Kind, Result, zygote};
 
 /// How far an execution has come.
@@ -33,6 +33,7 @@ pub enum Phase {
 pub struct Execution {
     id: String,
     pub(super) serial: u64,
+    pub(super) purpose: Purpose,
     pub(super) phase: watch::Sender<Phase>,
     /// stdout and stderr.
     pub(super) streams: Mutex<[Stream; 2]>,
@@ -62,12 +63,23 @@ impl fmt::Debug for Execution {
 }
 
 impl Execution {
-    pub(super) fn new(id: String, serial: u64, about: About, zygote: zygote::Zygote) -> Arc<Self> {
+    pub(super) fn new(
+        id: String,
+        serial: u64,
+        purpose: Purpose,
+        about: About,
+        zygote: zygote::Zygote,
+    ) -> Arc<Self> {
+        let streams = match &purpose {
+            Purpose::Main(tap) => [0, 1].map(|number| Stream::tapped(tap, number)),
+            Purpose::Asked | Purpose::Check => Default::default(),
+        };
         Arc::new(Self {
             id,
             serial,
+            purpose,
             phase: watch::Sender::new(Phase::Starting),
-            streams: Mutex::default(),
+            streams: Mutex::new(streams),
             input: AsyncMutex::default(),
             terminal: OnceLock::new(),
             attachments: watch::Sender::new(0),
@@ -83,6 +95,21 @@ impl Execution {
     /// The id that the host chose.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// After its end: waits until what it wrote was read, or given up. Closes its streams.
+    pub async fn finish(self: &Arc<Self>) {
+        keeper::finish(self).await;
+    }
+
+    /// Its number, by which the zygote knows it.
+    pub fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    /// Its pid in the container; 0 before its start.
+    pub fn pid(&self) -> u32 {
+        self.about.pid.get().copied().unwrap_or(0)
     }
 
     /// Waits for the end.

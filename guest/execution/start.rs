@@ -20,6 +20,7 @@ use super::{
     keeper::keep,
     pipe::{self, Pipe},
     process::{Execution, Phase},
+    purpose::Purpose,
     table::Executions,
 };
 use crate::{
@@ -72,7 +73,8 @@ async fn launch(
         Err(error) => return Ok(Err(exhausted(&request, &error))),
     };
     let on_exit = on_exit(table.clone(), Arc::clone(execution));
-    let spawned = execution.zygote.spawn(execution.serial, request, ends.child, on_exit).await?;
+    let alone = matches!(execution.purpose, Purpose::Check);
+    let spawned = execution.zygote.spawn(execution.serial, request, alone, ends.child, on_exit).await?;
     let spawned = match spawned {
         Ok(spawned) => spawned,
         Err(error) => return Ok(Err(error)),
@@ -96,6 +98,9 @@ async fn launch(
         (out.pipe, err.pipe) = (stdout, ends.stderr);
     }
     let _ = execution.about.pid.set(spawned.pid);
+    if let Purpose::Main(tap) = &execution.purpose {
+        tap.started(spawned.pid);
+    }
     execution.phase.send_replace(Phase::Running);
     if execution.settle() {
         table.retire(execution);
@@ -153,6 +158,9 @@ fn on_exit(table: Executions, execution: Arc<Execution>) -> OnExit {
     Box::new(move |Exited { code, signal, .. }| {
         let timed_out = execution.timed_out.load(Ordering::Relaxed);
         let oom_killed = signal == SIGKILL && table.oom_kills() > kills_before;
+        if oom_killed {
+            table.tell_oom(execution.id());
+        }
         // Twice never; and a child that failed to become the program exits too, which `settle` ignores.
         let _ = execution.exited.set(ExitStatus { code, signal, timed_out, oom_killed });
         if execution.settle() {

@@ -4,6 +4,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    fmt,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
@@ -18,9 +19,10 @@ use super::{
     env::Defaults,
     oom::OomEvents,
     process::{Execution, Phase},
+    purpose::Purpose,
     start::start,
 };
-use crate::{Error, Kind, Result, zygote::Zygote};
+use crate::{Error, Kind, Result, activity::Activity, zygote::Zygote};
 
 /// Most executions that run at once; pids.max is usually lower.
 const RUNNING: usize = 8192;
@@ -31,13 +33,26 @@ const DELIVERED_KEPT: usize = 16;
 /// Ended executions whose output nobody has asked for and that is kept all the same.
 const UNCLAIMED_KEPT: usize = 64;
 
+/// The main process's id.
+pub const MAIN: &str = "main";
+
+/// Called with the id of an execution that the kernel ended for want of memory; it is empty where that is not known.
+type OnOom = Box<dyn Fn(&str) + Send + Sync>;
+
 /// The table. Clones share it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Executions(Arc<Shared>);
 
-#[derive(Debug)]
+impl fmt::Debug for Executions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Executions").field("entries", &self.0.entries).finish_non_exhaustive()
+    }
+}
+
 struct Shared {
     zygote: Zygote,
+    activity: Activity,
+    on_oom: OnceLock<OnOom>,
     container: OnceLock<(Defaults, Option<OomEvents>)>,
     arrived: Notify,
     entries: Mutex<Entries>,
@@ -47,6 +62,7 @@ struct Shared {
 struct Entries {
     by_id: HashMap<String, Arc<Execution>>,
     last_serial: u64,
+    asked: u64,
     /// The oldest first, like the two below.
     finished: VecDeque<String>,
     delivered: VecDeque<Arc<Execution>>,
@@ -55,9 +71,11 @@ struct Entries {
 
 impl Executions {
     /// An empty table; executions can start once the container is [`Executions::open`].
-    pub fn new(zygote: Zygote) -> Self {
+    pub fn new(zygote: Zygote, activity: Activity) -> Self {
         Self(Arc::new(Shared {
             zygote,
+            activity,
+            on_oom: OnceLock::new(),
             container: OnceLock::new(),
             arrived: Notify::new(),
             entries: Mutex::default(),
@@ -74,16 +92,37 @@ impl Executions {
         self.0.container.get().is_some()
     }
 
-    /// Starts a process; answers its pid in the container, or why there is none.
-    pub async fn exec(&self, mut request: ExecRequest) -> Result<Result<u32, StartError>> {
+    /// Starts a process that the host asks for; answers its pid in the container, or why there is none.
+    pub async fn exec(&self, request: ExecRequest) -> Result<Result<u32, StartError>> {
+        let started = self.run(request, Purpose::Asked).await?;
+        Ok(started.map(|execution| execution.pid()))
+    }
+
+    /// Starts a process; answers its execution, or why there is none.
+    pub async fn run(
+        &self,
+        mut request: ExecRequest,
+        purpose: Purpose,
+    ) -> Result<Result<Arc<Execution>, StartError>> {
         let id = checked_id(&request.execution_id)?.to_owned();
         let Some((defaults, _)) = self.0.container.get() else {
             return Err(Error::new(Kind::State, format!("exec {id}: the container is not initialised")));
         };
         defaults.complete(&mut request);
-        let execution = self.insert(id, About::new(&request))?;
-        let task = tokio::spawn(start(self.clone(), execution, request));
-        task.await.map_err(|_| Error::new(Kind::State, "exec: the agent is ending"))?
+        let execution = self.insert(id, purpose, About::new(&request))?;
+        let task = tokio::spawn(start(self.clone(), Arc::clone(&execution), request));
+        let started = task.await.map_err(|_| Error::new(Kind::State, "exec: the agent is ending"))??;
+        Ok(started.map(|_| execution))
+    }
+
+    /// How many the host has asked for.
+    pub fn asked(&self) -> u64 {
+        self.entries().asked
+    }
+
+    /// Calls `told` whenever the kernel has ended a process of the container for want of memory. Once only.
+    pub fn on_oom(&self, told: impl Fn(&str) + Send + Sync + 'static) {
+        let _ = self.0.on_oom.set(Box::new(told));
     }
 
     /// Finds an execution whose `Exec` has arrived or arrives within [`limits::EXEC_GRACE`].
@@ -118,8 +157,15 @@ impl Executions {
         running.into_iter().take(limits::LIST).map(|execution| execution.about.tell(execution.id())).collect()
     }
 
-    fn insert(&self, id: String, about: About) -> Result<Arc<Execution>> {
+    fn insert(&self, id: String, purpose: Purpose, about: About) -> Result<Arc<Execution>> {
         let mut entries = self.entries();
+        if let Purpose::Check = purpose {
+            entries.last_serial += 1;
+            return Ok(Execution::new(id, entries.last_serial, purpose, about, self.0.zygote.clone()));
+        }
+        if let Purpose::Main(_) = purpose {
+            entries.forget_main();
+        }
         if entries.by_id.contains_key(&id) {
             return Err(Error::new(Kind::Exists, format!("execution {id}: exists already")));
         }
@@ -130,7 +176,12 @@ impl Executions {
             ));
         }
         entries.last_serial += 1;
-        let execution = Execution::new(id.clone(), entries.last_serial, about, self.0.zygote.clone());
+        if let Purpose::Asked = purpose {
+            entries.asked += 1;
+            self.0.activity.begin();
+        }
+        let execution =
+            Execution::new(id.clone(), entries.last_serial, purpose, about, self.0.zygote.clone());
         entries.by_id.insert(id, Arc::clone(&execution));
         drop(entries);
         self.0.arrived.notify_waiters();
@@ -139,6 +190,11 @@ impl Executions {
 
     /// Notes an execution's end; the oldest ended ones are forgotten.
     pub(super) fn retire(&self, execution: &Arc<Execution>) {
+        match execution.purpose {
+            Purpose::Check => return,
+            Purpose::Asked => self.0.activity.end(),
+            Purpose::Main(_) => {}
+        }
         let unstarted = matches!(*execution.phase.borrow(), Phase::NotStarted(_));
         let mut entries = self.entries();
         entries.finished.push_back(execution.id().to_owned());
@@ -154,6 +210,9 @@ impl Executions {
 
     /// Notes that a reader is going away (it still counts as one).
     pub(super) fn detached(&self, execution: &Arc<Execution>) {
+        if matches!(execution.purpose, Purpose::Check) {
+            return;
+        }
         if execution.has_ended() && !execution.is_delivered() && execution.attachments.receiver_count() <= 1 {
             self.entries().leave_unclaimed(execution);
         }
@@ -161,6 +220,9 @@ impl Executions {
 
     /// Notes that an execution's exit was handed out; the oldest such outputs are forgotten.
     pub(super) fn delivered(&self, execution: &Arc<Execution>) {
+        if matches!(execution.purpose, Purpose::Check) {
+            return;
+        }
         if execution.streams().iter().all(|stream| stream.replay.end() == 0) {
             return;
         }
@@ -178,12 +240,30 @@ impl Executions {
         self.0.container.get().and_then(|(_, oom)| oom.as_ref()).map_or(0, OomEvents::kills)
     }
 
+    /// Tells of OOM kills that nobody was told of yet, as those of the execution `id`.
+    pub fn tell_oom(&self, id: &str) {
+        let oom = self.0.container.get().and_then(|(_, oom)| oom.as_ref());
+        if oom.is_some_and(OomEvents::claim)
+            && let Some(told) = self.0.on_oom.get()
+        {
+            told(id);
+        }
+    }
+
     fn entries(&self) -> MutexGuard<'_, Entries> {
         self.0.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Entries {
+    /// Makes room for the main process's next run, if the last has ended.
+    fn forget_main(&mut self) {
+        if let Some(index) = self.finished.iter().position(|id| id == MAIN) {
+            self.finished.remove(index);
+            self.by_id.remove(MAIN);
+        }
+    }
+
     fn leave_unclaimed(&mut self, execution: &Arc<Execution>) {
         self.unclaimed.push_back(Arc::clone(execution));
         if self.unclaimed.len() > UNCLAIMED_KEPT

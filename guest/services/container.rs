@@ -1,6 +1,6 @@
 //! The Container service: makes the one container of the box.
 //!
-//! Called by the host over gRPC; calls `zygote`, and opens `execution`'s table and `files`.
+//! Called by the host over gRPC; calls `zygote`, opens `execution`'s table and `files`, and begins `supervision`.
 
 use boxlite_proto::v1::{ContainerInitRequest, ContainerInitResponse, container_server::Container};
 use tonic::{Request, Response, Status};
@@ -10,6 +10,7 @@ use crate::{
     container::Cgroup,
     execution::{Defaults, Executions, OomEvents},
     files::Files,
+    supervision::Supervisor,
     zygote::Zygote,
 };
 
@@ -19,11 +20,12 @@ pub(super) struct ContainerService {
     zygote: Zygote,
     executions: Executions,
     files: Files,
+    supervisor: Supervisor,
 }
 
 impl ContainerService {
-    pub(super) fn new(zygote: Zygote, executions: Executions, files: Files) -> Self {
-        Self { zygote, executions, files }
+    pub(super) fn new(zygote: Zygote, executions: Executions, files: Files, supervisor: Supervisor) -> Self {
+        Self { zygote, executions, files, supervisor }
     }
 }
 
@@ -36,13 +38,15 @@ impl Container for ContainerService {
         if self.executions.is_open() {
             return Err(Error::new(Kind::State, "initialise container: it was done before").into());
         }
-        let request = request.into_inner();
+        let mut request = request.into_inner();
+        let orders = request.supervision.take();
         let cgroup = Cgroup::of(&request.container_id)?;
         let cwd = request.process.as_ref().map(|process| process.cwd.clone()).unwrap_or_default();
         let defaults = Defaults::new(request.process.clone().unwrap_or_default());
         let init_pid = self.zygote.contain(request).await?;
         self.files.open(init_pid, &cwd)?;
         self.executions.open(defaults, OomEvents::open(&cgroup.memory_events()));
-        Ok(Response::new(ContainerInitResponse { init_pid, main_error: None }))
+        let main_error = self.supervisor.begin(orders, Some(cgroup)).await?;
+        Ok(Response::new(ContainerInitResponse { init_pid, main_error }))
     }
 }

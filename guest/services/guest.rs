@@ -1,6 +1,6 @@
 //! The Guest service: the machine around the container.
 //!
-//! Called by the host over gRPC; calls `storage` and `zygote`.
+//! Called by the host over gRPC; calls `storage`, `network` and `supervision`.
 #![allow(unsafe_code, reason = "the RNDADDENTROPY ioctl")]
 
 use std::{
@@ -21,13 +21,15 @@ use boxlite_proto::v1::{
 use nix::{
     libc,
     sys::{time::TimeSpec, utsname::uname},
-    time::{ClockId, clock_gettime, clock_settime},
+    time::{ClockId, clock_settime},
     unistd::sethostname,
 };
-use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
-use crate::{Context as _, Error, Kind, Result, files::Files, network, storage, zygote::Zygote};
+use crate::{
+    Context as _, Error, Kind, Result, network, storage,
+    supervision::{Supervisor, uptime_ns},
+};
 
 /// Most bytes of entropy that the host may send.
 const ENTROPY: usize = 256;
@@ -46,16 +48,14 @@ impl AgentStart {
 /// See the module.
 #[derive(Debug, Clone)]
 pub(super) struct GuestService {
-    zygote: Zygote,
-    files: Files,
+    supervisor: Supervisor,
     start: AgentStart,
     initialised: Arc<AtomicBool>,
-    ended: watch::Sender<bool>,
 }
 
 impl GuestService {
-    pub(super) fn new(zygote: Zygote, files: Files, start: AgentStart, ended: watch::Sender<bool>) -> Self {
-        Self { zygote, files, start, initialised: Arc::default(), ended }
+    pub(super) fn new(supervisor: Supervisor, start: AgentStart) -> Self {
+        Self { supervisor, start, initialised: Arc::default() }
     }
 
     async fn set_up(&self, request: &GuestInitRequest) -> Result<()> {
@@ -69,7 +69,11 @@ impl GuestService {
         }
         network::raise_loopback()?;
         match &request.root_disk {
-            Some(disk) => storage::mount_root_disk(disk).await,
+            Some(disk) => {
+                storage::mount_root_disk(disk).await?;
+                self.supervisor.disk_mounted();
+                Ok(())
+            }
             None => Err(Error::new(Kind::Invalid, "initialise guest: no root disk is named")),
         }
     }
@@ -96,20 +100,9 @@ impl Guest for GuestService {
         &self,
         request: Request<ShutdownRequest>,
     ) -> Result<Response<ShutdownResponse>, Status> {
-        // A container whose init is gone already has nothing left to stop.
-        let killed = self.zygote.stop(request.get_ref().grace_ms).await.unwrap_or(0);
-        self.files.close();
-        if self.initialised.load(Ordering::Relaxed) {
-            storage::seal_root_disk();
-        }
-        self.ended.send_replace(true);
+        let killed = self.supervisor.end(request.get_ref().grace_ms).await;
         Ok(Response::new(ShutdownResponse { killed }))
     }
-}
-
-fn uptime_ns() -> u64 {
-    let now = clock_gettime(ClockId::CLOCK_BOOTTIME).unwrap_or(TimeSpec::new(0, 0));
-    now.tv_sec().unsigned_abs() * 1_000_000_000 + now.tv_nsec().unsigned_abs()
 }
 
 /// 0 leaves the clock alone.

@@ -8,6 +8,8 @@ mod files;
 mod guest;
 mod server;
 mod status;
+mod supervisor;
+mod used;
 
 pub use guest::AgentStart;
 pub use server::{Server, Services};

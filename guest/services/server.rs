@@ -1,4 +1,4 @@
-//! HTTP/2 connections, each served with all three services.
+//! HTTP/2 connections, each served with all services.
 //!
 //! Called by `transport` for every connection of the host. On hyper itself: tonic's own server wants a router and a
 //! stack of layers, and there is one path prefix for each service here.
@@ -9,7 +9,7 @@ use boxlite_proto::{
     limits,
     v1::{
         container_server::ContainerServer, execution_server::ExecutionServer, files_server::FilesServer,
-        guest_server::GuestServer,
+        guest_server::GuestServer, supervisor_server::SupervisorServer,
     },
 };
 use http::{Request, Response};
@@ -24,48 +24,84 @@ use tower::Service;
 
 use super::{
     container::ContainerService, execution::ExecutionService, files::FilesService, guest::GuestService,
+    supervisor::SupervisorService, used::used,
 };
-use crate::{execution::Executions, files::Files, services::AgentStart, zygote::Zygote};
+use crate::{
+    activity::Activity,
+    execution::Executions,
+    files::Files,
+    services::AgentStart,
+    supervision::{JournalLine, Supervisor},
+    zygote::Zygote,
+};
 
 /// The services, joined to one zygote.
 #[derive(Debug, Clone)]
 pub struct Services {
+    activity: Activity,
     guest: GuestServer<GuestService>,
     container: ContainerServer<ContainerService>,
     execution: ExecutionServer<ExecutionService>,
     files: FilesServer<FilesService>,
+    supervisor: SupervisorServer<SupervisorService>,
+}
+
+/// What the services act on.
+struct Rooms {
+    zygote: Zygote,
+    activity: Activity,
+    executions: Executions,
+    files: Files,
+    supervisor: Supervisor,
+}
+
+impl Rooms {
+    fn new(zygote: &Zygote, line: JournalLine, ended: watch::Sender<bool>) -> Self {
+        let (activity, files) = (Activity::default(), Files::default());
+        let executions = Executions::new(zygote.clone(), activity.clone());
+        let supervisor =
+            Supervisor::new(zygote.clone(), executions.clone(), files.clone(), activity.clone(), line, ended);
+        Self { zygote: zygote.clone(), activity, executions, files, supervisor }
+    }
 }
 
 impl Services {
-    /// `start` is when this process began; `ended` is set when the machine is to be switched off.
-    pub fn new(zygote: &Zygote, start: AgentStart, ended: watch::Sender<bool>) -> Self {
-        let (executions, files) = (Executions::new(zygote.clone()), Files::default());
-        let guest = GuestService::new(zygote.clone(), files.clone(), start, ended);
-        let container = ContainerService::new(zygote.clone(), executions.clone(), files.clone());
+    /// `start` is when this process began; the journal is asked for on `line`; `ended` is set when the machine is to be
+    /// switched off.
+    pub fn new(zygote: &Zygote, start: AgentStart, line: JournalLine, ended: watch::Sender<bool>) -> Self {
+        Self::of(Rooms::new(zygote, line, ended), start)
+    }
+
+    /// For tests without a container: executions run with the defaults, and `orders` are begun at once.
+    #[cfg(any(test, feature = "testing"))]
+    pub async fn uncontained(
+        zygote: &Zygote,
+        start: AgentStart,
+        line: JournalLine,
+        ended: watch::Sender<bool>,
+        orders: Option<boxlite_proto::v1::Supervision>,
+    ) -> crate::Result<(Self, Option<boxlite_proto::v1::StartError>)> {
+        let rooms = Rooms::new(zygote, line, ended);
+        rooms.executions.open(crate::execution::Defaults::default(), None);
+        // Without threads every operation says that there is no container.
+        let _ = rooms.files.open_uncontained();
+        let main_error = rooms.supervisor.begin(orders, None).await?;
+        Ok((Self::of(rooms, start), main_error))
+    }
+
+    fn of(rooms: Rooms, start: AgentStart) -> Self {
+        let Rooms { zygote, activity, executions, files, supervisor } = rooms;
+        let guest = GuestService::new(supervisor.clone(), start);
+        let container = ContainerService::new(zygote, executions.clone(), files.clone(), supervisor.clone());
         Self {
+            activity,
             guest: GuestServer::new(guest).max_decoding_message_size(limits::MESSAGE),
             container: ContainerServer::new(container).max_decoding_message_size(limits::MESSAGE),
             execution: ExecutionServer::new(ExecutionService::new(executions))
                 .max_decoding_message_size(limits::MESSAGE),
             files: FilesServer::new(FilesService::new(files)).max_decoding_message_size(limits::MESSAGE),
-        }
-    }
-
-    /// For tests without a container: executions run with these defaults.
-    #[cfg(any(test, feature = "testing"))]
-    pub fn uncontained(zygote: &Zygote, start: AgentStart, ended: watch::Sender<bool>) -> Self {
-        let executions = Executions::new(zygote.clone());
-        executions.open(crate::execution::Defaults::default(), None);
-        let files = Files::default();
-        // Without threads every operation says that there is no container.
-        let _ = files.open_uncontained();
-        let guest = GuestService::new(zygote.clone(), files.clone(), start, ended);
-        let container = ContainerService::new(zygote.clone(), executions.clone(), files.clone());
-        Self {
-            guest: GuestServer::new(guest),
-            container: ContainerServer::new(container),
-            execution: ExecutionServer::new(ExecutionService::new(executions)),
-            files: FilesServer::new(FilesService::new(files)),
+            supervisor: SupervisorServer::new(SupervisorService::new(supervisor))
+                .max_decoding_message_size(limits::MESSAGE),
         }
     }
 }
@@ -78,6 +114,23 @@ impl hyper::service::Service<Request<Incoming>> for Services {
     type Future = Answer;
 
     fn call(&self, request: Request<Incoming>) -> Answer {
+        let path = request.uri().path();
+        if path.starts_with("/boxlite.v1.Supervisor/") {
+            return self.supervisor.clone().call(request);
+        }
+        if path == "/boxlite.v1.Guest/Ping" {
+            return self.guest.clone().call(request);
+        }
+        // All else is use of the box, for as long as it lasts.
+        match self.activity.in_use() {
+            Some(one) => used(one, self.route(request)),
+            None => self.route(request),
+        }
+    }
+}
+
+impl Services {
+    fn route(&self, request: Request<Incoming>) -> Answer {
         let path = request.uri().path();
         if path.starts_with("/boxlite.v1.Execution/") {
             self.execution.clone().call(request)

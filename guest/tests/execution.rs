@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use boxlite_guest::{
     services::{AgentStart, Server, Services},
+    supervision::JournalLine,
     zygote::{self, Zygote},
 };
 use boxlite_proto::{
@@ -39,7 +40,9 @@ impl Bench {
         let zygote = Zygote::new(zygote::launch().expect("fork the zygote")).expect("take up the line");
         zygote.uncontained().await.expect("serve on this machine");
         let (ended, watched) = watch::channel(false);
-        let services = Services::uncontained(&zygote, AgentStart::now(), ended.clone());
+        let (line, _) = JournalLine::new();
+        let services = Services::uncontained(&zygote, AgentStart::now(), line, ended.clone(), None);
+        let services = services.await.expect("nothing to begin").0;
         let server = Server::new(services, watched);
         let client = connect(&server).await;
         Self { client, server, _ended: ended }

@@ -9,12 +9,12 @@ mod mux;
 mod port;
 mod vsock;
 
-use crate::{Result, services::Server};
+use crate::{Result, services::Server, supervision::JournalAsks};
 
-/// Serves the host until the machine is to end; returns only with an error.
-pub async fn serve(server: Server) -> Result<std::convert::Infallible> {
+/// Serves the host until the machine is to end, and opens the streams that are asked for; returns only with an error.
+pub async fn serve(server: Server, asks: JournalAsks) -> Result<std::convert::Infallible> {
     match port::find()? {
-        Some(device) => mux::serve(server, &device).await,
-        None => vsock::serve(server).await,
+        Some(device) => mux::serve(server, &device, asks).await,
+        None => vsock::serve(server, asks).await,
     }
 }

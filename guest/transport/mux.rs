@@ -1,9 +1,9 @@
 //! gRPC over yamux over the virtio-serial port, where there is no vsock (the qemu engine).
 //!
-//! Called by `transport`. The shim is yamux's client: each stream that it opens is a connection to the services. The one
-//! stream that the guest opens is its ready notification.
+//! Called by `transport`. The shim is yamux's client: each stream that it opens is a connection to the services. What the
+//! guest opens is its ready notification and its journal.
 
-use std::{convert::Infallible, future::poll_fn, io, path::Path};
+use std::{convert::Infallible, future::poll_fn, io, path::Path, task::Poll};
 
 use boxlite_proto::port as meeting;
 use futures::AsyncWriteExt as _;
@@ -11,28 +11,63 @@ use tokio_util::compat::{FuturesAsyncReadCompatExt as _, TokioAsyncReadCompatExt
 use yamux::{Config, Connection, ConnectionError, Mode};
 
 use super::port::Port;
-use crate::{Context as _, Result, services::Server};
+use crate::{
+    Context as _, Result,
+    services::Server,
+    supervision::{JournalAsk, JournalAsks},
+};
 
 /// Serves one session after another: a shim that comes back starts over.
-pub(super) async fn serve(server: Server, device: &Path) -> Result<Infallible> {
+pub(super) async fn serve(server: Server, device: &Path, mut asks: JournalAsks) -> Result<Infallible> {
     loop {
         // Opened anew for each session: closing it makes the kernel discard what the last one left unread.
         let port = Port::open(device)?;
         port.connected().await.context(|| format!("await the host on {}", device.display()))?;
-        if let Err(error) = session(&server, port).await {
+        if let Err(error) = session(&server, port, &mut asks).await {
             eprintln!("boxlite-guest: session on {}: {error}", device.display());
         }
     }
 }
 
-async fn session(server: &Server, port: Port) -> Result<(), ConnectionError> {
+/// A stream that came to be.
+enum Opened {
+    ByHost(yamux::Stream),
+    ForJournal(JournalAsk, yamux::Stream),
+}
+
+async fn session(server: &Server, port: Port, asks: &mut JournalAsks) -> Result<(), ConnectionError> {
     let mut connection = Connection::new(port.compat(), Config::default(), Mode::Server);
     let ready = poll_fn(|cx| connection.poll_new_outbound(cx)).await?;
     tokio::spawn(announce(ready));
+    let mut asked = None;
     // Polling for streams is also what drives the session.
-    while let Some(stream) = poll_fn(|cx| connection.poll_next_inbound(cx)).await.transpose()? {
-        let server = server.clone();
-        tokio::spawn(async move { server.serve(stream.compat()).await });
+    let mut next = poll_fn(|cx| {
+        match connection.poll_next_inbound(cx) {
+            Poll::Ready(stream) => return Poll::Ready(stream.map(|stream| stream.map(Opened::ByHost))),
+            Poll::Pending => {}
+        }
+        if asked.is_none()
+            && let Poll::Ready(ask) = asks.poll_recv(cx)
+        {
+            asked = ask;
+        }
+        if asked.is_none() {
+            return Poll::Pending;
+        }
+        connection.poll_new_outbound(cx).map(|stream| {
+            let ask = asked.take()?;
+            Some(stream.map(|stream| Opened::ForJournal(ask, stream)))
+        })
+    });
+    while let Some(opened) = (&mut next).await.transpose()? {
+        match opened {
+            Opened::ByHost(stream) => {
+                let server = server.clone();
+                tokio::spawn(async move { server.serve(stream.compat()).await });
+            }
+            // Who asked may have given up.
+            Opened::ForJournal(ask, stream) => drop(ask.send(Box::new(stream.compat()))),
+        }
     }
     Ok(())
 }

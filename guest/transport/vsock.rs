@@ -8,16 +8,17 @@ use boxlite_proto::port;
 use tokio::io::AsyncWriteExt as _;
 use tokio_vsock::{VMADDR_CID_ANY, VMADDR_CID_HOST, VsockAddr, VsockListener, VsockStream};
 
-use crate::{Context as _, Error, Kind, Result, services::Server};
+use crate::{Context as _, Error, Kind, Result, services::Server, supervision::JournalAsks};
 
 /// Serves every connection of the host.
-pub(super) async fn serve(server: Server) -> Result<Infallible> {
+pub(super) async fn serve(server: Server, asks: JournalAsks) -> Result<Infallible> {
     // The kernel queues connections from here on, so the notification may precede the first accept.
     let listener = VsockListener::bind(VsockAddr::new(VMADDR_CID_ANY, port::GRPC))
         .map_err(|error| no_transport(&error))?;
     announce()
         .await
         .context(|| format!("tell the host on vsock port {} that the box is ready", port::READY_PORT))?;
+    tokio::spawn(open_journals(asks));
     loop {
         let (stream, peer) = listener.accept().await.context(|| "accept a vsock connection")?;
         // Where the kernel has vsock loopback, any process of the box could be on the other side.
@@ -34,6 +35,15 @@ async fn announce() -> std::io::Result<()> {
     let mut stream = VsockStream::connect(VsockAddr::new(VMADDR_CID_HOST, port::READY_PORT)).await?;
     stream.write_all(port::READY).await?;
     stream.shutdown(std::net::Shutdown::Both)
+}
+
+async fn open_journals(mut asks: JournalAsks) {
+    while let Some(ask) = asks.recv().await {
+        match VsockStream::connect(VsockAddr::new(VMADDR_CID_HOST, port::JOURNAL_PORT)).await {
+            Ok(stream) => drop(ask.send(Box::new(stream))),
+            Err(error) => eprintln!("boxlite-guest: connect to vsock port {}: {error}", port::JOURNAL_PORT),
+        }
+    }
 }
 
 fn no_transport(error: &std::io::Error) -> Error {

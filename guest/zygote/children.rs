@@ -4,7 +4,11 @@
 
 use std::time::{Duration, Instant};
 
-use nix::{errno::Errno, libc::SIGKILL, unistd::Pid};
+use nix::{
+    errno::Errno,
+    libc::{SIGKILL, SIGTERM},
+    unistd::Pid,
+};
 
 use super::{
     message::{Exited, Signal},
@@ -58,8 +62,9 @@ impl Children {
         }
     }
 
-    pub(super) fn add(&mut self, pid: Pid, serial: u64, group: Option<ExecutionGroup>) {
-        self.running.push(Child { pid, serial, group, doomed: false });
+    /// Notes a birth; nothing that is `doomed` outlives its first process.
+    pub(super) fn add(&mut self, pid: Pid, serial: u64, group: Option<ExecutionGroup>, doomed: bool) {
+        self.running.push(Child { pid, serial, group, doomed });
     }
 
     /// The first processes.
@@ -80,6 +85,29 @@ impl Children {
             Some(group) if order.all && order.signal == SIGKILL => group.kill(),
             _ => process::signal_group(child.pid, order.signal),
         }
+    }
+
+    /// The first process of the execution `serial`, if it runs.
+    pub(super) fn pid_of(&self, serial: u64) -> Option<Pid> {
+        self.running.iter().find(|child| child.serial == serial).map(|child| child.pid)
+    }
+
+    /// Sends SIGTERM to every process but those of the execution `serial`.
+    pub(super) fn terminate_others(&self, serial: u64) {
+        for child in self.running.iter().filter(|child| child.serial != serial) {
+            match &child.group {
+                Some(group) => group.terminate(),
+                None => drop(process::signal_group(child.pid, SIGTERM)),
+            }
+        }
+        for group in self.ending.iter().map(|ending| &ending.group).chain(self.left()) {
+            group.terminate();
+        }
+    }
+
+    /// Groups in which processes outlived their execution.
+    fn left(&self) -> impl Iterator<Item = &ExecutionGroup> {
+        self.groups.iter().flat_map(ExecutionGroups::left)
     }
 
     /// Notes a death. Answers the end of an execution, unless others of its processes have to go first.

@@ -111,11 +111,13 @@ impl Zygote {
         made.map_err(|message| Error::new(Kind::System, format!("make container: {message}")))
     }
 
-    /// Forks a child for `request` with its ends of the streams. `on_exit` is called only if this succeeds.
+    /// Forks a child for `request` with its ends of the streams; with `alone` no process of it outlives it. `on_exit` is
+    /// called only if this succeeds.
     pub async fn spawn(
         &self,
         serial: u64,
         request: ExecRequest,
+        alone: bool,
         streams: Vec<OwnedFd>,
         on_exit: OnExit,
     ) -> Result<Result<Spawned, StartError>> {
@@ -125,7 +127,7 @@ impl Zygote {
             pending.spawns.insert(serial, answer);
             pending.exits.insert(serial, on_exit);
         }
-        let action = Action::Spawn(Box::new(Spawn { serial, request: Some(request) }));
+        let action = Action::Spawn(Box::new(Spawn { serial, request: Some(request), alone }));
         let fds: Vec<RawFd> = streams.iter().map(AsRawFd::as_raw_fd).collect();
         let sent = self.send(action, &fds).await;
         drop(streams);
@@ -158,14 +160,14 @@ impl Zygote {
     }
 
     /// Ends all that runs in the container, and the container's init. Answers how many had to be killed.
-    pub async fn stop(&self, grace_ms: u32) -> Result<u32> {
+    pub async fn stop(&self, order: Stop) -> Result<u32> {
         let (answer, wait) = oneshot::channel();
         {
             let mut pending = self.0.pending();
             pending.stop = Some(answer);
             pending.serving = false;
         }
-        self.send(Action::Stop(Stop { grace_ms }), &[]).await?;
+        self.send(Action::Stop(order), &[]).await?;
         wait.await.map_err(|_| gone())
     }
 

@@ -53,6 +53,9 @@ pub struct Spawn {
     /// The host's request with cwd, user and environment completed from the container's defaults.
     #[prost(message, optional, tag = "2")]
     pub request: Option<ExecRequest>,
+    /// No process of it may outlive its first.
+    #[prost(bool, tag = "3")]
+    pub alone: bool,
 }
 
 /// See [`Action::Signal`].
@@ -76,6 +79,12 @@ pub struct Stop {
     /// Milliseconds between SIGTERM and SIGKILL.
     #[prost(uint32, tag = "1")]
     pub grace_ms: u32,
+    /// The execution that is asked by another signal than SIGTERM; 0 is none.
+    #[prost(uint64, tag = "2")]
+    pub main: u64,
+    /// That signal.
+    #[prost(int32, tag = "3")]
+    pub main_signal: i32,
 }
 
 /// See [`Action::Uncontained`].

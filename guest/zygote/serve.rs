@@ -8,7 +8,6 @@ use std::{
     os::fd::{AsFd as _, AsRawFd, OwnedFd},
     panic,
     process::exit,
-    time::Duration,
 };
 
 use boxlite_proto::v1::{ExecRequest, StartError, start_error};
@@ -130,7 +129,7 @@ impl<'a> Init<'a> {
                     Some(Action::Spawn(order)) => self.spawn(*order, fds),
                     Some(Action::Signal(order)) => self.signal(order),
                     Some(Action::Stop(order)) => {
-                        let killed = self.stop(Duration::from_millis(order.grace_ms.into()))?;
+                        let killed = self.stop(order)?;
                         self.tell(Event::Stopped(killed), &[]);
                         return Ok(());
                     }
@@ -158,12 +157,12 @@ impl<'a> Init<'a> {
     }
 
     fn spawn(&mut self, order: Spawn, fds: Vec<OwnedFd>) {
-        let serial = order.serial;
+        let (serial, alone) = (order.serial, order.alone);
         let request = order.request.unwrap_or_default();
         let group = self.children.group();
         match spawn::fork_program(&self.container, &mut self.nursery, group.as_ref(), &request, fds) {
             Ok(Forked { pid, master }) => {
-                self.children.add(pid, serial, group);
+                self.children.add(pid, serial, group, alone);
                 let fds: Vec<_> = master.iter().map(AsRawFd::as_raw_fd).collect();
                 self.tell(Event::Spawned(SpawnedEvent { serial, pid: pid.as_raw().unsigned_abs() }), &fds);
             }

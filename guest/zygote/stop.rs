@@ -9,12 +9,13 @@ use std::{
 
 use nix::{
     errno::Errno,
+    libc::SIGTERM,
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 
-use super::{process, serve::Init};
+use super::{message::Stop, process, serve::Init};
 use crate::{Context as _, Result};
 
 /// How long to wait for what does not die of SIGKILL at once (a process stuck in the kernel).
@@ -22,22 +23,30 @@ const KILL_PATIENCE: Duration = Duration::from_secs(2);
 
 impl Init<'_> {
     /// Ends every process of the container and says how many had to be killed.
-    pub(super) fn stop(&mut self, grace: Duration) -> Result<u32> {
+    pub(super) fn stop(&mut self, Stop { grace_ms, main, main_signal }: Stop) -> Result<u32> {
+        let deadline = Instant::now() + Duration::from_millis(grace_ms.into());
+        let main_pid = self.children.pid_of(main).filter(|_| main_signal != SIGTERM);
+        if let Some(pid) = main_pid {
+            // The main process is left to end its own children, until it is gone.
+            self.children.terminate_others(main);
+            let _ = process::signal_group(pid, main_signal);
+            self.reap_until(deadline, |init| init.children.pid_of(main).is_none())?;
+        }
         self.signal_all(Signal::SIGTERM);
-        self.reap_until(Instant::now() + grace)?;
+        self.reap_until(deadline, Self::is_alone)?;
         if self.is_alone() {
             return Ok(0);
         }
         self.signal_all(Signal::SIGKILL);
-        self.reap_until(Instant::now() + KILL_PATIENCE)
+        self.reap_until(Instant::now() + KILL_PATIENCE, Self::is_alone)
     }
 
-    fn reap_until(&mut self, deadline: Instant) -> Result<u32> {
+    fn reap_until(&mut self, deadline: Instant, done: impl Fn(&Self) -> bool) -> Result<u32> {
         let mut killed = 0;
         loop {
             killed += self.reap();
             let left = deadline.saturating_duration_since(Instant::now());
-            if self.is_alone() || left.is_zero() {
+            if done(self) || left.is_zero() {
                 return Ok(killed);
             }
             let mut fds = [PollFd::new(self.children_died.as_fd(), PollFlags::POLLIN)];

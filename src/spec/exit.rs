@@ -27,6 +27,8 @@ pub enum ShimExit {
     HostGone = 70,
     /// SIGTERM or SIGINT told the shim to end the box at once.
     Stopped = 71,
+    /// The machine was to end by itself and did not, so the shim ended it at the spec's deadline.
+    Overdue = 72,
 }
 
 impl ShimExit {
@@ -47,6 +49,7 @@ impl ShimExit {
             69 => Self::Engine,
             70 => Self::HostGone,
             71 => Self::Stopped,
+            72 => Self::Overdue,
             _ => return None,
         })
     }

@@ -39,6 +39,12 @@ pub struct InstanceSpec {
     /// An attached box ends when the shim's standard input reaches its end, which the kernel sees to when the host
     /// process dies, however it dies. A detached box ignores it.
     pub attached: bool,
+    /// Where the guest's journal goes; `None` for a guest that keeps none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub journal: Option<JournalSpec>,
+    /// Milliseconds after its own start at which the shim ends a machine that should have ended by itself; 0 is never.
+    #[serde(default)]
+    pub deadline_ms: u64,
     /// QEMU's program, where the engine is [`VmmKind::Qemu`]; `None` searches `PATH`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub qemu: Option<PathBuf>,
@@ -76,4 +82,14 @@ pub struct TransportSpec {
     pub portal: PathBuf,
     /// The runtime listens here; the guest's ready notification (port 2696) arrives as a connection.
     pub ready: PathBuf,
+}
+
+/// The way of the guest's journal to the host's disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JournalSpec {
+    /// The shim listens here for what the guest sends to port 2697.
+    pub socket: PathBuf,
+    /// The shim appends to this file, and renames it to one of the same name and `.1` when it has grown to 8 MiB.
+    pub file: PathBuf,
 }

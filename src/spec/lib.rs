@@ -14,5 +14,5 @@ mod probe;
 pub use engine::VmmKind;
 pub use exit::{ShimExit, ShimReport};
 pub use identity::ShimIdentity;
-pub use instance::{DiskFormat, DiskSpec, InstanceSpec, SPEC_VERSION, TransportSpec};
+pub use instance::{DiskFormat, DiskSpec, InstanceSpec, JournalSpec, SPEC_VERSION, TransportSpec};
 pub use probe::{EngineProbe, EngineProblem, ProbeReport};

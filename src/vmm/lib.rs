@@ -14,6 +14,7 @@ mod console;
 mod error;
 mod factory;
 mod host;
+mod journal;
 mod krun;
 mod parts;
 mod probe;

@@ -90,6 +90,8 @@ pub(crate) mod tests {
             console: folder.join("console.log"),
             lock: folder.join("lock"),
             attached: true,
+            journal: None,
+            deadline_ms: 0,
             qemu: None,
         }
     }

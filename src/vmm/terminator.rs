@@ -1,21 +1,22 @@
-//! Ends a machine from any thread: kills the engine's process if it has one, completes the console file and removes
+//! Ends a machine from any thread: kills the engine's process if it has one, completes console and journal and removes
 //! the box's sockets. Called when the machine ended by itself, by the shim's lifeline and on its signals.
 
 use std::{
     fs,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
-use boxlite_spec::TransportSpec;
+use boxlite_spec::{InstanceSpec, TransportSpec};
 use nix::{
     errno::Errno,
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 
-use crate::console::Console;
+use crate::{console::Console, journal::Journal};
 
 /// How long a killed engine may take to be gone before the shim leaves it to the kernel.
 const GRACE: Duration = Duration::from_secs(1);
@@ -25,14 +26,20 @@ const GRACE: Duration = Duration::from_secs(1);
 pub struct Terminator(Arc<Inner>);
 
 struct Inner {
-    transport: TransportSpec,
+    sockets: Vec<PathBuf>,
     console: Console,
+    journal: Option<Journal>,
     child: Mutex<Option<Pid>>,
 }
 
 impl Terminator {
-    pub(crate) fn new(transport: TransportSpec, console: Console) -> Self {
-        Self(Arc::new(Inner { transport, console, child: Mutex::new(None) }))
+    /// For the machine of `spec`, with its console and its journal.
+    pub(crate) fn new(spec: &InstanceSpec, console: Console, journal: Option<Journal>) -> Self {
+        // The ready socket is the runtime's, which may have been killed before it heard the guest.
+        let TransportSpec { portal, ready } = &spec.transport;
+        let journal_socket = spec.journal.as_ref().map(|journal| &journal.socket);
+        let sockets = [portal, ready].into_iter().chain(journal_socket).cloned().collect();
+        Self(Arc::new(Inner { sockets, console, journal, child: Mutex::new(None) }))
     }
 
     /// Sets the engine's process, or takes it back once it was reaped, so that a recycled pid is never killed.
@@ -48,12 +55,13 @@ impl Terminator {
             await_death(pid);
         }
         drop(child);
-        // The ready socket is the runtime's, which may have been killed before it heard the guest.
-        let TransportSpec { portal, ready } = &self.0.transport;
-        for socket in [portal, ready] {
+        for socket in &self.0.sockets {
             let _ = fs::remove_file(socket);
         }
         self.0.console.drain();
+        if let Some(journal) = &self.0.journal {
+            journal.drain();
+        }
     }
 }
 

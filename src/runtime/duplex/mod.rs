@@ -40,6 +40,8 @@ fn machine(io: DuplexStream) -> Arc<Machine> {
         console: nowhere(),
         lock: nowhere(),
         attached: true,
+        journal: None,
+        deadline_ms: 0,
         qemu: None,
     };
     let log = tempfile::NamedTempFile::new().unwrap();

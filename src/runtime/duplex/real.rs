@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use boxlite_guest::{
     services::{AgentStart, Server, Services},
+    supervision::JournalLine,
     zygote::{self, Zygote},
 };
 use bytes::Bytes;
@@ -16,7 +17,9 @@ pub(super) async fn guest() -> Arc<Machine> {
     let zygote = Zygote::new(zygote::launch().unwrap()).unwrap();
     zygote.uncontained().await.unwrap();
     let (end, ended) = watch::channel(false);
-    let server = Server::new(Services::uncontained(&zygote, AgentStart::now(), end), ended);
+    let (line, _) = JournalLine::new();
+    let services = Services::uncontained(&zygote, AgentStart::now(), line, end, None).await.unwrap().0;
+    let server = Server::new(services, ended);
     let (host, guest) = tokio::io::duplex(64 * 1024);
     tokio::spawn(async move { server.serve(guest).await });
     machine(host)

@@ -3,8 +3,11 @@
 use std::{fs, io, sync::Arc, time::Duration};
 
 use boxlite_disk::free_leaked_clusters;
-use boxlite_proto::{port::READY, v1::ContainerInitRequest};
-use boxlite_spec::{DiskFormat, DiskSpec, InstanceSpec, SPEC_VERSION, TransportSpec};
+use boxlite_proto::{
+    port::READY,
+    v1::{ContainerInitRequest, Supervision},
+};
+use boxlite_spec::{DiskFormat, DiskSpec, InstanceSpec, JournalSpec, SPEC_VERSION, TransportSpec};
 use tokio::{
     io::AsyncReadExt,
     net::UnixListener,
@@ -25,11 +28,15 @@ use crate::{
     shim::{ShimController, console_excerpt},
 };
 
+/// How long a guest may be late to end itself.
+const OVERDUE: Duration = Duration::from_secs(10);
+
 impl Pipeline {
     pub(super) async fn boot(&mut self) -> BoxliteResult<Machine> {
         let paths = self.paths.clone();
         let container = self.container()?;
-        let spawn = spawn(Arc::clone(&self.shared), paths.clone(), self.config.clone());
+        let orders = container.supervision.clone();
+        let spawn = spawn(Arc::clone(&self.shared), paths.clone(), self.config.clone(), orders);
         let (engine, ready, shim) = self.stage(Stage::Spawn, spawn).await?;
         let session = GuestSession::new(Connection::lazy(paths.portal())?);
         match self.bring_up(&shim, engine, ready, &session, container).await {
@@ -103,10 +110,11 @@ async fn spawn(
     shared: Arc<Shared>,
     paths: BoxPaths,
     config: BoxConfig,
+    orders: Option<Supervision>,
 ) -> BoxliteResult<(Engine, UnixListener, ShimController)> {
     let engine = shared.engine().await?;
     let program = shared.parts.find(Part::Shim)?;
-    let spec = spec(&shared, &paths, &config, engine)?;
+    let spec = spec(&shared, &paths, &config, engine, orders.as_ref())?;
     let setup = paths.clone();
     blocking(move || clear_up(&setup)).await?;
     let ready = UnixListener::bind(paths.ready())
@@ -129,7 +137,9 @@ fn spec(
     paths: &BoxPaths,
     config: &BoxConfig,
     engine: Engine,
+    orders: Option<&Supervision>,
 ) -> BoxliteResult<InstanceSpec> {
+    let journal = orders.map(|_| JournalSpec { socket: paths.journal_socket(), file: paths.journal() });
     let disk =
         DiskSpec { id: "root".to_owned(), path: paths.disk(), format: DiskFormat::Qcow2, read_only: false };
     Ok(InstanceSpec {
@@ -145,8 +155,18 @@ fn spec(
         console: paths.console(),
         lock: paths.shim_lock(),
         attached: !config.detached,
+        journal,
+        deadline_ms: orders.map_or(0, |orders| deadline_ms(orders, engine)),
         qemu: None,
     })
+}
+
+/// When the shim ends a machine whose guest does not keep its lifetime. The guest counts from its container's start, the
+/// shim from its own.
+fn deadline_ms(orders: &Supervision, engine: Engine) -> u64 {
+    let after = engine.boot_deadline() + Duration::from_millis(orders.stop_grace_ms.into()) + OVERDUE;
+    let after = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+    if orders.max_lifetime_ms == 0 { 0 } else { orders.max_lifetime_ms.saturating_add(after) }
 }
 
 /// Waits for the guest's word, for the shim's end, or for the deadline.

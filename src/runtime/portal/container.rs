@@ -2,11 +2,11 @@
 
 use boxlite_proto::{
     limits,
-    v1::{ContainerInitRequest, container_client::ContainerClient},
+    v1::{ContainerInitRequest, StartError, container_client::ContainerClient, start_error::Kind},
 };
 use tonic::{Request, transport::Channel};
 
-use super::{Connection, guest::set_up_failed};
+use super::{Connection, execution::start_failed, guest::set_up_failed};
 use crate::BoxliteResult;
 
 /// Calls of the `Container` service.
@@ -20,11 +20,25 @@ impl ContainerInterface {
         Self { client: ContainerClient::new(connection.channel()).max_decoding_message_size(limits::MESSAGE) }
     }
 
-    /// Makes the container that `spec` describes.
+    /// Makes the container that `spec` describes, and starts its main process if it has one.
     pub(crate) async fn init(&mut self, spec: ContainerInitRequest) -> BoxliteResult<()> {
+        let main = spec.supervision.as_ref().and_then(|orders| orders.main.as_ref());
+        let command = main.and_then(|main| main.argv.first()).cloned().unwrap_or_default();
         let mut request = Request::new(spec);
         request.set_timeout(limits::UNARY_DEADLINE);
-        self.client.init(request).await.map_err(|status| set_up_failed("make the container", &status))?;
-        Ok(())
+        let answer = self.client.init(request).await;
+        let answer = answer.map_err(|status| set_up_failed("make the container", &status))?;
+        match answer.into_inner().main_error {
+            Some(error) => Err(start_failed("start the main process", &command, &dockers(error, &command))),
+            None => Ok(()),
+        }
     }
+}
+
+/// The same in the words that users know from docker, where it has some.
+fn dockers(mut error: StartError, command: &str) -> StartError {
+    if error.kind() == Kind::CommandNotFound && !command.contains('/') {
+        error.message = format!("exec: {command:?}: executable file not found in $PATH");
+    }
+    error
 }

@@ -52,7 +52,7 @@ impl ExecutionInterface {
         let answer = self.client.clone().exec(request).await;
         let answer = answer.map_err(|status| from_status(&what(), &status))?.into_inner();
         match answer.start_error {
-            Some(error) => Err(start_failed(&what(), options, &error)),
+            Some(error) => Err(start_failed(&what(), &options.command, &error)),
             None => Ok(answer.pid),
         }
     }
@@ -161,13 +161,13 @@ fn tty_size(cols: u16, rows: u16) -> TtySize {
     TtySize { cols: cols.into(), rows: rows.into() }
 }
 
-fn start_failed(what: &str, options: &ExecOptions, error: &StartError) -> BoxliteError {
+/// Why `command` could not be started.
+pub(super) fn start_failed(what: &str, command: &str, error: &StartError) -> BoxliteError {
     let (code, hint) = match error.kind() {
         Kind::CommandNotFound => (
             ErrorCode::CommandNotFound,
             Some(format!(
-                "check that the image has {:?}; `PATH` inside the box decides, and no shell is involved",
-                options.command
+                "check that the image has {command:?}; `PATH` inside the box decides, and no shell is involved"
             )),
         ),
         Kind::PermissionDenied => {

@@ -17,8 +17,9 @@ use crate::{
     console::Console,
     error::Context as _,
     host::ThisHost,
+    journal::Journal,
     parts, socket,
-    transport::{GRPC, READY_PORT},
+    transport::{GRPC, JOURNAL_PORT, READY_PORT},
     vmm::Machine,
 };
 
@@ -38,10 +39,11 @@ impl Vmm for Krun {
         parts::check(&spec, DISKS_MAX)?;
         socket::clear(&spec.transport.portal)?;
         let (console, console_input) = Console::open(&spec.console)?;
+        let journal = spec.journal.as_ref().map(Journal::open).transpose()?;
         let log = Log::open()?;
         let context = configure(&spec, &console_input)?;
         let machine = KrunMachine { context, log, _console_input: console_input };
-        Ok(VmmInstance::new(machine, Terminator::new(spec.transport, console)))
+        Ok(VmmInstance::new(machine, Terminator::new(&spec, console, journal)))
     }
 }
 
@@ -55,6 +57,9 @@ fn configure(spec: &InstanceSpec, console: &OwnedFd) -> Result<Context> {
     context.add_vsock()?;
     context.add_vsock_port(GRPC, &spec.transport.portal, true)?;
     context.add_vsock_port(READY_PORT, &spec.transport.ready, false)?;
+    if let Some(journal) = &spec.journal {
+        context.add_vsock_port(JOURNAL_PORT, &journal.socket, false)?;
+    }
     // libkrun wants a path; this one names our pipe.
     context.set_console_output(&PathBuf::from(format!("/proc/self/fd/{}", console.as_raw_fd())))?;
     Ok(context)

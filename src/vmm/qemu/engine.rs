@@ -24,11 +24,13 @@ use super::{
     arguments::{Inherited, arguments},
     child,
     cmdline::Clock,
-    probe, relay, tsc,
+    probe,
+    relay::{self, Ears},
+    tsc,
 };
 use crate::{
-    Error, Result, Terminator, Vmm, VmmInstance, console::Console, error::Context as _, host::ThisHost, krun,
-    parts, socket, vmm::Machine,
+    Error, Result, Terminator, Vmm, VmmInstance, console::Console, error::Context as _, host::ThisHost,
+    journal::Journal, krun, parts, socket, vmm::Machine,
 };
 
 /// virtio-mmio slots of a microvm without ACPI (QEMU, hw/i386/microvm.c), less those of entropy, balloon and serial.
@@ -46,7 +48,8 @@ impl Vmm for Qemu {
         let program = probe::find(&ThisHost, spec.qemu.as_deref()).map_err(unavailable)?;
         let listener = listen(&spec)?;
         let (console, console_input) = Console::open(&spec.console)?;
-        let terminator = Terminator::new(spec.transport.clone(), console);
+        let journal = spec.journal.as_ref().map(Journal::open).transpose()?;
+        let terminator = Terminator::new(&spec, console, journal);
         let machine = QemuMachine { spec, program, listener, console_input, terminator: terminator.clone() };
         Ok(VmmInstance::new(machine, terminator))
     }
@@ -122,13 +125,19 @@ impl QemuMachine {
             listener.context(ShimExit::Resource, "listen on", self.spec.transport.portal.display())?;
         let broken = tokio::select! {
             status = child.wait() => return status.context(ShimExit::Engine, wait, what),
-            broken = relay::run(serial, listener, &self.spec.transport.ready) => broken,
+            broken = relay::run(serial, listener, self.ears()) => broken,
         };
         if let Ok(status) = timeout(AFTERLIFE, child.wait()).await {
             return status.context(ShimExit::Engine, wait, what);
         }
         child.kill().await.context(ShimExit::Engine, "kill", self.program.display())?;
         Err(broken).context(ShimExit::Engine, "relay", "the portal over the serial port")
+    }
+
+    /// Where streams of the guest go.
+    fn ears(&self) -> Ears {
+        let journal = self.spec.journal.as_ref().map(|journal| journal.socket.clone());
+        Ears { ready: self.spec.transport.ready.clone(), journal }
     }
 
     /// What QEMU's end means.

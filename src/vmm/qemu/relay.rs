@@ -1,6 +1,6 @@
 //! Many connections over one serial port. Host programs connect to the portal's socket; each connection becomes a
-//! yamux stream to the guest's gRPC server. A stream that the guest opens is its ready notification and becomes a
-//! connection to the ready socket. Called by `engine`.
+//! yamux stream to the guest's gRPC server. A stream that the guest opens is its ready notification or its journal, told
+//! apart by the first bytes, and becomes a connection to the socket of the one or the other. Called by `engine`.
 //!
 //! Memory is bounded: a stream holds at most its window of 256 KiB each way, and the number of streams is limited. A
 //! stream that nobody reads stops at its window and the others go on.
@@ -8,14 +8,15 @@
 use std::{
     future::{Future as _, poll_fn},
     io,
-    path::{Path, PathBuf},
+    path::PathBuf,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncWrite, copy_bidirectional_with_sizes},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, copy_bidirectional_with_sizes},
     net::{UnixListener, UnixStream},
     task::JoinSet,
     time::{Sleep, sleep},
@@ -23,11 +24,13 @@ use tokio::{
 use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt, TokioAsyncReadCompatExt};
 use yamux::{Config, Connection, ConnectionError, DEFAULT_CREDIT, Mode, Stream};
 
+use crate::transport::JOURNAL;
+
 /// Connections to the portal at one time; more wait to be accepted.
 const CONNECTIONS_MAX: usize = 64;
 
-/// Ready notifications at one time; a guest that opens more is cut off.
-const NOTIFICATIONS_MAX: usize = 4;
+/// Streams of the guest at one time: a ready notification, a journal, and room; one that opens more is cut off.
+const GUEST_STREAMS_MAX: usize = 4;
 
 /// yamux ends everything at this number of streams, so it is never reached by keeping the two limits above: closed
 /// streams linger in its books for one turn.
@@ -39,19 +42,27 @@ const CHUNK: usize = 16 << 10;
 /// How long to accept nothing after accepting failed, which means that descriptors are short.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
+/// The sockets at which streams of the guest end.
+#[derive(Debug, Clone)]
+pub(super) struct Ears {
+    pub(super) ready: PathBuf,
+    /// `None`: this guest keeps no journal.
+    pub(super) journal: Option<PathBuf>,
+}
+
 /// Relays until the serial port ends or breaks, and says how.
-pub(super) async fn run<S>(serial: S, listener: UnixListener, ready: &Path) -> ConnectionError
+pub(super) async fn run<S>(serial: S, listener: UnixListener, ears: Ears) -> ConnectionError
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut relay = Relay {
         mux: Connection::new(serial.compat(), config(), Mode::Client),
         listener,
-        ready: ready.into(),
+        ears: Arc::new(ears),
         waiting: None,
         back_off: None,
         connections: JoinSet::new(),
-        notifications: JoinSet::new(),
+        guest_streams: JoinSet::new(),
     };
     poll_fn(|cx| relay.poll(cx)).await
 }
@@ -68,21 +79,21 @@ fn config() -> Config {
 struct Relay<S> {
     mux: Connection<Compat<S>>,
     listener: UnixListener,
-    ready: PathBuf,
+    ears: Arc<Ears>,
     /// Accepted, but without a stream yet.
     waiting: Option<UnixStream>,
     back_off: Option<Pin<Box<Sleep>>>,
     connections: JoinSet<io::Result<()>>,
-    notifications: JoinSet<io::Result<()>>,
+    guest_streams: JoinSet<io::Result<()>>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionError> {
         loop {
             while let Poll::Ready(Some(_)) = self.connections.poll_join_next(cx) {}
-            while let Poll::Ready(Some(_)) = self.notifications.poll_join_next(cx) {}
+            while let Poll::Ready(Some(_)) = self.guest_streams.poll_join_next(cx) {}
             match self.mux.poll_next_inbound(cx) {
-                Poll::Ready(Some(Ok(stream))) => self.notify(stream),
+                Poll::Ready(Some(Ok(stream))) => self.hear(stream),
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(error),
                 Poll::Ready(None) => return Poll::Ready(ConnectionError::Closed),
                 Poll::Pending => match self.poll_connect(cx) {
@@ -102,7 +113,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
         match self.mux.poll_new_outbound(cx) {
             Poll::Ready(Ok(stream)) => {
                 if let Some(host) = self.waiting.take() {
-                    self.connections.spawn(join(host, stream));
+                    self.connections.spawn(join(host, stream.compat()));
                 }
                 Poll::Ready(Ok(()))
             }
@@ -127,18 +138,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
         }
     }
 
-    /// Carries a ready notification, unless there are too many: dropping a stream resets it.
-    fn notify(&mut self, stream: Stream) {
-        if self.notifications.len() < NOTIFICATIONS_MAX {
-            let ready = self.ready.clone();
-            self.notifications.spawn(async move { join(UnixStream::connect(ready).await?, stream).await });
+    /// Carries a stream of the guest, unless there are too many: dropping it resets it.
+    fn hear(&mut self, stream: Stream) {
+        if self.guest_streams.len() < GUEST_STREAMS_MAX {
+            self.guest_streams.spawn(carry(stream, Arc::clone(&self.ears)));
         }
     }
 }
 
+/// Joins a stream of the guest with the socket that its first bytes mean.
+async fn carry(stream: Stream, ears: Arc<Ears>) -> io::Result<()> {
+    let mut stream = stream.compat();
+    let mut greeting = [0; JOURNAL.len()];
+    let mut length = 0;
+    while length < JOURNAL.len() && greeting[..length] == JOURNAL[..length] {
+        match stream.read(&mut greeting[length..]).await? {
+            0 => break,
+            count => length += count,
+        }
+    }
+    let is_journal = greeting[..length] == *JOURNAL;
+    let ear = if is_journal { ears.journal.as_ref() } else { Some(&ears.ready) };
+    let Some(ear) = ear else { return Ok(()) };
+    let mut host = UnixStream::connect(ear).await?;
+    host.write_all(&greeting[..length]).await?;
+    join(host, stream).await
+}
+
 /// Copies both ways; the end of one way is passed on while the other goes on.
-async fn join(mut host: UnixStream, guest: Stream) -> io::Result<()> {
-    copy_bidirectional_with_sizes(&mut host, &mut guest.compat(), CHUNK, CHUNK).await?;
+async fn join(mut host: UnixStream, mut guest: Compat<Stream>) -> io::Result<()> {
+    copy_bidirectional_with_sizes(&mut host, &mut guest, CHUNK, CHUNK).await?;
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! The relay between real sockets and a yamux server that stands in for the guest.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -35,6 +35,7 @@ struct Fixture {
     _folder: tempfile::TempDir,
     portal: PathBuf,
     ready: UnixListener,
+    journal: UnixListener,
     relay: JoinHandle<ConnectionError>,
     guest: JoinHandle<()>,
     open: mpsc::Sender<Vec<u8>>,
@@ -44,15 +45,26 @@ struct Fixture {
 /// A relay over a serial port of `width` bytes with `guest` at its other end.
 fn fixture(guest: Guest, width: usize) -> Fixture {
     let folder = tempfile::tempdir().unwrap();
-    let (portal, ready) = (folder.path().join("portal"), folder.path().join("ready"));
+    let [portal, ready, journal] = ["portal", "ready", "journal"].map(|name| folder.path().join(name));
     let (host_end, guest_end) = tokio::io::duplex(width);
     let listener = UnixListener::bind(&portal).unwrap();
     let ready_listener = UnixListener::bind(&ready).unwrap();
-    let relay = tokio::spawn(async move { run(host_end, listener, &ready).await });
+    let journal_listener = UnixListener::bind(&journal).unwrap();
+    let relay =
+        tokio::spawn(async move { run(host_end, listener, Ears { ready, journal: Some(journal) }).await });
     let (open, requests) = mpsc::channel(64);
     let received = Arc::new(AtomicUsize::new(0));
     let guest = tokio::spawn(serve(guest_end, guest, requests, Arc::clone(&received)));
-    Fixture { _folder: folder, portal, ready: ready_listener, relay, guest, open, received }
+    Fixture {
+        _folder: folder,
+        portal,
+        ready: ready_listener,
+        journal: journal_listener,
+        relay,
+        guest,
+        open,
+        received,
+    }
 }
 
 async fn serve(
@@ -233,6 +245,22 @@ async fn a_guest_stream_is_a_ready_notification() {
 }
 
 #[tokio::test]
+async fn a_guest_stream_that_greets_is_the_journal() {
+    let fixture = fixture(Guest::Echo, 4096);
+    fixture.open.send([JOURNAL, b"\x03abc"].concat()).await.unwrap();
+    let (mut stream, _) = timeout(Duration::from_secs(5), fixture.journal.accept()).await.unwrap().unwrap();
+    let mut words = Vec::new();
+    stream.read_to_end(&mut words).await.unwrap();
+    assert_eq!(words, [JOURNAL, b"\x03abc"].concat());
+    // What only begins so is something else.
+    fixture.open.send(JOURNAL[..9].to_vec()).await.unwrap();
+    let (mut stream, _) = timeout(Duration::from_secs(5), fixture.ready.accept()).await.unwrap().unwrap();
+    words.clear();
+    stream.read_to_end(&mut words).await.unwrap();
+    assert_eq!(words, JOURNAL[..9]);
+}
+
+#[tokio::test]
 async fn a_guest_that_notifies_without_end_is_cut_off() {
     let fixture = fixture(Guest::Echo, 4096);
     let mut held = Vec::new();
@@ -242,7 +270,7 @@ async fn a_guest_that_notifies_without_end_is_cut_off() {
             held.push(stream);
         }
     }
-    assert_eq!(held.len(), NOTIFICATIONS_MAX);
+    assert_eq!(held.len(), GUEST_STREAMS_MAX);
     echo(&fixture.portal, b"other").await;
 }
 
@@ -265,7 +293,11 @@ async fn garbage_ends_the_relay() {
     let listener = UnixListener::bind(folder.path().join("portal")).unwrap();
     let (host_end, mut guest_end) = tokio::io::duplex(4096);
     guest_end.write_all(&[0xff; 64]).await.unwrap();
-    let ended =
-        timeout(Duration::from_secs(5), run(host_end, listener, Path::new("/nonexistent"))).await.unwrap();
+    let ended = timeout(
+        Duration::from_secs(5),
+        run(host_end, listener, Ears { ready: "/nonexistent".into(), journal: None }),
+    )
+    .await
+    .unwrap();
     assert!(!ended.to_string().is_empty());
 }

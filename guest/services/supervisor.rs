@@ -1,0 +1,43 @@
+//! The Supervisor service: what happens in the box, and its figures.
+//!
+//! Called by the host over gRPC; calls `supervision`.
+
+use std::pin::Pin;
+
+use boxlite_proto::v1::{
+    BoxEvent, MetricsRequest, MetricsResponse, WatchRequest, supervisor_server::Supervisor as Service,
+};
+use futures::{Stream, stream};
+use tonic::{Request, Response, Status};
+
+use crate::supervision::Supervisor;
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub(super) struct SupervisorService {
+    supervisor: Supervisor,
+}
+
+impl SupervisorService {
+    pub(super) fn new(supervisor: Supervisor) -> Self {
+        Self { supervisor }
+    }
+}
+
+#[tonic::async_trait]
+impl Service for SupervisorService {
+    type WatchStream = Pin<Box<dyn Stream<Item = Result<BoxEvent, Status>> + Send>>;
+
+    async fn watch(&self, _: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        let watch = self.supervisor.watch();
+        let events = stream::unfold(watch, async |mut watch| {
+            let event = watch.next().await?;
+            Some((Ok(event), watch))
+        });
+        Ok(Response::new(Box::pin(events)))
+    }
+
+    async fn metrics(&self, _: Request<MetricsRequest>) -> Result<Response<MetricsResponse>, Status> {
+        Ok(Response::new(self.supervisor.metrics()))
+    }
+}

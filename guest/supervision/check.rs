@@ -1,0 +1,103 @@
+//! One health check: a command in the container that nobody lists and that leaves nothing behind, or a connection.
+//!
+//! Called by `health`.
+
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+
+use boxlite_proto::v1::{ExecRequest, ExitStatus, health_check::Check};
+use nix::libc::SIGKILL;
+use tokio::{net::TcpStream, time::timeout};
+
+use crate::{
+    Result,
+    execution::{Attachment, Execution, Executions, From, Output, Purpose},
+};
+
+/// Most bytes that are told of a check's output, from its end.
+const OUTPUT: usize = 4096;
+
+/// How long a check that was killed may take to be gone before the next one.
+const GONE: Duration = Duration::from_secs(5);
+
+/// How a check went.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) healthy: bool,
+    /// The end of what it said, or why it could not be made.
+    pub(super) output: String,
+}
+
+fn unhealthy(output: impl Into<String>) -> Outcome {
+    Outcome { healthy: false, output: output.into() }
+}
+
+/// Checks once, in at most `limit`.
+pub(super) async fn check(executions: &Executions, what: &Check, limit: Duration) -> Outcome {
+    match what {
+        Check::Command(command) => run(executions, &command.argv, limit).await,
+        Check::TcpPort(port) => connect(*port, limit).await,
+    }
+}
+
+/// The container has the agent's network, so this is the box's own loopback.
+async fn connect(port: u32, limit: Duration) -> Outcome {
+    let Ok(number) = u16::try_from(port) else { return unhealthy(format!("no such port: {port}")) };
+    match timeout(limit, TcpStream::connect((Ipv4Addr::LOCALHOST, number))).await {
+        Ok(Ok(_)) => Outcome { healthy: true, output: String::new() },
+        Ok(Err(error)) => unhealthy(format!("connect to 127.0.0.1:{number}: {error}")),
+        Err(_) => unhealthy(format!("connect to 127.0.0.1:{number}: no answer in {limit:?}")),
+    }
+}
+
+async fn run(executions: &Executions, argv: &[String], limit: Duration) -> Outcome {
+    let mut words = argv.iter().cloned();
+    let request = ExecRequest {
+        execution_id: "check".to_owned(),
+        command: words.next().unwrap_or_default(),
+        args: words.collect(),
+        ..Default::default()
+    };
+    let execution = match executions.run(request, Purpose::Check).await {
+        Ok(Ok(execution)) => execution,
+        Ok(Err(error)) => return unhealthy(error.message),
+        Err(error) => return unhealthy(error.chain()),
+    };
+    let mut output = Vec::new();
+    let ended = timeout(limit, read(executions, &execution, &mut output)).await;
+    let text = || String::from_utf8_lossy(&output).trim_end().to_owned();
+    match ended {
+        Ok(Ok(ExitStatus { code: 0, signal: 0, .. })) => Outcome { healthy: true, output: text() },
+        Ok(Ok(ExitStatus { code, signal: 0, .. })) if output.is_empty() => {
+            unhealthy(format!("it ended with exit code {code}"))
+        }
+        Ok(Ok(ExitStatus { signal: 1.., .. })) if output.is_empty() => unhealthy("it was killed"),
+        Ok(Ok(_)) => unhealthy(text()),
+        Ok(Err(error)) => unhealthy(error.chain()),
+        Err(_) => {
+            // All of it: the zygote lets no process of a check outlive its first.
+            let _ = execution.signal(SIGKILL, true).await;
+            let _ = timeout(GONE, execution.wait()).await;
+            unhealthy(format!("{}\nit took longer than {limit:?}", text()).trim_start())
+        }
+    }
+}
+
+/// Reads it to its end; what is kept in `output` is the end of what it says.
+async fn read(
+    executions: &Executions,
+    execution: &Arc<Execution>,
+    output: &mut Vec<u8>,
+) -> Result<ExitStatus> {
+    let mut attachment =
+        Attachment::new(executions.clone(), Arc::clone(execution), From::Offsets([0, 0])).await?;
+    loop {
+        match attachment.next().await? {
+            Output::Stdout(_, bytes) | Output::Stderr(_, bytes) => {
+                output.extend_from_slice(&bytes);
+                let excess = output.len().saturating_sub(OUTPUT);
+                output.drain(..excess);
+            }
+            Output::Exit(exit) => return Ok(exit),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The journal: what the main process writes and what becomes of the box, sent to the host's disk. A host that takes it
+//! slowly holds the main process back for a while, and then loses the oldest of its output; it never stops it.
+//!
+//! Opened by `supervisor` when there is something to supervise; written by it and by `main_process`.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use boxlite_proto::{limits, port, v1::journal_record::Record};
+use bytes::Bytes;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    sync::{Notify, watch},
+    time::timeout,
+};
+
+use super::{
+    journal_line::{JournalLine, JournalStream},
+    journal_queue::Queue,
+};
+/// How long the main process waits for a host that takes nothing, before its output is dropped.
+const STALL: Duration = Duration::from_secs(1);
+
+/// How long the end of the machine waits until the host has all.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// Bytes that are sent at a time.
+const BATCH: usize = 64 * 1024;
+
+/// Bytes of output in one record: what is around them takes fewer than 32.
+const PIECE: usize = limits::JOURNAL_RECORD - 32;
+
+/// The journal. Clones are the same one.
+#[derive(Debug, Clone)]
+pub struct Journal(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    /// Something is to be sent.
+    filled: Notify,
+    /// Something was sent.
+    emptied: Notify,
+    /// Nothing will be sent any more.
+    closed: watch::Sender<bool>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    queue: Queue,
+    /// The host has taken nothing for [`STALL`].
+    stalled: bool,
+    ending: bool,
+}
+
+impl Journal {
+    /// Opens the stream to the host and starts to send. A host that takes no journal is done without.
+    pub(super) async fn open(line: &JournalLine) -> Self {
+        let closed = watch::Sender::new(false);
+        let shared =
+            Shared { state: Mutex::default(), filled: Notify::new(), emptied: Notify::new(), closed };
+        let journal = Self(Arc::new(shared));
+        match line.open().await {
+            Ok(stream) => drop(tokio::spawn(journal.clone().send(stream))),
+            Err(error) => {
+                eprintln!("boxlite-guest: open the journal: {error}");
+                journal.close();
+            }
+        }
+        journal
+    }
+
+    /// Writes what happened.
+    pub(super) fn write(&self, record: Record) {
+        if !*self.0.closed.borrow() {
+            self.state().queue.push(record);
+            self.0.filled.notify_one();
+        }
+    }
+
+    /// Writes what the main process wrote to stdout (0) or stderr (1).
+    pub(super) fn write_output(&self, stream: usize, bytes: &Bytes) {
+        let mut rest = bytes.clone();
+        while !rest.is_empty() {
+            let piece = rest.split_to(rest.len().min(PIECE));
+            self.write(if stream == 0 { Record::Stdout(piece) } else { Record::Stderr(piece) });
+        }
+    }
+
+    /// Waits for a host that is slow, but not for one that takes nothing at all.
+    pub(super) async fn room(&self) {
+        let stalled = self.state().stalled;
+        if !stalled && timeout(STALL, self.emptied()).await.is_err() {
+            self.state().stalled = true;
+        }
+    }
+
+    /// Ends it: returns when the host has all of it, or takes too long.
+    pub(super) async fn finish(&self) {
+        self.state().ending = true;
+        self.0.filled.notify_one();
+        let mut closed = self.0.closed.subscribe();
+        let _ = timeout(LAST_WORDS, closed.wait_for(|closed| *closed)).await;
+    }
+
+    async fn send(self, stream: Box<dyn JournalStream>) {
+        // Without its stream it is as if no host took it.
+        if let Err(error) = self.send_all(stream).await {
+            eprintln!("boxlite-guest: send the journal: {error}");
+        }
+        self.close();
+    }
+
+    async fn send_all(&self, mut stream: Box<dyn JournalStream>) -> io::Result<()> {
+        stream.write_all(port::JOURNAL).await?;
+        loop {
+            let (batch, ending) = {
+                let mut state = self.state();
+                (state.queue.take(BATCH), state.ending)
+            };
+            if !batch.is_empty() {
+                stream.write_all(&batch).await?;
+                stream.flush().await?;
+                self.state().stalled = false;
+                self.0.emptied.notify_waiters();
+            } else if ending {
+                // The empty record. The host closes once all is in its file; whatever it says instead means nothing.
+                stream.write_all(&[0]).await?;
+                stream.flush().await?;
+                let _ = stream.read(&mut [0]).await;
+                return Ok(());
+            } else {
+                self.0.filled.notified().await;
+            }
+        }
+    }
+
+    fn close(&self) {
+        self.state().queue = Queue::default();
+        self.0.closed.send_replace(true);
+        self.0.emptied.notify_waiters();
+    }
+
+    /// Waits until the queue has room, or nobody empties it any more.
+    async fn emptied(&self) {
+        loop {
+            let emptied = self.0.emptied.notified();
+            tokio::pin!(emptied);
+            emptied.as_mut().enable();
+            if !self.state().queue.is_full() || *self.0.closed.borrow() {
+                return;
+            }
+            emptied.await;
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
