@@ -34,16 +34,25 @@ export function killNow(pid) {
   }
 }
 
-/** Every live process; a zombie holds nothing any more. @returns {Process[]} */
+/** Every live process. A zombie holds nothing any more, but its files as long as one of its threads lives. @returns {Process[]} */
 export function processes() {
   const found = []
   for (const pid of readdirSync('/proc').filter(name => /^\d+$/.test(name))) {
     // `PID (NAME) STATE PARENT …`, where the name may hold anything (proc(5)).
     const [, name = '', state = '', parent] = /\((.*)\) (\S) (\d+)/s.exec(read(`/proc/${pid}/stat`)) ?? []
-    if (parent === undefined || 'ZX'.includes(state)) continue
+    if (parent === undefined || ('ZX'.includes(state) && threadsOf(pid) <= 1)) continue
     found.push({ pid: Number(pid), parent: Number(parent), name, command: read(`/proc/${pid}/cmdline`) })
   }
   return found
+}
+
+/** @param {string} pid */
+function threadsOf(pid) {
+  try {
+    return readdirSync(`/proc/${pid}/task`).length
+  } catch {
+    return 0
+  }
 }
 
 /** @param {string} file */

@@ -177,7 +177,9 @@ impl Disk {
     fn refcount_blocks(&self) -> io::Result<Vec<u64>> {
         let entries = (self.header.refcount_table_clusters << self.header.cluster_bits) / 8;
         let mut blocks = self.table(self.header.refcount_table, entries)?;
-        blocks.iter_mut().for_each(|entry| *entry &= OFFSET);
+        for entry in &mut blocks {
+            *entry &= OFFSET;
+        }
         blocks.truncate(blocks.iter().rposition(|&block| block != 0).map_or(0, |last| last + 1));
         Ok(blocks)
     }
