@@ -1,4 +1,5 @@
 // Made from lib/ by `npm run build:types`: change that instead.
+import { EventEmitter } from 'node:events';
 import { Readable, Writable } from 'node:stream';
 
 interface Failure {
@@ -137,167 +138,6 @@ export interface CopyOptions {
 	onProgress?: (progress: CopyProgress) => void;
 	/** Breaks the copy off with an `AbortError`; what was copied stays. */
 	signal?: AbortSignal;
-}
-/** When a main process that ended is started again. */
-export interface RestartOptions {
-	/** `'no'`: the box ends with it. `'on-failure'`: after an exit code other than 0, or a signal. Default: `'no'`. */
-	policy?: "no" | "on-failure" | "always";
-	/** Restarts in a row; a run of ten seconds or more begins a new row. 0 is no limit. Default: 0. */
-	maxRetries?: number;
-	/** Milliseconds before the first restart, doubled for each one in the row up to one minute. Default: 100. */
-	delayMs?: number;
-}
-/** How the health of a box is found out: by a command, or by a TCP port; exactly one of the two. */
-export interface HealthCheckOptions {
-	/** A command inside the box whose exit code 0 means healthy: a program with its arguments, or a line for `/bin/sh`. */
-	command?: string | readonly string[];
-	/** A port on 127.0.0.1 inside the box where a connection must be accepted. */
-	tcpPort?: number;
-	/** Milliseconds between two checks. Default: 30 000. */
-	intervalMs?: number;
-	/** Milliseconds that one check may take. Default: 30 000. */
-	timeoutMs?: number;
-	/** Failures in a row that make the box unhealthy. Default: 3. */
-	retries?: number;
-	/** Milliseconds after the start in which failures don't count, until the first success. Default: 0. */
-	startPeriodMs?: number;
-}
-/** What a box does on its own, whether or not the program that made it looks on. */
-export interface SupervisionOptions {
-	/**
-	 * Run the image's program, its entrypoint and command, as the box's main process: it starts with the box, and the box
-	 * ends when it has ended for good. Giving `entrypoint` or `cmd` does so too. Default: `false`, a box idles until `exec`.
-	 */
-	main?: boolean;
-	/**
-	 * The main process instead of the image's entrypoint. As in docker, the image's command is then left out. An empty array
-	 * is no entrypoint. Default: the image's.
-	 */
-	entrypoint?: readonly string[];
-	/** The arguments of the entrypoint, or the main process where there is none. Default: the image's. */
-	cmd?: readonly string[];
-	/** The signal that asks the main process to end: a name such as `'SIGINT'`, or a number. Default: the image's, else SIGTERM. */
-	stopSignal?: string | number;
-	/** When the main process is started again after its end. Default: never. */
-	restart?: RestartOptions;
-	/** Whether the box is healthy; `false` is not asked. Default: the image's check if there is a main process, else none. */
-	healthCheck?: HealthCheckOptions | false;
-	/** Milliseconds after its start at which the box stops; 0 is never, the most is 366 days. Default: 0. */
-	maxLifetimeMs?: number;
-	/**
-	 * Milliseconds without an execution and without any other call to the box after which it stops; 0 is never, the most is
-	 * 366 days. A main process and health checks don't count as use. Default: 0.
-	 */
-	idleTimeoutMs?: number;
-}
-/** How to make a box. */
-export interface BoxOptions extends SupervisionOptions {
-	/** An image: a registry reference such as `alpine:3`, or a path; see {@link Images.pull}. */
-	image: string;
-	/**
-	 * When the first start asks the registry: `'missing'` if the image is not in the cache, `'always'` to follow a tag that
-	 * may have moved, `'never'` to reject with `IMAGE_NOT_CACHED`. Default: `'missing'`.
-	 */
-	pullPolicy?: "missing" | "always" | "never";
-	/**
-	 * A name, unique among the boxes of a home: 1 to 63 letters, digits, `_`, `.` and `-`, the first a letter or digit.
-	 * A box with a name outlives `await using`; one without does not. Default: none.
-	 */
-	name?: string;
-	/** Virtual CPUs, 1 to 32. Default: 1. */
-	cpus?: number;
-	/** Memory in MiB, 128 to 1 048 576. Default: 512. */
-	memoryMib?: number;
-	/**
-	 * Size of the disk in GiB, 0.125 to 2048, rounded up to eighths; a full one gives the box `ENOSPC`. It takes no more of the
-	 * host than what is written to it. Default: 16, or what the image needs and 4 more if the image is that large.
-	 */
-	diskSizeGb?: number;
-	/** Environment of every execution, over the image's. Default: none. */
-	env?: Record<string, string | undefined>;
-	/** Working directory of every execution. Default: the image's, else `/`. */
-	workdir?: string;
-	/** User of every execution: `'name'`, `'uid'`, `'name:group'`, `'uid:gid'` or a uid. Default: the image's, else root. */
-	user?: string | number;
-	/** Host name inside the box. Default: the box's name, else its id. */
-	hostname?: string;
-	/**
-	 * Let the box live on when this process ends, however it ends, and when its runtime closes; any process finds it again
-	 * by `runtime.get`, as it runs. Disposing of it only lets go of the handle. Default: `false`, it ends with the process
-	 * that started it.
-	 */
-	detached?: boolean;
-	/** Remove the box, with its files, once its machine has ended. Default: `false`. */
-	autoRemove?: boolean;
-	/**
-	 * Names and values to find the box by: at most 64. Names are 1 to 255 letters, digits, `.`, `_`, `-` and `/`, the first
-	 * and last a letter or digit; values are up to 4096 bytes. As in docker, the image's labels lie beneath; they become
-	 * known at the first start. Default: none.
-	 */
-	labels?: Record<string, string>;
-	/** Processes and threads that may be in the box at once, 1 to 30 000. Default: 30 000. */
-	pidsLimit?: number;
-}
-/** How to stop or restart a box. */
-export interface StopOptions {
-	/** Milliseconds that its processes get to end by themselves. Default: the runtime's, a few seconds. */
-	timeoutMs?: number;
-}
-/** How to wait for the end of a box. */
-interface WaitOptions {
-	/** Ends the wait, not the box, and rejects with the code `ABORTED`. Default: none. */
-	signal?: AbortSignal;
-}
-/** How to remove a box. */
-export interface RemoveOptions {
-	/** Remove it even if it runs. Default: `false`. */
-	force?: boolean;
-}
-/** How to run a command; for `box.spawn`. */
-export interface SpawnOptions {
-	/** Working directory. Default: the box's. */
-	cwd?: string;
-	/** Environment, over the box's. A variable that is `undefined` is left out. Default: none. */
-	env?: Record<string, string | undefined>;
-	/** `'name'`, `'uid'`, `'name:group'`, `'uid:gid'` or a uid. Default: the box's user. */
-	user?: string | number;
-	/** Give the process a terminal: `true` is 80 by 24. Its standard error then arrives in `stdout`. Default: `false`. */
-	tty?: boolean | {
-		cols: number;
-		rows: number;
-	};
-	/**
-	 * Standard input. A string or bytes are written and the input then closed, a stream or (async) iterable is read to its
-	 * end, `'none'` is `/dev/null`. Default: of `spawn` what you write to `execution.stdin`, of `exec` `'none'`.
-	 *
-	 * The string `'none'` itself can be sent as bytes: `Buffer.from('none')`.
-	 */
-	stdin?: "none" | (string & {}) | Uint8Array | Readable | AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>;
-	/**
-	 * Milliseconds that the process may run, counted from its start inside the box; then it gets SIGTERM, and SIGKILL two
-	 * seconds later. 0 is for ever. Default: 0.
-	 */
-	timeoutMs?: number;
-	/** Ends every process of the execution with SIGKILL and rejects with the code `ABORTED`. Default: none. */
-	signal?: AbortSignal;
-	/**
-	 * `spawn` only: let the process outlive this handle, as a background process of the box. It is never held back for want
-	 * of a reader: while nobody reads, the box keeps the last 1 MiB of each stream and drops what is older. Disposing of
-	 * the execution leaves it running; `box.executions()` lists it and `box.execution(id)` finds it again. Default: `false`.
-	 */
-	detached?: boolean;
-}
-/** How to run a command and collect its output; for `box.exec` and `box.sh`. */
-export interface ExecOptions extends Omit<SpawnOptions, "detached"> {
-	/** Reject with the code `EXEC_NON_ZERO` unless the exit code is 0. Default: `false`. */
-	check?: boolean;
-	/** `'utf8'` collects strings, `'buffer'` bytes. Default: `'utf8'`. */
-	encoding?: "utf8" | "buffer";
-	/**
-	 * The most bytes to collect of each of stdout and stderr. One more ends the process and rejects with the code
-	 * `EXEC_MAX_BUFFER`. Default: 67 108 864 (64 MiB).
-	 */
-	maxBuffer?: number;
 }
 declare const CODES: {
 	readonly INVALID_ARGUMENT: "InvalidArgumentError";
@@ -494,8 +334,303 @@ export interface BoxInfo {
 	detached: boolean;
 	/** Whether it is removed once its machine has ended. */
 	autoRemove: boolean;
+	/** How it fares by its health check; `null` without one, while it does not run, and before this process used it. */
+	health: Health | null;
 	/** Milliseconds that each stage of the last start took, in the order of the stages. */
 	timings: Partial<Record<Stage, number>>;
+}
+/** How a box fares by its health check. */
+export type Health = "starting" | "healthy" | "unhealthy";
+interface Happened<T extends string> {
+	type: T;
+	/** When this process learnt of it. */
+	time: Date;
+}
+interface OfBox<T extends string> extends Happened<T> {
+	/** The box's id. */
+	boxId: string;
+}
+interface Ended {
+	exitCode: number | null;
+	signal: string | null;
+}
+/** A box was made (`from` is `null`), changed its state, or was removed. */
+export interface StateEvent extends OfBox<"state"> {
+	from: BoxState | null;
+	to: BoxState | "removed";
+	/** Why it failed; else `null`. */
+	failure: string | null;
+}
+/** A command was started, or ended. The end is told where somebody in this process reads its output or waits for it. */
+export type ExecutionEvent = OfBox<"exec"> & {
+	executionId: string;
+} & ({
+	action: "started";
+	command: string;
+	pid: number;
+} | ({
+	action: "exited";
+	timedOut: boolean;
+	oomKilled: boolean;
+} & Ended));
+/** The box's main process was started, or ended. */
+export type MainEvent = OfBox<"main"> & ({
+	action: "started";
+	pid: number;
+	restarts: number;
+} | ({
+	action: "exited";
+	oomKilled: boolean;
+	restarting: boolean;
+} & Ended));
+/** The box's health changed. `output` is the end of what the last check wrote, or why it could not be made. */
+export interface HealthEvent extends OfBox<"health"> {
+	health: Health;
+	failures: number;
+	output: string;
+}
+/** An image is being fetched, is there, or could not be had. `boxId` is `null` of `images.pull`. */
+export type ImagePullEvent = Happened<"pull"> & {
+	boxId: string | null;
+	source: string;
+} & ({
+	action: "started";
+} | {
+	action: "done";
+	digest: string;
+} | {
+	action: "failed";
+	code: ErrorCode;
+	message: string;
+});
+/** The box's kernel killed a process for want of memory; of this execution, where that is known. */
+export interface OutOfMemoryEvent extends OfBox<"oom"> {
+	executionId: string | null;
+}
+/** A limit ends the box. */
+export interface LimitEvent extends OfBox<"limit"> {
+	limit: "maxLifetimeMs" | "idleTimeoutMs";
+}
+/** So many events are missing here: they were taken too slowly. */
+export interface LostEvent extends Happened<"lost"> {
+	count: number;
+}
+/** What happens to boxes and images; told apart by `type`. */
+export type RuntimeEvent = StateEvent | ExecutionEvent | MainEvent | HealthEvent | ImagePullEvent | OutOfMemoryEvent | LimitEvent | LostEvent;
+/** How to listen. */
+export interface EventsOptions {
+	/** Ends the listening: iterators reject with `ABORTED`, listeners get `'close'`. Default: none. */
+	signal?: AbortSignal;
+}
+type Listened = {
+	[T in RuntimeEvent["type"]]: [
+		event: Extract<RuntimeEvent, {
+			type: T;
+		}>
+	];
+} & {
+	/** Every event. */
+	event: [
+		event: RuntimeEvent
+	];
+	/** There are no more. */
+	close: [
+	];
+};
+/**
+ * What happens to boxes and images, from now on: `runtime.events()` of all, `box.events()` of one. It tells what this
+ * process does and sees; another process that uses the same box tells its own part.
+ *
+ * Use it as an EventEmitter, with an event for each `type` and `'event'` for all; or iterate. Listeners don't keep a
+ * program alive, an iteration does. Whoever is slower than 1024 events loses the oldest and gets a `'lost'`.
+ *
+ * @example
+ * ```ts
+ * using events = runtime.events()
+ * events.on('health', ({ boxId, health }) => console.log(boxId, health))
+ * for await (const event of box.events()) if (event.type === 'exec') console.log(event.action, event.executionId)
+ * ```
+ */
+export declare class Events extends EventEmitter<Listened> implements AsyncIterable<RuntimeEvent>, Disposable {
+	#private;
+	private constructor();
+	/**
+	 * Iterates over what happens from now on, until the events or their runtime are closed. Several iterators each get
+	 * everything; when the last one is left and nobody listens either, the events are closed.
+	 */
+	[Symbol.asyncIterator](): AsyncGenerator<RuntimeEvent, void, undefined>;
+	/** Stops listening. Iterators end, and listeners get `'close'`. Doing so twice does nothing. */
+	close(): void;
+	/** Does what {@link Events.close | close()} does. */
+	[Symbol.dispose](): void;
+}
+/** When a main process that ended is started again. */
+export interface RestartOptions {
+	/** `'no'`: the box ends with it. `'on-failure'`: after an exit code other than 0, or a signal. Default: `'no'`. */
+	policy?: "no" | "on-failure" | "always";
+	/** Restarts in a row; a run of ten seconds or more begins a new row. 0 is no limit. Default: 0. */
+	maxRetries?: number;
+	/** Milliseconds before the first restart, doubled for each one in the row up to one minute. Default: 100. */
+	delayMs?: number;
+}
+/** How the health of a box is found out: by a command, or by a TCP port; exactly one of the two. */
+export interface HealthCheckOptions {
+	/** A command inside the box whose exit code 0 means healthy: a program with its arguments, or a line for `/bin/sh`. */
+	command?: string | readonly string[];
+	/** A port on 127.0.0.1 inside the box where a connection must be accepted. */
+	tcpPort?: number;
+	/** Milliseconds between two checks. Default: 30 000. */
+	intervalMs?: number;
+	/** Milliseconds that one check may take. Default: 30 000. */
+	timeoutMs?: number;
+	/** Failures in a row that make the box unhealthy. Default: 3. */
+	retries?: number;
+	/** Milliseconds after the start in which failures don't count, until the first success. Default: 0. */
+	startPeriodMs?: number;
+}
+/** What a box does on its own, whether or not the program that made it looks on. */
+export interface SupervisionOptions {
+	/**
+	 * Run the image's program, its entrypoint and command, as the box's main process: it starts with the box, and the box
+	 * ends when it has ended for good. Giving `entrypoint` or `cmd` does so too. Default: `false`, a box idles until `exec`.
+	 */
+	main?: boolean;
+	/**
+	 * The main process instead of the image's entrypoint. As in docker, the image's command is then left out. An empty array
+	 * is no entrypoint. Default: the image's.
+	 */
+	entrypoint?: readonly string[];
+	/** The arguments of the entrypoint, or the main process where there is none. Default: the image's. */
+	cmd?: readonly string[];
+	/** The signal that asks the main process to end: a name such as `'SIGINT'`, or a number. Default: the image's, else SIGTERM. */
+	stopSignal?: string | number;
+	/** When the main process is started again after its end. Default: never. */
+	restart?: RestartOptions;
+	/** Whether the box is healthy; `false` is not asked. Default: the image's check if there is a main process, else none. */
+	healthCheck?: HealthCheckOptions | false;
+	/** Milliseconds after its start at which the box stops; 0 is never, the most is 366 days. Default: 0. */
+	maxLifetimeMs?: number;
+	/**
+	 * Milliseconds without an execution and without any other call to the box after which it stops; 0 is never, the most is
+	 * 366 days. A main process and health checks don't count as use. Default: 0.
+	 */
+	idleTimeoutMs?: number;
+}
+/** How to make a box. */
+export interface BoxOptions extends SupervisionOptions {
+	/** An image: a registry reference such as `alpine:3`, or a path; see {@link Images.pull}. */
+	image: string;
+	/**
+	 * When the first start asks the registry: `'missing'` if the image is not in the cache, `'always'` to follow a tag that
+	 * may have moved, `'never'` to reject with `IMAGE_NOT_CACHED`. Default: `'missing'`.
+	 */
+	pullPolicy?: "missing" | "always" | "never";
+	/**
+	 * A name, unique among the boxes of a home: 1 to 63 letters, digits, `_`, `.` and `-`, the first a letter or digit.
+	 * A box with a name outlives `await using`; one without does not. Default: none.
+	 */
+	name?: string;
+	/** Virtual CPUs, 1 to 32. Default: 1. */
+	cpus?: number;
+	/** Memory in MiB, 128 to 1 048 576. Default: 512. */
+	memoryMib?: number;
+	/**
+	 * Size of the disk in GiB, 0.125 to 2048, rounded up to eighths; a full one gives the box `ENOSPC`. It takes no more of the
+	 * host than what is written to it. Default: 16, or what the image needs and 4 more if the image is that large.
+	 */
+	diskSizeGb?: number;
+	/** Environment of every execution, over the image's. Default: none. */
+	env?: Record<string, string | undefined>;
+	/** Working directory of every execution. Default: the image's, else `/`. */
+	workdir?: string;
+	/** User of every execution: `'name'`, `'uid'`, `'name:group'`, `'uid:gid'` or a uid. Default: the image's, else root. */
+	user?: string | number;
+	/** Host name inside the box. Default: the box's name, else its id. */
+	hostname?: string;
+	/**
+	 * Let the box live on when this process ends, however it ends, and when its runtime closes; any process finds it again
+	 * by `runtime.get`, as it runs. Disposing of it only lets go of the handle. Default: `false`, it ends with the process
+	 * that started it.
+	 */
+	detached?: boolean;
+	/** Remove the box, with its files, once its machine has ended. Default: `false`. */
+	autoRemove?: boolean;
+	/**
+	 * Names and values to find the box by: at most 64. Names are 1 to 255 letters, digits, `.`, `_`, `-` and `/`, the first
+	 * and last a letter or digit; values are up to 4096 bytes. As in docker, the image's labels lie beneath; they become
+	 * known at the first start. Default: none.
+	 */
+	labels?: Record<string, string>;
+	/** Processes and threads that may be in the box at once, 1 to 30 000. Default: 30 000. */
+	pidsLimit?: number;
+}
+/** How to stop or restart a box. */
+export interface StopOptions {
+	/** Milliseconds that its processes get to end by themselves. Default: the runtime's, a few seconds. */
+	timeoutMs?: number;
+}
+/** How to wait for the end of a box. */
+interface WaitOptions {
+	/** Ends the wait, not the box, and rejects with the code `ABORTED`. Default: none. */
+	signal?: AbortSignal;
+}
+/** How to remove a box. */
+export interface RemoveOptions {
+	/** Remove it even if it runs. Default: `false`. */
+	force?: boolean;
+}
+/** What to change of a box; what is left out stays. */
+export interface UpdateOptions {
+	/** A new name, unique in the home; `null` takes the name away. */
+	name?: string | null;
+	/** All of the box's own labels, instead of those that it has. */
+	labels?: Record<string, string>;
+}
+/** How to run a command; for `box.spawn`. */
+export interface SpawnOptions {
+	/** Working directory. Default: the box's. */
+	cwd?: string;
+	/** Environment, over the box's. A variable that is `undefined` is left out. Default: none. */
+	env?: Record<string, string | undefined>;
+	/** `'name'`, `'uid'`, `'name:group'`, `'uid:gid'` or a uid. Default: the box's user. */
+	user?: string | number;
+	/** Give the process a terminal: `true` is 80 by 24. Its standard error then arrives in `stdout`. Default: `false`. */
+	tty?: boolean | {
+		cols: number;
+		rows: number;
+	};
+	/**
+	 * Standard input. A string or bytes are written and the input then closed, a stream or (async) iterable is read to its
+	 * end, `'none'` is `/dev/null`. Default: of `spawn` what you write to `execution.stdin`, of `exec` `'none'`.
+	 *
+	 * The string `'none'` itself can be sent as bytes: `Buffer.from('none')`.
+	 */
+	stdin?: "none" | (string & {}) | Uint8Array | Readable | AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>;
+	/**
+	 * Milliseconds that the process may run, counted from its start inside the box; then it gets SIGTERM, and SIGKILL two
+	 * seconds later. 0 is for ever. Default: 0.
+	 */
+	timeoutMs?: number;
+	/** Ends every process of the execution with SIGKILL and rejects with the code `ABORTED`. Default: none. */
+	signal?: AbortSignal;
+	/**
+	 * `spawn` only: let the process outlive this handle, as a background process of the box. It is never held back for want
+	 * of a reader: while nobody reads, the box keeps the last 1 MiB of each stream and drops what is older. Disposing of
+	 * the execution leaves it running; `box.executions()` lists it and `box.execution(id)` finds it again. Default: `false`.
+	 */
+	detached?: boolean;
+}
+/** How to run a command and collect its output; for `box.exec` and `box.sh`. */
+export interface ExecOptions extends Omit<SpawnOptions, "detached"> {
+	/** Reject with the code `EXEC_NON_ZERO` unless the exit code is 0. Default: `false`. */
+	check?: boolean;
+	/** `'utf8'` collects strings, `'buffer'` bytes. Default: `'utf8'`. */
+	encoding?: "utf8" | "buffer";
+	/**
+	 * The most bytes to collect of each of stdout and stderr. One more ends the process and rejects with the code
+	 * `EXEC_MAX_BUFFER`. Default: 67 108 864 (64 MiB).
+	 */
+	maxBuffer?: number;
 }
 /** Which boxes to list: those that are all of this. */
 export interface BoxFilter {
@@ -1145,6 +1280,118 @@ export declare class FileSystem {
 	 */
 	watch(path: string, options?: WatchOptions): AsyncIterableIterator<FileChangeEvent>;
 }
+/** Which logs, and how long. */
+export interface LogsOptions {
+	/** `'main'`: what the main process wrote. `'console'`: what the box's kernel and agent wrote. Default: `'main'`. */
+	source?: "main" | "console";
+	/** Wait for more, until the box ends. Default: `false`, which ends with what is there. */
+	follow?: boolean;
+	/** Nothing from before this time, as a Date or in milliseconds since 1970. The console notes no times. Default: all. */
+	since?: Date | number;
+	/** Ends the logs; the iterator then rejects with `ABORTED`. Default: none. */
+	signal?: AbortSignal;
+}
+/**
+ * A piece of a log. It may begin and end within a line. `lost` stands for bytes that are missing, since the host's disk was
+ * too slow for the box.
+ */
+export type LogEntry = {
+	time: Date;
+	stream: "stdout" | "stderr";
+	data: Buffer;
+} | {
+	time: null;
+	stream: "console";
+	data: Buffer;
+} | {
+	time: Date;
+	stream: "lost";
+	bytes: number;
+};
+/** Counters of a runtime since it was opened. */
+export interface RuntimeMetrics {
+	/** Boxes made. */
+	boxesCreated: number;
+	/** Boxes removed. */
+	boxesDestroyed: number;
+	/** Boxes that failed to start or ended unasked. */
+	boxesFailed: number;
+	/** Boxes that run now. */
+	boxesRunning: number;
+	/** Executions asked for. */
+	totalExecCalls: number;
+	/** Executions that could not be started or were lost. */
+	totalExecErrors: number;
+	/** Bytes of standard input, output and error together. */
+	totalBytesTransferred: number;
+}
+/**
+ * The figures of a box at one moment. What only the running box knows is `null` while it does not run; it is measured
+ * inside, by the container's cgroup, and counted from the last start.
+ */
+export interface BoxMetrics {
+	/** When they were taken. */
+	time: Date;
+	/** Where the box stood. */
+	state: BoxState;
+	/** Milliseconds since the machine booted. */
+	uptimeMs: number | null;
+	/** Milliseconds of CPU time of all processes of the box. */
+	cpuTimeMs: number | null;
+	/**
+	 * Per cent of one CPU: of two that are busy, 200. Over the time since the last sample that was taken in the same way (by
+	 * `metrics()` of this `Box`, or by this `watchMetrics()`); the first is over the time since the start.
+	 */
+	cpuPercent: number | null;
+	/** Bytes of memory in use by the box's processes, file caches included. */
+	memoryUsageBytes: number | null;
+	/** The most since the start; `null` too where the box's kernel does not keep it. */
+	memoryPeakBytes: number | null;
+	/** Bytes of memory of the machine. */
+	memoryTotalBytes: number | null;
+	/** Processes and threads. */
+	pids: number | null;
+	/** Executions since the start. */
+	execCount: number | null;
+	/** Processes that were killed for want of memory since the start. */
+	oomKills: number | null;
+	/** The box's disk, in bytes. */
+	disk: {
+		/** Of the root file system. */
+		sizeBytes: number | null;
+		/** In use on it, by the image too. */
+		usedBytes: number | null;
+		/** Read since the start. */
+		readBytes: number | null;
+		/** Written since the start. */
+		writtenBytes: number | null;
+		/** What the box's own disk takes on the host: what it wrote over its image. */
+		hostBytes: number;
+	};
+	/** Bytes since the start; `null` where there is no network. */
+	network: {
+		receivedBytes: number;
+		sentBytes: number;
+	} | null;
+	/** Milliseconds of each stage of the last start. */
+	boot: Partial<Record<Stage, number>>;
+	/** What the box's processes cost the host; `null` while it does not run, and on systems without /proc. */
+	host: {
+		/** Milliseconds of CPU time. */
+		cpuTimeMs: number;
+		/** Bytes in memory, shared ones in full. */
+		rssBytes: number;
+		/** Bytes in memory, shared ones in parts. */
+		pssBytes: number;
+	} | null;
+}
+/** How to watch figures. */
+export interface WatchMetricsOptions {
+	/** Milliseconds from one sample to the next, 10 or more. Default: 1000. */
+	intervalMs?: number;
+	/** Ends the watch; the iterator then rejects with `ABORTED`. Default: none. */
+	signal?: AbortSignal;
+}
 /** A value for a shell line: it becomes one word, an array one word for each item. */
 export type ShellValue = string | number | bigint | readonly (string | number | bigint)[];
 /** The template tag `` box.sh`…` ``; called with options it returns a tag that uses them. */
@@ -1178,8 +1425,6 @@ export declare class Box implements AsyncDisposable {
 	#private;
 	/** The box's identity, which never changes. */
 	readonly id: string;
-	/** The name that it was given, else `null`. */
-	readonly name: string | null;
 	/** Its image, as it was given. */
 	readonly image: string;
 	/** Whether it lives on without the process that started it. */
@@ -1227,6 +1472,8 @@ export declare class Box implements AsyncDisposable {
 	 * `started` and `wait()` reject with `EXEC_NOT_FOUND` if nothing of that id runs.
 	 */
 	execution(id: string): Execution;
+	/** Its name, else `null`; as this handle last knew it. */
+	get name(): string | null;
 	/** The box's files, with the names of `node:fs/promises`. */
 	get fs(): FileSystem;
 	/**
@@ -1259,6 +1506,26 @@ export declare class Box implements AsyncDisposable {
 	remove(options?: RemoveOptions): Promise<void>;
 	/** What is known of the box now. */
 	info(): Promise<BoxInfo>;
+	/**
+	 * Changes the box's name and labels, in any state. A running box goes on; its host name changes with the next start. A
+	 * start or stop that is under way is awaited.
+	 *
+	 * Rejects with `BOX_NAME_TAKEN` and `BOX_REMOVED`.
+	 */
+	update(options: UpdateOptions): Promise<void>;
+	/** The box's figures. A box that does not run is not started: of it, less is known. */
+	metrics(): Promise<BoxMetrics>;
+	/** The box's figures at once, and then at each interval, for as long as one iterates. */
+	watchMetrics(options?: WatchMetricsOptions): AsyncIterableIterator<BoxMetrics>;
+	/** What happens to this box from now on, as far as this process has a part in it; see {@link Events}. */
+	events(options?: EventsOptions): Events;
+	/**
+	 * What the main process wrote, or with `source: 'console'` what the box's kernel and agent wrote: up to 16 MiB, or 1 MiB of
+	 * the console. It is there whether or not the box runs. With `follow` it goes on until the box ends.
+	 *
+	 * @throws {@link InvalidArgumentError} for wrong options, at once
+	 */
+	logs(options?: LogsOptions): AsyncIterableIterator<LogEntry>;
 	/** Stops a box with a name, removes one without. A detached box, or one that another process started, goes on. */
 	[Symbol.asyncDispose](): Promise<void>;
 }
@@ -1283,23 +1550,6 @@ export interface DoctorReport {
 	accelerated: boolean;
 	/** What was looked at. */
 	checks: DoctorCheck[];
-}
-/** Counters of a runtime since it was opened. */
-export interface RuntimeMetrics {
-	/** Boxes made. */
-	boxesCreated: number;
-	/** Boxes removed. */
-	boxesDestroyed: number;
-	/** Boxes that failed to start or ended unasked. */
-	boxesFailed: number;
-	/** Boxes that run now. */
-	boxesRunning: number;
-	/** Executions asked for. */
-	totalExecCalls: number;
-	/** Executions that could not be started or were lost. */
-	totalExecErrors: number;
-	/** Bytes of standard input, output and error together. */
-	totalBytesTransferred: number;
 }
 /**
  * A home with its boxes and images. Any number of processes and worker threads share a home, and each may use every box,
@@ -1359,6 +1609,20 @@ export declare class Runtime implements AsyncDisposable {
 	remove(idOrName: string, options?: RemoveOptions): Promise<void>;
 	/** The counters of this runtime. */
 	metrics(): Promise<RuntimeMetrics>;
+	/** The counters at once, and then at each interval, for as long as one iterates. */
+	watchMetrics(options?: WatchMetricsOptions): AsyncIterableIterator<RuntimeMetrics>;
+	/**
+	 * The counters of this runtime and the figures of every box of this home, in Prometheus' text format. A box that can't be
+	 * measured is told without its figures.
+	 *
+	 * @example
+	 * ```ts
+	 * createServer(async (_, answer) => answer.end(await runtime.prometheus())).listen(9464)
+	 * ```
+	 */
+	prometheus(): Promise<string>;
+	/** What happens to boxes and images from now on, as far as this process has a part in it; see {@link Events}. */
+	events(options?: EventsOptions): Events;
 	/**
 	 * Ends the attached boxes that this process started, all at once, which keeps their files. Detached boxes, and those of
 	 * other processes, go on. Further calls wait for the first.

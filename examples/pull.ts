@@ -1,19 +1,38 @@
-// Pulls an image with a progress bar; the argument is its reference.
-import { Runtime } from '@boxlite/node'
+// Pulls an image and shows how it goes: a bar on a terminal, a line for each step elsewhere. The argument is its reference.
+import { type PullEvent, Runtime } from '@boxlite/node'
+
+const { stderr } = process
 
 await using runtime = await Runtime.open()
 const pull = runtime.images.pull(process.argv[2] ?? 'alpine:3')
-
-const arrived = new Map<string, number>()
-let total = 0
-for await (const event of pull) {
-  if (event.type === 'resolved') total = event.bytes
-  if (event.type === 'layerStart') arrived.set(event.digest, 0)
-  if (event.type === 'layerProgress') arrived.set(event.digest, event.bytes)
-  const sum = Array.from(arrived.values()).reduce((a, b) => a + b, 0)
-  const part = total > 0 ? Math.min(sum / total, 1) : 0
-  const bar = '#'.repeat(Math.round(part * 30)).padEnd(30, '.')
-  process.stderr.write(`\r[${bar}] ${(part * 100).toFixed(0).padStart(3)} %  ${event.type.padEnd(13)}`)
-}
+const show = stderr.isTTY ? bar() : line
+for await (const event of pull) show(event)
 const { reference, digest } = await pull
-console.log(`\n${reference} ${digest}`)
+console.log(`${reference} ${digest}`)
+
+/** One line, drawn again with every event. */
+function bar(): (event: PullEvent) => void {
+  const arrived = new Map<string, number>()
+  let total = 0
+  return event => {
+    if (event.type === 'resolved') total = event.bytes
+    if (event.type === 'layerStart') arrived.set(event.digest, 0)
+    if (event.type === 'layerProgress') arrived.set(event.digest, event.bytes)
+    const here = Array.from(arrived.values()).reduce((sum, bytes) => sum + bytes, 0)
+    const part = event.type === 'done' ? 1 : total > 0 ? Math.min(here / total, 1) : 0
+    const drawn = '█'.repeat(Math.round(part * 30)).padEnd(30, '░')
+    const share = `${Math.floor(part * 100)} %`.padStart(5)
+    stderr.write(`\r\x1b[K${drawn} ${share}  ${megabytes(here)} of ${megabytes(total)}  ${event.type}`)
+    if (event.type === 'done') stderr.write('\n')
+  }
+}
+
+function line(event: PullEvent): void {
+  if (event.type === 'resolved') stderr.write(`${event.layers} layers, ${megabytes(event.bytes)}\n`)
+  if (event.type === 'layerDone') stderr.write(`${event.digest} ${event.cached ? 'is here' : 'fetched'}\n`)
+  if (event.type === 'assembling') stderr.write('making its root disk\n')
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`
+}

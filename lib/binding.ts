@@ -5,9 +5,11 @@ import type { NativeRuntime, RuntimeInput } from './binding/runtime.js'
 import { errorFrom } from './errors.js'
 
 export type * from './binding/box.js'
+export type * from './binding/event.js'
 export type * from './binding/execution.js'
 export type * from './binding/files.js'
 export type * from './binding/image.js'
+export type * from './binding/observation.js'
 export type * from './binding/outcome.js'
 export type * from './binding/runtime.js'
 

@@ -4,11 +4,14 @@ import { type NativeBox, settled } from './binding.js'
 import { type BoxEnd, boxEnd } from './box-end.js'
 import { arrayOf, checkArgument, text, word } from './check.js'
 import { type CopyOptions, type CopyProgress, copyIn, copyOut } from './copy.js'
+import { type Events, type EventsOptions, makeEvents } from './events.js'
 import { collect, type ExecResult } from './exec.js'
 import { type Execution, makeExecution } from './execution.js'
 import type { ExecutionInfo } from './execution-info.js'
 import { type FileSystem, makeFileSystem } from './fs.js'
 import { type BoxInfo, boxInfo } from './info.js'
+import { type LogEntry, type LogsOptions, logs } from './logs.js'
+import { type BoxMetrics, boxMetrics } from './metrics.js'
 import {
   checkExec,
   checkSpawn,
@@ -19,9 +22,12 @@ import {
   type SpawnOptions,
   type StopOptions,
   stopTimeout,
+  type UpdateOptions,
+  updateInput,
   type WaitOptions,
   waitSignal,
 } from './options.js'
+import { samples, type WatchMetricsOptions } from './sampling.js'
 import { type Shell, type ShellValue, shellLine } from './sh.js'
 
 /** Makes a box from its native handle. Not part of the public API. */
@@ -37,8 +43,6 @@ export let makeBox: (native: NativeBox) => Box
 export class Box implements AsyncDisposable {
   /** The box's identity, which never changes. */
   readonly id: string
-  /** The name that it was given, else `null`. */
-  readonly name: string | null
   /** Its image, as it was given. */
   readonly image: string
   /** Whether it lives on without the process that started it. */
@@ -47,6 +51,8 @@ export class Box implements AsyncDisposable {
   readonly sh: Shell
   #native: NativeBox
   #fs: FileSystem | undefined
+  #measured: BoxMetrics | undefined
+  #name: string | null
 
   static {
     makeBox = native => new this(native)
@@ -55,7 +61,7 @@ export class Box implements AsyncDisposable {
   private constructor(native: NativeBox) {
     this.#native = native
     this.id = native.id
-    this.name = native.name
+    this.#name = native.name
     this.image = native.image
     this.detached = native.detached
     this.sh = ((first: TemplateStringsArray | ExecOptions, ...values: ShellValue[]) =>
@@ -131,6 +137,11 @@ export class Box implements AsyncDisposable {
     return makeExecution(() => settled(this.#native.execution(id)), { detached: true })
   }
 
+  /** Its name, else `null`; as this handle last knew it. */
+  get name(): string | null {
+    return this.#name
+  }
+
   /** The box's files, with the names of `node:fs/promises`. */
   get fs(): FileSystem {
     this.#fs ??= makeFileSystem(this.#native.files())
@@ -188,7 +199,50 @@ export class Box implements AsyncDisposable {
 
   /** What is known of the box now. */
   async info(): Promise<BoxInfo> {
-    return boxInfo(await settled(this.#native.info()))
+    const info = boxInfo(await settled(this.#native.info()))
+    this.#name = info.name
+    return info
+  }
+
+  /**
+   * Changes the box's name and labels, in any state. A running box goes on; its host name changes with the next start. A
+   * start or stop that is under way is awaited.
+   *
+   * Rejects with `BOX_NAME_TAKEN` and `BOX_REMOVED`.
+   */
+  async update(options: UpdateOptions): Promise<void> {
+    await settled(this.#native.update(updateInput(options)))
+    if (options.name !== undefined) this.#name = options.name
+  }
+
+  /** The box's figures. A box that does not run is not started: of it, less is known. */
+  async metrics(): Promise<BoxMetrics> {
+    this.#measured = boxMetrics(await settled(this.#native.metrics()), this.#measured)
+    return this.#measured
+  }
+
+  /** The box's figures at once, and then at each interval, for as long as one iterates. */
+  watchMetrics(options?: WatchMetricsOptions): AsyncIterableIterator<BoxMetrics> {
+    let before: BoxMetrics | undefined
+    return samples('box.watchMetrics', options, async () => {
+      before = boxMetrics(await settled(this.#native.metrics()), before)
+      return before
+    })
+  }
+
+  /** What happens to this box from now on, as far as this process has a part in it; see {@link Events}. */
+  events(options?: EventsOptions): Events {
+    return makeEvents('box.events', wake => settled(this.#native.events(wake)), options)
+  }
+
+  /**
+   * What the main process wrote, or with `source: 'console'` what the box's kernel and agent wrote: up to 16 MiB, or 1 MiB of
+   * the console. It is there whether or not the box runs. With `follow` it goes on until the box ends.
+   *
+   * @throws {@link InvalidArgumentError} for wrong options, at once
+   */
+  logs(options?: LogsOptions): AsyncIterableIterator<LogEntry> {
+    return logs(this.#native, options)
   }
 
   /** Stops a box with a name, removes one without. A detached box, or one that another process started, goes on. */

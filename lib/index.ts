@@ -22,6 +22,19 @@ export {
   StorageError,
   UnsupportedEngineError,
 } from './errors.js'
+export type {
+  ExecutionEvent,
+  Health,
+  HealthEvent,
+  ImagePullEvent,
+  LimitEvent,
+  LostEvent,
+  MainEvent,
+  OutOfMemoryEvent,
+  RuntimeEvent,
+  StateEvent,
+} from './event.js'
+export { Events, type EventsOptions } from './events.js'
 export type { ExecResult } from './exec.js'
 export { Execution } from './execution.js'
 export type { ExecutionInfo } from './execution-info.js'
@@ -39,6 +52,8 @@ export {
   type PulledImage,
 } from './images.js'
 export type { BoxInfo, BoxState, Engine } from './info.js'
+export type { LogEntry, LogsOptions } from './logs.js'
+export type { BoxMetrics, RuntimeMetrics } from './metrics.js'
 export type {
   BoxFilter,
   BoxOptions,
@@ -55,11 +70,13 @@ export type {
   SpawnOptions,
   StopOptions,
   SupervisionOptions,
+  UpdateOptions,
   WaitOptions as BoxWaitOptions,
 } from './options.js'
 export type { ExecEvent, ExitStatus } from './output.js'
 export type { Pull, PullEvent } from './pull.js'
-export { Runtime, type RuntimeMetrics } from './runtime.js'
+export { Runtime } from './runtime.js'
+export type { WatchMetricsOptions } from './sampling.js'
 export type { Shell, ShellValue } from './sh.js'
 export { Dirent, Stats } from './stats.js'
 export type { FileChangeEvent, WatchOptions } from './watch.js'

@@ -1,6 +1,7 @@
 // `BoxInfo`: what is known of a box at one moment. Made from the addon's answer for `box.ts` and `runtime.ts`.
 import type { NativeBoxInfo } from './binding.js'
 import type { Stage } from './errors.js'
+import type { Health } from './event.js'
 
 /** Where a box stands in its life. */
 export type BoxState = 'created' | 'starting' | 'running' | 'stopping' | 'stopped' | 'failed'
@@ -42,6 +43,8 @@ export interface BoxInfo {
   detached: boolean
   /** Whether it is removed once its machine has ended. */
   autoRemove: boolean
+  /** How it fares by its health check; `null` without one, while it does not run, and before this process used it. */
+  health: Health | null
   /** Milliseconds that each stage of the last start took, in the order of the stages. */
   timings: Partial<Record<Stage, number>>
 }
@@ -65,6 +68,7 @@ export function boxInfo({ createdAtMs, timings, ...info }: NativeBoxInfo): BoxIn
     failure: info.failure ?? null,
     detached: info.detached,
     autoRemove: info.autoRemove,
+    health: (info.health as Health | undefined) ?? null,
     timings: Object.fromEntries(timings.map(({ stage, ms }) => [stage, ms])),
   }
 }

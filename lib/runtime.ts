@@ -4,9 +4,11 @@ import { type Box, makeBox } from './box.js'
 import { checkArgument, text } from './check.js'
 import { type DoctorReport, examine } from './doctor.js'
 import { RuntimeError } from './errors.js'
+import { type Events, type EventsOptions, makeEvents } from './events.js'
 import { closeOnSignal } from './host-signals.js'
 import { type Images, makeImages } from './images.js'
 import { type BoxInfo, boxInfo } from './info.js'
+import type { RuntimeMetrics } from './metrics.js'
 import { native } from './native.js'
 import {
   type BoxFilter,
@@ -21,24 +23,8 @@ import {
   removeForce,
   runtimeInput,
 } from './options.js'
-
-/** Counters of a runtime since it was opened. */
-export interface RuntimeMetrics {
-  /** Boxes made. */
-  boxesCreated: number
-  /** Boxes removed. */
-  boxesDestroyed: number
-  /** Boxes that failed to start or ended unasked. */
-  boxesFailed: number
-  /** Boxes that run now. */
-  boxesRunning: number
-  /** Executions asked for. */
-  totalExecCalls: number
-  /** Executions that could not be started or were lost. */
-  totalExecErrors: number
-  /** Bytes of standard input, output and error together. */
-  totalBytesTransferred: number
-}
+import { exposition } from './prometheus.js'
+import { samples, type WatchMetricsOptions } from './sampling.js'
 
 let makeRuntime: (options: RuntimeOptions | undefined) => Runtime
 
@@ -150,6 +136,39 @@ export class Runtime implements AsyncDisposable {
   /** The counters of this runtime. */
   async metrics(): Promise<RuntimeMetrics> {
     return settled((await this.#native()).metrics())
+  }
+
+  /** The counters at once, and then at each interval, for as long as one iterates. */
+  watchMetrics(options?: WatchMetricsOptions): AsyncIterableIterator<RuntimeMetrics> {
+    return samples('runtime.watchMetrics', options, () => this.metrics())
+  }
+
+  /**
+   * The counters of this runtime and the figures of every box of this home, in Prometheus' text format. A box that can't be
+   * measured is told without its figures.
+   *
+   * @example
+   * ```ts
+   * createServer(async (_, answer) => answer.end(await runtime.prometheus())).listen(9464)
+   * ```
+   */
+  async prometheus(): Promise<string> {
+    const measured = (await this.list()).map(async info => ({
+      info,
+      metrics: await this.get(info.id)
+        .then(
+          box => box.metrics(),
+          () => undefined,
+        )
+        .catch(() => undefined),
+    }))
+    return exposition(await this.metrics(), await Promise.all(measured))
+  }
+
+  /** What happens to boxes and images from now on, as far as this process has a part in it; see {@link Events}. */
+  events(options?: EventsOptions): Events {
+    const subscribe = async (wake: () => void) => settled((await this.#native()).events(wake))
+    return makeEvents('runtime.events', subscribe, options)
   }
 
   /**

@@ -7,12 +7,13 @@ import { createGzip } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { PullEvent, Runtime } from '../../index.mjs'
 import { capture } from '../../scripts/command.mjs'
+import { writeLayout } from '../../scripts/image/layout.mjs'
 import { serveLayout } from '../../scripts/image/registry.mjs'
 import { root } from '../../scripts/paths.mjs'
 import { runExample } from '../support/example.js'
 import { failure } from '../support/failures.js'
 import { engine, useHomes } from '../support/homes.js'
-import { file, layout } from '../support/images.js'
+import { file, image, layout } from '../support/images.js'
 import { freePort, type Registry, startRegistry } from '../support/registry.js'
 
 const homes = useHomes()
@@ -65,13 +66,71 @@ it('tells every step of a pull, to a callback and to a loop', async () => {
   expect(lasting(seen)).toEqual(lasting(told))
 })
 
-it('draws a progress bar in the example', async () => {
+it('shows a progress bar in the example, and lines where there is no terminal', async () => {
   const env = { ...process.env, BOXLITE_HOME: homes.folder(), BOXLITE_ENGINE: engine }
-  const example = readFileSync(join(root, 'examples/pull.ts'), 'utf8')
-  const { output, status } = await runExample(example, [await layout(homes)], { cwd: root, env })
-  expect(output).toMatch(/\r\[#{30}\] 100 % {2}done {9}/)
-  expect(output).toMatch(/sha256:[0-9a-f]{64}/)
-  expect(status).toBe(0)
+  const source = readFileSync(join(root, 'examples/pull.ts'), 'utf8')
+  const image = await layout(homes)
+  const plain = await runExample(source, [image], { cwd: root, env })
+  expect(plain.output).toMatch(
+    /^1 layers, 1\.\d MB\nsha256:[0-9a-f]{64} fetched\nmaking its root disk\n.* sha256:[0-9a-f]{64}\n$/,
+  )
+  expect(plain.status).toBe(0)
+  const shown = await runExample(source, [image], {
+    cwd: root,
+    env: { ...env, BOXLITE_HOME: homes.folder() },
+    tty: true,
+  })
+  const drawn = shown.output.split('\r\x1b[K')
+  expect(drawn[1]).toMatch(/^░{30} {3}0 % {2}0\.0 MB of 0\.0 MB {2}resolving$/)
+  expect(drawn.at(-1)).toMatch(/^█{30} 100 % {2}1\.\d MB of 1\.\d MB {2}done\r?\n/)
+  expect(shown.status).toBe(0)
+})
+
+it('tells a second caller of the same image what has happened so far', async () => {
+  const counting = await serveLayout(await layout(homes, [[file('etc/app', 'shared')]]))
+  const runtime = await homes.open({ registries: [http(counting.host)] })
+  const told: PullEvent['type'][][] = [[], []]
+  const pulls = told.map(events =>
+    runtime.images.pull(`${counting.host}/app:1`, { onProgress: ({ type }) => events.push(type) }),
+  )
+  const [first, second] = await Promise.all(pulls)
+  expect(second).toEqual(first)
+  for (const events of told) expect(events.slice(0, 2)).toEqual(['resolving', 'resolved'])
+  const blobs = counting.requests.filter(path => path.includes('/blobs/'))
+  expect(new Set(blobs).size, 'each blob is fetched once').toBe(blobs.length)
+  await counting.stop()
+})
+
+it('fetches the image of another platform on demand, variant and all, and says what there is', async () => {
+  const folder = homes.folder()
+  const of = (architecture: string, variant?: string) =>
+    image([[file('etc/arch', `${architecture}${variant}`)]], { architecture, ...(variant && { variant }) })
+  writeLayout(folder, [await of('arm', 'v6'), await of('arm', 'v7'), await of('amd64'), await of('arm64', 'v8')])
+  const runtime = await homes.open()
+  const pull = async (platform?: string) => {
+    const told: PullEvent['type'][] = []
+    const { digest } = await runtime.images.pull(folder, {
+      ...(platform && { platform }),
+      onProgress: e => told.push(e.type),
+    })
+    return { digest, disk: told.includes('assembling') }
+  }
+  const here = await pull()
+  expect(here.disk).toBe(true)
+  expect(await pull('linux/amd64')).toEqual(here)
+  const six = await pull('linux/arm/v6')
+  expect(six.disk, 'no root disk for another machine').toBe(false)
+  const seven = await pull('linux/arm/v7')
+  expect(new Set([here.digest, six.digest, seven.digest]).size).toBe(3)
+  expect(await pull('linux/arm64')).toEqual(await pull('linux/arm64/v8'))
+  const platforms = (await runtime.images.list()).map(({ platform }) => platform)
+  expect(platforms).toEqual(expect.arrayContaining(['linux/amd64', 'linux/arm/v6', 'linux/arm/v7']))
+  const error = await failure(pull('linux/s390x'), 'IMAGE_PLATFORM')
+  expect(error.message).toContain('linux/s390x')
+  expect(error.message).toContain('linux/amd64, linux/arm/v6, linux/arm/v7, linux/arm64/v8')
+  // A box is for this machine, whatever else was pulled.
+  const box = await runtime.create({ image: folder })
+  expect((await box.exec('cat', ['/etc/arch'])).stdout).toBe('amd64undefined')
 })
 
 it('gives a pull up at a signal, and goes on from there', async () => {

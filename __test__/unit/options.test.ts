@@ -11,6 +11,7 @@ import {
   removeForce,
   runtimeInput,
   stopTimeout,
+  updateInput,
   waitSignal,
 } from '../../lib/options.js'
 import { Runtime } from '../../lib/runtime.js'
@@ -42,6 +43,8 @@ const GOOD: [(options: never) => unknown, unknown][] = [
   [create, { pullPolicy: 'always' }],
   [create, { diskSizeGb: 0.125 }],
   [create, { diskSizeGb: 2048 }],
+  [updateInput, { name: null, labels: {} }],
+  [updateInput, { name: 'b' }],
   [filterInput, undefined],
   [filterInput, { state: 'running', name: 'a', labels: { a: 'b' } }],
   [filterInput, { state: ['created', 'failed'] }],
@@ -89,6 +92,9 @@ const BAD: [(options: never) => unknown, unknown, RegExp][] = [
   [filterInput, { state: ['up'] }, /option `state`/],
   [filterInput, { labels: 'a=b' }, /option `labels`/],
   [filterInput, { label: 'a' }, /did|unknown/],
+  [updateInput, { name: '-' }, /box\.update: option `name`: expected .*, or null, got '-'/],
+  [updateInput, undefined, /box\.update: argument `options`/],
+  [updateInput, { labels: null }, /option `labels`/],
   [create, { labels: { '-a': '' } }, /option `labels`: expected an object of strings/],
   [create, { labels: { a: 1 } }, /option `labels`/],
   [create, { labels: ['a'] }, /option `labels`/],

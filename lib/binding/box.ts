@@ -1,6 +1,9 @@
 // The addon's box, as `src/addon/litebox.rs` makes it.
+
+import type { NativeEvents } from './event.js'
 import type { ExecInput, NativeExecution, NativeExecutionInfo } from './execution.js'
 import type { NativeFiles } from './files.js'
+import type { LogInput, NativeBoxMetrics, NativeLogs } from './observation.js'
 import type { Answer } from './outcome.js'
 
 export interface BoxInput {
@@ -58,6 +61,10 @@ export interface NativeBox {
   files(): NativeFiles
   executions(): Answer<NativeExecutionInfo[]>
   execution(id: string): Answer<NativeExecution>
+  update(update: { rename: boolean; name?: string; labels?: Record<string, string> }): Answer<void>
+  metrics(): Answer<NativeBoxMetrics>
+  logs(options: LogInput): Answer<NativeLogs>
+  events(wake: () => void): Answer<NativeEvents>
 }
 
 export interface NativeBoxEnd {
@@ -75,6 +82,7 @@ export interface NativeBoxInfo {
   id: string
   name?: string
   labels: Record<string, string>
+  health?: string
   image: string
   imageDigest?: string
   state: string

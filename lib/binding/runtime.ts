@@ -1,5 +1,6 @@
 // The addon's open home, as `src/addon/runtime.rs` and `image_cache.rs` make it.
 import type { BoxInput, NativeBox, NativeBoxInfo } from './box.js'
+import type { NativeEvents } from './event.js'
 import type {
   NativeImage,
   NativeImageUsage,
@@ -53,6 +54,7 @@ export interface NativeRuntime {
   loadImages(path: string): Answer<NativeImage[]>
   imageUsage(): Answer<NativeImageUsage>
   metrics(): Answer<NativeMetrics>
+  events(wake: () => void): Answer<NativeEvents>
   close(timeoutMs?: number): Answer<void>
 }
 

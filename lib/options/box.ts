@@ -1,9 +1,10 @@
 // How to make, stop and remove a box. Checked here for `runtime.ts` and `box.ts`.
-import type { BoxInput } from '../binding.js'
+import type { BoxInput, NativeBox } from '../binding.js'
 import {
   absolutePath,
   boolean,
   type Check,
+  checkArgument,
   checkOptions,
   environment,
   integer,
@@ -85,6 +86,14 @@ export interface RemoveOptions {
   force?: boolean
 }
 
+/** What to change of a box; what is left out stays. */
+export interface UpdateOptions {
+  /** A new name, unique in the home; `null` takes the name away. */
+  name?: string | null
+  /** All of the box's own labels, instead of those that it has. */
+  labels?: Record<string, string>
+}
+
 /** A name that a box may have. */
 export const boxName = matching(
   /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/,
@@ -159,4 +168,19 @@ export function waitSignal(options: WaitOptions | undefined): AbortSignal | unde
 export function removeForce(operation: string, options: RemoveOptions | undefined): boolean {
   checkOptions<RemoveOptions>(operation, options, { force: boolean })
   return options?.force ?? false
+}
+
+/** Checked options of `box.update`, as the addon takes them. */
+export function updateInput(options: UpdateOptions): Parameters<NativeBox['update']>[0] {
+  const name: Check = {
+    expected: `${boxName.expected}, or null`,
+    holds: value => value === null || boxName.holds(value),
+  }
+  checkOptions<UpdateOptions>('box.update', options, { name, labels: boxLabels })
+  checkArgument('box.update', 'options', options, object)
+  return {
+    rename: options.name !== undefined,
+    ...(options.name != null && { name: options.name }),
+    ...(options.labels && { labels: options.labels }),
+  }
 }

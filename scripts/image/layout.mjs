@@ -19,6 +19,7 @@ const TYPES = {
  * @property {{ Env?: string[], Cmd?: string[], Entrypoint?: string[], WorkingDir?: string, User?: string,
  *   [more: string]: unknown }} [config] what an image says of itself, in the names of OCI image-spec, config.md
  * @property {string} [architecture] default: amd64
+ * @property {string} [variant] of the architecture, such as v8
  */
 /** @typedef {{ mediaType: string, digest: string, size: number, platform?: object, annotations?: object }} Descriptor */
 
@@ -46,7 +47,8 @@ export function writeLayout(folder, images, tag = 'latest') {
 
 /** @param {string} folder @param {Image} image @returns {Descriptor} */
 function writeImage(folder, image) {
-  const platform = { architecture: image.architecture ?? 'amd64', os: 'linux' }
+  const variant = image.variant === undefined ? {} : { variant: image.variant }
+  const platform = { architecture: image.architecture ?? 'amd64', os: 'linux', ...variant }
   const archives = image.layers.map(layer => (Buffer.isBuffer(layer) ? layer : tar(layer)))
   const layers = archives.map(archive => writeBlob(folder, TYPES.layer, gzipSync(archive, { level: 6 })))
   const rootfs = { type: 'layers', diff_ids: archives.map(digestOf) }

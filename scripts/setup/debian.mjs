@@ -40,6 +40,7 @@ export const packages = {
     withProgram('mmdebstrap', 'makes a real image for them', 'mmdebstrap'),
     withProgram('umoci', 'unpacks images as a second opinion', 'umoci'),
     withProgram('openssl', 'makes the certificates of that registry', 'openssl'),
+    withProgram('g++', 'compiles the fuzzer', 'g++'),
     withProgram('kmod', 'prepares the KVM lab', 'depmod'),
   ],
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { writeBusybox } from '../image/busybox.mjs'
 import { say, seconds } from '../progress.mjs'
 import { loadFace } from './face.mjs'
+import { pullShown } from './pull.mjs'
 
 /** @param {import('./options.mjs').StartOptions} options */
 export async function demo({ engine, cpus, memoryMib }) {
@@ -23,6 +24,7 @@ export async function demo({ engine, cpus, memoryMib }) {
     await writeBusybox(image)
     const runtime = await Runtime.open({ home: join(folder, 'home'), engine })
     try {
+      await pullShown(runtime, image)
       const box = await runtime.create({ image, name: 'demo', cpus, memoryMib })
       await firstLife(box)
       await box.stop()

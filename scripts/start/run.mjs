@@ -3,6 +3,7 @@
 import { statusOf } from '../command.mjs'
 import { say } from '../progress.mjs'
 import { loadFace } from './face.mjs'
+import { pullShown } from './pull.mjs'
 
 /**
  * @param {import('./options.mjs').StartOptions & { image: string }} options
@@ -12,6 +13,7 @@ export async function run({ image, command, engine, registries, cpus, memoryMib,
   const { Runtime } = await loadFace()
   const runtime = await Runtime.open({ engine, registries, ...(home === undefined ? {} : { home }) })
   try {
+    await pullShown(runtime, image)
     const box = await runtime.create({ image, cpus, memoryMib })
     try {
       return await connect(box, command)

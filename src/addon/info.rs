@@ -1,9 +1,11 @@
 //! What is known of a box, as a plain object. Returned by `litebox.rs` and `runtime.rs`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use boxlite_runtime::VmmKind;
+use boxlite_runtime::{Timings, VmmKind};
 use napi_derive::napi;
+
+use crate::event;
 
 /// One stage of the last start and the time it took.
 #[napi(object, object_from_js = false)]
@@ -12,6 +14,14 @@ pub struct StageTime {
     pub stage: &'static str,
     /// Milliseconds.
     pub ms: f64,
+}
+
+impl StageTime {
+    /// The stages of a start, in order.
+    pub(crate) fn all(timings: &Timings) -> Vec<Self> {
+        let ms = |took: Duration| took.as_secs_f64() * 1e3;
+        timings.stages().iter().map(|(stage, took)| Self { stage: stage.as_str(), ms: ms(*took) }).collect()
+    }
 }
 
 /// A box at one moment.
@@ -49,17 +59,17 @@ pub struct BoxInfo {
     pub detached: bool,
     /// Whether it is removed once its machine has ended.
     pub auto_remove: bool,
+    /// How it fares by its health check.
+    pub health: Option<&'static str>,
     /// The stages of the last start, in order.
     pub timings: Vec<StageTime>,
 }
 
 impl From<boxlite_runtime::BoxInfo> for BoxInfo {
     fn from(info: boxlite_runtime::BoxInfo) -> Self {
-        let timings = info.timings.stages().iter();
         Self {
-            timings: timings
-                .map(|(stage, took)| StageTime { stage: stage.as_str(), ms: took.as_secs_f64() * 1e3 })
-                .collect(),
+            health: info.health.map(event::health),
+            timings: StageTime::all(&info.timings),
             id: info.id,
             name: info.name,
             labels: info.labels,

@@ -13,8 +13,10 @@
 #![allow(clippy::needless_pass_by_value, reason = "napi-derive hands arguments over by value")]
 
 mod box_end;
+mod box_metrics;
 mod doctor;
 mod error;
+mod event;
 mod execution;
 mod execution_info;
 mod file_stream;
@@ -25,9 +27,11 @@ mod image_cache;
 mod image_pull;
 mod info;
 mod litebox;
+mod logs;
 mod metrics;
 mod options;
 mod outcome;
 mod promise;
 mod runtime;
 mod supervision;
+mod update;

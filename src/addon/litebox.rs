@@ -7,8 +7,17 @@ use napi::{Env, Result, bindgen_prelude::Object};
 use napi_derive::napi;
 
 use crate::{
-    box_end::NativeBoxEnd, execution::NativeExecution, execution_info::ExecutionInfo, files::NativeFiles,
-    info::BoxInfo, options::ExecInput, promise::promise,
+    box_end::NativeBoxEnd,
+    box_metrics::BoxMetrics,
+    event::{NativeEvents, Wake},
+    execution::NativeExecution,
+    execution_info::ExecutionInfo,
+    files::NativeFiles,
+    info::BoxInfo,
+    logs::{LogInput, NativeLogs},
+    options::ExecInput,
+    promise::promise,
+    update::UpdateInput,
 };
 
 /// A box, with what never changes of it at hand.
@@ -114,6 +123,34 @@ impl NativeBox {
     pub fn spawn<'env>(&self, env: &'env Env, options: ExecInput) -> Result<Object<'env>> {
         let litebox = self.litebox.clone();
         promise(env, async move { litebox.spawn(options.try_into()?).await.map(NativeExecution::from) })
+    }
+
+    /// Changes its name and labels: a name of `null` is taken away, what is not there stays.
+    #[napi]
+    pub fn update<'env>(&self, env: &'env Env, update: UpdateInput) -> Result<Object<'env>> {
+        let litebox = self.litebox.clone();
+        promise(env, async move { litebox.update(update.into()).await })
+    }
+
+    /// Its figures of this moment.
+    #[napi]
+    pub fn metrics<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let litebox = self.litebox.clone();
+        promise(env, async move { litebox.metrics().await.map(BoxMetrics::from) })
+    }
+
+    /// Its logs.
+    #[napi]
+    pub fn logs<'env>(&self, env: &'env Env, options: LogInput) -> Result<Object<'env>> {
+        let litebox = self.litebox.clone();
+        promise(env, async move { litebox.logs(options.into()).await.map(NativeLogs::from) })
+    }
+
+    /// What happens to it from now on.
+    #[napi]
+    pub fn events<'env>(&self, env: &'env Env, wake: Wake) -> Result<Object<'env>> {
+        let litebox = self.litebox.clone();
+        promise(env, async move { Ok(NativeEvents::start(litebox.events(), wake)) })
     }
 
     /// The executions that run.

@@ -8,6 +8,7 @@ use napi::{Env, Result, bindgen_prelude::Object};
 use napi_derive::napi;
 
 use crate::{
+    event::{NativeEvents, Wake},
     filter::FilterInput,
     info::BoxInfo,
     litebox::NativeBox,
@@ -76,6 +77,13 @@ impl NativeRuntime {
     pub fn remove<'env>(&self, env: &'env Env, id_or_name: String, force: bool) -> Result<Object<'env>> {
         let runtime = Arc::clone(&self.0);
         promise(env, async move { runtime.remove(&id_or_name, force).await })
+    }
+
+    /// What happens from now on.
+    #[napi]
+    pub fn events<'env>(&self, env: &'env Env, wake: Wake) -> Result<Object<'env>> {
+        let runtime = Arc::clone(&self.0);
+        promise(env, async move { Ok(NativeEvents::start(runtime.events()?, wake)) })
     }
 
     /// The counters of this runtime.

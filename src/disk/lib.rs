@@ -17,6 +17,8 @@ mod base;
 mod entry;
 mod error;
 mod ext4;
+#[cfg(fuzzing)]
+pub mod hostile;
 mod index;
 mod layer;
 mod leaks;

@@ -54,7 +54,7 @@ impl Overlay {
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path).map_err(failed)?;
         let made = file
             .try_clone()
-            .and_then(|copy| write(copy, backing, size, clusters(&image, patches)?))
+            .and_then(|copy| write(copy, backing, size, &clusters(&image, patches)?))
             .and_then(|()| file.sync_all())
             .and_then(|()| sync_parent(&path));
         if let Err(error) = made {
@@ -115,7 +115,7 @@ fn read_cluster(base: &File, at: u64) -> io::Result<Vec<u8>> {
 
 /// imago's futures are blocking calls in disguise (its file driver never suspends), so any executor will do; tokio's
 /// would panic inside a tokio thread.
-fn write(file: File, backing: &str, size: u64, clusters: BTreeMap<u64, Vec<u8>>) -> io::Result<()> {
+fn write(file: File, backing: &str, size: u64, clusters: &BTreeMap<u64, Vec<u8>>) -> io::Result<()> {
     let again = file.try_clone()?;
     let storage = |file| Storage::from_open_file(file, StorageOpenOptions::new().write(true));
     let create = Qcow2::<Storage>::create_builder(storage(file)?).size(size);
@@ -126,7 +126,7 @@ fn write(file: File, backing: &str, size: u64, clusters: BTreeMap<u64, Vec<u8>>)
     block_on(async {
         let disk = Qcow2::<Storage>::builder(storage(again)?).write(true).backing(None);
         let disk = FormatAccess::new(disk.open(DenyImplicitOpenGate::default()).await?);
-        for (offset, cluster) in &clusters {
+        for (offset, cluster) in clusters {
             disk.write(cluster.as_slice(), *offset).await?;
         }
         disk.flush().await

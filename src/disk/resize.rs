@@ -25,6 +25,8 @@ const SUPERBLOCK: usize = 1024;
 /// Bytes of a descriptor where the `64bit` feature is off.
 const DESCRIPTOR: usize = 32;
 const PER_BLOCK: usize = BLOCK / DESCRIPTOR;
+/// Of 256 bytes each.
+const INODES_PER_BLOCK: u32 = 16;
 /// `INCOMPAT_META_BG`.
 const META_BG: u32 = 0x10;
 /// What an empty group's descriptor says; its inode table is zeros, as is everything that nobody wrote.
@@ -114,7 +116,7 @@ impl Groups {
 
     /// Blocks of a group's inode table.
     fn table_blocks(&self) -> u32 {
-        self.superblock.inodes_per_group * u32::from(self.superblock.inode_size) / BLOCK_SIZE as u32
+        self.superblock.inodes_per_group / INODES_PER_BLOCK
     }
 
     /// Brings the superblock's sums up to date.
@@ -155,7 +157,7 @@ impl Groups {
         }
         for (position, bytes) in raw.iter().enumerate().skip(table.blocks) {
             let holders =
-                table.holders(position * PER_BLOCK).into_iter().filter(|&group| group < table.groups);
+                Table::holders(position * PER_BLOCK).into_iter().filter(|&group| group < table.groups);
             for group in holders {
                 let block = block_of(group) + u64::from(has_superblock(group));
                 patches.push(Patch { offset: block * BLOCK as u64, bytes: bytes.clone() });
@@ -193,7 +195,7 @@ impl Table {
     }
 
     /// The groups that hold a block of descriptors which begins with that of `first`.
-    fn holders(&self, first: usize) -> [usize; 3] {
+    fn holders(first: usize) -> [usize; 3] {
         [first, first + 1, first + PER_BLOCK - 1]
     }
 
@@ -201,7 +203,7 @@ impl Table {
     fn overhead(&self, group: usize) -> u64 {
         let superblock = has_superblock(group);
         let descriptors = if self.is_meta_group(group) {
-            usize::from(self.holders(group - group % PER_BLOCK).contains(&group))
+            usize::from(Self::holders(group - group % PER_BLOCK).contains(&group))
         } else if superblock {
             self.blocks
         } else {

@@ -1,21 +1,37 @@
-//! Single flight: callers that want the same thing at the same time share one execution. Called by `manager`; blobs that
-//! two images share are kept apart by the lock of `store`.
+//! Single flight: callers that want the same thing at the same time share one execution, and hear of its progress. Called by
+//! `manager`; blobs that two images share, or two processes fetch, are kept apart by the locks of `store`.
 //!
 //! The first caller works; the others wait and take its result. When its future is dropped halfway, the next in line
-//! starts over, so nobody depends on another's patience.
+//! starts over, so nobody depends on another's patience. Who comes late is told at once what has happened so far.
 
 use std::{
     collections::HashMap,
     hash::Hash,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
-type Slot<T> = tokio::sync::Mutex<Option<T>>;
+use crate::{ProgressSink, PullEvent};
 
 /// The executions under way, by key.
 #[derive(Debug)]
 pub(crate) struct Flights<K, T> {
     slots: Mutex<HashMap<K, Weak<Slot<T>>>>,
+}
+
+#[derive(Debug)]
+struct Slot<T> {
+    result: tokio::sync::Mutex<Option<T>>,
+    relay: Arc<Mutex<Relay>>,
+}
+
+/// Hands one execution's events to all who wait for it.
+#[derive(Debug, Default)]
+struct Relay {
+    /// What has happened, but of each layer's progress only the newest.
+    told: Vec<PullEvent>,
+    /// By number, so that who goes is told no more.
+    listeners: HashMap<u64, ProgressSink>,
+    next: u64,
 }
 
 impl<K, T> Default for Flights<K, T> {
@@ -24,16 +40,32 @@ impl<K, T> Default for Flights<K, T> {
     }
 }
 
+impl<T> Default for Slot<T> {
+    fn default() -> Self {
+        Self { result: tokio::sync::Mutex::default(), relay: Arc::default() }
+    }
+}
+
 impl<K: Eq + Hash, T: Clone> Flights<K, T> {
-    /// Runs `work` under `key`, or waits for the caller that does and returns its result.
-    pub(crate) async fn run(&self, key: K, work: impl Future<Output = T>) -> T {
+    /// Runs `work` under `key`, or waits for the caller that does and returns its result. The sink that `work` is given is
+    /// heard by every caller's `progress`.
+    pub(crate) async fn run<F: Future<Output = T>>(
+        &self,
+        key: K,
+        progress: Option<&ProgressSink>,
+        work: impl FnOnce(ProgressSink) -> F,
+    ) -> T {
         let slot = self.slot(key);
-        let mut result = slot.lock().await;
+        let _listener = progress.map(|sink| Listener::new(&slot.relay, sink));
+        let mut result = slot.result.lock().await;
         // A result is here only if it was made while this caller waited: the slot dies with the last who wants it.
         if let Some(result) = &*result {
             return result.clone();
         }
-        let made = work.await;
+        let relay = Arc::clone(&slot.relay);
+        // What an earlier caller, who went, had begun starts over.
+        lock(&relay).told.clear();
+        let made = work(ProgressSink::new(move |event| lock(&relay).tell(event))).await;
         *result = Some(made.clone());
         made
     }
@@ -50,6 +82,49 @@ impl<K: Eq + Hash, T: Clone> Flights<K, T> {
     }
 }
 
+impl Relay {
+    fn tell(&mut self, event: PullEvent) {
+        for listener in self.listeners.values() {
+            listener.send(event.clone());
+        }
+        if let PullEvent::LayerProgress { digest, .. } = &event {
+            let same = |told: &PullEvent| matches!(told, PullEvent::LayerProgress { digest: of, .. } if of == digest);
+            self.told.retain(|told| !same(told));
+        }
+        self.told.push(event);
+    }
+}
+
+/// A caller's place among those who hear.
+struct Listener {
+    relay: Arc<Mutex<Relay>>,
+    number: u64,
+}
+
+impl Listener {
+    fn new(relay: &Arc<Mutex<Relay>>, sink: &ProgressSink) -> Self {
+        let mut open = lock(relay);
+        for event in &open.told {
+            sink.send(event.clone());
+        }
+        let number = open.next;
+        open.next += 1;
+        open.listeners.insert(number, sink.clone());
+        drop(open);
+        Self { relay: Arc::clone(relay), number }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        lock(&self.relay).listeners.remove(&self.number);
+    }
+}
+
+fn lock(relay: &Mutex<Relay>) -> MutexGuard<'_, Relay> {
+    relay.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[cfg(test)]
 mod tests {
     use std::{
@@ -64,7 +139,7 @@ mod tests {
         let flights = Flights::default();
         let runs = AtomicUsize::new(0);
         let call = || {
-            flights.run("key", async {
+            flights.run("key", None, |_| async {
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 runs.fetch_add(1, Ordering::Relaxed)
             })
@@ -79,11 +154,38 @@ mod tests {
         let flights = Arc::new(Flights::default());
         let hanging = tokio::spawn({
             let flights = Arc::clone(&flights);
-            async move { flights.run("key", std::future::pending::<u8>()).await }
+            async move { flights.run("key", None, |_| std::future::pending::<u8>()).await }
         });
         tokio::task::yield_now().await;
-        let second = flights.run("key", async { 7 });
+        let second = flights.run("key", None, |_| async { 7 });
         hanging.abort();
         assert_eq!(second.await, 7);
+    }
+
+    #[tokio::test]
+    async fn who_comes_late_hears_what_happened_and_what_happens() {
+        let flights = Flights::default();
+        let heard: [Arc<Mutex<Vec<PullEvent>>>; 2] = Default::default();
+        let sinks =
+            heard.clone().map(|heard| ProgressSink::new(move |event| heard.lock().unwrap().push(event)));
+        let progress = |bytes| PullEvent::LayerProgress { digest: "a".to_owned(), bytes };
+        let started = || PullEvent::LayerStarted { digest: "a".to_owned(), size: 9 };
+        let halfway = tokio::sync::Notify::new();
+        let first = flights.run("key", Some(&sinks[0]), |sink| async {
+            let sink = sink;
+            sink.send(started());
+            sink.send(progress(1));
+            sink.send(progress(2));
+            halfway.notified().await;
+            sink.send(progress(3));
+        });
+        let second = async {
+            tokio::task::yield_now().await;
+            let second = flights.run("key", Some(&sinks[1]), |_| async { unreachable!() });
+            tokio::join!(second, async { halfway.notify_one() });
+        };
+        tokio::join!(first, second);
+        assert_eq!(*heard[0].lock().unwrap(), [started(), progress(1), progress(2), progress(3)]);
+        assert_eq!(*heard[1].lock().unwrap(), [started(), progress(2), progress(3)]);
     }
 }

@@ -117,8 +117,8 @@ impl Holds {
             Lock::Free => libc::F_UNLCK,
         };
         let range = libc::flock {
-            l_type: kind as libc::c_short,
-            l_whence: libc::SEEK_SET as libc::c_short,
+            l_type: i16::try_from(kind).unwrap_or(0),
+            l_whence: i16::try_from(libc::SEEK_SET).unwrap_or(0),
             l_start: place(key),
             l_len: 1,
             l_pid: 0,

@@ -56,6 +56,14 @@ impl OciLayout {
         .await
     }
 
+    /// Reads all that is read before an image is chosen.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn examine(files: Files) -> Result<Vec<Descriptor>, Error> {
+        let this = Self { files: Arc::new(files), tag: None, made: None };
+        this.check_version()?;
+        this.choose(&this.index()?)
+    }
+
     /// A root file system, as an image of one layer; see `rootfs`.
     pub(crate) async fn of_rootfs(path: PathBuf, scratch: Arc<Path>) -> Result<Self, Error> {
         blocking(move || {

@@ -18,8 +18,8 @@ mod fetch;
 mod files;
 mod flight;
 mod hold;
-#[cfg(test)]
-mod hostile;
+#[cfg(any(test, fuzzing))]
+pub mod hostile;
 mod image;
 mod layout;
 mod manager;

@@ -68,8 +68,12 @@ impl ImageManager {
         for source in candidates {
             let reference = source.to_string();
             let key = (reference.clone(), platform.clone(), options.policy);
-            let pull = self.pull_once(source, &reference, &platform, &options);
-            match self.inner.flights.run(key, pull).await {
+            let pull = |progress| {
+                let options = PullOptions { progress: Some(progress), ..options.clone() };
+                let (reference, platform) = (&reference, &platform);
+                async move { self.pull_once(source, reference, platform, &options).await }
+            };
+            match self.inner.flights.run(key, options.progress.as_ref(), pull).await {
                 // Registries say of what one may not see either the one or the other.
                 Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Unauthorized) => {
                     failed.get_or_insert(error);

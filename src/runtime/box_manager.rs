@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     BoxliteError, BoxliteResult, ErrorCode, LiteBox, id,
-    litebox::{BoxConfig, BoxRecord},
+    litebox::{BoxConfig, BoxRecord, story},
     lock::{FileLock, Mode},
     shared::Shared,
 };
@@ -55,7 +55,9 @@ impl Shared {
             if let Some(name) = &config.name {
                 shared.check_free(name)?;
             }
-            shared.write_box(&config)
+            let litebox = shared.write_box(&config)?;
+            story::made(&shared.events, &config);
+            Ok(litebox)
         })
         .await
         .map_err(|panic| BoxliteError::new(ErrorCode::Internal, "create a box").caused_by(panic))?
@@ -68,7 +70,7 @@ impl Shared {
             None => Ok(()),
             Some(other) => Err(BoxliteError::new(
                 ErrorCode::BoxNameTaken,
-                format!("create box `{name}`: the name belongs to box `{}`", other.id()),
+                format!("name a box `{name}`: the name belongs to box `{}`", other.id()),
             )
             .hint("choose another name, remove that box, or `get` it by this name")),
         }
@@ -120,7 +122,7 @@ impl Shared {
                 Ok(Some(litebox)) => boxes.push(litebox),
                 Ok(None) => {}
                 // Kept, for somebody to look at.
-                Err(error) => tracing::warn!(%error, id, "a box can't be read"),
+                Err(error) => tracing::warn!(%error, box_id = id, "a box can't be read"),
             }
         }
         boxes.sort_by_cached_key(|litebox| (litebox.created_at_ms(), litebox.id().to_owned()));

@@ -14,11 +14,13 @@ mod doctor;
 mod duplex;
 mod engine;
 mod error;
+mod event;
 mod exit_status;
 mod file_fault;
 mod filter;
 mod from_rooms;
 mod get_or_create;
+mod host_usage;
 mod id;
 mod images;
 #[allow(dead_code, unused_imports, reason = "its callers, logs and wait, come next")]
@@ -28,6 +30,7 @@ mod labels;
 mod layout;
 mod litebox;
 mod lock;
+mod log;
 mod metrics;
 mod opened;
 mod options;
@@ -54,17 +57,20 @@ pub use boxlite_spec::VmmKind;
 pub use code::ErrorCode;
 pub use doctor::{DoctorCheck, DoctorReport};
 pub use error::{BoxliteError, BoxliteResult};
+pub use event::{Event, EventKind, EventStream, PullPhase};
 pub use exit_status::ExitStatus;
 pub use file_fault::FileFault;
 pub use filter::BoxFilter;
+pub use host_usage::HostUsage;
 pub use images::{
     Credentials, Healthcheck, ImageConfig, ImageDetails, ImageInfo, ImageUsage, Platform, Progress, Pruned,
     Pull, PullEvent, PullRequest, PulledImage,
 };
 pub use labels::Labels;
 pub use litebox::{
-    ArchiveReader, ArchiveWriter, BoxEnd, BoxInfo, BoxState, ExecEvent, Execution, ExecutionInfo, FileReader,
-    FileWatcher, FileWriter, Files, LiteBox,
+    ArchiveReader, ArchiveWriter, BoxEnd, BoxInfo, BoxMetrics, BoxState, BoxUpdate, ExecEvent, Execution,
+    ExecutionInfo, FileReader, FileWatcher, FileWriter, Files, GuestUsage, LiteBox, LogEntry, LogOptions,
+    LogReader, LogSource, LogText,
 };
 pub use metrics::RuntimeMetricsSnapshot;
 pub use options::{BoxOptions, EngineChoice, ExecOptions, RuntimeOptions};

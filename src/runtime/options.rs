@@ -100,12 +100,7 @@ impl BoxOptions {
         if self.image.is_empty() {
             return Err(BoxliteError::invalid("option `image`: must not be empty"));
         }
-        if let Some(name) = &self.name
-            && !is_name(name)
-        {
-            return Err(BoxliteError::invalid(format!("option `name`: not a valid name: {name:?}"))
-                .hint("use 1 to 63 letters, digits, `_`, `.` and `-`, the first a letter or digit"));
-        }
+        self.name.as_deref().map_or(Ok(()), check_name)?;
         if !(1..=32).contains(&self.cpus) {
             return Err(BoxliteError::invalid(format!("option `cpus`: must be 1 to 32: {}", self.cpus)));
         }
@@ -199,6 +194,15 @@ impl ExecOptions {
         }
         check_env(&self.env)
     }
+}
+
+/// A name that a box may have.
+pub(crate) fn check_name(name: &str) -> BoxliteResult<()> {
+    if is_name(name) {
+        return Ok(());
+    }
+    Err(BoxliteError::invalid(format!("option `name`: not a valid name: {name:?}"))
+        .hint("use 1 to 63 letters, digits, `_`, `.` and `-`, the first a letter or digit"))
 }
 
 fn check_env(env: &[(String, String)]) -> BoxliteResult<()> {

@@ -116,6 +116,7 @@ impl BoxliteRuntime {
         }))
         .await;
         self.shared.boxes.clear();
+        self.shared.finish_close().await;
         results.into_iter().collect()
     }
 

@@ -1,6 +1,9 @@
 //! What every box of a runtime shares. Made when the runtime opens; held by the runtime, its boxes and the pipeline.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use boxlite_disk::ImageStorage;
 use boxlite_images::ImageManager;
@@ -10,9 +13,11 @@ use crate::{
     BoxliteError, BoxliteResult, EngineChoice, ErrorCode,
     box_manager::BoxManager,
     engine::{self, Engine},
+    event::EventBus,
     images::Leases,
     layout::FilesystemLayout,
     lock::{FileLock, Mode},
+    log::{self, HomeLog},
     metrics::RuntimeMetrics,
     parts::Parts,
 };
@@ -30,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) image_quota: Option<u64>,
     pub(crate) boxes: BoxManager,
     pub(crate) metrics: Arc<RuntimeMetrics>,
+    pub(crate) events: Arc<EventBus>,
+    log: Mutex<Option<HomeLog>>,
     chosen: OnceCell<Engine>,
     closed: watch::Sender<bool>,
 }
@@ -44,6 +51,8 @@ impl Shared {
         leases: Leases,
         image_quota: Option<u64>,
     ) -> Self {
+        let log = Mutex::new(log::attach(&layout.logs()));
+        tracing::info!(home = %layout.home().display(), version = env!("CARGO_PKG_VERSION"), "home opened");
         Self {
             layout,
             choice,
@@ -54,6 +63,8 @@ impl Shared {
             image_quota,
             boxes: BoxManager::default(),
             metrics: Arc::default(),
+            events: Arc::default(),
+            log,
             chosen: OnceCell::new(),
             closed: watch::Sender::new(false),
         }
@@ -84,6 +95,14 @@ impl Shared {
     /// From now on nothing starts. True: it was open before.
     pub(crate) fn begin_close(&self) -> bool {
         !self.closed.send_replace(true)
+    }
+
+    /// After the last box: readers of events end, and the log is written to its end.
+    pub(crate) async fn finish_close(&self) {
+        tracing::info!(home = %self.layout.home().display(), "home closed");
+        self.events.close();
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let _ = tokio::task::spawn_blocking(move || drop(log)).await;
     }
 
     /// Waits until the runtime closes.

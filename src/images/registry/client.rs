@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, Once, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use oci_spec::distribution::Reference;
@@ -221,11 +221,22 @@ pub(crate) fn unreachable(what: &str, error: reqwest::Error) -> Error {
     Error::new(ErrorKind::RegistryUnreachable, what.to_owned()).because(error.without_url()).transient(None)
 }
 
+/// `Retry-After`: seconds, or a date (RFC 9110, 10.2.3), which is measured by the registry's own clock if it tells that.
+pub(super) fn asked_pause(headers: &header::HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name).and_then(|value: &header::HeaderValue| value.to_str().ok());
+    let date = |text: &str| httpdate::parse_http_date(text.trim()).ok();
+    let asked = text(header::RETRY_AFTER)?;
+    if let Ok(seconds) = asked.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let now = text(header::DATE).and_then(date).unwrap_or_else(SystemTime::now);
+    Some(date(asked)?.duration_since(now).unwrap_or_default())
+}
+
 /// An answer that is no success.
 pub(super) async fn refused(what: &str, response: Response) -> Error {
     let status = response.status();
-    let pause = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
-    let pause = pause.and_then(|value| value.trim().parse().ok()).map(Duration::from_secs);
+    let pause = asked_pause(response.headers());
     let said = body(what, response, MAX_ERROR).await.ok().and_then(|bytes| words(&bytes));
     let message = match said {
         Some(said) => format!("{what}: HTTP {status}: {said}"),
@@ -316,4 +327,27 @@ async fn users_own(host: &str) -> Result<Option<Credentials>, Error> {
         let message = format!("log in to {host}: docker's credential helper does not answer");
         Err(Error::new(ErrorKind::Unauthorized, message))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_asked_for_in_seconds_or_as_a_date() {
+        let asked = |retry_after: &str, date: &str| {
+            let mut headers = header::HeaderMap::new();
+            headers.insert(header::RETRY_AFTER, retry_after.parse().unwrap());
+            headers.insert(header::DATE, date.parse().unwrap());
+            asked_pause(&headers)
+        };
+        let now = "Sun, 06 Nov 1994 08:49:37 GMT";
+        assert_eq!(asked("7", now), Some(Duration::from_secs(7)));
+        assert_eq!(asked("Sun, 06 Nov 1994 08:50:00 GMT", now), Some(Duration::from_secs(23)));
+        assert_eq!(asked("Sunday, 06-Nov-94 08:49:38 GMT", now), Some(Duration::from_secs(1)));
+        assert_eq!(asked("Sun, 06 Nov 1994 08:00:00 GMT", now), Some(Duration::ZERO), "long past");
+        let far = asked("Tue, 31 Dec 2999 23:59:59 GMT", "no date").unwrap();
+        assert!(far.as_secs() > 900 * 365 * 86400, "{far:?}");
+        assert_eq!(asked("soon", now), None);
+    }
 }

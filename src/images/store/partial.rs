@@ -58,13 +58,11 @@ pub(super) async fn start(
             Partial::open(target, &wanted, size)
                 .map_err(|error| Error::storage(format!("start blob {wanted}"), error))
         });
-        match opened.await? {
-            Some(partial) => return Ok(Start::Partial(partial)),
-            None => {
-                waiting(size.saturating_sub(store.missing(digest, size).await?));
-                tokio::time::sleep(POLL).await;
-            }
+        if let Some(partial) = opened.await? {
+            return Ok(Start::Partial(partial));
         }
+        waiting(size.saturating_sub(store.missing(digest, size).await?));
+        tokio::time::sleep(POLL).await;
     }
 }
 

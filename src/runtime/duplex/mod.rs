@@ -14,6 +14,7 @@ use tokio::io::DuplexStream;
 use crate::{
     BoxliteResult, ExecOptions, Execution, Timings,
     engine::Engine,
+    event::Observed,
     litebox::{Machine, MachineRecord},
     metrics::RuntimeMetrics,
     portal::{Connection, GuestSession},
@@ -50,7 +51,8 @@ fn machine(io: DuplexStream) -> Arc<Machine> {
     let session = GuestSession::new(connection.unwrap());
     let record =
         MachineRecord { shim: shim.identity(), engine, started_at_ms: 0, timings: Timings::default() };
-    Arc::new(Machine { shim, session, record })
+    let observed = Observed::new("b", &Arc::default());
+    Arc::new(Machine { shim, session, record, observed })
 }
 
 /// What `LiteBox::spawn` does once there is a machine.

@@ -143,7 +143,7 @@ impl Shared {
         }
         // One process at a time: two that measure and remove side by side would remove too much.
         let lock = File::create(self.layout.quota_lock()).ok();
-        if !lock.as_ref().is_some_and(|file| file.try_lock().is_ok()) {
+        if lock.as_ref().is_none_or(|file| file.try_lock().is_err()) {
             return Ok(());
         }
         self.remove_orphan_disks().await?;

@@ -8,6 +8,7 @@
 mod cache;
 mod catalogue;
 mod in_use;
+mod news;
 mod pull;
 mod queue;
 
@@ -17,4 +18,5 @@ pub(crate) use cache::keep_quota;
 pub use cache::{ImageUsage, Pruned};
 pub use catalogue::{ImageDetails, ImageInfo};
 pub(crate) use in_use::InUse;
+pub(crate) use news::PullNews;
 pub use pull::{Progress, Pull, PullRequest, PulledImage};

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use boxlite_disk::LayerFile;
-use boxlite_images::{Image, Platform, ProgressSink, PullEvent, PullOptions, PullPolicy};
+use boxlite_images::{Image, Platform, PullEvent, PullOptions, PullPolicy};
 use futures::{
     FutureExt,
     future::{BoxFuture, Shared as SharedFuture},
 };
 use tokio::task::AbortHandle;
 
-use super::{keep_quota, queue::Queue};
+use super::{PullNews, keep_quota, queue::Queue};
 use crate::{BoxliteError, BoxliteResult, BoxliteRuntime, ErrorCode, shared::Shared};
 
 /// What to pull, and how.
@@ -84,7 +84,10 @@ impl BoxliteRuntime {
         let source = request.source.clone();
         let task = tokio::spawn(async move {
             let _closing = closing;
-            pull(&shared, request, &events).await
+            let news = PullNews::new(&shared.events, None, &request.source);
+            let pulled = pull(&shared, request, &events, &news).await;
+            news.end(pulled.as_ref().map(|image| image.digest.as_str()));
+            pulled
         });
         let abort = task.abort_handle();
         let result = async move {
@@ -124,14 +127,19 @@ impl Drop for Closing {
     }
 }
 
-async fn pull(shared: &Arc<Shared>, request: PullRequest, queue: &Arc<Queue>) -> BoxliteResult<PulledImage> {
+async fn pull(
+    shared: &Arc<Shared>,
+    request: PullRequest,
+    queue: &Arc<Queue>,
+    news: &Arc<PullNews>,
+) -> BoxliteResult<PulledImage> {
     let host = Platform::host();
     let mut mended = false;
     let image = loop {
         let events = Arc::clone(queue);
         let mut options = PullOptions::with_policy(request.policy);
         options.platform.clone_from(&request.platform);
-        options.progress = Some(ProgressSink::new(move |event| {
+        options.progress = Some(news.sink(move |event| {
             // The runtime's own comes when the root disk is there too.
             if !matches!(event, PullEvent::Done { .. }) {
                 events.push(Progress::Image(event));

@@ -22,6 +22,7 @@ use tonic::Status;
 use super::Machine;
 use crate::{
     BoxliteError, BoxliteResult, ErrorCode, ExitStatus,
+    event::EventKind,
     metrics::RuntimeMetrics,
     portal::{ExecutionInterface, From, OutputStream, is_lost},
 };
@@ -258,7 +259,7 @@ impl Execution {
             return Ok(*exit);
         }
         match self.inner.interface.wait(&self.inner.id).await {
-            Ok(exit) => Ok(*self.inner.exit.get_or_init(|| exit)),
+            Ok(exit) => Ok(self.inner.ended(exit)),
             // The exit may have come with the output in the meantime.
             Err(error) => self.inner.exit.get().copied().ok_or(self.inner.machine.explain(error).await),
         }
@@ -315,9 +316,23 @@ impl Inner {
             Event::Stderr(chunk) => self.advance(&mut output.stderr, chunk).map(ExecEvent::Stderr),
             Event::Exit(exit) => {
                 let exit = crate::portal::exit_status(&exit);
-                Ok(ExecEvent::Exit(*self.exit.get_or_init(|| exit)))
+                Ok(ExecEvent::Exit(self.ended(exit)))
             }
         }
+    }
+
+    /// Notes its end, and tells of it once, whichever way it came.
+    fn ended(&self, exit: ExitStatus) -> ExitStatus {
+        *self.exit.get_or_init(|| {
+            let observed = &self.machine.observed;
+            let execution_id = || self.id.clone();
+            observed.tell(|| EventKind::ExecExited { execution_id: execution_id(), exit });
+            // A guest that is listened to tells this itself.
+            if exit.oom_killed && !observed.is_watched() {
+                observed.tell(|| EventKind::OutOfMemory { execution_id: Some(execution_id()) });
+            }
+            exit
+        })
     }
 
     fn advance(&self, next: &mut Option<u64>, chunk: Chunk) -> BoxliteResult<Bytes> {

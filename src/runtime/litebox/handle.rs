@@ -12,8 +12,8 @@ use super::{
     record::ConfigFile,
 };
 use crate::{
-    BoxliteError, BoxliteResult, ErrorCode, ExecOptions, id, json_file, layout::BoxPaths, pipeline::Pipeline,
-    shared::Shared,
+    BoxliteError, BoxliteResult, ErrorCode, ExecOptions, event::EventKind, id, json_file, layout::BoxPaths,
+    pipeline::Pipeline, shared::Shared,
 };
 
 /// A handle to one box. Clones share it; it stays valid when the box stops, and names the box when it was removed.
@@ -108,6 +108,7 @@ impl LiteBox {
             failure: record.failure,
             detached: config.detached,
             auto_remove: config.auto_remove,
+            health: self.health(),
             timings: record.machine.map(|machine| machine.timings).unwrap_or_default(),
         })
     }
@@ -162,6 +163,15 @@ impl LiteBox {
             Ok(started) => started,
             Err(error) => return Err(machine.explain(error).await),
         };
+        tracing::debug!(
+            box_id = self.inner.id,
+            execution_id = id,
+            command = options.command,
+            pid,
+            "execution started"
+        );
+        let (execution_id, command) = (id.clone(), options.command);
+        machine.observed.tell(|| EventKind::ExecStarted { execution_id, command, pid });
         let metrics = Arc::clone(&self.inner.shared.metrics);
         Ok(Execution::new(id, pid, output, interface, machine, metrics, options.stdin))
     }

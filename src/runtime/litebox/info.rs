@@ -3,7 +3,7 @@
 use boxlite_spec::VmmKind;
 
 use super::BoxState;
-use crate::{Labels, Timings};
+use crate::{Health, Labels, Timings};
 
 /// A snapshot of a box.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub struct BoxInfo {
     pub created_at_ms: u64,
     /// Why it failed, when its state is [`BoxState::Failed`].
     pub failure: Option<String>,
+    /// How it fares by its health check, where it has one and this process listens to it.
+    pub health: Option<Health>,
     /// Whether it lives on without the process that started it.
     pub detached: bool,
     /// Whether it is removed once its machine has ended.

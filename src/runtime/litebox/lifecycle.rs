@@ -132,6 +132,7 @@ impl LiteBox {
         *status = Phase::Running(Arc::clone(machine));
         self.inner.shared.metrics.count_started();
         tokio::spawn(self.clone().watch(Arc::clone(machine)));
+        self.observe(machine);
     }
 
     /// The machine if one runs, whoever started it. A transition under way is awaited; nothing is started.
@@ -181,7 +182,7 @@ impl LiteBox {
         // The record is corrected by the first transition that comes; this one does nothing else.
         let settled = Transition::begin_after(&self, outcome.ok()).await;
         if let Err(error) = settled.map(drop) {
-            tracing::debug!(id = self.inner.id, %error, "after the end of a machine");
+            tracing::debug!(box_id = self.inner.id, %error, "after the end of a machine");
             if error.code() == ErrorCode::BoxRemoved {
                 *self.inner.status() = Phase::Removed;
             }
@@ -243,7 +244,8 @@ impl LiteBox {
         transition.stopping();
         let outcome = machine.stop(grace).await;
         transition.stopped()?;
-        outcome.map(|outcome| tracing::debug!(id = self.inner.id, how = outcome.describe(), "box stopped"))
+        outcome
+            .map(|outcome| tracing::debug!(box_id = self.inner.id, how = outcome.describe(), "box stopped"))
     }
 
     /// Ends what of this box ends with this process: a start is awaited, a detached box goes on.
@@ -260,7 +262,7 @@ impl LiteBox {
 
     /// Kills what [`let_down`](Self::let_down) could not end in time.
     pub(crate) async fn cut_off(&self) {
-        tracing::warn!(id = self.inner.id, "the box did not end in time; it is killed");
+        tracing::warn!(box_id = self.inner.id, "the box did not end in time; it is killed");
         let machine = match &*self.inner.status() {
             Phase::Starting(task) => {
                 task.abort();

@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 use super::MachineRecord;
 use crate::{
     BoxliteError, BoxliteResult, ErrorCode,
+    event::Observed,
     portal::GuestSession,
     shim::{ShimController, ShimOutcome},
 };
@@ -21,6 +22,7 @@ pub(crate) struct Machine {
     pub(crate) shim: ShimController,
     pub(crate) session: GuestSession,
     pub(crate) record: MachineRecord,
+    pub(crate) observed: Arc<Observed>,
 }
 
 impl Machine {

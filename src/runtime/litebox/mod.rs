@@ -5,6 +5,7 @@
 //! process in it; `files` are its files and `copy` moves whole trees; `record` is what stays on disk, and `standing` what
 //! that means now.
 
+mod console;
 mod copy;
 mod end;
 mod execution;
@@ -13,11 +14,16 @@ mod files;
 mod handle;
 mod info;
 mod lifecycle;
+mod logs;
 mod machine;
+mod metrics;
+mod observe;
 mod record;
 mod standing;
 mod state;
+pub(crate) mod story;
 mod transition;
+mod update;
 
 pub use copy::{ArchiveReader, ArchiveWriter};
 pub use end::BoxEnd;
@@ -26,8 +32,11 @@ pub use execution_info::ExecutionInfo;
 pub use files::{FileReader, FileWatcher, FileWriter, Files};
 pub use handle::LiteBox;
 pub use info::BoxInfo;
+pub use logs::{LogEntry, LogOptions, LogReader, LogSource, LogText};
 pub(crate) use machine::Machine;
+pub use metrics::{BoxMetrics, GuestUsage};
 pub(crate) use record::{BoxConfig, BoxRecord, MachineRecord, ResolvedImage};
 use standing::Standing;
 pub use state::BoxState;
 pub(crate) use transition::Transition;
+pub use update::BoxUpdate;

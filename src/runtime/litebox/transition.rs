@@ -4,9 +4,11 @@
 
 use std::{fs, io, time::Duration};
 
-use super::{BoxConfig, BoxRecord, BoxState, LiteBox, Machine, MachineRecord, record::ConfigFile};
+use super::{BoxConfig, BoxRecord, BoxState, LiteBox, Machine, MachineRecord, record::ConfigFile, story};
 use crate::{
-    BoxliteError, BoxliteResult, ErrorCode, json_file,
+    BoxliteError, BoxliteResult, ErrorCode,
+    event::Observed,
+    json_file,
     layout::BoxPaths,
     lock::{FileLock, Mode},
     portal::{Connection, GuestSession},
@@ -84,7 +86,6 @@ impl Transition {
         let after = self.record.after(&gone, &self.config, self.paths(), outcome);
         self.paths().remove_sockets();
         if after.state == BoxState::Failed {
-            tracing::warn!(id = self.config.id, reason = after.failure, "box ended on its own");
             self.litebox.inner.shared.metrics.count_failed();
         }
         self.note(after)?;
@@ -102,6 +103,15 @@ impl Transition {
 
     pub(super) fn record(&self) -> &BoxRecord {
         &self.record
+    }
+
+    /// Changes what the box is. Nobody else does meanwhile.
+    pub(super) fn amend(&mut self, change: impl FnOnce(&mut BoxConfig)) -> BoxliteResult<()> {
+        let mut config = self.config.clone();
+        change(&mut config);
+        config.save(self.paths())?;
+        self.config = config;
+        Ok(())
     }
 
     pub(super) fn state(&self) -> BoxState {
@@ -126,7 +136,13 @@ impl Transition {
             )
         })?;
         let session = GuestSession::new(Connection::lazy(self.paths().portal())?);
-        Ok(Machine { shim: ShimController::join(process, self.paths().shim_log()), session, record })
+        let observed = Observed::new(&self.config.id, &self.litebox.inner.shared.events);
+        Ok(Machine {
+            shim: ShimController::join(process, self.paths().shim_log()),
+            session,
+            record,
+            observed,
+        })
     }
 
     pub(super) fn starting(&mut self) -> BoxliteResult<()> {
@@ -176,6 +192,7 @@ impl Transition {
             }
             _ => {}
         }
+        story::removed(&self.litebox.inner.shared.events, &self.config, self.record.state);
         self.litebox.inner.shared.metrics.count_destroyed();
         self.litebox.inner.shared.boxes.forget(&self.config.id);
         Ok(())
@@ -193,6 +210,9 @@ impl Transition {
         let (from, to) = (self.record.state, record.state);
         debug_assert!(from == to || from.next().contains(&to), "{from} is not followed by {to}");
         self.record = record;
+        if from != to {
+            story::moved(&self.litebox.inner.shared.events, &self.config, from, &self.record);
+        }
         self.record.save(self.paths())
     }
 

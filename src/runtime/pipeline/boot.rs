@@ -20,6 +20,7 @@ use crate::{
     clock::now_ms,
     container_spec,
     engine::Engine,
+    event::Observed,
     layout::BoxPaths,
     litebox::{BoxConfig, Machine, MachineRecord},
     parts::Part,
@@ -49,7 +50,8 @@ impl Pipeline {
                     started_at_ms: now_ms(),
                     timings: self.timings.clone(),
                 };
-                Ok(Machine { shim, session, record })
+                let observed = Observed::new(&self.config.id, &self.shared.events);
+                Ok(Machine { shim, session, record, observed })
             }
             Err(error) => Err(self.give_up(shim, error).await),
         }

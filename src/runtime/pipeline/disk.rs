@@ -8,7 +8,7 @@ use boxlite_images::{Image, PullOptions};
 use super::{Pipeline, blocking};
 use crate::{
     BoxliteError, BoxliteResult, ErrorCode, Stage,
-    images::{Lease, keep_quota},
+    images::{Lease, PullNews, keep_quota},
     litebox::ResolvedImage,
 };
 
@@ -81,9 +81,13 @@ impl Pipeline {
     /// Finds the image in the cache, or pulls it.
     async fn image(&mut self) -> BoxliteResult<Image> {
         let (shared, reference) = (Arc::clone(&self.shared), self.config.image.clone());
-        let options = PullOptions::with_policy(self.config.pull_policy);
+        let news = PullNews::new(&shared.events, Some(&self.config.id), &reference);
+        let mut options = PullOptions::with_policy(self.config.pull_policy);
+        options.progress = Some(news.sink(drop));
         let pull = async { Ok(Box::pin(shared.images.pull(&reference, options)).await?) };
-        self.stage(Stage::Image, pull).await
+        let pulled = self.stage(Stage::Image, pull).await;
+        news.end(pulled.as_ref().map(|image| image.digest.as_str()));
+        pulled
     }
 
     /// Merges the image's layers into its base disk, or finds it in the cache.

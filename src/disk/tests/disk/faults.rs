@@ -135,10 +135,10 @@ fn an_image_that_is_larger_than_its_disk() {
     let layers: Vec<_> = (0..5).map(|n| Layer::default().file(&format!("f{n}"), vec![n; 60 << 20])).collect();
     // A base has what its image needs, and a box some more by default.
     let base = home.build(&layers);
-    assert_eq!(base.virtual_size, 3 * 128 << 20);
+    assert_eq!(base.virtual_size, 384 << 20);
     let disk = |name: &str| home.dir.path().join(name);
     let overlay = Overlay::create(disk("default.qcow2"), &base, None).unwrap();
-    assert_eq!(overlay.virtual_size, (3 * 128 << 20) + (4 << 30));
+    assert_eq!(overlay.virtual_size, (384 << 20) + (4 << 30));
     let error = Overlay::create(disk("small.qcow2"), &base, Some(256 << 20)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge);
     assert!(error.to_string().contains("needs 384 MiB, and 256 MiB are asked for"), "{error}");

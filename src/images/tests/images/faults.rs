@@ -123,6 +123,7 @@ async fn lasting_errors_are_told_apart() {
         ("500 Internal Server Error", "", ErrorKind::RegistryError { status: 500 }),
         ("418 I'm a teapot", "", ErrorKind::RegistryError { status: 418 }),
         ("429 Too Many Requests", "Retry-After: 86400\r\n", ErrorKind::RateLimited),
+        ("429 Too Many Requests", "Retry-After: Tue, 31 Dec 2999 23:59:59 GMT\r\n", ErrorKind::RateLimited),
         ("403 Forbidden", "", ErrorKind::Unauthorized),
         ("401 Unauthorized", "", ErrorKind::Unauthorized),
     ] {

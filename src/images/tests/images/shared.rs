@@ -134,9 +134,9 @@ async fn nobody_removes_what_another_process_has_in_hand() {
         assert_eq!(home.blobs().len(), 4, "kept for the other process");
         assert!(home.images.list().await.unwrap().is_empty());
         if ends_well {
-            other.end()
+            other.end();
         } else {
-            other.kill()
+            other.kill();
         }
         assert!(!home.images.is_held(&digest), "a hold ends with its process");
         home.images.prune(|_| true).await.unwrap();

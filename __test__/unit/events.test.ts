@@ -1,0 +1,176 @@
+// `Events` over a fake of the native half: listeners, iterators, what is slow, and every way to its end.
+import { getActiveResourcesInfo } from 'node:process'
+import { setImmediate as turn } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import type { NativeEvent, NativeEvents } from '../../lib/binding.js'
+import type { RuntimeEvent } from '../../lib/event.js'
+import { type Events, type EventsOptions, makeEvents } from '../../lib/events.js'
+
+class FakeEvents implements NativeEvents {
+  waiting: NativeEvent[] = []
+  closed = false
+  over = false
+  wake = () => {}
+
+  tell(...kinds: Partial<NativeEvent>[]): void {
+    this.waiting.push(...kinds.map(kind => ({ kind: 'oom', timeMs: 5, boxId: 'b', ...kind })))
+    this.wake()
+  }
+
+  drain(): NativeEvent[] | null {
+    const events = this.waiting.splice(0)
+    return this.over && events.length === 0 ? null : events
+  }
+
+  close(): void {
+    this.closed = true
+  }
+}
+
+async function listen(options?: EventsOptions): Promise<{ fake: FakeEvents; events: Events }> {
+  const fake = new FakeEvents()
+  const events = makeEvents(
+    'runtime.events',
+    async wake => {
+      fake.wake = wake
+      return fake
+    },
+    options,
+  )
+  await turn()
+  return { fake, events }
+}
+
+const timers = () => getActiveResourcesInfo().filter(name => name === 'Timeout').length
+
+test('listeners get their type and everything, also what came before them', async () => {
+  const { fake, events } = await listen()
+  fake.tell({ executionId: 'e' })
+  const of: unknown[] = []
+  events.on('oom', event => of.push(event.executionId))
+  events.on('event', event => of.push(event.type))
+  await turn()
+  fake.tell({ kind: 'state', from: 'created', to: 'starting' }, { kind: 'lost', count: 3 })
+  expect(of).toEqual(['e', 'oom', 'state', 'lost'])
+})
+
+test('an iteration gets everything in order, keeps the program alive and lets go of it', async () => {
+  const { fake, events } = await listen()
+  const before = timers()
+  const seen: string[] = []
+  const reading = (async () => {
+    for await (const event of events) {
+      if (event.type === 'exec') seen.push(event.action)
+      if (event.type === 'limit') break
+    }
+  })()
+  await turn()
+  expect(timers()).toBe(before + 1)
+  fake.tell({ kind: 'execStarted', executionId: 'e', command: 'ls', pid: 1 })
+  await turn()
+  fake.tell({ kind: 'execExited', executionId: 'e', code: 0 }, { kind: 'limit', limit: 'idleTimeoutMs' })
+  await reading
+  expect(seen).toEqual(['started', 'exited'])
+  expect(timers()).toBe(before)
+  expect(fake.closed).toBe(true)
+})
+
+test('several iterators each get everything; a slow one loses the oldest and is told', async () => {
+  const { fake, events } = await listen()
+  const [fast, slow] = [events[Symbol.asyncIterator](), events[Symbol.asyncIterator]()]
+  const first = slow.next()
+  const quick: RuntimeEvent[] = []
+  const reading = (async () => {
+    for await (const event of fast) quick.push(event)
+  })()
+  await turn()
+  for (let i = 0; i < 1030; i += 1) {
+    fake.tell({ executionId: `${i}` })
+    await turn()
+  }
+  expect((await first).value).toMatchObject({ executionId: '0' })
+  expect((await slow.next()).value).toMatchObject({ type: 'lost', count: 5 })
+  expect((await slow.next()).value).toMatchObject({ executionId: '6' })
+  events.close()
+  await reading
+  expect(quick).toHaveLength(1030)
+})
+
+test('an end of the runtime gives the rest and ends everybody', async () => {
+  const { fake, events } = await listen()
+  let closed = 0
+  events.on('close', () => {
+    closed += 1
+  })
+  const reading = (async () => {
+    const all: RuntimeEvent[] = []
+    for await (const event of events) all.push(event)
+    return all
+  })()
+  await turn()
+  fake.over = true
+  fake.tell({})
+  fake.wake()
+  expect(await reading).toHaveLength(1)
+  expect([closed, fake.closed]).toEqual([1, true])
+})
+
+test('a signal ends it, before and while it listens', async () => {
+  const controller = new AbortController()
+  const { fake, events } = await listen({ signal: controller.signal })
+  const next = events[Symbol.asyncIterator]().next()
+  await turn()
+  controller.abort(new Error('enough'))
+  await expect(next).rejects.toMatchObject({ code: 'ABORTED', cause: { message: 'enough' } })
+  expect(fake.closed).toBe(true)
+  const { events: late } = await listen({ signal: controller.signal })
+  await expect(late[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'ABORTED' })
+})
+
+test('what keeps it from listening is told to whoever iterates', async () => {
+  const events = makeEvents('runtime.events', () => Promise.reject(new Error('no home')), undefined)
+  await turn()
+  await expect(events[Symbol.asyncIterator]().next()).rejects.toThrow('no home')
+})
+
+test('every event has its shape', async () => {
+  const { fake, events } = await listen()
+  const seen: RuntimeEvent[] = []
+  events.on('event', event => seen.push(event))
+  fake.tell(
+    { kind: 'state', to: 'created' },
+    { kind: 'execExited', executionId: 'e', signal: 9, timedOut: true, oomKilled: false },
+    { kind: 'mainStarted', pid: 7, restarts: 0 },
+    { kind: 'mainExited', code: 1, oomKilled: false, restarting: true },
+    { kind: 'health', health: 'unhealthy', failures: 3, output: 'refused' },
+    { kind: 'pullFailed', boxId: undefined as never, source: 'a', errorCode: 'IMAGE_NOT_FOUND', message: 'm' },
+  )
+  const time = new Date(5)
+  expect(seen).toEqual([
+    { type: 'state', time, boxId: 'b', from: null, to: 'created', failure: null },
+    {
+      type: 'exec',
+      time,
+      boxId: 'b',
+      action: 'exited',
+      executionId: 'e',
+      exitCode: null,
+      signal: 'SIGKILL',
+      timedOut: true,
+      oomKilled: false,
+    },
+    { type: 'main', time, boxId: 'b', action: 'started', pid: 7, restarts: 0 },
+    {
+      type: 'main',
+      time,
+      boxId: 'b',
+      action: 'exited',
+      exitCode: 1,
+      signal: null,
+      oomKilled: false,
+      restarting: true,
+    },
+    { type: 'health', time, boxId: 'b', health: 'unhealthy', failures: 3, output: 'refused' },
+    { type: 'pull', time, boxId: null, action: 'failed', source: 'a', code: 'IMAGE_NOT_FOUND', message: 'm' },
+  ])
+})

@@ -1,0 +1,42 @@
+// Samples at an interval: the first at once, none stale, and no timer left behind by any way out.
+import { getActiveResourcesInfo } from 'node:process'
+import { expect, test } from 'vitest'
+import { samples } from '../../lib/sampling.js'
+
+const timers = () => getActiveResourcesInfo().filter(name => name === 'Timeout').length
+
+test('it samples at once and then at the interval, for as long as somebody asks', async () => {
+  const before = timers()
+  let count = 0
+  const begin = performance.now()
+  for await (const sample of samples('x', { intervalMs: 20 }, async () => ++count)) if (sample === 3) break
+  expect(performance.now() - begin).toBeGreaterThanOrEqual(39)
+  expect([count, timers()]).toEqual([3, before])
+})
+
+test('leaving while it waits ends the wait', async () => {
+  const before = timers()
+  const iterator = samples('x', { intervalMs: 1_000_000 }, async () => 1)
+  await iterator.next()
+  const waiting = iterator.next()
+  await iterator.return?.()
+  expect(await waiting).toEqual({ done: true, value: undefined })
+  expect(timers()).toBe(before)
+})
+
+test('a signal ends it with `ABORTED`, a sample that fails with its error', async () => {
+  const controller = new AbortController()
+  const iterator = samples('box.watchMetrics', { intervalMs: 1_000_000, signal: controller.signal }, async () => 1)
+  await iterator.next()
+  const waiting = iterator.next()
+  controller.abort()
+  await expect(waiting).rejects.toMatchObject({ code: 'ABORTED' })
+  expect((await iterator.next()).done).toBe(true)
+  const failing = samples('x', undefined, () => Promise.reject(new Error('gone')))
+  await expect(failing.next()).rejects.toThrow('gone')
+  expect((await failing.next()).done).toBe(true)
+})
+
+test('wrong options are refused at once', () => {
+  expect(() => samples('x', { intervalMs: 1 }, async () => 1)).toThrow(/x: option `intervalMs`/)
+})

@@ -1,0 +1,4 @@
+//! A layer, into a root disk. The reading and its bounds are `boxlite_disk::hostile`'s.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| boxlite_disk::hostile::layer(bytes));

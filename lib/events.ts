@@ -1,0 +1,199 @@
+// `Events`: what happens, as an EventEmitter and as an async iterator. Made by `runtime.ts` and `box.ts`; the union is in
+// `event.ts`.
+import { EventEmitter } from 'node:events'
+import type { NativeEvents } from './binding.js'
+import { checkOptions } from './check.js'
+import { aborted } from './errors.js'
+import { eventOf, type RuntimeEvent } from './event.js'
+import { abortSignal } from './options/values.js'
+
+/** How to listen. */
+export interface EventsOptions {
+  /** Ends the listening: iterators reject with `ABORTED`, listeners get `'close'`. Default: none. */
+  signal?: AbortSignal
+}
+
+type Listened = { [T in RuntimeEvent['type']]: [event: Extract<RuntimeEvent, { type: T }>] } & {
+  /** Every event. */
+  event: [event: RuntimeEvent]
+  /** There are no more. */
+  close: []
+}
+
+/** Events that wait for a slow iterator. */
+const KEPT = 1024
+
+/** A timer's longest time; it never comes to that. */
+const LONG_MS = 2 ** 31 - 1
+
+/** Listens through the addon. Not part of the public API. */
+export let makeEvents: (
+  operation: string,
+  subscribe: (wake: () => void) => Promise<NativeEvents>,
+  options: EventsOptions | undefined,
+) => Events
+
+/**
+ * What happens to boxes and images, from now on: `runtime.events()` of all, `box.events()` of one. It tells what this
+ * process does and sees; another process that uses the same box tells its own part.
+ *
+ * Use it as an EventEmitter, with an event for each `type` and `'event'` for all; or iterate. Listeners don't keep a
+ * program alive, an iteration does. Whoever is slower than 1024 events loses the oldest and gets a `'lost'`.
+ *
+ * @example
+ * ```ts
+ * using events = runtime.events()
+ * events.on('health', ({ boxId, health }) => console.log(boxId, health))
+ * for await (const event of box.events()) if (event.type === 'exec') console.log(event.action, event.executionId)
+ * ```
+ */
+export class Events extends EventEmitter<Listened> implements AsyncIterable<RuntimeEvent>, Disposable {
+  #native: NativeEvents | undefined
+  #failure: unknown
+  #closed = false
+  #signal: AbortSignal | undefined
+  #readers = new Set<Reader>()
+
+  static {
+    makeEvents = (operation, subscribe, options) => {
+      checkOptions<EventsOptions>(operation, options, { signal: abortSignal })
+      return new this(subscribe, options?.signal)
+    }
+  }
+
+  private constructor(subscribe: (wake: () => void) => Promise<NativeEvents>, signal: AbortSignal | undefined) {
+    super()
+    this.#signal = signal
+    if (signal?.aborted) {
+      this.#closed = true
+      return
+    }
+    signal?.addEventListener('abort', this.#close, { once: true })
+    // Events from before there was a listener for them have waited.
+    EventEmitter.prototype.on.call(this, 'newListener', () => queueMicrotask(this.#take))
+    subscribe(this.#take).then(this.#opened, error => {
+      this.#failure = error
+      this.#close()
+    })
+  }
+
+  /**
+   * Iterates over what happens from now on, until the events or their runtime are closed. Several iterators each get
+   * everything; when the last one is left and nobody listens either, the events are closed.
+   */
+  async *[Symbol.asyncIterator](): AsyncGenerator<RuntimeEvent, void, undefined> {
+    const reader = new Reader()
+    this.#readers.add(reader)
+    try {
+      for (;;) {
+        this.#take()
+        const event = reader.shift()
+        if (event !== undefined) yield event
+        else if (this.#failure !== undefined) throw this.#failure
+        else if (this.#signal?.aborted) throw aborted('events', this.#signal)
+        else if (this.#closed) return
+        else await reader.wait()
+      }
+    } finally {
+      this.#readers.delete(reader)
+      if (this.#readers.size === 0 && !this.#listens()) this.#close()
+    }
+  }
+
+  /** Stops listening. Iterators end, and listeners get `'close'`. Doing so twice does nothing. */
+  close(): void {
+    this.#close()
+  }
+
+  /** Does what {@link Events.close | close()} does. */
+  [Symbol.dispose](): void {
+    this.#close()
+  }
+
+  #opened = (native: NativeEvents): void => {
+    this.#native = native
+    if (this.#closed) native.close()
+    else this.#take()
+  }
+
+  #close = (): void => {
+    if (this.#closed) return
+    this.#take()
+    this.#end()
+  }
+
+  #end(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#signal?.removeEventListener('abort', this.#close)
+    this.#native?.close()
+    for (const reader of this.#readers) reader.wake()
+    this.#tell('close')
+  }
+
+  /** Hands out what has come. While nobody listens it stays in the native half, which keeps the newest. */
+  #take = (): void => {
+    if (this.#closed || this.#native === undefined || (!this.#listens() && this.#readers.size === 0)) return
+    const events = this.#native.drain()
+    for (const event of (events ?? []).map(eventOf)) {
+      for (const reader of this.#readers) reader.push(event)
+      this.#tell(event.type, event)
+      this.#tell('event', event)
+    }
+    if (events === null) this.#end()
+  }
+
+  #listens(): boolean {
+    return this.eventNames().some(name => (name as string) !== 'newListener' && name !== 'close')
+  }
+
+  /** A listener that throws is uncaught, as everywhere in Node; the others get their events all the same. */
+  #tell(name: keyof Listened, ...args: unknown[]): void {
+    try {
+      EventEmitter.prototype.emit.call(this, name, ...args)
+    } catch (error) {
+      process.nextTick(() => {
+        throw error
+      })
+    }
+  }
+}
+
+/** One iterator's place. */
+class Reader {
+  #events: RuntimeEvent[] = []
+  #lost = 0
+  #wake: (() => void) | undefined
+
+  push(event: RuntimeEvent): void {
+    if (this.#events.length === KEPT) {
+      this.#events.shift()
+      this.#lost += 1
+    }
+    this.#events.push(event)
+    this.wake()
+  }
+
+  shift(): RuntimeEvent | undefined {
+    const count = this.#lost
+    this.#lost = 0
+    return count > 0 ? { type: 'lost', time: new Date(), count } : this.#events.shift()
+  }
+
+  wake(): void {
+    this.#wake?.()
+  }
+
+  /** Waits for the next `wake`, and meanwhile keeps the program alive. */
+  async wait(): Promise<void> {
+    const alive = setInterval(() => {}, LONG_MS)
+    try {
+      await new Promise<void>(resolve => {
+        this.#wake = resolve
+      })
+    } finally {
+      clearInterval(alive)
+      this.#wake = undefined
+    }
+  }
+}

@@ -1,0 +1,77 @@
+// `box.logs`: what a box's main process wrote, or its console, as an async iterator. Called by `box.ts`.
+import { type LogInput, type NativeBox, type NativeLogEntry, type NativeLogs, settled } from './binding.js'
+import { boolean, type Check, checkOptions, oneOf } from './check.js'
+import { aborted, InvalidArgumentError } from './errors.js'
+import { abortSignal } from './options/values.js'
+
+/** Which logs, and how long. */
+export interface LogsOptions {
+  /** `'main'`: what the main process wrote. `'console'`: what the box's kernel and agent wrote. Default: `'main'`. */
+  source?: 'main' | 'console'
+  /** Wait for more, until the box ends. Default: `false`, which ends with what is there. */
+  follow?: boolean
+  /** Nothing from before this time, as a Date or in milliseconds since 1970. The console notes no times. Default: all. */
+  since?: Date | number
+  /** Ends the logs; the iterator then rejects with `ABORTED`. Default: none. */
+  signal?: AbortSignal
+}
+
+/**
+ * A piece of a log. It may begin and end within a line. `lost` stands for bytes that are missing, since the host's disk was
+ * too slow for the box.
+ */
+export type LogEntry =
+  | { time: Date; stream: 'stdout' | 'stderr'; data: Buffer }
+  | { time: null; stream: 'console'; data: Buffer }
+  | { time: Date; stream: 'lost'; bytes: number }
+
+const since: Check = {
+  expected: 'a Date, or milliseconds since 1970',
+  holds: value =>
+    value instanceof Date
+      ? !Number.isNaN(value.getTime())
+      : Number.isInteger(value) && (value as number) >= 0 && (value as number) <= Number.MAX_SAFE_INTEGER,
+}
+
+/** Checks the options at once; everything else waits for the first step. */
+export function logs(native: NativeBox, options: LogsOptions | undefined): AsyncIterableIterator<LogEntry> {
+  checkOptions<LogsOptions>('box.logs', options, {
+    source: oneOf('main', 'console'),
+    follow: boolean,
+    since,
+    signal: abortSignal,
+  })
+  const console = options?.source === 'console'
+  if (console && options?.since !== undefined) {
+    throw new InvalidArgumentError('box.logs: option `since`: the console notes no times')
+  }
+  const sinceMs = Math.max(0, Number(options?.since ?? 0))
+  return entries(native, { console, follow: options?.follow ?? false, sinceMs }, options?.signal)
+}
+
+async function* entries(
+  native: NativeBox,
+  input: LogInput,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<LogEntry, void, undefined> {
+  if (signal?.aborted) throw aborted('box.logs', signal)
+  const reader: NativeLogs = await settled(native.logs(input))
+  const close = () => reader.close()
+  signal?.addEventListener('abort', close, { once: true })
+  try {
+    for (;;) {
+      const batch = signal?.aborted ? null : await settled(reader.next())
+      if (signal?.aborted) throw aborted('box.logs', signal)
+      if (batch === null) return
+      for (const entry of batch) yield entryOf(entry)
+    }
+  } finally {
+    signal?.removeEventListener('abort', close)
+    close()
+  }
+}
+
+function entryOf({ timeMs, stream, data, lost }: NativeLogEntry): LogEntry {
+  const time = timeMs === undefined ? null : new Date(timeMs)
+  return (stream === 'lost' ? { time, stream, bytes: lost } : { time, stream, data }) as LogEntry
+}

@@ -1,0 +1,119 @@
+// The figures of a box and of a runtime. Made from the addon's answers for `box.ts` and `runtime.ts`.
+import type { NativeBoxMetrics } from './binding.js'
+import type { Stage } from './errors.js'
+import type { BoxState } from './info.js'
+
+/** Counters of a runtime since it was opened. */
+export interface RuntimeMetrics {
+  /** Boxes made. */
+  boxesCreated: number
+  /** Boxes removed. */
+  boxesDestroyed: number
+  /** Boxes that failed to start or ended unasked. */
+  boxesFailed: number
+  /** Boxes that run now. */
+  boxesRunning: number
+  /** Executions asked for. */
+  totalExecCalls: number
+  /** Executions that could not be started or were lost. */
+  totalExecErrors: number
+  /** Bytes of standard input, output and error together. */
+  totalBytesTransferred: number
+}
+
+/**
+ * The figures of a box at one moment. What only the running box knows is `null` while it does not run; it is measured
+ * inside, by the container's cgroup, and counted from the last start.
+ */
+export interface BoxMetrics {
+  /** When they were taken. */
+  time: Date
+  /** Where the box stood. */
+  state: BoxState
+  /** Milliseconds since the machine booted. */
+  uptimeMs: number | null
+  /** Milliseconds of CPU time of all processes of the box. */
+  cpuTimeMs: number | null
+  /**
+   * Per cent of one CPU: of two that are busy, 200. Over the time since the last sample that was taken in the same way (by
+   * `metrics()` of this `Box`, or by this `watchMetrics()`); the first is over the time since the start.
+   */
+  cpuPercent: number | null
+  /** Bytes of memory in use by the box's processes, file caches included. */
+  memoryUsageBytes: number | null
+  /** The most since the start; `null` too where the box's kernel does not keep it. */
+  memoryPeakBytes: number | null
+  /** Bytes of memory of the machine. */
+  memoryTotalBytes: number | null
+  /** Processes and threads. */
+  pids: number | null
+  /** Executions since the start. */
+  execCount: number | null
+  /** Processes that were killed for want of memory since the start. */
+  oomKills: number | null
+  /** The box's disk, in bytes. */
+  disk: {
+    /** Of the root file system. */
+    sizeBytes: number | null
+    /** In use on it, by the image too. */
+    usedBytes: number | null
+    /** Read since the start. */
+    readBytes: number | null
+    /** Written since the start. */
+    writtenBytes: number | null
+    /** What the box's own disk takes on the host: what it wrote over its image. */
+    hostBytes: number
+  }
+  /** Bytes since the start; `null` where there is no network. */
+  network: { receivedBytes: number; sentBytes: number } | null
+  /** Milliseconds of each stage of the last start. */
+  boot: Partial<Record<Stage, number>>
+  /** What the box's processes cost the host; `null` while it does not run, and on systems without /proc. */
+  host: {
+    /** Milliseconds of CPU time. */
+    cpuTimeMs: number
+    /** Bytes in memory, shared ones in full. */
+    rssBytes: number
+    /** Bytes in memory, shared ones in parts. */
+    pssBytes: number
+  } | null
+}
+
+/** The public form of the addon's answer; `before` is the sample that the use of the CPU is counted from. */
+export function boxMetrics(native: NativeBoxMetrics, before: BoxMetrics | undefined): BoxMetrics {
+  const { guest } = native
+  const metrics: BoxMetrics = {
+    time: new Date(),
+    state: native.state as BoxState,
+    uptimeMs: guest?.uptimeMs ?? null,
+    cpuTimeMs: guest?.cpuTimeMs ?? null,
+    cpuPercent: null,
+    memoryUsageBytes: guest?.memoryUsageBytes ?? null,
+    memoryPeakBytes: guest?.memoryPeakBytes ?? null,
+    memoryTotalBytes: guest?.memoryTotalBytes ?? null,
+    pids: guest?.pids ?? null,
+    execCount: guest?.executions ?? null,
+    oomKills: guest?.oomKills ?? null,
+    disk: {
+      sizeBytes: guest?.diskSizeBytes ?? null,
+      usedBytes: guest?.diskUsedBytes ?? null,
+      readBytes: guest?.diskReadBytes ?? null,
+      writtenBytes: guest?.diskWrittenBytes ?? null,
+      hostBytes: native.diskOnHostBytes,
+    },
+    network: guest?.network ?? null,
+    boot: Object.fromEntries(native.timings.map(({ stage, ms }) => [stage, ms])),
+    host: native.host ?? null,
+  }
+  metrics.cpuPercent = cpuPercent(metrics, before)
+  return metrics
+}
+
+function cpuPercent(now: BoxMetrics, before: BoxMetrics | undefined): number | null {
+  if (now.cpuTimeMs === null || now.uptimeMs === null) return null
+  // A machine that runs for less long than the one before is another one.
+  const same = before?.uptimeMs != null && before.uptimeMs < now.uptimeMs
+  const cpu = now.cpuTimeMs - ((same && before?.cpuTimeMs) || 0)
+  const time = now.uptimeMs - ((same && before?.uptimeMs) || 0)
+  return time > 0 ? (Math.max(0, cpu) / time) * 100 : 0
+}

@@ -1,0 +1,87 @@
+// `npm run fuzz`: every fuzz target of `fuzz/` for a bounded time, from its committed corpus and seeds made here; prints TAP.
+// `-- --seconds 60 --target layer` runs one for longer. What fails is kept in build/fuzz, with the command that repeats it.
+//
+// libFuzzer with stable Rust: the instrumentation is LLVM's own pass, with the flags that `cargo fuzz` gives (which itself wants
+// a nightly compiler only for sanitizers; overflow checks and debug assertions are on here). Only what reads hostile bytes
+// is compiled with it, by fuzz/rustc.sh: all of an HTTP client would take minutes.
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { claimTarget } from './build/target.mjs'
+import { capture } from './command.mjs'
+import { Failure, runScript } from './failure.mjs'
+import { writeSeeds } from './fuzz/seeds.mjs'
+import { root } from './paths.mjs'
+import { say, step } from './progress.mjs'
+
+runScript(import.meta, async () => {
+  const { values } = parseArgs({ options: { seconds: { type: 'string' }, target: { type: 'string' } } })
+  const all = readdirSync(join(root, 'fuzz/targets')).map(name => name.replace('.rs', ''))
+  const targets = values.target === undefined ? all : all.filter(name => name === values.target)
+  if (targets.length === 0) throw new Failure(`no such target: ${values.target}`, `one of ${all.join(', ')}`, 2)
+  const programs = await build()
+  // In memory: some targets write each sample to a file.
+  const scratch = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'boxlite-fuzz-'))
+  try {
+    await writeSeeds(scratch)
+    const results = await sideBySide(targets, target => run(target, programs, scratch, Number(values.seconds ?? 8)))
+    console.log(`1..${targets.length}`)
+    return results.every(Boolean) ? 0 : 1
+  } finally {
+    rmSync(scratch, { recursive: true, force: true })
+  }
+})
+
+/** Builds all targets; the folder of their programs. */
+async function build() {
+  const target = join(claimTarget(), 'fuzz')
+  const wrapper = { RUSTC_WRAPPER: join(root, 'fuzz/rustc.sh'), RUSTFLAGS: '--cfg=fuzzing' }
+  const env = { ...process.env, ...wrapper, CARGO_TARGET_DIR: target }
+  const args = ['build', '--locked', '--manifest-path', 'fuzz/Cargo.toml']
+  await step('fuzz targets', async note => {
+    const { status, output } = await capture('cargo', args, { cwd: root, env, onLine: note })
+    if (status !== 0) throw new Failure(`the fuzz targets can not be built:\n${output}`)
+    return undefined
+  })
+  return join(target, 'debug')
+}
+
+/** Runs one target; whether it found nothing. @param {string} target @param {string} programs @param {string} scratch @param {number} seconds */
+async function run(target, programs, scratch, seconds) {
+  const corpus = join(scratch, target)
+  const committed = join(root, 'fuzz/corpus', target)
+  if (existsSync(committed)) cpSync(committed, corpus, { recursive: true })
+  const kept = join(root, 'build/fuzz')
+  const temporary = join(scratch, `${target}-tmp`)
+  for (const folder of [corpus, kept, temporary]) mkdirSync(folder, { recursive: true })
+  const options = [
+    `-max_total_time=${seconds}`,
+    '-timeout=5',
+    '-rss_limit_mb=1024',
+    `-artifact_prefix=${kept}/${target}-`,
+  ]
+  const env = { ...process.env, TMPDIR: temporary }
+  const program = join(programs, target)
+  const result = await capture(program, [...options, corpus], { env, timeoutMs: (seconds + 60) * 1000 })
+  const runs = /^Done (\d+) runs/m.exec(result.output)?.[1]
+  if (result.status === 0 && runs !== undefined) {
+    console.log(`ok - ${target}: ${runs} samples in ${seconds} s`)
+    return true
+  }
+  console.log(`not ok - ${target}`)
+  say(`${result.output.slice(-4000)}\nagain: ${program} build/fuzz/${target}-…`)
+  return false
+}
+
+/** As many at a time as there are processors. @template T @param {T[]} items @param {(item: T) => Promise<boolean>} work */
+async function sideBySide(items, work) {
+  const waiting = [...items]
+  /** @type {boolean[]} */
+  const results = []
+  const worker = async () => {
+    for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) results.push(await work(item))
+  }
+  await Promise.all(Array.from({ length: availableParallelism() }, worker))
+  return results
+}

@@ -1,0 +1,88 @@
+//! `NativeLogs`: a position in a box's logs. Wrapped by `lib/logs.ts`, calls `LogReader`.
+
+use std::sync::Arc;
+
+use boxlite_runtime::{LogOptions, LogReader, LogSource, LogText};
+use bytes::Bytes;
+use napi::{
+    Env, Result,
+    bindgen_prelude::{Buffer, Object},
+};
+use napi_derive::napi;
+
+use crate::promise::promise;
+
+/// Which logs.
+#[napi(object, object_to_js = false)]
+pub struct LogInput {
+    /// The console rather than the main process.
+    pub console: bool,
+    /// Whether to wait for more.
+    pub follow: bool,
+    /// Milliseconds since 1970.
+    pub since_ms: i64,
+}
+
+impl From<LogInput> for LogOptions {
+    fn from(input: LogInput) -> Self {
+        let source = if input.console { LogSource::Console } else { LogSource::Main };
+        Self { source, follow: input.follow, since_ms: input.since_ms.unsigned_abs() }
+    }
+}
+
+/// A position in a box's logs.
+#[napi]
+pub struct NativeLogs(Arc<LogReader>);
+
+impl From<LogReader> for NativeLogs {
+    fn from(reader: LogReader) -> Self {
+        Self(Arc::new(reader))
+    }
+}
+
+#[napi]
+impl NativeLogs {
+    /// The next pieces; `null` when there are no more.
+    #[napi]
+    pub fn next<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let reader = Arc::clone(&self.0);
+        promise(env, async move {
+            let entries = reader.next().await?;
+            Ok(entries.map(|entries| entries.into_iter().map(NativeLogEntry::from).collect::<Vec<_>>()))
+        })
+    }
+
+    /// Ends a `next` that waits.
+    #[napi]
+    pub fn close(&self) {
+        self.0.close();
+    }
+}
+
+/// A piece of a log: with `data`, or with what was lost.
+#[napi(object, object_from_js = false)]
+pub struct NativeLogEntry {
+    /// Milliseconds since 1970.
+    pub time_ms: Option<f64>,
+    /// `stdout`, `stderr`, `console` or `lost`.
+    pub stream: &'static str,
+    /// What was written.
+    pub data: Option<Buffer>,
+    /// Bytes that are missing.
+    pub lost: Option<i64>,
+}
+
+impl From<boxlite_runtime::LogEntry> for NativeLogEntry {
+    fn from(entry: boxlite_runtime::LogEntry) -> Self {
+        let buffer = |data: Bytes| Some(Buffer::from(data.to_vec()));
+        let (stream, data, lost) = match entry.text {
+            LogText::Stdout(data) => ("stdout", buffer(data), None),
+            LogText::Stderr(data) => ("stderr", buffer(data), None),
+            LogText::Console(data) => ("console", buffer(data), None),
+            LogText::Lost(bytes) => ("lost", None, Some(i64::try_from(bytes).unwrap_or(i64::MAX))),
+        };
+        #[expect(clippy::cast_precision_loss, reason = "exact for the next 285 thousand years")]
+        let time_ms = entry.time_ms.map(|ms| ms as f64);
+        Self { time_ms, stream, data, lost }
+    }
+}

@@ -1,0 +1,115 @@
+//! What the guest of a running box tells on its own, brought to the bus: its main process, health, want of memory, limits.
+//!
+//! A machine is watched by one stream from each process that holds it, and only where somebody could care: while events
+//! are read, or when the box does something on its own. Others cost nothing.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering::AcqRel},
+};
+
+use super::{EventBus, EventKind};
+use crate::{
+    HealthChange,
+    portal::{GuestEventKind, SupervisorInterface},
+};
+
+/// What is known of a running box from its events, and where those go.
+#[derive(Debug)]
+pub(crate) struct Observed {
+    box_id: String,
+    bus: Arc<EventBus>,
+    watched: AtomicBool,
+    health: Mutex<Option<HealthChange>>,
+}
+
+impl Observed {
+    pub(crate) fn new(box_id: &str, bus: &Arc<EventBus>) -> Arc<Self> {
+        Arc::new(Self {
+            box_id: box_id.to_owned(),
+            bus: Arc::clone(bus),
+            watched: AtomicBool::new(false),
+            health: Mutex::default(),
+        })
+    }
+
+    /// Tells what happened to this box.
+    pub(crate) fn tell(&self, kind: impl FnOnce() -> EventKind) {
+        self.bus.tell(Some(&self.box_id), kind);
+    }
+
+    /// Whether the guest itself tells of want of memory.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.watched.load(std::sync::atomic::Ordering::Acquire)
+    }
+
+    /// The last word on its health, if it is watched and has a check.
+    pub(crate) fn health(&self) -> Option<HealthChange> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Begins to watch, unless that was done. Ends with the machine or when `gone` resolves.
+    pub(crate) fn watch(
+        self: &Arc<Self>,
+        supervisor: SupervisorInterface,
+        gone: impl Future<Output = ()> + Send + 'static,
+    ) {
+        if self.watched.swap(true, AcqRel) {
+            return;
+        }
+        let this = Arc::clone(self);
+        tokio::spawn(async move {
+            let listen = async {
+                let mut events = supervisor.watch().await?;
+                while let Some(event) = events.next().await? {
+                    this.hear(event.kind);
+                }
+                Ok::<_, crate::BoxliteError>(())
+            };
+            let heard = tokio::select! {
+                heard = listen => heard,
+                () = gone => Ok(()),
+            };
+            if let Err(error) = heard {
+                tracing::debug!(box_id = this.box_id, %error, "no events of the guest any more");
+            }
+            // Whoever wants to know later begins anew.
+            this.watched.store(false, std::sync::atomic::Ordering::Release);
+        });
+    }
+
+    fn hear(&self, kind: GuestEventKind) {
+        let id = &self.box_id;
+        match kind {
+            GuestEventKind::MainStarted { pid, restarts } => {
+                tracing::info!(box_id = id, pid, restarts, "main process runs");
+                self.tell(|| EventKind::MainStarted { pid, restarts });
+            }
+            GuestEventKind::MainExited(exit) => {
+                tracing::info!(
+                    box_id = id,
+                    code = exit.code,
+                    signal = exit.signal,
+                    oom = exit.oom,
+                    restarts = exit.restarts,
+                    "main process ended"
+                );
+                self.tell(|| EventKind::MainExited(exit));
+            }
+            GuestEventKind::Health(change) => {
+                tracing::info!(box_id = id, health = ?change.health, failures = change.failures, "health changed");
+                *self.health.lock().unwrap_or_else(PoisonError::into_inner) = Some(change.clone());
+                self.tell(|| EventKind::Health(change));
+            }
+            GuestEventKind::OutOfMemory { execution_id } => {
+                tracing::warn!(box_id = id, execution_id, "out of memory");
+                self.tell(|| EventKind::OutOfMemory { execution_id });
+            }
+            GuestEventKind::Limit(limit) => {
+                tracing::info!(box_id = id, ?limit, "a limit ends the box");
+                self.tell(|| EventKind::Limit(limit));
+            }
+            GuestEventKind::Lost(count) => self.tell(|| EventKind::Lost(count)),
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! A box's events, and when its guest is asked for those that only it knows. Part of [`LiteBox`] and [`BoxliteRuntime`].
+
+use std::sync::Arc;
+
+use super::{LiteBox, Machine};
+use crate::{BoxliteResult, BoxliteRuntime, EventStream, Health, SupervisionOptions};
+
+impl LiteBox {
+    /// What happens to this box from now on, as far as this process has a part in it.
+    pub fn events(&self) -> EventStream {
+        let stream = self.inner.shared.events.read(Some(self.inner.id.clone()));
+        self.observe_here();
+        stream
+    }
+
+    /// The last word on its health, if this process listens to its guest.
+    pub(super) fn health(&self) -> Option<Health> {
+        self.here()?.observed.health().map(|change| change.health)
+    }
+
+    /// Has the events of a running machine's guest brought here, if somebody could care. A box that nobody looks at and
+    /// that does nothing on its own is left alone.
+    pub(super) fn observe(&self, machine: &Arc<Machine>) {
+        let shared = &self.inner.shared;
+        if shared.events.has_readers() || self.inner.config().supervision != SupervisionOptions::default() {
+            let shared = Arc::clone(shared);
+            machine.observed.watch(machine.session.supervisor(), async move { shared.closed().await });
+        }
+    }
+
+    fn observe_here(&self) {
+        if let Some(machine) = self.here() {
+            self.observe(&machine);
+        }
+    }
+}
+
+impl BoxliteRuntime {
+    /// What happens to boxes and images from now on, as far as this process has a part in it. Call it on a tokio thread.
+    pub fn events(&self) -> BoxliteResult<EventStream> {
+        self.check_open()?;
+        let stream = self.shared.events.read(None);
+        for litebox in self.shared.boxes.known() {
+            litebox.observe_here();
+        }
+        Ok(stream)
+    }
+}
