@@ -55,7 +55,10 @@ it('a box out of memory tells so, and goes on', async () => {
 
 it('a box has figures', async () => {
   const box = await runtime.create({ image })
-  await box.exec('sh', ['-c', 'head -c 3000000 /dev/urandom > /data; sync; i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done'])
+  await box.exec('sh', [
+    '-c',
+    'head -c 3000000 /dev/urandom > /data; sync; i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done',
+  ])
   const metrics = await box.metrics()
   expect(metrics.cpuTimeMs).toBeGreaterThan(0)
   expect(metrics.memoryUsageBytes).toBeGreaterThan(0)
