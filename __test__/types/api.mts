@@ -4,13 +4,16 @@ import {
   Box,
   type BoxInfo,
   BoxliteError,
+  type BoxMetrics,
   type ErrorCode,
   type ExecEvent,
   type ExecResult,
   type Execution,
   ExecutionError,
   type ExitStatus,
+  type LogEntry,
   Runtime,
+  type RuntimeEvent,
 } from '@boxlite/node'
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
@@ -54,6 +57,29 @@ export async function api(): Promise<void> {
     if (error instanceof ExecutionError) same<string | undefined, typeof error.hint>(true)
   }
 
+  const kept = await runtime.getOrCreate({ image: 'x', name: 'n', labels: { a: 'b' }, cmd: ['serve'], restart: {} })
+  await kept.update({ name: null, labels: {} })
+  same<Promise<BoxInfo[]>, ReturnType<typeof runtime.list>>(true)
+  await runtime.list({ state: ['running', 'failed'], labels: { a: 'b' }, name: 'n' })
+  using events = kept.events({ signal: AbortSignal.timeout(5) })
+  events.on('exec', event => event.action === 'exited' && same<number | null, typeof event.exitCode>(true))
+  for await (const event of events) {
+    same<RuntimeEvent, typeof event>(true)
+    if (event.type === 'pull' && event.action === 'done') same<string, typeof event.digest>(true)
+  }
+  for await (const sample of kept.watchMetrics({ intervalMs: 50 })) same<BoxMetrics, typeof sample>(true)
+  for await (const entry of kept.logs({ follow: true, since: new Date() })) {
+    same<LogEntry, typeof entry>(true)
+    if (entry.stream === 'console') same<null, typeof entry.time>(true)
+  }
+  same<Promise<string>, ReturnType<typeof runtime.prometheus>>(true)
+
+  // @ts-expect-error a name is what it is found by
+  await runtime.getOrCreate({ image: 'x' })
+  // @ts-expect-error no such event
+  events.on('exce', () => {})
+  // @ts-expect-error no such state
+  await runtime.list({ state: 'up' })
   // @ts-expect-error an image is needed
   await runtime.create({})
   // @ts-expect-error no such option

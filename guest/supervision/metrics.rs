@@ -72,9 +72,10 @@ fn file_system(path: &Path) -> (u64, u64) {
     (bytes(found.blocks()), bytes(found.blocks().saturating_sub(found.blocks_free())))
 }
 
-/// Bytes received and sent over all interfaces but the loopback; `None` where there is no other.
+/// Bytes received and sent over the interfaces that a device is behind; `None` where there is none. The kernel makes others
+/// of its own (`lo`, `sit0`), as may the box.
 fn network(class: &Path) -> Option<(u64, u64)> {
-    let interfaces = fs::read_dir(class).ok()?.flatten().filter(|entry| entry.file_name() != "lo");
+    let interfaces = fs::read_dir(class).ok()?.flatten().filter(|entry| entry.path().join("device").exists());
     let bytes = interfaces.map(|entry| {
         let count = |name: &str| number(&text(&entry.path().join("statistics").join(name)));
         (count("rx_bytes"), count("tx_bytes"))
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_loopback_is_no_network() {
+    fn an_interface_without_a_device_is_no_network() {
         let folder = tempfile::tempdir().expect("a folder");
         let interface = |name: &str| {
             let statistics = folder.path().join(name).join("statistics");
@@ -110,10 +111,14 @@ mod tests {
             fs::write(statistics.join("rx_bytes"), "5\n").expect("written");
             fs::write(statistics.join("tx_bytes"), "7\n").expect("written");
         };
+        let device = |name: &str| fs::create_dir(folder.path().join(name).join("device")).expect("made");
         interface("lo");
+        interface("sit0");
         assert_eq!(network(folder.path()), None);
-        interface("eth0");
-        interface("eth1");
+        for name in ["eth0", "eth1"] {
+            interface(name);
+            device(name);
+        }
         assert_eq!(network(folder.path()), Some((10, 14)));
     }
 

@@ -1,0 +1,87 @@
+// What only the guest knows, seen from outside: its main process and what that wrote, health, limits, want of memory.
+import { beforeAll, expect, it } from 'vitest'
+import type { Box, LogEntry, LogsOptions, Runtime, RuntimeEvent } from '../../index.mjs'
+import { useHomes } from '../support/homes.js'
+import { layout } from '../support/images.js'
+
+const homes = useHomes()
+let runtime: Runtime
+let image: string
+
+beforeAll(async () => {
+  runtime = await homes.open()
+  image = await layout(homes)
+})
+
+/** The first event that `wanted` describes. */
+async function first(box: Box, wanted: Partial<RuntimeEvent>): Promise<RuntimeEvent> {
+  for await (const event of box.events()) {
+    if (Object.entries(wanted).every(([key, value]) => event[key as 'type'] === value)) return event
+  }
+  throw new Error(`it never came: ${JSON.stringify(wanted)}`)
+}
+
+async function logsOf(box: Box, options?: LogsOptions): Promise<LogEntry[]> {
+  const entries: LogEntry[] = []
+  for await (const entry of box.logs(options)) entries.push(entry)
+  return entries
+}
+
+const text = (entries: LogEntry[], stream: string) =>
+  entries.map(entry => (entry.stream === stream && 'data' in entry ? entry.data.toString() : '')).join('')
+
+it('a main process is told of and its output kept', async () => {
+  const box = await runtime.create({
+    image,
+    name: 'main',
+    cmd: ['sh', '-c', 'echo out; echo err >&2; while [ ! -e /go ]; do sleep 0.1; done; echo last; exit 3'],
+    healthCheck: { command: 'test -e /ok', intervalMs: 100, retries: 1 },
+  })
+  const started = first(box, { type: 'main', action: 'started' } as Partial<RuntimeEvent>)
+  const ended = first(box, { type: 'main', action: 'exited' } as Partial<RuntimeEvent>)
+  const sick = first(box, { type: 'health', health: 'unhealthy' } as Partial<RuntimeEvent>)
+  const well = first(box, { type: 'health', health: 'healthy' } as Partial<RuntimeEvent>)
+  await box.start()
+  expect(await started).toMatchObject({ boxId: box.id, restarts: 0 })
+  expect(await sick).toMatchObject({ boxId: box.id, failures: 1 })
+  expect((await box.info()).health).toBe('unhealthy')
+  const following = logsOf(box, { follow: true })
+  await box.exec('touch', ['/ok'])
+  expect(await well).toMatchObject({ failures: 0 })
+  await box.exec('touch', ['/go'])
+  expect(await ended).toMatchObject({ exitCode: 3, signal: null, restarting: false })
+  const followed = await following
+  expect([text(followed, 'stdout'), text(followed, 'stderr')]).toEqual(['out\nlast\n', 'err\n'])
+  const kept = await logsOf(box)
+  expect(kept).toEqual(followed)
+  const last = kept.at(-1)?.time as Date
+  expect(Math.abs(last.getTime() - Date.now())).toBeLessThan(60_000)
+  expect(text(await logsOf(box, { since: last }), 'stdout')).toBe('last\n')
+  expect((await box.info()).health).toBeNull()
+  await box.remove({ force: true })
+})
+
+it('a limit is told before it ends the box', async () => {
+  const box = await runtime.create({ image, maxLifetimeMs: 500 })
+  const limit = first(box, { type: 'limit' })
+  await box.start()
+  expect(await limit).toMatchObject({ boxId: box.id, limit: 'maxLifetimeMs' })
+  expect(await box.wait()).toMatchObject({ state: 'stopped' })
+  await box.remove()
+})
+
+it('want of memory is told once', async () => {
+  const box = await runtime.create({ image, memoryMib: 128 })
+  const events = box.events()
+  const ooms: RuntimeEvent[] = []
+  events.on('oom', event => ooms.push(event))
+  const child = box.spawn('tail', ['/dev/zero'])
+  await child.started
+  const { oomKilled } = await child.wait()
+  expect(oomKilled).toBe(true)
+  await expect.poll(() => ooms, { timeout: 10_000 }).toMatchObject([{ boxId: box.id }])
+  // The kernel does not say whom it killed; the guest can't always tell.
+  expect([child.id, null]).toContain((ooms[0] as Extract<RuntimeEvent, { type: 'oom' }>).executionId)
+  expect((await box.metrics()).oomKills).toBeGreaterThan(0)
+  await box.remove({ force: true })
+})
