@@ -1,11 +1,12 @@
 //! Rung 1 of the tests: the real portal and `Execution`, joined to a guest by `tokio::io::duplex`, with no machine
 //! between. `real` joins the agent's own services, with processes of this machine, and `property` pushes random data through
-//! them; `hostile` and `hostile_files` join guests that lie.
+//! them; `hostile` and `hostile_files` join guests that lie; `supervisor` does both for what a guest tells on its own.
 
 mod hostile;
 mod hostile_files;
 mod property;
 mod real;
+mod supervisor;
 
 use std::{future::ready, path::Path, sync::Arc};
 
