@@ -4,6 +4,7 @@
 /** @type {Record<string, number>} */
 const sizes = {
   pullPeakMemory: 150,
+  pullLargePeakMemory: 150,
   pullDebianToSkopeoUmoci: 0.5,
   kernelSize: 14,
   initramfsSize: 5,
@@ -11,7 +12,17 @@ const sizes = {
 }
 /** @type {Record<string, Record<string, number>>} */
 const times = {
-  krun: { coldStart: 450, execRoundTrip: 2, twentyAtOnce: 20, stop: 100, copyInSmall: 2500, copyOutSmall: 2500 },
+  krun: {
+    listFifty: 50,
+    joinToExec: 50,
+    twoProcessesToOne: 1.2,
+    coldStart: 450,
+    execRoundTrip: 2,
+    twentyAtOnce: 20,
+    stop: 100,
+    copyInSmall: 2500,
+    copyOutSmall: 2500,
+  },
   qemu: { coldStart: 3000 },
 }
 /** @type {Record<string, Record<string, number>>} */

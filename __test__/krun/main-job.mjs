@@ -1,11 +1,14 @@
 // Rung 3: the main job on libkrun. Plain node:test in one process, since the emulated host that this runs on is slow.
 // Started by scripts/test-krun.mjs; the tests build on each other, in order.
 import assert from 'node:assert/strict'
+import { fork } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { Runtime } from '../../index.mjs'
 import { writeBusybox } from '../../scripts/image/busybox.mjs'
 
@@ -90,11 +93,105 @@ test('a file is still there after stop and start', async () => {
   assert.equal((await box.exec('cat', ['/root/note'])).stdout, 'kept\n')
 })
 
+test('another process joins the box, and a box of its own ends with it', async () => {
+  const peer = await startPeer()
+  const out = await peer.run(
+    async (theirs, image, kept) => {
+      const { stdout } = await (await theirs.get('krun')).exec('cat', ['/root/note'])
+      kept.box = await theirs.create({ image, name: 'theirs' })
+      await kept.box.start()
+      return stdout
+    },
+    join(folder, 'image'),
+  )
+  assert.equal(out, 'kept\n')
+  const joined = await runtime.get('theirs')
+  assert.equal((await joined.exec('hostname')).stdout, 'theirs\n')
+  const end = joined.wait()
+  const died = performance.now()
+  peer.process.kill('SIGKILL')
+  assert.equal((await end).state, 'stopped')
+  assert.ok(performance.now() - died < 2_000)
+  await joined.remove()
+  assert.equal(shims().length, 1)
+})
+
+test('a detached box is found running after its process was killed', async () => {
+  const peer = await startPeer()
+  const pid = await peer.run(
+    async (theirs, image) => {
+      const box = await theirs.create({ image, name: 'service', detached: true })
+      await box.spawn('sh', ['-c', 'while :; do echo tick; sleep 0.1; done'], { detached: true }).started
+      return (await box.info()).pid
+    },
+    join(folder, 'image'),
+  )
+  peer.process.kill('SIGKILL')
+  await once(peer.process, 'exit')
+  const found = await runtime.get('service')
+  assert.equal((await found.info()).pid, pid)
+  const [running] = await found.executions()
+  assert.ok(running)
+  for await (const event of found.execution(running.id)) {
+    assert.equal(event.type, 'stdout')
+    break
+  }
+  await found.stop()
+  assert.equal((await found.info()).state, 'stopped')
+  await found.remove()
+})
+
+test('a main process is looked after, and its last words are kept', async () => {
+  const line = 'trap "echo bye; exit 3" TERM; echo up; while :; do sleep 0.05; done'
+  const main = await runtime.create({
+    image: join(folder, 'image'),
+    cmd: ['sh', '-c', line],
+    healthCheck: { command: 'true', intervalMs: 50 },
+  })
+  const events = main.events()
+  await main.start()
+  for await (const event of events) if (event.type === 'health' && event.health === 'healthy') break
+  assert.ok(((await main.metrics()).cpuTimeMs ?? 0) > 0)
+  const before = performance.now()
+  await main.stop()
+  const took = performance.now() - before
+  let text = ''
+  for await (const entry of main.logs()) if (entry.stream === 'stdout') text += entry.data
+  assert.equal(text, 'up\nbye\n')
+  assert.equal((await main.wait()).state, 'stopped')
+  // Well below the three seconds that a guest waits for a host that does not take its journal.
+  assert.ok(took < 2500, `${took} ms`)
+  await main.remove()
+})
+
 test('remove leaves no process and no file', async () => {
   await box.remove({ force: true })
   assert.deepEqual(shims(), [])
   assert.deepEqual(readdirSync(join(home, 'boxes')), [])
 })
+
+/** Another process with a runtime in the same home; see support/peer.mjs. */
+async function startPeer() {
+  const process = fork(fileURLToPath(new URL('../support/peer.mjs', import.meta.url)), [JSON.stringify({ home })], {
+    execArgv: [],
+  })
+  await once(process, 'message')
+  return {
+    process,
+    /**
+     * @template T
+     * @param {(runtime: Runtime, image: string, kept: { box: import('../../index.mjs').Box }) => Promise<T>} work
+     * @param {string} argument
+     * @returns {Promise<T>}
+     */
+    async run(work, argument) {
+      process.send({ id: 1, source: work.toString(), argument })
+      const [{ result, error }] = await once(process, 'message')
+      assert.equal(error, undefined)
+      return result
+    },
+  }
+}
 
 /** The shims that run on this host. */
 function shims() {

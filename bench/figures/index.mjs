@@ -4,9 +4,11 @@ import { copies } from './copy.mjs'
 import { pullDebian, pullDebianRatio, pullMemory } from './debian.mjs'
 import { execRoundTrip, twentyAtOnce } from './exec.mjs'
 import { input } from './input.mjs'
+import { pullLargeMemory } from './large.mjs'
 import { memory } from './memory.mjs'
 import { output } from './output.mjs'
 import { pull } from './pull.mjs'
+import { join, listFifty, twoProcesses } from './sharing.mjs'
 import { addonAndShimSize, initramfsSize, kernelSize } from './size.mjs'
 import { restart, stop } from './stop.mjs'
 
@@ -16,6 +18,7 @@ export const figures = [
   pullDebian,
   pullDebianRatio,
   pullMemory,
+  pullLargeMemory,
   coldStart,
   execRoundTrip,
   twentyAtOnce,
@@ -24,6 +27,9 @@ export const figures = [
   ...copies,
   stop,
   restart,
+  listFifty,
+  join,
+  twoProcesses,
   memory,
   kernelSize,
   initramfsSize,

@@ -36,6 +36,7 @@ export const rungs = [
           await vitest('unit'),
           await check('clippy', 'cargo clippy --workspace --all-targets --locked -- -D warnings'),
           await cargo(),
+          await tap('fuzz', 'node scripts/fuzz.mjs'),
         ),
       ),
   },
