@@ -19,6 +19,7 @@ import { judge } from './limits.mjs'
  * @typedef {object} Bench what a figure may use
  * @property {typeof import('../index.js').Runtime} Runtime
  * @property {import('../index.js').Runtime} runtime with the image in its cache
+ * @property {string} home
  * @property {string} image
  * @property {() => string} folder a new temporary folder
  */
@@ -49,7 +50,8 @@ async function measureAll(engine) {
   const { Runtime } = await loadFace()
   const image = join(base, 'image')
   await writeBusybox(image)
-  const runtime = await Runtime.open({ home: join(base, 'home'), engine })
+  const home = join(base, 'home')
+  const runtime = await Runtime.open({ home, engine })
   try {
     const setting = await warmUp(runtime, image)
     const folder = () => mkdtempSync(join(base, 'f-'))
@@ -57,7 +59,7 @@ async function measureAll(engine) {
     const measured = {}
     for (const { name, unit, notInLab, measure } of figures) {
       if (notInLab && setting.lab) continue
-      const value = Number((await measure({ Runtime, runtime, image, folder })).toPrecision(4))
+      const value = Number((await measure({ Runtime, runtime, home, image, folder })).toPrecision(4))
       const { limit, ok } = judge(name, value, setting)
       measured[name] = { value, unit, ...(limit === undefined ? {} : { limit, ok }) }
       const verdict = limit === undefined ? '' : `  (limit ${limit}${ok ? '' : ', missed'})`

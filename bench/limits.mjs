@@ -11,7 +11,17 @@ const sizes = {
 }
 /** @type {Record<string, Record<string, number>>} */
 const times = {
-  krun: { coldStart: 450, execRoundTrip: 2, twentyAtOnce: 20, stop: 100, copyInSmall: 2500, copyOutSmall: 2500 },
+  krun: {
+    listFifty: 50,
+    joinToExec: 50,
+    twoProcessesToOne: 1.2,
+    coldStart: 450,
+    execRoundTrip: 2,
+    twentyAtOnce: 20,
+    stop: 100,
+    copyInSmall: 2500,
+    copyOutSmall: 2500,
+  },
   qemu: { coldStart: 3000 },
 }
 /** @type {Record<string, Record<string, number>>} */

@@ -15,7 +15,7 @@ it('a box is measured inside and out, and not started for it', async () => {
   expect(before.disk.hostBytes).toBe(0)
   await box.exec('sh', [
     '-c',
-    'dd if=/dev/urandom of=/root/x bs=1M count=4; sync; i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done',
+    'dd if=/dev/urandom of=/var/x bs=1M count=4; sync; i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done',
   ])
   const running = await box.metrics()
   expect(running).toMatchObject({ state: 'running', execCount: 1, oomKills: 0, network: null })

@@ -1,11 +1,14 @@
 // Rung 3: the main job on libkrun. Plain node:test in one process, since the emulated host that this runs on is slow.
 // Started by scripts/test-krun.mjs; the tests build on each other, in order.
 import assert from 'node:assert/strict'
+import { fork } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { Runtime } from '../../index.mjs'
 import { writeBusybox } from '../../scripts/image/busybox.mjs'
 
@@ -107,10 +110,58 @@ test('a main process is looked after, and its last words are kept', async () => 
   let text = ''
   for await (const entry of main.logs()) if (entry.stream === 'stdout') text += entry.data
   assert.equal(text, 'up\nbye\n')
-  assert.equal((await main.wait()).state, 'stopped')
+  assert.equal((await main.wait()).exitCode, 3)
   // Well below the three seconds that a guest waits for a host that does not take its journal.
   assert.ok(took < 2500, `${took} ms`)
   await main.remove()
+})
+
+test('another process joins the box, and a box of its own ends with it', async () => {
+  const peer = await startPeer()
+  const out = await peer.run(
+    async (theirs, image, kept) => {
+      const { stdout } = await (await theirs.get('krun')).exec('cat', ['/root/note'])
+      kept.box = await theirs.create({ image, name: 'theirs' })
+      await kept.box.start()
+      return stdout
+    },
+    join(folder, 'image'),
+  )
+  assert.equal(out, 'kept\n')
+  const joined = await runtime.get('theirs')
+  assert.equal((await joined.exec('hostname')).stdout, 'theirs\n')
+  const end = joined.wait()
+  const died = performance.now()
+  peer.process.kill('SIGKILL')
+  assert.equal((await end).state, 'stopped')
+  assert.ok(performance.now() - died < 2_000)
+  await joined.remove()
+  assert.equal(shims().length, 1)
+})
+
+test('a detached box is found running after its process was killed', async () => {
+  const peer = await startPeer()
+  const pid = await peer.run(
+    async (theirs, image) => {
+      const box = await theirs.create({ image, name: 'service', detached: true })
+      await box.spawn('sh', ['-c', 'while :; do echo tick; sleep 0.1; done'], { detached: true }).started
+      return (await box.info()).pid
+    },
+    join(folder, 'image'),
+  )
+  peer.process.kill('SIGKILL')
+  await once(peer.process, 'exit')
+  const found = await runtime.get('service')
+  assert.equal((await found.info()).pid, pid)
+  const [running] = await found.executions()
+  assert.ok(running)
+  for await (const event of found.execution(running.id)) {
+    assert.equal(event.type, 'stdout')
+    break
+  }
+  await found.stop()
+  assert.equal((await found.info()).state, 'stopped')
+  await found.remove()
 })
 
 test('remove leaves no process and no file', async () => {
@@ -118,6 +169,29 @@ test('remove leaves no process and no file', async () => {
   assert.deepEqual(shims(), [])
   assert.deepEqual(readdirSync(join(home, 'boxes')), [])
 })
+
+/** Another process with a runtime in the same home; see support/peer.mjs. */
+async function startPeer() {
+  const process = fork(fileURLToPath(new URL('../support/peer.mjs', import.meta.url)), [JSON.stringify({ home })], {
+    execArgv: [],
+  })
+  await once(process, 'message')
+  return {
+    process,
+    /**
+     * @template T
+     * @param {(runtime: Runtime, image: string, kept: { box: import('../../index.mjs').Box }) => Promise<T>} work
+     * @param {string} argument
+     * @returns {Promise<T>}
+     */
+    async run(work, argument) {
+      process.send({ id: 1, source: work.toString(), argument })
+      const [{ result, error }] = await once(process, 'message')
+      assert.equal(error, undefined)
+      return result
+    },
+  }
+}
 
 /** The shims that run on this host. */
 function shims() {

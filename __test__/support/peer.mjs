@@ -1,9 +1,8 @@
-// A program of its own with a runtime in a home: `fork(peer.mjs, [HOME, ENGINE])`. It runs the functions that peer.ts sends,
+// A program of its own with a runtime: `fork(peer.mjs, [OPTIONS])`, which are JSON. It runs the functions that peer.ts sends,
 // and ends when told, when killed, or when whoever started it is gone.
 import { Runtime } from '../../index.mjs'
 
-const [home = '', engine] = process.argv.slice(2)
-const runtime = await Runtime.open({ home, engine: /** @type {'auto'} */ (engine) })
+const runtime = await Runtime.open(JSON.parse(process.argv[2] ?? '{}'))
 /** What functions leave for later ones. */
 const kept = {}
 

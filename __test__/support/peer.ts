@@ -3,7 +3,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import type { Runtime } from '../../index.mjs'
+import type { Runtime, RuntimeOptions } from '../../index.mjs'
 import { engine } from './homes.js'
 
 const program = fileURLToPath(new URL('peer.mjs', import.meta.url))
@@ -20,8 +20,9 @@ export class Peer {
   }
 
   /** Starts one that has opened `home`; it leads a session of its own. */
-  static async start(home: string): Promise<Peer> {
-    const peer = new Peer(fork(program, [home, engine], { detached: true, stdio: 'ignore', execArgv: [] }))
+  static async start(home: string, options: RuntimeOptions = {}): Promise<Peer> {
+    const opened = JSON.stringify({ home, engine, ...options })
+    const peer = new Peer(fork(program, [opened], { detached: true, stdio: 'ignore', execArgv: [] }))
     await peer.#answer(0)
     return peer
   }

@@ -7,6 +7,7 @@ import { input } from './input.mjs'
 import { memory } from './memory.mjs'
 import { output } from './output.mjs'
 import { pull } from './pull.mjs'
+import { join, listFifty, twoProcesses } from './sharing.mjs'
 import { addonAndShimSize, initramfsSize, kernelSize } from './size.mjs'
 import { restart, stop } from './stop.mjs'
 
@@ -24,6 +25,9 @@ export const figures = [
   ...copies,
   stop,
   restart,
+  listFifty,
+  join,
+  twoProcesses,
   memory,
   kernelSize,
   initramfsSize,

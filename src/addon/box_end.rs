@@ -15,9 +15,9 @@ pub struct BoxEnd {
     /// `stopped` or `failed`; `created` of a box that never ran.
     pub state: &'static str,
     /// Exit code of its main process, if it had one.
-    pub exit_code: Option<u32>,
+    pub exit_code: Option<i32>,
     /// Signal that ended its main process, by number.
-    pub signal: Option<u32>,
+    pub signal: Option<i32>,
     /// Whether the box ran out of memory, if that is known.
     pub oom: bool,
     /// Why it failed.

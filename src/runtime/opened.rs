@@ -72,13 +72,24 @@ pub(crate) fn open(options: RuntimeOptions) -> BoxliteResult<Arc<Shared>> {
     Ok(shared)
 }
 
+/// One handle less, of a worker thread that ended or a runtime that nobody refers to any more. Boxes may be in use all the
+/// same, so they go on, until the last handle that is closed.
+pub(crate) fn lose(shared: &Arc<Shared>) {
+    let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let opened = open.get_or_insert_default().get_mut(shared.layout.home());
+    if let Some(opened) = opened.filter(|opened| Arc::ptr_eq(&opened.shared, shared)) {
+        opened.handles = opened.handles.saturating_sub(1);
+    }
+}
+
 /// One handle less. True: it was the last, and the caller ends the boxes.
 pub(crate) fn leave(shared: &Arc<Shared>) -> bool {
     let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
     let open = open.get_or_insert_default();
     let home = shared.home();
-    let Some(opened) = open.get_mut(&home) else { return false };
-    opened.handles -= 1;
+    let opened = open.get_mut(&home).filter(|opened| Arc::ptr_eq(&opened.shared, shared));
+    let Some(opened) = opened else { return false };
+    opened.handles = opened.handles.saturating_sub(1);
     if opened.handles > 0 {
         return false;
     }

@@ -138,6 +138,14 @@ impl BoxliteRuntime {
     }
 }
 
+impl Drop for BoxliteRuntime {
+    fn drop(&mut self) {
+        if !self.closed.swap(true, Ordering::AcqRel) {
+            opened::lose(&self.shared);
+        }
+    }
+}
+
 /// The home that options and environment name.
 pub(crate) fn home_of(option: Option<&Path>) -> BoxliteResult<PathBuf> {
     let from_environment =

@@ -2,12 +2,13 @@
 //! journal's reader and by the portal's supervisor, which hear the same things on two ways.
 
 use boxlite_proto::v1::{self, HealthChanged, MainExited, health_changed, limit_reached};
+use serde::{Deserialize, Serialize};
 
 /// Most characters of what a health check said.
 const OUTPUT: usize = 4096;
 
 /// How a box's main process ended: exactly one of `code` and `signal` is present.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MainExit {
     /// Exit code 0 to 255, when it ended by itself.
     pub code: Option<i32>,

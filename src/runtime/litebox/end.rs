@@ -1,10 +1,10 @@
 //! `BoxEnd`: how a box ended, for those that wait for it, whichever process started it.
 
 use super::{
-    BoxState, LiteBox, Transition,
+    BoxRecord, BoxState, LiteBox, Transition,
     state::{Operation, Rule},
 };
-use crate::{BoxliteError, BoxliteResult, ErrorCode};
+use crate::{BoxliteError, BoxliteResult, ErrorCode, shim::ShimOutcome};
 
 /// The end of a box.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,9 +12,9 @@ pub struct BoxEnd {
     /// [`BoxState::Stopped`] or [`BoxState::Failed`]; [`BoxState::Created`] of a box that never ran.
     pub state: BoxState,
     /// Exit code of the box's main process, if it had one and that exited.
-    pub exit_code: Option<u32>,
+    pub exit_code: Option<i32>,
     /// The signal that ended the main process.
-    pub signal: Option<u32>,
+    pub signal: Option<i32>,
     /// Whether the main process ended for want of memory.
     pub oom: bool,
     /// Why the box failed.
@@ -39,7 +39,7 @@ impl LiteBox {
             let Some(machine) = self.running().await? else {
                 let record = self.standing()?.record;
                 if Operation::Wait.rule(record.state) == Rule::Nothing {
-                    return Ok(end(record.state, record.failure));
+                    return Ok(BoxEnd::of(&record));
                 }
                 // Somebody else is at it.
                 drop(Transition::begin(self).await?);
@@ -47,22 +47,32 @@ impl LiteBox {
             };
             let outcome = machine.shim.ended().await?;
             return match Transition::begin_after(self, Some(outcome.clone())).await {
-                Ok(transition) => {
-                    let record = transition.record();
-                    Ok(end(record.state, record.failure.clone()))
+                Ok(transition) => Ok(BoxEnd::of(transition.record())),
+                // It was to be removed once it ended; another process that did so kept the rest to itself.
+                Err(error) if error.code() == ErrorCode::BoxRemoved => {
+                    Ok(self.inner.last_end().unwrap_or_else(|| BoxEnd::by(&outcome)))
                 }
-                // It was to be removed once it ended.
-                Err(error) if error.code() == ErrorCode::BoxRemoved => Ok(if outcome.is_no_failure() {
-                    end(BoxState::Stopped, None)
-                } else {
-                    end(BoxState::Failed, Some(outcome.describe()))
-                }),
                 Err(error) => Err(error),
             };
         }
     }
 }
 
-fn end(state: BoxState, failure: Option<String>) -> BoxEnd {
-    BoxEnd { state, exit_code: None, signal: None, oom: false, failure }
+impl BoxEnd {
+    pub(super) fn of(record: &BoxRecord) -> Self {
+        let exit = record.exit;
+        Self {
+            state: record.state,
+            exit_code: exit.and_then(|exit| exit.code),
+            signal: exit.and_then(|exit| exit.signal),
+            oom: exit.is_some_and(|exit| exit.oom),
+            failure: record.failure.clone(),
+        }
+    }
+
+    fn by(outcome: &ShimOutcome) -> Self {
+        let failure = (!outcome.is_no_failure()).then(|| outcome.describe());
+        let state = if failure.is_some() { BoxState::Failed } else { BoxState::Stopped };
+        Self { state, exit_code: None, signal: None, oom: false, failure }
+    }
 }

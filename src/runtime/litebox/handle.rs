@@ -8,7 +8,7 @@ use std::{
 use boxlite_proto::limits;
 
 use super::{
-    BoxConfig, BoxInfo, BoxState, Execution, ExecutionInfo, Files, Standing, lifecycle::Phase,
+    BoxConfig, BoxEnd, BoxInfo, BoxState, Execution, ExecutionInfo, Files, Standing, lifecycle::Phase,
     record::ConfigFile,
 };
 use crate::{
@@ -30,6 +30,8 @@ pub(super) struct Inner {
     config: Mutex<ConfigFile>,
     /// Locked for moments only, never over an await.
     phase: Mutex<Phase>,
+    /// How its last machine ended that this process saw end: known also when the box was removed with it.
+    end: Mutex<Option<BoxEnd>>,
 }
 
 impl LiteBox {
@@ -39,7 +41,14 @@ impl LiteBox {
         let Some(config) = ConfigFile::read(&paths)? else { return Ok(None) };
         let (id, shared) = (id.to_owned(), Arc::clone(shared));
         Ok(Some(Self {
-            inner: Arc::new(Inner { id, paths, shared, config: Mutex::new(config), phase: Mutex::default() }),
+            inner: Arc::new(Inner {
+                id,
+                paths,
+                shared,
+                config: Mutex::new(config),
+                phase: Mutex::default(),
+                end: Mutex::default(),
+            }),
         }))
     }
 
@@ -219,6 +228,14 @@ impl LiteBox {
 impl Inner {
     pub(super) fn config(&self) -> BoxConfig {
         self.config.lock().unwrap_or_else(PoisonError::into_inner).config.clone()
+    }
+
+    pub(super) fn note_end(&self, end: BoxEnd) {
+        *self.end.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
+    }
+
+    pub(super) fn last_end(&self) -> Option<BoxEnd> {
+        self.end.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn status(&self) -> MutexGuard<'_, Phase> {

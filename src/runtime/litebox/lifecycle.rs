@@ -243,7 +243,7 @@ impl LiteBox {
         };
         transition.stopping();
         let outcome = machine.stop(grace).await;
-        transition.stopped()?;
+        transition.stopped().await?;
         outcome
             .map(|outcome| tracing::debug!(box_id = self.inner.id, how = outcome.describe(), "box stopped"))
     }

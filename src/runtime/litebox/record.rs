@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::BoxState;
 use crate::{
-    BoxOptions, BoxliteError, BoxliteResult, Labels, SupervisionOptions, Timings, engine::Engine, json_file,
-    json_file::Durability, labels, layout::BoxPaths,
+    BoxOptions, BoxliteError, BoxliteResult, Labels, MainExit, SupervisionOptions, Timings, engine::Engine,
+    json_file, json_file::Durability, labels, layout::BoxPaths,
 };
 
 /// Raised when a field changes meaning.
@@ -167,6 +167,9 @@ pub(crate) struct BoxRecord {
     /// The machine of the last start that succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) machine: Option<MachineRecord>,
+    /// How the main process of that machine ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) exit: Option<MainExit>,
 }
 
 /// A machine that came up: all that another process needs to join it.
@@ -174,7 +177,7 @@ pub(crate) struct BoxRecord {
 pub(crate) struct MachineRecord {
     pub(crate) shim: ShimIdentity,
     pub(crate) engine: Engine,
-    /// Milliseconds since the Unix epoch.
+    /// When it was switched on, in milliseconds since the Unix epoch.
     pub(crate) started_at_ms: u64,
     pub(crate) timings: Timings,
 }
@@ -182,7 +185,7 @@ pub(crate) struct MachineRecord {
 impl BoxRecord {
     /// Of a box that was just made.
     pub(crate) const fn created() -> Self {
-        Self { state: BoxState::Created, failure: None, machine: None }
+        Self { state: BoxState::Created, failure: None, machine: None, exit: None }
     }
 
     /// What the file says; a box whose file is missing or damaged is at rest, unless its shim's lock knows better.

@@ -62,7 +62,7 @@ impl BoxRecord {
         paths: &BoxPaths,
         outcome: Option<ShimOutcome>,
     ) -> Self {
-        let rest = |state| Self { state, failure: None, machine: self.machine.clone() };
+        let rest = |state| Self { state, failure: None, ..self.clone() };
         match self.state {
             // The machine goes on, or goes on ending.
             BoxState::Running | BoxState::Stopping if self.is_alive(presence) => self.clone(),

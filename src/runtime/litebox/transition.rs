@@ -4,10 +4,13 @@
 
 use std::{fs, io, time::Duration};
 
-use super::{BoxConfig, BoxRecord, BoxState, LiteBox, Machine, MachineRecord, record::ConfigFile, story};
+use super::{
+    BoxConfig, BoxEnd, BoxRecord, BoxState, LiteBox, Machine, MachineRecord, record::ConfigFile, story,
+};
 use crate::{
-    BoxliteError, BoxliteResult, ErrorCode,
+    BoxliteError, BoxliteResult, ErrorCode, MainExit,
     event::Observed,
+    journal::Journal,
     layout::BoxPaths,
     lock::{FileLock, Mode},
     portal::{Connection, GuestSession},
@@ -81,7 +84,10 @@ impl Transition {
             return Ok(());
         }
         let ended = self.record.state == BoxState::Running || self.record.state == BoxState::Stopping;
-        let after = self.record.after(&gone, &self.config, self.paths(), outcome);
+        let mut after = self.record.after(&gone, &self.config, self.paths(), outcome);
+        if ended {
+            after.exit = self.main_exit().await;
+        }
         self.paths().remove_sockets();
         if after.state == BoxState::Failed {
             self.litebox.inner.shared.metrics.count_failed();
@@ -90,8 +96,19 @@ impl Transition {
         self.ended(ended)
     }
 
-    /// Removes the box if it was to live no longer than its machine.
+    /// How the main process of the machine that ended did, by the journal that it left.
+    async fn main_exit(&self) -> Option<MainExit> {
+        let since = self.record.machine.as_ref()?.started_at_ms * 1_000_000;
+        let journal = Journal::of(self.paths());
+        let exit = tokio::task::spawn_blocking(move || journal.last_exit(since)).await.ok()?;
+        exit.inspect_err(|error| tracing::warn!(%error, "the journal can't be read")).ok()?
+    }
+
+    /// Tells those that wait, and removes the box if it was to live no longer than its machine.
     fn ended(&self, ended: bool) -> BoxliteResult<()> {
+        if ended {
+            self.litebox.inner.note_end(BoxEnd::of(&self.record));
+        }
         if ended && self.config.auto_remove {
             self.remove()?;
             return Err(self.litebox.removed());
@@ -144,22 +161,18 @@ impl Transition {
     }
 
     pub(super) fn starting(&mut self) -> BoxliteResult<()> {
-        self.note(BoxRecord {
-            state: BoxState::Starting,
-            failure: None,
-            machine: self.record.machine.clone(),
-        })
+        self.note(BoxRecord { state: BoxState::Starting, failure: None, ..self.record.clone() })
     }
 
     /// Without a record of it nobody else could find the machine.
     pub(super) fn started(&mut self, machine: MachineRecord) -> BoxliteResult<()> {
-        self.note(BoxRecord { state: BoxState::Running, failure: None, machine: Some(machine) })
+        let machine = Some(machine);
+        self.note(BoxRecord { state: BoxState::Running, failure: None, machine, exit: None })
     }
 
     pub(super) fn failed(&mut self, error: &BoxliteError) {
-        let machine = self.record.machine.clone();
-        let record = BoxRecord { state: BoxState::Failed, failure: Some(error.to_string()), machine };
-        self.note_if_possible(record);
+        let failure = Some(error.to_string());
+        self.note_if_possible(BoxRecord { state: BoxState::Failed, failure, ..self.record.clone() });
     }
 
     pub(super) fn stopping(&mut self) {
@@ -167,9 +180,10 @@ impl Transition {
     }
 
     /// The machine was ended as somebody asked.
-    pub(super) fn stopped(&mut self) -> BoxliteResult<()> {
+    pub(super) async fn stopped(&mut self) -> BoxliteResult<()> {
         self.paths().remove_sockets();
-        self.note_if_possible(BoxRecord { state: BoxState::Stopped, failure: None, ..self.record.clone() });
+        let (machine, exit) = (self.record.machine.clone(), self.main_exit().await);
+        self.note_if_possible(BoxRecord { state: BoxState::Stopped, failure: None, machine, exit });
         match self.ended(true) {
             Err(error) if error.code() == ErrorCode::BoxRemoved => Ok(()),
             result => result,

@@ -35,6 +35,7 @@ impl Pipeline {
     pub(super) async fn boot(&mut self) -> BoxliteResult<Machine> {
         let paths = self.paths.clone();
         let container = self.container()?;
+        let started_at_ms = now_ms();
         let orders = container.supervision.clone();
         let spawn = spawn(Arc::clone(&self.shared), paths.clone(), self.config.clone(), orders);
         let (engine, ready, shim) = self.stage(Stage::Spawn, spawn).await?;
@@ -46,7 +47,7 @@ impl Pipeline {
                 let record = MachineRecord {
                     shim: shim.identity(),
                     engine,
-                    started_at_ms: now_ms(),
+                    started_at_ms,
                     timings: self.timings.clone(),
                 };
                 let observed = Observed::new(&self.config.id, &self.shared.events);

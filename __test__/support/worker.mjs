@@ -1,0 +1,24 @@
+// A worker thread that opens a home, uses a box of it and says what came of it: `new Worker(worker.mjs, { workerData })`.
+// As a program, `node worker.mjs OPTIONS`, it runs three of them one after the other and loads nothing itself.
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
+
+if (isMainThread) {
+  const { options, name } = JSON.parse(process.argv[2] ?? '{}')
+  for (let i = 0; i < 3; i++) {
+    const worker = new Worker(fileURLToPath(import.meta.url), { workerData: { options, name, close: i !== 1 } })
+    const [said] = await Promise.race([once(worker, 'message'), once(worker, 'error')])
+    await once(worker, 'exit')
+    console.log(said)
+  }
+} else {
+  const { Runtime } = await import('../../index.mjs')
+  const { options, name, close, endless } = workerData
+  const runtime = await Runtime.open(options)
+  const box = await runtime.get(name)
+  const { stdout } = await box.exec('hostname')
+  if (endless) box.exec('sleep', ['1000'])
+  parentPort?.postMessage(stdout.trim())
+  if (close) await runtime.close()
+}
