@@ -5,7 +5,7 @@
 use std::{io, time::Duration};
 
 use boxlite_guest::{
-    Context as _, Result, boot,
+    Context as _, Error, Kind, Result, boot,
     services::{AgentStart, Server, Services},
     supervision::JournalLine,
     transport,
@@ -52,6 +52,7 @@ async fn serve(zygote: Side, start: AgentStart) -> Result<()> {
     tokio::select! {
         failed = &mut carried => match failed.map_err(io::Error::other).context(|| "serve the host")?? {},
         _ = ended.wait_for(|ended| *ended) => {}
+        () = zygote.lost() => return Err(Error::new(Kind::State, "container: its init was killed")),
     }
     // The answer to Shutdown is on its way: every connection closes once its answers have left.
     let _ = time::timeout(CLOSING, server.closed()).await;

@@ -15,6 +15,8 @@ import { writeSeeds } from './fuzz/seeds.mjs'
 import { root } from './paths.mjs'
 import { say, step } from './progress.mjs'
 
+const LOCK = 'after a change of dependencies: cargo metadata --manifest-path fuzz/Cargo.toml >/dev/null'
+
 runScript(import.meta, async () => {
   const { values } = parseArgs({ options: { seconds: { type: 'string' }, target: { type: 'string' } } })
   const all = readdirSync(join(root, 'fuzz/targets')).map(name => name.replace('.rs', ''))
@@ -41,7 +43,7 @@ async function build() {
   const args = ['build', '--locked', '--manifest-path', 'fuzz/Cargo.toml']
   await step('fuzz targets', async note => {
     const { status, output } = await capture('cargo', args, { cwd: root, env, onLine: note })
-    if (status !== 0) throw new Failure(`the fuzz targets can not be built:\n${output}`)
+    if (status !== 0) throw new Failure(`the fuzz targets can not be built:\n${output}`, LOCK)
     return undefined
   })
   return join(target, 'debug')

@@ -19,15 +19,16 @@ const CHILD = `
   await runtime.close()
 `
 
-/** @param {import('../bench.mjs').Bench} bench @returns {Promise<{ ms: number, kib: number }>} */
-async function ours({ folder }) {
-  return withImage(async image => {
-    const env = { ...process.env, BENCH_FACE: String(pathToFileURL(join(root, 'index.mjs'))) }
-    const result = await capture(process.execPath, ['--input-type=module', '-', image, folder()], { env, input: CHILD })
-    if (result.status !== 0) throw new Error(result.output)
-    return JSON.parse(result.stdout)
-  })
+/** Pulls `image` into `home` in a process that does nothing else. @param {string} image @param {string} home @returns {Promise<{ ms: number, kib: number }>} */
+export async function pullInChild(image, home) {
+  const env = { ...process.env, BENCH_FACE: String(pathToFileURL(join(root, 'index.mjs'))) }
+  const result = await capture(process.execPath, ['--input-type=module', '-', image, home], { env, input: CHILD })
+  if (result.status !== 0) throw new Error(result.output)
+  return JSON.parse(result.stdout)
 }
+
+/** @param {import('../bench.mjs').Bench} bench */
+const ours = ({ folder }) => withImage(image => pullInChild(image, folder()))
 
 /** @param {import('../bench.mjs').Bench} bench */
 async function theirs({ folder }) {

@@ -4,6 +4,7 @@ import { copies } from './copy.mjs'
 import { pullDebian, pullDebianRatio, pullMemory } from './debian.mjs'
 import { execRoundTrip, twentyAtOnce } from './exec.mjs'
 import { input } from './input.mjs'
+import { pullLargeMemory } from './large.mjs'
 import { memory } from './memory.mjs'
 import { output } from './output.mjs'
 import { pull } from './pull.mjs'
@@ -17,6 +18,7 @@ export const figures = [
   pullDebian,
   pullDebianRatio,
   pullMemory,
+  pullLargeMemory,
   coldStart,
   execRoundTrip,
   twentyAtOnce,

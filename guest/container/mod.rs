@@ -5,6 +5,7 @@
 
 mod bounding;
 mod cgroup;
+mod device_filter;
 mod devices;
 mod execution_group;
 mod files;
@@ -18,6 +19,7 @@ pub mod user;
 
 pub use bounding::drop_bounding;
 pub use cgroup::{Cgroup, ROOT as CGROUP_ROOT};
+pub use device_filter::forbid_block_devices;
 pub use execution_group::{ExecutionGroup, ExecutionGroups};
 pub use init::{Container, become_container};
 pub use rlimit::Rlimits;

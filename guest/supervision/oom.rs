@@ -10,8 +10,8 @@ use tokio::{io::Interest, time::sleep};
 
 use crate::{execution::Executions, reactor};
 
-/// How long an execution that died of it may take to say so itself.
-const CLAIM: Duration = Duration::from_millis(50);
+/// How long an execution that died of it may take to say so itself: its memory goes first.
+const CLAIM: Duration = Duration::from_secs(1);
 
 /// The event for the execution `id`; empty where it can't be told.
 pub(super) fn event(id: &str) -> Event {

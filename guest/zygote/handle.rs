@@ -18,7 +18,7 @@ use nix::{
 use prost::Message as _;
 use tokio::{
     io::{Interest, unix::AsyncFd},
-    sync::{Mutex as AsyncMutex, oneshot},
+    sync::{Mutex as AsyncMutex, oneshot, watch},
 };
 
 use super::{
@@ -49,12 +49,16 @@ struct Line {
     /// Held over all packets of one message.
     sending: AsyncMutex<()>,
     pending: Mutex<Pending>,
+    /// The container's init is gone though nobody stopped it.
+    lost: watch::Sender<bool>,
 }
 
 /// Who waits for what.
 #[derive(Default)]
 struct Pending {
     closed: bool,
+    /// There is a container, and nobody asked for its end.
+    serving: bool,
     init_pid: u32,
     container: Option<oneshot::Sender<Result<u32, String>>>,
     spawns: HashMap<u64, oneshot::Sender<Result<Spawned, StartError>>>,
@@ -77,7 +81,12 @@ impl Zygote {
             .context(|| "make the zygote's socket non-blocking")?;
         let socket = reactor::watch(side.0, Interest::READABLE | Interest::WRITABLE)
             .context(|| "watch the zygote's socket")?;
-        let line = Arc::new(Line { socket, sending: AsyncMutex::default(), pending: Mutex::default() });
+        let line = Arc::new(Line {
+            socket,
+            sending: AsyncMutex::default(),
+            pending: Mutex::default(),
+            lost: watch::Sender::new(false),
+        });
         tokio::spawn(listen(Arc::clone(&line)));
         Ok(Self(line))
     }
@@ -153,9 +162,20 @@ impl Zygote {
     /// Ends all that runs in the container, and the container's init. Answers how many had to be killed.
     pub async fn stop(&self, order: Stop) -> Result<u32> {
         let (answer, wait) = oneshot::channel();
-        self.0.pending().stop = Some(answer);
+        {
+            let mut pending = self.0.pending();
+            pending.stop = Some(answer);
+            pending.serving = false;
+        }
         self.send(Action::Stop(order), &[]).await?;
         wait.await.map_err(|_| gone())
+    }
+
+    /// Waits until the container's init is gone though nobody stopped it. Nothing can be executed then.
+    pub async fn lost(&self) {
+        let mut lost = self.0.lost.subscribe();
+        // The sender lives as long as `self`.
+        let _ = lost.wait_for(|lost| *lost).await;
     }
 
     async fn send(&self, action: Action, fds: &[RawFd]) -> Result<()> {
@@ -210,6 +230,7 @@ impl Line {
             Event::Born(pid) => pending.init_pid = pid,
             Event::Ready(_) => {
                 let pid = pending.init_pid;
+                pending.serving = true;
                 reply(pending.container.take(), Ok(pid));
             }
             Event::Failed(message) => reply(pending.container.take(), Err(message)),
@@ -239,6 +260,7 @@ impl Line {
         let exits = {
             let mut pending = self.pending();
             let exits = std::mem::take(&mut pending.exits);
+            self.lost.send_replace(pending.serving);
             *pending = Pending { closed: true, ..Pending::default() };
             exits
         };

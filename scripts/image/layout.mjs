@@ -15,7 +15,7 @@ const TYPES = {
 
 /**
  * @typedef {object} Image
- * @property {(import('./tar.mjs').Entry[] | Buffer)[]} layers lowest first; bytes are a tar file already
+ * @property {Iterable<import('./tar.mjs').Entry[] | Buffer>} layers lowest first; bytes are a tar file already
  * @property {{ Env?: string[], Cmd?: string[], Entrypoint?: string[], WorkingDir?: string, User?: string,
  *   [more: string]: unknown }} [config] what an image says of itself, in the names of OCI image-spec, config.md
  * @property {string} [architecture] default: amd64
@@ -49,9 +49,14 @@ export function writeLayout(folder, images, tag = 'latest') {
 function writeImage(folder, image) {
   const variant = image.variant === undefined ? {} : { variant: image.variant }
   const platform = { architecture: image.architecture ?? 'amd64', os: 'linux', ...variant }
-  const archives = image.layers.map(layer => (Buffer.isBuffer(layer) ? layer : tar(layer)))
-  const layers = archives.map(archive => writeBlob(folder, TYPES.layer, gzipSync(archive, { level: 6 })))
-  const rootfs = { type: 'layers', diff_ids: archives.map(digestOf) }
+  const layers = []
+  const diffIds = []
+  for (const layer of image.layers) {
+    const archive = Buffer.isBuffer(layer) ? layer : tar(layer)
+    layers.push(writeBlob(folder, TYPES.layer, gzipSync(archive, { level: 6 })))
+    diffIds.push(digestOf(archive))
+  }
+  const rootfs = { type: 'layers', diff_ids: diffIds }
   const config = writeJson(folder, TYPES.config, { ...platform, config: image.config ?? {}, rootfs })
   const manifest = { schemaVersion: 2, mediaType: TYPES.manifest, config, layers }
   return { ...writeJson(folder, TYPES.manifest, manifest), platform }

@@ -22,6 +22,8 @@ pub enum ErrorKind {
     StorageFull,
     /// The host's file system failed.
     StorageIo,
+    /// A box's disk contradicts itself.
+    StorageCorrupt,
     /// The ext4 or the qcow2 engine failed.
     Engine,
 }
@@ -107,6 +109,9 @@ impl Error {
     pub fn hint(&self) -> Option<&'static str> {
         match self.kind {
             ErrorKind::Corrupt => Some("pull the image again: damaged layers are fetched anew"),
+            ErrorKind::StorageCorrupt => {
+                Some("`qemu-img check -r all` repairs what can be; try it on a copy, or remove the box")
+            }
             ErrorKind::StorageFull => Some("free some disk space, or remove images and boxes"),
             ErrorKind::TooLarge => Some("use a smaller image, or raise the limits of the image storage"),
             ErrorKind::DiffIdMismatch => {

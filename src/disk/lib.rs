@@ -1,7 +1,7 @@
 //! Root disks: OCI layers in, one read-only ext4 image per OCI image out, and a qcow2 overlay per box on top of it.
 //!
 //! The runtime's pipeline calls [`ImageStorage::base`] with the layer files that `boxlite-images` fetched, and
-//! [`Overlay::create`] for each box. Everything here blocks: call it from a blocking thread. No privileges are needed:
+//! [`Overlay::create`] for each box, and [`free_leaked_clusters`] before its starts. Everything here blocks: call it from a blocking thread. No privileges are needed:
 //! owners, device nodes and extended attributes are written into the ext4 image itself, never onto the host.
 //!
 //! A base is built in two passes over the layers, so that no file's content is ever held in memory:
@@ -21,6 +21,7 @@ mod ext4;
 pub mod hostile;
 mod index;
 mod layer;
+mod leaks;
 mod limits;
 mod overlay;
 mod pax;
@@ -36,6 +37,7 @@ mod xattr;
 pub use base::{BaseDisk, DEFAULT_SIZE};
 pub use error::{Error, ErrorKind};
 pub use layer::{Compression, LayerFile};
+pub use leaks::free_leaked_clusters;
 pub use limits::Limits;
 pub use overlay::Overlay;
 pub use storage::{BUILDER_VERSION, ImageStorage, ImageStorageOptions, StoredBase};

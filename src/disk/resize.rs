@@ -25,6 +25,8 @@ const SUPERBLOCK: usize = 1024;
 /// Bytes of a descriptor where the `64bit` feature is off.
 const DESCRIPTOR: usize = 32;
 const PER_BLOCK: usize = BLOCK / DESCRIPTOR;
+/// 16 TiB.
+const MOST_GROUPS: usize = 1 << 17;
 /// Of 256 bytes each.
 const INODES_PER_BLOCK: u32 = 16;
 /// `INCOMPAT_META_BG`.
@@ -57,8 +59,14 @@ impl Groups {
         let mut raw = [0; Superblock::LEN];
         disk.read_exact_at(&mut raw, SUPERBLOCK as u64).map_err(failed)?;
         let superblock = Superblock::decode(&raw).map_err(wrong)?;
-        let groups = usize::try_from(superblock.group_count()).unwrap_or(0);
-        if superblock.feature_incompat & META_BG != 0 || groups > 1 << 20 {
+        let groups =
+            usize::try_from(superblock.blocks_count / u64::from(BLOCKS_PER_GROUP)).unwrap_or(usize::MAX);
+        let ours = superblock.feature_incompat & META_BG == 0
+            && superblock.first_data_block == 0
+            && superblock.blocks_per_group == BLOCKS_PER_GROUP
+            && superblock.inodes_per_group <= BLOCKS_PER_GROUP
+            && groups <= MOST_GROUPS;
+        if !ours {
             return Err(Error::new(ErrorKind::Engine, "read the disk image's descriptors: not one of ours"));
         }
         let mut table = vec![0; groups * DESCRIPTOR];
@@ -76,7 +84,7 @@ impl Groups {
 
     /// What to write to give the file system `size` bytes, a multiple of [`GROUP`].
     pub(crate) fn resize(mut self, size: u64) -> Result<Vec<Patch>, Error> {
-        let groups = usize::try_from(size / GROUP).unwrap_or(usize::MAX);
+        let groups = usize::try_from(size / GROUP).unwrap_or(usize::MAX).min(MOST_GROUPS);
         if groups < self.used {
             return Err(Error::too_large(format!(
                 "size the disk: the image needs {}, and {} are asked for",

@@ -1,22 +1,16 @@
-//! The doctor: what this machine can do for boxes and, for each thing missing, the remedy. Changes nothing.
+//! The doctor: what this machine can do for boxes and, for each thing missing, the remedy. Changes nothing. The home is
+//! `home`'s, the host is `host`'s; parts and engines are looked at here.
 
-use std::path::{Path, PathBuf};
+mod home;
+mod host;
 
 use boxlite_spec::{EngineProbe, VmmKind};
-use nix::{
-    sys::statvfs::statvfs,
-    unistd::{AccessFlags, access},
-};
 
 use crate::{
     RuntimeOptions,
     engine::{self, Depth},
     parts::{Part, Parts},
-    runtime::home_of,
 };
-
-/// Less free space than this and an image of some size will not fit.
-const ENOUGH_SPACE: u64 = 2 << 30;
 
 /// The findings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,8 +28,9 @@ pub struct DoctorReport {
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DoctorCheck {
-    /// Stable name: `home`, `disk_space`, `shim`, `kernel`, `initramfs`, `engine_krun`, `engine_qemu`, or the name of
-    /// a problem (`kvm_absent`, `qemu_missing`, …).
+    /// Stable name: `home`, `home_file_system`, `home_path`, `disk_space`, `open_files`, `processes`, `memory`, `clock`,
+    /// `temporary_folder`, `system_calls`, `proxy`, `credential_helper`, `shim`, `shim_runs`, `kernel`, `initramfs`,
+    /// `engine_krun`, `engine_qemu`, or the name of an engine's problem (`kvm_absent`, `qemu_missing`, …).
     pub code: String,
     /// Whether it is as it should be.
     pub ok: bool,
@@ -64,7 +59,8 @@ impl DoctorCheck {
 
 /// Looks at everything. Blocking.
 pub(crate) fn examine(options: RuntimeOptions) -> DoctorReport {
-    let mut checks = examine_home(options.home.as_deref());
+    let mut checks = home::examine(options.home.as_deref());
+    checks.extend(host::examine());
     let parts = Parts::new(options.parts);
     checks.extend(Part::ALL.map(|part| match parts.find(part) {
         Ok(path) => DoctorCheck::good(part.name(), path.display().to_string()),
@@ -123,45 +119,6 @@ fn examine_engine(engine: &EngineProbe, best: Option<&EngineProbe>, checks: &mut
         }
         checks.push(DoctorCheck::bad(&problem.code, message, &problem.remedy));
     }
-}
-
-fn examine_home(option: Option<&Path>) -> Vec<DoctorCheck> {
-    let home = match home_of(option) {
-        Ok(home) => home,
-        Err(error) => {
-            return vec![DoctorCheck::bad(
-                "home",
-                error.to_string(),
-                error.hint_text().unwrap_or("pass `home`"),
-            )];
-        }
-    };
-    let existing = nearest(&home);
-    let writable = access(&existing, AccessFlags::W_OK | AccessFlags::X_OK);
-    let mut checks = vec![match writable {
-        Ok(()) => DoctorCheck::good("home", home.display().to_string()),
-        Err(error) => DoctorCheck::bad(
-            "home",
-            format!("home `{}` can't be written: `{}`: {error}", home.display(), existing.display()),
-            "choose another `home`, or set BOXLITE_HOME",
-        ),
-    }];
-    if let Ok(stat) = statvfs(&existing) {
-        #[allow(clippy::unnecessary_cast, reason = "these are narrower on other systems")]
-        let free = stat.blocks_available() as u64 * stat.fragment_size() as u64;
-        let message = format!("{} MiB free at `{}`", free >> 20, existing.display());
-        checks.push(if free >= ENOUGH_SPACE {
-            DoctorCheck::good("disk_space", message)
-        } else {
-            DoctorCheck::bad("disk_space", message, "free some space, or choose a `home` on a larger disk")
-        });
-    }
-    checks
-}
-
-/// The nearest folder above `path` that exists.
-fn nearest(path: &Path) -> PathBuf {
-    path.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/")).to_owned()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io::{self, BufReader, BufWriter, Read, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use serde::{Serialize, de::DeserializeOwned};
@@ -20,6 +20,9 @@ pub(crate) enum Durability {
     Cached,
 }
 
+/// The names of files that are being written.
+const DRAFT: &str = ".writing-";
+
 /// Replaces the file at `path`: a reader finds the old value or the new one, whole.
 pub(crate) fn write<T: Serialize>(path: &Path, value: &T, durability: Durability) -> BoxliteResult<()> {
     replace(path, value, durability).map_err(|error| BoxliteError::io("write", path, error))
@@ -27,7 +30,7 @@ pub(crate) fn write<T: Serialize>(path: &Path, value: &T, durability: Durability
 
 fn replace<T: Serialize>(path: &Path, value: &T, durability: Durability) -> io::Result<()> {
     let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-    let mut file = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder)?;
+    let mut file = tempfile::Builder::new().prefix(DRAFT).tempfile_in(folder)?;
     let mut writer = BufWriter::new(file.as_file_mut());
     serde_json::to_writer_pretty(&mut writer, value)?;
     writer.write_all(b"\n")?;
@@ -41,6 +44,20 @@ fn replace<T: Serialize>(path: &Path, value: &T, durability: Durability) -> io::
         File::open(folder)?.sync_all()?;
     }
     Ok(())
+}
+
+/// Removes what killed writers left in `folder`. Call it while nobody writes there.
+pub(crate) fn sweep(folder: &Path) {
+    for draft in drafts(folder) {
+        let _ = fs::remove_file(draft);
+    }
+}
+
+/// What is being written in `folder`, or was when its writer was killed.
+pub(crate) fn drafts(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let is_draft = |entry: &fs::DirEntry| entry.file_name().as_encoded_bytes().starts_with(DRAFT.as_bytes());
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter(is_draft).map(|entry| entry.path())
 }
 
 /// Reads the file at `path`; `None` when there is none.
@@ -73,6 +90,17 @@ mod tests {
         write(&path, &vec![3], Durability::Cached).unwrap();
         assert_eq!(read::<Vec<u32>>(&path).unwrap(), Some(vec![3]));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_is_swept_away() {
+        let dir = tempfile::tempdir().unwrap();
+        write(&dir.path().join("a.json"), &1, Durability::Flushed).unwrap();
+        fs::write(dir.path().join(".writing-x1"), "{").unwrap();
+        assert_eq!(drafts(dir.path()).count(), 1);
+        sweep(dir.path());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        sweep(Path::new("/nowhere"));
     }
 
     #[test]

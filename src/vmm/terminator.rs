@@ -65,18 +65,22 @@ impl Terminator {
     }
 }
 
-/// Waits until `pid` has let go of its files: a zombie has, whoever reaps it.
+/// Waits until `pid` has let go of its files: a zombie has, whoever reaps it, once its last thread has ended too.
 fn await_death(pid: Pid) {
     let deadline = Instant::now() + GRACE;
     while Instant::now() < deadline {
         match fs::read_to_string(format!("/proc/{pid}/stat")) {
-            Ok(stat) if !is_zombie(&stat) => thread::sleep(Duration::from_millis(1)),
+            Ok(stat) if !is_zombie(&stat) || threads(pid) > 1 => thread::sleep(Duration::from_millis(1)),
             _ => return,
         }
         if kill(pid, None) == Err(Errno::ESRCH) {
             return;
         }
     }
+}
+
+fn threads(pid: Pid) -> usize {
+    fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count)
 }
 
 /// The state is the first field after the command's name, which stands in the last closing bracket (proc(5)).

@@ -1,10 +1,12 @@
 //! Rung 1 of the tests: the real portal and `Execution`, joined to a guest by `tokio::io::duplex`, with no machine
 //! between. `real` joins the agent's own services, with processes of this machine, and `property` pushes random data through
-//! them; `hostile` joins a guest that lies.
+//! them; `hostile` joins a guest that lies;
+//! `supervisor` does both for what a guest tells on its own.
 
 mod hostile;
 mod property;
 mod real;
+mod supervisor;
 
 use std::{future::ready, path::Path, sync::Arc};
 

@@ -7,6 +7,7 @@ use boxlite_guest::{
     supervision::JournalLine,
     zygote::{self, Zygote},
 };
+use boxlite_proto::v1::Supervision;
 use bytes::Bytes;
 use tokio::sync::watch;
 
@@ -14,11 +15,20 @@ use super::{machine, spawn};
 use crate::{ErrorCode, ExecEvent, ExecOptions, Execution, ExitStatus, litebox::Machine};
 
 pub(super) async fn guest() -> Arc<Machine> {
+    begun(None).await
+}
+
+/// A guest with something to look after, and no host for its journal.
+pub(super) async fn supervised(orders: Supervision) -> Arc<Machine> {
+    begun(Some(orders)).await
+}
+
+async fn begun(orders: Option<Supervision>) -> Arc<Machine> {
     let zygote = Zygote::new(zygote::launch().unwrap()).unwrap();
     zygote.uncontained().await.unwrap();
     let (end, ended) = watch::channel(false);
     let (line, _) = JournalLine::new();
-    let services = Services::uncontained(&zygote, AgentStart::now(), line, end, None).await.unwrap().0;
+    let services = Services::uncontained(&zygote, AgentStart::now(), line, end, orders).await.unwrap().0;
     let server = Server::new(services, ended);
     let (host, guest) = tokio::io::duplex(64 * 1024);
     tokio::spawn(async move { server.serve(guest).await });

@@ -12,7 +12,7 @@ use super::{
     record::ConfigFile,
 };
 use crate::{
-    BoxliteError, BoxliteResult, ErrorCode, ExecOptions, event::EventKind, id, layout::BoxPaths,
+    BoxliteError, BoxliteResult, ErrorCode, ExecOptions, event::EventKind, id, json_file, layout::BoxPaths,
     pipeline::Pipeline, shared::Shared,
 };
 
@@ -61,9 +61,11 @@ impl LiteBox {
     pub(crate) fn has_leftovers(&self) -> bool {
         let standing = self.standing();
         let ended = |state| matches!(state, BoxState::Stopped | BoxState::Failed);
-        standing.is_ok_and(|standing| {
-            standing.stale || (self.inner.config().auto_remove && ended(standing.record.state))
-        })
+        let drafts = json_file::drafts(self.inner.paths.dir()).next().is_some();
+        drafts
+            || standing.is_ok_and(|standing| {
+                standing.stale || (self.inner.config().auto_remove && ended(standing.record.state))
+            })
     }
 
     /// Its id.

@@ -11,6 +11,7 @@ use crate::{
     BoxliteError, BoxliteResult, ErrorCode, MainExit,
     event::Observed,
     journal::Journal,
+    json_file,
     layout::BoxPaths,
     lock::{FileLock, Mode},
     portal::{Connection, GuestSession},
@@ -54,6 +55,7 @@ impl Transition {
     async fn with(litebox: &LiteBox, lock: FileLock, outcome: Option<ShimOutcome>) -> BoxliteResult<Self> {
         let paths = &litebox.inner.paths;
         let Some(ConfigFile { config, .. }) = ConfigFile::read(paths)? else { return Err(litebox.removed()) };
+        json_file::sweep(paths.dir());
         let record = BoxRecord::read(paths, &config);
         let mut this = Self { litebox: litebox.clone(), config, record, _lock: lock };
         this.settle(outcome).await?;

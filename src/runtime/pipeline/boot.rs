@@ -2,6 +2,7 @@
 
 use std::{fs, io, sync::Arc, time::Duration};
 
+use boxlite_disk::free_leaked_clusters;
 use boxlite_proto::{
     port::READY,
     v1::{ContainerInitRequest, Supervision},
@@ -118,11 +119,20 @@ async fn spawn(
     let program = shared.parts.find(Part::Shim)?;
     let spec = spec(&shared, &paths, &config, engine, orders.as_ref())?;
     let setup = paths.clone();
-    blocking(move || setup.prepare_sockets()).await?;
+    blocking(move || clear_up(&setup)).await?;
     let ready = UnixListener::bind(paths.ready())
         .map_err(|error| BoxliteError::io("listen on socket", &paths.ready(), error))?;
     let shim = blocking(move || ShimController::spawn(&program, &spec, &paths.shim_log())).await?;
     Ok((engine, ready, shim))
+}
+
+/// What a killed machine left of this box. Nobody else has it open now.
+fn clear_up(paths: &BoxPaths) -> BoxliteResult<()> {
+    let leaked = free_leaked_clusters(&paths.disk())?;
+    if leaked > 0 {
+        tracing::debug!(leaked, disk = %paths.disk().display(), "clusters of a killed engine were given back");
+    }
+    paths.prepare_sockets()
 }
 
 fn spec(

@@ -90,7 +90,9 @@ fn console(inherited: &Inherited) -> Vec<String> {
     ])
 }
 
-/// Guest writes reach the host's page cache, guest flushes its storage; discarded blocks leave the file.
+/// Guest writes reach the host's page cache, guest flushes its storage; discarded blocks leave the file. A write that the
+/// host can't do, say for want of space, is the guest's error, as with libkrun: QEMU's default would pause the machine,
+/// and whoever waits for it would wait without a word.
 fn block_device(index: usize, disk: &DiskSpec) -> Vec<String> {
     let file = json!({
         "driver": "file",
@@ -107,7 +109,8 @@ fn block_device(index: usize, disk: &DiskSpec) -> Vec<String> {
         "read-only": disk.read_only,
         "file": file,
     });
-    let device = format!("virtio-blk-device,drive=disk{index},serial={}", disk.id);
+    let device =
+        format!("virtio-blk-device,drive=disk{index},serial={},werror=report,rerror=report", disk.id);
     strings(&["-blockdev", &node.to_string(), "-device", &device])
 }
 
@@ -179,7 +182,7 @@ mod tests {
                 "-blockdev",
                 r#"{"discard":"unmap","driver":"qcow2","file":{"aio":"threads","cache":{"direct":false,"no-flush":false},"discard":"unmap","driver":"file","filename":"DIR/disk.qcow2","read-only":false},"node-name":"disk0","read-only":false}"#,
                 "-device",
-                "virtio-blk-device,drive=disk0,serial=root",
+                "virtio-blk-device,drive=disk0,serial=root,werror=report,rerror=report",
                 "-device",
                 "virtio-serial-device,max_ports=2",
                 "-chardev",

@@ -5,6 +5,7 @@
 mod cost;
 mod faults;
 mod layer;
+mod leaks;
 mod merge;
 mod model;
 mod oracle;

@@ -1,0 +1,101 @@
+// One life of the host process: started, listened to, struck, and what it said. Called by chaos.mjs; runs host.mjs.
+import { spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { killNow, qemuOf, shimOf } from './processes.mjs'
+
+const program = fileURLToPath(new URL('host.mjs', import.meta.url))
+
+/** A line that does not come in this time never will: a start under emulation on a busy machine takes a while. */
+const PATIENCE_MS = 60_000
+
+/** @typedef {'host' | 'shim' | 'qemu' | 'all'} Outside whom a signal reaches */
+
+export class Life {
+  /** @type {string[]} every line, as it came */
+  lines = []
+  /** The box, once it is known. @type {string | undefined} */
+  box
+  /** The process has ended: with this status or signal. @type {string | undefined} */
+  ended
+  #child
+  /** @type {Set<() => void>} */
+  #waiting = new Set()
+  #errors = ''
+
+  /** @param {object} order for host.mjs @param {NodeJS.ProcessEnv} env */
+  constructor(order, env) {
+    this.#child = spawn(process.execPath, [program, JSON.stringify(order)], { env, stdio: ['pipe', 'pipe', 'pipe'] })
+    this.#child.stdin.on('error', () => {})
+    this.#child.stderr.setEncoding('utf8').on('data', text => {
+      this.#errors = (this.#errors + text).slice(-4000)
+    })
+    createInterface({ input: this.#child.stdout }).on('line', line => {
+      this.lines.push(line)
+      if (line.startsWith('box ')) this.box = line.slice(4)
+      this.#wake()
+    })
+    this.#child.on('close', (code, signal) => {
+      this.ended = signal ?? `${code}`
+      this.#wake()
+    })
+  }
+
+  #wake() {
+    for (const waiter of this.#waiting) waiter()
+  }
+
+  /** The lines of one kind, without the kind. @param {string} kind */
+  said(kind) {
+    return this.lines.filter(line => line.startsWith(`${kind} `)).map(line => line.slice(kind.length + 1))
+  }
+
+  /** Waits until `condition` holds, or the process has ended; rejects when neither comes. @param {() => boolean} condition */
+  async until(condition, what = 'a line') {
+    const deadline = Date.now() + PATIENCE_MS
+    while (!condition() && this.ended === undefined) {
+      const left = deadline - Date.now()
+      if (left <= 0)
+        throw new Error(
+          `${what} did not come in ${PATIENCE_MS / 1000} s; the last: ${this.lines.slice(-3).join(' / ')}`,
+        )
+      await new Promise(resolve => {
+        const timer = setTimeout(wake, left)
+        /** @type {Set<() => void>} */
+        const waiting = this.#waiting
+        function wake() {
+          clearTimeout(timer)
+          waiting.delete(wake)
+          resolve(undefined)
+        }
+        waiting.add(wake)
+      })
+    }
+  }
+
+  /** What it wrote to standard error. */
+  get errors() {
+    return this.#errors.trim()
+  }
+
+  goOn() {
+    this.#child.stdin.write('on\n')
+  }
+
+  /**
+   * Kills; a machine that is not there (yet, or any more) is replaced by the host process, which always is.
+   * @param {Outside} victim
+   * @returns {Outside} who was killed
+   */
+  strike(victim) {
+    const shim = this.box === undefined ? undefined : shimOf(this.box)?.pid
+    const qemu = this.box === undefined ? undefined : qemuOf(this.box)?.pid
+    if (victim === 'shim' && killNow(shim)) return 'shim'
+    if (victim === 'qemu' && killNow(qemu)) return 'qemu'
+    killNow(this.#child.pid)
+    if (victim !== 'all') return 'host'
+    killNow(shim)
+    killNow(qemu)
+    return 'all'
+  }
+}

@@ -1,0 +1,101 @@
+// How the guest's agent is killed, which nothing outside the machine can do and no shipped part offers: an initramfs with the
+// real agent, and beside it a process that after a while overwrites the agent's code in memory, or kills the agent's child
+// that lives in the container. The kernel unpacks concatenated archives one over the other, so this is one archive more.
+// Format: Linux, Documentation/driver-api/early-userspace/buffer-format.rst. Called by chaos.mjs.
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parts } from '../../scripts/paths.mjs'
+import { findProgram } from '../../scripts/setup/debian.mjs'
+
+const shipped = readFileSync(join(parts, 'share/initramfs.cpio'))
+const DIRECTORY = 0o040755
+const PROGRAM = 0o100755
+
+/** Puts the initramfs of the next start at `file`: as shipped. @param {string} file */
+export const writeClean = file => replace(file, shipped)
+
+/**
+ * The same, with an agent that dies.
+ * @param {string} file @param {'agent' | 'zygote'} victim @param {number} delayMs after the kernel's start
+ */
+export function writeSabotaged(file, victim, delayMs) {
+  const busybox = readFileSync(findProgram('busybox') ?? '')
+  const entries = [
+    entry('chaos', DIRECTORY),
+    entry('chaos/proc', DIRECTORY),
+    entry('chaos/busybox', PROGRAM, busybox),
+    entry('chaos/agent', PROGRAM, agent()),
+    entry('chaos/saboteur', PROGRAM, Buffer.from(saboteur(victim, delayMs))),
+    entry('init', PROGRAM, Buffer.from(INIT)),
+    entry('TRAILER!!!', 0),
+  ]
+  replace(file, Buffer.concat([shipped, ...entries]))
+}
+
+/** Runs as PID 1 and becomes the agent; what it leaves behind is no child that the agent knows of. */
+const INIT = `#!/chaos/busybox sh
+/chaos/busybox mknod /dev/null c 1 3
+/chaos/busybox mknod /chaos/zero c 1 5
+/chaos/busybox mount -t proc proc /chaos/proc
+/chaos/busybox sh /chaos/saboteur </dev/console >/dev/console 2>&1 &
+exec /chaos/agent
+`
+
+/** @param {'agent' | 'zygote'} victim @param {number} delayMs */
+const saboteur = (victim, delayMs) => `cd /chaos
+./busybox sleep ${(delayMs / 1000).toFixed(3)}
+${victim === 'agent' ? BREAK_AGENT : KILL_ZYGOTE}`
+
+/** No processor knows the instruction FF FF: the agent's next step is its last. */
+const BREAK_AGENT = `while read -r range rights rest; do
+  case $rights in r-x*) break ;; esac
+done < proc/1/maps
+first=$(( 0x\${range%-*} / 4096 ))
+count=$(( 0x\${range#*-} / 4096 - first ))
+./busybox tr '\\0' '\\377' < zero | ./busybox dd of=proc/1/mem bs=4096 seek=$first count=$count iflag=fullblock conv=notrunc
+`
+
+/** The agent's children but for this script, as soon as there is one; kernel threads have another parent. */
+const KILL_ZYGOTE = `killed=
+until [ "$killed" ]; do
+  for stat in proc/[0-9]*/stat; do
+    read -r pid name state parent rest < $stat
+    [ "$parent" = 1 ] && [ "$pid" != "$$" ] && ./busybox kill -9 $pid && killed=yes
+  done
+  ./busybox sleep 0.05
+done
+`
+
+/** The shipped agent: the file `init` of the shipped archive. */
+function agent() {
+  for (let at = 0; ; ) {
+    const field = (/** @type {number} */ index) =>
+      Number.parseInt(shipped.toString('latin1', at + 6 + index * 8, at + 14 + index * 8), 16)
+    const [size, nameSize] = [field(6), field(11)]
+    const name = shipped.toString('latin1', at + 110, at + 109 + nameSize)
+    const data = aligned(at + 110 + nameSize)
+    if (name === 'init') return shipped.subarray(data, data + size)
+    if (name === 'TRAILER!!!') throw new Error('the initramfs has no init')
+    at = aligned(data + size)
+  }
+}
+
+/** @param {string} name @param {number} mode @param {Buffer} [data] */
+function entry(name, mode, data = Buffer.alloc(0)) {
+  const fields = [0, mode, 0, 0, 1, 0, data.length, 0, 0, 0, 0, name.length + 1, 0]
+  const header = `070701${fields.map(field => field.toString(16).padStart(8, '0')).join('')}${name}\0`
+  return Buffer.concat([
+    Buffer.from(header.padEnd(aligned(header.length), '\0'), 'latin1'),
+    data,
+    Buffer.alloc(aligned(data.length) - data.length),
+  ])
+}
+
+/** @param {number} offset */
+const aligned = offset => (offset + 3) & ~3
+
+/** A start that reads the file meanwhile sees the old one or the new one. @param {string} file @param {Buffer} bytes */
+function replace(file, bytes) {
+  writeFileSync(`${file}.next`, bytes)
+  renameSync(`${file}.next`, file)
+}

@@ -1,0 +1,110 @@
+// What a box may have, and what happens when it wants more: memory, processes, CPUs, and the space of the host's disk. The
+// box is told, its agent lives on, and the host takes no harm.
+import { execFileSync } from 'node:child_process'
+import { rmSync, statfsSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { type Box, Runtime } from '../../index.mjs'
+import { failure } from '../support/failures.js'
+import { engine, useHomes } from '../support/homes.js'
+import { layout } from '../support/images.js'
+
+const homes = useHomes()
+let image: string
+
+beforeAll(async () => {
+  image = await layout(homes)
+})
+
+describe('a box of 2 CPUs, 128 MiB and 40 processes', () => {
+  let box: Box
+  beforeAll(async () => {
+    const runtime = await homes.open()
+    box = await runtime.create({ image, cpus: 2, memoryMib: 128, pidsLimit: 40 })
+    await box.start()
+  })
+
+  it('has so many CPUs and so much memory', async () => {
+    const { stdout } = await box.exec('sh', ['-c', 'nproc; grep -c ^processor /proc/cpuinfo; free -m | sed -n 2p'])
+    const [cpus, processors, memory] = stdout.split('\n')
+    expect([cpus, processors]).toEqual(['2', '2'])
+    expect(Number(memory?.split(/\s+/)[1])).toBeLessThanOrEqual(128)
+  })
+
+  it('tells who died for want of memory, and goes on', async () => {
+    // tail keeps all that it reads until the end.
+    const hog = await box.exec('tail', ['/dev/zero'], { timeoutMs: 90_000 })
+    expect(hog).toMatchObject({ exitCode: null, signal: 'SIGKILL', oomKilled: true })
+    expect((await box.info()).state).toBe('running')
+    expect((await box.exec('echo', ['still here'])).stdout).toBe('still here\n')
+  })
+
+  it('survives hogs that are many and new ones that come', async () => {
+    const hogs = await box.exec('sh', ['-c', 'for i in 1 2 3 4 5 6; do tail /dev/zero & done; wait; echo over'], {
+      timeoutMs: 90_000,
+    })
+    expect(hogs.stdout + (hogs.signal ?? '')).toMatch(/over|SIGKILL/)
+    expect((await box.exec('echo', ['still here'])).stdout).toBe('still here\n')
+  })
+
+  it('contains a fork bomb, which can be ended', async () => {
+    const bomb = box.spawn('sh', ['-c', 'bomb() { bomb | bomb & }; bomb; while :; do sleep 1; done'])
+    bomb.stderr.resume()
+    bomb.stdout.resume()
+    const refused = async () =>
+      Number(/max (\d+)/.exec(await box.fs.readFile('/sys/fs/cgroup/pids.events', 'utf8'))?.[1])
+    await expect.poll(refused, { timeout: 30_000 }).toBeGreaterThan(50)
+    await bomb.kill('SIGKILL')
+    await bomb.wait()
+  })
+
+  it('says so when there is no room for another process', async () => {
+    const crowd = box.spawn('sh', ['-c', 'for i in $(seq 38); do sleep 60 & done; echo full; wait'])
+    for await (const chunk of crowd.stdout) if (String(chunk).includes('full')) break
+    const error = await failure(Promise.all(Array.from({ length: 6 }, () => box.exec('sleep', ['1']))), 'EXEC_FAILED')
+    expect(error.message).toMatch(/resource|process/i)
+    await crowd.kill('SIGKILL')
+    await crowd.wait()
+    expect((await box.exec('echo', ['room again'])).stdout).toBe('room again\n')
+  })
+
+  it('stops in order after all of that', async () => {
+    const before = performance.now()
+    await box.stop({ timeoutMs: 2000 })
+    expect((await box.info()).state).toBe('stopped')
+    expect(performance.now() - before).toBeLessThan(20_000)
+    await box.start()
+    expect((await box.exec('echo', ['again'])).stdout).toBe('again\n')
+  })
+})
+
+describe.skipIf(process.getuid?.() !== 0)('a host disk that is full (needs root to mount a small one)', () => {
+  it('is an error inside, loses nothing that was flushed, and the box starts again once there is space', async () => {
+    const home = homes.folder()
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=96m', 'small', home])
+    try {
+      const runtime = await Runtime.open({ home, engine })
+      const box = await runtime.create({ image, memoryMib: 128 })
+      const sh = (script: string) => box.exec('sh', ['-c', script], { timeoutMs: 60_000 })
+      await sh('echo flushed > /var/note; sync')
+      const filler = join(home, 'filler')
+      const { bavail, bsize } = statfsSync(home)
+      execFileSync('fallocate', ['-l', `${bavail * bsize - (2 << 20)}`, filler])
+      const written = await sh('dd if=/dev/urandom of=/var/big bs=64k count=400 conv=fsync 2>&1; echo $?')
+      expect(written.stdout).toMatch(/I\/O error|Read-only|Input\/output/i)
+      // The box lives, and says so to whoever asks.
+      expect((await sh('cat /var/note')).stdout).toBe('flushed\n')
+      await box.stop({ timeoutMs: 2000 })
+      const error = await failure(
+        runtime.create({ image, memoryMib: 128 }).then(other => other.start()),
+        'STORAGE_FULL',
+      )
+      expect(error.hint).toBeTruthy()
+      rmSync(filler)
+      expect((await sh('cat /var/note; echo more > /var/more; sync; cat /var/more')).stdout).toBe('flushed\nmore\n')
+      await runtime.close()
+    } finally {
+      execFileSync('umount', [home])
+    }
+  })
+})

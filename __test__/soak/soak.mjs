@@ -1,0 +1,89 @@
+// `npm run soak`: boxes made, used and removed over and over in one process, which must end as it was early on; then many
+// boxes side by side. `--cycles N --boxes N --engine E`. Prints TAP. Started by scripts/soak.mjs.
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { Runtime } from '../../index.mjs'
+import { runScript } from '../../scripts/failure.mjs'
+import { writeBusybox } from '../../scripts/image/busybox.mjs'
+import { crowd } from './crowd.mjs'
+import { growth, settled, take } from './footprint.mjs'
+
+const { values } = parseArgs({
+  options: {
+    cycles: { type: 'string', default: '25' },
+    boxes: { type: 'string', default: '20' },
+    engine: { type: 'string', default: 'qemu' },
+  },
+})
+
+/** Cycles before the first footprint: caches fill, lazily made things are made, the allocator finds its size. */
+const WARM_UP = 5
+
+let failed = 0
+let count = 0
+
+/** @param {string} name @param {string[]} faults */
+function report(name, faults) {
+  count++
+  if (faults.length > 0) failed++
+  console.log(`${faults.length > 0 ? 'not ok' : 'ok'} ${count} - ${name}`)
+  for (const fault of faults) console.log(`#   ${fault}`)
+}
+
+runScript(import.meta, async () => {
+  const base = mkdtempSync(join(tmpdir(), 'bx-'))
+  process.env.TMPDIR = join(base, 'tmp')
+  mkdirSync(process.env.TMPDIR)
+  await writeBusybox(join(base, 'image'))
+  const home = join(base, 'home')
+  const runtime = await Runtime.open({ home, engine: values.engine === 'krun' ? 'krun' : 'qemu' })
+  try {
+    await cycles(runtime, base)
+    const faults = await crowd(runtime, join(base, 'image'), Number(values.boxes), line => console.log(`# ${line}`))
+    report(`${values.boxes} boxes side by side start, work and stop`, faults)
+  } finally {
+    await runtime.close()
+    rmSync(base, { recursive: true, force: true })
+  }
+  console.log(`1..${count}`)
+  console.log(`# ${count - failed} passed, ${failed} failed, 0 skipped`)
+  return failed > 0 ? 1 : 0
+})
+
+/** @param {Runtime} runtime @param {string} base */
+async function cycles(runtime, base) {
+  for (let cycle = 0; cycle < WARM_UP; cycle++) await once(runtime, base, cycle)
+  const before = await settled(base)
+  const began = performance.now()
+  const wanted = Number(values.cycles)
+  for (let cycle = 0; cycle < wanted; cycle++) {
+    await once(runtime, base, cycle)
+    if (cycle % 50 === 49) console.log(`# after ${cycle + 1} cycles: ${JSON.stringify(take(base))}`)
+  }
+  const seconds = (performance.now() - began) / 1000
+  const after = await settled(base)
+  console.log(`# before ${JSON.stringify(before)}`)
+  console.log(`# after  ${JSON.stringify(after)}`)
+  console.log(`# ${wanted} cycles in ${seconds.toFixed(0)} s, ${(seconds / wanted).toFixed(2)} s each`)
+  report(
+    `after ${wanted} cycles of create, exec and remove everything is back where it was`,
+    growth(before, after, wanted),
+  )
+}
+
+/** One box's whole life, with files and a process besides. @param {Runtime} runtime @param {string} base @param {number} cycle */
+async function once(runtime, base, cycle) {
+  const box = await runtime.create({ image: join(base, 'image'), name: `soak-${cycle}`, memoryMib: 128 })
+  const { stdout } = await box.exec('sh', ['-c', `echo ${cycle} > /var/note; cat /var/note`], { check: true })
+  if (stdout !== `${cycle}\n`) throw new Error(`cycle ${cycle} heard ${JSON.stringify(stdout)}`)
+  await box.fs.writeFile('/var/file', stdout)
+  const child = box.spawn('cat')
+  child.stdin.end('x')
+  for await (const chunk of child.stdout) if (String(chunk) !== 'x') throw new Error('cat said something else')
+  await child.wait()
+  // Every other one in order, the rest by force.
+  if (cycle % 2 === 0) await box.stop()
+  await box.remove({ force: true })
+}

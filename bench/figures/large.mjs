@@ -1,0 +1,34 @@
+// The most memory that a process which only pulls has, whatever the image: 100 000 files and more than a gigabyte unpacked, a
+// quarter of which doesn't compress.
+import { randomBytes } from 'node:crypto'
+import { writeLayout } from '../../scripts/image/layout.mjs'
+import { serveLayout } from '../../scripts/image/registry.mjs'
+import { pullInChild } from './debian.mjs'
+
+const MIB = 1024 * 1024
+
+/** Layers that are made one at a time as they are written: together they would be too much for this process. */
+function* layers() {
+  yield [{ path: 'noise', content: randomBytes(256 * MIB) }]
+  const content = randomBytes(8192)
+  for (let layer = 0; layer < 4; layer++) {
+    yield Array.from({ length: 25_000 }, (_, n) => ({ path: `d${layer}/${n % 500}/file-${n}`, content }))
+  }
+}
+
+/** @type {import('../bench.mjs').Figure} */
+export const pullLargeMemory = {
+  name: 'pullLargePeakMemory',
+  unit: 'MB',
+  notInLab: true,
+  async measure({ folder }) {
+    const layout = folder()
+    writeLayout(layout, [{ layers: layers() }])
+    const registry = await serveLayout(layout)
+    try {
+      return ((await pullInChild(`${registry.host}/large:1`, folder())).kib * 1024) / 1e6
+    } finally {
+      await registry.stop()
+    }
+  },
+}

@@ -1,0 +1,126 @@
+//! What the doctor asks of a home: whether it can be written, on what file system it lies and how much space is left, where
+//! its sockets go. Called by `doctor`. Nothing is made: a home that is not there yet is judged by the folder above it.
+
+use std::path::{Path, PathBuf};
+
+use nix::{
+    sys::{
+        statfs::{self, FsType, statfs},
+        statvfs::statvfs,
+    },
+    unistd::{AccessFlags, access},
+};
+
+use super::DoctorCheck;
+use crate::runtime::home_of;
+
+/// Less free space than this and an image of some size will not fit.
+const ENOUGH_SPACE: u64 = 2 << 30;
+/// Longer, and a socket in a box's folder can't be named: 103 bytes, less `/boxes/`, an id, and the longest socket's name.
+const LONGEST_HOME: usize = 103 - "/boxes/0123456789ab/portal.sock".len();
+
+/// Every check of the home that `option` and the environment name.
+pub(super) fn examine(option: Option<&Path>) -> Vec<DoctorCheck> {
+    let home = match home_of(option) {
+        Ok(home) => home,
+        Err(error) => {
+            let remedy = error.hint_text().unwrap_or("pass `home`");
+            return vec![DoctorCheck::bad("home", error.to_string(), remedy)];
+        }
+    };
+    let existing = nearest(&home);
+    let mut checks = vec![writable(&home, &existing)];
+    if let Ok(stat) = statvfs(&existing) {
+        #[allow(clippy::unnecessary_cast, reason = "these are narrower on other systems")]
+        let free = stat.blocks_available() as u64 * stat.fragment_size() as u64;
+        checks.push(space(free, &existing));
+    }
+    checks.extend(statfs(&existing).ok().map(|stat| file_system(stat.filesystem_type(), &existing)));
+    checks.extend(sockets(&home, Path::new("/tmp")));
+    checks
+}
+
+fn writable(home: &Path, existing: &Path) -> DoctorCheck {
+    match access(existing, AccessFlags::W_OK | AccessFlags::X_OK) {
+        Ok(()) => DoctorCheck::good("home", home.display().to_string()),
+        Err(error) => DoctorCheck::bad(
+            "home",
+            format!("home `{}` can't be written: `{}`: {error}", home.display(), existing.display()),
+            "choose another `home`, or set BOXLITE_HOME",
+        ),
+    }
+}
+
+fn space(free: u64, existing: &Path) -> DoctorCheck {
+    let message = format!("{} MiB free at `{}`", free >> 20, existing.display());
+    if free >= ENOUGH_SPACE {
+        return DoctorCheck::good("disk_space", message);
+    }
+    DoctorCheck::bad("disk_space", message, "free some space, or choose a `home` on a larger disk")
+}
+
+/// Locks, sparse files and links of whole files are what a home lives by.
+fn file_system(kind: FsType, existing: &Path) -> DoctorCheck {
+    let unfit = [
+        (statfs::NFS_SUPER_MAGIC, "NFS", "locks of several hosts do not hold"),
+        (statfs::SMB_SUPER_MAGIC, "SMB", "locks and permissions do not hold"),
+        (statfs::MSDOS_SUPER_MAGIC, "FAT", "files can be neither sparse nor private"),
+    ];
+    match unfit.into_iter().find(|(magic, ..)| *magic == kind) {
+        None => DoctorCheck::good("home_file_system", "locks and sparse files can be relied on"),
+        Some((_, name, why)) => DoctorCheck::bad(
+            "home_file_system",
+            format!("`{}` lies on {name}, where {why}", existing.display()),
+            "choose a `home` on a local disk: ext4, xfs, btrfs",
+        ),
+    }
+}
+
+/// Of a home with a long path, the sockets go to a folder of this user in `short`; that must be possible.
+fn sockets(home: &Path, short: &Path) -> Option<DoctorCheck> {
+    if home.as_os_str().len() <= LONGEST_HOME {
+        return None;
+    }
+    let errno = access(short, AccessFlags::W_OK | AccessFlags::X_OK).err()?;
+    Some(DoctorCheck::bad(
+        "home_path",
+        format!(
+            "home `{}` is too long for sockets, which would go to `{}`: {errno}",
+            home.display(),
+            short.display()
+        ),
+        format!("choose a `home` of at most {LONGEST_HOME} bytes"),
+    ))
+}
+
+/// The nearest folder above `path` that exists.
+fn nearest(path: &Path) -> PathBuf {
+    path.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/")).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_want_has_its_remedy() {
+        let long = PathBuf::from(format!("/{}", "deep/".repeat(30)));
+        for (check, code) in [
+            (space(1 << 20, Path::new("/small")), "disk_space"),
+            (file_system(statfs::NFS_SUPER_MAGIC, Path::new("/net")), "home_file_system"),
+            (sockets(&long, Path::new("/nowhere")).unwrap(), "home_path"),
+            (writable(Path::new("/proc/none"), Path::new("/proc/none")), "home"),
+        ] {
+            assert_eq!((check.code.as_str(), check.ok), (code, false));
+            assert!(check.remedy.is_some(), "{code}");
+        }
+    }
+
+    #[test]
+    fn what_is_well_is_well() {
+        assert!(space(8 << 30, Path::new("/")).ok);
+        assert!(file_system(statfs::EXT4_SUPER_MAGIC, Path::new("/")).ok);
+        assert_eq!(sockets(Path::new("/short"), Path::new("/nowhere")), None);
+        assert_eq!(sockets(&PathBuf::from("/".to_owned() + &"x".repeat(200)), Path::new("/")), None);
+    }
+}
