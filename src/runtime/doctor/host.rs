@@ -93,7 +93,7 @@ fn temporary_folder(folder: &Path) -> DoctorCheck {
     }
 }
 
-/// `refused`: what the kernel said to `pidfd_open`(2), by which boxes of other processes are watched and ended.
+/// `refused`: what the kernel said to `pidfd_open(2)`, by which boxes of other processes are watched and ended.
 fn system_calls(refused: Option<String>) -> DoctorCheck {
     match refused {
         None => DoctorCheck::good("system_calls", "pidfd_open is allowed"),
