@@ -5,7 +5,7 @@ import { type BoxEnd, boxEnd } from './box-end.js'
 import { arrayOf, checkArgument, text, word } from './check.js'
 import { type CopyOptions, type CopyProgress, copyIn, copyOut } from './copy.js'
 import { type Events, type EventsOptions, makeEvents } from './events.js'
-import { collect, type ExecResult } from './exec.js'
+import { collect, type ExecResult, run } from './exec.js'
 import { type Execution, makeExecution } from './execution.js'
 import type { ExecutionInfo } from './execution-info.js'
 import { type FileSystem, makeFileSystem } from './fs.js'
@@ -258,7 +258,12 @@ export class Box implements AsyncDisposable {
   }
 
   #collect(command: string, args: readonly string[], options: ExecOptions, shown: string) {
-    return collect(this.#start(command, args, { ...options, stdin: options.stdin ?? 'none' }), shown, options)
+    const { stdin = 'none', signal } = options
+    const started = { ...options, stdin }
+    if (stdin === 'none' && signal === undefined) {
+      return run(this.#native, execInput(command, args, started), shown, options)
+    }
+    return collect(this.#start(command, args, started), shown, options)
   }
 
   #start(command: string, args: readonly string[], options: SpawnOptions): Execution {

@@ -1,8 +1,10 @@
-// `box.exec`: runs a command and collects its output. Called by `box.ts` and `sh.ts`, reads an `Execution`'s events.
+// `box.exec`: runs a command and collects its output. Called by `box.ts`; has the addon collect it, or reads an `Execution`'s
+// events where there is input to write or a signal to heed meanwhile.
+import { type ExecInput, type NativeBox, settled } from './binding.js'
 import { ExecutionError, raised } from './errors.js'
 import type { Execution } from './execution.js'
 import type { ExecOptions } from './options.js'
-import type { ExitStatus } from './output.js'
+import { type ExitStatus, exitStatus } from './output.js'
 
 /** What came of a command. `T` is `string`, or `Buffer` with `encoding: 'buffer'`. */
 export interface ExecResult<T extends string | Buffer = string> {
@@ -20,49 +22,92 @@ export interface ExecResult<T extends string | Buffer = string> {
 
 const MAX_BUFFER = 67_108_864
 
+/** What a command left, whoever collected it. */
+interface Collected {
+  stdout: Buffer
+  stderr: Buffer
+  /** Not there if a stream was too long, which `exceeded` then names. */
+  status: ExitStatus | undefined
+  exceeded: 'stdout' | 'stderr' | undefined
+}
+
+const NOTHING = Buffer.alloc(0)
+
+/**
+ * Runs a command whose output nobody reads on the way: the addon collects it, in one call. `shown` is the command in messages.
+ * A command with input, or that can be aborted, takes {@link collect}.
+ */
+export async function run(
+  box: NativeBox,
+  input: ExecInput,
+  shown: string,
+  options: ExecOptions,
+): Promise<ExecResult<string | Buffer>> {
+  let collected: Collected
+  try {
+    const { stdout, stderr, exit, exceeded } = await settled(box.exec(input, options.maxBuffer ?? MAX_BUFFER))
+    collected = { stdout: stdout ?? NOTHING, stderr: stderr ?? NOTHING, status: exit && exitStatus(exit), exceeded }
+  } catch (error) {
+    throw withOutput(raised(error), decoded({ stdout: NOTHING, stderr: NOTHING }, options))
+  }
+  return resultOf(collected, shown, options)
+}
+
 /** Collects an execution nobody else reads. */
 export async function collect(
   execution: Execution,
-  command: string,
+  shown: string,
   options: ExecOptions,
 ): Promise<ExecResult<string | Buffer>> {
-  const { encoding = 'utf8', maxBuffer = MAX_BUFFER } = options
-  const output = { stdout: new Collected(maxBuffer), stderr: new Collected(maxBuffer) }
-  const collected = () => ({ stdout: output.stdout.take(encoding), stderr: output.stderr.take(encoding) })
+  const { maxBuffer = MAX_BUFFER } = options
+  const output = { stdout: new Gathered(maxBuffer), stderr: new Gathered(maxBuffer) }
+  const taken = () => ({ stdout: output.stdout.take(), stderr: output.stderr.take() })
   let status: ExitStatus | undefined
+  let exceeded: 'stdout' | 'stderr' | undefined
   try {
     for await (const event of execution) {
       if (event.type === 'exit') {
         status = event
       } else if (!output[event.type].add(event.data)) {
+        exceeded = event.type
         await execution[Symbol.asyncDispose]()
-        throw new ExecutionError(
-          'EXEC_MAX_BUFFER',
-          `command \`${command}\`: ${event.type} exceeds ${maxBuffer} bytes`,
-          {
-            hint: 'raise `maxBuffer`, or read the output as it comes with box.spawn()',
-          },
-        )
+        break
       }
     }
   } catch (error) {
-    throw withOutput(raised(error), collected())
+    throw withOutput(raised(error), decoded(taken(), options))
   }
-  if (status === undefined) throw new ExecutionError('EXEC_FAILED', `command \`${command}\`: no exit status`)
+  return resultOf({ ...taken(), status, exceeded }, shown, options)
+}
+
+/** What the caller gets, or the error that its options make of it. */
+function resultOf({ status, exceeded, ...output }: Collected, shown: string, options: ExecOptions) {
+  const { stdout, stderr } = decoded(output, options)
+  if (exceeded !== undefined) {
+    const message = `command \`${shown}\`: ${exceeded} exceeds ${options.maxBuffer ?? MAX_BUFFER} bytes`
+    const hint = 'raise `maxBuffer`, or read the output as it comes with box.spawn()'
+    throw new ExecutionError('EXEC_MAX_BUFFER', message, { stdout, stderr, hint })
+  }
+  if (status === undefined) throw new ExecutionError('EXEC_FAILED', `command \`${shown}\`: no exit status`)
   const { exitCode, signal, timedOut, oomKilled } = status
-  const result = { exitCode, signal, oomKilled, ...collected() }
+  const result = { exitCode, signal, oomKilled, stdout, stderr }
   if (timedOut) {
-    const message = `command \`${command}\`: ran longer than ${options.timeoutMs} ms`
+    const message = `command \`${shown}\`: ran longer than ${options.timeoutMs} ms`
     throw new ExecutionError('EXEC_TIMEOUT', message, { ...result, hint: 'raise `timeoutMs`, or leave it out' })
   }
   if (options.check && exitCode !== 0) {
-    throw new ExecutionError('EXEC_NON_ZERO', `command \`${command}\`: ${ending(result)}`, result)
+    throw new ExecutionError('EXEC_NON_ZERO', `command \`${shown}\`: ${ending(result)}`, result)
   }
   return result
 }
 
+function decoded<T extends { stdout: Buffer; stderr: Buffer }>({ stdout, stderr }: T, { encoding }: ExecOptions) {
+  if (encoding === 'buffer') return { stdout, stderr }
+  return { stdout: stdout.toString('utf8'), stderr: stderr.toString('utf8') }
+}
+
 /** The output of one stream, up to a bound. */
-class Collected {
+class Gathered {
   #chunks: Buffer[] = []
   #length = 0
   #max: number
@@ -79,9 +124,8 @@ class Collected {
     return data.length <= room
   }
 
-  take(encoding: 'utf8' | 'buffer'): string | Buffer {
-    const bytes = this.#chunks.length === 1 && this.#chunks[0] ? this.#chunks[0] : Buffer.concat(this.#chunks)
-    return encoding === 'buffer' ? bytes : bytes.toString('utf8')
+  take(): Buffer {
+    return this.#chunks.length === 1 && this.#chunks[0] ? this.#chunks[0] : Buffer.concat(this.#chunks)
   }
 }
 

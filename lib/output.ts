@@ -21,6 +21,16 @@ export interface ExitStatus {
   oomKilled: boolean
 }
 
+/** As the addon tells it, in the terms of Node. */
+export function exitStatus(status: NativeExitStatus | undefined): ExitStatus {
+  return {
+    exitCode: status?.code ?? null,
+    signal: status?.signal === undefined ? null : signalName(status.signal),
+    timedOut: status?.timedOut ?? false,
+    oomKilled: status?.oomKilled ?? false,
+  }
+}
+
 /** What happens in an execution, in the order in which it happened; `exit` is the last. */
 export type ExecEvent =
   | { type: 'stdout'; data: Buffer }
@@ -186,12 +196,7 @@ export class Output {
   #finish(status: NativeExitStatus | undefined): void {
     if (this.#over) return
     this.#over = true
-    this.#status = {
-      exitCode: status?.code ?? null,
-      signal: status?.signal === undefined ? null : signalName(status.signal),
-      timedOut: status?.timedOut ?? false,
-      oomKilled: status?.oomKilled ?? false,
-    }
+    this.#status = exitStatus(status)
     this.stdout.finish()
     this.stderr.finish()
     this.#settle.resolve(this.#status)

@@ -93,6 +93,29 @@ test('a file is still there after stop and start', async () => {
   assert.equal((await box.exec('cat', ['/root/note'])).stdout, 'kept\n')
 })
 
+test('a main process is looked after, and its last words are kept', async () => {
+  const line = 'trap "echo bye; exit 3" TERM; echo up; while :; do sleep 0.05; done'
+  const main = await runtime.create({
+    image: join(folder, 'image'),
+    cmd: ['sh', '-c', line],
+    healthCheck: { command: 'true', intervalMs: 50 },
+  })
+  const events = main.events()
+  await main.start()
+  for await (const event of events) if (event.type === 'health' && event.health === 'healthy') break
+  assert.ok(((await main.metrics()).cpuTimeMs ?? 0) > 0)
+  const before = performance.now()
+  await main.stop()
+  const took = performance.now() - before
+  let text = ''
+  for await (const entry of main.logs()) if (entry.stream === 'stdout') text += entry.data
+  assert.equal(text, 'up\nbye\n')
+  assert.equal((await main.wait()).exitCode, 3)
+  // Well below the three seconds that a guest waits for a host that does not take its journal.
+  assert.ok(took < 2500, `${took} ms`)
+  await main.remove()
+})
+
 test('another process joins the box, and a box of its own ends with it', async () => {
   const peer = await startPeer()
   const out = await peer.run(
@@ -139,29 +162,6 @@ test('a detached box is found running after its process was killed', async () =>
   await found.stop()
   assert.equal((await found.info()).state, 'stopped')
   await found.remove()
-})
-
-test('a main process is looked after, and its last words are kept', async () => {
-  const line = 'trap "echo bye; exit 3" TERM; echo up; while :; do sleep 0.05; done'
-  const main = await runtime.create({
-    image: join(folder, 'image'),
-    cmd: ['sh', '-c', line],
-    healthCheck: { command: 'true', intervalMs: 50 },
-  })
-  const events = main.events()
-  await main.start()
-  for await (const event of events) if (event.type === 'health' && event.health === 'healthy') break
-  assert.ok(((await main.metrics()).cpuTimeMs ?? 0) > 0)
-  const before = performance.now()
-  await main.stop()
-  const took = performance.now() - before
-  let text = ''
-  for await (const entry of main.logs()) if (entry.stream === 'stdout') text += entry.data
-  assert.equal(text, 'up\nbye\n')
-  assert.equal((await main.wait()).state, 'stopped')
-  // Well below the three seconds that a guest waits for a host that does not take its journal.
-  assert.ok(took < 2500, `${took} ms`)
-  await main.remove()
 })
 
 test('remove leaves no process and no file', async () => {

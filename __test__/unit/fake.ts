@@ -1,5 +1,13 @@
 // A counting fake of the native half at its edge: an execution whose process is a script of what it writes.
-import type { ExecInput, Failure, NativeBox, NativeChunk, NativeExecution, Outcome } from '../../lib/binding.js'
+import type {
+  ExecInput,
+  Failure,
+  NativeBox,
+  NativeChunk,
+  NativeCollected,
+  NativeExecution,
+  Outcome,
+} from '../../lib/binding.js'
 import { makeBox } from '../../lib/box.js'
 import { type Execution, makeExecution } from '../../lib/execution.js'
 import type { SpawnOptions } from '../../lib/options.js'
@@ -110,19 +118,43 @@ export function run(script: Script, options: SpawnOptions = {}): { child: Execut
 export function fakeBox(script: () => Script, spawnError?: Failure) {
   const inputs: ExecInput[] = []
   const executions: FakeExecution[] = []
+  const begin = () => {
+    const execution = new FakeExecution(script())
+    executions.push(execution)
+    return execution
+  }
   const native: Partial<NativeBox> = {
     id: 'b1',
     name: null,
     image: 'alpine:3',
     async spawn(input) {
       inputs.push(input)
-      if (spawnError) return { error: spawnError }
-      const execution = new FakeExecution(script())
-      executions.push(execution)
-      return { ok: execution }
+      return spawnError ? { error: spawnError } : { ok: begin() }
+    },
+    async exec(input, maxBuffer) {
+      inputs.push(input)
+      return spawnError ? { error: spawnError } : collected(begin(), maxBuffer)
     },
   }
   return { box: makeBox(native as NativeBox), inputs, executions }
+}
+
+/** As the addon collects: `Execution::collect` of `src/runtime`. */
+async function collected(execution: NativeExecution, maxBuffer: number): Promise<Outcome<NativeCollected>> {
+  const output = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) }
+  for (;;) {
+    const { ok: batch, error } = await execution.recv(1)
+    if (error) return { error }
+    for (const { kind, data, status } of batch ?? []) {
+      if (kind === 'exit') return { ok: { ...output, ...(status && { exit: status }) } }
+      const whole = Buffer.concat([output[kind], data ?? Buffer.alloc(0)])
+      output[kind] = whole.subarray(0, maxBuffer)
+      if (whole.length > maxBuffer) {
+        await execution.killAll()
+        return { ok: { ...output, exceeded: kind } }
+      }
+    }
+  }
 }
 
 /** Lets everything that is ready run. */

@@ -1,4 +1,4 @@
-//! Starting an execution: streams, the zygote's fork, the report pipe, the timeout.
+//! Starting an execution: streams, the zygote's fork, the timeout.
 //!
 //! Called by `table`; runs as a task of its own, so that a caller who goes away leaves nothing half-made.
 
@@ -10,9 +10,7 @@ use std::{
 };
 
 use boxlite_proto::v1::{ExecRequest, ExitStatus, StartError, start_error};
-use bytes::BytesMut;
 use nix::libc::{SIGKILL, SIGTERM};
-use prost::Message as _;
 use tokio::{io::Interest, time::timeout};
 
 use super::{
@@ -31,12 +29,8 @@ use crate::{
 /// Between SIGTERM and SIGKILL of an execution whose time is up.
 const TIMEOUT_GRACE: Duration = Duration::from_secs(2);
 
-/// Most bytes of a start error. It quotes the command, which may be long.
-const REPORT: usize = 64 * 1024;
-
 /// This side's and the child's ends of the streams.
 struct Ends {
-    report: Pipe,
     stdin: Option<Pipe>,
     stdout: Option<Pipe>,
     stderr: Option<Pipe>,
@@ -86,11 +80,6 @@ async fn launch(
         let _ = execution.terminal.set(Arc::clone(&terminal));
         (stdin, stdout) = (Some(Input::terminal(Arc::clone(&terminal))), Some(terminal));
     }
-    if let Some(error) =
-        read_report(&ends.report).await.context(|| "read the report of a starting process")?
-    {
-        return Ok(Err(error));
-    }
     *execution.input.lock().await = stdin;
     {
         let mut streams = execution.streams();
@@ -116,9 +105,7 @@ async fn launch(
 
 impl Ends {
     fn make(request: &ExecRequest) -> io::Result<Self> {
-        let (report, child_report) = pipe::pair()?;
-        let report = pipe::watch(report, Interest::READABLE)?;
-        let mut ends = Self { report, stdin: None, stdout: None, stderr: None, child: vec![child_report] };
+        let mut ends = Self { stdin: None, stdout: None, stderr: None, child: Vec::new() };
         if request.tty.is_some() {
             return Ok(ends);
         }
@@ -134,22 +121,6 @@ impl Ends {
         }
         Ok(ends)
     }
-}
-
-/// `None` once the child is the program: `execve` has closed its end.
-async fn read_report(report: &Pipe) -> io::Result<Option<StartError>> {
-    let mut text = BytesMut::new();
-    loop {
-        let read = pipe::read(report).await?;
-        if read.is_empty() || text.len() + read.len() > REPORT {
-            break;
-        }
-        text.extend_from_slice(&read);
-    }
-    if text.is_empty() {
-        return Ok(None);
-    }
-    StartError::decode(text).map(Some).map_err(io::Error::other)
 }
 
 /// Notes the end; called by the zygote's listener.

@@ -9,7 +9,7 @@ use boxlite_proto::v1::{
     ListRequest, ListResponse, ResizeTtyRequest, ResizeTtyResponse, SendInputAck, WaitRequest, WaitResponse,
     exec_output::Event, execution_server::Execution,
 };
-use futures::{Stream, stream};
+use futures::{Stream, StreamExt as _, stream};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
@@ -50,6 +50,24 @@ impl Execution for ExecutionService {
         let execution = self.executions.find(&execution_id).await?;
         let attachment = Attachment::new(self.executions.clone(), execution, from).await?;
         Ok(Response::new(Box::pin(stream::unfold(Some(attachment), next_event))))
+    }
+
+    type RunStream = Self::AttachStream;
+
+    async fn run(&self, request: Request<ExecRequest>) -> Result<Response<Self::RunStream>, Status> {
+        let request = request.into_inner();
+        let id = request.execution_id.clone();
+        let (started, attachment) = match self.executions.exec(request).await? {
+            Err(error) => (ExecResponse { pid: 0, start_error: Some(error) }, None),
+            Ok(pid) => {
+                let execution = self.executions.find(&id).await?;
+                let attachment = Attachment::new(self.executions.clone(), execution, From::Offsets([0, 0]));
+                (ExecResponse { pid, start_error: None }, Some(attachment.await?))
+            }
+        };
+        let first = ExecOutput { event: Some(Event::Started(started)) };
+        let events = stream::iter([Ok(first)]).chain(stream::unfold(attachment, next_event));
+        Ok(Response::new(Box::pin(events)))
     }
 
     async fn send_input(

@@ -58,13 +58,15 @@ impl Bench {
         Ok(self.client.clone().attach(request).await?.into_inner())
     }
 
-    /// Exec and Attach together, as the portal sends them.
+    /// As the portal starts most executions.
     async fn run(&self, request: ExecRequest) -> Outcome {
-        let id = request.execution_id.clone();
-        let (started, attached) = tokio::join!(self.exec(request), self.attach(&id, [0, 0]));
-        let started = started.expect("exec");
-        assert_eq!(started.start_error, None);
-        read_all(attached.expect("attach"), [0, 0]).await
+        let mut events = self.client.clone().run(request).await.expect("run").into_inner();
+        let first = events.message().await.expect("stream").and_then(|first| first.event);
+        assert!(
+            matches!(first, Some(Event::Started(ExecResponse { start_error: None, .. }))),
+            "first: {first:?}"
+        );
+        read_all(events, [0, 0]).await
     }
 }
 
@@ -109,6 +111,7 @@ async fn read_all(mut stream: Streaming<ExecOutput>, from: [u64; 2]) -> Outcome 
                 outcome.stderr.extend_from_slice(&chunk.data);
             }
             Event::Exit(status) => exit = Some(status),
+            Event::Started(_) => panic!("started, in the middle"),
         }
     }
     outcome.exit = exit.expect("an exit");

@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{Context as _, Error, Kind, Result, reactor, storage::ROOTFS};
 
-/// A child that was forked; its report pipe tells whether it becomes the program.
+/// A child that is its program.
 #[derive(Debug)]
 pub struct Spawned {
     /// Pid in the container's pid namespace.

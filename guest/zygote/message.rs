@@ -19,7 +19,7 @@ pub enum Action {
     #[prost(message, tag = "1")]
     Contain(Box<Contain>),
     /// Start a process. Answered by `Spawned` or `NotSpawned`, much later by `Exited`. Carries the child's ends of its
-    /// streams: the report pipe, then stdin if `Spawn::stdin`, then stdout and stderr if there is no tty.
+    /// streams: stdin if `Spawn::stdin`, then stdout and stderr, all if there is no tty.
     #[prost(message, tag = "2")]
     Spawn(Box<Spawn>),
     /// Signal a process group. Answered by `Signalled`.
@@ -111,10 +111,10 @@ pub enum Event {
     /// The container can't be made, and why.
     #[prost(string, tag = "3")]
     Failed(String),
-    /// A child was forked; the report pipe tells whether it becomes the program. Carries the terminal's master, if any.
+    /// A child was forked and is the program. Carries the terminal's master, if any.
     #[prost(message, tag = "4")]
     Spawned(SpawnedEvent),
-    /// No child was forked.
+    /// There is no program.
     #[prost(message, tag = "5")]
     NotSpawned(NotSpawned),
     /// An execution's process has ended.

@@ -4,13 +4,16 @@
 #![allow(unsafe_code, reason = "execve(2) without the allocation of nix's wrapper")]
 
 use std::{
-    ffi::{CString, c_char},
+    ffi::{CStr, CString, c_char},
     path::Path,
     ptr,
 };
 
 use boxlite_proto::v1::{ExecRequest, StartError, start_error::Kind};
 use nix::{errno::Errno, libc};
+
+/// Most bytes of what is said about a failure.
+const SENTENCE: usize = 64 * 1024;
 
 /// A program with all that it takes to become it. Nothing is allocated on the way: the child that gets there shares its
 /// parent's memory, and can free nothing afterwards.
@@ -58,6 +61,9 @@ impl Program {
     pub(super) fn execute(&self) -> StartError {
         let mut outcome = Errno::ENOENT;
         for file in &self.files {
+            if self.is_searched() && is_missing(file) {
+                continue;
+            }
             // SAFETY: both lists end with a null pointer, and what they point to lives in `self`.
             unsafe { libc::execve(file.as_ptr(), self.argv.pointers.as_ptr(), self.envp.pointers.as_ptr()) };
             outcome = match Errno::last() {
@@ -75,6 +81,14 @@ impl Program {
     fn is_searched(&self) -> bool {
         !self.command.contains('/')
     }
+}
+
+/// Whether there is no such file. Asked first, since an execve(2) that fails has made an address space by then, and PATH
+/// names some directories in vain.
+fn is_missing(file: &CStr) -> bool {
+    // SAFETY: the string ends with a NUL byte.
+    let answer = unsafe { libc::access(file.as_ptr(), libc::F_OK) };
+    matches!(Errno::result(answer), Err(Errno::ENOENT | Errno::ENOTDIR))
 }
 
 impl Strings {
@@ -120,7 +134,9 @@ fn explain(command: &str, path: &str, errno: Errno) -> StartError {
     failure(kind, format!("start {command:?}: {reason}"))
 }
 
-pub(super) fn failure(kind: Kind, message: String) -> StartError {
+/// A failure with its sentence, which may quote a long command.
+pub(super) fn failure(kind: Kind, mut message: String) -> StartError {
+    message.truncate(message.floor_char_boundary(SENTENCE));
     StartError { kind: kind.into(), message }
 }
 

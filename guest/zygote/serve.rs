@@ -29,7 +29,7 @@ use super::{
     fork::Nursery,
     message::{Action, Event, NotSpawned, Reply, Request, Signal, Signalled, Spawn, SpawnedEvent},
     process,
-    spawn::{self, Forked},
+    spawn::{self, Forked, NotForked},
     wire::{self, Received, Receiver},
 };
 use crate::{
@@ -166,9 +166,13 @@ impl<'a> Init<'a> {
                 let fds: Vec<_> = master.iter().map(AsRawFd::as_raw_fd).collect();
                 self.tell(Event::Spawned(SpawnedEvent { serial, pid: pid.as_raw().unsigned_abs() }), &fds);
             }
-            Err(error) => {
+            Err(failure) => {
+                // A child that failed is reaped like any orphan.
                 self.children.give_back(group);
-                let error = Some(start_failure(&request, &error));
+                let error = Some(match failure {
+                    NotForked::Childless(error) => start_failure(&request, &error),
+                    NotForked::Failed(error) => error,
+                });
                 self.tell(Event::NotSpawned(NotSpawned { serial, error }), &[]);
             }
         }

@@ -1,8 +1,8 @@
 //! From the container's init to a program: what is done before its birth, and what the child does to itself after it.
 //!
 //! Called by `serve`; calls `terminal`, `program` and `container::user`. Whatever an image could make slow or large
-//! (reading its passwd file, entering a directory) happens in the child, and is bounded: this process waits for it. A child that fails writes a `StartError` to
-//! its report pipe; that pipe's end without one means that the program runs.
+//! (reading its passwd file, entering a directory) happens in the child, and is bounded: this process waits for it. A child that fails leaves a `StartError`
+//! in the memory that it shares with this process.
 #![allow(unsafe_code, reason = "fork(2), close_range(2) and _exit(2)")]
 
 use std::{
@@ -24,7 +24,6 @@ use nix::{
         setuid, write,
     },
 };
-use prost::Message as _;
 
 use super::{
     fork::{Never, Nursery},
@@ -33,7 +32,7 @@ use super::{
 };
 use crate::container::{Container, ExecutionGroup, user};
 
-/// A child that is on its way to become a program.
+/// A child that has become its program.
 pub(super) struct Forked {
     pub(super) pid: Pid,
     /// The terminal's master, if the program has one.
@@ -42,12 +41,25 @@ pub(super) struct Forked {
 
 /// The child's ends of its streams.
 struct Streams {
-    report: OwnedFd,
     /// `None` keeps what the container's init has: /dev/null.
     stdin: Option<OwnedFd>,
     stdout: OwnedFd,
     /// `None`: the terminal, which `stdout` is.
     stderr: Option<OwnedFd>,
+}
+
+/// Why there is no program.
+pub(super) enum NotForked {
+    /// There is no child.
+    Childless(io::Error),
+    /// The child could not become it.
+    Failed(StartError),
+}
+
+impl From<io::Error> for NotForked {
+    fn from(error: io::Error) -> Self {
+        Self::Childless(error)
+    }
 }
 
 /// Makes a child that becomes the program of `request`. `fds` as `message::Action::Spawn` orders them.
@@ -57,21 +69,24 @@ pub(super) fn fork_program(
     group: Option<&ExecutionGroup>,
     request: &ExecRequest,
     fds: Vec<OwnedFd>,
-) -> io::Result<Forked> {
+) -> Result<Forked, NotForked> {
     let mut fds = fds.into_iter();
     let mut next = || fds.next().ok_or_else(|| io::Error::other("a stream is missing"));
-    let report = next()?;
     let (streams, master) = if let Some(size) = request.tty {
         let (master, slave) = open_terminal(container, size)?;
-        (Streams { report, stdin: Some(slave.try_clone()?), stdout: slave, stderr: None }, Some(master))
+        (Streams { stdin: Some(slave.try_clone()?), stdout: slave, stderr: None }, Some(master))
     } else {
         let stdin = if request.stdin { Some(next()?) } else { None };
-        (Streams { report, stdin, stdout: next()?, stderr: Some(next()?) }, None)
+        (Streams { stdin, stdout: next()?, stderr: Some(next()?) }, None)
     };
     let mut birth = Birth { container, request, streams, program: None, error: None };
     // SAFETY: the container's init has a single thread.
-    let pid = unsafe { nursery.bear(group.map(AsFd::as_fd), &mut birth, become_program) }?;
-    Ok(Forked { pid, master })
+    let pid = unsafe { nursery.bear(group.map(AsFd::as_fd), &mut birth, become_program) }
+        .map_err(io::Error::from)?;
+    match birth.error {
+        Some(error) => Err(NotForked::Failed(error)),
+        None => Ok(Forked { pid, master }),
+    }
 }
 
 /// What parent and child share. The child keeps here what is alive when it becomes the program, since only the parent
@@ -101,8 +116,7 @@ fn become_program(birth: &mut Birth<'_>) -> Never {
         Ok(ready) => program.insert(ready).execute(),
         Err(failure) => failure,
     };
-    // If the agent is gone, so is the machine.
-    let _ = write(&streams.report, &error.insert(failure).encode_to_vec());
+    *error = Some(failure);
     // SAFETY: ends this process without running the parent's exit handlers.
     unsafe { libc::_exit(127) }
 }

@@ -18,8 +18,8 @@ use prost::Message;
 /// Most bytes in one packet, the leading flag not counted. Well below the default socket buffer (208 KiB).
 const PACKET: usize = 32 * 1024;
 
-/// Most descriptors in one message: report pipe, stdin, stdout, stderr.
-const DESCRIPTORS: usize = 4;
+/// Most descriptors in one message: stdin, stdout, stderr.
+const DESCRIPTORS: usize = 3;
 
 const LAST: u8 = 0;
 const MORE: u8 = 1;

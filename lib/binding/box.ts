@@ -1,7 +1,7 @@
 // The addon's box, as `src/addon/litebox.rs` makes it.
 
 import type { NativeEvents } from './event.js'
-import type { ExecInput, NativeExecution, NativeExecutionInfo } from './execution.js'
+import type { ExecInput, NativeCollected, NativeExecution, NativeExecutionInfo } from './execution.js'
 import type { NativeFiles } from './files.js'
 import type { LogInput, NativeBoxMetrics, NativeLogs } from './observation.js'
 import type { Answer } from './outcome.js'
@@ -58,6 +58,7 @@ export interface NativeBox {
   dispose(): Answer<void>
   remove(force: boolean): Answer<void>
   spawn(options: ExecInput): Answer<NativeExecution>
+  exec(options: ExecInput, maxBuffer: number): Answer<NativeCollected>
   files(): NativeFiles
   executions(): Answer<NativeExecutionInfo[]>
   execution(id: string): Answer<NativeExecution>

@@ -32,6 +32,15 @@ export interface NativeChunk {
   status?: NativeExitStatus
 }
 
+/** All that a short command wrote, as `src/addon/collected.rs` makes it. A stream that is not there is empty. */
+export interface NativeCollected {
+  stdout?: Buffer
+  stderr?: Buffer
+  /** Not there if a stream was too long, which `exceeded` then names. */
+  exit?: NativeExitStatus
+  exceeded?: 'stdout' | 'stderr'
+}
+
 export interface NativeExitStatus {
   code?: number
   signal?: number

@@ -14,6 +14,7 @@
 
 mod box_end;
 mod box_metrics;
+mod collected;
 mod doctor;
 mod error;
 mod event;

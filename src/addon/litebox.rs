@@ -9,6 +9,7 @@ use napi_derive::napi;
 use crate::{
     box_end::NativeBoxEnd,
     box_metrics::BoxMetrics,
+    collected::Collected,
     event::{NativeEvents, Wake},
     execution::NativeExecution,
     execution_info::ExecutionInfo,
@@ -123,6 +124,14 @@ impl NativeBox {
     pub fn spawn<'env>(&self, env: &'env Env, options: ExecInput) -> Result<Object<'env>> {
         let litebox = self.litebox.clone();
         promise(env, async move { litebox.spawn(options.try_into()?).await.map(NativeExecution::from) })
+    }
+
+    /// Runs a process and collects what it writes, at most `max` bytes of each stream.
+    #[napi]
+    pub fn exec<'env>(&self, env: &'env Env, options: ExecInput, max: i64) -> Result<Object<'env>> {
+        let litebox = self.litebox.clone();
+        let max = usize::try_from(max).unwrap_or(0);
+        promise(env, async move { litebox.exec(options.try_into()?, max).await.map(Collected::from) })
     }
 
     /// Changes its name and labels: a name of `null` is taken away, what is not there stays.

@@ -93,7 +93,7 @@ fn temporary_folder(folder: &Path) -> DoctorCheck {
     }
 }
 
-/// `refused`: what the kernel said to pidfd_open(2), by which boxes of other processes are watched and ended.
+/// `refused`: what the kernel said to `pidfd_open(2)`, by which boxes of other processes are watched and ended.
 fn system_calls(refused: Option<String>) -> DoctorCheck {
     match refused {
         None => DoctorCheck::good("system_calls", "pidfd_open is allowed"),
@@ -188,7 +188,7 @@ mod tests {
             (open_files(64), "open_files"),
             (process_limit(20), "processes"),
             (memory(100), "memory"),
-            (clock(UNIX_EPOCH + Duration::from_secs(86_400)), "clock"),
+            (clock(UNIX_EPOCH + Duration::from_hours(24)), "clock"),
             (temporary_folder(Path::new("/nowhere")), "temporary_folder"),
             (system_calls(Some("not allowed".to_owned())), "system_calls"),
             (proxy("HTTPS_PROXY", "ftp://proxy:3128").unwrap(), "proxy"),

@@ -1,6 +1,10 @@
 //! A guest that lies: every lie ends in a clear error, never in wrong data, a hang or a panic.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use boxlite_proto::v1::{
     AttachRequest, Chunk, ExecOutput, ExecRequest, ExecResponse, ExecStdin, ExitStatus as ExitMessage,
@@ -10,11 +14,11 @@ use boxlite_proto::v1::{
     execution_server::{Execution as Service, ExecutionServer},
 };
 use bytes::Bytes;
-use tokio_stream::Iter;
+use tokio_stream::{Iter, Stream, StreamExt as _};
 use tonic::{Request, Response, Status, Streaming, transport::Server};
 
 use super::{machine, spawn};
-use crate::{BoxliteError, ErrorCode, ExecEvent, ExecOptions, litebox::Machine};
+use crate::{BoxliteError, ErrorCode, ExecEvent, ExecOptions, Execution, litebox::Machine};
 
 type Script = Vec<Result<ExecOutput, Status>>;
 
@@ -34,6 +38,14 @@ impl Service for Liar {
 
     async fn attach(&self, _: Request<AttachRequest>) -> Result<Response<Self::AttachStream>, Status> {
         let script = self.script.lock().unwrap().take().ok_or_else(|| Status::not_found("said all"))?;
+        Ok(Response::new(tokio_stream::iter(script)))
+    }
+
+    type RunStream = Self::AttachStream;
+
+    async fn run(&self, _: Request<ExecRequest>) -> Result<Response<Self::RunStream>, Status> {
+        let mut script = self.script.lock().unwrap().take().ok_or_else(|| Status::not_found("said all"))?;
+        script.insert(0, Ok(ExecOutput { event: Some(Event::Started(self.start.clone())) }));
         Ok(Response::new(tokio_stream::iter(script)))
     }
 
@@ -145,6 +157,83 @@ async fn a_guest_s_text_is_cut_and_cleaned() {
     let text = execution.kill(9).await.unwrap_err().to_string();
     assert!(text.len() < 1100 && !text.contains('\u{1b}'), "{text:?}");
     assert_eq!(execution.wait().await.unwrap_err().code(), ErrorCode::Rpc);
+}
+
+/// Says the same for ever, or after `silent_after` nothing more.
+struct Endless {
+    silent_after: usize,
+}
+
+impl Endless {
+    fn events(&self) -> Response<Pin<Box<dyn Stream<Item = Result<ExecOutput, Status>> + Send>>> {
+        let started = Event::Started(ExecResponse { pid: 1, start_error: None });
+        let chunks = (0..).map(|i| stdout(i * 1000, &[b'x'; 1000]));
+        let events = tokio_stream::iter(chunks.take(self.silent_after)).chain(tokio_stream::pending());
+        Response::new(Box::pin(tokio_stream::once(Ok(ExecOutput { event: Some(started) })).chain(events)))
+    }
+}
+
+#[tonic::async_trait]
+impl Service for Endless {
+    type AttachStream = Pin<Box<dyn Stream<Item = Result<ExecOutput, Status>> + Send>>;
+    type RunStream = Self::AttachStream;
+
+    async fn run(&self, _: Request<ExecRequest>) -> Result<Response<Self::RunStream>, Status> {
+        Ok(self.events())
+    }
+    async fn exec(&self, _: Request<ExecRequest>) -> Result<Response<ExecResponse>, Status> {
+        Err(Status::unimplemented("no"))
+    }
+    async fn attach(&self, _: Request<AttachRequest>) -> Result<Response<Self::AttachStream>, Status> {
+        Err(Status::unimplemented("no"))
+    }
+    async fn send_input(&self, _: Request<Streaming<ExecStdin>>) -> Result<Response<SendInputAck>, Status> {
+        Err(Status::unimplemented("no"))
+    }
+    async fn wait(&self, _: Request<WaitRequest>) -> Result<Response<WaitResponse>, Status> {
+        Err(Status::unimplemented("no"))
+    }
+    async fn kill(&self, _: Request<KillRequest>) -> Result<Response<KillResponse>, Status> {
+        Ok(Response::new(KillResponse { delivered: true }))
+    }
+    async fn resize_tty(&self, _: Request<ResizeTtyRequest>) -> Result<Response<ResizeTtyResponse>, Status> {
+        Err(Status::unimplemented("no"))
+    }
+    async fn list(&self, _: Request<ListRequest>) -> Result<Response<ListResponse>, Status> {
+        Err(Status::unimplemented("no"))
+    }
+}
+
+async fn endless(silent_after: usize, timeout_ms: u64) -> Execution {
+    let (host, guest) = tokio::io::duplex(64 * 1024);
+    let server = Server::builder().add_service(ExecutionServer::new(Endless { silent_after }));
+    tokio::spawn(server.serve_with_incoming(tokio_stream::once(Ok::<_, std::io::Error>(guest))));
+    let mut options = ExecOptions::new("x", [] as [&str; 0]);
+    options.timeout_ms = timeout_ms;
+    spawn(&machine(host), options).await.unwrap()
+}
+
+#[tokio::test]
+async fn output_without_an_end_is_cut_at_the_bound_though_the_kill_is_ignored() {
+    let collected = endless(usize::MAX, 0).await.collect(10_500).await.unwrap();
+    assert_eq!((collected.stdout.len(), collected.exceeded, collected.exit), (10_500, Some("stdout"), None));
+}
+
+#[tokio::test]
+async fn an_execution_that_runs_on_past_its_timeout_is_given_up() {
+    let execution = endless(3, 1).await;
+    tokio::time::pause();
+    let error = execution.collect(usize::MAX).await.unwrap_err();
+    assert!(error.to_string().contains("it runs on past its timeout"), "{error}");
+}
+
+#[tokio::test]
+async fn an_execution_that_writes_on_past_its_timeout_is_given_up() {
+    let execution = endless(usize::MAX, 1).await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(60)).await;
+    let error = execution.collect(usize::MAX).await.unwrap_err();
+    assert!(error.to_string().contains("it writes on past its timeout"), "{error}");
 }
 
 #[tokio::test]

@@ -1,9 +1,9 @@
 //! Rung 1 of the tests: the real portal and `Execution`, joined to a guest by `tokio::io::duplex`, with no machine
 //! between. `real` joins the agent's own services, with processes of this machine, and `property` pushes random data through
-//! them; `hostile` joins a guest that lies;
-//! `supervisor` does both for what a guest tells on its own.
+//! them; `hostile` and `hostile_files` join guests that lie; `supervisor` does both for what a guest tells on its own.
 
 mod hostile;
+mod hostile_files;
 mod property;
 mod real;
 mod supervisor;
@@ -63,5 +63,5 @@ async fn spawn(machine: &Arc<Machine>, options: ExecOptions) -> BoxliteResult<Ex
     let id = crate::id::random()?;
     let (pid, output) = interface.exec(&id, &options).await?;
     let metrics = Arc::new(RuntimeMetrics::default());
-    Ok(Execution::new(id, pid, Some(output), interface, Arc::clone(machine), metrics, options.stdin))
+    Ok(Execution::new(id, pid, Some(output), interface, Arc::clone(machine), metrics, &options))
 }

@@ -62,7 +62,7 @@ impl Service for Liar {
     }
 }
 
-async fn lied(events: Vec<Event>, for_ever: bool) -> std::sync::Arc<crate::litebox::Machine> {
+fn lied(events: Vec<Event>, for_ever: bool) -> std::sync::Arc<crate::litebox::Machine> {
     let (host, guest) = tokio::io::duplex(64 * 1024);
     let server = Server::builder().add_service(SupervisorServer::new(Liar(events, for_ever)));
     let incoming = stream::once(async { Ok::<_, std::io::Error>(guest) }).chain(stream::pending());
@@ -86,8 +86,7 @@ async fn lies_are_bounded_and_what_means_nothing_is_passed_over() {
             Event::Limit(LimitReached { limit: 1 }),
         ],
         false,
-    )
-    .await;
+    );
     let supervisor = machine.session.supervisor();
     let told = kinds(&mut supervisor.watch().await.unwrap()).await;
     assert_eq!(told.len(), 4, "{told:?}");
@@ -106,14 +105,14 @@ async fn lies_are_bounded_and_what_means_nothing_is_passed_over() {
 #[tokio::test]
 async fn an_event_beyond_all_bounds_is_an_error() {
     let output = "x".repeat(200_000);
-    let machine = lied(vec![Event::Health(HealthChanged { health: 1, output, failures: 0 })], false).await;
+    let machine = lied(vec![Event::Health(HealthChanged { health: 1, output, failures: 0 })], false);
     let mut events = machine.session.supervisor().watch().await.unwrap();
     assert_eq!(events.next().await.unwrap_err().code(), ErrorCode::Rpc);
 }
 
 #[tokio::test]
 async fn events_without_end_come_only_as_fast_as_they_are_taken() {
-    let machine = lied(vec![], true).await;
+    let machine = lied(vec![], true);
     let mut events = machine.session.supervisor().watch().await.unwrap();
     for _ in 0..5000 {
         assert_eq!(events.next().await.unwrap().map(|event| event.kind), Some(GuestEventKind::Lost(1)));

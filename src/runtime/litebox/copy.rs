@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     BoxliteError, BoxliteResult, ErrorCode, FileFault,
-    portal::{broken, checked, from_status},
+    portal::{FilesInterface, broken, checked, from_status},
 };
 
 /// Chunks between a thread and the wire.
@@ -108,9 +108,7 @@ impl Files {
     /// The tree at `from` as a tar stream.
     pub async fn pack_out(&self, from: Bytes, name: Bytes) -> BoxliteResult<ArchiveReader> {
         let (machine, interface) = self.reach().await?;
-        let request = CopyOutRequest { path: from, name };
-        let chunks = explained(&machine, interface.copy_out(request).await).await?;
-        Ok(ArchiveReader { machine, chunks: Arc::new(Mutex::new(Some(chunks))), skipped: Arc::default() })
+        ArchiveReader::begin(machine, &interface, CopyOutRequest { path: from, name }).await
     }
 
     /// Unpacks a tar stream beneath the folder `to` in the box, with the owners that it names.
@@ -134,6 +132,15 @@ pub struct ArchiveReader {
 }
 
 impl ArchiveReader {
+    pub(crate) async fn begin(
+        machine: Arc<Machine>,
+        interface: &FilesInterface,
+        request: CopyOutRequest,
+    ) -> BoxliteResult<Self> {
+        let chunks = explained(&machine, interface.copy_out(request).await).await?;
+        Ok(Self { machine, chunks: Arc::new(Mutex::new(Some(chunks))), skipped: Arc::default() })
+    }
+
     /// The next bytes; `None` at the end.
     pub async fn pull(&self) -> BoxliteResult<Option<Bytes>> {
         let mut state = self.chunks.lock().await;

@@ -19,9 +19,9 @@ use futures::FutureExt;
 use tokio::sync::{Mutex, Notify, mpsc};
 use tonic::Status;
 
-use super::Machine;
+use super::{Machine, overtime::Overtime};
 use crate::{
-    BoxliteError, BoxliteResult, ErrorCode, ExitStatus,
+    BoxliteError, BoxliteResult, ErrorCode, ExecOptions, ExitStatus,
     event::EventKind,
     metrics::RuntimeMetrics,
     portal::{ExecutionInterface, From, OutputStream, is_lost},
@@ -83,6 +83,7 @@ struct Output {
     /// Next byte due of each stream; `None`: wherever the first chunk says.
     stdout: Option<u64>,
     stderr: Option<u64>,
+    overtime: Overtime,
 }
 
 #[derive(Debug)]
@@ -109,14 +110,15 @@ impl Execution {
         interface: ExecutionInterface,
         machine: Arc<Machine>,
         metrics: Arc<RuntimeMetrics>,
-        stdin: bool,
+        options: &ExecOptions,
     ) -> Self {
         let (stream, at) = match output {
             Some(output) => (Stream::Open(Box::new(output)), Some(0)),
             None => (Stream::Unopened, None),
         };
-        let output = Mutex::new(Output { stream, failure: None, stdout: at, stderr: at });
-        let input = Mutex::new(if stdin { Input::Unopened } else { Input::Closed });
+        let overtime = Overtime::new(options.timeout_ms);
+        let output = Mutex::new(Output { stream, failure: None, stdout: at, stderr: at, overtime });
+        let input = Mutex::new(if options.stdin { Input::Unopened } else { Input::Closed });
         Self {
             inner: Arc::new(Inner {
                 id,
@@ -223,7 +225,8 @@ impl Execution {
             }
         };
         if matches!(output.stream, Stream::Open(_)) {
-            *output = Output { stream: Stream::Unopened, failure: None, stdout: None, stderr: None };
+            let Output { stream, failure, stdout, stderr, overtime: _ } = &mut *output;
+            (*stream, *failure, *stdout, *stderr) = (Stream::Unopened, None, None, None);
         }
     }
 
@@ -292,9 +295,16 @@ impl Inner {
                 }
                 Stream::Ended => return Err(self.broken("an event after its end")),
             };
-            match stream.message().await {
+            let message = tokio::select! {
+                message = stream.message() => message,
+                () = output.overtime.silence() => return Err(self.broken("it runs on past its timeout")),
+            };
+            match message {
                 Ok(Some(message)) => {
                     let event = self.accept(output, message)?;
+                    if !output.overtime.admits(event.len()) {
+                        return Err(self.broken("it writes on past its timeout"));
+                    }
                     if let ExecEvent::Exit(_) = event {
                         output.stream = Stream::Ended;
                     }
@@ -318,6 +328,7 @@ impl Inner {
                 let exit = crate::portal::exit_status(&exit);
                 Ok(ExecEvent::Exit(self.ended(exit)))
             }
+            Event::Started(_) => Err(self.broken("a second start")),
         }
     }
 

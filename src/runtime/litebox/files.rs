@@ -2,7 +2,7 @@
 //!
 //! Streams are pulled and pushed one chunk at a time, so a caller that pauses holds the guest back. Copies are `copy`'s.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use boxlite_proto::{
     limits,
@@ -53,19 +53,13 @@ impl Files {
     /// Reads a file from an offset on.
     pub async fn read(&self, request: FileReadRequest) -> BoxliteResult<FileReader> {
         let (machine, interface) = self.reach().await?;
-        let left = request.length.unwrap_or(u64::MAX);
-        let chunks = explained(&machine, interface.read(request).await).await?;
-        Ok(FileReader { machine, state: Arc::new(Mutex::new(Reading { chunks: Some(chunks), left })) })
+        FileReader::begin(machine, &interface, request).await
     }
 
     /// Writes a file; `first` says which, and may carry the first bytes.
     pub async fn write(&self, first: FileWriteRequest) -> BoxliteResult<FileWriter> {
         let (machine, interface) = self.reach().await?;
-        let (messages, receiver) = mpsc::channel(AHEAD);
-        let _ = messages.send(first).await;
-        let done = tokio::spawn(async move { interface.write(receiver).await });
-        let state = Writing { messages: Some(messages), done: Some(done) };
-        Ok(FileWriter { machine, state: Arc::new(Mutex::new(state)) })
+        Ok(FileWriter::begin(machine, interface, first).await)
     }
 
     /// Watches a path; nothing is missed once this returns.
@@ -104,6 +98,16 @@ struct Reading {
 }
 
 impl FileReader {
+    pub(crate) async fn begin(
+        machine: Arc<Machine>,
+        interface: &FilesInterface,
+        request: FileReadRequest,
+    ) -> BoxliteResult<Self> {
+        let left = request.length.unwrap_or(u64::MAX);
+        let chunks = explained(&machine, interface.read(request).await).await?;
+        Ok(Self { machine, state: Arc::new(Mutex::new(Reading { chunks: Some(chunks), left })) })
+    }
+
     /// The next bytes; `None` at the end.
     pub async fn pull(&self) -> BoxliteResult<Option<Bytes>> {
         let mut state = self.state.lock().await;
@@ -144,14 +148,29 @@ pub struct FileWriter {
 struct Writing {
     messages: Option<mpsc::Sender<FileWriteRequest>>,
     done: Option<JoinHandle<BoxliteResult<u64>>>,
+    sent: u64,
 }
 
 impl FileWriter {
+    pub(crate) async fn begin(
+        machine: Arc<Machine>,
+        interface: FilesInterface,
+        first: FileWriteRequest,
+    ) -> Self {
+        let (messages, receiver) = mpsc::channel(AHEAD);
+        let sent = first.data.len() as u64;
+        let _ = messages.send(first).await;
+        let done = tokio::spawn(async move { interface.write(receiver).await });
+        let state = Writing { messages: Some(messages), done: Some(done), sent };
+        Self { machine, state: Arc::new(Mutex::new(state)) }
+    }
+
     /// Hands on the next bytes; returns when there is room for more.
     pub async fn push(&self, mut data: Bytes) -> BoxliteResult<()> {
         let mut state = self.state.lock().await;
         while !data.is_empty() {
             let chunk = data.split_to(data.len().min(limits::FILE_CHUNK));
+            state.sent += chunk.len() as u64;
             let message = FileWriteRequest { data: chunk, ..FileWriteRequest::default() };
             let sent = match &state.messages {
                 Some(messages) => messages.send(message).await.is_ok(),
@@ -159,6 +178,7 @@ impl FileWriter {
             };
             // The guest answers before the end only to tell of a failure.
             if !sent {
+                state.sent = 0;
                 self.end(&mut state).await?;
                 return Err(broken("write file", "it ended before all was written"));
             }
@@ -168,7 +188,16 @@ impl FileWriter {
 
     /// Ends the file; returns when all is written, with how much that was.
     pub async fn finish(&self) -> BoxliteResult<u64> {
-        self.end(&mut *self.state.lock().await).await
+        let mut state = self.state.lock().await;
+        let written = self.end(&mut state).await?;
+        // Short of an error, a box has written all that it was sent.
+        if written != mem::take(&mut state.sent) {
+            return Err(broken(
+                "write file",
+                &format!("it tells of {written} bytes, which is not what it was sent"),
+            ));
+        }
+        Ok(written)
     }
 
     async fn end(&self, state: &mut Writing) -> BoxliteResult<u64> {

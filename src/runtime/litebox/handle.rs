@@ -8,8 +8,8 @@ use std::{
 use boxlite_proto::limits;
 
 use super::{
-    BoxConfig, BoxEnd, BoxInfo, BoxState, Execution, ExecutionInfo, Files, Standing, lifecycle::Phase,
-    record::ConfigFile,
+    BoxConfig, BoxEnd, BoxInfo, BoxState, Collected, Execution, ExecutionInfo, Files, Standing,
+    lifecycle::Phase, record::ConfigFile,
 };
 use crate::{
     BoxliteError, BoxliteResult, ErrorCode, ExecOptions, event::EventKind, id, json_file, layout::BoxPaths,
@@ -159,6 +159,11 @@ impl LiteBox {
         started
     }
 
+    /// Runs a command and collects what it writes, at most `max` bytes of each stream; see [`Execution::collect`].
+    pub async fn exec(&self, options: ExecOptions, max: usize) -> BoxliteResult<Collected> {
+        self.spawn(options).await?.collect(max).await
+    }
+
     async fn spawn_checked(&self, options: ExecOptions) -> BoxliteResult<Execution> {
         let machine = self.machine().await?;
         let id = id::random()?;
@@ -179,10 +184,10 @@ impl LiteBox {
             pid,
             "execution started"
         );
-        let (execution_id, command) = (id.clone(), options.command);
+        let (execution_id, command) = (id.clone(), options.command.clone());
         machine.observed.tell(|| EventKind::ExecStarted { execution_id, command, pid });
         let metrics = Arc::clone(&self.inner.shared.metrics);
-        Ok(Execution::new(id, pid, output, interface, machine, metrics, options.stdin))
+        Ok(Execution::new(id, pid, output, interface, machine, metrics, &options))
     }
 
     /// The executions that run, the oldest first. A box that does not run has none, and is not started.
@@ -209,7 +214,9 @@ impl LiteBox {
         let running = interface.list().await?;
         let found = running.into_iter().find(|known| known.execution_id == id).ok_or_else(unknown)?;
         let metrics = Arc::clone(&self.inner.shared.metrics);
-        Ok(Execution::new(id.to_owned(), found.pid, None, interface, machine, metrics, true))
+        let mut options = ExecOptions::new(found.command, found.args);
+        options.stdin = true;
+        Ok(Execution::new(id.to_owned(), found.pid, None, interface, machine, metrics, &options))
     }
 
     /// Its files.

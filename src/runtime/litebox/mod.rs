@@ -2,9 +2,10 @@
 //!
 //! `lifecycle` brings the machine up (once, however many callers wait) and down, in a `transition` that no other process
 //! crosses; `state` is the table of what is allowed when. `machine` is what exists while it runs; `execution` is one
-//! process in it; `files` are its files and `copy` moves whole trees; `record` is what stays on disk, and `standing` what
-//! that means now.
+//! process in it, `collect` reads all that it writes, and `overtime` bounds what comes after its timeout; `files` are its
+//! files and `copy` moves whole trees; `record` is what stays on disk, and `standing` what that means now.
 
+mod collect;
 mod console;
 mod copy;
 mod end;
@@ -18,6 +19,7 @@ mod logs;
 mod machine;
 mod metrics;
 mod observe;
+mod overtime;
 mod record;
 mod standing;
 mod state;
@@ -25,6 +27,7 @@ pub(crate) mod story;
 mod transition;
 mod update;
 
+pub use collect::Collected;
 pub use copy::{ArchiveReader, ArchiveWriter};
 pub use end::BoxEnd;
 pub use execution::{ExecEvent, Execution};

@@ -3,12 +3,12 @@
 use boxlite_proto::{
     limits,
     v1::{
-        AttachRequest, ExecOutput, ExecRequest, ExecStdin, ExitStatus as ExitMessage, KillRequest,
-        ListRequest, ResizeTtyRequest, RunningExecution, StartError, TtySize, WaitRequest,
-        execution_client::ExecutionClient, start_error::Kind,
+        AttachRequest, ExecOutput, ExecRequest, ExecResponse, ExecStdin, ExitStatus as ExitMessage,
+        KillRequest, ListRequest, ResizeTtyRequest, RunningExecution, StartError, TtySize, WaitRequest,
+        exec_output::Event, execution_client::ExecutionClient, start_error::Kind,
     },
 };
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Status, Streaming, transport::Channel};
 
@@ -57,27 +57,23 @@ impl ExecutionInterface {
         }
     }
 
-    /// Starts a process under `id` and attaches to it, in one round trip. Answers its pid.
+    /// Starts a process under `id` and attaches to it, in one call. Answers its pid.
     pub(crate) async fn exec(&self, id: &str, options: &ExecOptions) -> BoxliteResult<(u32, OutputStream)> {
-        let start = self.start(id, options);
-        // Both go out together. A start that fails drops the Attach, which would wait for it in vain; and it explains
-        // an Attach that failed before, so its answer is always waited for.
-        let attach = self.attach(id, From::Offsets(0, 0));
-        tokio::pin!(start, attach);
-        let mut attached = None;
-        let pid = loop {
-            tokio::select! {
-                biased;
-                pid = &mut start => break pid?,
-                stream = &mut attach, if attached.is_none() => attached = Some(stream),
-            }
-        };
-        let stream = match attached {
-            Some(stream) => stream,
-            None => attach.await,
-        };
         let what = || format!("execute {:?}", options.command);
-        Ok((pid, stream.map_err(|status| from_status(&what(), &status))?))
+        let run = async {
+            let mut events = self.client.clone().run(exec_request(id, options)).await?.into_inner();
+            Ok::<_, Status>((events.message().await?, events))
+        };
+        let late = || Status::deadline_exceeded("the box did not say whether it started");
+        let answered = timeout(limits::UNARY_DEADLINE, run).await.unwrap_or_else(|_| Err(late()));
+        let (first, events) = answered.map_err(|status| from_status(&what(), &status))?;
+        match first.and_then(|first| first.event) {
+            Some(Event::Started(ExecResponse { start_error: Some(error), .. })) => {
+                Err(start_failed(&what(), &options.command, &error))
+            }
+            Some(Event::Started(ExecResponse { pid, start_error: None })) => Ok((pid, events)),
+            _ => Err(broken(&what(), "it did not say first that it started")),
+        }
     }
 
     /// Output from there on.

@@ -2,6 +2,8 @@
 //!
 //! What comes back is a guest's: every chunk's size and every listing's length is bounded here.
 
+use std::mem;
+
 use boxlite_proto::{
     limits,
     v1::{
@@ -19,8 +21,10 @@ use super::{
 };
 use crate::{BoxliteError, BoxliteResult, ErrorCode, FileFault};
 
-/// Most entries of one listing; a guest that sends more is not listing a directory.
-const ENTRIES: usize = 4_000_000;
+/// Most bytes of memory that one listing may take: some 4 million entries. A guest that sends more lists no directory.
+const LISTING: usize = 512 << 20;
+/// What an entry takes besides its name.
+const ENTRY: usize = 64;
 /// Longest path, Linux's `PATH_MAX`, that an error may name.
 const PATH: usize = 4096;
 
@@ -41,6 +45,8 @@ impl FilesInterface {
     /// Performs one operation.
     pub(crate) async fn call(&self, request: FileRequest) -> BoxliteResult<FileAnswer> {
         let operation = request.operation();
+        let asked = usize::try_from(request.length).unwrap_or(usize::MAX);
+        let given = request.data.len() as u64;
         let mut request = Request::new(request);
         // A tree takes as long as it takes; a guest that is gone is noticed by the connection's own signs of life.
         if !matches!(
@@ -51,19 +57,34 @@ impl FilesInterface {
         }
         let what = operation.as_str_name().to_ascii_lowercase();
         let answer = self.client.clone().call(request).await;
-        checked(answer.map_err(|status| from_status(&what, &status))?.into_inner())
+        let answer = checked(answer.map_err(|status| from_status(&what, &status))?.into_inner())?;
+        match operation {
+            FileOperation::ReadAt if answer.data.len() > asked => {
+                Err(broken(&what, &format!("{} bytes where {asked} were asked for", answer.data.len())))
+            }
+            FileOperation::WriteAt if answer.count > given => {
+                Err(broken(&what, &format!("it wrote {} bytes of {given}", answer.count)))
+            }
+            _ => Ok(answer),
+        }
     }
 
     /// All entries of a directory.
     pub(crate) async fn read_directory(&self, request: FileRequest) -> BoxliteResult<Vec<DirectoryEntry>> {
         let failed = |status: tonic::Status| from_status("read directory", &status);
         let mut batches = self.client.clone().read_directory(request).await.map_err(failed)?.into_inner();
-        let mut entries = Vec::new();
+        let (mut entries, mut size, mut ended) = (Vec::new(), 0, false);
         while let Some(batch) = batches.message().await.map_err(failed)? {
-            entries.extend(checked(batch)?.entries);
-            if entries.len() > ENTRIES {
+            let batch = checked(batch)?.entries;
+            size += batch.iter().map(|entry| ENTRY + entry.name.len()).sum::<usize>();
+            if size > LISTING {
                 return Err(broken("read directory", "a listing without an end"));
             }
+            // Only the last one may be empty.
+            if mem::replace(&mut ended, batch.is_empty()) {
+                return Err(broken("read directory", "a listing that goes on after its end"));
+            }
+            entries.extend(batch);
         }
         Ok(entries)
     }
