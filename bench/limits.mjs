@@ -4,7 +4,7 @@
 /** @type {Record<string, number>} */
 const sizes = {
   pullPeakMemory: 150,
-  pullLargePeakMemory: 150,
+  pullLargePeakMemory: 250,
   pullDebianToSkopeoUmoci: 0.5,
   kernelSize: 14,
   initramfsSize: 5,
@@ -19,7 +19,10 @@ const times = {
     coldStart: 450,
     execRoundTrip: 2,
     twentyAtOnce: 20,
-    stop: 100,
+    stop: 60,
+    restart: 400,
+    memoryIdle: 48,
+    cpuIdle: 0.2,
     copyInSmall: 2500,
     copyOutSmall: 2500,
   },

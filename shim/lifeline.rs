@@ -113,3 +113,17 @@ fn end(cause: &ShimReport, machine: Option<&Terminator>) {
     }
     process::leave(report::write(cause));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_that_is_overdue_is_ended() {
+        let signals = SignalFd::with_flags(&SigSet::empty(), SfdFlags::SFD_CLOEXEC).unwrap();
+        let began = Instant::now();
+        let report = watch(false, Some(began + Duration::from_millis(30)), &signals);
+        assert_eq!(report.exit, ShimExit::Overdue);
+        assert!(began.elapsed() >= Duration::from_millis(30));
+    }
+}

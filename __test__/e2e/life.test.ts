@@ -118,3 +118,40 @@ it('refuses work after the runtime was closed', async () => {
   await closed.close()
   await failure(closed.create({ image }), 'RUNTIME_CLOSED')
 })
+
+it('closes within its deadline, however many boxes do not want to end', async () => {
+  const own = homes.folder()
+  const stubborn = await homes.open({ home: own })
+  const boxes = await Promise.all([1, 2].map(() => stubborn.create({ image })))
+  for (const one of boxes) {
+    const child = one.spawn('sh', ['-c', "trap '' TERM; echo up; while :; do sleep 0.1; done"], { stdin: 'none' })
+    await child.stdout[Symbol.asyncIterator]().next()
+  }
+  const before = performance.now()
+  await stubborn.close({ timeoutMs: 300 })
+  expect(performance.now() - before).toBeLessThan(4_000)
+  await expect.poll(() => machinesOf(own), { timeout: 5_000 }).toEqual([])
+  const after = await homes.open({ home: own })
+  for (const { id, state } of await after.list()) {
+    expect(state).toBe('stopped')
+    await after.remove(id)
+  }
+})
+
+it('is waited for: at once when it does not run, until a signal says otherwise when it does', async () => {
+  await using scoped = await runtime.create({ image })
+  expect(await scoped.wait()).toEqual({ state: 'created', exitCode: null, signal: null, oom: false, failure: null })
+  await scoped.start()
+  const controller = new AbortController()
+  const waiting = scoped.wait({ signal: controller.signal })
+  controller.abort(new Error('enough'))
+  const error = await failure(waiting, 'ABORTED')
+  expect(error.name).toBe('AbortError')
+  const before = (await scoped.info()).pid
+  await scoped.restart({ timeoutMs: 1_000 })
+  expect((await scoped.info()).pid).not.toBe(before)
+  const end = scoped.wait()
+  await scoped.exec('true')
+  await scoped.stop()
+  expect(await end).toMatchObject({ state: 'stopped', failure: null })
+})

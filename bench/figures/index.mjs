@@ -5,7 +5,7 @@ import { pullDebian, pullDebianRatio, pullMemory } from './debian.mjs'
 import { execRoundTrip, twentyAtOnce } from './exec.mjs'
 import { input } from './input.mjs'
 import { pullLargeMemory } from './large.mjs'
-import { memory } from './memory.mjs'
+import { cpuIdle, memory } from './memory.mjs'
 import { output } from './output.mjs'
 import { pull } from './pull.mjs'
 import { join, listFifty, twoProcesses } from './sharing.mjs'
@@ -31,6 +31,7 @@ export const figures = [
   join,
   twoProcesses,
   memory,
+  cpuIdle,
   kernelSize,
   initramfsSize,
   addonAndShimSize,

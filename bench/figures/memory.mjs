@@ -1,4 +1,5 @@
-// What an idle box costs its host: the proportional set size of its shim and of every process below it (QEMU is its child).
+// What an idle box costs its host: the proportional set size of its shim and of every process below it (QEMU is its child),
+// and the share of one CPU that they take in 30 s.
 import { readdirSync, readFileSync } from 'node:fs'
 import { withBox } from '../with-box.mjs'
 
@@ -13,6 +14,30 @@ export const memory = {
       if (!pid) throw new Error('the running box tells no pid')
       return family(pid).reduce((sum, member) => sum + pss(member), 0) / 1024
     }),
+}
+
+/** @type {import('../bench.mjs').Figure} */
+export const cpuIdle = {
+  name: 'cpuIdle',
+  unit: '%',
+  measure: bench =>
+    withBox(bench, async box => {
+      await new Promise(settled => setTimeout(settled, 1000))
+      const { pid } = await box.info()
+      if (!pid) throw new Error('the running box tells no pid')
+      const [before, start] = [cpuMs(pid), performance.now()]
+      await new Promise(over => setTimeout(over, 30_000))
+      return (100 * (cpuMs(pid) - before)) / (performance.now() - start)
+    }),
+}
+
+/** Milliseconds that `pid` and everything below it have run (Linux `Documentation/scheduler/sched-stats.rst`). @param {number} pid */
+function cpuMs(pid) {
+  const threads = family(pid).flatMap(member => readdirSync(`/proc/${member}/task`).map(tid => `${member}/task/${tid}`))
+  return (
+    threads.reduce((sum, thread) => sum + Number.parseInt(readFileSync(`/proc/${thread}/schedstat`, 'utf8'), 10), 0) /
+    1e6
+  )
 }
 
 /** `pid` and everything below it. @param {number} pid @returns {number[]} */

@@ -21,6 +21,8 @@ use super::{machine, spawn};
 use crate::{BoxliteError, ErrorCode, ExecEvent, ExecOptions, Execution, litebox::Machine};
 
 type Script = Vec<Result<ExecOutput, Status>>;
+/// What `Attach` answers.
+type Events = Pin<Box<dyn Stream<Item = Result<ExecOutput, Status>> + Send>>;
 
 /// Says to `Attach` what its script says, once.
 struct Liar {
@@ -165,7 +167,7 @@ struct Endless {
 }
 
 impl Endless {
-    fn events(&self) -> Response<Pin<Box<dyn Stream<Item = Result<ExecOutput, Status>> + Send>>> {
+    fn events(&self) -> Response<Events> {
         let started = Event::Started(ExecResponse { pid: 1, start_error: None });
         let chunks = (0..).map(|i| stdout(i * 1000, &[b'x'; 1000]));
         let events = tokio_stream::iter(chunks.take(self.silent_after)).chain(tokio_stream::pending());
@@ -175,7 +177,7 @@ impl Endless {
 
 #[tonic::async_trait]
 impl Service for Endless {
-    type AttachStream = Pin<Box<dyn Stream<Item = Result<ExecOutput, Status>> + Send>>;
+    type AttachStream = Events;
     type RunStream = Self::AttachStream;
 
     async fn run(&self, _: Request<ExecRequest>) -> Result<Response<Self::RunStream>, Status> {
@@ -231,7 +233,7 @@ async fn an_execution_that_runs_on_past_its_timeout_is_given_up() {
 async fn an_execution_that_writes_on_past_its_timeout_is_given_up() {
     let execution = endless(usize::MAX, 1).await;
     tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(60)).await;
+    tokio::time::advance(Duration::from_mins(1)).await;
     let error = execution.collect(usize::MAX).await.unwrap_err();
     assert!(error.to_string().contains("it writes on past its timeout"), "{error}");
 }
