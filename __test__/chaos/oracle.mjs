@@ -66,7 +66,7 @@ const LEAKED = 3
 export async function diskFaults(overlay, scratch, how) {
   if (!existsSync(overlay)) return []
   try {
-    const check = await capture('qemu-img', ['check', overlay])
+    const check = await checkOverlay(overlay)
     const clean = check.status === 0 || (how === 'killed' && check.status === LEAKED)
     const faults = clean ? [] : [`qemu-img check: ${check.status}: ${check.output}`]
     const copied = await capture('qemu-img', ['convert', '-O', 'raw', overlay, scratch])
@@ -78,5 +78,18 @@ export async function diskFaults(overlay, scratch, how) {
     return faults
   } finally {
     rmSync(scratch, { force: true })
+  }
+}
+
+/**
+ * A dying QEMU loses its command line, by which it was found, a moment before its files and their locks.
+ * @param {string} overlay
+ */
+async function checkOverlay(overlay) {
+  const began = performance.now()
+  for (;;) {
+    const check = await capture('qemu-img', ['check', overlay])
+    if (!check.output.includes('Failed to get shared "write" lock') || performance.now() - began > GONE_MS) return check
+    await new Promise(resolve => setTimeout(resolve, 20))
   }
 }
