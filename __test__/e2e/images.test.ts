@@ -134,7 +134,7 @@ it('fetches the image of another platform on demand, variant and all, and says w
 })
 
 it('gives a pull up at a signal, and goes on from there', async () => {
-  const stalling = await serveLayout(await layout(homes), { cutAfter: Number.POSITIVE_INFINITY })
+  const stalling = await serveLayout(await layout(homes), { stallAfter: 100 })
   const home = homes.folder()
   const runtime = await homes.open({ home, registries: [http(stalling.host)] })
   try {
@@ -148,6 +148,7 @@ it('gives a pull up at a signal, and goes on from there', async () => {
     const pull = runtime.images.pull(`${stalling.host}/a:1`, { signal: controller.signal, onProgress })
     expect((await failure(pull, 'IMAGE_CANCELLED')).cause).toMatchObject({ message: 'enough' })
     expect(await runtime.images.list()).toEqual([])
+    delete stalling.faults.stallAfter
     const thrown = new Error('from the callback')
     const throwing = () => {
       throw thrown

@@ -8,6 +8,7 @@ import { join } from 'node:path'
  * @typedef {object} Faults
  * @property {(bytes: Buffer) => Buffer} [blob] replaces a blob's bytes
  * @property {number} [cutAfter] breaks the connection after this many bytes of each blob
+ * @property {number} [stallAfter] sends this many bytes of each blob, and then nothing more
  * @property {number} [status] answers everything but `/v2/` with this
  */
 /** @typedef {{ host: string, requests: string[], faults: Faults, stop: () => Promise<void> }} LoopbackRegistry */
@@ -58,13 +59,14 @@ function sendManifest(response, bytes, digest) {
  * @param {import('node:http').IncomingMessage} request @param {import('node:http').ServerResponse} response
  * @param {Buffer} bytes @param {Faults} faults
  */
-function sendBlob(request, response, bytes, { blob, cutAfter }) {
+function sendBlob(request, response, bytes, { blob, cutAfter, stallAfter }) {
   const whole = blob ? blob(bytes) : bytes
   const from = Number(/^bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0)
   const body = whole.subarray(from)
   const range = from > 0 ? { 'content-range': `bytes ${from}-${whole.length - 1}/${whole.length}` } : {}
   const type = { 'content-type': 'application/octet-stream', 'content-length': body.length }
   response.writeHead(from > 0 ? 206 : 200, { ...type, ...range })
-  if (cutAfter === undefined || body.length <= cutAfter) response.end(body)
+  if (stallAfter !== undefined) response.write(body.subarray(0, stallAfter))
+  else if (cutAfter === undefined || body.length <= cutAfter) response.end(body)
   else response.write(body.subarray(0, cutAfter), () => response.destroy())
 }

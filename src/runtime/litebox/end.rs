@@ -26,12 +26,18 @@ impl LiteBox {
     pub async fn wait(&self) -> BoxliteResult<BoxEnd> {
         let closed = self.inner.shared.closed();
         tokio::select! {
-            end = self.ended() => end,
+            end = self.ended() => end.or_else(|error| self.end_before_removal(error)),
             () = closed => Err(BoxliteError::new(
                 ErrorCode::RuntimeClosed,
                 format!("wait for the end of box `{}`: the runtime was closed", self.inner.id),
             )),
         }
+    }
+
+    /// A box that was removed because it had ended, before this call came to look, has an end to tell all the same.
+    fn end_before_removal(&self, error: BoxliteError) -> BoxliteResult<BoxEnd> {
+        let known = if error.code() == ErrorCode::BoxRemoved { self.inner.last_end() } else { None };
+        known.ok_or(error)
     }
 
     async fn ended(&self) -> BoxliteResult<BoxEnd> {
