@@ -134,7 +134,7 @@ it('fetches the image of another platform on demand, variant and all, and says w
 })
 
 it('gives a pull up at a signal, and goes on from there', async () => {
-  const stalling = await serveLayout(await layout(homes), { stallAfter: 100 })
+  const stalling = await serveLayout(await layout(homes), { stallAfter: 4096 })
   const home = homes.folder()
   const runtime = await homes.open({ home, registries: [http(stalling.host)] })
   try {
