@@ -8,6 +8,7 @@
 //   kept W N           after a start: writer W's records are whole up to N     bad TEXT: they are not
 //   ack W N            the box says that record N is durable
 //   lost CODE TEXT     the box is gone; a line on standard input goes on with it
+//   missed TEXT        the blow met nobody: it fell before or after the phase, or on a machine that was ending anyway
 //   closed             everything went well to the end
 import { once } from 'node:events'
 import { Runtime } from '../../index.mjs'
@@ -23,6 +24,9 @@ const FOLDER = '/var/chaos'
 
 /** @param {string} line */
 const tell = line => process.stdout.write(`${line}\n`)
+/** Nothing of the box was hit. */
+class Missed extends Error {}
+
 const onward = once(process.stdin, 'data')
 
 const runtime = await Runtime.open({ home, engine })
@@ -37,7 +41,8 @@ try {
   await live()
 } catch (error) {
   const { code = 'NONE' } = /** @type {{ code?: string }} */ (error)
-  tell(`lost ${code} ${(await box.info()).state} ${String(error).replaceAll('\n', ' | ').slice(0, 400)}`)
+  const text = String(error).replaceAll('\n', ' | ').slice(0, 400)
+  tell(error instanceof Missed ? `missed ${text}` : `lost ${code} ${(await box.info()).state} ${text}`)
   await onward
   // In the same process, the box must come back as well as in another.
   await box.start()
@@ -63,12 +68,12 @@ async function live() {
   }
   if (phase === 'stopping') tell('phase stopping')
   await box.stop({ timeoutMs: 1000 })
-  if (phase === 'stopping') throw new Error('the blow came too late')
+  if (phase === 'stopping') throw new Missed('the box has stopped')
   if (phase === 'restarting') tell('phase restarting')
   await box.start()
   await check()
   await work(40).done
-  throw new Error('the blow did not come')
+  throw new Missed('the box has done its work')
 }
 
 /** Writers at work, for ever or `count` records each: when the first record is acknowledged, and when all ended. */
@@ -98,7 +103,7 @@ async function write(writer, count, begin) {
     begin()
   }
   const { exitCode } = await child.wait()
-  if (exitCode !== 0) throw new Error(`a writer ended with ${exitCode}`)
+  if (exitCode !== 0) throw Object.assign(new Error(`a writer ended with ${exitCode}`), { code: 'WRITER' })
 }
 
 /** Every record that is on the disk, looked at from the inside. */

@@ -26,18 +26,35 @@ export async function play(scene, blow) {
   }
 }
 
-/** Lets the blow fall: who was hit. @param {Life} life @param {import('./plan.mjs').Blow} blow */
+/**
+ * Lets the blow fall: who was hit. A blow that met nobody, or a machine that was ending anyway, leaves a box that lives on;
+ * then the host process is struck.
+ * @param {Life} life @param {import('./plan.mjs').Blow} blow
+ */
 async function fall(life, blow) {
-  if (blow.victim === 'agent' || blow.victim === 'zygote') return dieInside(life, blow.victim)
-  await life.until(() => life.said('phase').length > 0, `phase ${blow.phase}`)
-  return strike(life, blow)
+  const killed = await strike(life, blow)
+  if (!survivedBy(killed)) return killed
+  await life.until(() => life.said('lost').length + life.said('missed').length > 0, 'word of the loss')
+  return life.said('missed').length > 0 ? life.strike('host') : killed
+}
+
+/** Whether the host process lives on. @param {string} killed */
+const survivedBy = killed => killed !== 'host' && killed !== 'all'
+
+/** The machine dies by itself, or at our hand some time after the phase began. @param {Life} life @param {import('./plan.mjs').Blow} blow */
+async function strike(life, { phase, victim, delayMs }) {
+  if (victim === 'agent' || victim === 'zygote') return victim
+  await life.until(() => life.said('phase').length > 0, `phase ${phase}`)
+  await new Promise(resolve => setTimeout(resolve, delayMs))
+  return life.strike(victim)
 }
 
 /** The questions. @param {Scene} scene @param {Life} life @param {string} killed @param {string} initramfs @returns {Promise<Outcome>} */
 async function judge({ base, home, ledger }, life, killed, initramfs) {
-  const survives = killed !== 'host' && killed !== 'all'
+  const survives = survivedBy(killed)
   const faults = survives ? [] : await end(life)
-  if (survives) await life.until(() => life.said('lost').length > 0, 'word of the loss')
+  const lost = life.said('lost')[0]
+  if (lost?.startsWith('NONE ')) faults.push(`an error without a code: ${lost}`)
   for (const id of life.said('box')) ledger.ids.add(id)
   const { tookMs, left } = await gone(home, ledger.ids)
   if (left.length > 0) faults.push(`after ${GONE_MS} ms there still is: ${left.join(', ')}`)
@@ -49,19 +66,7 @@ async function judge({ base, home, ledger }, life, killed, initramfs) {
     faults.push(...(await close(life, base, home)))
   }
   faults.push(...ledger.read(life.lines))
-  return { faults, killed, goneMs: tookMs, said: life.lines, lost: life.said('lost')[0] }
-}
-
-/** @param {Life} life @param {import('./plan.mjs').Blow} blow */
-async function strike(life, { delayMs, victim }) {
-  await new Promise(resolve => setTimeout(resolve, delayMs))
-  return life.strike(/** @type {import('./life.mjs').Outside} */ (victim))
-}
-
-/** The machine dies by itself; where that comes too late for this life, its host process is killed. @param {Life} life @param {string} victim */
-async function dieInside(life, victim) {
-  await life.until(() => life.said('lost').length > 0, 'the end of the box')
-  return life.said('lost')[0]?.startsWith('NONE ') ? life.strike('host') : victim
+  return { faults, killed, goneMs: tookMs, said: life.lines, lost }
 }
 
 /** A round without a blow: what the last one left is whole, and closes in order. @param {Scene} scene @returns {Promise<Outcome>} */
