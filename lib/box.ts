@@ -1,11 +1,12 @@
-// `Box`: a micro-VM that looks like a container. Made by `runtime.ts`; executions are in `execution.ts` and `exec.ts`.
+// `Box`: a micro-VM that looks like a container. Made by `runtime.ts`; its commands are run by `commands.ts`.
 import type { Readable, Writable } from 'node:stream'
 import { type NativeBox, settled } from './binding.js'
 import { type BoxEnd, boxEnd } from './box-end.js'
-import { arrayOf, checkArgument, text, word } from './check.js'
+import { checkArgument, text } from './check.js'
+import { Commands } from './commands.js'
 import { type CopyOptions, type CopyProgress, copyIn, copyOut } from './copy.js'
 import { type Events, type EventsOptions, makeEvents } from './events.js'
-import { collect, type ExecResult, run } from './exec.js'
+import type { ExecResult } from './exec.js'
 import { type Execution, makeExecution } from './execution.js'
 import type { ExecutionInfo } from './execution-info.js'
 import { type FileSystem, makeFileSystem } from './fs.js'
@@ -13,10 +14,7 @@ import { type BoxInfo, boxInfo } from './info.js'
 import { type LogEntry, type LogsOptions, logs } from './logs.js'
 import { type BoxMetrics, boxMetrics } from './metrics.js'
 import {
-  checkExec,
-  checkSpawn,
   type ExecOptions,
-  execInput,
   type RemoveOptions,
   removeForce,
   type SpawnOptions,
@@ -28,7 +26,7 @@ import {
   waitSignal,
 } from './options.js'
 import { samples, type WatchMetricsOptions } from './sampling.js'
-import { type Shell, type ShellValue, shellLine } from './sh.js'
+import type { Shell } from './sh.js'
 
 /** Makes a box from its native handle. Not part of the public API. */
 export let makeBox: (native: NativeBox) => Box
@@ -50,6 +48,7 @@ export class Box implements AsyncDisposable {
   /** Runs a shell line whose values are quoted; see {@link Shell}. */
   readonly sh: Shell
   #native: NativeBox
+  #commands: Commands
   #fs: FileSystem | undefined
   #measured: BoxMetrics | undefined
   #name: string | null
@@ -64,10 +63,8 @@ export class Box implements AsyncDisposable {
     this.#name = native.name
     this.image = native.image
     this.detached = native.detached
-    this.sh = ((first: TemplateStringsArray | ExecOptions, ...values: ShellValue[]) =>
-      isTemplate(first)
-        ? this.#shell(first, values, {})
-        : (line: TemplateStringsArray, ...more: ShellValue[]) => this.#shell(line, more, first)) as Shell
+    this.#commands = new Commands(native)
+    this.sh = this.#commands.shell()
   }
 
   /**
@@ -98,11 +95,8 @@ export class Box implements AsyncDisposable {
     argsOrOptions?: readonly string[] | ExecOptions,
     maybeOptions?: ExecOptions,
   ): Promise<ExecResult<string | Buffer>> {
-    const [args, options] = sorted(argsOrOptions, maybeOptions)
-    checkCommand('box.exec', command, args)
-    checkExec('box.exec', options)
     // Awaited, here and below, so that the stack of an error shows who called.
-    return await this.#collect(command, args, options, command)
+    return await this.#commands.exec(command, argsOrOptions, maybeOptions)
   }
 
   /**
@@ -115,10 +109,7 @@ export class Box implements AsyncDisposable {
   spawn(command: string, args?: readonly string[], options?: SpawnOptions): Execution
   spawn(command: string, options?: SpawnOptions): Execution
   spawn(command: string, argsOrOptions?: readonly string[] | SpawnOptions, maybeOptions?: SpawnOptions): Execution {
-    const [args, options] = sorted(argsOrOptions, maybeOptions)
-    checkCommand('box.spawn', command, args)
-    checkSpawn(options)
-    return this.#start(command, args, options)
+    return this.#commands.spawn(command, argsOrOptions, maybeOptions)
   }
 
   /** The executions that run, the oldest first. A box that does not run has none, and is not started. */
@@ -249,42 +240,4 @@ export class Box implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await settled(this.#native.dispose())
   }
-
-  async #shell(line: TemplateStringsArray, values: ShellValue[], options: ExecOptions) {
-    checkExec('box.sh', options)
-    const command = shellLine(line, values)
-    checkArgument('box.sh', 'line', command, text)
-    return await this.#collect('/bin/sh', ['-c', command], options, command)
-  }
-
-  #collect(command: string, args: readonly string[], options: ExecOptions, shown: string) {
-    const { stdin = 'none', signal } = options
-    const started = { ...options, stdin }
-    if (stdin === 'none' && signal === undefined) {
-      return run(this.#native, execInput(command, args, started), shown, options)
-    }
-    return collect(this.#start(command, args, started), shown, options)
-  }
-
-  #start(command: string, args: readonly string[], options: SpawnOptions): Execution {
-    return makeExecution(() => settled(this.#native.spawn(execInput(command, args, options))), options)
-  }
-}
-
-/** Arguments may be left out before options, as with Node's `child_process`. */
-function sorted<T extends SpawnOptions>(
-  first: readonly string[] | T | undefined,
-  second: T | undefined,
-): [readonly string[], T] {
-  if (first !== undefined && !Array.isArray(first) && second === undefined) return [[], first as T]
-  return [(first as readonly string[] | undefined) ?? [], second ?? ({} as T)]
-}
-
-function checkCommand(operation: string, command: unknown, args: unknown): void {
-  checkArgument(operation, 'command', command, text)
-  checkArgument(operation, 'args', args, arrayOf(word, 'strings without NUL byte'))
-}
-
-function isTemplate(value: unknown): value is TemplateStringsArray {
-  return Array.isArray(value) && 'raw' in value
 }

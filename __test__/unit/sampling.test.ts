@@ -10,7 +10,8 @@ test('it samples at once and then at the interval, for as long as somebody asks'
   let count = 0
   const begin = performance.now()
   for await (const sample of samples('x', { intervalMs: 20 }, async () => ++count)) if (sample === 3) break
-  expect(performance.now() - begin).toBeGreaterThanOrEqual(39)
+  // Node's timers may fire up to a millisecond early, each.
+  expect(performance.now() - begin).toBeGreaterThanOrEqual(38)
   expect([count, timers()]).toEqual([3, before])
 })
 

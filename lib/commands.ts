@@ -1,0 +1,80 @@
+// `Commands`: what a box is told to run: `exec` and the shell line, which collect, and `spawn`. Made by `box.ts`; arguments are
+// checked here, at once, and the running is done by `exec.ts` and `execution.ts`.
+import { type NativeBox, settled } from './binding.js'
+import { arrayOf, checkArgument, text, word } from './check.js'
+import { collect, type ExecResult, run } from './exec.js'
+import { type Execution, makeExecution } from './execution.js'
+import { checkExec, checkSpawn, type ExecOptions, execInput, type SpawnOptions } from './options.js'
+import { type Shell, type ShellValue, shellLine } from './sh.js'
+
+export class Commands {
+  #native: NativeBox
+
+  constructor(native: NativeBox) {
+    this.#native = native
+  }
+
+  async exec(
+    command: string,
+    argsOrOptions?: readonly string[] | ExecOptions,
+    maybeOptions?: ExecOptions,
+  ): Promise<ExecResult<string | Buffer>> {
+    const [args, options] = sorted(argsOrOptions, maybeOptions)
+    checkCommand('box.exec', command, args)
+    checkExec('box.exec', options)
+    return await this.#collect(command, args, options, command)
+  }
+
+  spawn(command: string, argsOrOptions?: readonly string[] | SpawnOptions, maybeOptions?: SpawnOptions): Execution {
+    const [args, options] = sorted(argsOrOptions, maybeOptions)
+    checkCommand('box.spawn', command, args)
+    checkSpawn(options)
+    return this.#start(command, args, options)
+  }
+
+  /** The function behind `box.sh`: a tag, or with options what gives one. */
+  shell(): Shell {
+    return ((first: TemplateStringsArray | ExecOptions, ...values: ShellValue[]) =>
+      isTemplate(first)
+        ? this.#line(first, values, {})
+        : (line: TemplateStringsArray, ...more: ShellValue[]) => this.#line(line, more, first)) as Shell
+  }
+
+  async #line(line: TemplateStringsArray, values: ShellValue[], options: ExecOptions) {
+    checkExec('box.sh', options)
+    const command = shellLine(line, values)
+    checkArgument('box.sh', 'line', command, text)
+    return await this.#collect('/bin/sh', ['-c', command], options, command)
+  }
+
+  #collect(command: string, args: readonly string[], options: ExecOptions, shown: string) {
+    const { stdin = 'none', signal } = options
+    const started = { ...options, stdin }
+    if (stdin === 'none' && signal === undefined) {
+      return run(this.#native, execInput(command, args, started), shown, options)
+    }
+    return collect(this.#start(command, args, started), shown, options)
+  }
+
+  #start(command: string, args: readonly string[], options: SpawnOptions): Execution {
+    return makeExecution(() => settled(this.#native.spawn(execInput(command, args, options))), options)
+  }
+}
+
+/** Arguments may be left out before options, as with Node's `child_process`. */
+function sorted<T extends SpawnOptions>(
+  first: readonly string[] | T | undefined,
+  second: T | undefined,
+): [readonly string[], T] {
+  if (first !== undefined && !Array.isArray(first) && second === undefined) return [[], first as T]
+  return [(first as readonly string[] | undefined) ?? [], second ?? ({} as T)]
+}
+
+function checkCommand(operation: string, command: unknown, args: unknown): void {
+  checkArgument(operation, 'command', command, text)
+  checkArgument(operation, 'args', args, arrayOf(word, 'strings without NUL byte'))
+}
+
+function isTemplate(value: unknown): value is TemplateStringsArray {
+  return Array.isArray(value) && 'raw' in value
+}
