@@ -1,6 +1,7 @@
 // `npm run bench`: measures what a user waits for and what it costs, prints a table with the limits to standard error and
 // JSON to standard output. Options: `--lab` (libkrun in the KVM lab, its clock counting instructions, so that times repeat
-// on any machine), `--engine NAME`, `--check` (a figure over its limit makes the status 1), `--here` (no build first).
+// on any machine), `--engine NAME`, `--only NAME,NAME` (these figures alone), `--check` (a figure over its limit makes the
+// status 1), `--here` (no build first).
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -23,6 +24,9 @@ import { judge } from './limits.mjs'
  * @property {string} image
  * @property {() => string} folder a new temporary folder
  */
+/** All figures take the lab some 12 minutes on a quiet machine. */
+const LAB_SECONDS = 3600
+
 /** @typedef {{ name: string, unit: string, notInLab?: boolean, measure: (bench: Bench) => Promise<number> }} Figure */
 
 runScript(import.meta, async () => {
@@ -32,20 +36,37 @@ runScript(import.meta, async () => {
       here: { type: 'boolean' },
       check: { type: 'boolean' },
       engine: { type: 'string' },
+      only: { type: 'string' },
     },
   })
+  const chosen = choose(values.only)
   if (!values.here) {
     await setup({ test: values.lab === true })
     await build()
   }
-  if (values.lab) return runInLab(['bench/bench.mjs', '--here', ...(values.check ? ['--check'] : [])], ['--icount'])
-  const results = await measureAll(/** @type {'auto'} */ (values.engine ?? 'auto'))
+  if (values.lab) {
+    const options = [...(values.check ? ['--check'] : []), ...(values.only ? ['--only', values.only] : [])]
+    return runInLab(['bench/bench.mjs', '--here', ...options], ['--icount', '--timeout', `${LAB_SECONDS}`])
+  }
+  const results = await measureAll(chosen, /** @type {'auto'} */ (values.engine ?? 'auto'))
   console.log(JSON.stringify(results, null, 2))
   return values.check && Object.values(results.figures).some(figure => figure.ok === false) ? 1 : 0
 })
 
-/** @param {'auto' | 'krun' | 'qemu'} engine */
-async function measureAll(engine) {
+/** @param {string | undefined} only */
+function choose(only) {
+  if (only === undefined) return figures
+  const names = only.split(',')
+  const unknown = names.filter(name => !figures.some(figure => figure.name === name))
+  if (unknown.length > 0) {
+    const known = figures.map(({ name }) => name).join(', ')
+    throw new Error(`option --only: no such figure: ${unknown.join(', ')}; there are ${known}`)
+  }
+  return figures.filter(({ name }) => names.includes(name))
+}
+
+/** @param {Figure[]} chosen @param {'auto' | 'krun' | 'qemu'} engine */
+async function measureAll(chosen, engine) {
   const base = mkdtempSync(join(tmpdir(), 'boxlite-bench-'))
   const { Runtime } = await loadFace()
   const image = join(base, 'image')
@@ -57,7 +78,7 @@ async function measureAll(engine) {
     const folder = () => mkdtempSync(join(base, 'f-'))
     /** @type {Record<string, { value: number, unit: string, limit?: number, ok?: boolean }>} */
     const measured = {}
-    for (const { name, unit, notInLab, measure } of figures) {
+    for (const { name, unit, notInLab, measure } of chosen) {
       if (notInLab && setting.lab) continue
       const value = Number((await measure({ Runtime, runtime, home, image, folder })).toPrecision(4))
       const { limit, ok } = judge(name, value, setting)
