@@ -21,17 +21,19 @@ use napi_derive::napi;
 
 use crate::{files::lossy, promise::promise};
 
-/// A file that is being read.
+/// Bytes out of a box: a file that is being read, or a tree as a tar stream.
 #[napi]
-pub struct NativeFileReader(FileReader);
+pub struct NativeFileReader(Source);
+
+#[derive(Clone)]
+enum Source {
+    File(FileReader),
+    Archive(ArchiveReader),
+}
 
 /// A file that is being written.
 #[napi]
 pub struct NativeFileWriter(FileWriter);
-
-/// A tar stream out of a box.
-#[napi]
-pub struct NativeArchiveReader(ArchiveReader);
 
 /// A tar stream into a box.
 #[napi]
@@ -41,22 +43,34 @@ pub struct NativeArchiveWriter(ArchiveWriter);
 #[napi]
 pub struct NativeWatcher(FileWatcher);
 
-macro_rules! from {
-    ($($native:ident($inner:ty);)+) => {
-        $(impl From<$inner> for $native {
-            fn from(inner: $inner) -> Self {
-                Self(inner)
-            }
-        })+
-    };
+impl From<FileReader> for NativeFileReader {
+    fn from(file: FileReader) -> Self {
+        Self(Source::File(file))
+    }
 }
 
-from! {
-    NativeFileReader(FileReader);
-    NativeFileWriter(FileWriter);
-    NativeArchiveReader(ArchiveReader);
-    NativeArchiveWriter(ArchiveWriter);
-    NativeWatcher(FileWatcher);
+impl From<ArchiveReader> for NativeFileReader {
+    fn from(archive: ArchiveReader) -> Self {
+        Self(Source::Archive(archive))
+    }
+}
+
+impl From<FileWriter> for NativeFileWriter {
+    fn from(file: FileWriter) -> Self {
+        Self(file)
+    }
+}
+
+impl From<ArchiveWriter> for NativeArchiveWriter {
+    fn from(archive: ArchiveWriter) -> Self {
+        Self(archive)
+    }
+}
+
+impl From<FileWatcher> for NativeWatcher {
+    fn from(watcher: FileWatcher) -> Self {
+        Self(watcher)
+    }
 }
 
 #[napi]
@@ -64,16 +78,26 @@ impl NativeFileReader {
     /// The next bytes; `null` at the end.
     #[napi]
     pub fn pull<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let reader = self.0.clone();
-        promise(env, async move { Ok(reader.pull().await?.map(buffer)) })
+        let source = self.0.clone();
+        promise(env, async move {
+            let data = match source {
+                Source::File(file) => file.pull().await?,
+                Source::Archive(archive) => archive.pull().await?,
+            };
+            // Without a copy where nobody else holds the bytes.
+            Ok(data.map(|data| Buffer::from(Vec::from(data))))
+        })
     }
 
     /// Reads no more.
     #[napi]
     pub fn close<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let reader = self.0.clone();
+        let source = self.0.clone();
         promise(env, async move {
-            reader.close().await;
+            match source {
+                Source::File(file) => file.close().await,
+                Source::Archive(archive) => archive.close().await,
+            }
             Ok(())
         })
     }
@@ -93,26 +117,6 @@ impl NativeFileWriter {
     pub fn finish<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let writer = self.0.clone();
         promise(env, async move { Ok(writer.finish().await?.cast_signed()) })
-    }
-}
-
-#[napi]
-impl NativeArchiveReader {
-    /// The next bytes; `null` at the end.
-    #[napi]
-    pub fn pull<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let reader = self.0.clone();
-        promise(env, async move { Ok(reader.pull().await?.map(buffer)) })
-    }
-
-    /// Reads no more.
-    #[napi]
-    pub fn close<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let reader = self.0.clone();
-        promise(env, async move {
-            reader.close().await;
-            Ok(())
-        })
     }
 }
 
@@ -167,10 +171,7 @@ impl NativeWatcher {
             }))
         })
     }
-}
 
-#[napi]
-impl NativeWatcher {
     /// Ends the watch.
     #[napi]
     pub fn close(&self) {
@@ -240,9 +241,4 @@ impl NativeCopy {
     pub fn abort(&self) {
         self.abort.abort();
     }
-}
-
-/// `Vec::from` takes the bytes over without a copy where nobody else holds them.
-fn buffer(data: Bytes) -> Buffer {
-    Vec::from(data).into()
 }

@@ -14,10 +14,7 @@ use napi::{
 use napi_derive::napi;
 
 use crate::{
-    file_stream::{
-        NativeArchiveReader, NativeArchiveWriter, NativeCopy, NativeFileReader, NativeFileWriter,
-        NativeWatcher,
-    },
+    file_stream::{NativeArchiveWriter, NativeCopy, NativeFileReader, NativeFileWriter, NativeWatcher},
     promise::promise,
 };
 
@@ -232,7 +229,7 @@ impl NativeFiles {
         let files = self.0.clone();
         promise(
             env,
-            async move { files.pack_out(from.into(), Bytes::new()).await.map(NativeArchiveReader::from) },
+            async move { files.pack_out(from.into(), Bytes::new()).await.map(NativeFileReader::from) },
         )
     }
 

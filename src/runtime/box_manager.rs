@@ -10,7 +10,9 @@ use std::{
 };
 
 use crate::{
-    BoxliteError, BoxliteResult, ErrorCode, LiteBox, id,
+    BoxliteError, BoxliteResult, ErrorCode, LiteBox,
+    blocking::blocking,
+    id,
     litebox::{BoxConfig, BoxRecord, story},
     lock::{FileLock, Mode},
     shared::Shared,
@@ -47,12 +49,12 @@ impl Shared {
     /// Makes a box's folder. Of two creators of one name, in whatever process, one fails before it wrote anything.
     pub(crate) async fn make_box(self: &Arc<Self>, config: BoxConfig) -> BoxliteResult<LiteBox> {
         // Without a name there is nothing to agree on with others but that this is no leftover.
-        let mode = if config.name.is_some() { Mode::Exclusive } else { Mode::Shared };
+        let mode = if config.options.name.is_some() { Mode::Exclusive } else { Mode::Shared };
         let lock = self.structure(mode).await?;
         let shared = Arc::clone(self);
-        tokio::task::spawn_blocking(move || {
+        blocking("create a box", move || {
             let _lock = lock;
-            if let Some(name) = &config.name {
+            if let Some(name) = &config.options.name {
                 shared.check_free(name)?;
             }
             let litebox = shared.write_box(&config)?;
@@ -60,7 +62,6 @@ impl Shared {
             Ok(litebox)
         })
         .await
-        .map_err(|panic| BoxliteError::new(ErrorCode::Internal, "create a box").caused_by(panic))?
     }
 
     /// Refuses a name that a box has. Asked under the home's lock.

@@ -54,17 +54,18 @@ const OPEN_FILES: u64 = 1 << 20;
 /// Those of [`supervision_spec::build`].
 pub(crate) fn build(config: &BoxConfig, image: &ResolvedImage) -> BoxliteResult<ContainerInitRequest> {
     let hostname = config.hostname();
-    let supervision = supervision_spec::build(&config.id, &config.supervision, &image.config)?;
+    let supervision = supervision_spec::build(&config.id, &config.options.supervision, &image.config)?;
     Ok(ContainerInitRequest {
         container_id: config.id.clone(),
         process: Some(Process {
             env: environment(config, image),
             cwd: config
+                .options
                 .workdir
                 .clone()
                 .or_else(|| image.config.working_dir.clone())
                 .unwrap_or_else(|| "/".to_owned()),
-            user: config.user.clone().or_else(|| image.config.user.clone()).unwrap_or_default(),
+            user: config.options.user.clone().or_else(|| image.config.user.clone()).unwrap_or_default(),
             capabilities: CAPABILITIES.map(str::to_owned).to_vec(),
             rlimits: vec![Rlimit { r#type: "RLIMIT_NOFILE".to_owned(), soft: OPEN_FILES, hard: OPEN_FILES }],
             no_new_privileges: false,
@@ -74,7 +75,10 @@ pub(crate) fn build(config: &BoxConfig, image: &ResolvedImage) -> BoxliteResult<
         masked_paths: MASKED.map(str::to_owned).to_vec(),
         readonly_paths: READ_ONLY.map(str::to_owned).to_vec(),
         // Memory is bounded by the machine itself.
-        resources: Some(Resources { memory_max: 0, pids_max: config.pids_limit.unwrap_or(MOST_PIDS).into() }),
+        resources: Some(Resources {
+            memory_max: 0,
+            pids_max: config.options.pids_limit.unwrap_or(MOST_PIDS).into(),
+        }),
         files: files(hostname),
         supervision,
     })
@@ -83,7 +87,7 @@ pub(crate) fn build(config: &BoxConfig, image: &ResolvedImage) -> BoxliteResult<
 /// The image's environment under the box's, by key.
 fn environment(config: &BoxConfig, image: &ResolvedImage) -> Vec<String> {
     let mut env = vec![PATH.to_owned()];
-    let of_box = config.env.iter().map(|(key, value)| format!("{key}={value}"));
+    let of_box = config.options.env.iter().map(|(key, value)| format!("{key}={value}"));
     for variable in image.config.env.iter().cloned().chain(of_box) {
         let key = variable.split_inclusive('=').next().unwrap_or_default().to_owned();
         env.retain(|known| !known.starts_with(&key));

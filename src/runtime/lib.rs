@@ -5,6 +5,7 @@
 //! it calls `boxlite-images` and `boxlite-disk` for the root disk, the shim through `boxlite-spec`'s paper, and the
 //! guest through `boxlite-proto`'s services.
 
+mod blocking;
 mod box_manager;
 mod clock;
 mod code;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use boxlite_images::{PullPolicy, RegistryOptions};
 use boxlite_spec::VmmKind;
+use serde::{Deserialize, Serialize};
 
 use crate::{BoxliteError, BoxliteResult, Labels, SupervisionOptions, labels};
 
@@ -38,8 +39,8 @@ pub struct RuntimeOptions {
     pub parts: Option<PathBuf>,
 }
 
-/// How to make a box.
-#[derive(Debug, Clone)]
+/// How to make a box. Kept in the box's folder: what came later has a default for boxes that are older.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct BoxOptions {
     /// A registry reference, or an OCI layout folder.
     pub image: String,
@@ -51,6 +52,7 @@ pub struct BoxOptions {
     pub memory_mib: u32,
     /// Size of the disk in MiB, 128 to 2 097 152, rounded up to 128. Default 16 GiB, or what the image needs and 4 GiB if
     /// that is more.
+    #[serde(default)]
     pub disk_size_mib: Option<u32>,
     /// Environment of every execution, over the image's.
     pub env: Vec<(String, String)>,
@@ -61,16 +63,22 @@ pub struct BoxOptions {
     /// Default: the box's name, else its id.
     pub hostname: Option<String>,
     /// Whether it lives on when the process that started it ends or closes its runtime. Default: it ends with it.
+    #[serde(default)]
     pub detached: bool,
     /// Whether it is removed once its machine has ended. Default: it stays.
+    #[serde(default)]
     pub auto_remove: bool,
     /// When to ask the registry for the image, at the box's first start. Default: when it is not in the cache.
+    #[serde(default)]
     pub pull_policy: PullPolicy,
     /// To find it by; over the image's, which become known at the first start.
+    #[serde(default)]
     pub labels: Labels,
     /// What it does on its own.
+    #[serde(default)]
     pub supervision: SupervisionOptions,
     /// Processes and threads that may be in it at once, 1 to [`MOST_PIDS`]. Default: [`MOST_PIDS`].
+    #[serde(default)]
     pub pids_limit: Option<u32>,
 }
 

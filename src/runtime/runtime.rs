@@ -14,8 +14,8 @@ use tokio::time::timeout;
 
 use crate::{
     BoxInfo, BoxOptions, BoxliteError, BoxliteResult, DoctorReport, ErrorCode, LiteBox,
-    RuntimeMetricsSnapshot, RuntimeOptions, clock::now_ms, doctor, id, litebox::BoxConfig, opened,
-    shared::Shared,
+    RuntimeMetricsSnapshot, RuntimeOptions, blocking::blocking, clock::now_ms, doctor, id,
+    litebox::BoxConfig, opened, shared::Shared,
 };
 
 /// How long a runtime takes to close at most.
@@ -38,9 +38,7 @@ impl BoxliteRuntime {
     /// `HOME_LOCKED` when another process hangs while it changes the list of boxes, `INVALID_ARGUMENT` when this process has it open with other
     /// options, `STORAGE_IO` when it can't be written.
     pub async fn open(options: RuntimeOptions) -> BoxliteResult<Arc<Self>> {
-        let shared = tokio::task::spawn_blocking(move || opened::open(options))
-            .await
-            .map_err(|panic| BoxliteError::new(ErrorCode::Internal, "open the runtime").caused_by(panic))??;
+        let shared = blocking("open the runtime", move || opened::open(options)).await?;
         if let Err(error) = shared.sweep().await {
             opened::leave(&shared);
             return Err(error);
@@ -70,14 +68,14 @@ impl BoxliteRuntime {
     pub async fn get(&self, id_or_name: &str) -> BoxliteResult<LiteBox> {
         self.check_open()?;
         let (shared, id_or_name) = (Arc::clone(&self.shared), id_or_name.to_owned());
-        blocking(move || shared.find_box(&id_or_name)).await
+        blocking("find a box", move || shared.find_box(&id_or_name)).await
     }
 
     /// Every box of the home, oldest first.
     pub async fn list(&self) -> BoxliteResult<Vec<BoxInfo>> {
         self.check_open()?;
         let shared = Arc::clone(&self.shared);
-        blocking(move || {
+        blocking("list the boxes", move || {
             let infos = shared.all_boxes()?.into_iter().map(|litebox| litebox.info());
             // One that is being removed at this moment is none.
             infos
@@ -122,9 +120,9 @@ impl BoxliteRuntime {
 
     /// What this machine can do, and what would help. Never fails: what can't be found out is part of the answer.
     pub async fn doctor(options: RuntimeOptions) -> DoctorReport {
-        tokio::task::spawn_blocking(move || doctor::examine(options))
+        blocking("examine this machine", move || Ok(doctor::examine(options)))
             .await
-            .unwrap_or_else(|panic| DoctorReport::broken(&format!("the examination itself failed: {panic}")))
+            .unwrap_or_else(|error| DoctorReport::broken(&format!("the examination itself failed: {error}")))
     }
 
     pub(crate) fn check_open(&self) -> BoxliteResult<()> {
@@ -155,12 +153,4 @@ pub(crate) fn home_of(option: Option<&Path>) -> BoxliteResult<PathBuf> {
         BoxliteError::invalid("open the runtime: no home directory is known")
             .hint("pass `home`, or set BOXLITE_HOME")
     })
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> BoxliteResult<T> + Send + 'static,
-) -> BoxliteResult<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|panic| BoxliteError::new(ErrorCode::Internal, "read the home").caused_by(panic))?
 }

@@ -11,6 +11,7 @@ use tokio::sync::{OnceCell, watch};
 
 use crate::{
     BoxliteError, BoxliteResult, EngineChoice, ErrorCode,
+    blocking::blocking,
     box_manager::BoxManager,
     engine::{self, Engine},
     event::EventBus,
@@ -72,13 +73,8 @@ impl Shared {
 
     /// The engine that boxes run on; found out once, unless that fails.
     pub(crate) async fn engine(&self) -> BoxliteResult<Engine> {
-        let find = async {
-            let (choice, parts) = (self.choice, self.parts.clone());
-            let engine = tokio::task::spawn_blocking(move || engine::choose(choice, &parts)).await;
-            engine.map_err(|panic| {
-                BoxliteError::new(ErrorCode::Internal, "choose an engine").caused_by(panic)
-            })?
-        };
+        let (choice, parts) = (self.choice, self.parts.clone());
+        let find = blocking("choose an engine", move || engine::choose(choice, &parts));
         self.chosen.get_or_try_init(|| find).await.copied()
     }
 
@@ -102,7 +98,11 @@ impl Shared {
         tracing::info!(home = %self.layout.home().display(), "home closed");
         self.events.close();
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let _ = tokio::task::spawn_blocking(move || drop(log)).await;
+        let _ = blocking("end the log", move || {
+            drop(log);
+            Ok(())
+        })
+        .await;
     }
 
     /// Waits until the runtime closes.

@@ -21,7 +21,7 @@ impl Shared {
         join_all(left.map(|litebox| async move {
             match Transition::try_begin(&litebox).await.map(drop) {
                 Err(error) if error.code() != ErrorCode::BoxRemoved => {
-                    tracing::warn!(%error, id = litebox.id(), "a box could not be cleared");
+                    tracing::warn!(%error, box_id = litebox.id(), "a box could not be cleared");
                 }
                 _ => {}
             }

@@ -13,7 +13,7 @@ use std::{
 use boxlite_images::ImageSummary;
 
 use super::InUse;
-use crate::{BoxliteError, BoxliteResult, BoxliteRuntime, ErrorCode, shared::Shared};
+use crate::{BoxliteResult, BoxliteRuntime, blocking::blocking, shared::Shared};
 
 /// How long an image is spared by the quota after its last use.
 const RECENT: Duration = Duration::from_mins(10);
@@ -50,7 +50,7 @@ impl BoxliteRuntime {
         self.check_open()?;
         let mut usage = self.shared.usage().await?;
         let folder = self.shared.layout.boxes();
-        usage.boxes = blocking(move || Ok(allocated(&folder))).await?;
+        usage.boxes = blocking("measure the boxes", move || Ok(allocated(&folder))).await?;
         Ok(usage)
     }
 
@@ -96,7 +96,7 @@ impl Shared {
     /// The images that boxes were made of, of whatever process.
     pub(crate) async fn images_in_use(&self) -> BoxliteResult<InUse> {
         let layout = self.layout.clone();
-        blocking(move || InUse::of(&layout)).await
+        blocking("look for images in use", move || InUse::of(&layout)).await
     }
 
     /// Whether a pull or a start is at an image, in whatever process.
@@ -107,7 +107,7 @@ impl Shared {
     /// Removes the root disks of images that are forgotten and that nobody needs.
     pub(crate) async fn remove_orphan_disks(self: &Arc<Self>) -> BoxliteResult<()> {
         let shared = Arc::clone(self);
-        blocking(move || {
+        blocking("remove root disks", move || {
             for base in shared.disks.list()? {
                 // Nobody comes to lease it between the look and the removal, and who leased it before has been seen.
                 let remove = || {
@@ -127,7 +127,10 @@ impl Shared {
         let store = self.images.usage().await?;
         let free = self.images.store().free().await?;
         let shared = Arc::clone(self);
-        let disks = blocking(move || Ok(shared.disks.list()?.iter().map(|base| base.bytes).sum())).await?;
+        let disks = blocking("measure the root disks", move || {
+            Ok(shared.disks.list()?.iter().map(|base| base.bytes).sum())
+        })
+        .await?;
         let mut usage =
             ImageUsage { blobs: store.blobs, partial: store.partial, disks, free, ..ImageUsage::default() };
         // By default the cache and what is free share the disk half and half.
@@ -189,12 +192,4 @@ fn allocated(folder: &std::path::Path) -> u64 {
             Err(_) => 0,
         })
         .sum()
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> BoxliteResult<T> + Send + 'static,
-) -> BoxliteResult<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|panic| BoxliteError::new(ErrorCode::Internal, "look after images").caused_by(panic))?
 }

@@ -11,7 +11,7 @@ use futures::{
 use tokio::task::AbortHandle;
 
 use super::{PullNews, keep_quota, queue::Queue};
-use crate::{BoxliteError, BoxliteResult, BoxliteRuntime, ErrorCode, shared::Shared};
+use crate::{BoxliteError, BoxliteResult, BoxliteRuntime, ErrorCode, blocking::blocking, shared::Shared};
 
 /// What to pull, and how.
 #[derive(Debug, Clone, Default)]
@@ -179,7 +179,5 @@ async fn assemble(shared: &Arc<Shared>, image: &Image) -> BoxliteResult<()> {
         .collect();
     let (disks, image) = (Arc::clone(&shared.disks), image.clone());
     // The image goes along, so that its layers stay even if the pull is cancelled meanwhile.
-    tokio::task::spawn_blocking(move || Ok(disks.base(&image.digest, &layers).map(drop)?))
-        .await
-        .map_err(|panic| BoxliteError::new(ErrorCode::Internal, "make a root disk").caused_by(panic))?
+    blocking("make a root disk", move || Ok(disks.base(&image.digest, &layers).map(drop)?)).await
 }

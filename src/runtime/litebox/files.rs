@@ -41,13 +41,13 @@ impl Files {
     /// Performs one operation.
     pub async fn call(&self, request: FileRequest) -> BoxliteResult<FileAnswer> {
         let (machine, interface) = self.reach().await?;
-        explained(&machine, interface.call(request).await).await
+        self.explained(&machine, interface.call(request).await).await
     }
 
     /// The entries of a directory.
     pub async fn read_directory(&self, request: FileRequest) -> BoxliteResult<Vec<DirectoryEntry>> {
         let (machine, interface) = self.reach().await?;
-        explained(&machine, interface.read_directory(request).await).await
+        self.explained(&machine, interface.read_directory(request).await).await
     }
 
     /// Reads a file from an offset on.
@@ -65,8 +65,15 @@ impl Files {
     /// Watches a path; nothing is missed once this returns.
     pub async fn watch(&self, request: FileRequest) -> BoxliteResult<FileWatcher> {
         let (machine, interface) = self.reach().await?;
-        let changes = explained(&machine, interface.watch(request).await).await?;
+        let changes = self.explained(&machine, interface.watch(request).await).await?;
         Ok(FileWatcher { machine, closed: Arc::default(), changes: Arc::new(Mutex::new(Some(changes))) })
+    }
+
+    async fn explained<T>(&self, machine: &Arc<Machine>, result: BoxliteResult<T>) -> BoxliteResult<T> {
+        match result {
+            Err(error) => Err(self.litebox.explain(machine, error).await),
+            ok => ok,
+        }
     }
 
     pub(super) async fn reach(&self) -> BoxliteResult<(Arc<Machine>, FilesInterface)> {

@@ -8,8 +8,8 @@ use std::{
 use boxlite_proto::limits;
 
 use super::{
-    BoxConfig, BoxEnd, BoxInfo, BoxState, Collected, Execution, ExecutionInfo, Files, Standing,
-    lifecycle::Phase, record::ConfigFile,
+    BoxConfig, BoxEnd, BoxInfo, BoxState, Collected, Execution, ExecutionInfo, Files, Machine, Standing,
+    Transition, lifecycle::Phase, record::ConfigFile,
 };
 use crate::{
     BoxliteError, BoxliteResult, ErrorCode, ExecOptions, event::EventKind, id, json_file, layout::BoxPaths,
@@ -64,7 +64,7 @@ impl LiteBox {
         let drafts = json_file::drafts(self.inner.paths.dir()).next().is_some();
         drafts
             || standing.is_ok_and(|standing| {
-                standing.stale || (self.inner.config().auto_remove && ended(standing.record.state))
+                standing.stale || (self.inner.config().options.auto_remove && ended(standing.record.state))
             })
     }
 
@@ -75,17 +75,17 @@ impl LiteBox {
 
     /// Its name, if it has one.
     pub fn name(&self) -> Option<String> {
-        self.inner.config().name
+        self.inner.config().options.name
     }
 
     /// Its image, as it was given.
     pub fn image(&self) -> String {
-        self.inner.config().image
+        self.inner.config().options.image
     }
 
     /// Whether it lives on without the process that started it.
     pub fn detached(&self) -> bool {
-        self.inner.config().detached
+        self.inner.config().options.detached
     }
 
     pub(crate) fn created_at_ms(&self) -> u64 {
@@ -103,20 +103,20 @@ impl LiteBox {
         Ok(BoxInfo {
             labels: config.labels(),
             id: config.id,
-            name: config.name,
-            image: config.image,
+            name: config.options.name,
+            image: config.options.image,
             image_digest: config.resolved.map(|image| image.digest),
             state: record.state,
             engine: engine.map(|engine| engine.kind),
             accelerated: engine.map(|engine| engine.accelerated),
             pid,
-            cpus: config.cpus,
-            memory_mib: config.memory_mib,
-            disk_size_mib: config.disk_size_mib,
+            cpus: config.options.cpus,
+            memory_mib: config.options.memory_mib,
+            disk_size_mib: config.options.disk_size_mib,
             created_at_ms: config.created_at_ms,
             failure: record.failure,
-            detached: config.detached,
-            auto_remove: config.auto_remove,
+            detached: config.options.detached,
+            auto_remove: config.options.auto_remove,
             health: self.health(),
             timings: record.machine.map(|machine| machine.timings).unwrap_or_default(),
         })
@@ -175,7 +175,7 @@ impl LiteBox {
         };
         let (pid, output) = match started {
             Ok(started) => started,
-            Err(error) => return Err(machine.explain(error).await),
+            Err(error) => return Err(self.explain(&machine, error).await),
         };
         tracing::debug!(
             box_id = self.inner.id,
@@ -195,7 +195,20 @@ impl LiteBox {
         let Some(machine) = self.running().await? else { return Ok(Vec::new()) };
         match machine.session.execution().list().await {
             Ok(running) => Ok(running.into_iter().take(limits::LIST).map(ExecutionInfo::from).collect()),
-            Err(error) => Err(machine.explain(error).await),
+            Err(error) => Err(self.explain(&machine, error).await),
+        }
+    }
+
+    /// Why a call to the guest failed. Whoever removes a box ends its machine first: a connection that was lost so was lost
+    /// because the box is gone, which is known when the remover has let go of the box's lock.
+    pub(super) async fn explain(&self, machine: &Arc<Machine>, error: BoxliteError) -> BoxliteError {
+        let error = machine.explain(error).await;
+        if error.code() != ErrorCode::PortalLost || machine.outcome().is_none() {
+            return error;
+        }
+        match Transition::begin_after(self, machine.outcome()).await {
+            Err(removed) if removed.code() == ErrorCode::BoxRemoved => removed,
+            _ => error,
         }
     }
 

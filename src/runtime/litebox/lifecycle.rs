@@ -14,7 +14,7 @@ use super::{
     BoxState, LiteBox, Machine, Standing, Transition,
     state::{Operation, Rule},
 };
-use crate::{BoxliteError, BoxliteResult, ErrorCode, pipeline::Started};
+use crate::{BoxliteError, BoxliteResult, ErrorCode, blocking::blocking, pipeline::Started};
 
 /// What is going on with a box in this process.
 #[derive(Debug, Default)]
@@ -101,7 +101,7 @@ impl LiteBox {
         let started = self.pipeline(transition.config.clone()).run().await;
         let machine = started.and_then(|Started { mut machine, lease: _lease }| {
             transition.started(machine.record.clone())?;
-            if transition.config.detached {
+            if transition.config.options.detached {
                 machine.shim.let_go();
             }
             Ok(machine)
@@ -324,9 +324,7 @@ impl LiteBox {
             machine.shim.kill();
             machine.shim.ended().await?;
         }
-        tokio::task::spawn_blocking(move || transition.remove())
-            .await
-            .map_err(|error| BoxliteError::new(ErrorCode::Internal, "remove box").caused_by(error))?
+        blocking("remove a box", move || transition.remove()).await
     }
 
     pub(super) fn standing(&self) -> BoxliteResult<Standing> {

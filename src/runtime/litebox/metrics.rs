@@ -5,7 +5,9 @@ use std::{os::unix::fs::MetadataExt, time::Duration};
 use boxlite_proto::v1::MetricsResponse;
 
 use super::LiteBox;
-use crate::{BoxState, BoxliteError, BoxliteResult, ErrorCode, HostUsage, Timings, host_usage};
+use crate::{
+    BoxState, BoxliteError, BoxliteResult, ErrorCode, HostUsage, Timings, blocking::blocking, host_usage,
+};
 
 /// How long a guest may take over its figures.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -84,7 +86,7 @@ impl LiteBox {
     pub async fn metrics(&self) -> BoxliteResult<BoxMetrics> {
         let guest = self.guest_usage().await?;
         let this = self.clone();
-        tokio::task::spawn_blocking(move || {
+        blocking("measure a box", move || {
             let info = this.info()?;
             let disk = std::fs::metadata(this.inner.paths.disk());
             Ok(BoxMetrics {
@@ -96,7 +98,6 @@ impl LiteBox {
             })
         })
         .await
-        .map_err(|panic| BoxliteError::new(ErrorCode::Internal, "measure a box").caused_by(panic))?
     }
 
     async fn guest_usage(&self) -> BoxliteResult<Option<GuestUsage>> {

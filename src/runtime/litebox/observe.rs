@@ -22,7 +22,9 @@ impl LiteBox {
     /// that does nothing on its own is left alone.
     pub(super) fn observe(&self, machine: &Arc<Machine>) {
         let shared = &self.inner.shared;
-        if shared.events.has_readers() || self.inner.config().supervision != SupervisionOptions::default() {
+        if shared.events.has_readers()
+            || self.inner.config().options.supervision != SupervisionOptions::default()
+        {
             let shared = Arc::clone(shared);
             machine.observed.watch(machine.session.supervisor(), async move { shared.closed().await });
         }

@@ -3,14 +3,14 @@
 
 use std::{fs, io, os::unix::fs::MetadataExt};
 
-use boxlite_images::{ImageConfig, PullPolicy};
+use boxlite_images::ImageConfig;
 use boxlite_spec::ShimIdentity;
 use serde::{Deserialize, Serialize};
 
 use super::BoxState;
 use crate::{
-    BoxOptions, BoxliteError, BoxliteResult, Labels, MainExit, SupervisionOptions, Timings, engine::Engine,
-    json_file, json_file::Durability, labels, layout::BoxPaths,
+    BoxOptions, BoxliteError, BoxliteResult, Labels, MainExit, Timings, engine::Engine, json_file,
+    json_file::Durability, labels, layout::BoxPaths,
 };
 
 /// Raised when a field changes meaning.
@@ -21,30 +21,10 @@ const VERSION: u32 = 1;
 pub(crate) struct BoxConfig {
     version: u32,
     pub(crate) id: String,
-    pub(crate) name: Option<String>,
     pub(crate) created_at_ms: u64,
-    pub(crate) image: String,
-    pub(crate) cpus: u8,
-    pub(crate) memory_mib: u32,
-    /// As it was asked for, then as it is; `None`: the default, before the first start.
-    #[serde(default)]
-    pub(crate) disk_size_mib: Option<u32>,
-    pub(crate) env: Vec<(String, String)>,
-    pub(crate) workdir: Option<String>,
-    pub(crate) user: Option<String>,
-    pub(crate) hostname: Option<String>,
-    #[serde(default)]
-    pub(crate) detached: bool,
-    #[serde(default)]
-    pub(crate) auto_remove: bool,
-    #[serde(default)]
-    pub(crate) pull_policy: PullPolicy,
-    #[serde(default)]
-    pub(crate) labels: Labels,
-    #[serde(default)]
-    pub(crate) supervision: SupervisionOptions,
-    #[serde(default)]
-    pub(crate) pids_limit: Option<u32>,
+    /// As they were given and amended since; `disk_size_mib` becomes what it is at the first start.
+    #[serde(flatten)]
+    pub(crate) options: BoxOptions,
     /// What `image` meant when the box first started; it means that for the rest of the box's life.
     pub(crate) resolved: Option<ResolvedImage>,
 }
@@ -60,49 +40,12 @@ pub(crate) struct ResolvedImage {
 
 impl BoxConfig {
     pub(crate) fn new(id: String, created_at_ms: u64, options: BoxOptions) -> Self {
-        let BoxOptions {
-            image,
-            name,
-            cpus,
-            memory_mib,
-            disk_size_mib,
-            env,
-            workdir,
-            user,
-            hostname,
-            detached,
-            auto_remove,
-            pull_policy,
-            labels,
-            supervision,
-            pids_limit,
-        } = options;
-        Self {
-            version: VERSION,
-            id,
-            name,
-            created_at_ms,
-            image,
-            cpus,
-            memory_mib,
-            disk_size_mib,
-            env,
-            workdir,
-            user,
-            hostname,
-            detached,
-            auto_remove,
-            pull_policy,
-            labels,
-            supervision,
-            pids_limit,
-            resolved: None,
-        }
+        Self { version: VERSION, id, created_at_ms, options, resolved: None }
     }
 
     /// Its labels over its image's, as far as that is known.
     pub(crate) fn labels(&self) -> Labels {
-        labels::merged(self.resolved.as_ref().map(|image| &image.config.labels), &self.labels)
+        labels::merged(self.resolved.as_ref().map(|image| &image.config.labels), &self.options.labels)
     }
 
     pub(crate) fn save(&self, paths: &BoxPaths) -> BoxliteResult<()> {
@@ -117,7 +60,11 @@ impl BoxConfig {
     /// The host name inside: an explicit one, else the box's name where that is one, else its id.
     pub(crate) fn hostname(&self) -> &str {
         let is_hostname = |name: &&str| !name.contains('_') && !name.ends_with('.');
-        self.hostname.as_deref().or(self.name.as_deref().filter(is_hostname)).unwrap_or(&self.id)
+        self.options
+            .hostname
+            .as_deref()
+            .or(self.options.name.as_deref().filter(is_hostname))
+            .unwrap_or(&self.id)
     }
 }
 
@@ -198,5 +145,32 @@ impl BoxRecord {
 
     pub(crate) fn save(&self, paths: &BoxPaths) -> BoxliteResult<()> {
         json_file::write(&paths.state(), self, Durability::Cached)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `config.json` as it was before boxes had labels, supervision and limits.
+    const OLD: &str = r#"{
+        "version": 1, "id": "abc", "name": "web", "created_at_ms": 7, "image": "debian", "cpus": 2, "memory_mib": 256,
+        "env": [["A", "b"]], "workdir": null, "user": "1000", "hostname": null, "resolved": null
+    }"#;
+
+    #[test]
+    fn a_box_that_is_older_than_some_options_has_their_defaults() {
+        let config: BoxConfig = serde_json::from_str(OLD).unwrap();
+        let BoxOptions { name, cpus, env, user, detached, labels, pids_limit, .. } = &config.options;
+        assert_eq!((name.as_deref(), *cpus, user.as_deref()), (Some("web"), 2, Some("1000")));
+        assert_eq!(env, &[("A".to_owned(), "b".to_owned())]);
+        assert_eq!((*detached, labels.len(), *pids_limit), (false, 0, None));
+    }
+
+    #[test]
+    fn options_stand_beside_the_id_as_they_always_did() {
+        let config: BoxConfig = serde_json::from_str(OLD).unwrap();
+        let written = serde_json::to_value(&config).unwrap();
+        assert_eq!((&written["image"], &written["memory_mib"]), (&"debian".into(), &256.into()));
     }
 }

@@ -8,7 +8,12 @@ use crate::{
 
 /// A box was made.
 pub(crate) fn made(bus: &EventBus, config: &BoxConfig) {
-    tracing::info!(box_id = config.id, name = config.name, image = config.image, "box created");
+    tracing::info!(
+        box_id = config.id,
+        name = config.options.name,
+        image = config.options.image,
+        "box created"
+    );
     state(bus, &config.id, None, Some(BoxState::Created), None);
 }
 
@@ -18,7 +23,7 @@ pub(super) fn moved(bus: &EventBus, config: &BoxConfig, from: BoxState, record: 
     match (record.state, &record.machine) {
         (BoxState::Running, Some(machine)) => tracing::info!(
             box_id = id,
-            name = config.name,
+            name = config.options.name,
             engine = machine.engine.kind.as_str(),
             accelerated = machine.engine.accelerated,
             pid = machine.shim.pid,
@@ -28,10 +33,16 @@ pub(super) fn moved(bus: &EventBus, config: &BoxConfig, from: BoxState, record: 
         ),
         (BoxState::Failed, _) => {
             let reason = record.failure.as_deref().unwrap_or("unknown");
-            tracing::warn!(box_id = id, name = config.name, from = from.as_str(), reason, "box failed");
+            tracing::warn!(
+                box_id = id,
+                name = config.options.name,
+                from = from.as_str(),
+                reason,
+                "box failed"
+            );
         }
         (BoxState::Stopped, _) => {
-            tracing::info!(box_id = id, name = config.name, from = from.as_str(), "box stopped");
+            tracing::info!(box_id = id, name = config.options.name, from = from.as_str(), "box stopped");
         }
         (to, _) => tracing::debug!(box_id = id, from = from.as_str(), to = to.as_str(), "box changes"),
     }
@@ -40,7 +51,7 @@ pub(super) fn moved(bus: &EventBus, config: &BoxConfig, from: BoxState, record: 
 
 /// A box is gone.
 pub(super) fn removed(bus: &EventBus, config: &BoxConfig, from: BoxState) {
-    tracing::info!(box_id = config.id, name = config.name, "box removed");
+    tracing::info!(box_id = config.id, name = config.options.name, "box removed");
     state(bus, &config.id, Some(from), None, None);
 }
 

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     BoxliteError, BoxliteResult, ErrorCode, MainExit,
+    blocking::blocking,
     event::Observed,
     journal::Journal,
     json_file,
@@ -102,7 +103,7 @@ impl Transition {
     async fn main_exit(&self) -> Option<MainExit> {
         let since = self.record.machine.as_ref()?.started_at_ms * 1_000_000;
         let journal = Journal::of(self.paths());
-        let exit = tokio::task::spawn_blocking(move || journal.last_exit(since)).await.ok()?;
+        let exit = blocking("read the journal", move || journal.last_exit(since)).await;
         exit.inspect_err(|error| tracing::warn!(%error, "the journal can't be read")).ok()?
     }
 
@@ -111,7 +112,7 @@ impl Transition {
         if ended {
             self.litebox.inner.note_end(BoxEnd::of(&self.record));
         }
-        if ended && self.config.auto_remove {
+        if ended && self.config.options.auto_remove {
             self.remove()?;
             return Err(self.litebox.removed());
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{LiteBox, Transition};
-use crate::{BoxliteError, BoxliteResult, ErrorCode, Labels, labels, lock::Mode, options::check_name};
+use crate::{BoxliteResult, Labels, blocking::blocking, labels, lock::Mode, options::check_name};
 
 /// What to change; what is `None` stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,22 +31,23 @@ impl LiteBox {
         shared.check_open()?;
         // The box's lock first: it may be held for long, the home's must not be.
         let mut transition = Transition::begin(self).await?;
-        let taken =
-            update.name.clone().flatten().filter(|name| transition.config.name.as_ref() != Some(name));
+        let taken = update
+            .name
+            .clone()
+            .flatten()
+            .filter(|name| transition.config.options.name.as_ref() != Some(name));
         let mut names = None;
         if let Some(name) = taken {
             names = Some(shared.structure(Mode::Exclusive).await?);
             let shared = Arc::clone(shared);
-            tokio::task::spawn_blocking(move || shared.check_free(&name))
-                .await
-                .map_err(|panic| BoxliteError::new(ErrorCode::Internal, "update a box").caused_by(panic))??;
+            blocking("look for a name", move || shared.check_free(&name)).await?;
         }
         transition.amend(|config| {
             if let Some(name) = update.name {
-                config.name = name;
+                config.options.name = name;
             }
             if let Some(labels) = update.labels {
-                config.labels = labels;
+                config.options.labels = labels;
             }
         })?;
         drop(names);

@@ -14,9 +14,10 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Pipeline, blocking};
+use super::Pipeline;
 use crate::{
     BoxliteError, BoxliteResult, ErrorCode, Stage,
+    blocking::blocking,
     clock::now_ms,
     container_spec,
     engine::Engine,
@@ -119,10 +120,11 @@ async fn spawn(
     let program = shared.parts.find(Part::Shim)?;
     let spec = spec(&shared, &paths, &config, engine, orders.as_ref())?;
     let setup = paths.clone();
-    blocking(move || clear_up(&setup)).await?;
+    blocking("clear up after a machine", move || clear_up(&setup)).await?;
     let ready = UnixListener::bind(paths.ready())
         .map_err(|error| BoxliteError::io("listen on socket", &paths.ready(), error))?;
-    let shim = blocking(move || ShimController::spawn(&program, &spec, &paths.shim_log())).await?;
+    let shim =
+        blocking("start a shim", move || ShimController::spawn(&program, &spec, &paths.shim_log())).await?;
     Ok((engine, ready, shim))
 }
 
@@ -149,15 +151,15 @@ fn spec(
         version: SPEC_VERSION,
         box_id: config.id.clone(),
         engine: engine.kind,
-        cpus: config.cpus,
-        memory_mib: config.memory_mib,
+        cpus: config.options.cpus,
+        memory_mib: config.options.memory_mib,
         kernel: shared.parts.find(Part::Kernel)?,
         initramfs: shared.parts.find(Part::Initramfs)?,
         disks: vec![disk],
         transport: TransportSpec { portal: paths.portal(), ready: paths.ready() },
         console: paths.console(),
         lock: paths.shim_lock(),
-        attached: !config.detached,
+        attached: !config.options.detached,
         journal,
         deadline_ms: orders.map_or(0, |orders| deadline_ms(orders, engine)),
         qemu: None,

@@ -5,9 +5,10 @@ use std::{fs, path::PathBuf, sync::Arc};
 use boxlite_disk::{BaseDisk, ErrorKind, LayerFile, Overlay};
 use boxlite_images::{Image, PullOptions};
 
-use super::{Pipeline, blocking};
+use super::Pipeline;
 use crate::{
     BoxliteError, BoxliteResult, ErrorCode, Stage,
+    blocking::blocking,
     images::{Lease, PullNews, keep_quota},
     litebox::ResolvedImage,
 };
@@ -61,8 +62,8 @@ impl Pipeline {
         };
         let path = self.paths.disk();
         let new_disk = NewDisk { path: Some(path.clone()), lease: Some(lease) };
-        let size = self.config.disk_size_mib.map(|mebibytes| u64::from(mebibytes) << 20);
-        let overlay = blocking(move || {
+        let size = self.config.options.disk_size_mib.map(|mebibytes| u64::from(mebibytes) << 20);
+        let overlay = blocking("make a disk", move || {
             // What a killed start may have left.
             let _ = fs::remove_file(&path);
             let made = Overlay::create(path, &base, size);
@@ -72,7 +73,7 @@ impl Pipeline {
             })
         });
         let size = self.stage(Stage::Disk, overlay).await?;
-        self.config.disk_size_mib = u32::try_from(size >> 20).ok();
+        self.config.options.disk_size_mib = u32::try_from(size >> 20).ok();
         self.config.resolved = Some(ResolvedImage { digest: image.digest, config: image.config });
         keep_quota(&self.shared);
         Ok(Some(new_disk))
@@ -80,9 +81,9 @@ impl Pipeline {
 
     /// Finds the image in the cache, or pulls it.
     async fn image(&mut self) -> BoxliteResult<Image> {
-        let (shared, reference) = (Arc::clone(&self.shared), self.config.image.clone());
+        let (shared, reference) = (Arc::clone(&self.shared), self.config.options.image.clone());
         let news = PullNews::new(&shared.events, Some(&self.config.id), &reference);
-        let mut options = PullOptions::with_policy(self.config.pull_policy);
+        let mut options = PullOptions::with_policy(self.config.options.pull_policy);
         options.progress = Some(news.sink(drop));
         let pull = async { Ok(Box::pin(shared.images.pull(&reference, options)).await?) };
         let pulled = self.stage(Stage::Image, pull).await;
@@ -99,6 +100,7 @@ impl Pipeline {
             .collect();
         let disks = Arc::clone(&self.shared.disks);
         let digest = image.digest.clone();
-        self.stage(Stage::Rootfs, blocking(move || Ok(disks.base(&digest, &layers)?))).await
+        self.stage(Stage::Rootfs, blocking("make a root disk", move || Ok(disks.base(&digest, &layers)?)))
+            .await
     }
 }

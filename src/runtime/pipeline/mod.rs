@@ -10,7 +10,7 @@ mod disk;
 use std::{sync::Arc, time::Instant};
 
 use crate::{
-    BoxliteError, BoxliteResult, ErrorCode, Stage, Timings,
+    BoxliteResult, Stage, Timings,
     images::Lease,
     layout::BoxPaths,
     litebox::{BoxConfig, Machine},
@@ -64,13 +64,4 @@ impl Pipeline {
         self.timings.record(stage, start.elapsed());
         result
     }
-}
-
-/// Runs blocking work off the async threads.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> BoxliteResult<T> + Send + 'static,
-) -> BoxliteResult<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|panic| BoxliteError::new(ErrorCode::Internal, "run blocking work").caused_by(panic))?
 }
