@@ -25,7 +25,7 @@ fn main() {
     if let Err(error) = run() {
         boot::die(&error);
     }
-    boot::power_off();
+    boot::farewell();
 }
 
 fn run() -> Result<()> {

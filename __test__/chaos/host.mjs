@@ -7,7 +7,7 @@
 //   phase NAME         the phase that the blow is meant for begins now
 //   kept W N           after a start: writer W's records are whole up to N     bad TEXT: they are not
 //   ack W N            the box says that record N is durable
-//   lost CODE TEXT     the box is gone; a line on standard input goes on with it
+//   lost CODE STATE TEXT   the box is gone, and how it ended; a line on standard input goes on with it
 //   missed TEXT        the blow met nobody: it fell before or after the phase, or on a machine that was ending anyway
 //   closed             everything went well to the end
 import { once } from 'node:events'
@@ -42,7 +42,7 @@ try {
 } catch (error) {
   const { code = 'NONE' } = /** @type {{ code?: string }} */ (error)
   const text = String(error).replaceAll('\n', ' | ').slice(0, 400)
-  tell(error instanceof Missed ? `missed ${text}` : `lost ${code} ${(await box.info()).state} ${text}`)
+  tell(error instanceof Missed ? `missed ${text}` : `lost ${code} ${(await box.wait()).state} ${text}`)
   await onward
   // In the same process, the box must come back as well as in another.
   await box.start()

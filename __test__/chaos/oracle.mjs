@@ -33,6 +33,17 @@ const socketsOf = home =>
     .filter(line => line.includes(home))
     .map(line => `socket ${line.slice(line.indexOf('/'))}`)
 
+/**
+ * What the host process said of a box that it lost: an error with a code, and that the box has failed, for nobody ended it in order.
+ * @param {string | undefined} lost
+ */
+export function misjudged(lost) {
+  if (lost === undefined) return []
+  const [code, state] = lost.split(' ')
+  const faults = code === 'NONE' ? [`an error without a code: ${lost}`] : []
+  return state === 'failed' ? faults : [...faults, `the box has ${state}, not failed: ${lost}`]
+}
+
 /** State files that can't be read as what they are. @param {string} home */
 export function tornFiles(home) {
   return filesOf(home)

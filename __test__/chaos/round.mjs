@@ -1,7 +1,7 @@
 // One round: a life of the host process, a blow, and the questions after it. Called by chaos.mjs.
 import { join } from 'node:path'
 import { Life } from './life.mjs'
-import { diskFaults, GONE_MS, gone, leftovers, tornFiles } from './oracle.mjs'
+import { diskFaults, GONE_MS, gone, leftovers, misjudged, tornFiles } from './oracle.mjs'
 import { writeClean, writeSabotaged } from './saboteur.mjs'
 
 /**
@@ -54,7 +54,7 @@ async function judge({ base, home, ledger }, life, killed, initramfs) {
   const survives = survivedBy(killed)
   const faults = survives ? [] : await end(life)
   const lost = life.said('lost')[0]
-  if (lost?.startsWith('NONE ')) faults.push(`an error without a code: ${lost}`)
+  faults.push(...misjudged(lost))
   for (const id of life.said('box')) ledger.ids.add(id)
   const { tookMs, left } = await gone(home, ledger.ids)
   if (left.length > 0) faults.push(`after ${GONE_MS} ms there still is: ${left.join(', ')}`)

@@ -16,16 +16,17 @@ export const writeClean = file => replace(file, shipped)
 
 /**
  * The same, with an agent that dies.
- * @param {string} file @param {'agent' | 'zygote'} victim @param {number} delayMs after the kernel's start
+ * @param {string} file @param {'agent' | 'zygote'} victim
+ * @param {number | string} when so many milliseconds after the kernel's start, or once a process of this name is there
  */
-export function writeSabotaged(file, victim, delayMs) {
+export function writeSabotaged(file, victim, when) {
   const busybox = readFileSync(findProgram('busybox') ?? '')
   const entries = [
     entry('chaos', DIRECTORY),
     entry('chaos/proc', DIRECTORY),
     entry('chaos/busybox', PROGRAM, busybox),
     entry('chaos/agent', PROGRAM, agent()),
-    entry('chaos/saboteur', PROGRAM, Buffer.from(saboteur(victim, delayMs))),
+    entry('chaos/saboteur', PROGRAM, Buffer.from(saboteur(victim, when))),
     entry('init', PROGRAM, Buffer.from(INIT)),
     entry('TRAILER!!!', 0),
   ]
@@ -41,10 +42,19 @@ const INIT = `#!/chaos/busybox sh
 exec /chaos/agent
 `
 
-/** @param {'agent' | 'zygote'} victim @param {number} delayMs */
-const saboteur = (victim, delayMs) => `cd /chaos
-./busybox sleep ${(delayMs / 1000).toFixed(3)}
+/** @param {'agent' | 'zygote'} victim @param {number | string} when */
+const saboteur = (victim, when) => `cd /chaos
+${typeof when === 'number' ? `./busybox sleep ${(when / 1000).toFixed(3)}` : untilSeen(when)}
 ${victim === 'agent' ? BREAK_AGENT : KILL_ZYGOTE}`
+
+/** @param {string} process */
+const untilSeen = process => `seen=
+until [ "$seen" ]; do
+  ./busybox sleep 0.1
+  for stat in proc/[0-9]*/stat; do
+    read -r pid name rest < $stat && [ "$name" = "(${process})" ] && seen=yes
+  done
+done`
 
 /** No processor knows the instruction FF FF: the agent's next step is its last. */
 const BREAK_AGENT = `while read -r range rights rest; do

@@ -46,6 +46,36 @@ it('is the Debian that it says, and keeps what is written', async () => {
   expect((await box.exec('wc', ['-c', '/srv/kept'])).stdout).toBe('100000 /srv/kept\n')
 })
 
+// Sockets that ask for times switch a branch in the kernel's receive path on and off, which it does by writing its own code
+// while other CPUs run it (net/core/dev.c, `netstamp_needed_key`). See src/vmm/qemu/accelerator.rs.
+const PATCHES = `
+import os, socket, time
+end = time.monotonic() + 6
+if os.fork():
+    os.sched_setaffinity(0, {0})
+    while time.monotonic() < end:
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.setsockopt(socket.SOL_SOCKET, 29, 1)  # SO_TIMESTAMP
+        time.sleep(0.0002)
+        s.close()
+        time.sleep(0.0002)
+    os.wait()
+else:
+    os.sched_setaffinity(0, {1})
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind(("127.0.0.1", 0))
+    address = s.getsockname()
+    while time.monotonic() < end:
+        s.sendto(b"x", address)
+        s.recv(1)
+`
+
+it('a kernel that patches its code while other CPUs run it goes on', async () => {
+  const several = await runtime.create({ image: `${registry.host}/debian:12`, cpus: 2 })
+  expect(await several.exec('python3', ['-c', PATCHES])).toMatchObject({ exitCode: 0, stderr: '' })
+  await several.remove({ force: true })
+})
+
 it('has the files that umoci unpacks, with their owners and modes', async () => {
   const bundle = join(homes.folder(), 'bundle')
   const root = process.getuid?.() === 0

@@ -1,17 +1,29 @@
-//! What the agent says when it dies: one line on the console, whose last lines the host shows, then power-off.
+//! What the agent says when it ends: one line on the console, then power-off. The host shows the last lines of a machine
+//! that died, and takes one that ends without [`LAST_WORD`] for dead.
 //!
 //! Called by `main.rs`; calls `power`.
 
-use std::panic;
+use std::{fs::OpenOptions, io::Write as _, panic};
+
+use boxlite_proto::farewell::LAST_WORD;
 
 use crate::{Error, boot::power_off};
 
 /// Prefix of every line that the agent writes on the console.
 const NAME: &str = "boxlite-guest";
 
+/// The longest text that the kernel takes at once, less than `LOG_LINE_MAX` of kernel/printk/printk.c, in bytes.
+const LONGEST: usize = 900;
+
+/// Says that all is done, and ends the machine.
+pub fn farewell() -> ! {
+    say(LAST_WORD);
+    power_off()
+}
+
 /// Reports a fatal error and ends the machine.
 pub fn die(error: &Error) -> ! {
-    eprintln!("{NAME}: {}", error.chain());
+    say(&format!("{NAME}: {}", error.chain()));
     power_off()
 }
 
@@ -20,7 +32,21 @@ pub fn die(error: &Error) -> ! {
 /// The zygote inherits the hook, but power-off is refused in its pid namespace, where it only ends the namespace.
 pub fn watch_panics() {
     panic::set_hook(Box::new(|info| {
-        eprintln!("{NAME}: {info}");
+        say(&format!("{NAME}: {info}"));
         power_off();
     }));
+}
+
+/// As a message of the kernel at its highest level (`<0>`, printk(9)): it is out when the call returns, and no other line comes
+/// between. A terminal's driver would still hold it when the machine is reset.
+fn say(text: &str) {
+    let mut end = text.len().min(LONGEST);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let kernel = OpenOptions::new().write(true).open("/dev/kmsg");
+    let said = kernel.and_then(|mut kernel| kernel.write_all(format!("<0>{}", &text[..end]).as_bytes()));
+    if said.is_err() {
+        eprintln!("{text}");
+    }
 }

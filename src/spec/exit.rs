@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum ShimExit {
-    /// The guest powered off: the normal end of a box.
+    /// The guest powered off, and said so before: the normal end of a box.
     PoweredOff = 0,
     /// Standard input held no valid `InstanceSpec`.
     BadSpec = 64,
@@ -29,6 +29,8 @@ pub enum ShimExit {
     Stopped = 71,
     /// The machine was to end by itself and did not, so the shim ended it at the spec's deadline.
     Overdue = 72,
+    /// The machine ended without its agent's last word: its kernel panicked, or its agent gave up.
+    GuestDied = 73,
 }
 
 impl ShimExit {
@@ -50,6 +52,7 @@ impl ShimExit {
             70 => Self::HostGone,
             71 => Self::Stopped,
             72 => Self::Overdue,
+            73 => Self::GuestDied,
             _ => return None,
         })
     }

@@ -18,7 +18,10 @@ use nix::{
     unistd::pipe2,
 };
 
-use crate::{Result, bounded_log::BoundedLog, error::Context};
+use crate::{Result, bounded_log::BoundedLog, error::Context, transport::LAST_WORD};
+
+/// How much of the console's end is searched for the agent's last word, behind which the kernel may have words too, in bytes.
+const END: usize = 4096;
 
 /// The host's end of a console. Clones are the same console.
 #[derive(Clone)]
@@ -27,6 +30,8 @@ pub(crate) struct Console(Arc<Mutex<Pump>>);
 struct Pump {
     pipe: File,
     log: BoundedLog,
+    /// The last bytes: the file may miss them when the host's disk is full.
+    end: Vec<u8>,
 }
 
 #[derive(PartialEq, Eq)]
@@ -45,7 +50,7 @@ impl Console {
         let (reader, writer) = pipe2(OFlag::O_CLOEXEC).context(ShimExit::Resource, "make a pipe", what)?;
         let pipe = File::from(reader);
         let watched = pipe.try_clone().context(ShimExit::Resource, "make a pipe", what)?;
-        let console = Self(Arc::new(Mutex::new(Pump { pipe, log })));
+        let console = Self(Arc::new(Mutex::new(Pump { pipe, log, end: Vec::new() })));
         let pumping = console.clone();
         thread::Builder::new()
             .name("console".into())
@@ -59,10 +64,16 @@ impl Console {
         while self.pump() == Pumped::Chunk {}
     }
 
+    /// Whether the agent said that it would switch the machine off. Ask when all is drained.
+    pub(crate) fn said_farewell(&self) -> bool {
+        let pump = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&pump.end).lines().any(|line| line.trim_end().ends_with(LAST_WORD))
+    }
+
     /// Moves one chunk, if there is one now. The lock spans reading and writing, so chunks keep their order.
     fn pump(&self) -> Pumped {
         let mut pump = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Pump { pipe, log } = &mut *pump;
+        let Pump { pipe, log, end } = &mut *pump;
         if !readable(&*pipe, PollTimeout::ZERO) {
             return Pumped::Nothing;
         }
@@ -72,6 +83,8 @@ impl Console {
             Ok(count) => {
                 // A full host disk loses console output, which must not stop the guest.
                 let _ = log.append(&chunk[..count]);
+                end.extend_from_slice(&chunk[..count]);
+                end.drain(..end.len().saturating_sub(END));
                 Pumped::Chunk
             }
         }
@@ -94,12 +107,36 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn last_words_are_in_the_file_once_drained() {
+    fn console() -> (tempfile::TempDir, std::path::PathBuf, Console, File) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("console.log");
         let (console, writer) = Console::open(&path).unwrap();
-        let mut writer = File::from(writer);
+        (folder, path, console, writer.into())
+    }
+
+    #[test]
+    fn a_farewell_is_the_agents_last_word_and_not_far_from_the_end() {
+        for (said, farewell) in [
+            (
+                "[    3.1] boxlite-guest: power off\r\n[    3.2] reboot: Restarting system\r\n".to_owned(),
+                true,
+            ),
+            ("noise\n".repeat(10_000) + "boxlite-guest: power off\n", true),
+            (format!("boxlite-guest: power off\n{}", "x".repeat(END)), false),
+            ("boxlite-guest: power off? no\n".to_owned(), false),
+            ("[    3.2] Kernel panic - not syncing: Attempted to kill init!\n".to_owned(), false),
+            (String::new(), false),
+        ] {
+            let (_folder, _, console, mut writer) = console();
+            writer.write_all(said.as_bytes()).unwrap();
+            console.drain();
+            assert_eq!(console.said_farewell(), farewell, "{:?}", &said[..said.len().min(80)]);
+        }
+    }
+
+    #[test]
+    fn last_words_are_in_the_file_once_drained() {
+        let (_folder, path, console, mut writer) = console();
         for line in 0..200 {
             writeln!(writer, "line {line}").unwrap();
         }

@@ -63,6 +63,11 @@ impl Terminator {
             journal.drain();
         }
     }
+
+    /// Whether the guest had ended in order. Ask once the machine is terminated.
+    pub(crate) fn said_farewell(&self) -> bool {
+        self.0.console.said_farewell()
+    }
 }
 
 /// Waits until `pid` has let go of its files: a zombie has, whoever reaps it, once its last thread has ended too.

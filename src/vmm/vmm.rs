@@ -1,8 +1,8 @@
 //! The trait that every engine implements, and the machine that it makes. Called by the shim.
 
-use boxlite_spec::InstanceSpec;
+use boxlite_spec::{InstanceSpec, ShimExit};
 
-use crate::{Result, Terminator};
+use crate::{Error, Result, Terminator};
 
 /// A virtual machine monitor.
 pub trait Vmm {
@@ -13,7 +13,7 @@ pub trait Vmm {
 
 /// What an engine does once it is entered.
 pub(crate) trait Machine {
-    /// Runs the machine to its end. `Ok` means that the guest powered off.
+    /// Runs the machine to its end. `Ok` means that the guest powered off or reset, which engines can't tell apart.
     fn enter(self: Box<Self>) -> Result<()>;
 }
 
@@ -33,11 +33,21 @@ impl VmmInstance {
         self.terminator.clone()
     }
 
-    /// Runs the machine on this thread until it ends; `Ok` means that the guest powered off, or reset, which is the
-    /// same here. Its sockets are removed and its console is complete when this returns.
+    /// Runs the machine on this thread until it ends; `Ok` means that the guest's agent switched it off. Its sockets are
+    /// removed and its console is complete when this returns.
+    ///
+    /// # Errors
+    /// The engine's; [`ShimExit::GuestDied`] when the machine was reset and its agent had not said that it would be.
     pub fn enter(self) -> Result<()> {
         let ended = self.machine.enter();
         self.terminator.terminate();
-        ended
+        ended?;
+        if self.terminator.said_farewell() {
+            return Ok(());
+        }
+        Err(Error::new(
+            ShimExit::GuestDied,
+            "run machine: it ended without its agent's last word: the guest's kernel or its agent died",
+        ))
     }
 }

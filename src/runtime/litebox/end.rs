@@ -1,5 +1,7 @@
 //! `BoxEnd`: how a box ended, for those that wait for it, whichever process started it.
 
+use std::path::Path;
+
 use super::{
     BoxRecord, BoxState, LiteBox, Transition,
     state::{Operation, Rule},
@@ -77,7 +79,8 @@ impl BoxEnd {
     }
 
     fn by(outcome: &ShimOutcome) -> Self {
-        let failure = (!outcome.is_no_failure()).then(|| outcome.describe());
+        // The console went with the box.
+        let failure = outcome.failure(Path::new("/dev/null"));
         let state = if failure.is_some() { BoxState::Failed } else { BoxState::Stopped };
         Self { state, exit_code: None, signal: None, oom: false, failure }
     }

@@ -68,10 +68,10 @@ impl BoxRecord {
             BoxState::Running | BoxState::Stopping if self.is_alive(presence) => self.clone(),
             BoxState::Running => {
                 let outcome = outcome.unwrap_or_else(|| ShimOutcome::from_log(&paths.shim_log()));
-                if outcome.is_no_failure() {
-                    return rest(BoxState::Stopped);
+                match outcome.failure(&paths.console()) {
+                    None => rest(BoxState::Stopped),
+                    failure => Self { failure, ..rest(BoxState::Failed) },
                 }
-                Self { failure: Some(outcome.describe()), ..rest(BoxState::Failed) }
             }
             BoxState::Stopping => rest(BoxState::Stopped),
             // A start that nobody completes never was.

@@ -78,6 +78,8 @@ pub(crate) enum Operation {
     RemoveByForce,
     /// `wait`, and `executions`, which start nothing.
     Wait,
+    /// `update` of name and labels.
+    Update,
 }
 
 /// What an operation means in a state.
@@ -95,7 +97,8 @@ pub(crate) enum Rule {
 
 impl Operation {
     #[cfg(test)]
-    const ALL: [Self; 5] = [Self::Start, Self::Stop, Self::Remove, Self::RemoveByForce, Self::Wait];
+    const ALL: [Self; 6] =
+        [Self::Start, Self::Stop, Self::Remove, Self::RemoveByForce, Self::Wait, Self::Update];
 
     /// The name that users see.
     pub(crate) const fn as_str(self) -> &'static str {
@@ -105,6 +108,7 @@ impl Operation {
             Self::Remove => "remove",
             Self::RemoveByForce => "remove by force",
             Self::Wait => "wait",
+            Self::Update => "update",
         }
     }
 

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{LiteBox, Transition};
+use super::{
+    LiteBox, Transition,
+    state::{Operation, Rule},
+};
 use crate::{BoxliteResult, Labels, blocking::blocking, labels, lock::Mode, options::check_name};
 
 /// What to change; what is `None` stays.
@@ -31,6 +34,9 @@ impl LiteBox {
         shared.check_open()?;
         // The box's lock first: it may be held for long, the home's must not be.
         let mut transition = Transition::begin(self).await?;
+        if Operation::Update.rule(transition.state()) == Rule::Refuse {
+            return Err(Operation::Update.refused(self.id(), transition.state()));
+        }
         let taken = update
             .name
             .clone()

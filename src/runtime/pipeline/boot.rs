@@ -93,7 +93,7 @@ impl Pipeline {
         let _ = shim.ended().await;
         let stage = error.stage();
         let error = match ended {
-            Ok(Ok(outcome)) if !outcome.powered_off() || error.code() == ErrorCode::PortalLost => {
+            Ok(Ok(outcome)) if !outcome.by_guest() || error.code() == ErrorCode::PortalLost => {
                 outcome.into_error(&format!("start box `{}`", self.config.id), &console)
             }
             _ => {

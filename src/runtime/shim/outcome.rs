@@ -45,14 +45,27 @@ impl ShimOutcome {
         by_status.or(self.report.as_ref().map(|report| report.exit))
     }
 
-    /// Whether the machine powered off, as it does when it is asked to stop.
-    pub(crate) fn powered_off(&self) -> bool {
+    fn powered_off(&self) -> bool {
         self.exit() == Some(ShimExit::PoweredOff)
     }
 
+    /// Whether the guest ended its machine, in order or not: what it said of that is the better reason.
+    pub(crate) fn by_guest(&self) -> bool {
+        matches!(self.exit(), Some(ShimExit::PoweredOff | ShimExit::GuestDied))
+    }
+
     /// Whether nothing went wrong: it powered off, or ended with its host.
-    pub(crate) fn is_no_failure(&self) -> bool {
+    fn is_no_failure(&self) -> bool {
         matches!(self.exit(), Some(ShimExit::PoweredOff | ShimExit::HostGone))
+    }
+
+    /// What went wrong, for a record of it; `None`: nothing. A guest that died said why on its console.
+    pub(crate) fn failure(&self, console: &Path) -> Option<String> {
+        if self.is_no_failure() {
+            return None;
+        }
+        let died = self.exit() == Some(ShimExit::GuestDied);
+        Some(self.describe() + &if died { console_excerpt(console) } else { String::new() })
     }
 
     /// Why it ended, in one line.
@@ -74,7 +87,7 @@ impl ShimOutcome {
             Some(ShimExit::EngineUnavailable) => ErrorCode::EngineUnsupported,
             Some(ShimExit::BootFile) => ErrorCode::PartMissing,
             Some(ShimExit::Disk) => ErrorCode::StorageIo,
-            Some(ShimExit::PoweredOff) => ErrorCode::GuestFailed,
+            Some(ShimExit::PoweredOff | ShimExit::GuestDied) => ErrorCode::GuestFailed,
             _ => ErrorCode::EngineFailed,
         };
         let message = format!("{what}: {}{}", self.describe(), console_excerpt(console));
@@ -132,6 +145,27 @@ mod tests {
         std::fs::write(console.path(), "boot\n\x1b[31mKernel panic\r\n").unwrap();
         let text = console_excerpt(console.path());
         assert!(text.ends_with("  boot\n  [31mKernel panic"), "{text:?}");
+    }
+
+    #[test]
+    fn a_guest_that_died_is_a_failure_and_one_that_ended_in_order_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let (log, console) = (folder.path().join("shim.log"), folder.path().join("console.log"));
+        std::fs::write(&console, "[    9.1] Kernel panic - not syncing: Attempted to kill init!\n").unwrap();
+        let failure = |exit, status: i32| {
+            let report = ShimReport { exit, message: "run machine: it ended".into(), hint: None };
+            std::fs::write(&log, serde_json::to_string(&report).unwrap()).unwrap();
+            let (mine, others) =
+                (ShimOutcome::read(ExitStatus::from_raw(status << 8), &log), ShimOutcome::from_log(&log));
+            // Whoever looks, they say the same.
+            assert_eq!(mine.failure(&console), others.failure(&console));
+            mine.failure(&console)
+        };
+        assert_eq!(failure(ShimExit::PoweredOff, 0), None);
+        assert_eq!(failure(ShimExit::HostGone, 70), None);
+        assert_eq!(failure(ShimExit::Engine, 69).unwrap(), "run machine: it ended");
+        let died = failure(ShimExit::GuestDied, 73).unwrap();
+        assert!(died.contains("run machine") && died.ends_with("Attempted to kill init!"), "{died}");
     }
 
     #[test]

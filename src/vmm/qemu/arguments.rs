@@ -5,11 +5,11 @@ use std::os::fd::RawFd;
 use boxlite_spec::{DiskFormat, DiskSpec, InstanceSpec};
 use serde_json::json;
 
-use super::cmdline::{Clock, guest_cmdline};
+use super::{
+    accelerator::Accelerator,
+    cmdline::{Clock, guest_cmdline},
+};
 use crate::transport::SERIAL_NAME;
-
-/// How much translated code QEMU keeps under emulation, in MiB; its default of up to 1 GiB would count as the box's.
-const TRANSLATION_MIB: u32 = 128;
 
 /// Descriptors that QEMU inherits.
 pub(super) struct Inherited {
@@ -19,10 +19,15 @@ pub(super) struct Inherited {
     pub(super) console: RawFd,
 }
 
-/// The whole list, without the program. `clock` says whether KVM works: QEMU itself would find out too late.
-pub(super) fn arguments(spec: &InstanceSpec, clock: Clock, inherited: &Inherited) -> Vec<String> {
+/// The whole list, without the program.
+pub(super) fn arguments(
+    spec: &InstanceSpec,
+    accelerator: Accelerator,
+    clock: Clock,
+    inherited: &Inherited,
+) -> Vec<String> {
     let mut list = machine(spec);
-    list.extend(accelerators(clock));
+    list.extend(strings(&["-accel", &accelerator.argument()]));
     list.extend(boot(spec, clock));
     list.extend(console(inherited));
     list.extend(spec.disks.iter().enumerate().flat_map(|(index, disk)| block_device(index, disk)));
@@ -54,12 +59,6 @@ fn machine(spec: &InstanceSpec) -> Vec<String> {
         "-m",
         &format!("{}M", spec.memory_mib),
     ])
-}
-
-fn accelerators(clock: Clock) -> Vec<String> {
-    let emulation = format!("tcg,thread=multi,tb-size={TRANSLATION_MIB}");
-    let accelerator = if clock == Clock::Kvm { "kvm" } else { &emulation };
-    strings(&["-accel", accelerator])
 }
 
 fn boot(spec: &InstanceSpec, clock: Clock) -> Vec<String> {
@@ -134,12 +133,14 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::parts::tests::spec;
+    use crate::{parts::tests::spec, qemu::accelerator::Threads};
 
     #[test]
     fn the_whole_list_is_reviewed_here() {
         let folder = tempfile::tempdir().unwrap();
-        let list = arguments(&spec(folder.path()), Clock::Unknown, &Inherited { serial: 5, console: 6 });
+        let emulation = Accelerator::Emulation(Threads::EachCpu);
+        let inherited = Inherited { serial: 5, console: 6 };
+        let list = arguments(&spec(folder.path()), emulation, Clock::Unknown, &inherited);
         let list = list.join("\n").replace(&folder.path().display().to_string(), "DIR");
         assert_eq!(
             list.lines().collect::<Vec<_>>(),
@@ -198,7 +199,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut spec = spec(folder.path());
         spec.disks[0].path = Path::new("/x,driver=nbd/\"quoted\"").into();
-        let list = arguments(&spec, Clock::Kvm, &Inherited { serial: 5, console: 6 });
+        let list = arguments(&spec, Accelerator::Kvm, Clock::Kvm, &Inherited { serial: 5, console: 6 });
         let node = list.iter().find(|argument| argument.starts_with('{')).unwrap();
         assert!(list.windows(2).any(|pair| pair == ["-accel", "kvm"]));
         let node: serde_json::Value = serde_json::from_str(node).unwrap();

@@ -21,6 +21,7 @@ use tokio::{
 };
 
 use super::{
+    accelerator::Accelerator,
     arguments::{Inherited, arguments},
     child,
     cmdline::Clock,
@@ -30,7 +31,7 @@ use super::{
 };
 use crate::{
     Error, Result, Terminator, Vmm, VmmInstance, console::Console, error::Context as _, host::ThisHost,
-    journal::Journal, krun, parts, socket, vmm::Machine,
+    journal::Journal, parts, socket, vmm::Machine,
 };
 
 /// virtio-mmio slots of a microvm without ACPI (QEMU, hw/i386/microvm.c), less those of entropy, balloon and serial.
@@ -109,7 +110,8 @@ impl QemuMachine {
         let (ours, qemus) =
             pair().context(ShimExit::Resource, "make a socket pair", "for the serial port")?;
         let inherited = Inherited { serial: qemus.as_raw_fd(), console: self.console_input.as_raw_fd() };
-        let arguments = arguments(&self.spec, clock(), &inherited);
+        let accelerator = Accelerator::choose(&ThisHost, &self.program, self.spec.cpus);
+        let arguments = arguments(&self.spec, accelerator, clock(accelerator), &inherited);
         let child = child::spawn(&self.program, &arguments, &[qemus.as_fd(), self.console_input.as_fd()])
             .context(ShimExit::EngineUnavailable, "start", self.program.display())?;
         Ok((ours, child))
@@ -155,11 +157,11 @@ impl QemuMachine {
 }
 
 /// What will tell time in the guest. Takes 20 ms where there is no KVM.
-fn clock() -> Clock {
-    if krun::kvm_problem(&ThisHost).is_none() {
-        return Clock::Kvm;
+fn clock(accelerator: Accelerator) -> Clock {
+    match accelerator {
+        Accelerator::Kvm => Clock::Kvm,
+        Accelerator::Emulation(_) => tsc::khz().map_or(Clock::Unknown, |tsc_khz| Clock::Emulated { tsc_khz }),
     }
-    tsc::khz().map_or(Clock::Unknown, |tsc_khz| Clock::Emulated { tsc_khz })
 }
 
 fn unavailable(problem: EngineProblem) -> Error {

@@ -1,6 +1,7 @@
 //! QEMU as a child of this process: with KVM where there is one, by software emulation anywhere else. Chosen by
 //! `VmmFactory`. The machine is `microvm`, whose devices are virtio over MMIO, as libkrun's are.
 
+mod accelerator;
 mod arguments;
 mod child;
 mod cmdline;

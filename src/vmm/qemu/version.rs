@@ -1,4 +1,4 @@
-//! QEMU's version, as `-version` prints it. Called by `probe`.
+//! QEMU's version, as `-version` prints it. Called by `probe` and `accelerator`.
 
 use std::fmt;
 
@@ -8,6 +8,9 @@ pub(super) struct Version(u32, u32);
 
 /// The first with a `microvm` as we use it and `-netdev stream` (Debian 12's).
 pub(super) const OLDEST: Version = Version(7, 2);
+
+/// The first whose emulated CPUs may run side by side while the guest's kernel patches its code; see `accelerator`.
+pub(super) const PATCH_SAFE: Version = Version(8, 1);
 
 impl Version {
     /// `QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)`
