@@ -4,7 +4,7 @@
 /** @type {Record<string, number>} */
 const sizes = {
   pullPeakMemory: 150,
-  pullLargePeakMemory: 250,
+  pullLargePeakMemory: 150,
   pullDebianToSkopeoUmoci: 0.5,
   kernelSize: 14,
   initramfsSize: 5,

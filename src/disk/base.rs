@@ -31,13 +31,9 @@ pub(crate) fn build(
     uuid: [u8; 16],
     limits: Limits,
 ) -> Result<(), Error> {
-    let mut tree = Tree::new();
-    for (position, (entries, layer)) in index(layers, &limits)?.into_iter().zip(layers).enumerate() {
-        for entry in entries {
-            tree.apply(position, entry).map_err(|e| e.in_layer(&layer.path))?;
-        }
-    }
-    let image = Image::seal(&tree, layers.len(), uuid)?;
+    let mut tree = Tree::new(&limits);
+    index(layers, &limits, |layer, entry| tree.apply(layer, entry))?;
+    let image = Image::plan(&tree, uuid)?;
     check_space(file, image.footprint)?;
     let size = size.max(image.size());
     file.set_len(size).map_err(|error| Error::storage("write the disk image", error))?;

@@ -4,7 +4,7 @@
 //! to the root and without `.` or `..`; symbolic links on the way are the tree's business.
 
 use ::tar::EntryType;
-use mkext4::{Meta, SpecialKind};
+use mkext4::spec::file_type;
 
 use crate::{
     Error, Limits,
@@ -18,6 +18,8 @@ const OPAQUE: &str = ".wh..wh..opq";
 /// Other names that begin like this are aufs's own bookkeeping, which every implementation skips.
 const AUFS: &str = ".wh..wh.";
 
+/// Bytes that a file's length may be: block numbers within a file have 32 bits (Linux, `fs/ext4/extents.c`).
+const LONGEST: u64 = 4096 << 32;
 /// The seconds that an ext4 inode can hold: 34 bits, counted from 1901 (Linux, `fs/ext4/ext4.h`, "extra time").
 const SECONDS: std::ops::RangeInclusive<i64> = -(1 << 31)..=(3 << 32) + (1 << 31) - 1;
 
@@ -49,16 +51,40 @@ pub(crate) struct Attributes {
     pub(crate) xattrs: Box<[Xattr]>,
 }
 
+/// What every inode has. Images have very many: 24 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Meta {
+    /// The time of the last change, for all four of ext4's times.
+    pub(crate) seconds: i64,
+    pub(crate) nanos: u32,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    /// Permissions, without the type.
+    pub(crate) mode: u16,
+}
+
+/// What an undescribed directory looks like.
+pub(crate) const PLAIN_DIR: Meta = Meta { seconds: 0, nanos: 0, uid: 0, gid: 0, mode: 0o755 };
+
 #[derive(Debug, Clone)]
 pub(crate) enum Leaf {
     /// A regular file, by its length and its position in the layer.
     File {
-        ordinal: u64,
+        ordinal: u32,
         size: u64,
         sparse: Option<Box<SparseMap>>,
     },
     Symlink(Box<str>),
-    Special(SpecialKind),
+    Special(Special),
+}
+
+/// A device, a fifo or a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Special {
+    /// As a directory entry of ext4 tells it.
+    pub(crate) kind: u8,
+    pub(crate) major: u32,
+    pub(crate) minor: u32,
 }
 
 impl Entry {
@@ -93,13 +119,18 @@ impl Entry {
 
 fn change(raw: TarEntry, limits: &Limits) -> Result<Change, Error> {
     let attributes = Attributes { meta: meta(&raw)?, xattrs: xattr::keep(raw.xattrs)? };
-    let (major, minor) = raw.device;
     Ok(match raw.kind {
         EntryType::Directory => Change::Dir(attributes),
         // Before POSIX.1-1988, a directory was a file whose name ends with a slash.
         EntryType::Regular if raw.path.ends_with(b"/") => Change::Dir(attributes),
         EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
             let size = raw.sparse.as_ref().map_or(raw.size, SparseMap::size);
+            // One that is not sparse ends at the limits before.
+            if raw.sparse.is_some() && size > LONGEST {
+                return Err(Error::unsupported(format!(
+                    "file of {size} bytes, of which ext4 holds {LONGEST}"
+                )));
+            }
             Change::Leaf(
                 attributes,
                 Leaf::File {
@@ -120,9 +151,9 @@ fn change(raw: TarEntry, limits: &Limits) -> Result<Change, Error> {
             }
             Change::Leaf(attributes, Leaf::Symlink(target.into()))
         }
-        EntryType::Char => special(attributes, SpecialKind::Char { major, minor }, raw.device)?,
-        EntryType::Block => special(attributes, SpecialKind::Block { major, minor }, raw.device)?,
-        EntryType::Fifo => special(attributes, SpecialKind::Fifo, (0, 0))?,
+        EntryType::Char => special(attributes, file_type::CHR, raw.device)?,
+        EntryType::Block => special(attributes, file_type::BLK, raw.device)?,
+        EntryType::Fifo => special(attributes, file_type::FIFO, (0, 0))?,
         other => {
             return Err(Error::unsupported(format!("tar entry of type {:?}", char::from(other.as_byte()))));
         }
@@ -130,19 +161,19 @@ fn change(raw: TarEntry, limits: &Limits) -> Result<Change, Error> {
 }
 
 /// ext4 keeps device numbers in the kernel's 12 + 20 bits (Linux, `include/linux/kdev_t.h`).
-fn special(attributes: Attributes, kind: SpecialKind, (major, minor): (u32, u32)) -> Result<Change, Error> {
+fn special(attributes: Attributes, kind: u8, (major, minor): (u32, u32)) -> Result<Change, Error> {
     if major >= 1 << 12 || minor >= 1 << 20 {
         return Err(Error::unsupported(format!("device number {major}:{minor}")));
     }
-    Ok(Change::Leaf(attributes, Leaf::Special(kind)))
+    Ok(Change::Leaf(attributes, Leaf::Special(Special { kind, major, minor })))
 }
 
 fn meta(raw: &TarEntry) -> Result<Meta, Error> {
     let id = |what: &str, id: u64| u32::try_from(id).map_err(|_| Error::unsupported(format!("{what} {id}")));
     let (seconds, nanos) = raw.mtime;
-    let mtime = (seconds.clamp(*SECONDS.start(), *SECONDS.end()), nanos);
+    let seconds = seconds.clamp(*SECONDS.start(), *SECONDS.end());
     let mode = u16::try_from(raw.mode & 0o7777).unwrap_or_default();
-    Ok(Meta::new(mode, id("owner", raw.uid)?, id("group", raw.gid)?, mtime))
+    Ok(Meta { seconds, nanos, uid: id("owner", raw.uid)?, gid: id("group", raw.gid)?, mode })
 }
 
 /// A name as text. The ext4 engine takes nothing but UTF-8; a changed name would be worse than a refusal.

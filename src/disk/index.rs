@@ -1,62 +1,103 @@
-//! The first pass: what a layer's headers say, its `diff_id` checked. Called by `base`.
+//! The first pass: what the layers' headers say, each layer's `diff_id` checked. Called by `base`.
+//!
+//! Up to four layers are unpacked side by side, each on a thread of its own: that is bound by the processor. Their entries are
+//! handed over lowest layer first, in the archive's order; a layer whose turn has not come stops when it is
+//! [`AHEAD`] entries ahead, so that no layer is ever held in memory as a whole.
 
 use std::{
-    panic,
+    collections::VecDeque,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        mpsc::{Receiver, SyncSender, sync_channel},
     },
-    thread,
+    thread::{self, Scope},
 };
 
 use crate::{Error, LayerFile, Limits, entry::Entry, limits::Budget, tar::TarReader};
 
-/// The entries of one layer, in the archive's order.
-pub(crate) type LayerIndex = Vec<Entry>;
+/// Layers that are read at the same time.
+const SIDE_BY_SIDE: usize = 4;
+/// Entries that go over at once: a hand-over costs much more than an entry.
+const BATCH: usize = 128;
+/// Entries, of some 200 bytes, that a layer is read ahead of its turn.
+const AHEAD: usize = 64 * BATCH;
 
-/// Reads all layers, side by side on up to four threads: unpacking is bound by the processor.
-pub(crate) fn index(layers: &[LayerFile], limits: &Limits) -> Result<Vec<LayerIndex>, Error> {
+type Batch = Result<Vec<Entry>, Error>;
+
+/// Reads all layers and gives each entry to `apply`, with its layer's position.
+pub(crate) fn index(
+    layers: &[LayerFile],
+    limits: &Limits,
+    mut apply: impl FnMut(u16, Entry) -> Result<(), Error>,
+) -> Result<(), Error> {
     let budget = Arc::new(Budget::new(limits));
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(4).min(layers.len());
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut done = Vec::new();
-        loop {
-            let position = next.fetch_add(1, Ordering::Relaxed);
-            let Some(layer) = layers.get(position) else {
-                return Ok(done);
-            };
-            let entries = one(layer, limits, &budget).map_err(|e| e.in_layer(&layer.path))?;
-            done.push((position, entries));
-        }
-    };
-    let mut found: Vec<(usize, LayerIndex)> = if threads <= 1 {
-        work()?
-    } else {
-        thread::scope(|scope| {
-            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-            let mut all = Vec::new();
-            for worker in workers {
-                match worker.join() {
-                    Ok(done) => all.extend(done?),
-                    Err(panic) => panic::resume_unwind(panic),
-                }
+    thread::scope(|scope| {
+        let mut waiting = layers.iter();
+        let mut reading = VecDeque::new();
+        for position in 0.. {
+            while reading.len() < SIDE_BY_SIDE
+                && let Some(layer) = waiting.next()
+            {
+                reading.push_back((layer, start(scope, layer, limits, &budget)));
             }
-            Ok::<_, Error>(all)
-        })?
-    };
-    found.sort_by_key(|(position, _)| *position);
-    Ok(found.into_iter().map(|(_, entries)| entries).collect())
+            let Some((layer, entries)) = reading.pop_front() else {
+                break;
+            };
+            let position =
+                u16::try_from(position).map_err(|_| Error::too_large("merge layers: more than 65536"))?;
+            drain(&entries, |entry| apply(position, entry)).map_err(|e| e.in_layer(&layer.path))?;
+        }
+        Ok(())
+    })
 }
 
-fn one(layer: &LayerFile, limits: &Limits, budget: &Arc<Budget>) -> Result<LayerIndex, Error> {
+fn start<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    layer: &'scope LayerFile,
+    limits: &'scope Limits,
+    budget: &Arc<Budget>,
+) -> Receiver<Batch> {
+    let (sender, receiver) = sync_channel(AHEAD / BATCH);
+    let budget = Arc::clone(budget);
+    scope.spawn(move || {
+        if let Err(error) = read(layer, limits, &budget, &sender) {
+            // Nobody listens once another layer has failed.
+            let _ = sender.send(Err(error));
+        }
+    });
+    receiver
+}
+
+/// Gives all entries of a layer to `apply`. That it is damaged is the better explanation of an entry that makes no sense, so
+/// the layer is read to its end even then.
+fn drain(entries: &Receiver<Batch>, mut apply: impl FnMut(Entry) -> Result<(), Error>) -> Result<(), Error> {
+    let mut result = Ok(());
+    for batch in entries {
+        for entry in batch? {
+            if result.is_ok() {
+                result = apply(entry);
+            }
+        }
+    }
+    result
+}
+
+fn read(
+    layer: &LayerFile,
+    limits: &Limits,
+    budget: &Arc<Budget>,
+    entries: &SyncSender<Batch>,
+) -> Result<(), Error> {
     let stream = layer.open(Some(Arc::clone(budget)))?;
     let mut tar = TarReader::new(stream, *limits);
-    let mut entries = Vec::new();
+    let mut batch = Vec::new();
     while let Some(raw) = tar.next()? {
-        budget.take_entry()?;
-        entries.extend(Entry::new(raw, limits)?);
+        budget.take_entry(raw.metadata())?;
+        batch.extend(Entry::new(raw, limits)?);
+        if batch.len() == BATCH && entries.send(Ok(std::mem::take(&mut batch))).is_err() {
+            return Ok(());
+        }
     }
-    tar.into_inner().finish(&layer.diff_id)?;
-    Ok(entries)
+    let _ = entries.send(Ok(batch));
+    tar.into_inner().finish(&layer.diff_id)
 }

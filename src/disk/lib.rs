@@ -8,9 +8,9 @@
 //!
 //! 1. `index` unpacks each layer, checks its `diff_id` and keeps only what the tar headers say (`tar`, `entry`); `tree`
 //!    merges the layers by the OCI rules: whiteouts, opaque directories, hard links across layers.
-//! 2. `ext4` declares the merged tree to `mkext4`, which fixes every block address, and unpacks the layers once more
-//!    to stream the files that won straight to their place. The engine's disk is as small as the content allows (`room`);
-//!    `resize` makes it as large as it is to be, which costs next to nothing.
+//! 2. `ext4` orders the merged tree, which fixes every block address, and unpacks the layers once more to stream the files
+//!    that won straight to their place. Its disk is as small as the content allows (`room`); `resize` makes it as large as
+//!    it is to be, which costs next to nothing.
 
 mod acl;
 mod base;
@@ -27,7 +27,6 @@ mod overlay;
 mod pax;
 mod resize;
 mod room;
-mod sink;
 mod sparse;
 mod storage;
 mod tar;

@@ -1,7 +1,7 @@
 //! The size of a file system that was never mounted: empty groups are added at its end, or taken away from there, by
 //! rewriting descriptors alone. Called by `base` for the size that most boxes have, and by `overlay` for any other.
 //!
-//! The engine writes two bitmaps for every 128 MiB of disk. A group that holds nothing needs neither: its descriptor says
+//! `ext4` writes two bitmaps for every 128 MiB of disk. A group that holds nothing needs neither: its descriptor says
 //! that they are yet to be made (`BLOCK_UNINIT` and `INODE_UNINIT`; the kernel's `Documentation/filesystems/ext4`, "Block
 //! Group Descriptors"), and the kernel makes them when it first puts something there. So a disk costs what its content
 //! costs, whatever its size. Descriptors beyond the blocks that the engine laid out for them go into the groups that they
@@ -155,7 +155,7 @@ impl Groups {
         start.resize(BLOCK, 0);
         start.extend(&first);
         let mut patches = vec![Patch { offset: 0, bytes: start }];
-        for group in (1..table.groups).filter(|&group| has_superblock(group)) {
+        for group in (1..table.groups).filter(|&group| has_superblock(group as u64)) {
             let mut bytes = self.superblock(group);
             bytes.resize(BLOCK, 0);
             if !table.is_meta_group(group) {
@@ -167,7 +167,7 @@ impl Groups {
             let holders =
                 Table::holders(position * PER_BLOCK).into_iter().filter(|&group| group < table.groups);
             for group in holders {
-                let block = block_of(group) + u64::from(has_superblock(group));
+                let block = block_of(group) + u64::from(has_superblock(group as u64));
                 patches.push(Patch { offset: block * BLOCK as u64, bytes: bytes.clone() });
             }
         }
@@ -209,7 +209,7 @@ impl Table {
 
     /// Blocks at a group's start for superblock and descriptors (`ext4_num_base_meta_blocks` in fs/ext4/balloc.c).
     fn overhead(&self, group: usize) -> u64 {
-        let superblock = has_superblock(group);
+        let superblock = has_superblock(group as u64);
         let descriptors = if self.is_meta_group(group) {
             usize::from(Self::holders(group - group % PER_BLOCK).contains(&group))
         } else if superblock {
@@ -222,8 +222,8 @@ impl Table {
 }
 
 /// `sparse_super`: group 0 and 1, and the powers of 3, 5 and 7.
-fn has_superblock(group: usize) -> bool {
-    let is_power_of = |base: usize| {
+pub(crate) fn has_superblock(group: u64) -> bool {
+    let is_power_of = |base: u64| {
         let mut power = base;
         while power < group {
             power *= base;

@@ -1,11 +1,10 @@
-//! How much disk a tree needs at the least, a little generously: the engine has to be told before it lays anything out.
-//! Called by `ext4`. What the estimate is over, the box has as free space.
+//! How much disk a tree needs at the least, a little generously: what lies where depends on the number of groups. Called by
+//! `ext4`. What the estimate is over, the box has as free space.
 
 use crate::{
-    entry::Leaf,
     resize::GROUP,
     sparse::SparseMap,
-    tree::{Dir, Kind, Node, ROOT, Tree},
+    tree::{Kind, NodeId, ROOT, Tree},
 };
 
 pub(crate) const BLOCK: u64 = 4096;
@@ -34,14 +33,11 @@ impl Room {
         let mut seen = vec![false; tree.len()];
         let mut open = vec![ROOT];
         while let Some(id) = open.pop() {
-            if std::mem::replace(&mut seen[id], true) {
+            if std::mem::replace(&mut seen[id as usize], true) {
                 continue;
             }
-            let node = tree.node(id);
-            room.add(node);
-            if let Kind::Dir(dir) = &node.kind {
-                open.extend(dir.names.values().map(|name| name.node));
-            }
+            room.add(tree, id);
+            open.extend(tree.children(id).map(|(_, node)| node));
         }
         room
     }
@@ -55,27 +51,29 @@ impl Room {
         by_blocks.max(by_inodes)
     }
 
-    fn add(&mut self, node: &Node) {
+    fn add(&mut self, tree: &Tree, id: NodeId) {
+        let node = tree.node(id);
         self.inodes += 1;
         // Attributes beyond what an inode has room for take a block.
-        self.blocks += u64::from(!node.attributes.xattrs.is_empty());
-        match &node.kind {
-            Kind::Dir(dir) => self.blocks += directory(dir),
-            Kind::Leaf(Leaf::File { size, sparse, .. }, _) => {
-                let segments = sparse.as_deref().map_or(0, |map| map.segments().len() as u64);
-                let stored = sparse.as_deref().map_or(*size, SparseMap::stored).div_ceil(BLOCK);
+        self.blocks += u64::from(!tree.xattrs(node).is_empty());
+        match node.kind {
+            Kind::Dir(_) => self.blocks += directory(tree, id),
+            Kind::File { size, sparse, .. } => {
+                let sparse = sparse.map(|id| tree.sparse(id));
+                let segments = sparse.map_or(0, |map| map.segments().len() as u64);
+                let stored = sparse.map_or(size, SparseMap::stored).div_ceil(BLOCK);
                 let extents = stored.div_ceil(GROUP / BLOCK) + segments;
                 self.blocks += stored + if extents > 4 { 2 + extents / EXTENTS } else { 0 };
                 self.content += stored * BLOCK;
             }
             // A long target of a symlink has a block of its own.
-            Kind::Leaf(..) => self.blocks += 1,
+            Kind::Symlink(_) | Kind::Special(_) => self.blocks += 1,
         }
     }
 }
 
 /// Blocks of a directory: entries of 8 bytes and the name; an index leaves its blocks half empty at worst.
-fn directory(dir: &Dir) -> u64 {
-    let bytes: u64 = dir.names.keys().map(|name| 12 + name.len() as u64).sum();
+fn directory(tree: &Tree, dir: NodeId) -> u64 {
+    let bytes: u64 = tree.children(dir).map(|(name, _)| 12 + name.len() as u64).sum();
     2 + bytes * 2 / BLOCK
 }

@@ -45,8 +45,13 @@ impl SparseMap {
         self.size
     }
 
-    /// The data widened to whole blocks, as the disk stores it.
-    fn blocks(&self) -> Vec<(u64, u64)> {
+    /// Bytes that the map itself takes.
+    pub(crate) fn memory(&self) -> usize {
+        size_of_val(&*self.data)
+    }
+
+    /// The data widened to whole blocks, as the disk stores it: `(start, end)` in ascending order.
+    pub(crate) fn blocks(&self) -> Vec<(u64, u64)> {
         let mut ranges: Vec<(u64, u64)> = Vec::new();
         for &(offset, length) in &self.data {
             let start = offset / BLOCK * BLOCK;

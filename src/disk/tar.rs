@@ -15,7 +15,7 @@ const BLOCK: u64 = 512;
 #[derive(Debug)]
 pub(crate) struct TarEntry {
     /// Its position among the archive's entries: the key under which the second pass finds it again.
-    pub(crate) ordinal: u64,
+    pub(crate) ordinal: u32,
     pub(crate) kind: EntryType,
     pub(crate) path: Vec<u8>,
     pub(crate) link: Vec<u8>,
@@ -30,11 +30,20 @@ pub(crate) struct TarEntry {
     pub(crate) xattrs: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
+impl TarEntry {
+    /// Bytes of what it says of itself beyond the header's numbers.
+    pub(crate) fn metadata(&self) -> u64 {
+        let xattrs: usize = self.xattrs.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let sparse = self.sparse.as_ref().map_or(0, SparseMap::memory);
+        (self.path.len() + self.link.len() + xattrs + sparse) as u64
+    }
+}
+
 /// A tar stream. After [`TarReader::next`], it reads as the content of that entry.
 pub(crate) struct TarReader<R> {
     stream: R,
     limits: Limits,
-    ordinal: u64,
+    ordinal: u32,
     /// Bytes of the current entry that were not read yet.
     content: u64,
     /// Zeros between that content and the next header.
@@ -112,7 +121,7 @@ impl<R: Read> TarReader<R> {
         let path = pax.sparse.name.or(pax.path).or(long_path);
         let link = pax.link.or(long_link);
         let ordinal = self.ordinal;
-        self.ordinal += 1;
+        self.ordinal = self.ordinal.saturating_add(1);
         Ok(TarEntry {
             ordinal,
             kind,

@@ -65,6 +65,13 @@ fn content_that_is_not_what_the_configuration_says() {
 }
 
 #[test]
+fn damage_explains_an_entry_that_makes_no_sense() {
+    let tar = Layer::default().link("a", "nothing").file("b", vec![1; 1 << 20]).tar();
+    refuse_bytes(&gzip(&tar), digest(b"other"), ErrorKind::DiffIdMismatch, "verify layer");
+    refuse_bytes(&tar[..tar.len() / 2], digest(&tar), ErrorKind::Corrupt, "ends inside a file");
+}
+
+#[test]
 fn a_missing_layer_file_is_the_hosts_fault() {
     let home = Home::new();
     let layer = LayerFile { path: home.dir.path().join("gone"), diff_id: digest(b"") };
@@ -107,6 +114,15 @@ fn bombs_end_at_the_limits() {
     let many = (0..11).fold(Layer::default(), |layer, n| layer.file(&n.to_string(), ""));
     refused(&home, home.try_build(&[many]), ErrorKind::TooLarge, "more entries");
 
+    // One entry, and ten directories that it needs and nobody describes.
+    let home = Home::with(|options| options.limits.entries = 10);
+    let deep = Layer::default().file("1/2/3/4/5/6/7/8/9/10/file", "");
+    refused(&home, home.try_build(&[deep]), ErrorKind::TooLarge, "more than 10 files");
+
+    let home = Home::with(|options| options.limits.metadata_bytes = 1 << 20);
+    let wordy = (0..300).fold(Layer::default(), |layer, n| layer.symlink(&n.to_string(), &"x".repeat(4000)));
+    refused(&home, home.try_build(&[wordy]), ErrorKind::TooLarge, "names and attributes");
+
     let mut long = Layer::default();
     let mut header = Header::new_gnu();
     header.set_entry_type(EntryType::GNULongName);
@@ -120,6 +136,15 @@ fn bombs_end_at_the_limits() {
     huge.set_size(1 << 60);
     huge.set_cksum();
     refuse_bytes(huge.as_bytes(), digest(huge.as_bytes()), ErrorKind::Corrupt, "ends inside a file");
+
+    // Nor may the disk have a file that it can't hold, though it be one hole.
+    let mut sparse = Header::new_gnu();
+    sparse.set_entry_type(EntryType::GNUSparse);
+    sparse.set_path("hole").unwrap();
+    sparse.as_gnu_mut().unwrap().set_real_size(1 << 60);
+    let mut vast = Layer::default();
+    vast.raw(sparse, b"");
+    refuse(&[vast], ErrorKind::Unsupported, "of which ext4 holds");
 
     // Links that double with each step would walk for ever.
     let mut links = Layer::default().dir("l0");

@@ -1,0 +1,196 @@
+//! A disk that is being written: takes blocks, and puts content and inodes in their places. Filled by `mod`, finished by
+//! `groups`. Nothing of a file stays in memory once it is written.
+
+use std::{fs::File, io::Read};
+
+use mkext4::{
+    csum,
+    spec::{BLOCK_SIZE, JOURNAL_INO, JournalSuperblock, ROOT_INO, file_type},
+};
+
+use crate::{
+    Error,
+    entry::Meta,
+    ext4::{
+        attributes::{self, Attributes},
+        directory::{Directory, Entry, leaf_block},
+        extents::{self, Root},
+        geometry::{Geometry, JOURNAL_BLOCKS},
+        inode::{self, Inode},
+        order::LOST_FOUND_INO,
+        sink::DiskSink,
+        space::{Run, Space},
+    },
+    room::{BLOCK, INODES_PER_GROUP},
+    xattr::Xattr,
+};
+
+/// Blocks of `/lost+found`, which must have room before it is needed: as mke2fs makes it.
+const LOST_FOUND_BLOCKS: u64 = 4;
+/// Inodes that the file system keeps and doesn't use.
+const RESERVED: [u32; 8] = [1, 3, 4, 5, 6, 7, 9, 10];
+
+pub(super) struct Disk<'file> {
+    pub(super) geometry: Geometry,
+    pub(super) uuid: [u8; 16],
+    /// Of all checksums.
+    pub(super) seed: u32,
+    pub(super) space: Space,
+    /// Directories in each group's inodes.
+    pub(super) dirs: Vec<u32>,
+    content: DiskSink<'file>,
+    /// Inodes go up beside the content.
+    inodes: DiskSink<'file>,
+}
+
+impl<'file> Disk<'file> {
+    /// A disk in `file`, which reads as zeros.
+    pub(super) fn new(file: &'file File, geometry: Geometry, uuid: [u8; 16]) -> Self {
+        Self {
+            geometry,
+            uuid,
+            seed: csum::fs_seed(&uuid),
+            space: Space::new(geometry),
+            dirs: vec![0; usize::try_from(geometry.groups).unwrap_or(0)],
+            content: DiskSink::new(file),
+            inodes: DiskSink::new(file),
+        }
+    }
+
+    /// Writes what every file system has: reserved inodes, the journal and `/lost+found`. Returns where the journal is.
+    pub(super) fn system(&mut self) -> Result<Root, Error> {
+        for number in RESERVED {
+            self.inodes.write(self.geometry.inode(number), &inode::reserved(self.seed, number))?;
+        }
+        let meta = |mode| Meta { seconds: 0, nanos: 0, uid: 0, gid: 0, mode };
+        let runs = self.space.take(JOURNAL_BLOCKS)?;
+        self.block(runs[0].start, &journal(self.uuid))?;
+        let root = extents::map(self, JOURNAL_INO, &[(0, runs)])?;
+        let journal = Inode::new(file_type::REG, meta(0o600), 1, Attributes::default());
+        self.inode(JOURNAL_INO, journal.with_content(JOURNAL_BLOCKS * BLOCK, &root))?;
+
+        let runs = self.space.take(LOST_FOUND_BLOCKS)?;
+        let seed = csum::inode_seed(self.seed, LOST_FOUND_INO, 0);
+        let dots = [(".", LOST_FOUND_INO), ("..", ROOT_INO)].map(|(name, inode)| Entry {
+            name,
+            inode,
+            kind: file_type::DIR,
+        });
+        for (position, block) in blocks(&runs).enumerate() {
+            self.block(block, &leaf_block(if position == 0 { &dots } else { &[] }, seed))?;
+        }
+        let content = extents::map(self, LOST_FOUND_INO, &[(0, runs)])?;
+        let lost_found = Inode::new(file_type::DIR, meta(0o700), 2, Attributes::default());
+        self.inode(LOST_FOUND_INO, lost_found.with_content(LOST_FOUND_BLOCKS * BLOCK, &content))?;
+        Ok(root)
+    }
+
+    /// Places extended attributes: in the inode, and in a block if there are too many.
+    pub(super) fn attributes(&mut self, list: &[Xattr]) -> Result<Attributes, Error> {
+        let (body, rest) = attributes::split(list);
+        if rest.is_empty() {
+            return Ok(Attributes { body, block: 0 });
+        }
+        let block = self.take_one()?;
+        self.block(block, &attributes::block(&rest, self.seed, block))?;
+        Ok(Attributes { body, block })
+    }
+
+    /// Writes a directory's blocks; returns how many bytes they are, and where.
+    pub(super) fn directory(&mut self, number: u32, directory: &Directory<'_>) -> Result<(u64, Root), Error> {
+        let count = directory.blocks();
+        let runs = self.space.take(count as u64)?;
+        for (position, block) in blocks(&runs).enumerate() {
+            self.block(block, &directory.render(position))?;
+        }
+        let root = extents::map(self, number, &[(0, runs)])?;
+        Ok((count as u64 * BLOCK, root))
+    }
+
+    /// Writes a block's worth of bytes, or less, that an inode has all of its content in.
+    pub(super) fn short(&mut self, number: u32, bytes: &[u8]) -> Result<Root, Error> {
+        let run = Run { start: self.take_one()?, len: 1 };
+        let mut block = vec![0; BLOCK_SIZE];
+        block[..bytes.len()].copy_from_slice(bytes);
+        self.block(run.start, &block)?;
+        extents::map(self, number, &[(0, vec![run])])
+    }
+
+    /// Writes what `source` gives into the blocks of a file, whose data is in `ranges`: their starts and ends in bytes.
+    pub(super) fn file(
+        &mut self,
+        number: u32,
+        ranges: impl IntoIterator<Item = (u64, u64)>,
+        source: &mut impl Read,
+    ) -> Result<Root, Error> {
+        let mut pieces = Vec::with_capacity(1);
+        for (start, end) in ranges {
+            let mut left = end - start;
+            let runs = self.space.take(left.div_ceil(BLOCK))?;
+            for run in &runs {
+                let length = left.min(run.len * BLOCK);
+                self.content.copy(run.start * BLOCK, length, source)?;
+                left -= length;
+            }
+            // Entries of longer files are refused.
+            pieces.push((u32::try_from(start / BLOCK).unwrap_or(u32::MAX), runs));
+        }
+        extents::map(self, number, &pieces)
+    }
+
+    pub(super) fn inode(&mut self, number: u32, inode: Inode) -> Result<(), Error> {
+        if inode.kind == file_type::DIR {
+            let group = u64::from(number - 1) / INODES_PER_GROUP;
+            self.dirs[usize::try_from(group).unwrap_or(0)] += 1;
+        }
+        self.inodes.write(self.geometry.inode(number), &inode.encode(self.seed, number))
+    }
+
+    pub(super) fn take_one(&mut self) -> Result<u64, Error> {
+        Ok(self.space.take(1)?[0].start)
+    }
+
+    /// Writes whole blocks.
+    pub(super) fn block(&mut self, at: u64, bytes: &[u8]) -> Result<(), Error> {
+        self.content.write(at * BLOCK, bytes)
+    }
+
+    pub(super) fn flush(&mut self) -> Result<(), Error> {
+        self.inodes.flush()?;
+        self.content.flush()
+    }
+}
+
+/// The numbers of all blocks of `runs`.
+fn blocks(runs: &[Run]) -> impl Iterator<Item = u64> {
+    runs.iter().flat_map(|run| run.start..run.start + run.len)
+}
+
+/// The first block of an empty journal; the kernel gives it its checksums when it first mounts it.
+fn journal(uuid: [u8; 16]) -> Vec<u8> {
+    let mut block = vec![0; BLOCK_SIZE];
+    let superblock = JournalSuperblock {
+        // `JBD2_SUPERBLOCK_V2`.
+        blocktype: 4,
+        blocksize: u32::try_from(BLOCK).unwrap_or(0),
+        maxlen: u32::try_from(JOURNAL_BLOCKS).unwrap_or(0),
+        first: 1,
+        sequence: 1,
+        start: 0,
+        errno: 0,
+        feature_compat: 0,
+        feature_incompat: 0,
+        feature_ro_compat: 0,
+        uuid,
+        nr_users: 1,
+        dynsuper: 0,
+        max_transaction: 0,
+        max_trans_data: 0,
+        checksum_type: 0,
+        num_fc_blocks: 0,
+        head: 0,
+        checksum: 0,
+    };
+    superblock.encode(&mut block);
+    block
+}
