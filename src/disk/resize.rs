@@ -4,7 +4,7 @@
 //! `ext4` writes two bitmaps for every 128 MiB of disk. A group that holds nothing needs neither: its descriptor says
 //! that they are yet to be made (`BLOCK_UNINIT` and `INODE_UNINIT`; the kernel's `Documentation/filesystems/ext4`, "Block
 //! Group Descriptors"), and the kernel makes them when it first puts something there. So a disk costs what its content
-//! costs, whatever its size. Descriptors beyond the blocks that the engine laid out for them go into the groups that they
+//! costs, whatever its size. Descriptors beyond the blocks that `ext4` laid out for them go into the groups that they
 //! describe (`META_BG`), as after an online resize.
 
 use std::{fs::File, io, os::unix::fs::FileExt};
@@ -51,7 +51,7 @@ pub(crate) struct Groups {
 }
 
 impl Groups {
-    /// Reads the file system at the start of `disk`: one of the engine's, at its own size or as [`Groups::resize`] left it
+    /// Reads the file system at the start of `disk`: one of ours, at its own size or as [`Groups::resize`] left it
     /// without `META_BG`.
     pub(crate) fn read(disk: &File) -> Result<Self, Error> {
         let failed = |error: io::Error| Error::storage("read the disk image's descriptors", error);

@@ -60,9 +60,9 @@ impl Room {
             Kind::Dir(_) => self.blocks += directory(tree, id),
             Kind::File { size, sparse, .. } => {
                 let sparse = sparse.map(|id| tree.sparse(id));
-                let segments = sparse.map_or(0, |map| map.segments().len() as u64);
+                let runs = sparse.map_or(0, SparseMap::runs);
                 let stored = sparse.map_or(size, SparseMap::stored).div_ceil(BLOCK);
-                let extents = stored.div_ceil(GROUP / BLOCK) + segments;
+                let extents = stored.div_ceil(GROUP / BLOCK) + runs;
                 self.blocks += stored + if extents > 4 { 2 + extents / EXTENTS } else { 0 };
                 self.content += stored * BLOCK;
             }

@@ -1,11 +1,9 @@
 //! Sparse files in tar: the four GNU encodings, and how their holes become holes of the disk.
 //!
 //! Old GNU keeps its map in the header (`tar` reads it); PAX 0.0, 0.1 and 1.0 are described in the GNU tar manual,
-//! "Storing Sparse Files". `ext4` asks a [`SparseMap`] what to declare and reads content through [`SparseReader`].
+//! "Storing Sparse Files". `ext4` asks a [`SparseMap`] where data is and reads it through [`SparseReader`].
 
 use std::io::{self, Read};
-
-use mkext4::SparseSeg;
 
 use crate::{Error, pax::number};
 
@@ -64,21 +62,15 @@ impl SparseMap {
         ranges
     }
 
-    /// The segments to declare to the ext4 engine.
-    pub(crate) fn segments(&self) -> Vec<SparseSeg> {
-        let mut segments = Vec::new();
+    /// How many runs of data and of nothing the file is.
+    pub(crate) fn runs(&self) -> u64 {
+        let mut runs = 0;
         let mut at = 0;
         for (start, end) in self.blocks() {
-            if start > at {
-                segments.push(SparseSeg::Hole(start - at));
-            }
-            segments.push(SparseSeg::Data(end - start));
+            runs += 1 + u64::from(start > at);
             at = end;
         }
-        if self.size > at {
-            segments.push(SparseSeg::Hole(self.size - at));
-        }
-        segments
+        runs + u64::from(self.size > at)
     }
 
     /// How many bytes the disk stores.
@@ -86,7 +78,7 @@ impl SparseMap {
         self.blocks().iter().map(|(start, end)| end - start).sum()
     }
 
-    /// What to feed the ext4 engine: runs of zeros and of archived bytes.
+    /// What the stored blocks are made of: runs of zeros and of archived bytes.
     fn pieces(&self) -> Vec<Piece> {
         let mut pieces = Vec::new();
         let mut data = self.data.iter().peekable();
@@ -242,7 +234,8 @@ mod tests {
     #[test]
     fn unaligned_data_is_widened_to_blocks_and_padded_with_zeros() {
         let map = SparseMap::new(&[(100, 3), (5000, 2), (20000, 5)], 20005, 10).unwrap();
-        assert_eq!(map.segments(), [SparseSeg::Data(8192), SparseSeg::Hole(8192), SparseSeg::Data(3621)]);
+        assert_eq!(map.blocks(), [(0, 8192), (16384, 20005)]);
+        assert_eq!(map.runs(), 3);
         let mut bytes = Vec::new();
         SparseReader::new(&map, &b"abcdeABCDE"[..]).read_to_end(&mut bytes).unwrap();
         assert_eq!(bytes.len() as u64, map.stored());
@@ -254,7 +247,8 @@ mod tests {
     #[test]
     fn a_file_of_nothing_but_a_hole() {
         let map = SparseMap::new(&[(1 << 20, 0)], 1 << 20, 0).unwrap();
-        assert_eq!(map.segments(), [SparseSeg::Hole(1 << 20)]);
+        assert_eq!(map.blocks(), []);
+        assert_eq!(map.runs(), 1);
         assert_eq!(map.stored(), 0);
     }
 
