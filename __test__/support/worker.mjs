@@ -8,8 +8,9 @@ if (isMainThread) {
   const { options, name } = JSON.parse(process.argv[2] ?? '{}')
   for (let i = 0; i < 3; i++) {
     const worker = new Worker(fileURLToPath(import.meta.url), { workerData: { options, name, close: i !== 1 } })
-    const [said] = await Promise.race([once(worker, 'message'), once(worker, 'error')])
-    await once(worker, 'exit')
+    const exited = once(worker, 'exit')
+    const [said] = await once(worker, 'message')
+    await exited
     console.log(said)
   }
 } else {
