@@ -11,6 +11,11 @@ export async function timed(work) {
 export async function median(times, measure) {
   const values = []
   for (let i = 0; i < times; i++) values.push(await measure())
-  values.sort((a, b) => a - b)
-  return values[values.length >> 1] ?? Number.NaN
+  return middle(values)
+}
+
+/** The median of `values`. @param {number[]} values */
+export function middle(values) {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[sorted.length >> 1] ?? Number.NaN
 }

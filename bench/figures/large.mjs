@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { writeLayout } from '../../scripts/image/layout.mjs'
 import { serveLayout } from '../../scripts/image/registry.mjs'
-import { pullInChild } from './debian.mjs'
+import { pullInChild } from '../pull-child.mjs'
 
 const MIB = 1024 * 1024
 
@@ -26,7 +26,7 @@ export const pullLargeMemory = {
     writeLayout(layout, [{ layers: layers() }])
     const registry = await serveLayout(layout)
     try {
-      return ((await pullInChild(`${registry.host}/large:1`, folder())).kib * 1024) / 1e6
+      return (await pullInChild(`${registry.host}/large:1`, folder())).bytes / 1e6
     } finally {
       await registry.stop()
     }

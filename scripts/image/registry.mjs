@@ -11,7 +11,14 @@ import { join } from 'node:path'
  * @property {number} [stallAfter] sends this many bytes of each blob, and then nothing more
  * @property {number} [status] answers everything but `/v2/` with this
  */
-/** @typedef {{ host: string, requests: string[], faults: Faults, stop: () => Promise<void> }} LoopbackRegistry */
+/**
+ * @typedef {object} LoopbackRegistry
+ * @property {string} host
+ * @property {string[]} requests the paths that were asked for
+ * @property {{ digest: string, bytes: number }[]} served the blobs that were answered with, or what was asked for of them
+ * @property {Faults} faults
+ * @property {() => Promise<void>} stop
+ */
 
 /**
  * Serves the layout in `folder` until `stop` is called.
@@ -21,6 +28,8 @@ import { join } from 'node:path'
 export async function serveLayout(folder, faults = {}) {
   /** @type {string[]} */
   const requests = []
+  /** @type {LoopbackRegistry['served']} */
+  const served = []
   const top = JSON.parse(readFileSync(join(folder, 'index.json'), 'utf8')).manifests[0].digest
   const server = createServer((request, response) => {
     const path = request.url ?? ''
@@ -32,13 +41,14 @@ export async function serveLayout(folder, faults = {}) {
     const file = join(folder, 'blobs', digest.replace(':', '/'))
     if (kind === undefined || !existsSync(file)) return void response.writeHead(404).end('{}')
     if (kind === 'manifests') sendManifest(response, readFileSync(file), digest)
-    else sendBlob(request, response, readFileSync(file), faults)
+    else served.push({ digest, bytes: sendBlob(request, response, readFileSync(file), faults) })
   })
   await new Promise(listening => server.listen(0, '127.0.0.1', () => listening(undefined)))
   const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())
   return {
     host: `127.0.0.1:${port}`,
     requests,
+    served,
     faults,
     stop: () =>
       new Promise(stopped => {
@@ -56,6 +66,7 @@ function sendManifest(response, bytes, digest) {
 
 /**
  * Sends a blob, or the rest of it where the request asks for a range to the end, as a resumed download does (RFC 9110, 14).
+ * Returns how many bytes that is, faults aside.
  * @param {import('node:http').IncomingMessage} request @param {import('node:http').ServerResponse} response
  * @param {Buffer} bytes @param {Faults} faults
  */
@@ -69,4 +80,5 @@ function sendBlob(request, response, bytes, { blob, cutAfter, stallAfter }) {
   if (stallAfter !== undefined) response.write(body.subarray(0, stallAfter))
   else if (cutAfter === undefined || body.length <= cutAfter) response.end(body)
   else response.write(body.subarray(0, cutAfter), () => response.destroy())
+  return body.length
 }
