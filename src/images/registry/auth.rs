@@ -11,7 +11,7 @@ use http_auth::{ChallengeRef, parser::ChallengeParser};
 use reqwest::{RequestBuilder, Response, StatusCode, Url, header};
 use serde::Deserialize;
 
-use super::client::{body, refused, unreachable};
+use super::answer::{body, refused, unreachable};
 use crate::{Credentials, Error, ErrorKind};
 
 /// Tokens are some kilobytes.

@@ -71,6 +71,17 @@ async fn credentials_of_docker_and_podman_and_of_a_helper() {
     run(child(&reference, home).env("DOCKER_CONFIG", &docker).env("PATH", path), "");
 }
 
+/// A system without certificate authorities, as small containers are, can use what isn't encrypted.
+#[tokio::test]
+async fn a_system_that_trusts_nobody() {
+    let registry = Registry::start();
+    let reference = registry.push(&Layout::with_layers(&[layer(1, 1000)]), "app");
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = child(&reference, dir.path());
+    command.env("SSL_CERT_FILE", dir.path().join("none")).env("SSL_CERT_DIR", dir.path().join("nowhere"));
+    run(&mut command, "");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proxy_of_the_environment() {
     let registry = Registry::start();
