@@ -19,7 +19,7 @@ async fn child_that_pulls() {
     let reference = std::env::var(CHILD).unwrap();
     let home = Home::with(|options| {
         let mut registry = RegistryOptions::new(reference.split_once('/').unwrap().0);
-        registry.http = true;
+        registry.http = std::env::var_os("SSL_CERT_FILE").is_none_or(|file| !Path::new(&file).exists());
         options.registries = vec![registry];
         options.docker_credentials = true;
     });
@@ -29,9 +29,15 @@ async fn child_that_pulls() {
 fn child(reference: &str, home: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--ignored", "--exact", "environment::child_that_pulls"]).env(CHILD, reference);
-    for name in
-        ["DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "HTTP_PROXY", "http_proxy", "NO_PROXY"]
-    {
+    for name in [
+        "DOCKER_CONFIG",
+        "REGISTRY_AUTH_FILE",
+        "XDG_RUNTIME_DIR",
+        "HTTP_PROXY",
+        "http_proxy",
+        "NO_PROXY",
+        "SSL_CERT_FILE",
+    ] {
         command.env_remove(name);
     }
     command.env("HOME", home);
@@ -80,6 +86,14 @@ async fn a_system_that_trusts_nobody() {
     let mut command = child(&reference, dir.path());
     command.env("SSL_CERT_FILE", dir.path().join("none")).env("SSL_CERT_DIR", dir.path().join("nowhere"));
     run(&mut command, "");
+}
+
+#[tokio::test]
+async fn an_authority_that_the_system_trusts() {
+    let (registry, certificate) = Registry::with_tls();
+    let reference = registry.push(&Layout::with_layers(&[layer(1, 1000)]), "app");
+    let dir = tempfile::tempdir().unwrap();
+    run(child(&reference, dir.path()).env("SSL_CERT_FILE", certificate), "");
 }
 
 #[tokio::test(flavor = "multi_thread")]
