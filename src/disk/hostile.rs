@@ -9,7 +9,7 @@ use imago::{
     DenyImplicitOpenGate, FormatAccess, FormatDriverBuilder, StorageOpenOptions, file::File as Storage,
     qcow2::Qcow2,
 };
-use sha2::{Digest, Sha256};
+use ring::digest::{SHA256, digest};
 use tempfile::NamedTempFile;
 
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
 /// A layer, through both passes and into a disk.
 pub fn layer(bytes: &[u8]) {
     let file = written(bytes);
-    let diff_id = format!("sha256:{}", hex(&Sha256::digest(bytes)));
+    let diff_id = format!("sha256:{}", hex(digest(&SHA256, bytes).as_ref()));
     let layer = LayerFile { path: file.path().to_owned(), diff_id };
     let limits = Limits { unpacked_bytes: 1 << 20, entries: 1000, ..Limits::default() };
     let disk = tempfile::tempfile().unwrap();

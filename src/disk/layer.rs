@@ -8,7 +8,7 @@ use std::{
 };
 
 use flate2::bufread::MultiGzDecoder;
-use sha2::{Digest, Sha256};
+use ring::digest::{Context, SHA256};
 
 use crate::{Error, ErrorKind, limits::Budget};
 
@@ -67,7 +67,7 @@ impl Read for Decoder {
 pub(crate) struct LayerReader {
     decoder: Decoder,
     /// Present in the first pass, which bounds and hashes what it unpacks.
-    check: Option<(Arc<Budget>, Sha256)>,
+    check: Option<(Arc<Budget>, Context)>,
 }
 
 impl LayerFile {
@@ -85,7 +85,7 @@ impl LayerFile {
             Compression::Gzip => Decoder::Gzip(Box::new(MultiGzDecoder::new(reader))),
             Compression::Zstd => Decoder::Zstd(Box::new(zstd::Decoder::with_buffer(reader).map_err(failed)?)),
         };
-        Ok(LayerReader { decoder, check: budget.map(|budget| (budget, Sha256::new())) })
+        Ok(LayerReader { decoder, check: budget.map(|budget| (budget, Context::new(&SHA256))) })
     }
 }
 
@@ -96,7 +96,7 @@ impl LayerReader {
         let Some((_, hasher)) = self.check else {
             return Ok(());
         };
-        let found = format!("sha256:{}", hex(&hasher.finalize()));
+        let found = format!("sha256:{}", hex(hasher.finish().as_ref()));
         if found == diff_id {
             return Ok(());
         }

@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sha2::{Digest, Sha256};
+use ring::digest::{SHA256, digest};
 
 use crate::{BaseDisk, DEFAULT_SIZE, Error, LayerFile, Limits, base};
 
@@ -222,9 +222,9 @@ fn remove_stale(path: &Path) -> io::Result<()> {
 
 /// A UUID of version 8 (RFC 9562, 5.8) made of the image's digest: the same image gives the same bytes.
 fn uuid(image_digest: &str) -> [u8; 16] {
-    let hash = Sha256::digest(format!("boxlite disk {BUILDER_VERSION} {image_digest}"));
+    let hash = digest(&SHA256, format!("boxlite disk {BUILDER_VERSION} {image_digest}").as_bytes());
     let mut uuid = [0; 16];
-    uuid.copy_from_slice(&hash[..16]);
+    uuid.copy_from_slice(&hash.as_ref()[..16]);
     uuid[6] = uuid[6] & 0x0f | 0x80;
     uuid[8] = uuid[8] & 0x3f | 0x80;
     uuid

@@ -11,14 +11,13 @@ use std::{
 use oci_spec::image::Descriptor;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 use crate::{
     Digest, Error, ErrorKind, Platform,
+    digest::Hasher,
     files::{Files, clean},
     image::config,
     manifest::{MAX_CONFIG, MAX_MANIFEST},
-    rootfs::HashWriter,
 };
 
 /// What stands in for the parts of a layout that such an archive doesn't have.
@@ -113,8 +112,8 @@ impl Made {
         let compressed = matches!(start[..], [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd]);
         let digest = if compressed {
             part.seek(0);
-            let mut hasher = Sha256::new();
-            io::copy(&mut part, &mut HashWriter(&mut hasher)).map_err(failed)?;
+            let mut hasher = Hasher::new();
+            io::copy(&mut part, &mut hasher).map_err(failed)?;
             Digest::finish(hasher)
         } else {
             diff_id

@@ -5,17 +5,17 @@ use std::{
     collections::{BTreeMap, HashMap},
     ffi::OsString,
     fs::{self, File, Metadata},
-    io::{self, BufWriter, Seek, Write},
+    io::{self, BufWriter, Seek},
     os::unix::fs::{FileTypeExt, MetadataExt},
     path::{Path, PathBuf},
 };
 
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 use tar::{Builder, EntryType, Header};
 
 use crate::{
     Digest, Error, Platform,
+    digest::Hasher,
     docker::Made,
     files::{CONTENT, Files, opening, unpacking},
     unpack,
@@ -54,8 +54,8 @@ pub(crate) fn image(path: &Path, scratch: &Path) -> Result<(Files, Made), Error>
 /// The digests of a file as it is, and of its content.
 fn digests(file: &File) -> io::Result<(Digest, Digest)> {
     let hash = |reader: &mut dyn io::Read| {
-        let mut hasher = Sha256::new();
-        io::copy(reader, &mut HashWriter(&mut hasher)).map(|_| Digest::finish(hasher))
+        let mut hasher = Hasher::new();
+        io::copy(reader, &mut hasher).map(|_| Digest::finish(hasher))
     };
     let mut file = file;
     file.rewind()?;
@@ -63,20 +63,6 @@ fn digests(file: &File) -> io::Result<(Digest, Digest)> {
     file.rewind()?;
     let unpacked = hash(&mut *unpack::reader(file)?)?;
     Ok((packed, unpacked))
-}
-
-/// Hashes what is written to it.
-pub(crate) struct HashWriter<'a>(pub(crate) &'a mut Sha256);
-
-impl Write for HashWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// A folder as a tar file.

@@ -18,9 +18,7 @@ use std::{
 
 use nix::sys::statvfs::statvfs;
 
-use sha2::{Digest as _, Sha256};
-
-use crate::{Digest, Error, blocking::blocking, hold::Holds};
+use crate::{Digest, Error, blocking::blocking, digest::Hasher, hold::Holds};
 
 pub(crate) use index::{IndexEntry, seconds_now};
 pub(crate) use partial::{Partial, Start};
@@ -230,8 +228,8 @@ fn discard(path: &Path, digest: &Digest) -> Result<(), Error> {
     }
 }
 
-fn hash(reader: &mut impl Read) -> io::Result<Sha256> {
-    let mut hasher = Sha256::new();
+fn hash(reader: &mut impl Read) -> io::Result<Hasher> {
+    let mut hasher = Hasher::new();
     let mut buffer = vec![0; 256 * 1024];
     loop {
         match reader.read(&mut buffer) {

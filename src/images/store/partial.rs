@@ -13,10 +13,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use sha2::{Digest as _, Sha256};
 
 use super::{ImageStore, durable, hash};
-use crate::{Digest, Error, ErrorKind, blocking::blocking};
+use crate::{Digest, Error, ErrorKind, blocking::blocking, digest::Hasher};
 
 /// How often to look whether another writer is done.
 const POLL: Duration = Duration::from_millis(20);
@@ -37,7 +36,7 @@ pub(crate) struct Partial {
     path: PathBuf,
     target: PathBuf,
     digest: Digest,
-    hasher: Sha256,
+    hasher: Hasher,
     written: u64,
     size: u64,
 }
@@ -136,7 +135,7 @@ impl Partial {
 
     fn restart_now(&mut self) -> Result<(), Error> {
         self.file.set_len(0).and_then(|()| self.file.rewind()).map_err(|error| self.failed(error))?;
-        self.hasher = Sha256::new();
+        self.hasher = Hasher::new();
         self.written = 0;
         Ok(())
     }
