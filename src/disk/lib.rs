@@ -25,11 +25,13 @@ mod leaks;
 mod limits;
 mod overlay;
 mod pax;
+mod pax_sparse;
 mod resize;
 mod room;
 mod sparse;
 mod storage;
 mod tar;
+mod tar_header;
 mod tree;
 mod xattr;
 

@@ -2,7 +2,7 @@
 //!
 //! Not the `tar` crate's reader: that one splits records at newlines, which binary attribute values may contain.
 
-use crate::{Error, sparse};
+use crate::{Error, pax_sparse::PaxSparse};
 
 /// What a PAX header says of the entry that follows it.
 #[derive(Debug, Default)]
@@ -14,7 +14,7 @@ pub(crate) struct Pax {
     pub(crate) gid: Option<u64>,
     pub(crate) mtime: Option<(i64, u32)>,
     pub(crate) xattrs: Vec<(Vec<u8>, Vec<u8>)>,
-    pub(crate) sparse: sparse::PaxSparse,
+    pub(crate) sparse: PaxSparse,
 }
 
 impl Pax {

@@ -1,11 +1,10 @@
-//! Sparse files in tar: the four GNU encodings, and how their holes become holes of the disk.
+//! Sparse files in tar, and how their holes become holes of the disk.
 //!
-//! Old GNU keeps its map in the header (`tar` reads it); PAX 0.0, 0.1 and 1.0 are described in the GNU tar manual,
-//! "Storing Sparse Files". `ext4` asks a [`SparseMap`] where data is and reads it through [`SparseReader`].
+//! Old GNU keeps its map in the header (`tar` reads it), the three newer forms in PAX records (`pax_sparse`). `ext4` asks a [`SparseMap`] where data is and reads it through [`SparseReader`].
 
 use std::io::{self, Read};
 
-use crate::{Error, pax::number};
+use crate::Error;
 
 const BLOCK: u64 = 4096;
 
@@ -141,92 +140,6 @@ impl<R: Read> Read for SparseReader<R> {
     }
 }
 
-/// The `GNU.sparse.*` records of a PAX header.
-#[derive(Debug, Default)]
-pub(crate) struct PaxSparse {
-    major: u64,
-    /// The file's real name: versions 0.1 and 1.0 put a made-up one into `path`.
-    pub(crate) name: Option<Vec<u8>>,
-    size: Option<u64>,
-    numbers: Vec<u64>,
-}
-
-impl PaxSparse {
-    pub(crate) fn set(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error> {
-        match key {
-            b"major" => self.major = number(value)?,
-            b"name" => self.name = Some(value.to_vec()),
-            b"size" | b"realsize" => self.size = Some(number(value)?),
-            b"offset" | b"numbytes" => self.numbers.push(number(value)?),
-            b"map" => {
-                self.numbers = value
-                    .split(|&byte| byte == b',')
-                    .filter(|text| !text.is_empty())
-                    .map(number)
-                    .collect::<Result<_, _>>()?;
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// The map that these records describe, or `None` for a file that is not sparse. `stored` is the length of the
-    /// content in the archive; version 1.0 keeps its map at the content's start, and `stored` shrinks by it.
-    pub(crate) fn map<R: Read>(
-        &self,
-        content: &mut R,
-        stored: &mut u64,
-        limit: u64,
-    ) -> Result<Option<SparseMap>, Error> {
-        let Some(size) = self.size else {
-            return Ok(None);
-        };
-        let leading;
-        let numbers = if self.major == 1 {
-            leading = leading_map(content, stored, limit)?;
-            &leading
-        } else if self.major == 0 {
-            &self.numbers
-        } else {
-            return Err(Error::unsupported(format!("read tar: sparse format {}", self.major)));
-        };
-        let pairs: Vec<_> = numbers.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
-        SparseMap::new(&pairs, size, *stored).map(Some)
-    }
-}
-
-/// Version 1.0: decimal lines, the first of them the number of pairs, padded with zeros to a tar block.
-fn leading_map<R: Read>(content: &mut R, stored: &mut u64, limit: u64) -> Result<Vec<u64>, Error> {
-    let malformed = || Error::corrupt("read tar: malformed sparse map");
-    let mut numbers = Vec::new();
-    let mut line = Vec::new();
-    let mut read = 0_u64;
-    let mut expected = 1_u64;
-    let mut block = [0; 512];
-    while (numbers.len() as u64) < expected {
-        read += block.len() as u64;
-        if read > limit || read > *stored {
-            return Err(malformed());
-        }
-        content.read_exact(&mut block).map_err(|error| Error::reading("read tar: sparse map", error))?;
-        for &byte in &block {
-            if byte != b'\n' {
-                line.push(byte);
-                continue;
-            }
-            numbers.push(number(&line)?);
-            line.clear();
-            expected = numbers[0].checked_mul(2).and_then(|n| n.checked_add(1)).ok_or_else(malformed)?;
-            if numbers.len() as u64 == expected {
-                break;
-            }
-        }
-    }
-    *stored -= read;
-    numbers.remove(0);
-    Ok(numbers)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -258,17 +171,5 @@ mod tests {
         assert!(SparseMap::new(&[(0, 10)], 5, 10).is_err());
         assert!(SparseMap::new(&[(0, 10)], 100, 11).is_err());
         assert!(SparseMap::new(&[(u64::MAX, 10)], u64::MAX, 10).is_err());
-    }
-
-    #[test]
-    fn the_map_of_version_one_stands_before_the_content() {
-        let mut content = b"1\n4096\n3\n".to_vec();
-        content.resize(512, 0);
-        content.extend(b"abc");
-        let pax = PaxSparse { major: 1, size: Some(5000), ..PaxSparse::default() };
-        let mut stored = 515;
-        let map = pax.map(&mut &content[..], &mut stored, 1 << 20).unwrap();
-        assert_eq!(map, Some(SparseMap { data: vec![(4096, 3)], size: 5000 }));
-        assert_eq!(stored, 3);
     }
 }

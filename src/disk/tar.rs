@@ -7,7 +7,12 @@ use std::io::{self, Read};
 
 use ::tar::{EntryType, GnuExtSparseHeader, Header};
 
-use crate::{Error, Limits, pax::Pax, sparse::SparseMap};
+use crate::{
+    Error, Limits,
+    pax::Pax,
+    sparse::SparseMap,
+    tar_header::{device, has_content, malformed, number},
+};
 
 const BLOCK: u64 = 512;
 
@@ -243,36 +248,4 @@ impl<R: Read> TarReader<R> {
         }
         SparseMap::new(&pairs, size, stored)
     }
-}
-
-/// A numeric field; one that was left blank is zero, as in Go's archive/tar, which writes most layers.
-fn number<T: Default>(field: &[u8], parse: impl FnOnce() -> io::Result<T>) -> Result<T, Error> {
-    if field.iter().all(|&byte| byte == 0 || byte == b' ') {
-        return Ok(T::default());
-    }
-    parse().map_err(malformed)
-}
-
-/// Links, directories and devices have none, whatever their size field says; Go's and GNU's readers agree.
-fn has_content(kind: EntryType) -> bool {
-    !(kind.is_hard_link()
-        || kind.is_symlink()
-        || kind.is_dir()
-        || kind.is_fifo()
-        || kind.is_character_special()
-        || kind.is_block_special())
-}
-
-fn device(header: &Header, kind: EntryType) -> Result<(u32, u32), Error> {
-    if !kind.is_character_special() && !kind.is_block_special() {
-        return Ok((0, 0));
-    }
-    Ok((
-        header.device_major().map_err(malformed)?.unwrap_or(0),
-        header.device_minor().map_err(malformed)?.unwrap_or(0),
-    ))
-}
-
-fn malformed(source: io::Error) -> Error {
-    Error::corrupt("read tar: malformed header").because(source)
 }

@@ -33,6 +33,7 @@ mod rootfs;
 mod save;
 mod source;
 mod store;
+mod transfer;
 mod unpack;
 
 pub use cache::{ImageSummary, StoreUsage};

@@ -146,6 +146,20 @@ async fn a_stalled_registry_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_registry_that_never_greets_is_given_up() {
+    // The system takes the connection, and nobody answers the client's TLS.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = silent.local_addr().unwrap().to_string();
+    let home = Home::with(|all| {
+        all.timeouts.connect = Duration::from_millis(200);
+        all.attempts = 2;
+    });
+    let start = Instant::now();
+    is_kind(&home.pull(&format!("{host}/app")).await.unwrap_err(), ErrorKind::RegistryUnreachable);
+    assert!(start.elapsed() < Duration::from_secs(20), "less than the time for a read");
+}
+
+#[tokio::test]
 async fn an_endless_manifest_is_cut_off() {
     let proxy =
         Proxy::start("", |_| Act::Endless("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".into())).await;
