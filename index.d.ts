@@ -142,11 +142,14 @@ export interface CopyOptions {
 declare const CODES: {
 	readonly INVALID_ARGUMENT: "InvalidArgumentError";
 	readonly HOME_LOCKED: "RuntimeError";
+	readonly HOME_INCOMPATIBLE: "RuntimeError";
+	readonly HOST_LIMIT: "RuntimeError";
 	readonly RUNTIME_CLOSED: "RuntimeError";
 	readonly PART_MISSING: "RuntimeError";
 	readonly BOX_NOT_FOUND: "BoxError";
 	readonly BOX_NAME_TAKEN: "BoxError";
 	readonly BOX_STATE: "BoxError";
+	readonly BOX_BUSY: "BoxError";
 	readonly BOX_REMOVED: "BoxError";
 	readonly IMAGE_REFERENCE: "ImageError";
 	readonly IMAGE_NOT_FOUND: "ImageError";

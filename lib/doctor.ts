@@ -2,7 +2,7 @@
 import { type NativeDoctorReport, settled } from './binding.js'
 import { BoxliteError } from './errors.js'
 import type { Engine } from './info.js'
-import { native } from './native.js'
+import { glibc, native } from './native.js'
 import { type RuntimeOptions, runtimeInput } from './options.js'
 
 /** One thing that the doctor looked at. */
@@ -32,21 +32,38 @@ export interface DoctorReport {
 /** Examines this machine. A native half that can't be loaded is a finding too. */
 export async function examine(options: RuntimeOptions | undefined): Promise<DoctorReport> {
   const input = runtimeInput('Runtime.doctor', options)
+  const library = glibcCheck(glibc())
   try {
     const { binding, parts } = native()
-    return doctorReport(await settled(binding.doctor({ ...input, parts })))
+    return doctorReport(await settled(binding.doctor({ ...input, parts })), library)
   } catch (error) {
     if (!(error instanceof BoxliteError) || error.code !== 'PART_MISSING') throw error
     const check = { code: 'part_missing', ok: false, message: error.message, remedy: error.hint ?? null }
-    return { ok: false, engine: null, accelerated: false, checks: [check] }
+    return { ok: false, engine: null, accelerated: false, checks: [library, check] }
   }
 }
 
-function doctorReport({ ok, engine, accelerated, checks }: NativeDoctorReport): DoctorReport {
+/** The oldest glibc that the native part can be loaded with. */
+const OLDEST_GLIBC = '2.34'
+
+/** What is to be said of a C library: glibc's version, or `undefined` where it is another. */
+export function glibcCheck(version: string | undefined): DoctorCheck {
+  if (version === undefined) {
+    const remedy = 'use a Linux with glibc, such as Debian; in Docker `node:20-slim`'
+    return { code: 'glibc', ok: false, message: 'the C library is not glibc (Alpine has musl)', remedy }
+  }
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  const [wantedMajor = 0, wantedMinor = 0] = OLDEST_GLIBC.split('.').map(Number)
+  const ok = major > wantedMajor || (major === wantedMajor && minor >= wantedMinor)
+  const remedy = `use a newer distribution: Debian 12, Ubuntu 22.04, RHEL 9, or newer, have ${OLDEST_GLIBC} or more`
+  return { code: 'glibc', ok, message: `glibc ${version}`, remedy: ok ? null : remedy }
+}
+
+function doctorReport({ ok, engine, accelerated, checks }: NativeDoctorReport, library: DoctorCheck): DoctorReport {
   return {
     ok,
     engine: (engine as Engine | undefined) ?? null,
     accelerated,
-    checks: checks.map(check => ({ ...check, remedy: check.remedy ?? null })),
+    checks: [library, ...checks.map(check => ({ ...check, remedy: check.remedy ?? null }))],
   }
 }

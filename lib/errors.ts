@@ -8,12 +8,15 @@ export const CODES = {
   INVALID_ARGUMENT: 'InvalidArgumentError',
 
   HOME_LOCKED: 'RuntimeError',
+  HOME_INCOMPATIBLE: 'RuntimeError',
+  HOST_LIMIT: 'RuntimeError',
   RUNTIME_CLOSED: 'RuntimeError',
   PART_MISSING: 'RuntimeError',
 
   BOX_NOT_FOUND: 'BoxError',
   BOX_NAME_TAKEN: 'BoxError',
   BOX_STATE: 'BoxError',
+  BOX_BUSY: 'BoxError',
   BOX_REMOVED: 'BoxError',
 
   IMAGE_REFERENCE: 'ImageError',

@@ -137,7 +137,8 @@ function surroundings(): Surroundings {
   }
 }
 
-function glibc(): string | undefined {
+/** The version of this system's glibc; `undefined` where the C library is another. */
+export function glibc(): string | undefined {
   const report = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } }
   return report.header.glibcVersionRuntime
 }

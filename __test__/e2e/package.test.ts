@@ -65,6 +65,12 @@ it('boots a box through require', async () => {
   expect(status).toBe(0)
 })
 
+it('brings a command that examines the machine', async () => {
+  const { status, output } = await capture('npx', ['--no-install', 'boxlite', 'doctor'], surroundings())
+  expect(output).toContain(`Boxes can run here: engine ${engine}`)
+  expect(status).toBe(0)
+})
+
 it('finds its parts in the package, with their modes', () => {
   const folder = join(app, 'node_modules/@boxlite', `node-${platform}`)
   const files = readdirSync(folder, { recursive: true }).map(String)

@@ -1,5 +1,6 @@
 // The loader: where it looks, and what it says when there is nothing to load.
 import { describe, expect, test } from 'vitest'
+import { glibcCheck } from '../../lib/doctor.js'
 import { loadNative, type Surroundings } from '../../lib/native.js'
 
 const PACKAGE = '/app/node_modules/@boxlite/node-linux-x64-gnu'
@@ -103,4 +104,13 @@ describe('says what to do', () => {
     expect(error).toMatchObject({ code: 'PART_MISSING' })
     expect(error.message).toContain('is of version 1.0.0, but this package is 2.0.0')
   })
+})
+
+test('the doctor judges the C library by its version', () => {
+  for (const version of ['2.34', '2.36', '3.0']) expect(glibcCheck(version)).toMatchObject({ ok: true, remedy: null })
+  for (const version of ['2.31', '2.9', undefined]) {
+    const check = glibcCheck(version)
+    expect([check.code, check.ok]).toEqual(['glibc', false])
+    expect(check.remedy).toBeTruthy()
+  }
 })

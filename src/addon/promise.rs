@@ -3,7 +3,14 @@
 //! Called by every asynchronous method of this crate. Owns the one thread pool of the process, which starts with the first
 //! call: loading the addon starts no thread. Idle threads never keep Node alive; a pending promise does, as in Node.
 
-use std::{any::Any, future::Future, panic::AssertUnwindSafe, sync::LazyLock, thread};
+use std::{
+    any::Any,
+    future::Future,
+    io,
+    panic::AssertUnwindSafe,
+    sync::{Mutex, OnceLock, PoisonError, RwLock},
+    thread,
+};
 
 use boxlite_runtime::{BoxliteError, BoxliteResult, ErrorCode};
 use futures::FutureExt;
@@ -19,10 +26,37 @@ use crate::outcome::Outcome;
 const MAX_THREADS: usize = 4;
 
 /// Shared by all Node environments (worker threads) of this process, and never stopped: boxes outlive environments.
-static POOL: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
+static POOL: OnceLock<Runtime> = OnceLock::new();
+
+/// The pool; started if it is not. What keeps it from starting may have passed by the next call.
+fn pool() -> io::Result<&'static Runtime> {
+    static STARTING: Mutex<()> = Mutex::new(());
+    if let Some(pool) = POOL.get() {
+        return Ok(pool);
+    }
+    let _starting = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(pool) = POOL.get() {
+        return Ok(pool);
+    }
     let threads = thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
-    Builder::new_multi_thread().worker_threads(threads).thread_name("boxlite").enable_all().build()
-});
+    try_threads(2 * threads)?;
+    let pool =
+        Builder::new_multi_thread().worker_threads(threads).thread_name("boxlite").enable_all().build()?;
+    Ok(POOL.get_or_init(|| pool))
+}
+
+/// Whether so many threads can be had. tokio panics when it can't start its own, which would end Node. Twice as many as it
+/// starts: for a moment the kernel counts those that have ended.
+fn try_threads(count: usize) -> io::Result<()> {
+    let gate = RwLock::new(());
+    thread::scope(|scope| {
+        let _closed = gate.write();
+        (0..count).try_for_each(|_| {
+            let wait = || drop(gate.read());
+            thread::Builder::new().stack_size(64 << 10).spawn_scoped(scope, wait).map(drop)
+        })
+    })
+}
 
 /// Starts `future` and returns the promise of its outcome. A panic in it becomes an `INTERNAL` error.
 pub(crate) fn promise<T, F>(env: &Env, future: F) -> Result<Object<'_>>
@@ -31,7 +65,7 @@ where
     F: Future<Output = BoxliteResult<T>> + Send + 'static,
 {
     let (deferred, promise) = env.create_deferred()?;
-    match &*POOL {
+    match pool() {
         Ok(pool) => {
             pool.spawn(async move {
                 let outcome = AssertUnwindSafe(future)
@@ -42,8 +76,8 @@ where
             });
         }
         Err(error) => {
-            let error = BoxliteError::new(ErrorCode::Internal, format!("start thread pool: {error}"))
-                .hint("raise the limit of threads of this user or container");
+            let error =
+                BoxliteError::new(ErrorCode::Internal, "start the threads of boxlite").caused_by(error);
             deferred.resolve(with(Err(error)));
         }
     }

@@ -33,6 +33,10 @@ codes! {
 
     /// Another process hangs while it changes the home's list of boxes.
     HomeLocked = "HOME_LOCKED" in RuntimeError;
+    /// A newer version of boxlite made the box: this one does not know what its files mean.
+    HomeIncompatible = "HOME_INCOMPATIBLE" in RuntimeError;
+    /// This process or its user may have no more descriptors, processes or threads.
+    HostLimit = "HOST_LIMIT" in RuntimeError;
     /// The runtime was closed.
     RuntimeClosed = "RUNTIME_CLOSED" in RuntimeError;
     /// The native addon, the shim, the kernel or the initramfs is missing or was built for another version.
@@ -44,6 +48,8 @@ codes! {
     BoxNameTaken = "BOX_NAME_TAKEN" in BoxError;
     /// The box's state does not allow the operation.
     BoxState = "BOX_STATE" in BoxError;
+    /// Another process has been changing the box for very long.
+    BoxBusy = "BOX_BUSY" in BoxError;
     /// The box was removed.
     BoxRemoved = "BOX_REMOVED" in BoxError;
 

@@ -1,8 +1,10 @@
 //! The doctor: what this machine can do for boxes and, for each thing missing, the remedy. Changes nothing. The home is
-//! `home`'s, the host is `host`'s; parts and engines are looked at here.
+//! `home`'s, what lies in it `boxes`', the host is `host`'s, where the shim lies is `mount`'s; parts and engines are looked at here.
 
+mod boxes;
 mod home;
 mod host;
+mod mount;
 
 use boxlite_spec::{EngineProbe, VmmKind};
 
@@ -10,6 +12,7 @@ use crate::{
     RuntimeOptions,
     engine::{self, Depth},
     parts::{Part, Parts},
+    runtime::home_of,
 };
 
 /// The findings.
@@ -28,7 +31,8 @@ pub struct DoctorReport {
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DoctorCheck {
-    /// Stable name: `home`, `home_file_system`, `home_path`, `disk_space`, `open_files`, `processes`, `memory`, `clock`,
+    /// Stable name: `home`, `home_owner`, `home_file_system`, `home_path`, `disk_space`, `boxes`, `boxes_newer`,
+    /// `boxes_damaged`, `leftovers`, `leftover_processes`, `shim_mount`, `open_files`, `processes`, `memory`, `clock`,
     /// `temporary_folder`, `system_calls`, `proxy`, `credential_helper`, `shim`, `shim_runs`, `kernel`, `initramfs`,
     /// `engine_krun`, `engine_qemu`, or the name of an engine's problem (`kvm_absent`, `qemu_missing`, …).
     pub code: String,
@@ -60,6 +64,9 @@ impl DoctorCheck {
 /// Looks at everything. Blocking.
 pub(crate) fn examine(options: RuntimeOptions) -> DoctorReport {
     let mut checks = home::examine(options.home.as_deref());
+    if let Ok(home) = home_of(options.home.as_deref()) {
+        checks.extend(boxes::examine(&home));
+    }
     checks.extend(host::examine());
     let parts = Parts::new(options.parts);
     checks.extend(Part::ALL.map(|part| match parts.find(part) {
@@ -70,6 +77,7 @@ pub(crate) fn examine(options: RuntimeOptions) -> DoctorReport {
             error.hint_text().unwrap_or("reinstall `@boxlite/node`"),
         ),
     }));
+    checks.extend(parts.find(Part::Shim).ok().and_then(|shim| mount::executable(&shim)));
     let mut best = None;
     match engine::probe(&parts, Depth::All) {
         Ok(report) => {
@@ -89,7 +97,11 @@ pub(crate) fn examine(options: RuntimeOptions) -> DoctorReport {
     }
     // An engine that can't run, or a full disk to come, is no obstacle while another engine can.
     let obstacle = |check: &DoctorCheck| {
-        !check.ok && matches!(check.code.as_str(), "home" | "shim" | "kernel" | "initramfs" | "shim_runs")
+        !check.ok
+            && matches!(
+                check.code.as_str(),
+                "home" | "home_owner" | "shim" | "shim_mount" | "kernel" | "initramfs" | "shim_runs"
+            )
     };
     DoctorReport {
         ok: best.is_some() && !checks.iter().any(obstacle),

@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, fmt, io, path::Path, sync::Arc};
 
-use crate::{ErrorCode, FileFault, Stage};
+use crate::{ErrorCode, FileFault, Stage, scarcity};
 
 /// The result of every public operation.
 pub type BoxliteResult<T> = Result<T, BoxliteError>;
@@ -44,22 +44,29 @@ impl BoxliteError {
 
     /// The error of a room below: its text becomes ours, its causes stay.
     pub(crate) fn carrying(code: ErrorCode, error: impl StdError + Send + Sync + 'static) -> Self {
-        let mut carried = Self::new(code, error.to_string());
-        carried.source = Some(Arc::new(error));
-        carried
+        let text = error.to_string();
+        Self::new(code, text).caused_by(error)
     }
 
-    /// Says what the user can do about it.
+    /// Says what the user can do about it. Where the host's limits are the reason, that is known already.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        self.maybe_hint(Some(hint))
     }
 
     /// [`Self::hint`], where there is one.
     #[must_use]
     pub fn maybe_hint(mut self, hint: Option<impl Into<String>>) -> Self {
-        self.hint = hint.map(Into::into).or(self.hint);
+        if self.code != ErrorCode::HostLimit {
+            self.hint = hint.map(Into::into).or(self.hint);
+        }
+        self
+    }
+
+    /// The code and the remedy of a host that runs short, whatever was tried.
+    pub(crate) fn for_want_of_resources(mut self) -> Self {
+        self.code = ErrorCode::HostLimit;
+        self.hint = Some(scarcity::REMEDY.to_owned());
         self
     }
 
@@ -70,11 +77,13 @@ impl BoxliteError {
         self
     }
 
-    /// Keeps the cause.
+    /// Keeps the cause. Where that is the host's limits, they are what the error is about.
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.source = Some(Arc::from(source.into()));
-        self
+        let source = source.into();
+        let scarce = scarcity::may_be_behind(self.code) && scarcity::is_behind(&*source);
+        self.source = Some(Arc::from(source));
+        if scarce { self.for_want_of_resources() } else { self }
     }
 
     /// Says which file operation was refused, and why.

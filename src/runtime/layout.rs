@@ -33,6 +33,11 @@ impl FilesystemLayout {
         Ok(layout)
     }
 
+    /// A home that is there already; nothing is made.
+    pub(crate) fn existing(home: &Path) -> Option<Self> {
+        fs::canonicalize(home).ok().map(|home| Self { home })
+    }
+
     /// The home itself.
     pub(crate) fn home(&self) -> &Path {
         &self.home

@@ -39,6 +39,7 @@ mod parts;
 mod pipeline;
 mod portal;
 mod runtime;
+mod scarcity;
 mod shared;
 mod shim;
 mod signal;

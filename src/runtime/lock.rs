@@ -19,6 +19,9 @@ use crate::{BoxliteError, BoxliteResult, ErrorCode};
 /// How long the short steps of others are waited for. Longer means that their process was stopped in one.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How long a change of one box by another process is waited for: a start may have to fetch a large image over a slow line.
+const LONG_PATIENCE: Duration = Duration::from_mins(10);
+
 /// Between two looks at a lock that somebody else has. flock(2) itself would wait on a thread that nothing could call back.
 const FIRST_LOOK: Duration = Duration::from_millis(1);
 const LATER_LOOKS: Duration = Duration::from_millis(20);
@@ -78,6 +81,22 @@ impl FileLock {
         Ok(lock)
     }
 
+    /// Takes a box's lock when whoever has it is done; `BOX_BUSY` when that takes too long.
+    pub(crate) async fn of_box(path: &Path, id: &str) -> BoxliteResult<Self> {
+        let taken = tokio::time::timeout(LONG_PATIENCE, Self::take(path, Mode::Exclusive)).await;
+        let mut lock = taken.map_err(|_| busy(path, id))??;
+        // Whose it is only makes an error clearer.
+        let _ = lock.sign();
+        Ok(lock)
+    }
+
+    /// Takes a box's lock if nobody has it.
+    pub(crate) fn try_of_box(path: &Path) -> BoxliteResult<Option<Self>> {
+        let mut lock = Self::try_take(path, Mode::Exclusive)?;
+        let _ = lock.as_mut().map(Self::sign);
+        Ok(lock)
+    }
+
     /// Names this process in the file.
     fn sign(&mut self) -> io::Result<()> {
         self.file.set_len(0)?;
@@ -118,14 +137,31 @@ fn try_lock(file: &File, mode: Mode) -> io::Result<bool> {
     }
 }
 
-fn held(path: &Path) -> BoxliteError {
+/// Who signed the lock at `path`, in words.
+fn holder(path: &Path) -> String {
     let mut text = String::new();
     let _ = File::open(path).and_then(|file| file.take(32).read_to_string(&mut text));
-    let home = path.parent().unwrap_or(path).display();
-    let holder = match text.trim() {
+    match text.trim() {
         "" => "another process".to_owned(),
         pid => format!("process {pid}{}", command_of(pid)),
-    };
+    }
+}
+
+fn busy(path: &Path, id: &str) -> BoxliteError {
+    BoxliteError::new(
+        ErrorCode::BoxBusy,
+        format!(
+            "use box `{id}`: {} has been starting, stopping or changing it for {} minutes",
+            holder(path),
+            LONG_PATIENCE.as_secs() / 60
+        ),
+    )
+    .hint("try again if it is fetching a large image; if it was stopped or hangs, resume or end it")
+}
+
+fn held(path: &Path) -> BoxliteError {
+    let home = path.parent().unwrap_or(path).display();
+    let holder = holder(path);
     BoxliteError::new(
         ErrorCode::HomeLocked,
         format!(
@@ -166,6 +202,21 @@ mod tests {
         assert!(FileLock::try_take(&path, Mode::Exclusive).unwrap().is_none());
         drop((shared, beside));
         assert!(FileLock::try_take(&path, Mode::Exclusive).unwrap().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_lock_of_a_box_is_waited_for_longer_and_not_for_ever() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("box.lock");
+        FileLock::make(&path).unwrap();
+        let first = FileLock::of_box(&path, "web").await.unwrap();
+        let began = Instant::now();
+        let error = FileLock::of_box(&path, "web").await.unwrap_err();
+        assert_eq!(error.code(), ErrorCode::BoxBusy);
+        assert!(began.elapsed() >= LONG_PATIENCE);
+        assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
+        drop(first);
+        FileLock::of_box(&path, "web").await.unwrap();
     }
 
     #[test]

@@ -1,14 +1,17 @@
 //! What the doctor asks of a home: whether it can be written, on what file system it lies and how much space is left, where
 //! its sockets go. Called by `doctor`. Nothing is made: a home that is not there yet is judged by the folder above it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
 
 use nix::{
     sys::{
         statfs::{self, FsType, statfs},
         statvfs::statvfs,
     },
-    unistd::{AccessFlags, access},
+    unistd::{AccessFlags, Uid, access},
 };
 
 use super::DoctorCheck;
@@ -18,6 +21,11 @@ use crate::runtime::home_of;
 const ENOUGH_SPACE: u64 = 2 << 30;
 /// Longer, and a socket in a box's folder can't be named: 103 bytes, less `/boxes/`, an id, and the longest socket's name.
 const LONGEST_HOME: usize = 103 - "/boxes/0123456789ab/portal.sock".len();
+
+/// `CIFS_SUPER_MAGIC` and `SMB2_SUPER_MAGIC` (fs/smb/client/cifsglob.h), `V9FS_MAGIC` (include/uapi/linux/magic.h).
+const CIFS: FsType = FsType(0xff53_4d42);
+const SMB2: FsType = FsType(0xfe53_4d42);
+const NINE_P: FsType = FsType(0x0102_1997);
 
 /// Every check of the home that `option` and the environment name.
 pub(super) fn examine(option: Option<&Path>) -> Vec<DoctorCheck> {
@@ -30,6 +38,8 @@ pub(super) fn examine(option: Option<&Path>) -> Vec<DoctorCheck> {
     };
     let existing = nearest(&home);
     let mut checks = vec![writable(&home, &existing)];
+    let owner = home.metadata().ok().and_then(|meta| owner(meta.uid(), Uid::effective().as_raw(), &home));
+    checks.extend(owner);
     if let Ok(stat) = statvfs(&existing) {
         #[allow(clippy::unnecessary_cast, reason = "these are narrower on other systems")]
         let free = stat.blocks_available() as u64 * stat.fragment_size() as u64;
@@ -51,6 +61,17 @@ fn writable(home: &Path, existing: &Path) -> DoctorCheck {
     }
 }
 
+/// A home of another user: what this one makes in it, that one can't use, and the other way round.
+fn owner(owner: u32, user: u32, home: &Path) -> Option<DoctorCheck> {
+    (owner != user).then(|| {
+        DoctorCheck::bad(
+            "home_owner",
+            format!("home `{}` belongs to user {owner}; this process is user {user}", home.display()),
+            "run as that user, or choose a `home` of this one's",
+        )
+    })
+}
+
 fn space(free: u64, existing: &Path) -> DoctorCheck {
     let message = format!("{} MiB free at `{}`", free >> 20, existing.display());
     if free >= ENOUGH_SPACE {
@@ -64,6 +85,9 @@ fn file_system(kind: FsType, existing: &Path) -> DoctorCheck {
     let unfit = [
         (statfs::NFS_SUPER_MAGIC, "NFS", "locks of several hosts do not hold"),
         (statfs::SMB_SUPER_MAGIC, "SMB", "locks and permissions do not hold"),
+        (CIFS, "SMB", "locks and permissions do not hold"),
+        (SMB2, "SMB", "locks and permissions do not hold"),
+        (NINE_P, "9p", "locks of several hosts do not hold"),
         (statfs::MSDOS_SUPER_MAGIC, "FAT", "files can be neither sparse nor private"),
     ];
     match unfit.into_iter().find(|(magic, ..)| *magic == kind) {
@@ -109,7 +133,9 @@ mod tests {
             (space(1 << 20, Path::new("/small")), "disk_space"),
             (file_system(statfs::NFS_SUPER_MAGIC, Path::new("/net")), "home_file_system"),
             (sockets(&long, Path::new("/nowhere")).unwrap(), "home_path"),
+            (file_system(SMB2, Path::new("/net")), "home_file_system"),
             (writable(Path::new("/proc/none"), Path::new("/proc/none")), "home"),
+            (owner(0, 1000, Path::new("/root/.boxlite")).unwrap(), "home_owner"),
         ] {
             assert_eq!((check.code.as_str(), check.ok), (code, false));
             assert!(check.remedy.is_some(), "{code}");
@@ -120,6 +146,7 @@ mod tests {
     fn what_is_well_is_well() {
         assert!(space(8 << 30, Path::new("/")).ok);
         assert!(file_system(statfs::EXT4_SUPER_MAGIC, Path::new("/")).ok);
+        assert_eq!(owner(1000, 1000, Path::new("/short")), None);
         assert_eq!(sockets(Path::new("/short"), Path::new("/nowhere")), None);
         assert_eq!(sockets(&PathBuf::from("/".to_owned() + &"x".repeat(200)), Path::new("/")), None);
     }

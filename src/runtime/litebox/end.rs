@@ -42,7 +42,17 @@ impl LiteBox {
         known.ok_or(error)
     }
 
+    /// However long somebody else is at it: waiting is what this is for.
     async fn ended(&self) -> BoxliteResult<BoxEnd> {
+        loop {
+            match self.ended_soon().await {
+                Err(error) if error.code() == ErrorCode::BoxBusy => {}
+                ended => return ended,
+            }
+        }
+    }
+
+    async fn ended_soon(&self) -> BoxliteResult<BoxEnd> {
         loop {
             let Some(machine) = self.running().await? else {
                 let record = self.standing()?.record;

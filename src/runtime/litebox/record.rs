@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::BoxState;
 use crate::{
-    BoxOptions, BoxliteError, BoxliteResult, Labels, MainExit, Timings, engine::Engine, json_file,
+    BoxOptions, BoxliteError, BoxliteResult, ErrorCode, Labels, MainExit, Timings, engine::Engine, json_file,
     json_file::Durability, labels, layout::BoxPaths,
 };
 
@@ -82,6 +82,11 @@ impl ConfigFile {
     /// Reads it; `None`: there is no such box.
     pub(crate) fn read(paths: &BoxPaths) -> BoxliteResult<Option<Self>> {
         let Some(stamp) = stamp(paths)? else { return Ok(None) };
+        // First of all, so that what a newer version wrote is not taken for damaged.
+        let version = json_file::read::<Versioned>(&paths.config())?.map(|file| file.version);
+        if let Some(version) = version.filter(|&version| version > VERSION) {
+            return Err(incompatible(paths, version));
+        }
         // Replaced in this moment, it is read once more the next time.
         Ok(json_file::read(&paths.config())?.map(|config| Self { config, stamp }))
     }
@@ -94,6 +99,23 @@ impl ConfigFile {
             None => Ok(false),
         }
     }
+}
+
+/// What every version's file has.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
+fn incompatible(paths: &BoxPaths, version: u32) -> BoxliteError {
+    BoxliteError::new(
+        ErrorCode::HomeIncompatible,
+        format!(
+            "read `{}`: a newer boxlite wrote it, in version {version}; this one knows {VERSION}",
+            paths.config().display()
+        ),
+    )
+    .hint("use that boxlite for this home, or another `home` with this one")
 }
 
 fn stamp(paths: &BoxPaths) -> BoxliteResult<Option<Stamp>> {

@@ -14,7 +14,7 @@ use crate::{
     journal::Journal,
     json_file,
     layout::BoxPaths,
-    lock::{FileLock, Mode},
+    lock::FileLock,
     portal::{Connection, GuestSession},
     shim::{Presence, ShimController, ShimOutcome, ShimProcess},
 };
@@ -31,7 +31,7 @@ pub(crate) struct Transition {
 }
 
 impl Transition {
-    /// Waits for its turn. `BOX_REMOVED` when the box is gone then.
+    /// Waits for its turn. `BOX_REMOVED` when the box is gone then, `BOX_BUSY` when its turn does not come.
     pub(crate) async fn begin(litebox: &LiteBox) -> BoxliteResult<Self> {
         Self::begin_after(litebox, None).await
     }
@@ -39,14 +39,14 @@ impl Transition {
     /// As [`begin`](Self::begin), by the parent of a shim that ended.
     pub(super) async fn begin_after(litebox: &LiteBox, outcome: Option<ShimOutcome>) -> BoxliteResult<Self> {
         make_lock(litebox)?;
-        let lock = FileLock::take(&litebox.inner.paths.lock(), Mode::Exclusive).await;
+        let lock = FileLock::of_box(&litebox.inner.paths.lock(), &litebox.inner.id).await;
         Self::with(litebox, lock.map_err(|error| gone_or(litebox, error))?, outcome).await
     }
 
     /// Begins if nobody is at it.
     pub(crate) async fn try_begin(litebox: &LiteBox) -> BoxliteResult<Option<Self>> {
         make_lock(litebox)?;
-        let lock = FileLock::try_take(&litebox.inner.paths.lock(), Mode::Exclusive);
+        let lock = FileLock::try_of_box(&litebox.inner.paths.lock());
         match lock.map_err(|error| gone_or(litebox, error))? {
             Some(lock) => Self::with(litebox, lock, None).await.map(Some),
             None => Ok(None),

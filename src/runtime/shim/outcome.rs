@@ -10,7 +10,7 @@ use std::{
 
 use boxlite_spec::{ShimExit, ShimReport};
 
-use crate::{BoxliteError, ErrorCode};
+use crate::{BoxliteError, ErrorCode, scarcity};
 
 /// How much of the end of a log is read.
 const TAIL: u64 = 16 * 1024;
@@ -90,8 +90,10 @@ impl ShimOutcome {
             Some(ShimExit::PoweredOff | ShimExit::GuestDied) => ErrorCode::GuestFailed,
             _ => ErrorCode::EngineFailed,
         };
+        let scarce = scarcity::may_be_behind(code) && scarcity::is_told_by(&self.describe());
         let message = format!("{what}: {}{}", self.describe(), console_excerpt(console));
-        BoxliteError::new(code, message).maybe_hint(self.report.and_then(|report| report.hint))
+        let error = BoxliteError::new(code, message).maybe_hint(self.report.and_then(|report| report.hint));
+        if scarce { error.for_want_of_resources() } else { error }
     }
 }
 
