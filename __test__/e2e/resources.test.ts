@@ -1,7 +1,7 @@
 // What a box may have, and what happens when it wants more: memory, processes, CPUs, and the space of the host's disk. The
 // box is told, its agent lives on, and the host takes no harm.
 import { execFileSync } from 'node:child_process'
-import { rmSync, statfsSync } from 'node:fs'
+import { readFileSync, rmSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { type Box, Runtime } from '../../index.mjs'
@@ -76,6 +76,40 @@ describe('a box of 2 CPUs, 128 MiB and 40 processes', () => {
     await box.start()
     expect((await box.exec('echo', ['again'])).stdout).toBe('again\n')
   })
+})
+
+/** Processor time that a process and its children have had, in seconds (proc(5)). */
+function processorTime(pid: number): number {
+  const times = ['', ...readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ')].map(child => {
+    const stat = readFileSync(`/proc/${child.trim() || pid}/stat`, 'latin1')
+    const [user, system] = stat
+      .slice(stat.lastIndexOf(') ') + 2)
+      .split(' ')
+      .slice(11, 13)
+      .map(Number)
+    return (user ?? 0) + (system ?? 0)
+  })
+  return times.reduce((sum, time) => sum + time, 0) / 100
+}
+
+it.each([1, 2])('a box of %i CPUs and four busy processes takes no more of the host than that', async cpus => {
+  const runtime = await homes.open()
+  const box = await runtime.create({ image, cpus, memoryMib: 128 })
+  const busy = box.spawn('sh', [
+    '-c',
+    'for i in 1 2 3; do (while :; do :; done) & done; echo busy; while :; do :; done',
+  ])
+  for await (const chunk of busy.stdout) if (String(chunk).includes('busy')) break
+  const { pid } = await box.info()
+  const [began, had] = [performance.now(), processorTime(Number(pid))]
+  await new Promise(resolve => setTimeout(resolve, 3000))
+  const [took, used] = [(performance.now() - began) / 1000, processorTime(Number(pid)) - had]
+  // Beside the CPUs there are the engine's own threads, which have little to do; how much of the host is free is not ours to say.
+  expect(used).toBeGreaterThan(0)
+  expect(used / took).toBeLessThanOrEqual(cpus + 0.2)
+  await busy.kill('SIGKILL')
+  await busy.wait()
+  await box.remove({ force: true })
 })
 
 describe.skipIf(process.getuid?.() !== 0)('a host disk that is full (needs root to mount a small one)', () => {

@@ -19,10 +19,11 @@ export class Peer {
     this.process = process
   }
 
-  /** Starts one that has opened `home`; it leads a session of its own. */
-  static async start(home: string, options: RuntimeOptions = {}): Promise<Peer> {
+  /** Starts one that has opened `home`; it leads a session of its own. `through`: a command that becomes it, with its options. */
+  static async start(home: string, options: RuntimeOptions = {}, through: string[] = []): Promise<Peer> {
     const opened = JSON.stringify({ home, engine, ...options })
-    const peer = new Peer(fork(program, [opened], { detached: true, stdio: 'ignore', execArgv: [] }))
+    const [execPath = process.execPath, ...execArgv] = through.length > 0 ? [...through, process.execPath] : []
+    const peer = new Peer(fork(program, [opened], { detached: true, stdio: 'ignore', execPath, execArgv }))
     await peer.#answer(0)
     return peer
   }

@@ -1,6 +1,13 @@
 //! What a guest tells of its box, through the real portal: an honest one's, and a liar's.
 
-use std::pin::Pin;
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use boxlite_proto::v1::{
     BoxEvent, HealthChanged, LimitReached, MainExited, MainProcess, MetricsRequest, MetricsResponse,
@@ -15,6 +22,7 @@ use tonic::{Request, Response, Status, transport::Server};
 use super::{machine, real::supervised};
 use crate::{
     ErrorCode, Health, Limit,
+    litebox::Machine,
     portal::{GuestEventKind, GuestEvents},
 };
 
@@ -62,9 +70,13 @@ impl Service for Liar {
     }
 }
 
-fn lied(events: Vec<Event>, for_ever: bool) -> std::sync::Arc<crate::litebox::Machine> {
+fn lied(events: Vec<Event>, for_ever: bool) -> Arc<Machine> {
+    served(Liar(events, for_ever))
+}
+
+fn served(service: impl Service) -> Arc<Machine> {
     let (host, guest) = tokio::io::duplex(64 * 1024);
-    let server = Server::builder().add_service(SupervisorServer::new(Liar(events, for_ever)));
+    let server = Server::builder().add_service(SupervisorServer::new(service));
     let incoming = stream::once(async { Ok::<_, std::io::Error>(guest) }).chain(stream::pending());
     tokio::spawn(server.serve_with_incoming(incoming));
     machine(host)
@@ -117,4 +129,52 @@ async fn events_without_end_come_only_as_fast_as_they_are_taken() {
     for _ in 0..5000 {
         assert_eq!(events.next().await.unwrap().map(|event| event.kind), Some(GuestEventKind::Lost(1)));
     }
+}
+
+/// Breaks off the first time.
+struct Fickle(AtomicBool);
+
+#[tonic::async_trait]
+impl Service for Fickle {
+    type WatchStream = Told;
+
+    async fn watch(&self, _: Request<WatchRequest>) -> Result<Response<Told>, Status> {
+        let health = |health| {
+            let event = Event::Health(HealthChanged { health, ..Default::default() });
+            Ok(BoxEvent { time_unix_ns: 0, event: Some(event) })
+        };
+        if !self.0.swap(true, Ordering::Relaxed) {
+            return Ok(Response::new(Box::pin(stream::iter([health(1), Err(Status::unavailable("torn"))]))));
+        }
+        Ok(Response::new(Box::pin(stream::iter([health(2)]).chain(stream::pending()))))
+    }
+
+    async fn metrics(&self, _: Request<MetricsRequest>) -> Result<Response<MetricsResponse>, Status> {
+        Err(Status::unimplemented("none"))
+    }
+}
+
+#[tokio::test]
+async fn events_that_break_off_are_asked_for_again() {
+    let machine = served(Fickle(AtomicBool::new(false)));
+    let (gone, kept) = tokio::sync::oneshot::channel::<()>();
+    machine.observed.watch(machine.session.supervisor(), async move {
+        let _ = kept.await;
+    });
+    let unhealthy = || machine.observed.health().is_some_and(|change| change.health == Health::Unhealthy);
+    tokio::time::timeout(Duration::from_secs(20), async {
+        while !unhealthy() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .expect("heard of again");
+    drop(gone);
+    tokio::time::timeout(Duration::from_secs(20), async {
+        while machine.observed.is_watched() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .expect("no longer watched");
 }

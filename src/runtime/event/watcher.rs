@@ -3,16 +3,23 @@
 //! A machine is watched by one stream from each process that holds it, and only where somebody could care: while events
 //! are read, or when the box does something on its own. Others cost nothing.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering::AcqRel},
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::AcqRel},
+    },
+    time::Duration,
 };
 
 use super::{EventBus, EventKind};
 use crate::{
-    HealthChange,
+    BoxliteResult, HealthChange,
     portal::{GuestEventKind, SupervisorInterface},
 };
+
+/// Before a stream that broke is opened again; each time longer, as long as nothing comes of it.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// What is known of a running box from its events, and where those go.
 #[derive(Debug)]
@@ -48,7 +55,8 @@ impl Observed {
         self.health.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Begins to watch, unless that was done. Ends with the machine or when `gone` resolves.
+    /// Begins to watch, unless that was done. Ends when the guest says that all is told or `gone` resolves; a stream that breaks
+    /// before is opened again.
     pub(crate) fn watch(
         self: &Arc<Self>,
         supervisor: SupervisorInterface,
@@ -59,23 +67,32 @@ impl Observed {
         }
         let this = Arc::clone(self);
         tokio::spawn(async move {
-            let listen = async {
-                let mut events = supervisor.watch().await?;
-                while let Some(event) = events.next().await? {
-                    this.hear(event.kind);
-                }
-                Ok::<_, crate::BoxliteError>(())
-            };
-            let heard = tokio::select! {
-                heard = listen => heard,
-                () = gone => Ok(()),
-            };
-            if let Err(error) = heard {
-                tracing::debug!(box_id = this.box_id, %error, "no events of the guest any more");
+            tokio::select! {
+                () = this.listen(&supervisor) => {}
+                () = gone => {}
             }
             // Whoever wants to know later begins anew.
             this.watched.store(false, std::sync::atomic::Ordering::Release);
         });
+    }
+
+    /// Until the guest has told all. What happened while nobody listened is lost; how things stand is told anew.
+    async fn listen(&self, supervisor: &SupervisorInterface) {
+        let mut pause = FIRST_PAUSE;
+        while let Err(error) = self.listen_once(supervisor, &mut pause).await {
+            tracing::debug!(box_id = self.box_id, %error, "the guest's events broke off");
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn listen_once(&self, supervisor: &SupervisorInterface, pause: &mut Duration) -> BoxliteResult<()> {
+        let mut events = supervisor.watch().await?;
+        while let Some(event) = events.next().await? {
+            *pause = FIRST_PAUSE;
+            self.hear(event.kind);
+        }
+        Ok(())
     }
 
     fn hear(&self, kind: GuestEventKind) {

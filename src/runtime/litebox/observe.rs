@@ -1,9 +1,12 @@
 //! A box's events, and when its guest is asked for those that only it knows. Part of [`LiteBox`] and [`BoxliteRuntime`].
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{LiteBox, Machine};
 use crate::{BoxliteResult, BoxliteRuntime, EventStream, Health, SupervisionOptions};
+
+/// How long what a machine told last may still be on its way here.
+const LAST_EVENTS: Duration = Duration::from_secs(2);
 
 impl LiteBox {
     /// What happens to this box from now on, as far as this process has a part in it.
@@ -25,8 +28,17 @@ impl LiteBox {
         if shared.events.has_readers()
             || self.inner.config().options.supervision != SupervisionOptions::default()
         {
-            let shared = Arc::clone(shared);
-            machine.observed.watch(machine.session.supervisor(), async move { shared.closed().await });
+            let (shared, ending) = (Arc::clone(shared), Arc::clone(machine));
+            machine.observed.watch(machine.session.supervisor(), async move {
+                let ended = async {
+                    let _ = ending.shim.ended().await;
+                    tokio::time::sleep(LAST_EVENTS).await;
+                };
+                tokio::select! {
+                    () = shared.closed() => {}
+                    () = ended => {}
+                }
+            });
         }
     }
 
