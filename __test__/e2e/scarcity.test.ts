@@ -1,4 +1,5 @@
-// When this process may open no more files, or its user may have no more processes: a clear error, nothing is left behind, and once there is room again boxes start. Each in a process of its own, whose limits are lowered from here.
+// When this process may open no more files, or its user may have no more processes: a clear error, nothing is left behind, and
+// once there is room again boxes start. Each in a process of its own, whose limits are lowered from here.
 import { execFileSync } from 'node:child_process'
 import { readdirSync, statSync } from 'node:fs'
 import { afterEach, beforeAll, expect, it } from 'vitest'

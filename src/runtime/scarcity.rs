@@ -11,7 +11,7 @@ use crate::ErrorCode;
 pub(crate) const REMEDY: &str = "raise the limits of this process's user or service, as `ulimit -n 4096` and `ulimit -u 4096`, LimitNOFILE= and TasksMax=, \
      or have fewer boxes at once; `npx @boxlite/node doctor` shows the limits";
 
-/// `EAGAIN` is what fork(2) and pthread_create(3) say; nothing that waits for a socket carries it as far as an error.
+/// `EAGAIN` is what `fork(2)` and `pthread_create(3)` say; nothing that waits for a socket carries it as far as an error.
 const SHORT: [Errno; 3] = [Errno::EMFILE, Errno::ENFILE, Errno::EAGAIN];
 
 /// Whether the host's limits are behind `error`.
