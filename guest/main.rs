@@ -7,7 +7,7 @@ use std::{io, time::Duration};
 use boxlite_guest::{
     Context as _, Error, Kind, Result, boot,
     services::{AgentStart, Server, Services},
-    supervision::JournalLine,
+    supervision::{Ending, JournalLine},
     transport,
     zygote::{self, Side, Zygote},
 };
@@ -22,13 +22,14 @@ const LAST_BYTES: Duration = Duration::from_millis(2);
 
 fn main() {
     boot::watch_panics();
-    if let Err(error) = run() {
-        boot::die(&error);
+    match run() {
+        Err(error) => boot::die(&error),
+        Ok(Ending::Asked) => boot::power_off(),
+        Ok(Ending::OfItself) => boot::farewell(),
     }
-    boot::farewell();
 }
 
-fn run() -> Result<()> {
+fn run() -> Result<Ending> {
     let start = AgentStart::now();
     boot::mount_early()?;
     // While this process has one thread and little memory.
@@ -41,12 +42,12 @@ fn run() -> Result<()> {
 }
 
 /// Serves until the machine is to end.
-async fn serve(zygote: Side, start: AgentStart) -> Result<()> {
+async fn serve(zygote: Side, start: AgentStart) -> Result<Ending> {
     let zygote = Zygote::new(zygote)?;
     let (end, mut ended) = watch::channel(false);
     let (line, asks) = JournalLine::new();
     let services = Services::new(&zygote, start, line, end);
-    let server = Server::new(services, ended.clone());
+    let server = Server::new(services.clone(), ended.clone());
     // A task of its own: it must go on carrying bytes while the connections close.
     let mut carried = tokio::spawn(transport::serve(server.clone(), asks));
     tokio::select! {
@@ -57,5 +58,5 @@ async fn serve(zygote: Side, start: AgentStart) -> Result<()> {
     // The answer to Shutdown is on its way: every connection closes once its answers have left.
     let _ = time::timeout(CLOSING, server.closed()).await;
     time::sleep(LAST_BYTES).await;
-    Ok(())
+    Ok(services.wanted_by())
 }

@@ -11,13 +11,14 @@
 //   missed TEXT        the blow met nobody: it fell before or after the phase, or on a machine that was ending anyway
 //   closed             everything went well to the end
 import { once } from 'node:events'
+import { renameSync } from 'node:fs'
 import { Runtime } from '../../index.mjs'
 
 /** @typedef {import('./plan.mjs').Phase} Phase */
-/** @typedef {{ home: string, engine: 'qemu' | 'krun', image: string, phase: Phase | 'none', fresh: boolean }} Order */
+/** @typedef {{ home: string, engine: 'qemu' | 'krun', image: string, phase: Phase | 'none', fresh: boolean, doomed?: string }} Order */
 
 /** @type {Order} */
-const { home, engine, image, phase, fresh } = JSON.parse(process.argv[2] ?? '{}')
+const { home, engine, image, phase, fresh, doomed } = JSON.parse(process.argv[2] ?? '{}')
 const NAME = 'worker'
 const WRITERS = ['0', '1']
 const FOLDER = '/var/chaos'
@@ -33,6 +34,7 @@ const runtime = await Runtime.open({ home, engine })
 let known = await runtime.list()
 tell(`listed ${known.map(({ id }) => id).join(' ')}`)
 if (fresh) await removeAll()
+if (doomed) renameSync(doomed, process.env.BOXLITE_INITRAMFS ?? '')
 if (phase === 'creating') await createForEver()
 const existing = known.some(({ name }) => name === NAME)
 const box = existing ? await runtime.get(NAME) : await runtime.create({ image, name: NAME, memoryMib: 128 })

@@ -15,9 +15,12 @@ import { writeClean, writeSabotaged } from './saboteur.mjs'
 /** @param {Scene} scene @param {import('./plan.mjs').Blow} blow @returns {Promise<Outcome>} */
 export async function play(scene, blow) {
   const initramfs = join(scene.base, 'initramfs.cpio')
-  if (blow.victim === 'agent' || blow.victim === 'zygote') writeSabotaged(initramfs, blow.victim, blow.delayMs)
-  else writeClean(initramfs)
-  const life = begin(scene, blow)
+  writeClean(initramfs)
+  const inside = blow.victim === 'agent' || blow.victim === 'zygote'
+  // Put in its place by the host process, once it has started all the boxes that are to live.
+  const doomed = inside ? `${initramfs}.doomed` : undefined
+  if (doomed) writeSabotaged(doomed, /** @type {'agent' | 'zygote'} */ (blow.victim), blow.delayMs)
+  const life = begin(scene, { ...blow, doomed })
   try {
     return await judge(scene, life, await fall(life, blow), initramfs)
   } catch (error) {
@@ -78,10 +81,10 @@ export async function rest(scene) {
   return { faults, killed: 'nobody', goneMs: 0, said: life.lines, lost: undefined }
 }
 
-/** @param {Scene} scene @param {{ phase: import('./plan.mjs').Phase | 'none', fresh: boolean }} order */
-function begin({ base, home, image, engine }, { phase, fresh }) {
+/** @param {Scene} scene @param {{ phase: import('./plan.mjs').Phase | 'none', fresh: boolean, doomed?: string | undefined }} order */
+function begin({ base, home, image, engine }, { phase, fresh, doomed }) {
   const env = { ...process.env, TMPDIR: join(base, 'tmp'), BOXLITE_INITRAMFS: join(base, 'initramfs.cpio') }
-  return new Life({ home, image, engine, phase, fresh }, env)
+  return new Life({ home, image, engine, phase, fresh, doomed }, env)
 }
 
 /** The end of a host process that was killed. @param {Life} life */

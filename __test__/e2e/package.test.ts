@@ -91,7 +91,7 @@ it('finds its parts in the package, with their modes', () => {
 it('holds nothing of the machine that it was built on', () => {
   const main = join(app, 'node_modules/@boxlite/node')
   expect(readdirSync(main).sort()).toEqual(
-    ['LICENSE', 'README.md', 'index.d.mts', 'index.d.ts', 'index.js', 'index.mjs', 'package.json'].sort(),
+    ['LICENSE', 'README.md', 'bin', 'index.d.mts', 'index.d.ts', 'index.js', 'index.mjs', 'package.json'].sort(),
   )
   const { devDependencies, scripts, optionalDependencies, version } = JSON.parse(
     readFileSync(join(main, 'package.json'), 'utf8'),

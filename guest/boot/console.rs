@@ -1,5 +1,5 @@
 //! What the agent says when it ends: one line on the console, then power-off. The host shows the last lines of a machine
-//! that died, and takes one that ends without [`LAST_WORD`] for dead.
+//! that died, and takes one that ends unasked and without [`LAST_WORD`] for dead.
 //!
 //! Called by `main.rs`; calls `power`.
 
@@ -15,7 +15,7 @@ const NAME: &str = "boxlite-guest";
 /// The longest text that the kernel takes at once, less than `LOG_LINE_MAX` of kernel/printk/printk.c, in bytes.
 const LONGEST: usize = 900;
 
-/// Says that all is done, and ends the machine.
+/// Says that the machine ends by itself, and ends it.
 pub fn farewell() -> ! {
     say(LAST_WORD);
     power_off()

@@ -31,7 +31,7 @@ use crate::{
     execution::Executions,
     files::Files,
     services::AgentStart,
-    supervision::{JournalLine, Supervisor},
+    supervision::{Ending, JournalLine, Supervisor},
     zygote::Zygote,
 };
 
@@ -39,6 +39,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Services {
     activity: Activity,
+    ended_by: Supervisor,
     guest: GuestServer<GuestService>,
     container: ContainerServer<ContainerService>,
     execution: ExecutionServer<ExecutionService>,
@@ -89,12 +90,18 @@ impl Services {
         Ok((Self::of(rooms, start), main_error))
     }
 
+    /// Who wanted the machine's end, once `ended` is set.
+    pub fn wanted_by(&self) -> Ending {
+        self.ended_by.wanted_by()
+    }
+
     fn of(rooms: Rooms, start: AgentStart) -> Self {
         let Rooms { zygote, activity, executions, files, supervisor } = rooms;
         let guest = GuestService::new(supervisor.clone(), start);
         let container = ContainerService::new(zygote, executions.clone(), files.clone(), supervisor.clone());
         Self {
             activity,
+            ended_by: supervisor.clone(),
             guest: GuestServer::new(guest).max_decoding_message_size(limits::MESSAGE),
             container: ContainerServer::new(container).max_decoding_message_size(limits::MESSAGE),
             execution: ExecutionServer::new(ExecutionService::new(executions))

@@ -13,11 +13,30 @@ use crate::{storage, zygote::message::Stop};
 /// How long the main process's last bytes may take once no process is left.
 const LAST_BYTES: Duration = Duration::from_secs(1);
 
+/// Who wanted the end first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The host, which knows that it did.
+    Asked,
+    /// A limit, or the main process.
+    OfItself,
+}
+
 impl Supervisor {
     /// Ends every process of the container, completes the journal, leaves the disk clean, and lets `main.rs` switch the
     /// machine off. The first call decides over `grace_ms`; all of them wait for the same end. Answers how many processes had
     /// to be killed.
     pub async fn end(&self, grace_ms: u32) -> u32 {
+        self.end_as(Ending::Asked, grace_ms).await
+    }
+
+    /// Who wanted the end that was awaited.
+    pub fn wanted_by(&self) -> Ending {
+        self.0.wanted_by.get().copied().unwrap_or(Ending::Asked)
+    }
+
+    async fn end_as(&self, ending: Ending, grace_ms: u32) -> u32 {
+        let _ = self.0.wanted_by.set(ending);
         let mut outcome = self.0.outcome.subscribe();
         if !self.0.ending.send_replace(true) {
             // A task of its own: a host that goes away does not stop it half-way.
@@ -28,7 +47,7 @@ impl Supervisor {
 
     /// The end as the machine's own limits want it.
     pub(super) async fn end_by_itself(&self) {
-        self.end(self.0.grace_ms.get().copied().unwrap_or(0)).await;
+        self.end_as(Ending::OfItself, self.0.grace_ms.get().copied().unwrap_or(0)).await;
     }
 
     async fn end_all(self, grace_ms: u32) {

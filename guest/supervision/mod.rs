@@ -19,6 +19,7 @@ mod oom;
 mod restart;
 mod supervisor;
 
+pub use ending::Ending;
 pub use events::{Events, Watch};
 pub use journal::Journal;
 pub use journal_line::{JournalAsk, JournalAsks, JournalLine, JournalStream};

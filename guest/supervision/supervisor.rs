@@ -16,6 +16,7 @@ use boxlite_proto::v1::{
 use tokio::sync::watch;
 
 use super::{
+    ending::Ending,
     events::{Events, Watch},
     health,
     journal::Journal,
@@ -54,6 +55,7 @@ pub(super) struct Shared {
     pub(super) mounted: AtomicBool,
     /// The machine is being ended.
     pub(super) ending: watch::Sender<bool>,
+    pub(super) wanted_by: OnceLock<Ending>,
     /// It may be switched off: how many processes had to be killed.
     pub(super) outcome: watch::Sender<Option<u32>>,
     /// The same, for `main.rs`.
@@ -95,6 +97,7 @@ impl Supervisor {
             main_over: watch::Sender::new(true),
             mounted: AtomicBool::new(false),
             ending: watch::Sender::new(false),
+            wanted_by: OnceLock::new(),
             outcome: watch::Sender::new(None),
             ended,
         }))

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum ShimExit {
-    /// The guest powered off, and said so before: the normal end of a box.
+    /// The guest powered off by itself, and announced it.
     PoweredOff = 0,
     /// Standard input held no valid `InstanceSpec`.
     BadSpec = 64,
@@ -29,8 +29,9 @@ pub enum ShimExit {
     Stopped = 71,
     /// The machine was to end by itself and did not, so the shim ended it at the spec's deadline.
     Overdue = 72,
-    /// The machine ended without its agent's last word: its kernel panicked, or its agent gave up.
-    GuestDied = 73,
+    /// The machine ended and its agent had not announced it, as it does when it ends on its own: somebody told it to end, or
+    /// its kernel panicked, or its agent gave up.
+    Unannounced = 73,
 }
 
 impl ShimExit {
@@ -52,7 +53,7 @@ impl ShimExit {
             70 => Self::HostGone,
             71 => Self::Stopped,
             72 => Self::Overdue,
-            73 => Self::GuestDied,
+            73 => Self::Unannounced,
             _ => return None,
         })
     }

@@ -33,11 +33,11 @@ impl VmmInstance {
         self.terminator.clone()
     }
 
-    /// Runs the machine on this thread until it ends; `Ok` means that the guest's agent switched it off. Its sockets are
-    /// removed and its console is complete when this returns.
+    /// Runs the machine on this thread until it ends; `Ok` means that the guest's agent switched it off by itself. Its
+    /// sockets are removed and its console is complete when this returns.
     ///
     /// # Errors
-    /// The engine's; [`ShimExit::GuestDied`] when the machine was reset and its agent had not said that it would be.
+    /// The engine's; [`ShimExit::Unannounced`] when the machine was reset and its agent had not said that it would be.
     pub fn enter(self) -> Result<()> {
         let ended = self.machine.enter();
         self.terminator.terminate();
@@ -45,9 +45,6 @@ impl VmmInstance {
         if self.terminator.said_farewell() {
             return Ok(());
         }
-        Err(Error::new(
-            ShimExit::GuestDied,
-            "run machine: it ended without its agent's last word: the guest's kernel or its agent died",
-        ))
+        Err(Error::new(ShimExit::Unannounced, "run machine: it ended as told, or its guest died"))
     }
 }

@@ -14,6 +14,8 @@ use crate::{BoxliteError, ErrorCode, scarcity};
 
 /// How much of the end of a log is read.
 const TAIL: u64 = 16 * 1024;
+/// What is said of a machine that ended unannounced and unasked.
+const DIED: &str = "its guest died: the kernel panicked, or the agent gave up";
 /// Console lines shown in an error.
 const CONSOLE_LINES: usize = 12;
 
@@ -51,24 +53,20 @@ impl ShimOutcome {
 
     /// Whether the guest ended its machine, in order or not: what it said of that is the better reason.
     pub(crate) fn by_guest(&self) -> bool {
-        matches!(self.exit(), Some(ShimExit::PoweredOff | ShimExit::GuestDied))
+        matches!(self.exit(), Some(ShimExit::PoweredOff | ShimExit::Unannounced))
     }
 
-    /// Whether nothing went wrong: it powered off, or ended with its host.
-    fn is_no_failure(&self) -> bool {
-        matches!(self.exit(), Some(ShimExit::PoweredOff | ShimExit::HostGone))
-    }
-
-    /// What went wrong, for a record of it; `None`: nothing. A guest that died said why on its console.
+    /// What went wrong with a machine that nobody asked to end, for a record of it; `None`: nothing. A guest that died said why on
+    /// its console.
     pub(crate) fn failure(&self, console: &Path) -> Option<String> {
-        if self.is_no_failure() {
-            return None;
+        match self.exit() {
+            Some(ShimExit::PoweredOff | ShimExit::HostGone) => None,
+            Some(ShimExit::Unannounced) => Some(DIED.to_owned() + &console_excerpt(console)),
+            _ => Some(self.describe()),
         }
-        let died = self.exit() == Some(ShimExit::GuestDied);
-        Some(self.describe() + &if died { console_excerpt(console) } else { String::new() })
     }
 
-    /// Why it ended, in one line.
+    /// Why it ended, in one line, for those who don't know whether it was asked to.
     pub(crate) fn describe(&self) -> String {
         match (&self.report, self.status.and_then(|status| status.signal())) {
             (Some(report), _) => report.message.clone(),
@@ -87,11 +85,12 @@ impl ShimOutcome {
             Some(ShimExit::EngineUnavailable) => ErrorCode::EngineUnsupported,
             Some(ShimExit::BootFile) => ErrorCode::PartMissing,
             Some(ShimExit::Disk) => ErrorCode::StorageIo,
-            Some(ShimExit::PoweredOff | ShimExit::GuestDied) => ErrorCode::GuestFailed,
+            Some(ShimExit::PoweredOff | ShimExit::Unannounced) => ErrorCode::GuestFailed,
             _ => ErrorCode::EngineFailed,
         };
         let scarce = scarcity::may_be_behind(code) && scarcity::is_told_by(&self.describe());
-        let message = format!("{what}: {}{}", self.describe(), console_excerpt(console));
+        let why = if self.exit() == Some(ShimExit::Unannounced) { DIED.to_owned() } else { self.describe() };
+        let message = format!("{what}: {why}{}", console_excerpt(console));
         let error = BoxliteError::new(code, message).maybe_hint(self.report.and_then(|report| report.hint));
         if scarce { error.for_want_of_resources() } else { error }
     }
@@ -166,8 +165,8 @@ mod tests {
         assert_eq!(failure(ShimExit::PoweredOff, 0), None);
         assert_eq!(failure(ShimExit::HostGone, 70), None);
         assert_eq!(failure(ShimExit::Engine, 69).unwrap(), "run machine: it ended");
-        let died = failure(ShimExit::GuestDied, 73).unwrap();
-        assert!(died.contains("run machine") && died.ends_with("Attempted to kill init!"), "{died}");
+        let died = failure(ShimExit::Unannounced, 73).unwrap();
+        assert!(died.starts_with(DIED) && died.ends_with("Attempted to kill init!"), "{died}");
     }
 
     #[test]
