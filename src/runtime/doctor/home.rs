@@ -135,7 +135,7 @@ mod tests {
             (sockets(&long, Path::new("/nowhere")).unwrap(), "home_path"),
             (file_system(SMB2, Path::new("/net")), "home_file_system"),
             (writable(Path::new("/proc/none"), Path::new("/proc/none")), "home"),
-            (owner(0, 1000, Path::new("/root/.boxlite")).unwrap(), "home_owner"),
+            (owner(0, 1000, Path::new("/theirs")).unwrap(), "home_owner"),
         ] {
             assert_eq!((check.code.as_str(), check.ok), (code, false));
             assert!(check.remedy.is_some(), "{code}");
