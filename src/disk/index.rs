@@ -1,6 +1,6 @@
 //! The first pass: what the layers' headers say, each layer's `diff_id` checked. Called by `base`.
 //!
-//! Up to four layers are unpacked side by side, each on a thread of its own: that is bound by the processor. Their entries are
+//! Up to four layers are read side by side, each on a thread of its own: that is bound by the processor. Their entries are
 //! handed over lowest layer first, in the archive's order; a layer whose turn has not come stops when it is
 //! [`AHEAD`] entries ahead, so that no layer is ever held in memory as a whole.
 

@@ -10,7 +10,7 @@ use std::{
 use flate2::bufread::MultiGzDecoder;
 use ring::digest::{Context, SHA256};
 
-use crate::{Error, ErrorKind, limits::Budget};
+use crate::{Error, ErrorKind, limits::Budget, read_ahead::ReadAhead};
 
 const BUFFER: usize = 256 * 1024;
 
@@ -49,16 +49,14 @@ impl Compression {
 
 enum Decoder {
     Plain(BufReader<File>),
-    Gzip(Box<MultiGzDecoder<BufReader<File>>>),
-    Zstd(Box<zstd::Decoder<'static, BufReader<File>>>),
+    Packed(ReadAhead),
 }
 
 impl Read for Decoder {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Plain(reader) => reader.read(buf),
-            Self::Gzip(reader) => reader.read(buf),
-            Self::Zstd(reader) => reader.read(buf),
+            Self::Packed(reader) => reader.read(buf),
         }
     }
 }
@@ -82,8 +80,13 @@ impl LayerFile {
         let reader = BufReader::with_capacity(BUFFER, file);
         let decoder = match Compression::detect(&start).map_err(|e| e.in_layer(&self.path))? {
             Compression::None => Decoder::Plain(reader),
-            Compression::Gzip => Decoder::Gzip(Box::new(MultiGzDecoder::new(reader))),
-            Compression::Zstd => Decoder::Zstd(Box::new(zstd::Decoder::with_buffer(reader).map_err(failed)?)),
+            Compression::Gzip => {
+                Decoder::Packed(ReadAhead::new(MultiGzDecoder::new(reader)).map_err(failed)?)
+            }
+            Compression::Zstd => {
+                let decoder = zstd::Decoder::with_buffer(reader).map_err(failed)?;
+                Decoder::Packed(ReadAhead::new(decoder).map_err(failed)?)
+            }
         };
         Ok(LayerReader { decoder, check: budget.map(|budget| (budget, Context::new(&SHA256))) })
     }

@@ -26,6 +26,7 @@ mod limits;
 mod overlay;
 mod pax;
 mod pax_sparse;
+mod read_ahead;
 mod resize;
 mod room;
 mod sparse;
