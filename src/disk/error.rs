@@ -113,7 +113,9 @@ impl Error {
                 Some("`qemu-img check -r all` repairs what can be; try it on a copy, or remove the box")
             }
             ErrorKind::StorageFull => Some("free some disk space, or remove images and boxes"),
-            ErrorKind::TooLarge => Some("use a smaller image, or raise the limits of the image storage"),
+            ErrorKind::TooLarge => Some(
+                "use a smaller image; a disk that is too small for it has another size with `diskSizeGb`",
+            ),
             ErrorKind::DiffIdMismatch => {
                 Some("the image was built or pushed wrongly: build and push it again")
             }
