@@ -38,13 +38,13 @@ pub(crate) fn index(
             while reading.len() < SIDE_BY_SIDE
                 && let Some(layer) = waiting.next()
             {
-                reading.push_back((layer, start(scope, layer, limits, &budget)));
+                reading.push_back((layer, start(scope, layer, limits, &budget)?));
             }
             let Some((layer, entries)) = reading.pop_front() else {
                 break;
             };
-            let position =
-                u16::try_from(position).map_err(|_| Error::too_large("merge layers: more than 65536"))?;
+            let position = u16::try_from(position)
+                .map_err(|_| Error::too_large("merge layers: the image has more than 65536"))?;
             drain(&entries, |entry| apply(position, entry)).map_err(|e| e.in_layer(&layer.path))?;
         }
         Ok(())
@@ -56,16 +56,20 @@ fn start<'scope>(
     layer: &'scope LayerFile,
     limits: &'scope Limits,
     budget: &Arc<Budget>,
-) -> Receiver<Batch> {
+) -> Result<Receiver<Batch>, Error> {
     let (sender, receiver) = sync_channel(AHEAD / BATCH);
     let budget = Arc::clone(budget);
-    scope.spawn(move || {
+    let work = move || {
         if let Err(error) = read(layer, limits, &budget, &sender) {
             // Nobody listens once another layer has failed.
             let _ = sender.send(Err(error));
         }
-    });
-    receiver
+    };
+    thread::Builder::new()
+        .name("boxlite-layer".into())
+        .spawn_scoped(scope, work)
+        .map_err(|error| Error::storage("start a thread for a layer", error))?;
+    Ok(receiver)
 }
 
 /// Gives all entries of a layer to `apply`. That it is damaged is the better explanation of an entry that makes no sense, so
