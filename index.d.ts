@@ -77,7 +77,7 @@ interface NativeFiles {
 	write(input: FileInput): Answer<NativeFileWriter>;
 	watch(path: string, recursive: boolean): Answer<NativeWatcher>;
 	copyIn(from: string, to: string): NativeCopy;
-	copyOut(from: string, to: string): NativeCopy;
+	copyOut(from: string, to: string, maxBytes?: number, maxEntries?: number): NativeCopy;
 	packOut(from: string): Answer<NativeFileReader>;
 	unpackIn(to: string): Answer<NativeArchiveWriter>;
 }
@@ -139,6 +139,16 @@ export interface CopyOptions {
 	/** Breaks the copy off with an `AbortError`; what was copied stays. */
 	signal?: AbortSignal;
 }
+/** How to copy out of a box, which may send whatever it likes. What exceeds a bound rejects with `COPY_TOO_LARGE`. */
+export interface CopyOutOptions extends CopyOptions {
+	/**
+	 * Most bytes of file contents, holes included; of the archive where the copy goes to a Writable. A file that would exceed
+	 * it is not begun. Default: any number.
+	 */
+	maxBytes?: number;
+	/** Most files, folders and links; not for a Writable. Default: any number. */
+	maxEntries?: number;
+}
 declare const CODES: {
 	readonly INVALID_ARGUMENT: "InvalidArgumentError";
 	readonly HOME_LOCKED: "RuntimeError";
@@ -185,10 +195,11 @@ declare const CODES: {
 	readonly ABORTED: "ExecutionError";
 	readonly FILE_REFUSED: "FileError";
 	readonly ARCHIVE_INVALID: "FileError";
+	readonly COPY_TOO_LARGE: "FileError";
 	readonly INTERNAL: "InternalError";
 };
 /** What went wrong, for programs to match on. Codes are stable: they are never renamed. */
-export type ErrorCode = keyof typeof CODES | Errno;
+export type ErrorCode = keyof typeof CODES | Errno | "ERR_FS_EISDIR";
 /** Names of Linux's errors, as Node has them; of a {@link FileError}. */
 export type Errno = "E2BIG" | "EACCES" | "EAGAIN" | "EBADF" | "EBUSY" | "EDQUOT" | "EEXIST" | "EFAULT" | "EFBIG" | "EINVAL" | "EIO" | "EISDIR" | "ELOOP" | "EMFILE" | "EMLINK" | "ENAMETOOLONG" | "ENFILE" | "ENODEV" | "ENOENT" | "ENOMEM" | "ENOSPC" | "ENOSYS" | "ENOTDIR" | "ENOTEMPTY" | "ENOTSUP" | "ENXIO" | "EOVERFLOW" | "EPERM" | "EPIPE" | "EROFS" | "ESPIPE" | "ESTALE" | "ETXTBSY" | "EXDEV";
 /** A stage of the way from an image's name to a running container. */
@@ -280,7 +291,7 @@ export declare class ExecutionError extends BoxliteError {
  * `'ENOENT'`, and the message is `ENOENT: no such file or directory, open '/x'`.
  */
 export declare class FileError extends BoxliteError {
-	/** Linux's number, negative as in Node. */
+	/** Linux's number, negative as in Node; of `ERR_FS_EISDIR` positive, as there. */
 	readonly errno?: number;
 	/** The system call: `'open'`. */
 	readonly syscall?: string;
@@ -1251,7 +1262,7 @@ export declare class FileSystem {
 	mkdtemp(prefix: string): Promise<string>;
 	rmdir(path: string): Promise<void>;
 	unlink(path: string): Promise<void>;
-	/** Removes a file, or with `recursive` a tree. With `force` it need not be there. */
+	/** Removes a file, or with `recursive` a tree, else `ERR_FS_EISDIR`. With `force` it need not be there. */
 	rm(path: string, options?: {
 		recursive?: boolean;
 		force?: boolean;
@@ -1470,9 +1481,10 @@ export declare class Box implements AsyncDisposable {
 	/** The executions that run, the oldest first. A box that does not run has none, and is not started. */
 	executions(): Promise<ExecutionInfo[]>;
 	/**
-	 * Finds an execution that runs by its id, such as one that was started with `detached`. Its output begins with the
-	 * oldest bytes that the box has kept, and whoever read it before gets an error. Disposing of it leaves it running;
-	 * `started` and `wait()` reject with `EXEC_NOT_FOUND` if nothing of that id runs.
+	 * Finds an execution by its id, such as one that was started with `detached`: one that runs, or has ended in the last ten
+	 * minutes, of which the box remembers the last 1024. Its output begins with the oldest bytes that the box has kept, and
+	 * whoever read it before gets an error. Disposing of it leaves it running; `started` and `wait()` reject with
+	 * `EXEC_NOT_FOUND` if there is nothing of that id.
 	 */
 	execution(id: string): Execution;
 	/** Its name, else `null`; as this handle last knew it. */
@@ -1493,7 +1505,7 @@ export declare class Box implements AsyncDisposable {
 	 * Nothing outside of `to` is touched, whatever the box sends. Setuid, setgid and sticky bits are dropped; devices,
 	 * sockets and FIFOs are left out; everything belongs to the user of this process.
 	 */
-	copyOut(from: string, to: string | Writable, options?: CopyOptions): Promise<CopyProgress>;
+	copyOut(from: string, to: string | Writable, options?: CopyOutOptions): Promise<CopyProgress>;
 	/** Starts the box if it does not run; several calls start it once. Any execution does so too. */
 	start(): Promise<void>;
 	/** Stops the box: its processes end, its files stay. Nothing happens if it does not run. */

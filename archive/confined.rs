@@ -18,7 +18,7 @@ use nix::{
     unistd::{Gid, Uid, UnlinkatFlags, fchownat, linkat, symlinkat, unlinkat},
 };
 
-use crate::{Error, Result, error::At as _};
+use crate::{Error, Result, allowance::Allowance, error::At as _};
 
 const FOLDER: OFlag = OFlag::O_PATH.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
 
@@ -66,13 +66,14 @@ pub(crate) struct Confined {
     folder: OwnedFd,
     /// The parent of the last entry: archives go through a tree in order, so most entries share it.
     parent: Option<(PathBuf, OwnedFd)>,
+    entries: Allowance,
 }
 
 impl Confined {
-    /// `folder` is the caller's own choice: symlinks in it are followed.
-    pub(crate) fn open(folder: &Path) -> Result<Self> {
+    /// `folder` is the caller's own choice: symlinks in it are followed. Up to `entries` are made in it.
+    pub(crate) fn open(folder: &Path, entries: Allowance) -> Result<Self> {
         let folder = open(folder, FOLDER, Mode::empty()).at("open", folder)?;
-        Ok(Self { folder, parent: None })
+        Ok(Self { folder, parent: None, entries })
     }
 
     /// Makes a directory, in place of anything that is none. One that exists stays, with what it holds.
@@ -80,6 +81,7 @@ impl Confined {
         if inside.is_root() {
             return Ok(());
         }
+        self.entries.spend(1)?;
         let parent = self.parent_of(inside)?;
         make_directory(parent, inside.name()).at("mkdir", inside.path())
     }
@@ -88,12 +90,14 @@ impl Confined {
     pub(crate) fn file(&mut self, inside: &Inside) -> Result<File> {
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let private = Mode::S_IRUSR | Mode::S_IWUSR;
+        self.entries.spend(1)?;
         let parent = self.parent_of(inside)?;
         let made = replacing(parent, inside.name(), || openat(parent, inside.name(), flags, private));
         made.map(File::from).at("open", inside.path())
     }
 
     pub(crate) fn symlink(&mut self, inside: &Inside, target: &Path) -> Result<()> {
+        self.entries.spend(1)?;
         let parent = self.parent_of(inside)?;
         replacing(parent, inside.name(), || symlinkat(target, parent, inside.name()))
             .at("symlink", inside.path())
@@ -104,6 +108,7 @@ impl Confined {
         if inside == existing {
             return Ok(());
         }
+        self.entries.spend(1)?;
         let from = self.parent_of(existing)?.try_clone_to_owned().at("dup", existing.path())?;
         let to = self.parent_of(inside)?;
         // Without AT_SYMLINK_FOLLOW a symlink gets the name, not what it leads to.
@@ -146,6 +151,7 @@ impl Confined {
                 let above = at.as_ref().map_or(self.folder.as_fd(), OwnedFd::as_fd);
                 let next = match open_directory(above, name) {
                     Err(Errno::ENOENT) => {
+                        self.entries.spend(1)?;
                         make_directory(above, name).and_then(|()| open_directory(above, name))
                     }
                     opened => opened,

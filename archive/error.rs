@@ -1,5 +1,5 @@
-//! The crate's one error: the kernel refused, the archive is wrong, or the stream broke. Told apart because users see the
-//! first as Node's own file errors.
+//! The crate's one error: the kernel refused, the archive is wrong or too large, or the stream broke. Told apart because
+//! users see the first as Node's own file errors.
 
 use std::{
     io,
@@ -25,6 +25,14 @@ pub enum Error {
     /// The archive is malformed, or wants what it may not have.
     #[error("unpack: {0}")]
     Invalid(String),
+    /// The archive holds more than the caller allows.
+    #[error("unpack: it holds more than {most} {what}")]
+    Exceeded {
+        /// "bytes", "entries".
+        what: &'static str,
+        /// How many are allowed.
+        most: u64,
+    },
     /// The stream of the archive broke off.
     #[error("the archive's stream broke")]
     Stream(#[source] io::Error),

@@ -8,6 +8,7 @@
     reason = "names of a hostile archive are shown with their control characters escaped"
 )]
 
+mod allowance;
 mod confined;
 mod error;
 mod meter;

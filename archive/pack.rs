@@ -1,17 +1,27 @@
 //! A tree as a tar stream: GNU headers, PAX records for nanoseconds, sparse files as such, hard links once.
 //!
-//! Called by the guest for `copyOut` and by the host for `copyIn`. Symlinks are packed as they are, never followed.
+//! Called by the guest for `copyOut` and by the host for `copyIn`. Symlinks are packed as they are, never followed, also those that
+//! take a folder's place meanwhile.
 //! Devices, sockets and FIFOs are left out and counted.
 
 use std::{
     collections::HashMap,
-    fs::{self, File, Metadata, OpenOptions},
+    ffi::{OsStr, OsString},
+    fs::{File, Metadata},
     io::{self, Seek as _, SeekFrom, Write},
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    os::{
+        fd::{AsFd as _, BorrowedFd, OwnedFd},
+        unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
+    },
     path::{Path, PathBuf},
 };
 
-use nix::libc;
+use nix::{
+    dir::{Dir, Entry},
+    errno::Errno,
+    fcntl::{AT_FDCWD, OFlag, openat, readlinkat},
+    sys::stat::Mode,
+};
 use tar::{Builder, EntryType, Header, HeaderMode};
 
 use crate::{
@@ -25,7 +35,7 @@ pub fn pack(source: &Path, name: &Path, out: impl Write, meter: &Meter) -> Resul
     let mut builder = Builder::new(out);
     builder.mode(HeaderMode::Complete);
     let mut packer = Packer { builder, meter, linked: HashMap::new() };
-    packer.add(source, name)?;
+    packer.add(At { parent: AT_FDCWD, name: source.as_os_str(), shown: source }, name)?;
     packer.builder.finish().map_err(Error::Stream)?;
     packer.builder.get_mut().flush().map_err(Error::Stream)
 }
@@ -37,17 +47,34 @@ struct Packer<'a, W: Write> {
     linked: HashMap<(u64, u64), PathBuf>,
 }
 
+/// Where something lies: in a folder that is held open, so that no symlink which somebody puts in its or that folder's place
+/// leads elsewhere.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    parent: BorrowedFd<'a>,
+    name: &'a OsStr,
+    /// Its whole path, for errors.
+    shown: &'a Path,
+}
+
+impl At<'_> {
+    fn open(self, flags: OFlag) -> nix::Result<OwnedFd> {
+        openat(self.parent, self.name, flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty())
+    }
+}
+
 impl<W: Write> Packer<'_, W> {
-    fn add(&mut self, source: &Path, name: &Path) -> Result<()> {
-        let meta = fs::symlink_metadata(source).at("lstat", source)?;
+    fn add(&mut self, source: At<'_>, name: &Path) -> Result<()> {
+        let there = File::from(source.open(OFlag::O_PATH).at("lstat", source.shown)?);
+        let meta = there.metadata().at("lstat", source.shown)?;
         let kind = meta.file_type();
         if kind.is_dir() {
-            self.directory(source, name, &meta)
+            self.directory(source, name)
         } else if kind.is_symlink() {
-            let target = fs::read_link(source).at("readlink", source)?;
+            let target = readlinkat(&there, "").at("readlink", source.shown)?;
             let mut header = self.header(EntryType::Symlink, &meta)?;
             self.meter.entry();
-            self.builder.append_link(&mut header, name, target).map_err(Error::Stream)
+            self.builder.append_link(&mut header, name, Path::new(&target)).map_err(Error::Stream)
         } else if kind.is_file() {
             self.file(source, name)
         } else {
@@ -56,28 +83,33 @@ impl<W: Write> Packer<'_, W> {
         }
     }
 
-    fn directory(&mut self, source: &Path, name: &Path, meta: &Metadata) -> Result<()> {
-        let mut header = self.header(EntryType::Directory, meta)?;
+    fn directory(&mut self, source: At<'_>, name: &Path) -> Result<()> {
+        let folder = File::from(source.open(OFlag::O_DIRECTORY).at("scandir", source.shown)?);
+        let meta = folder.metadata().at("fstat", source.shown)?;
+        let mut header = self.header(EntryType::Directory, &meta)?;
         self.meter.entry();
         self.builder.append_data(&mut header, name, io::empty()).map_err(Error::Stream)?;
-        let listed = fs::read_dir(source).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-        let mut names: Vec<_> = listed.at("scandir", source)?.iter().map(fs::DirEntry::file_name).collect();
+        let mut folder = Dir::from_fd(folder.into()).at("scandir", source.shown)?;
+        let mut names =
+            folder.iter().map(|entry| entry.map(|entry| name_of(&entry))).collect::<nix::Result<Vec<_>>>();
+        let names = names.as_mut().map_err(|errno| *errno).at("scandir", source.shown)?;
         names.sort_unstable();
-        for child in names {
-            let below = if name == Path::new(".") { PathBuf::from(&child) } else { name.join(&child) };
-            match self.add(&source.join(&child), &below) {
+        for child in names.iter().filter(|child| !matches!(child.as_bytes(), b"." | b"..")) {
+            let below = if name == Path::new(".") { PathBuf::from(child) } else { name.join(child) };
+            let shown = source.shown.join(child);
+            match self.add(At { parent: folder.as_fd(), name: child, shown: &shown }, &below) {
                 // It went away between the listing and now.
-                Err(Error::System { errno: nix::errno::Errno::ENOENT, .. }) => {}
+                Err(Error::System { errno: Errno::ENOENT, .. }) => {}
                 added => added?,
             }
         }
         Ok(())
     }
 
-    fn file(&mut self, source: &Path, name: &Path) -> Result<()> {
+    fn file(&mut self, at: At<'_>, name: &Path) -> Result<()> {
+        let source = at.shown;
         // Without O_NONBLOCK, a FIFO that took the file's place would be waited for.
-        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-        let mut file = OpenOptions::new().read(true).custom_flags(flags).open(source).at("open", source)?;
+        let mut file = File::from(at.open(OFlag::O_NONBLOCK).at("open", source)?);
         let meta = file.metadata().at("fstat", source)?;
         if !meta.is_file() {
             self.meter.skip(1);
@@ -123,6 +155,10 @@ impl<W: Write> Packer<'_, W> {
         let time = decimal(meta.mtime(), meta.mtime_nsec());
         self.builder.append_pax_extensions([("mtime", time.as_bytes())]).map_err(Error::Stream)
     }
+}
+
+fn name_of(entry: &Entry) -> OsString {
+    OsStr::from_bytes(entry.file_name().to_bytes()).to_owned()
 }
 
 /// Seconds as PAX writes them. The nanoseconds count forward, also from a negative second.

@@ -23,6 +23,7 @@ use tar::{Archive, Entry, EntryType};
 
 use crate::{
     Error, Meter, Result,
+    allowance::Allowance,
     confined::{Confined, Inside},
     error::At as _,
     source::{Budgeted, OVER_BUDGET},
@@ -43,6 +44,10 @@ pub struct Unpack {
     pub owners: bool,
     /// Keep the setuid, setgid and sticky bits. Default: they are dropped.
     pub special_bits: bool,
+    /// Most bytes of file contents, holes included. Default: any number.
+    pub max_bytes: Option<u64>,
+    /// Most files, folders and links, the folders that the archive takes for granted included. Default: any number.
+    pub max_entries: Option<u64>,
 }
 
 /// Where an archive goes.
@@ -87,9 +92,11 @@ impl Place {
 pub fn unpack(archive: impl Read, place: &Place, options: Unpack, meter: &Meter) -> Result<()> {
     let (reader, budget) = Budgeted::new(archive);
     let mut archive = Archive::new(reader);
-    let folder = Confined::open(&place.folder)?;
+    let folder = Confined::open(&place.folder, Allowance::new("entries", options.max_entries))?;
+    let contents = Allowance::new("bytes", options.max_bytes);
+    let directories = BTreeMap::new();
     let mut unpacker =
-        Unpacker { folder, place, options, meter, directories: BTreeMap::new(), buffer: vec![0; BUFFER] };
+        Unpacker { folder, place, options, meter, contents, directories, buffer: vec![0; BUFFER] };
     let mut entries = archive.entries().map_err(Error::Stream)?;
     loop {
         budget.set(HEADERS);
@@ -123,6 +130,7 @@ struct Unpacker<'a> {
     place: &'a Place,
     options: Unpack,
     meter: &'a Meter,
+    contents: Allowance,
     directories: BTreeMap<Inside, Dress>,
     buffer: Vec<u8>,
 }
@@ -192,6 +200,8 @@ impl Unpacker<'_> {
         let Dress { owner, mode, mtime } = self.dress(entry)?;
         let sparse = entry.header().entry_type() == EntryType::GNUSparse;
         let size = entry.size();
+        // Before anything of it is there.
+        self.contents.spend(size)?;
         let file = self.folder.file(inside)?;
         self.meter.entry();
         let path = inside.path();

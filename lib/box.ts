@@ -4,7 +4,7 @@ import { type NativeBox, settled } from './binding.js'
 import { type BoxEnd, boxEnd } from './box-end.js'
 import { checkArgument, text } from './check.js'
 import { Commands } from './commands.js'
-import { type CopyOptions, type CopyProgress, copyIn, copyOut } from './copy.js'
+import { type CopyOptions, type CopyOutOptions, type CopyProgress, copyIn, copyOut } from './copy.js'
 import { type Events, type EventsOptions, makeEvents } from './events.js'
 import type { ExecResult } from './exec.js'
 import { type Execution, makeExecution } from './execution.js'
@@ -119,9 +119,10 @@ export class Box implements AsyncDisposable {
   }
 
   /**
-   * Finds an execution that runs by its id, such as one that was started with `detached`. Its output begins with the
-   * oldest bytes that the box has kept, and whoever read it before gets an error. Disposing of it leaves it running;
-   * `started` and `wait()` reject with `EXEC_NOT_FOUND` if nothing of that id runs.
+   * Finds an execution by its id, such as one that was started with `detached`: one that runs, or has ended in the last ten
+   * minutes, of which the box remembers the last 1024. Its output begins with the oldest bytes that the box has kept, and
+   * whoever read it before gets an error. Disposing of it leaves it running; `started` and `wait()` reject with
+   * `EXEC_NOT_FOUND` if there is nothing of that id.
    */
   execution(id: string): Execution {
     checkArgument('box.execution', 'id', id, text)
@@ -156,7 +157,7 @@ export class Box implements AsyncDisposable {
    * Nothing outside of `to` is touched, whatever the box sends. Setuid, setgid and sticky bits are dropped; devices,
    * sockets and FIFOs are left out; everything belongs to the user of this process.
    */
-  async copyOut(from: string, to: string | Writable, options?: CopyOptions): Promise<CopyProgress> {
+  async copyOut(from: string, to: string | Writable, options?: CopyOutOptions): Promise<CopyProgress> {
     return await copyOut(this.#native.files(), from, to, options)
   }
 

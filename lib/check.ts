@@ -21,7 +21,7 @@ export function checkOptions<T>(
   options: unknown,
   shape: Shape<T>,
 ): asserts options is T | undefined {
-  const required = Object.entries<Check>(shape).filter(([, check]) => check.required)
+  const required = requiredOf(shape)
   if (options === undefined && required.length === 0) return
   checkArgument(operation, 'options', options, object)
   const given = options as Record<string, unknown>
@@ -33,6 +33,17 @@ export function checkOptions<T>(
   for (const [name, check] of required) {
     if (given[name] === undefined) throw refused(operation, 'option', name, check, undefined)
   }
+}
+
+/** The options of each shape that may not be left out, looked for once. */
+const REQUIRED = new WeakMap<object, [string, Check][]>()
+
+function requiredOf(shape: Record<string, Check>): [string, Check][] {
+  const known = REQUIRED.get(shape)
+  if (known !== undefined) return known
+  const found = Object.entries(shape).filter(([, check]) => check.required)
+  REQUIRED.set(shape, found)
+  return found
 }
 
 /** Throws an `INVALID_ARGUMENT` unless `value` passes. */

@@ -3,8 +3,8 @@ import { resolve } from 'node:path'
 import { Readable, type Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { type NativeCopy, type NativeFiles, settled } from './binding.js'
-import { type Check, checkArgument, checkOptions, text } from './check.js'
-import { aborted } from './errors.js'
+import { type Check, checkArgument, checkOptions, integer, text } from './check.js'
+import { aborted, FileError, InvalidArgumentError } from './errors.js'
 
 /** How often `onProgress` is called, in milliseconds. */
 const TICK = 100
@@ -27,10 +27,24 @@ export interface CopyOptions {
   signal?: AbortSignal
 }
 
+/** How to copy out of a box, which may send whatever it likes. What exceeds a bound rejects with `COPY_TOO_LARGE`. */
+export interface CopyOutOptions extends CopyOptions {
+  /**
+   * Most bytes of file contents, holes included; of the archive where the copy goes to a Writable. A file that would exceed
+   * it is not begun. Default: any number.
+   */
+  maxBytes?: number
+  /** Most files, folders and links; not for a Writable. Default: any number. */
+  maxEntries?: number
+}
+
 const OPTIONS = {
   onProgress: { expected: 'a function', holds: (value: unknown) => typeof value === 'function' },
   signal: { expected: 'an AbortSignal', holds: (value: unknown) => value instanceof AbortSignal },
 }
+
+const most = integer(0, Number.MAX_SAFE_INTEGER)
+const OUT_OPTIONS = { ...OPTIONS, maxBytes: most, maxEntries: most }
 
 const source: Check = {
   expected: 'a path or a Readable',
@@ -74,13 +88,21 @@ export async function copyOut(
   native: NativeFiles,
   from: string,
   to: string | Writable,
-  options: CopyOptions = {},
+  options: CopyOutOptions = {},
 ): Promise<CopyProgress> {
   checkArgument('box.copyOut', 'from', from, text)
   checkArgument('box.copyOut', 'to', to, target)
-  checkOptions<CopyOptions>('box.copyOut', options, OPTIONS)
+  checkOptions<CopyOutOptions>('box.copyOut', options, OUT_OPTIONS)
+  const { maxBytes = Number.POSITIVE_INFINITY, maxEntries } = options
   if (options.signal?.aborted) throw aborted('copyOut', options.signal)
-  if (typeof to === 'string') return run('copyOut', native.copyOut(from, resolve(to)), options)
+  if (typeof to === 'string') {
+    return run('copyOut', native.copyOut(from, resolve(to), options.maxBytes, maxEntries), options)
+  }
+  if (maxEntries !== undefined) {
+    throw new InvalidArgumentError(
+      'box.copyOut: option `maxEntries`: not with a Writable, whose entries are not looked at',
+    )
+  }
   const reader = await settled(native.packOut(from))
   const meter = new Ticker(options)
   const chunks = async function* () {
@@ -88,6 +110,7 @@ export async function copyOut(
       const data = await settled(reader.pull())
       if (data === null) return
       if (options.signal?.aborted) throw aborted('copyOut', options.signal)
+      if (meter.bytes + data.length > maxBytes) throw tooLarge(maxBytes)
       meter.moved(data.length)
       yield data
     }
@@ -118,6 +141,12 @@ async function run(operation: string, copy: NativeCopy, { onProgress, signal }: 
   return progress
 }
 
+function tooLarge(maxBytes: number): FileError {
+  return new FileError('COPY_TOO_LARGE', `copy out: the box sends more than ${maxBytes} bytes`, {
+    hint: 'raise `maxBytes`, or copy less; what came before was written',
+  })
+}
+
 /** Progress of a stream that goes through JavaScript. */
 class Ticker {
   #bytes = 0
@@ -126,6 +155,10 @@ class Ticker {
 
   constructor({ onProgress }: CopyOptions) {
     this.#onProgress = onProgress
+  }
+
+  get bytes(): number {
+    return this.#bytes
   }
 
   moved(bytes: number): void {

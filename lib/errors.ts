@@ -58,12 +58,13 @@ export const CODES = {
 
   FILE_REFUSED: 'FileError',
   ARCHIVE_INVALID: 'FileError',
+  COPY_TOO_LARGE: 'FileError',
 
   INTERNAL: 'InternalError',
 } as const
 
 /** What went wrong, for programs to match on. Codes are stable: they are never renamed. */
-export type ErrorCode = keyof typeof CODES | Errno
+export type ErrorCode = keyof typeof CODES | Errno | 'ERR_FS_EISDIR'
 
 /** Names of Linux's errors, as Node has them; of a {@link FileError}. */
 export type Errno =
@@ -223,7 +224,7 @@ export class ExecutionError extends BoxliteError {
  * `'ENOENT'`, and the message is `ENOENT: no such file or directory, open '/x'`.
  */
 export class FileError extends BoxliteError {
-  /** Linux's number, negative as in Node. */
+  /** Linux's number, negative as in Node; of `ERR_FS_EISDIR` positive, as there. */
   declare readonly errno?: number
   /** The system call: `'open'`. */
   declare readonly syscall?: string
@@ -281,6 +282,7 @@ export function errorFrom({ code, className, message, stage, hint, causes, file 
 /** Node's own text and code for a refusal. Its table is the host's, whose numbers are Linux's like the box's. */
 function refused({ errno, syscall, path, dest }: NonNullable<Failure['file']>): FileError {
   const [code, reason] = getSystemErrorMap().get(-errno) ?? ['EIO', `errno ${errno}`]
+  if (syscall === 'rm' && code === 'EISDIR') return isDirectory(errno, path ?? '')
   const about = path === undefined ? '' : ` '${path}'${dest === undefined ? '' : ` -> '${dest}'`}`
   const message = `${code}: ${reason}, ${syscall}${about}`
   return new FileError(code as Errno, message, {
@@ -289,6 +291,12 @@ function refused({ errno, syscall, path, dest }: NonNullable<Failure['file']>): 
     ...(path !== undefined && { path }),
     ...(dest !== undefined && { dest }),
   })
+}
+
+/** What `rm` of a folder fails with: not the kernel refuses that but Node itself, in words and with a sign of its own. */
+function isDirectory(errno: number, path: string): FileError {
+  const message = `Path is a directory: rm returned EISDIR (is a directory) ${path}`
+  return new FileError('ERR_FS_EISDIR', message, { errno, syscall: 'rm', path })
 }
 
 /** The error of an operation that its `signal` ended; the signal's reason is the cause. */

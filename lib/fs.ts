@@ -152,7 +152,7 @@ export class FileSystem {
     await this.#call('unlink', path, { operation: 'UNLINK' })
   }
 
-  /** Removes a file, or with `recursive` a tree. With `force` it need not be there. */
+  /** Removes a file, or with `recursive` a tree, else `ERR_FS_EISDIR`. With `force` it need not be there. */
   async rm(path: string, options: { recursive?: boolean; force?: boolean } = {}): Promise<void> {
     await this.#call('rm', path, { operation: 'REMOVE', recursive: options.recursive, force: options.force })
   }

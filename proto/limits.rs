@@ -31,11 +31,20 @@ pub const UNARY_DEADLINE: Duration = Duration::from_secs(30);
 /// together, and HTTP/2 promises no order between streams.
 pub const EXEC_GRACE: Duration = Duration::from_secs(10);
 
+/// How long the word that an execution has started may wait for its first output or its end, where the host asks for that.
+pub const START_HOLD: Duration = Duration::from_millis(50);
+
 /// Longest execution id, in bytes; ids are `[A-Za-z0-9_-]+`.
 pub const EXECUTION_ID: usize = 64;
 
 /// Most executions that a box remembers after their end; the oldest are forgotten first.
 pub const FINISHED_EXECUTIONS: usize = 1024;
+
+/// How long a box remembers an execution after its end, and the output that nobody has fetched.
+pub const ENDED: Duration = Duration::from_mins(10);
+
+/// Most bytes of unfetched output that a box keeps of all executions that have ended; the oldest are forgotten first.
+pub const UNCLAIMED: usize = 16 << 20;
 
 /// Most executions that `List` tells of, so that its answer fits in a message.
 pub const LIST: usize = 2048;

@@ -56,6 +56,27 @@ it('lets a detached process outlive its handle and finds it again, with what it 
   expect(await box.executions()).toEqual([])
 })
 
+it('finds an execution again after its end, with its exit and what nobody had read', async () => {
+  const child = box.spawn('sh', ['-c', 'echo first; sleep 0.3; echo last; echo error >&2; exit 9'], { detached: true })
+  await child.started
+  const id = String(child.id)
+  await child[Symbol.asyncDispose]()
+  while ((await box.executions()).length > 0) await new Promise(resolve => setTimeout(resolve, 50))
+  const found = box.execution(id)
+  const output = { stdout: '', stderr: '' }
+  for await (const event of found) if (event.type !== 'exit') output[event.type] += event.data
+  expect(output).toEqual({ stdout: 'first\nlast\n', stderr: 'error\n' })
+  expect(found.id).toBe(id)
+  expect(await found.wait()).toMatchObject({ exitCode: 9, signal: null })
+  expect(await found.kill()).toBe(false)
+  // Also by whoever asks after that, and for one that was not detached.
+  expect(await box.execution(id).wait()).toMatchObject({ exitCode: 9 })
+  const attached = box.spawn('sh', ['-c', 'exit 4'])
+  await attached.wait()
+  expect(await box.execution(String(attached.id)).wait()).toMatchObject({ exitCode: 4 })
+  await failure(box.execution('never-was').wait(), 'EXEC_NOT_FOUND')
+})
+
 it('never holds back a detached process that nobody reads', async () => {
   const child = box.spawn('sh', ['-c', 'head -c 20000000 /dev/zero; touch /tmp/wrote; sleep 60'], { detached: true })
   await child.started

@@ -16,9 +16,9 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { PassThrough, Readable } from 'node:stream'
+import { PassThrough, Readable, Writable } from 'node:stream'
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { Box, CopyProgress } from '../../index.mjs'
+import { type Box, type CopyProgress, FileError } from '../../index.mjs'
 import { capture } from '../../scripts/command.mjs'
 import { failure } from '../support/failures.js'
 import { useHomes } from '../support/homes.js'
@@ -166,6 +166,51 @@ describe('a tar stream', () => {
 
   it('that is broken is refused', async () => {
     await failure(box.copyIn(Readable.from([randomBytes(100_000)]), '/tmp/broken'), 'ARCHIVE_INVALID')
+  })
+})
+
+describe('a bound', () => {
+  it('of bytes ends a copy before the file that would exceed it', async () => {
+    await out('mkdir -p /opt/bound; cd /opt/bound; head -c 60000 /dev/zero > a; head -c 60000 /dev/zero > b; echo > c')
+    const back = homes.folder()
+    const error = await failure(box.copyOut('/opt/bound', join(back, 'less'), { maxBytes: 119_999 }), 'COPY_TOO_LARGE')
+    expect(error).toBeInstanceOf(FileError)
+    expect(error).toMatchObject({ message: 'copy out: the box sends more than 119999 bytes' })
+    expect(readdirSync(join(back, 'less'))).toEqual(['a'])
+    expect(await box.copyOut('/opt/bound', join(back, 'whole'), { maxBytes: 120_001 })).toMatchObject({
+      bytes: 120_001,
+    })
+    // The length of a file with a hole counts, not what it takes here.
+    await out('dd if=/dev/zero of=/opt/hole bs=1 count=0 seek=1G 2>/dev/null; echo end >> /opt/hole')
+    await failure(box.copyOut('/opt/hole', join(back, 'hole'), { maxBytes: 1_000_000 }), 'COPY_TOO_LARGE')
+    expect(existsSync(join(back, 'hole'))).toBe(false)
+  })
+
+  it('of entries ends a copy, folders and links included', async () => {
+    await out('mkdir -p /opt/many/d/e; cd /opt/many/d; ln -s x link; touch e/f')
+    const back = homes.folder()
+    expect(await box.copyOut('/opt/many', join(back, 'whole'), { maxEntries: 5 })).toMatchObject({ entries: 5 })
+    await failure(box.copyOut('/opt/many', join(back, 'less'), { maxEntries: 4 }), 'COPY_TOO_LARGE')
+    expect(readdirSync(join(back, 'less'), { recursive: true })).toHaveLength(3)
+  })
+
+  it('of a stream is of its archive, and holds while the box sends without end', async () => {
+    let length = 0
+    const count = () =>
+      new Writable({
+        write(chunk, _, done) {
+          length += chunk.length
+          done()
+        },
+      })
+    await failure(box.copyOut('/opt/bound', count(), { maxBytes: 100_000 }), 'COPY_TOO_LARGE')
+    expect(length).toBeLessThanOrEqual(100_000)
+    length = 0
+    const { bytes } = await box.copyOut('/opt/bound', count())
+    await box.copyOut('/opt/bound', count(), { maxBytes: bytes })
+    expect(length).toBe(2 * bytes)
+    await failure(box.copyOut('/opt/bound', count(), { maxEntries: 1 }), 'INVALID_ARGUMENT')
+    await failure(box.copyOut('/opt/bound', '/nowhere', { maxBytes: -1 }), 'INVALID_ARGUMENT')
   })
 })
 

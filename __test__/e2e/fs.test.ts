@@ -1,5 +1,6 @@
 // box.fs: names, semantics and errors of node:fs/promises, acting where the box's processes act. One box for the whole file.
 import { createHash, randomBytes } from 'node:crypto'
+import nodeFs from 'node:fs/promises'
 import { PassThrough, Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -81,12 +82,39 @@ describe('errors', () => {
     ['EISDIR', 'read', fs => fs.readFile('/etc')],
     ['EEXIST', 'mkdir', fs => fs.mkdir('/etc')],
     ['ENOTEMPTY', 'rmdir', fs => fs.rmdir('/etc')],
-    ['EISDIR', 'rm', fs => fs.rm('/etc')],
     ['EINVAL', 'readlink', fs => fs.readlink('/etc/greeting')],
     ['ENOENT', 'lstat', fs => fs.rm('/none')],
     ['EROFS', 'open', fs => fs.writeFile('/proc/sys/kernel/hostname', 'x')],
   ])('%s of %s', async (code, syscall, work) => {
     expect(((await failure(work(fs), code)) as FileError).syscall).toBe(syscall)
+  })
+
+  it.each<[string, (fs: FileSystem | typeof nodeFs, folder: string) => Promise<unknown>]>([
+    ['rm of a folder', (fs, folder) => fs.rm(`${folder}/d`)],
+    ['rm of a folder by force', (fs, folder) => fs.rm(`${folder}/d`, { force: true })],
+    ['rm of nothing', (fs, folder) => fs.rm(`${folder}/none`)],
+    ['rm of nothing below a file', (fs, folder) => fs.rm(`${folder}/f/none`, { recursive: true })],
+    ['unlink of a folder', (fs, folder) => fs.unlink(`${folder}/d`)],
+    ['rmdir of a full folder', (fs, folder) => fs.rmdir(`${folder}/d`)],
+    ['rmdir of a file', (fs, folder) => fs.rmdir(`${folder}/f`)],
+    ['mkdir of what is there', (fs, folder) => fs.mkdir(`${folder}/d`)],
+    ['copyFile of nothing', (fs, folder) => fs.copyFile(`${folder}/none`, `${folder}/x`)],
+    ['rename of nothing', (fs, folder) => fs.rename(`${folder}/none`, `${folder}/x`)],
+    ['link of nothing', (fs, folder) => fs.link(`${folder}/none`, `${folder}/x`)],
+    ['symlink where a file is', (fs, folder) => fs.symlink('x', `${folder}/f`)],
+    ['readlink of a file', (fs, folder) => fs.readlink(`${folder}/f`)],
+    ['truncate of a folder', (fs, folder) => fs.truncate(`${folder}/d`)],
+    ['chmod of nothing', (fs, folder) => fs.chmod(`${folder}/none`, 0o600)],
+    ['access of nothing', (fs, folder) => fs.access(`${folder}/none`)],
+  ])('side by side with node:fs: %s', async (_, work) => {
+    const told = async (fs: FileSystem | typeof nodeFs, folder: string) => {
+      await fs.mkdir(`${folder}/d/e`, { recursive: true })
+      await fs.writeFile(`${folder}/f`, '')
+      const error = (await work(fs, folder).catch(error => error)) as FileError
+      const { code, errno, syscall, path, dest, message } = error
+      return JSON.stringify({ code, errno, syscall, path, dest, message }).replaceAll(folder, 'FOLDER')
+    }
+    expect(await told(fs, await fs.mkdtemp('/tmp/twin-'))).toBe(await told(nodeFs, homes.folder()))
   })
 
   it('name both paths where there are two', async () => {

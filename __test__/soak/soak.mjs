@@ -1,5 +1,6 @@
-// `npm run soak`: boxes made, used and removed over and over in one process, which must end as it was early on; then many
-// boxes side by side. `--cycles N --boxes N --engine E`. Prints TAP. Started by scripts/soak.mjs.
+// `npm run soak`: boxes made, used and removed over and over in one process, which must end as it was early on; many boxes side
+// by side; then commands without end in one box, and a long stream each way. `--cycles N --boxes N --executions N --megabytes N
+// --engine E`; 0 leaves a part out. Prints TAP. Started by scripts/soak.mjs.
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,12 +9,16 @@ import { Runtime } from '../../index.mjs'
 import { runScript } from '../../scripts/failure.mjs'
 import { writeBusybox } from '../../scripts/image/busybox.mjs'
 import { crowd } from './crowd.mjs'
+import { executions } from './executions.mjs'
 import { growth, settled, take } from './footprint.mjs'
+import { streams } from './streams.mjs'
 
 const { values } = parseArgs({
   options: {
     cycles: { type: 'string', default: '25' },
     boxes: { type: 'string', default: '20' },
+    executions: { type: 'string', default: '300' },
+    megabytes: { type: 'string', default: '64' },
     engine: { type: 'string', default: 'qemu' },
   },
 })
@@ -40,9 +45,12 @@ runScript(import.meta, async () => {
   const home = join(base, 'home')
   const runtime = await Runtime.open({ home, engine: values.engine === 'krun' ? 'krun' : 'qemu' })
   try {
-    await cycles(runtime, base)
-    const faults = await crowd(runtime, join(base, 'image'), Number(values.boxes), line => console.log(`# ${line}`))
-    report(`${values.boxes} boxes side by side start, work and stop`, faults)
+    if (values.cycles !== '0') await cycles(runtime, base)
+    if (values.boxes !== '0') {
+      const faults = await crowd(runtime, join(base, 'image'), Number(values.boxes), say)
+      report(`${values.boxes} boxes side by side start, work and stop`, faults)
+    }
+    await inOneBox(runtime, join(base, 'image'))
   } finally {
     await runtime.close()
     rmSync(base, { recursive: true, force: true })
@@ -51,6 +59,23 @@ runScript(import.meta, async () => {
   console.log(`# ${count - failed} passed, ${failed} failed, 0 skipped`)
   return failed > 0 ? 1 : 0
 })
+
+/** @param {string} line */
+const say = line => console.log(`# ${line}`)
+
+/** @param {Runtime} runtime @param {string} image */
+async function inOneBox(runtime, image) {
+  const box = await runtime.create({ image })
+  if (values.executions !== '0') {
+    const faults = await executions(box, Number(values.executions), say)
+    report(`${values.executions} commands one after the other leave nothing behind, on either side`, faults)
+  }
+  if (values.megabytes !== '0') {
+    const faults = await streams(box, Number(values.megabytes), say)
+    report(`${values.megabytes} MiB through one stream arrive byte for byte, each way, in bounded memory`, faults)
+  }
+  await box.remove({ force: true })
+}
 
 /** @param {Runtime} runtime @param {string} base */
 async function cycles(runtime, base) {

@@ -86,18 +86,20 @@ test('options and arguments reach the native half', async () => {
     {
       command: 'ls',
       args: ['-l'],
-      cwd: '/',
-      env: { A: '1' },
-      user: '1000',
-      tty: { cols: 80, rows: 24 },
-      timeoutMs: 5,
-      stdin: false,
-      detached: false,
+      special: {
+        cwd: '/',
+        env: { A: '1' },
+        user: '1000',
+        tty: { cols: 80, rows: 24 },
+        timeoutMs: 5,
+        stdin: false,
+        detached: false,
+      },
     },
-    expect.objectContaining({ args: [], env: {}, stdin: false, timeoutMs: 0 }),
-    expect.objectContaining({ stdin: true }),
-    expect.objectContaining({ tty: { cols: 10, rows: 5 }, stdin: true }),
-    expect.objectContaining({ stdin: false }),
+    { command: 'ls', args: [] },
+    { command: 'cat', args: [], special: expect.objectContaining({ env: {}, stdin: true, timeoutMs: 0 }) },
+    { command: 'sh', args: [], special: expect.objectContaining({ tty: { cols: 10, rows: 5 }, stdin: true }) },
+    { command: 'sh', args: [] },
   ])
 })
 
@@ -141,5 +143,5 @@ test('sh runs a quoted line, with options or without', async () => {
   await box.sh`echo ${"it's"} ${['a b', 'c']} \${HOME} \`id\` \\n`
   await box.sh({ cwd: '/tmp' })`ls ${1}`
   expect(inputs[0]).toMatchObject({ command: '/bin/sh', args: ['-c', `echo 'it'\\''s' 'a b' c \${HOME} \`id\` \\\\n`] })
-  expect(inputs[1]).toMatchObject({ args: ['-c', 'ls 1'], cwd: '/tmp' })
+  expect(inputs[1]).toMatchObject({ args: ['-c', 'ls 1'], special: { cwd: '/tmp' } })
 })

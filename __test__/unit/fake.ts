@@ -114,7 +114,7 @@ export function run(script: Script, options: SpawnOptions = {}): { child: Execut
   return { fake, child: makeExecution(async () => fake, options) }
 }
 
-/** A box whose every execution follows `script`; `inputs` are the options that reached the native half. */
+/** A box whose every execution follows `script`; `inputs` are what reached the native half. */
 export function fakeBox(script: () => Script, spawnError?: Failure) {
   const inputs: ExecInput[] = []
   const executions: FakeExecution[] = []

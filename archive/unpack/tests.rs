@@ -113,6 +113,36 @@ fn a_symlink_put_in_place_of_an_open_directory_is_not_entered() {
 }
 
 #[test]
+fn what_exceeds_a_bound_is_not_begun() {
+    use EntryType::{Directory as D, Link as L, Regular as F, Symlink as S};
+    let within = |max_bytes, max_entries, entries: Entries| {
+        let around = surroundings();
+        let place = Place::folder(&around.path().join("out")).unwrap();
+        let options = Unpack { max_bytes, max_entries, ..Unpack::default() };
+        let done = unpack(&*archive(entries), &place, options, &Meter::default());
+        let mut names: Vec<_> =
+            fs::read_dir(&place.folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort_unstable();
+        (done, names)
+    };
+    let files: Entries = &[(F, "a", "12345"), (F, "b", "12345"), (F, "c", "")];
+    assert!(within(Some(10), Some(3), files).0.is_ok());
+    let (done, names) = within(Some(9), None, files);
+    assert!(matches!(done, Err(Error::Exceeded { what: "bytes", most: 9 })), "{done:?}");
+    assert_eq!(names, ["a"]);
+    let (done, names) = within(None, Some(2), files);
+    assert!(matches!(done, Err(Error::Exceeded { what: "entries", most: 2 })), "{done:?}");
+    assert_eq!(names, ["a", "b"]);
+    // Whatever makes something counts, folders that are only implied too.
+    for entries in [&[(D, "d", ""), (S, "s", "x")][..], &[(F, "f", ""), (L, "l", "f")], &[(F, "d/f", "")]] {
+        assert!(within(None, Some(1), entries).0.is_err(), "{entries:?}");
+        assert!(within(None, Some(2), entries).0.is_ok(), "{entries:?}");
+    }
+    let deep = "d/".repeat(40) + "f";
+    assert!(within(None, Some(30), &[(F, &deep, "")]).0.is_err());
+}
+
+#[test]
 fn special_bits_and_devices_stay_out() {
     let around = surroundings();
     let entries: Entries = &[

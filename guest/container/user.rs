@@ -1,19 +1,27 @@
 //! Who a process runs as: "name", "uid", "name:group" or "uid:gid", looked up in the rootfs's passwd and group files.
 //!
-//! Called by the zygote's children, inside the rootfs. Read by hand: a static glibc has no NSS, and the files are an
+//! Called by the zygote's children, inside the rootfs and in the zygote's memory. Read by hand: a static glibc has no NSS, and the files are an
 //! image's, so they are bounded and may be nonsense. Rules as docker's: a uid without an entry gets group 0 and home
 //! "/"; supplementary groups come from the group file unless a group is named.
 
 use std::{
-    fs::OpenOptions,
+    borrow::Cow,
+    fs::{self, Metadata, OpenOptions},
     io::{self, Read as _},
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use nix::fcntl::OFlag;
 
 /// Most bytes that are read of either file.
 const FILE_LIMIT: u64 = 4 << 20;
+
+/// Most bytes of either file that are kept.
+const KEPT: usize = 64 << 10;
+
+/// Seconds after its last change from which on a file may be kept.
+const SETTLED: i64 = 2;
 
 /// Most supplementary groups (the kernel's own limit is `NGROUPS_MAX`, 65536).
 const GROUP_LIMIT: usize = 1024;
@@ -31,28 +39,78 @@ pub struct User {
     pub home: String,
 }
 
-/// Resolves `spec` by the files of this process's root. The error is a sentence for the user.
-pub fn look_up(spec: &str) -> Result<User, String> {
-    let passwd = read("/etc/passwd").map_err(|error| format!("read /etc/passwd: {error}"))?;
-    let group = read("/etc/group").map_err(|error| format!("read /etc/group: {error}"))?;
-    resolve(spec, &passwd, &group)
+/// The passwd and group files of this process's root, read again only when they have changed: opening and reading them
+/// costs a short execution more than looking at them does.
+#[derive(Debug, Default)]
+pub struct Accounts {
+    passwd: Kept,
+    group: Kept,
 }
 
-/// The whole of a regular file, and nothing of anything else.
-fn read(path: &str) -> io::Result<String> {
-    let opened =
-        OpenOptions::new().read(true).custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits()).open(path);
-    let file = match opened {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
-        opened => opened?,
-    };
+impl Accounts {
+    /// Resolves `spec`. The error is a sentence for the user.
+    pub fn look_up(&mut self, spec: &str) -> Result<User, String> {
+        let passwd = self.passwd.read("/etc/passwd").map_err(|error| format!("read /etc/passwd: {error}"))?;
+        let group = self.group.read("/etc/group").map_err(|error| format!("read /etc/group: {error}"))?;
+        resolve(spec, &passwd, &group)
+    }
+}
+
+/// A file as it was read last.
+#[derive(Debug, Default)]
+struct Kept(Option<(Stamp, String)>);
+
+/// What tells one state of a file from any other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    file: (u64, u64),
+    size: u64,
+    /// Seconds and nanoseconds.
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(meta: &Metadata) -> Self {
+        let (file, changed) = ((meta.dev(), meta.ino()), (meta.ctime(), meta.ctime_nsec()));
+        Self { file, size: meta.size(), changed }
+    }
+
+    /// Whether any further change would show: one in the same tick of the kernel's clock does not.
+    fn is_settled(&self) -> bool {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        i64::try_from(now).is_ok_and(|now| self.changed.0 + SETTLED < now)
+    }
+}
+
+impl Kept {
+    /// The whole of a regular file, and nothing of anything else; nothing of one that is not there.
+    fn read(&mut self, path: &str) -> io::Result<Cow<'_, str>> {
+        let present = match fs::metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Cow::default()),
+            present => Stamp::of(&present?),
+        };
+        if self.0.as_ref().is_none_or(|(known, _)| *known != present) {
+            self.0 = None;
+            let (stamp, text) = read(path)?;
+            if text.len() > KEPT || !stamp.is_settled() {
+                return Ok(Cow::Owned(text));
+            }
+            self.0 = Some((stamp, text));
+        }
+        Ok(self.0.as_ref().map_or_else(Cow::default, |(_, text)| Cow::Borrowed(text.as_str())))
+    }
+}
+
+fn read(path: &str) -> io::Result<(Stamp, String)> {
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
     let meta = file.metadata()?;
     if !meta.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "not a regular file"));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(meta.len().min(FILE_LIMIT)).unwrap_or(0) + 1);
     file.take(FILE_LIMIT).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok((Stamp::of(&meta), String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 fn resolve(spec: &str, passwd: &str, group: &str) -> Result<User, String> {
@@ -169,6 +227,25 @@ mod tests {
         assert!(resolve("web:ghosts", PASSWD, GROUP).expect_err("unknown").contains("ghosts"));
         assert!(resolve("huge", PASSWD, GROUP).is_err(), "its uid is no uid");
         assert!(resolve("4294967295", PASSWD, GROUP).is_err(), "(uid_t)-1 means \"unchanged\" to setuid");
+    }
+
+    #[test]
+    fn a_file_is_read_again_when_it_has_changed() {
+        let path = std::env::temp_dir().join(format!("boxlite-passwd-{}", std::process::id()));
+        let path = path.to_str().expect("UTF-8");
+        let mut kept = Kept::default();
+        assert_eq!(kept.read(path).expect("nothing"), "");
+        fs::write(path, "first").expect("write");
+        assert_eq!(kept.read(path).expect("read"), "first");
+        assert!(kept.0.is_none(), "it may still change unseen");
+        // As if that had been long ago.
+        let (stamp, _) = read(path).expect("read");
+        kept.0 = Some((stamp, "kept".into()));
+        assert_eq!(kept.read(path).expect("kept"), "kept");
+        fs::write(path, "another").expect("write");
+        assert_eq!(kept.read(path).expect("read"), "another");
+        fs::remove_file(path).expect("remove");
+        assert_eq!(kept.read(path).expect("nothing"), "");
     }
 
     #[test]

@@ -10,7 +10,10 @@ use std::{
     },
 };
 
-use boxlite_proto::v1::{ExitStatus, StartError, TtySize};
+use boxlite_proto::{
+    limits,
+    v1::{ExitStatus, StartError, TtySize},
+};
 use tokio::sync::{Mutex as AsyncMutex, Notify, watch};
 
 use super::{about::About, input::Input, keeper, output::Stream, pipe::Pipe, purpose::Purpose};
@@ -192,6 +195,12 @@ impl Execution {
             stream.pipe = None;
             stream.replay.clear();
         }
+    }
+
+    /// Bytes of output that it holds in memory, those in its pipes included.
+    pub(super) fn kept(&self) -> usize {
+        let held = |stream: &Stream| stream.replay.kept() + stream.pipe.as_ref().map_or(0, |_| limits::CHUNK);
+        self.streams().iter().map(held).sum()
     }
 
     pub(super) fn is_delivered(&self) -> bool {

@@ -37,6 +37,11 @@ impl Replay {
         self.end - self.kept as u64
     }
 
+    /// How many bytes are kept.
+    pub fn kept(&self) -> usize {
+        self.kept
+    }
+
     /// Appends `data` and forgets the oldest bytes beyond `limit`.
     pub fn push(&mut self, data: &Bytes, limit: usize) {
         self.end += data.len() as u64;

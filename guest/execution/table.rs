@@ -5,14 +5,17 @@
 use std::{
     collections::{HashMap, VecDeque},
     fmt,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
 };
 
 use boxlite_proto::{
     limits,
     v1::{ExecRequest, RunningExecution, StartError},
 };
-use tokio::{sync::Notify, time::timeout};
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep_until, timeout},
+};
 
 use super::{
     about::About,
@@ -30,7 +33,7 @@ const RUNNING: usize = 8192;
 /// Ended executions whose delivered output is kept for an `Attach` that lost its connection at the very end.
 const DELIVERED_KEPT: usize = 16;
 
-/// Ended executions whose output nobody has asked for and that is kept all the same.
+/// Ended executions whose output nobody has asked for and that is kept all the same, in [`limits::UNCLAIMED`] bytes.
 const UNCLAIMED_KEPT: usize = 64;
 
 /// The main process's id.
@@ -63,8 +66,10 @@ struct Entries {
     by_id: HashMap<String, Arc<Execution>>,
     last_serial: u64,
     asked: u64,
-    /// The oldest first, like the two below.
-    finished: VecDeque<String>,
+    /// The oldest first, like the two below, each with the moment from which on it is forgotten.
+    finished: VecDeque<(Instant, Arc<Execution>)>,
+    /// Whether a task waits for such a moment.
+    forgetting: bool,
     delivered: VecDeque<Arc<Execution>>,
     unclaimed: VecDeque<Arc<Execution>>,
 }
@@ -148,6 +153,13 @@ impl Executions {
         self.entries().by_id.get(id).cloned()
     }
 
+    /// The execution of this id, if it runs or is remembered.
+    pub fn known(&self, id: &str) -> Option<RunningExecution> {
+        let execution = self.get(id)?;
+        let there = matches!(*execution.phase.borrow(), Phase::Running | Phase::Ended(_));
+        there.then(|| execution.about.tell(id))
+    }
+
     /// Those that run, the oldest first, [`limits::LIST`] at most.
     pub fn list(&self) -> Vec<RunningExecution> {
         let entries = self.entries();
@@ -197,15 +209,28 @@ impl Executions {
         }
         let unstarted = matches!(*execution.phase.borrow(), Phase::NotStarted(_));
         let mut entries = self.entries();
-        entries.finished.push_back(execution.id().to_owned());
-        if entries.finished.len() > limits::FINISHED_EXECUTIONS
-            && let Some(oldest) = entries.finished.pop_front()
-        {
-            entries.by_id.remove(&oldest);
+        entries.finished.push_back((Instant::now() + limits::ENDED, Arc::clone(execution)));
+        if entries.finished.len() > limits::FINISHED_EXECUTIONS {
+            entries.forget_oldest();
         }
         if !unstarted && !execution.is_attached() {
             entries.leave_unclaimed(execution);
         }
+        if !entries.forgetting {
+            entries.forgetting = true;
+            tokio::spawn(forget(Arc::downgrade(&self.0)));
+        }
+    }
+
+    /// Forgets those whose time has come. Answers when the next one's comes.
+    fn forget_old(&self) -> Option<Instant> {
+        let mut entries = self.entries();
+        while entries.finished.front().is_some_and(|(when, _)| *when <= Instant::now()) {
+            entries.forget_oldest();
+        }
+        let next = entries.finished.front().map(|(when, _)| *when);
+        entries.forgetting = next.is_some();
+        next
     }
 
     /// Notes that a reader is going away (it still counts as one).
@@ -258,21 +283,38 @@ impl Executions {
 impl Entries {
     /// Makes room for the main process's next run, if the last has ended.
     fn forget_main(&mut self) {
-        if let Some(index) = self.finished.iter().position(|id| id == MAIN) {
+        if let Some(index) = self.finished.iter().position(|(_, execution)| execution.id() == MAIN) {
             self.finished.remove(index);
             self.by_id.remove(MAIN);
         }
     }
 
-    fn leave_unclaimed(&mut self, execution: &Arc<Execution>) {
-        self.unclaimed.push_back(Arc::clone(execution));
-        if self.unclaimed.len() > UNCLAIMED_KEPT
-            && let Some(oldest) = self.unclaimed.pop_front()
-            && !oldest.is_attached()
-            && !oldest.is_delivered()
-        {
+    fn forget_oldest(&mut self) {
+        let Some((_, oldest)) = self.finished.pop_front() else { return };
+        self.by_id.remove(oldest.id());
+        // Whoever reads it now goes on.
+        if !oldest.is_attached() {
             oldest.forget_output();
         }
+    }
+
+    fn leave_unclaimed(&mut self, execution: &Arc<Execution>) {
+        self.unclaimed.push_back(Arc::clone(execution));
+        let mut kept: usize = self.unclaimed.iter().map(|execution| execution.kept()).sum();
+        while self.unclaimed.len() > UNCLAIMED_KEPT || kept > limits::UNCLAIMED {
+            let Some(oldest) = self.unclaimed.pop_front() else { return };
+            kept -= oldest.kept();
+            if !oldest.is_attached() && !oldest.is_delivered() {
+                oldest.forget_output();
+            }
+        }
+    }
+}
+
+/// Forgets executions when their time has come, until there is none to forget.
+async fn forget(table: Weak<Shared>) {
+    while let Some(next) = table.upgrade().and_then(|shared| Executions(shared).forget_old()) {
+        sleep_until(next).await;
     }
 }
 

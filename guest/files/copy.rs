@@ -40,7 +40,7 @@ impl Files {
             let unpacked = files.run(move || {
                 let path = path_of(&path);
                 let place = if exact { Place::exactly(path) } else { Place::folder(path) };
-                let options = Unpack { owners, special_bits: true };
+                let options = Unpack { owners, special_bits: true, ..Unpack::default() };
                 place
                     .and_then(|place| unpack(PipeReader::new(receiver), &place, options, &counted))
                     .map_err(|error| archive_fault(&error))

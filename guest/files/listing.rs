@@ -1,8 +1,8 @@
 //! The entries of a directory or of a tree, in batches, as the host takes them. Called by the Files service.
 
 use std::{
-    fs,
-    os::unix::ffi::OsStrExt as _,
+    ffi::OsStr,
+    os::{fd::OwnedFd, unix::ffi::OsStrExt as _},
     path::{Path, PathBuf},
 };
 
@@ -11,7 +11,13 @@ use boxlite_proto::{
     v1::{DirectoryEntry, FileAnswer, FileError, FileRequest},
 };
 use bytes::Bytes;
-use nix::libc;
+use nix::{
+    dir::{Dir, Type},
+    errno::Errno,
+    fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, open, openat2},
+    libc,
+    sys::stat::{Mode, fstatat},
+};
 use tokio::sync::mpsc;
 
 use super::{
@@ -53,11 +59,11 @@ struct Batch {
 }
 
 impl Batch {
-    fn add(&mut self, name: &Path, kind: fs::FileType) -> Outcome<()> {
+    fn add(&mut self, name: &Path, kind: u32) -> Outcome<()> {
         let name = Bytes::copy_from_slice(name.as_os_str().as_bytes());
         // What one entry costs on the wire besides its name.
         self.bytes += name.len() + 16;
-        self.entries.push(DirectoryEntry { name, r#type: type_bits(kind) });
+        self.entries.push(DirectoryEntry { name, r#type: kind });
         if self.bytes >= limits::CHUNK { self.send() } else { Ok(()) }
     }
 
@@ -72,25 +78,33 @@ impl Batch {
 }
 
 fn list(path: &Path, recursive: bool, batch: &mut Batch) -> Outcome<()> {
-    let mut folders = vec![PathBuf::new()];
+    let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let root = open(path, flags, Mode::empty()).call("scandir", path)?;
+    // Below it no symlink is followed, also none that takes a folder's place meanwhile.
+    let inside = OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
+    let mut folders = vec![PathBuf::from(".")];
     while let Some(below) = folders.pop() {
-        let folder = if below.as_os_str().is_empty() { path.to_owned() } else { path.join(&below) };
-        let entries = match fs::read_dir(&folder) {
-            // It went away while its parent was listed.
-            Err(error) if !below.as_os_str().is_empty() && error.raw_os_error() == Some(libc::ENOENT) => {
-                continue;
-            }
-            entries => entries.call("scandir", &folder)?,
+        let folder = path.join(&below);
+        let entries = match openat2(&root, &below, inside) {
+            // It went away, or became something else, while its parent was listed.
+            Err(Errno::ENOENT | Errno::ELOOP | Errno::ENOTDIR) => continue,
+            opened => opened.and_then(Dir::from_fd).call("scandir", &folder)?,
         };
         for entry in entries {
             let entry = entry.call("scandir", &folder)?;
-            let name = below.join(entry.file_name());
-            let kind = entry.file_type().call("scandir", &folder)?;
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
+            if matches!(name.as_bytes(), b"." | b"..") {
+                continue;
+            }
+            let name = if below == Path::new(".") { PathBuf::from(name) } else { below.join(name) };
             if name.as_os_str().len() > limits::CHUNK {
                 return Err(fault(libc::ENAMETOOLONG, "scandir", &folder));
             }
+            let Some(kind) = kind_of(&root, &name, entry.file_type()).call("scandir", &folder)? else {
+                continue;
+            };
             batch.add(&name, kind)?;
-            if recursive && kind.is_dir() {
+            if recursive && kind == libc::S_IFDIR {
                 folders.push(name);
             }
         }
@@ -98,21 +112,19 @@ fn list(path: &Path, recursive: bool, batch: &mut Batch) -> Outcome<()> {
     Ok(())
 }
 
-fn type_bits(kind: fs::FileType) -> u32 {
-    use std::os::unix::fs::FileTypeExt as _;
-    if kind.is_dir() {
-        libc::S_IFDIR
-    } else if kind.is_symlink() {
-        libc::S_IFLNK
-    } else if kind.is_file() {
-        libc::S_IFREG
-    } else if kind.is_fifo() {
-        libc::S_IFIFO
-    } else if kind.is_socket() {
-        libc::S_IFSOCK
-    } else if kind.is_block_device() {
-        libc::S_IFBLK
-    } else {
-        libc::S_IFCHR
-    }
+/// The file type bits of a mode; nothing if it went away. Few file systems don't tell with the entry.
+fn kind_of(root: &OwnedFd, name: &Path, kind: Option<Type>) -> nix::Result<Option<u32>> {
+    Ok(Some(match kind {
+        Some(Type::Directory) => libc::S_IFDIR,
+        Some(Type::Symlink) => libc::S_IFLNK,
+        Some(Type::File) => libc::S_IFREG,
+        Some(Type::Fifo) => libc::S_IFIFO,
+        Some(Type::Socket) => libc::S_IFSOCK,
+        Some(Type::BlockDevice) => libc::S_IFBLK,
+        Some(Type::CharacterDevice) => libc::S_IFCHR,
+        None => match fstatat(root, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Err(Errno::ENOENT) => return Ok(None),
+            stat => stat?.st_mode & libc::S_IFMT,
+        },
+    }))
 }

@@ -4,16 +4,20 @@
 
 use std::pin::Pin;
 
-use boxlite_proto::v1::{
-    AttachRequest, Chunk, ExecOutput, ExecRequest, ExecResponse, ExecStdin, KillRequest, KillResponse,
-    ListRequest, ListResponse, ResizeTtyRequest, ResizeTtyResponse, SendInputAck, WaitRequest, WaitResponse,
-    exec_output::Event, execution_server::Execution,
+use boxlite_proto::{
+    limits,
+    v1::{
+        AttachRequest, Chunk, ExecOutput, ExecRequest, ExecResponse, ExecStdin, KillRequest, KillResponse,
+        ListRequest, ListResponse, ResizeTtyRequest, ResizeTtyResponse, SendInputAck, WaitRequest,
+        WaitResponse, exec_output::Event, execution_server::Execution,
+    },
 };
 use futures::{Stream, StreamExt as _, stream};
+use tokio::time::timeout;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
-    Error, Kind,
+    Error, Kind, Result,
     execution::{Attachment, Executions, From, Output},
 };
 
@@ -56,18 +60,30 @@ impl Execution for ExecutionService {
 
     async fn run(&self, request: Request<ExecRequest>) -> Result<Response<Self::RunStream>, Status> {
         let request = request.into_inner();
-        let id = request.execution_id.clone();
-        let (started, attachment) = match self.executions.exec(request).await? {
-            Err(error) => (ExecResponse { pid: 0, start_error: Some(error) }, None),
-            Ok(pid) => {
-                let execution = self.executions.find(&id).await?;
-                let attachment = Attachment::new(self.executions.clone(), execution, From::Offsets([0, 0]));
-                (ExecResponse { pid, start_error: None }, Some(attachment.await?))
+        let (id, hold) = (request.execution_id.clone(), request.hold_start);
+        let started = |started| ExecOutput { event: Some(Event::Started(started)) };
+        let pid = match self.executions.exec(request).await? {
+            Ok(pid) => pid,
+            Err(error) => {
+                let only = started(ExecResponse { pid: 0, start_error: Some(error) });
+                return Ok(Response::new(Box::pin(stream::iter([Ok(only)]))));
             }
         };
-        let first = ExecOutput { event: Some(Event::Started(started)) };
-        let events = stream::iter([Ok(first)]).chain(stream::unfold(attachment, next_event));
-        Ok(Response::new(Box::pin(events)))
+        let execution = self.executions.find(&id).await?;
+        let attachment = Attachment::new(self.executions.clone(), execution, From::Offsets([0, 0])).await?;
+        let mut first = vec![Ok(started(ExecResponse { pid, start_error: None }))];
+        let mut rest = Some(attachment);
+        if hold && let Some(mut attachment) = rest.take() {
+            match timeout(limits::START_HOLD, attachment.next()).await {
+                Ok(next) => {
+                    let (event, going_on) = told(next, attachment);
+                    first.push(event);
+                    rest = going_on;
+                }
+                Err(_) => rest = Some(attachment),
+            }
+        }
+        Ok(Response::new(Box::pin(stream::iter(first).chain(stream::unfold(rest, next_event)))))
     }
 
     async fn send_input(
@@ -121,21 +137,32 @@ impl Execution for ExecutionService {
         Ok(Response::new(ResizeTtyResponse {}))
     }
 
-    async fn list(&self, _: Request<ListRequest>) -> Result<Response<ListResponse>, Status> {
-        Ok(Response::new(ListResponse { executions: self.executions.list() }))
+    async fn list(&self, request: Request<ListRequest>) -> Result<Response<ListResponse>, Status> {
+        let ListRequest { execution_id } = request.into_inner();
+        let executions = match execution_id.as_str() {
+            "" => self.executions.list(),
+            id => self.executions.known(id).into_iter().collect(),
+        };
+        Ok(Response::new(ListResponse { executions }))
     }
 }
 
-/// One step of the stream. It ends after the exit, and after an error.
+/// One step of the stream.
 async fn next_event(
     attachment: Option<Attachment>,
 ) -> Option<(Result<ExecOutput, Status>, Option<Attachment>)> {
     let mut attachment = attachment?;
-    let event = match attachment.next().await {
-        Ok(Output::Stdout(offset, data)) => Event::Stdout(Chunk { offset, data }),
-        Ok(Output::Stderr(offset, data)) => Event::Stderr(Chunk { offset, data }),
-        Ok(Output::Exit(exit)) => return Some((Ok(ExecOutput { event: Some(Event::Exit(exit)) }), None)),
-        Err(error) => return Some((Err(error.into()), None)),
+    let next = attachment.next().await;
+    Some(told(next, attachment))
+}
+
+/// What the host is told, and the attachment if more follows: nothing does after the exit, nor after an error.
+fn told(next: Result<Output>, attachment: Attachment) -> (Result<ExecOutput, Status>, Option<Attachment>) {
+    let (event, rest) = match next {
+        Ok(Output::Stdout(offset, data)) => (Event::Stdout(Chunk { offset, data }), Some(attachment)),
+        Ok(Output::Stderr(offset, data)) => (Event::Stderr(Chunk { offset, data }), Some(attachment)),
+        Ok(Output::Exit(exit)) => (Event::Exit(exit), None),
+        Err(error) => return (Err(error.into()), None),
     };
-    Some((Ok(ExecOutput { event: Some(event) }), Some(attachment)))
+    (Ok(ExecOutput { event: Some(event) }), rest)
 }

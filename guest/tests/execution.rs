@@ -13,8 +13,9 @@ use boxlite_guest::{
 use boxlite_proto::{
     limits,
     v1::{
-        AttachRequest, ExecOutput, ExecRequest, ExecResponse, ExecStdin, ExitStatus, KillRequest, TtySize,
-        WaitRequest, exec_output::Event, execution_client::ExecutionClient, start_error::Kind,
+        AttachRequest, ExecOutput, ExecRequest, ExecResponse, ExecStdin, ExitStatus, KillRequest,
+        ListRequest, TtySize, WaitRequest, exec_output::Event, execution_client::ExecutionClient,
+        start_error::Kind,
     },
 };
 use bytes::Bytes;
@@ -396,4 +397,54 @@ async fn a_second_connection_sees_the_same_executions() {
     let mut other = connect(&bench.server).await;
     let exit = other.wait(WaitRequest { execution_id: "a".into() }).await.expect("wait").into_inner().exit;
     assert_eq!(exit, Some(code(5)));
+}
+
+#[tokio::test]
+async fn a_held_start_comes_with_what_follows_it() {
+    let bench = Bench::new().await;
+    let outcome = bench.run(ExecRequest { hold_start: true, ..shell("a", "echo out; exit 3") }).await;
+    assert_eq!((outcome.stdout.as_slice(), outcome.exit.code), (&b"out\n"[..], 3));
+    // One that says nothing is told all the same, and long before its end.
+    let request = ExecRequest { hold_start: true, ..shell("b", "exec sleep 60") };
+    let began = Instant::now();
+    let mut events = bench.client.clone().run(request).await.expect("run").into_inner();
+    let first = events.message().await.expect("stream").expect("an event");
+    assert!(matches!(first.event, Some(Event::Started(_))), "{first:?}");
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    let kill = KillRequest { execution_id: "b".into(), signal: libc::SIGKILL, all: true };
+    assert!(bench.client.clone().kill(kill).await.expect("kill").into_inner().delivered);
+}
+
+#[tokio::test]
+async fn one_that_has_ended_is_found_with_its_output_and_its_exit() {
+    let bench = Bench::new().await;
+    let known = async |id: &str| {
+        let request = ListRequest { execution_id: id.into() };
+        bench.client.clone().list(request).await.expect("list").into_inner().executions
+    };
+    assert!(known("a").await.is_empty());
+    let request = ExecRequest { detached: true, ..shell("a", "echo said; exit 7") };
+    let pid = bench.exec(request).await.expect("exec").pid;
+    let wait = WaitRequest { execution_id: "a".into() };
+    bench.client.clone().wait(wait).await.expect("wait");
+    let [found] = known("a").await.try_into().expect("one");
+    assert_eq!((found.execution_id.as_str(), found.pid, found.detached), ("a", pid, true));
+    assert!(
+        bench
+            .client
+            .clone()
+            .list(ListRequest::default())
+            .await
+            .expect("list")
+            .get_ref()
+            .executions
+            .is_empty()
+    );
+    // As often as it is asked for.
+    for _ in 0..2 {
+        let request = AttachRequest { execution_id: "a".into(), oldest: true, ..AttachRequest::default() };
+        let stream = bench.client.clone().attach(request).await.expect("attach").into_inner();
+        let outcome = read_all(stream, [0, 0]).await;
+        assert_eq!((outcome.stdout.as_slice(), outcome.exit.code), (&b"said\n"[..], 7));
+    }
 }

@@ -84,10 +84,12 @@ impl Program {
 }
 
 /// Whether there is no such file. Asked first, since an execve(2) that fails has made an address space by then, and PATH
-/// names some directories in vain.
+/// names some directories in vain. By faccessat2(2) as who this process is: access(2) asks as who it was, and makes
+/// credentials for that each time (`access_override_creds` of fs/open.c).
 fn is_missing(file: &CStr) -> bool {
+    let (mode, flags) = (libc::F_OK, libc::AT_EACCESS);
     // SAFETY: the string ends with a NUL byte.
-    let answer = unsafe { libc::access(file.as_ptr(), libc::F_OK) };
+    let answer = unsafe { libc::syscall(libc::SYS_faccessat2, libc::AT_FDCWD, file.as_ptr(), mode, flags) };
     matches!(Errno::result(answer), Err(Errno::ENOENT | Errno::ENOTDIR))
 }
 

@@ -34,7 +34,7 @@ use super::{
 };
 use crate::{
     Context as _, Result,
-    container::{Container, ExecutionGroups, Rlimits},
+    container::{Container, ExecutionGroups, Rlimits, user::Accounts},
 };
 
 /// Milliseconds between looks at processes that were killed; their deaths are signalled too, so this is for the odd one.
@@ -95,6 +95,7 @@ pub(super) struct Init<'a> {
     pub(super) children_died: SignalFd,
     pub(super) children: Children,
     nursery: Nursery,
+    accounts: Accounts,
 }
 
 impl<'a> Init<'a> {
@@ -111,7 +112,8 @@ impl<'a> Init<'a> {
         let children_died = SignalFd::with_flags(&mask, flags).context(|| "make a signalfd")?;
         let isolated = groups.is_some();
         let nursery = Nursery::new().context(|| "map a stack for children")?;
-        Ok(Self { socket, container, isolated, children_died, children: Children::new(groups), nursery })
+        let (children, accounts) = (Children::new(groups), Accounts::default());
+        Ok(Self { socket, container, isolated, children_died, children, nursery, accounts })
     }
 
     fn run(&mut self, receiver: &mut Receiver) -> Result<()> {
@@ -160,7 +162,8 @@ impl<'a> Init<'a> {
         let (serial, alone) = (order.serial, order.alone);
         let request = order.request.unwrap_or_default();
         let group = self.children.group();
-        match spawn::fork_program(&self.container, &mut self.nursery, group.as_ref(), &request, fds) {
+        let Self { container, accounts, nursery, .. } = self;
+        match spawn::fork_program(container, accounts, nursery, group.as_ref(), &request, fds) {
             Ok(Forked { pid, master }) => {
                 self.children.add(pid, serial, group, alone);
                 let fds: Vec<_> = master.iter().map(AsRawFd::as_raw_fd).collect();

@@ -20,8 +20,8 @@ use nix::{
         stat::Mode,
     },
     unistd::{
-        Gid, Pid, Uid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, fchown, setgid, setgroups, setsid,
-        setuid, write,
+        Gid, Pid, ResGid, ResUid, Uid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, fchown, getgroups,
+        getresgid, getresuid, setgid, setgroups, setsid, setuid, write,
     },
 };
 
@@ -30,7 +30,10 @@ use super::{
     program::{Program, failure},
     terminal,
 };
-use crate::container::{Container, ExecutionGroup, user};
+use crate::container::{
+    Container, ExecutionGroup,
+    user::{Accounts, User},
+};
 
 /// A child that has become its program.
 pub(super) struct Forked {
@@ -65,6 +68,7 @@ impl From<io::Error> for NotForked {
 /// Makes a child that becomes the program of `request`. `fds` as `message::Action::Spawn` orders them.
 pub(super) fn fork_program(
     container: &Container,
+    accounts: &mut Accounts,
     nursery: &mut Nursery,
     group: Option<&ExecutionGroup>,
     request: &ExecRequest,
@@ -79,7 +83,7 @@ pub(super) fn fork_program(
         let stdin = if request.stdin { Some(next()?) } else { None };
         (Streams { stdin, stdout: next()?, stderr: Some(next()?) }, None)
     };
-    let mut birth = Birth { container, request, streams, program: None, error: None };
+    let mut birth = Birth { container, request, streams, accounts, program: None, error: None };
     // SAFETY: the container's init has a single thread.
     let pid = unsafe { nursery.bear(group.map(AsFd::as_fd), &mut birth, become_program) }
         .map_err(io::Error::from)?;
@@ -95,6 +99,7 @@ struct Birth<'a> {
     container: &'a Container,
     request: &'a ExecRequest,
     streams: Streams,
+    accounts: &'a mut Accounts,
     program: Option<Program>,
     error: Option<StartError>,
 }
@@ -111,11 +116,12 @@ fn open_terminal(container: &Container, size: TtySize) -> io::Result<(OwnedFd, O
 
 /// Everything between birth and execve, and the end where that fails.
 fn become_program(birth: &mut Birth<'_>) -> Never {
-    let Birth { container, request, streams, program, error } = birth;
-    let failure = match prepare(container, request, streams).and_then(|env| Program::new(request, &env)) {
-        Ok(ready) => program.insert(ready).execute(),
-        Err(failure) => failure,
-    };
+    let Birth { container, request, streams, accounts, program, error } = birth;
+    let failure =
+        match prepare(container, request, streams, accounts).and_then(|env| Program::new(request, &env)) {
+            Ok(ready) => program.insert(ready).execute(),
+            Err(failure) => failure,
+        };
     *error = Some(failure);
     // SAFETY: ends this process without running the parent's exit handlers.
     unsafe { libc::_exit(127) }
@@ -127,6 +133,7 @@ fn prepare(
     container: &Container,
     request: &ExecRequest,
     streams: &Streams,
+    accounts: &mut Accounts,
 ) -> Result<Vec<String>, StartError> {
     let step =
         |what: &'static str| move |errno: Errno| failure(kind_of(errno), format!("{what}: {}", errno.desc()));
@@ -136,7 +143,7 @@ fn prepare(
     connect(request, streams).map_err(step("connect the standard streams"))?;
     allow_oom(container).map_err(step("reset oom_score_adj"))?;
 
-    let user = user::look_up(&request.user).map_err(|message| failure(Kind::NoSuchUser, message))?;
+    let user = accounts.look_up(&request.user).map_err(|message| failure(Kind::NoSuchUser, message))?;
     enter(&request.cwd)?;
     container.rlimits.apply().map_err(|error| failure(Kind::Other, error.chain()))?;
     assume(&user, streams).map_err(step("change user"))?;
@@ -185,7 +192,7 @@ fn enter(cwd: &str) -> Result<(), StartError> {
 }
 
 /// Becomes the user. Skips what is so already: most executions are root's.
-fn assume(user: &user::User, streams: &Streams) -> nix::Result<()> {
+fn assume(user: &User, streams: &Streams) -> nix::Result<()> {
     let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
     if !uid.is_root() {
         // Lets the program open /dev/stdout and the like again: a pipe's inode belongs to the agent otherwise.
@@ -195,12 +202,19 @@ fn assume(user: &user::User, streams: &Streams) -> nix::Result<()> {
             fchown(stream.as_fd(), Some(uid), None)?;
         }
     }
-    if Uid::effective().is_root() {
-        let groups: Vec<Gid> = user.groups.iter().copied().map(Gid::from_raw).collect();
+    let now = (getresuid()?, getresgid()?);
+    let groups: Vec<Gid> = user.groups.iter().copied().map(Gid::from_raw).collect();
+    if now.0.effective.is_root() && getgroups()? != groups {
         setgroups(&groups)?;
     }
-    setgid(gid)?;
-    setuid(uid)
+    // Each makes new credentials, also of what is so already.
+    if now.1 != (ResGid { real: gid, effective: gid, saved: gid }) {
+        setgid(gid)?;
+    }
+    if now.0 != (ResUid { real: uid, effective: uid, saved: uid }) {
+        setuid(uid)?;
+    }
+    Ok(())
 }
 
 fn kind_of(errno: Errno) -> Kind {

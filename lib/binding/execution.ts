@@ -4,6 +4,11 @@ import type { Answer } from './outcome.js'
 export interface ExecInput {
   command: string
   args: string[]
+  /** Left out by most commands: the addon reads each property by its name, which is a good part of a short one's cost. */
+  special?: ExecSpecial
+}
+
+export interface ExecSpecial {
   env: Record<string, string>
   cwd?: string | undefined
   user?: string | undefined
@@ -44,8 +49,8 @@ export interface NativeCollected {
 export interface NativeExitStatus {
   code?: number
   signal?: number
-  timedOut: boolean
-  oomKilled: boolean
+  timedOut?: boolean
+  oomKilled?: boolean
 }
 
 export interface NativeExecutionInfo {

@@ -61,7 +61,7 @@ export interface NativeFiles {
   write(input: FileInput): Answer<NativeFileWriter>
   watch(path: string, recursive: boolean): Answer<NativeWatcher>
   copyIn(from: string, to: string): NativeCopy
-  copyOut(from: string, to: string): NativeCopy
+  copyOut(from: string, to: string, maxBytes?: number, maxEntries?: number): NativeCopy
   packOut(from: string): Answer<NativeFileReader>
   unpackIn(to: string): Answer<NativeArchiveWriter>
 }

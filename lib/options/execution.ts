@@ -106,15 +106,18 @@ export function checkSpawn(options: SpawnOptions | undefined): void {
 
 /** Options already checked, as the addon takes them. */
 export function execInput(command: string, args: readonly string[], options: SpawnOptions): ExecInput {
-  return {
-    command,
-    args: [...args],
-    env: variables(options.env),
-    cwd: options.cwd,
-    user: userName(options.user),
-    tty: options.tty === true ? { cols: 80, rows: 24 } : options.tty || undefined,
-    stdin: options.stdin !== 'none',
-    timeoutMs: options.timeoutMs ?? 0,
-    detached: options.detached ?? false,
+  const { cwd, env, user, tty, stdin, timeoutMs, detached } = options
+  const input: ExecInput = { command, args: [...args] }
+  if (cwd || env || user !== undefined || tty || stdin !== 'none' || timeoutMs || detached) {
+    input.special = {
+      env: variables(env),
+      cwd,
+      user: userName(user),
+      tty: tty === true ? { cols: 80, rows: 24 } : tty || undefined,
+      stdin: stdin !== 'none',
+      timeoutMs: timeoutMs ?? 0,
+      detached: detached ?? false,
+    }
   }
+  return input
 }

@@ -29,15 +29,17 @@ pub struct ExitStatus {
     pub code: Option<i32>,
     /// The signal that ended it.
     pub signal: Option<i32>,
-    /// Whether it was ended for running longer than its `timeout_ms`.
-    pub timed_out: bool,
-    /// Whether the box's kernel ended it for want of memory.
-    pub oom_killed: bool,
+    /// There if it was ended for running longer than its `timeout_ms`.
+    pub timed_out: Option<bool>,
+    /// There if the box's kernel ended it for want of memory.
+    pub oom_killed: Option<bool>,
 }
 
 impl From<boxlite_runtime::ExitStatus> for ExitStatus {
     fn from(status: boxlite_runtime::ExitStatus) -> Self {
         let boxlite_runtime::ExitStatus { code, signal, timed_out, oom_killed } = status;
+        // What is seldom true is left out: each property costs a short command.
+        let [timed_out, oom_killed] = [timed_out, oom_killed].map(|it| it.then_some(true));
         Self { code, signal, timed_out, oom_killed }
     }
 }

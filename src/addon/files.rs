@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use boxlite_runtime::{
-    BoxliteError, BoxliteResult, DirectoryEntry, FileAnswer, FileOperation, FileReadRequest, FileRequest,
-    FileStat, FileWriteRequest, Files, Meter,
+    BoxliteError, BoxliteResult, CopyBound, DirectoryEntry, FileAnswer, FileOperation, FileReadRequest,
+    FileRequest, FileStat, FileWriteRequest, Files, Meter,
 };
 use bytes::Bytes;
 use napi::{
@@ -217,10 +217,17 @@ impl NativeFiles {
 
     /// Copies to the host.
     #[napi]
-    pub fn copy_out(&self, from: String, to: String) -> NativeCopy {
+    pub fn copy_out(
+        &self,
+        from: String,
+        to: String,
+        max_bytes: Option<i64>,
+        max_entries: Option<i64>,
+    ) -> NativeCopy {
         let (files, meter) = (self.0.clone(), Arc::new(Meter::default()));
         let counted = Arc::clone(&meter);
-        NativeCopy::new(meter, async move { files.copy_out(from.into(), to.into(), counted).await })
+        let bound = CopyBound { bytes: unsigned(max_bytes), entries: unsigned(max_entries) };
+        NativeCopy::new(meter, async move { files.copy_out(from.into(), to.into(), bound, counted).await })
     }
 
     /// Packs a tree as a tar stream.

@@ -123,7 +123,7 @@ impl NativeBox {
     #[napi]
     pub fn spawn<'env>(&self, env: &'env Env, options: ExecInput) -> Result<Object<'env>> {
         let litebox = self.litebox.clone();
-        promise(env, async move { litebox.spawn(options.try_into()?).await.map(NativeExecution::from) })
+        promise(env, async move { litebox.spawn(options.into()).await.map(NativeExecution::from) })
     }
 
     /// Runs a process and collects what it writes, at most `max` bytes of each stream.
@@ -131,7 +131,7 @@ impl NativeBox {
     pub fn exec<'env>(&self, env: &'env Env, options: ExecInput, max: i64) -> Result<Object<'env>> {
         let litebox = self.litebox.clone();
         let max = usize::try_from(max).unwrap_or(0);
-        promise(env, async move { litebox.exec(options.try_into()?, max).await.map(Collected::from) })
+        promise(env, async move { litebox.exec(options.into(), max).await.map(Collected::from) })
     }
 
     /// Changes its name and labels: a name of `null` is taken away, what is not there stays.

@@ -154,13 +154,20 @@ impl TryFrom<BoxInput> for BoxOptions {
     }
 }
 
-/// How to run a command.
+/// What to run.
 #[napi(object, object_to_js = false)]
 pub struct ExecInput {
     /// The command.
     pub command: String,
     /// Its arguments.
     pub args: Vec<String>,
+    /// How, where that is not as ever: no input, nothing over the box's own options.
+    pub special: Option<ExecSpecial>,
+}
+
+/// How to run a command.
+#[napi(object, object_to_js = false)]
+pub struct ExecSpecial {
     /// Environment, over the box's.
     pub env: BTreeMap<String, String>,
     /// Working directory.
@@ -186,19 +193,19 @@ pub struct TtyInput {
     pub rows: u16,
 }
 
-impl TryFrom<ExecInput> for ExecOptions {
-    type Error = BoxliteError;
-
-    fn try_from(input: ExecInput) -> BoxliteResult<Self> {
-        let mut options = Self::new(input.command, input.args);
-        options.env = input.env.into_iter().collect();
-        options.cwd = input.cwd;
-        options.user = input.user;
-        options.tty = input.tty.map(|tty| (tty.cols, tty.rows));
-        options.stdin = input.stdin;
-        options.timeout_ms = input.timeout_ms.into();
-        options.detached = input.detached;
-        Ok(options)
+impl From<ExecInput> for ExecOptions {
+    fn from(ExecInput { command, args, special }: ExecInput) -> Self {
+        let mut options = Self::new(command, args);
+        if let Some(special) = special {
+            options.env = special.env.into_iter().collect();
+            options.cwd = special.cwd;
+            options.user = special.user;
+            options.tty = special.tty.map(|tty| (tty.cols, tty.rows));
+            options.stdin = special.stdin;
+            options.timeout_ms = special.timeout_ms.into();
+            options.detached = special.detached;
+        }
+        options
     }
 }
 

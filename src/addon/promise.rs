@@ -65,6 +65,8 @@ where
     F: Future<Output = BoxliteResult<T>> + Send + 'static,
 {
     let (deferred, promise) = env.create_deferred()?;
+    // Some are kilobytes, and each layer around them would move them once more.
+    let future = Box::pin(future);
     match pool() {
         Ok(pool) => {
             pool.spawn(async move {

@@ -126,6 +126,8 @@ codes! {
     FileRefused = "FILE_REFUSED" in FileError;
     /// A tar stream is malformed, broke off, or wants to leave its folder.
     ArchiveInvalid = "ARCHIVE_INVALID" in FileError;
+    /// A copy out of a box holds more than `maxBytes` or `maxEntries` allow.
+    CopyTooLarge = "COPY_TOO_LARGE" in FileError;
 
     /// A bug in boxlite.
     Internal = "INTERNAL" in InternalError;

@@ -70,9 +70,9 @@ pub use images::{
 };
 pub use labels::Labels;
 pub use litebox::{
-    ArchiveReader, ArchiveWriter, BoxEnd, BoxInfo, BoxMetrics, BoxState, BoxUpdate, Collected, ExecEvent,
-    Execution, ExecutionInfo, FileReader, FileWatcher, FileWriter, Files, GuestUsage, LiteBox, LogEntry,
-    LogOptions, LogReader, LogSource, LogText,
+    ArchiveReader, ArchiveWriter, BoxEnd, BoxInfo, BoxMetrics, BoxState, BoxUpdate, Collected, CopyBound,
+    ExecEvent, Execution, ExecutionInfo, FileReader, FileWatcher, FileWriter, Files, GuestUsage, LiteBox,
+    LogEntry, LogOptions, LogReader, LogSource, LogText,
 };
 pub use metrics::RuntimeMetricsSnapshot;
 pub use options::{BoxOptions, EngineChoice, ExecOptions, RuntimeOptions};

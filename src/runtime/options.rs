@@ -172,6 +172,9 @@ pub struct ExecOptions {
     pub timeout_ms: u64,
     /// Whether it outlives its handle: it is never held back for want of a reader, who begins with the last bytes.
     pub detached: bool,
+    /// Whether the word that it has started may wait up to `limits::START_HOLD` for its first output or its end: for callers
+    /// that only want the outcome.
+    pub hold_start: bool,
 }
 
 impl ExecOptions {
@@ -187,6 +190,7 @@ impl ExecOptions {
             stdin: false,
             timeout_ms: 0,
             detached: false,
+            hold_start: false,
         }
     }
 

@@ -77,29 +77,35 @@ impl Files {
     }
 
     /// Copies the file or tree at `from` in the box to `to` on the host, where it belongs to this process's user. Setuid,
-    /// setgid and sticky bits are dropped; devices, sockets and FIFOs are left out.
-    pub async fn copy_out(&self, from: Bytes, to: PathBuf, meter: Arc<Meter>) -> BoxliteResult<()> {
+    /// setgid and sticky bits are dropped; devices, sockets and FIFOs are left out. What exceeds `bound` is not begun.
+    pub async fn copy_out(
+        &self,
+        from: Bytes,
+        to: PathBuf,
+        bound: CopyBound,
+        meter: Arc<Meter>,
+    ) -> BoxliteResult<()> {
         let prepared = spawn_blocking(move || Place::exactly(&to)).await;
         let place = joined(prepared).map_err(|error| from_archive(&error))?;
         let name = bytes_of(place.root_name());
         let reader = self.pack_out(from, name).await?;
         let (chunks, receiver) = mpsc::channel(AHEAD);
         let counted = Arc::clone(&meter);
-        let unpacking =
-            spawn_blocking(move || unpack(PipeReader::new(receiver), &place, Unpack::default(), &counted));
-        let fetched = async {
-            while let Some(data) = reader.pull().await? {
-                // An unpacker that is done needs no more, yet the end tells whether that was all.
-                if chunks.send(Some(data)).await.is_err() && unpacking.is_finished() {
-                    break;
-                }
-            }
-            let _ = chunks.send(None).await;
-            Ok(())
-        }
-        .await;
-        drop(chunks);
-        let unpacked = joined(unpacking.await);
+        let CopyBound { bytes: max_bytes, entries: max_entries } = bound;
+        let options = Unpack { max_bytes, max_entries, ..Unpack::default() };
+        let mut unpacking =
+            spawn_blocking(move || unpack(PipeReader::new(receiver), &place, options, &counted));
+        let fetching = fetch(&reader, chunks);
+        tokio::pin!(fetching);
+        let (fetched, unpacked) = tokio::select! {
+            biased;
+            fetched = &mut fetching => (fetched, joined(unpacking.await)),
+            unpacked = &mut unpacking => match joined(unpacked) {
+                Ok(()) => (fetching.await, Ok(())),
+                // Whatever the box still has to say, or does not, a copy that failed is over.
+                failed => (Ok(()), failed),
+            },
+        };
         meter.skip(reader.skipped.load(Ordering::Relaxed));
         // Why the stream broke says more than that it did.
         fetched.and(unpacked.map_err(|error| from_archive(&error)))
@@ -121,6 +127,27 @@ impl Files {
         let state = Sending { messages: Some(messages), done: Some(done) };
         Ok(ArchiveWriter { machine, state: Arc::new(Mutex::new(state)) })
     }
+}
+
+/// How much a copy out of a box may bring; `None` is any number.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CopyBound {
+    /// Bytes of file contents, holes included.
+    pub bytes: Option<u64>,
+    /// Files, folders and links.
+    pub entries: Option<u64>,
+}
+
+/// Hands what `reader` gives to an unpacker.
+async fn fetch(reader: &ArchiveReader, chunks: mpsc::Sender<Option<Bytes>>) -> BoxliteResult<()> {
+    while let Some(data) = reader.pull().await? {
+        // An unpacker that is done needs no more.
+        if chunks.send(Some(data)).await.is_err() {
+            return Ok(());
+        }
+    }
+    let _ = chunks.send(None).await;
+    Ok(())
 }
 
 /// A tar stream out of a box. Clones share it.
@@ -233,6 +260,11 @@ fn from_archive(error: &ArchiveError) -> BoxliteError {
             path: Some(path.to_string_lossy().into_owned()),
             dest: None,
         }),
+        ArchiveError::Exceeded { what, most } => {
+            let message = format!("copy out: the box sends more than {most} {what}");
+            BoxliteError::new(ErrorCode::CopyTooLarge, message)
+                .hint("raise `maxBytes` or `maxEntries`, or copy less; what came before is there")
+        }
         other => BoxliteError::new(ErrorCode::ArchiveInvalid, other.to_string()),
     }
 }

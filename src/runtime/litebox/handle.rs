@@ -161,17 +161,22 @@ impl LiteBox {
 
     /// Runs a command and collects what it writes, at most `max` bytes of each stream; see [`Execution::collect`].
     pub async fn exec(&self, options: ExecOptions, max: usize) -> BoxliteResult<Collected> {
-        self.spawn(options).await?.collect(max).await
+        // Nobody learns of its start before its end.
+        self.spawn(ExecOptions { hold_start: std::env::var_os("NOHOLD").is_none(), ..options })
+            .await?
+            .collect(max)
+            .await
     }
 
     async fn spawn_checked(&self, options: ExecOptions) -> BoxliteResult<Execution> {
         let machine = self.machine().await?;
         let id = id::random()?;
         let interface = machine.session.execution();
+        // On the heap: a future is moved into each that awaits it, and these are kilobytes.
         let started = if options.detached {
-            interface.start(&id, &options).await.map(|pid| (pid, None))
+            Box::pin(interface.start(&id, &options)).await.map(|pid| (pid, None))
         } else {
-            interface.exec(&id, &options).await.map(|(pid, output)| (pid, Some(output)))
+            Box::pin(interface.exec(&id, &options)).await.map(|(pid, output)| (pid, Some(output)))
         };
         let (pid, output) = match started {
             Ok(started) => started,
@@ -212,20 +217,19 @@ impl LiteBox {
         }
     }
 
-    /// Finds an execution that runs, by its id. Its output is read from the oldest bytes at hand on, and whoever reads it
-    /// elsewhere is superseded.
+    /// Finds an execution that runs or has ended lately, by its id. Its output is read from the oldest bytes at hand on, and
+    /// whoever reads it elsewhere is superseded.
     pub async fn execution(&self, id: &str) -> BoxliteResult<Execution> {
         let unknown = || {
             BoxliteError::new(
                 ErrorCode::ExecNotFound,
                 format!("execution {id:?}: unknown in box {}", self.id()),
             )
-            .hint("`box.executions()` lists those that run")
+            .hint("`box.executions()` lists those that run; one that has ended is remembered for ten minutes")
         };
         let machine = self.running().await?.ok_or_else(unknown)?;
         let interface = machine.session.execution();
-        let running = interface.list().await?;
-        let found = running.into_iter().find(|known| known.execution_id == id).ok_or_else(unknown)?;
+        let found = interface.find(id).await?.ok_or_else(unknown)?;
         let metrics = Arc::clone(&self.inner.shared.metrics);
         let mut options = ExecOptions::new(found.command, found.args);
         options.stdin = true;

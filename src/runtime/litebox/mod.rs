@@ -28,7 +28,7 @@ mod transition;
 mod update;
 
 pub use collect::Collected;
-pub use copy::{ArchiveReader, ArchiveWriter};
+pub use copy::{ArchiveReader, ArchiveWriter, CopyBound};
 pub use end::BoxEnd;
 pub use execution::{ExecEvent, Execution};
 pub use execution_info::ExecutionInfo;

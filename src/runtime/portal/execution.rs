@@ -88,7 +88,17 @@ impl ExecutionInterface {
 
     /// The executions that run, the oldest first.
     pub(crate) async fn list(&self) -> BoxliteResult<Vec<RunningExecution>> {
-        let mut request = Request::new(ListRequest {});
+        self.known(ListRequest::default()).await
+    }
+
+    /// The execution of this id, if it runs or the box remembers it.
+    pub(crate) async fn find(&self, id: &str) -> BoxliteResult<Option<RunningExecution>> {
+        let known = self.known(ListRequest { execution_id: id.to_owned() }).await?;
+        Ok(known.into_iter().find(|known| known.execution_id == id))
+    }
+
+    async fn known(&self, request: ListRequest) -> BoxliteResult<Vec<RunningExecution>> {
+        let mut request = Request::new(request);
         request.set_timeout(limits::UNARY_DEADLINE);
         let answer = self.client.clone().list(request).await;
         Ok(answer.map_err(|status| from_status("list executions", &status))?.into_inner().executions)
@@ -150,6 +160,7 @@ fn exec_request(id: &str, options: &ExecOptions) -> ExecRequest {
         stdin: options.stdin,
         timeout_ms: options.timeout_ms,
         detached: options.detached,
+        hold_start: options.hold_start,
     }
 }
 
