@@ -16,8 +16,8 @@ use crate::{Error, ErrorKind};
 #[serde(try_from = "String", into = "String")]
 pub struct Digest(String);
 
-/// A digest in the making. `ring`'s, which TLS brings anyway: where the processor has no instructions for SHA-256, it is twice
-/// as fast as `sha2`.
+/// A digest in the making. `ring`'s, which TLS brings anyway, and which is no slower than `sha2`: measured on an AMD
+/// EPYC, both do 2.0 GB/s with the processor's instructions for SHA-256, and 0.60 and 0.55 GB/s with these hidden from them.
 #[derive(Clone)]
 pub(crate) struct Hasher(Box<Context>);
 

@@ -50,11 +50,18 @@ pub struct Timeouts {
     pub read: Duration,
     /// In which 64 KiB of a blob must come: a slower transfer counts as broken, and is resumed. Default 60 seconds.
     pub drip: Duration,
+    /// For a whole manifest, however slowly it drips. Default 2 minutes.
+    pub manifest: Duration,
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(10), read: Duration::from_secs(30), drip: Duration::from_mins(1) }
+        Self {
+            connect: Duration::from_secs(10),
+            read: Duration::from_secs(30),
+            drip: Duration::from_mins(1),
+            manifest: Duration::from_mins(2),
+        }
     }
 }
 

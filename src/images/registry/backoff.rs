@@ -73,6 +73,34 @@ mod tests {
         assert!(backoff.wait(passing()).await.is_ok());
     }
 
+    #[test]
+    fn jitter_is_between_half_and_all_of_a_pause() {
+        let pauses: Vec<_> = (0..200).map(|_| jitter(LONGEST)).collect();
+        assert!(pauses.iter().all(|&pause| pause >= LONGEST / 2 && pause <= LONGEST), "{pauses:?}");
+        // All on one side happens to one run in 2^199.
+        assert!(pauses.iter().any(|&pause| pause < LONGEST * 3 / 4), "{pauses:?}");
+        assert!(pauses.iter().any(|&pause| pause >= LONGEST * 3 / 4), "{pauses:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_double_up_to_the_longest() {
+        let mut backoff = Backoff::new(12);
+        let mut whole = FIRST;
+        for _ in 0..11 {
+            let start = tokio::time::Instant::now();
+            let passing = Error::new(ErrorKind::RegistryUnreachable, "away").transient(None);
+            backoff.wait(passing).await.unwrap();
+            let pause = start.elapsed();
+            // tokio's timers round up to a millisecond.
+            assert!(
+                pause >= whole / 2 && pause <= whole + Duration::from_millis(2),
+                "{pause:?} of {whole:?}"
+            );
+            whole = (whole * 2).min(LONGEST);
+        }
+        assert_eq!(whole, LONGEST);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn the_registry_may_ask_for_a_pause() {
         let asking = |seconds| {

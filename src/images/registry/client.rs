@@ -24,9 +24,6 @@ use crate::{
 /// For docker's credential helpers.
 const HELPER: Duration = Duration::from_secs(30);
 
-/// For a whole manifest, however slowly it drips.
-const MANIFEST: Duration = Duration::from_mins(2);
-
 /// OCI distribution-spec, "Pulling manifests".
 const CONTENT_DIGEST: &str = "docker-content-digest";
 
@@ -56,6 +53,8 @@ pub(crate) struct Repository {
     name: String,
     scope: String,
     attempts: u32,
+    /// See [`crate::Timeouts::manifest`].
+    manifest: Duration,
 }
 
 impl Registries {
@@ -87,7 +86,8 @@ impl Registries {
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(known.entry(host.to_owned()).or_insert(made))
         };
-        Ok(Repository { registry, scope: format!("repository:{name}:pull"), name, attempts })
+        let scope = format!("repository:{name}:pull");
+        Ok(Repository { registry, name, scope, attempts, manifest: self.options.timeouts.manifest })
     }
 
     fn options(&self, host: &str) -> RegistryOptions {
@@ -119,9 +119,10 @@ impl Repository {
         let what = format!("fetch manifest {tag_or_digest} of {}/{}", self.registry.host, self.name);
         let mut backoff = Backoff::new(self.attempts);
         loop {
-            let manifest = tokio::time::timeout(MANIFEST, self.manifest_once(&what, tag_or_digest)).await;
+            let manifest =
+                tokio::time::timeout(self.manifest, self.manifest_once(&what, tag_or_digest)).await;
             let manifest = manifest.unwrap_or_else(|_| {
-                let message = format!("{what}: not here after {} s", MANIFEST.as_secs());
+                let message = format!("{what}: not here after {:?}", self.manifest);
                 Err(Error::new(ErrorKind::RegistryUnreachable, message).transient(None))
             });
             match manifest {

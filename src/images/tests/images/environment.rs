@@ -9,6 +9,7 @@ use crate::{
     fixture::{Home, Layout, layer},
     proxy::{Act, Proxy},
     registry::{PASSWORD, Registry, USER, run},
+    tunnel::Tunnel,
 };
 
 const CHILD: &str = "BOXLITE_TEST_ENVIRONMENT";
@@ -27,18 +28,20 @@ async fn child_that_pulls() {
 }
 
 fn child(reference: &str, home: &Path) -> Command {
+    let mut command = alone("environment::child_that_pulls", home);
+    command.env(CHILD, reference);
+    command
+}
+
+/// A test of this program as a process that has nothing of this one's environment that pulls go by.
+pub(crate) fn alone(test: &str, home: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--ignored", "--exact", "environment::child_that_pulls"]).env(CHILD, reference);
-    for name in [
-        "DOCKER_CONFIG",
-        "REGISTRY_AUTH_FILE",
-        "XDG_RUNTIME_DIR",
-        "HTTP_PROXY",
-        "http_proxy",
-        "NO_PROXY",
-        "SSL_CERT_FILE",
-    ] {
+    command.args(["--ignored", "--exact", test]);
+    for name in ["DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "SSL_CERT_FILE", "SSL_CERT_DIR"] {
         command.env_remove(name);
+    }
+    for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUEST_METHOD"] {
+        command.env_remove(name).env_remove(name.to_lowercase());
     }
     command.env("HOME", home);
     command
@@ -106,4 +109,23 @@ async fn a_proxy_of_the_environment() {
     command.env("http_proxy", format!("http://{}", proxy.host));
     tokio::task::spawn_blocking(move || run(&mut command, "")).await.unwrap();
     assert!(proxy.count("http://registry.invalid/v2/app/") >= 3);
+}
+
+/// The proxy is asked for a line to the registry by its name, and what goes over the line is between registry and client.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_for_encrypted_connections() {
+    let (registry, certificate) = Registry::with_tls();
+    registry.push(&Layout::with_layers(&[layer(1, 1_000_000)]), "app");
+    for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"] {
+        let tunnel = Tunnel::start(&registry.host).await;
+        let dir = tempfile::tempdir().unwrap();
+        let mut command = child("registry.invalid/app", dir.path());
+        command.env("SSL_CERT_FILE", &certificate).env(name, format!("http://{}", tunnel.host));
+        tokio::task::spawn_blocking(move || run(&mut command, "")).await.unwrap();
+        let mut asked = tunnel.asked();
+        // A connection that was one too many may have been dropped before it said anything.
+        asked.retain(|line| !line.is_empty());
+        assert!(!asked.is_empty(), "{name} is not used");
+        assert!(asked.iter().all(|line| line.starts_with("CONNECT registry.invalid:443 ")), "{asked:?}");
+    }
 }

@@ -159,6 +159,24 @@ async fn a_registry_that_never_greets_is_given_up() {
     assert!(start.elapsed() < Duration::from_secs(20), "less than the time for a read");
 }
 
+/// Each byte is there before the time for a read is over, and the whole is not.
+#[tokio::test]
+async fn a_manifest_that_drips_is_given_up() {
+    let registry = Registry::start();
+    registry.push(&Layout::with_layers(&[layer(1, 10)]), "app");
+    let proxy = Proxy::start(&registry.host, |_| Act::Drip(1)).await;
+    let mut options = RegistryOptions::new(&proxy.host);
+    options.http = true;
+    let home = Home::with(|all| {
+        all.registries = vec![options];
+        all.timeouts.manifest = Duration::from_millis(300);
+    });
+    let error = home.pull(&format!("{}/app", proxy.host)).await.unwrap_err();
+    is_kind(&error, ErrorKind::RegistryUnreachable);
+    assert!(error.to_string().contains("not here after 300ms"), "{error}");
+    assert_eq!(proxy.count("/manifests/"), 3, "as many as there are attempts");
+}
+
 #[tokio::test]
 async fn an_endless_manifest_is_cut_off() {
     let proxy =

@@ -77,7 +77,7 @@ async fn damage_in_a_layout_is_found() {
 }
 
 /// Has skopeo convert the layout to an archive.
-fn archive(layout: &Layout, kind: &str, name: &str) -> String {
+pub(crate) fn archive(layout: &Layout, kind: &str, name: &str) -> String {
     let path = layout.path().join("archive.tar");
     let _ = fs::remove_file(&path);
     let mut skopeo = std::process::Command::new("skopeo");

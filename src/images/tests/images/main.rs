@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod air_gap;
 mod auth;
 mod environment;
 mod faults;
@@ -14,3 +15,4 @@ mod registry;
 mod seeds;
 mod shared;
 mod store;
+mod tunnel;

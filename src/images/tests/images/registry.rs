@@ -56,7 +56,7 @@ impl Registry {
                 openssl
                     .args([
                         "-addext",
-                        "subjectAltName=IP:127.0.0.1",
+                        "subjectAltName=IP:127.0.0.1,DNS:registry.invalid",
                         "-addext",
                         "basicConstraints=critical,CA:FALSE",
                         "-keyout",
