@@ -14,6 +14,7 @@
 
 mod acl;
 mod base;
+mod descriptors;
 mod entry;
 mod error;
 mod ext4;

@@ -14,7 +14,10 @@ use mkext4::{
     spec::{BLOCK_SIZE, BLOCKS_PER_GROUP, GroupDesc, Superblock, bg_flags},
 };
 
-use crate::{Error, ErrorKind};
+use crate::{
+    Error, ErrorKind,
+    descriptors::{DESCRIPTOR, PER_BLOCK, Table, block_of, block_of_descriptors, has_superblock},
+};
 
 /// Bytes of a block group: file systems have a multiple of it.
 pub(crate) const GROUP: u64 = BLOCK as u64 * BLOCKS_PER_GROUP as u64;
@@ -22,9 +25,6 @@ pub(crate) const GROUP: u64 = BLOCK as u64 * BLOCKS_PER_GROUP as u64;
 const BLOCK: usize = BLOCK_SIZE;
 /// The superblock of group 0 lies behind a boot sector's room.
 const SUPERBLOCK: usize = 1024;
-/// Bytes of a descriptor where the `64bit` feature is off.
-const DESCRIPTOR: usize = 32;
-const PER_BLOCK: usize = BLOCK / DESCRIPTOR;
 /// 16 TiB.
 const MOST_GROUPS: usize = 1 << 17;
 /// Of 256 bytes each.
@@ -184,66 +184,6 @@ impl Groups {
         superblock.encode(&mut raw);
         raw
     }
-}
-
-/// Where descriptors are: the first of them in blocks behind every superblock, the others with the groups they describe.
-struct Table {
-    /// Blocks behind a superblock, `first_meta_bg` if there are more.
-    blocks: usize,
-    groups: usize,
-}
-
-impl Table {
-    fn is_meta(&self) -> bool {
-        self.groups > self.blocks * PER_BLOCK
-    }
-
-    fn is_meta_group(&self, group: usize) -> bool {
-        group / PER_BLOCK >= self.blocks
-    }
-
-    /// The groups that hold a block of descriptors which begins with that of `first`.
-    fn holders(first: usize) -> [usize; 3] {
-        [first, first + 1, first + PER_BLOCK - 1]
-    }
-
-    /// Blocks at a group's start for superblock and descriptors (`ext4_num_base_meta_blocks` in fs/ext4/balloc.c).
-    fn overhead(&self, group: usize) -> u64 {
-        let superblock = has_superblock(group as u64);
-        let descriptors = if self.is_meta_group(group) {
-            usize::from(Self::holders(group - group % PER_BLOCK).contains(&group))
-        } else if superblock {
-            self.blocks
-        } else {
-            0
-        };
-        u64::from(superblock) + descriptors as u64
-    }
-}
-
-/// `sparse_super`: group 0 and 1, and the powers of 3, 5 and 7.
-pub(crate) fn has_superblock(group: u64) -> bool {
-    let is_power_of = |base: u64| {
-        let mut power = base;
-        while power < group {
-            power *= base;
-        }
-        power == group
-    };
-    group < 2 || [3, 5, 7].into_iter().any(is_power_of)
-}
-
-/// The first block of a group.
-fn block_of(group: usize) -> u64 {
-    group as u64 * u64::from(BLOCKS_PER_GROUP)
-}
-
-fn block_of_descriptors(groups: &[GroupDesc]) -> Vec<u8> {
-    let mut block = vec![0; BLOCK];
-    for (group, raw) in groups.iter().zip(block.chunks_exact_mut(DESCRIPTOR)) {
-        group.encode32(raw);
-    }
-    block
 }
 
 fn mebibytes(bytes: u64) -> String {

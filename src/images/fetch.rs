@@ -10,7 +10,6 @@ use crate::{
     Digest, Error, ErrorKind, Platform, ProgressSink, PullEvent,
     hold::{Hold, Holds},
     image::config,
-    manager::keys,
     manifest::{MAX_CONFIG, MAX_MANIFEST, Manifest, digest_of},
     origin::{Origin, Root},
     store::ImageStore,
@@ -198,4 +197,9 @@ impl Fetch<'_> {
 pub(crate) fn blobs_of(manifest: &ImageManifest, digest: &Digest) -> Result<HashSet<Digest>, Error> {
     let parts = manifest.layers().iter().chain([manifest.config()]);
     parts.map(digest_of).chain([Ok(digest.clone())]).collect()
+}
+
+/// What blobs are held by.
+pub(crate) fn keys(blobs: &HashSet<Digest>) -> impl Iterator<Item = String> {
+    blobs.iter().map(|blob| blob.hex().to_owned())
 }

@@ -33,6 +33,7 @@ mod rootfs;
 mod save;
 mod source;
 mod store;
+mod stored;
 mod transfer;
 mod unpack;
 

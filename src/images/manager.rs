@@ -1,20 +1,17 @@
 //! `ImageManager`: the images of a home. Called by the runtime for every box that starts from an image.
 
 use std::{
-    collections::HashSet,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use crate::{
-    Digest, Error, ErrorKind, Image, ImageOptions, ImageStore, Layer, Platform, PullOptions, PullPolicy,
+    Error, ErrorKind, Image, ImageOptions, ImageStore, Platform, PullOptions, PullPolicy,
     blocking::blocking,
-    fetch::{Fetch, blobs_of},
+    fetch::Fetch,
     flight::Flights,
     hold::Holds,
-    image::config,
     layout::OciLayout,
-    manifest::{MAX_CONFIG, MAX_MANIFEST, Manifest, digest_of},
     origin::Origin,
     registry::Registries,
     source::Source,
@@ -168,95 +165,10 @@ impl ImageManager {
         }
     }
 
-    /// The image that `source` meant when it was last pulled for `platform` (`None`: this machine's), if all of it is
-    /// still here. Asks no registry.
-    pub async fn inspect(&self, source: &str, platform: Option<&Platform>) -> Result<Option<Image>, Error> {
-        let platform = platform.cloned().unwrap_or_else(Platform::host);
-        for candidate in self.candidates(source)? {
-            if let Some(image) = self.cached(&candidate.to_string(), &platform).await? {
-                return Ok(Some(image));
-            }
-        }
-        Ok(None)
-    }
-
-    async fn cached(&self, reference: &str, platform: &Platform) -> Result<Option<Image>, Error> {
-        match self.inner.store.entry(reference, platform).await? {
-            Some(entry) => {
-                let image = self.open_image(reference, &entry.digest).await?;
-                if image.is_some() {
-                    self.inner.store.touch(&entry.digest).await;
-                }
-                Ok(image)
-            }
-            None => Ok(None),
-        }
-    }
-
-    /// Reads an image out of the store; `None` if a part of it is missing or damaged.
-    async fn open_image(&self, reference: &str, digest: &Digest) -> Result<Option<Image>, Error> {
-        let store = &self.inner.store;
-        let Some(bytes) = store.read(digest, MAX_MANIFEST).await? else {
-            return Ok(None);
-        };
-        let Manifest::Image(manifest) = Manifest::parse(&bytes, digest)? else {
-            return Ok(None);
-        };
-        let config_digest = digest_of(manifest.config())?;
-        // From here on, so that what is found stays.
-        let hold = Arc::new(self.inner.holds.hold(keys(&blobs_of(&manifest, digest)?))?);
-        let Some(bytes) = store.read(&config_digest, MAX_CONFIG).await? else {
-            return Ok(None);
-        };
-        let file = config(&bytes, &config_digest)?;
-        let platform = file.platform();
-        let (config, diff_ids) = file.into_parts();
-        let mut layers = Vec::new();
-        for (layer, diff_id) in manifest.layers().iter().zip(diff_ids) {
-            let digest = digest_of(layer)?;
-            if !store.has(&digest, layer.size()).await? {
-                return Ok(None);
-            }
-            layers.push(Layer {
-                path: store.blob_path(&digest),
-                digest: digest.into(),
-                diff_id: diff_id.into(),
-                media_type: layer.media_type().to_string(),
-                size: layer.size(),
-            });
-        }
-        let (reference, digest) = (reference.to_owned(), digest.to_string());
-        Ok(Some(Image { reference, digest, platform, config, layers, hold }))
-    }
-
-    /// Reads every layer again. A damaged one is removed, so that the next pull fetches it, and told as an error of
-    /// kind [`ErrorKind::Corrupt`]. Call this when a disk can't be made of the image.
-    pub async fn verify(&self, image: &Image) -> Result<(), Error> {
-        let mut damaged = Vec::new();
-        for layer in &image.layers {
-            if !self.inner.store.verify(&layer.digest.parse()?).await? {
-                damaged.push(layer.digest.as_str());
-            }
-        }
-        if damaged.is_empty() {
-            return Ok(());
-        }
-        Err(Error::corrupt(format!(
-            "verify image {}: damaged in the store: {}",
-            image.reference,
-            damaged.join(", ")
-        )))
-    }
-
     /// The store behind the manager.
     pub fn store(&self) -> &ImageStore {
         &self.inner.store
     }
-}
-
-/// What blobs are held by.
-pub(crate) fn keys(blobs: &HashSet<Digest>) -> impl Iterator<Item = String> {
-    blobs.iter().map(|blob| blob.hex().to_owned())
 }
 
 /// Whether a source of this machine can still be read.

@@ -5,8 +5,9 @@
 //! (`flex_bg`), and some have a copy of the superblock and of the descriptors (`sparse_super`).
 
 use crate::{
+    descriptors::has_superblock,
     ext4::space::Run,
-    resize::{GROUP, has_superblock},
+    resize::GROUP,
     room::{BLOCK, INODES_PER_GROUP},
 };
 

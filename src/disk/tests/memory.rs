@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "disk/fsck.rs"]
+mod fsck;
+
 use std::{
     fs::{self, File},
     io::BufWriter,
@@ -51,8 +54,10 @@ fn peak(layers: usize, files: usize) -> usize {
     let storage = ImageStorage::open(dir.path().join("disks")).unwrap();
     let before = MEMORY.current_usage();
     MEMORY.reset_peak_usage();
-    storage.base(IMAGE, &layers).unwrap();
-    MEMORY.peak_usage() - before
+    let base = storage.base(IMAGE, &layers).unwrap();
+    let peak = MEMORY.peak_usage() - before;
+    fsck::fsck(&base.path);
+    peak
 }
 
 #[test]

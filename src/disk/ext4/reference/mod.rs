@@ -2,6 +2,8 @@
 //! it in memory, which is why it is not used outside of tests. `archives` are the trees that are compared.
 
 mod archives;
+#[path = "../../tests/disk/fsck.rs"]
+mod fsck;
 
 use std::{collections::HashMap, fs::File, io::Read, path::Path};
 
@@ -158,6 +160,7 @@ fn same(archives: &[Vec<u8>]) {
     file.set_len(image.size()).unwrap();
     image.write(&file, &layers, limits).unwrap();
     write(&tree, &image, &layers, &theirs);
+    fsck::fsck(&ours);
     let (mut ours, mut theirs) = (File::open(ours).unwrap(), File::open(theirs).unwrap());
     let mut pieces = [vec![0; 1 << 20], vec![0; 1 << 20]];
     for mebibyte in 0..image.size() >> 20 {

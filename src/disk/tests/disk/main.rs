@@ -4,6 +4,7 @@
 
 mod cost;
 mod faults;
+mod fsck;
 mod layer;
 mod leaks;
 mod merge;

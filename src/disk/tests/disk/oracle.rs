@@ -1,13 +1,14 @@
-//! Programs that judge a disk: e2fsck, debugfs, qemu-img. A missing one fails the test and says what to install.
+//! Programs that judge a disk: e2fsck (`fsck`), debugfs, qemu-img. A missing one fails the test and says what to install.
 
 use std::{
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::Command,
 };
 
 use boxlite_disk::{BaseDisk, Compression, Error, ImageStorage, ImageStorageOptions};
 use tempfile::TempDir;
 
+pub(crate) use crate::fsck::{fsck, run};
 use crate::layer::Layer;
 
 /// A folder of one's own, with an image storage in it.
@@ -63,11 +64,6 @@ impl Home {
     }
 }
 
-pub(crate) fn fsck(disk: &Path) {
-    let output = run(Command::new("e2fsck").arg("-fn").arg(disk), "e2fsprogs");
-    assert!(output.status.success(), "e2fsck: {}", String::from_utf8_lossy(&output.stdout));
-}
-
 /// What debugfs prints for one request.
 pub(crate) fn debugfs(disk: &Path, request: &str) -> String {
     let output = run(Command::new("debugfs").args(["-R", request]).arg(disk), "e2fsprogs");
@@ -97,13 +93,4 @@ pub(crate) fn list(disk: &Path, path: &str) -> Vec<String> {
         .collect();
     names.sort();
     names
-}
-
-/// Debian's PATH for users lacks /sbin.
-pub(crate) fn run(command: &mut Command, package: &str) -> Output {
-    let path = std::env::var("PATH").unwrap_or_default();
-    match command.env("PATH", format!("{path}:/usr/sbin:/sbin")).output() {
-        Ok(output) => output,
-        Err(error) => panic!("{command:?}: {error}\nit is needed by this test: apt-get install {package}"),
-    }
 }

@@ -1,0 +1,69 @@
+//! Where the descriptors of block groups are on a disk, and how they lie in a block. Called by `resize`, which rewrites them,
+//! and by `ext4` for which groups have a copy of the superblock.
+
+use mkext4::spec::{BLOCK_SIZE, BLOCKS_PER_GROUP, GroupDesc};
+
+/// Bytes of a descriptor where the `64bit` feature is off.
+pub(crate) const DESCRIPTOR: usize = 32;
+/// Descriptors in a block.
+pub(crate) const PER_BLOCK: usize = BLOCK_SIZE / DESCRIPTOR;
+
+/// Where descriptors are: the first of them in blocks behind every superblock, the others with the groups they describe.
+pub(crate) struct Table {
+    /// Blocks behind a superblock, `first_meta_bg` if there are more.
+    pub(crate) blocks: usize,
+    pub(crate) groups: usize,
+}
+
+impl Table {
+    pub(crate) fn is_meta(&self) -> bool {
+        self.groups > self.blocks * PER_BLOCK
+    }
+
+    pub(crate) fn is_meta_group(&self, group: usize) -> bool {
+        group / PER_BLOCK >= self.blocks
+    }
+
+    /// The groups that hold a block of descriptors which begins with that of `first`.
+    pub(crate) fn holders(first: usize) -> [usize; 3] {
+        [first, first + 1, first + PER_BLOCK - 1]
+    }
+
+    /// Blocks at a group's start for superblock and descriptors (`ext4_num_base_meta_blocks` in fs/ext4/balloc.c).
+    pub(crate) fn overhead(&self, group: usize) -> u64 {
+        let superblock = has_superblock(group as u64);
+        let descriptors = if self.is_meta_group(group) {
+            usize::from(Self::holders(group - group % PER_BLOCK).contains(&group))
+        } else if superblock {
+            self.blocks
+        } else {
+            0
+        };
+        u64::from(superblock) + descriptors as u64
+    }
+}
+
+/// `sparse_super`: group 0 and 1, and the powers of 3, 5 and 7.
+pub(crate) fn has_superblock(group: u64) -> bool {
+    let is_power_of = |base: u64| {
+        let mut power = base;
+        while power < group {
+            power *= base;
+        }
+        power == group
+    };
+    group < 2 || [3, 5, 7].into_iter().any(is_power_of)
+}
+
+/// The first block of a group.
+pub(crate) fn block_of(group: usize) -> u64 {
+    group as u64 * u64::from(BLOCKS_PER_GROUP)
+}
+
+pub(crate) fn block_of_descriptors(groups: &[GroupDesc]) -> Vec<u8> {
+    let mut block = vec![0; BLOCK_SIZE];
+    for (group, raw) in groups.iter().zip(block.chunks_exact_mut(DESCRIPTOR)) {
+        group.encode32(raw);
+    }
+    block
+}
