@@ -4,6 +4,7 @@ mod cmdline;
 mod context;
 mod engine;
 mod exit;
+mod interrupts;
 mod log;
 mod probe;
 
