@@ -60,12 +60,6 @@ impl ExecutionGroups {
         mkdirat(&self.parent, name.as_str(), Mode::from_bits_truncate(0o755))?;
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
         let directory = openat(&self.parent, name.as_str(), flags | OFlag::O_DIRECTORY, Mode::empty())?;
-        // Pressure is told of the container as a whole; each level costs at every switch of tasks.
-        if let Ok(pressure) =
-            openat(&directory, "cgroup.pressure", OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty())
-        {
-            let _ = write(&pressure, b"0");
-        }
         let events = openat(&directory, "cgroup.events", flags, Mode::empty())?;
         Ok(ExecutionGroup { name, directory, events })
     }

@@ -18,6 +18,8 @@ const COMMON: &[&str] = &[
     "swiotlb=noforce",
     // Unmounting and removing cgroups is fast; it costs little on few CPUs.
     "rcupdate.rcu_expedited=1",
+    // No pressure stall information: it would cost every switch between processes, and a box's figures are its cgroup's.
+    "psi=0",
 ];
 
 /// The whole command line: what `engine` needs, then what all do.
@@ -34,7 +36,7 @@ mod tests {
         assert_eq!(
             cmdline(&["console=hvc0"]),
             "console=hvc0 quiet panic=-1 reboot=t mitigations=off no_timer_check swiotlb=noforce \
-             rcupdate.rcu_expedited=1"
+             rcupdate.rcu_expedited=1 psi=0"
         );
     }
 }
