@@ -11,7 +11,7 @@ use std::{
 use boxlite_spec::{InstanceSpec, ShimExit};
 use nix::errno::Errno;
 
-use super::{cmdline::guest_cmdline, context::Context, exit, interrupts, kvm_problem, log::Log};
+use super::{cmdline::guest_cmdline, context::Context, exit, kvm_problem, log::Log};
 use crate::{
     Error, Result, Terminator, Vmm, VmmInstance,
     console::Console,
@@ -84,10 +84,7 @@ impl Machine for KrunMachine {
         let Self { context, mut log, _console_input } = *self;
         let failed = match run(context)? {
             // FC_EXIT_CODE_OK of krun-vmm: the guest reset, through the keyboard controller or a triple fault.
-            Ended::Exited(0) => {
-                interrupts::let_go();
-                return Ok(());
-            }
+            Ended::Exited(0) => return Ok(()),
             Ended::Exited(status) => {
                 Error::new(ShimExit::Engine, format!("run machine: libkrun ended with {status}"))
             }

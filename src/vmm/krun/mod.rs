@@ -4,7 +4,6 @@ mod cmdline;
 mod context;
 mod engine;
 mod exit;
-mod interrupts;
 mod log;
 mod probe;
 
