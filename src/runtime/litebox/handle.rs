@@ -162,10 +162,7 @@ impl LiteBox {
     /// Runs a command and collects what it writes, at most `max` bytes of each stream; see [`Execution::collect`].
     pub async fn exec(&self, options: ExecOptions, max: usize) -> BoxliteResult<Collected> {
         // Nobody learns of its start before its end.
-        self.spawn(ExecOptions { hold_start: std::env::var_os("NOHOLD").is_none(), ..options })
-            .await?
-            .collect(max)
-            .await
+        self.spawn(ExecOptions { hold_start: true, ..options }).await?.collect(max).await
     }
 
     async fn spawn_checked(&self, options: ExecOptions) -> BoxliteResult<Execution> {
