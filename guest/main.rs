@@ -16,12 +16,7 @@ use tokio::{runtime, sync::watch, time};
 /// How long open connections may take to close once the machine is to end.
 const CLOSING: Duration = Duration::from_millis(50);
 
-/// How long the kernel gets to hand the last bytes to the host: a vsock's are sent by a kernel thread, which runs as soon
-/// as this process sleeps.
-const LAST_BYTES: Duration = Duration::from_millis(2);
-
 fn main() {
-    boot::watch_panics();
     match run() {
         Err(error) => boot::die(&error),
         Ok(Ending::Asked) => boot::power_off(),
@@ -34,6 +29,8 @@ fn run() -> Result<Ending> {
     boot::mount_early()?;
     // While this process has one thread and little memory.
     let zygote = zygote::launch()?;
+    // Only now: a panic of the zygote ends nothing but the zygote, which the agent sees.
+    boot::watch_panics();
     boot::ignore_children()?;
     boot::raise_file_limit()?;
     let runtime =
@@ -57,6 +54,6 @@ async fn serve(zygote: Side, start: AgentStart) -> Result<Ending> {
     }
     // The answer to Shutdown is on its way: every connection closes once its answers have left.
     let _ = time::timeout(CLOSING, server.closed()).await;
-    time::sleep(LAST_BYTES).await;
+    transport::flush().await;
     Ok(services.wanted_by())
 }

@@ -3,6 +3,7 @@ import { beforeAll, expect, it } from 'vitest'
 import type { Box, LogEntry, LogsOptions, Runtime, RuntimeEvent } from '../../index.mjs'
 import { useHomes } from '../support/homes.js'
 import { layout } from '../support/images.js'
+import { next } from '../support/observed.js'
 
 const homes = useHomes()
 let runtime: Runtime
@@ -12,14 +13,6 @@ beforeAll(async () => {
   runtime = await homes.open()
   image = await layout(homes)
 })
-
-/** The first event that `wanted` describes. */
-async function first(box: Box, wanted: Partial<RuntimeEvent>): Promise<RuntimeEvent> {
-  for await (const event of box.events()) {
-    if (Object.entries(wanted).every(([key, value]) => event[key as 'type'] === value)) return event
-  }
-  throw new Error(`it never came: ${JSON.stringify(wanted)}`)
-}
 
 async function logsOf(box: Box, options?: LogsOptions): Promise<LogEntry[]> {
   const entries: LogEntry[] = []
@@ -37,10 +30,10 @@ it('a main process is told of and its output kept', async () => {
     cmd: ['sh', '-c', 'echo out; echo err >&2; while [ ! -e /go ]; do sleep 0.1; done; echo last; exit 3'],
     healthCheck: { command: 'test -e /ok', intervalMs: 100, retries: 1 },
   })
-  const started = first(box, { type: 'main', action: 'started' } as Partial<RuntimeEvent>)
-  const ended = first(box, { type: 'main', action: 'exited' } as Partial<RuntimeEvent>)
-  const sick = first(box, { type: 'health', health: 'unhealthy' } as Partial<RuntimeEvent>)
-  const well = first(box, { type: 'health', health: 'healthy' } as Partial<RuntimeEvent>)
+  const started = next(box.events(), { type: 'main', action: 'started' })
+  const ended = next(box.events(), { type: 'main', action: 'exited' })
+  const sick = next(box.events(), { type: 'health', health: 'unhealthy' })
+  const well = next(box.events(), { type: 'health', health: 'healthy' })
   await box.start()
   expect(await started).toMatchObject({ boxId: box.id, restarts: 0 })
   expect(await sick).toMatchObject({ boxId: box.id, failures: 1 })
@@ -63,7 +56,7 @@ it('a main process is told of and its output kept', async () => {
 
 it('a limit is told before it ends the box', async () => {
   const box = await runtime.create({ image, maxLifetimeMs: 500 })
-  const limit = first(box, { type: 'limit' })
+  const limit = next(box.events(), { type: 'limit' })
   await box.start()
   expect(await limit).toMatchObject({ boxId: box.id, limit: 'maxLifetimeMs' })
   expect(await box.wait()).toMatchObject({ state: 'stopped' })

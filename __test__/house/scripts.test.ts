@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { bring } from '../../scripts/build/part.mjs'
 import { capture } from '../../scripts/command.mjs'
 import { tar } from '../../scripts/image/tar.mjs'
+import { excerpt } from '../../scripts/test/excerpt.mjs'
 import { countTap, sections } from '../../scripts/test/runners.mjs'
 
 let base: string
@@ -88,6 +89,28 @@ test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out`
     ['tests/disk/main.rs (target/debug/deps/disk-1)', { passed: 5, failed: 0, skipped: 1 }],
     ['boxlite_disk', { passed: 0, failed: 1, skipped: 0 }],
   ])
+})
+
+it('shows of a long output why it failed', () => {
+  const passes = Array.from({ length: 200 }, (_, i) => `test t${i} ... ok`)
+  const cargo = [
+    ...passes,
+    'failures:',
+    '',
+    '---- lock::tests::one stdout ----',
+    "thread 'lock::tests::one' panicked at src/lock.rs:1:1:",
+    'left: 1',
+    '',
+    'test result: FAILED. 200 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out',
+    ...passes,
+  ]
+  expect(excerpt(cargo.join('\n'))).toBe(
+    "---- lock::tests::one stdout ----\nthread 'lock::tests::one' panicked at src/lock.rs:1:1:\nleft: 1\n",
+  )
+  expect(excerpt('ok 1 - a\nnot ok 2 - b\n  # because\nok 3 - c\nnot ok 4 - d\n')).toBe(
+    'not ok 2 - b\n  # because\nnot ok 4 - d',
+  )
+  expect(excerpt(`${passes.join('\n')}\nerror: could not compile`).split('\n')).toHaveLength(60)
 })
 
 it('counts TAP lines', () => {

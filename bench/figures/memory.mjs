@@ -7,13 +7,7 @@ import { withBox } from '../with-box.mjs'
 export const memory = {
   name: 'memoryIdle',
   unit: 'MiB',
-  measure: bench =>
-    withBox(bench, async box => {
-      await new Promise(settled => setTimeout(settled, 1000))
-      const { pid } = await box.info()
-      if (!pid) throw new Error('the running box tells no pid')
-      return family(pid).reduce((sum, member) => sum + pss(member), 0) / 1024
-    }),
+  measure: bench => ofIdle(bench, async pid => family(pid).reduce((sum, member) => sum + pss(member), 0) / 1024),
 }
 
 /** @type {import('../bench.mjs').Figure} */
@@ -21,15 +15,24 @@ export const cpuIdle = {
   name: 'cpuIdle',
   unit: '%',
   measure: bench =>
-    withBox(bench, async box => {
-      await new Promise(settled => setTimeout(settled, 1000))
-      const { pid } = await box.info()
-      if (!pid) throw new Error('the running box tells no pid')
+    ofIdle(bench, async pid => {
       const [before, start] = [cpuMs(pid), performance.now()]
       await new Promise(over => setTimeout(over, 30_000))
       return (100 * (cpuMs(pid) - before)) / (performance.now() - start)
     }),
 }
+
+/**
+ * Measures the shim of a box that has had a second to come to rest.
+ * @param {import('../bench.mjs').Bench} bench @param {(pid: number) => Promise<number>} measure
+ */
+const ofIdle = (bench, measure) =>
+  withBox(bench, async box => {
+    await new Promise(settled => setTimeout(settled, 1000))
+    const { pid } = await box.info()
+    if (!pid) throw new Error('the running box tells no pid')
+    return measure(pid)
+  })
 
 /** Milliseconds that `pid` and everything below it have run (Linux `Documentation/scheduler/sched-stats.rst`). @param {number} pid */
 function cpuMs(pid) {

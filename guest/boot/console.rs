@@ -27,9 +27,8 @@ pub fn die(error: &Error) -> ! {
     power_off()
 }
 
-/// Makes every panic of this process end the machine with its message on the console.
-///
-/// The zygote inherits the hook, but power-off is refused in its pid namespace, where it only ends the namespace.
+/// Makes every panic of this process end the machine with its message on the console. Before this is called, the kernel
+/// does so, to which the end of its init is a panic too.
 pub fn watch_panics() {
     panic::set_hook(Box::new(|info| {
         say(&format!("{NAME}: {info}"));

@@ -6,7 +6,6 @@
 use std::{
     io::ErrorKind,
     os::fd::{AsFd as _, AsRawFd, OwnedFd},
-    panic,
     process::exit,
 };
 
@@ -42,8 +41,6 @@ const LOOK_AGAIN: u8 = 20;
 
 /// Serves the agent until it goes away.
 pub(super) fn serve(socket: &OwnedFd) -> ! {
-    // The agent's hook ends the machine; a panic here only ends this process, which the agent sees.
-    panic::set_hook(Box::new(|info| eprintln!("boxlite-guest: zygote: {info}")));
     let mut receiver = Receiver::new();
     let (container, groups) = loop {
         match await_request(socket, &mut receiver).0.action {

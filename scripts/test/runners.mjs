@@ -7,6 +7,7 @@ import { claimTarget } from '../build/target.mjs'
 import { capture } from '../command.mjs'
 import { root } from '../paths.mjs'
 import { say, step } from '../progress.mjs'
+import { excerpt } from './excerpt.mjs'
 import { add, format, none, oneFailed, onePassed } from './tally.mjs'
 
 /** @typedef {import('./tally.mjs').Tally} Tally */
@@ -14,7 +15,7 @@ import { add, format, none, oneFailed, onePassed } from './tally.mjs'
 const logs = join(root, 'build/test')
 
 /**
- * Runs a command, keeps its output in build/test/NAME.log, and shows its end if anything failed.
+ * Runs a command, keeps its output in build/test/NAME.log, and shows why if anything failed.
  * @param {string} name @param {string} command @param {(result: import('../command.mjs').CommandResult) => Tally} count
  * @returns {Promise<{ tally: Tally, output: string }>}
  */
@@ -38,8 +39,7 @@ async function observe(name, command, count) {
     if (result.status !== 0 && tally.failed === 0) tally = add(tally, oneFailed)
     return format(tally)
   })
-  if (tally.failed > 0)
-    say(`${output.trimEnd().split('\n').slice(-60).join('\n')}\n(all of it: build/test/${name}.log)`)
+  if (tally.failed > 0) say(`${excerpt(output)}\n(all of it: build/test/${name}.log)`)
   return { tally, output }
 }
 

@@ -107,8 +107,7 @@ impl FileLock {
 
 impl Drop for FileLock {
     fn drop(&mut self) {
-        // Closing would do, but for a process that is being forked off at this moment and has the file too.
-        let _ = self.file.unlock();
+        unlock(&self.file);
     }
 }
 
@@ -120,6 +119,9 @@ pub(crate) fn is_held(path: &Path) -> BoxliteResult<bool> {
         Ok(file) => {
             let free =
                 try_lock(&file, Mode::Shared).map_err(|error| BoxliteError::io("lock", path, error))?;
+            if free {
+                unlock(&file);
+            }
             Ok(!free)
         }
     }
@@ -135,6 +137,11 @@ fn try_lock(file: &File, mode: Mode) -> io::Result<bool> {
         Err(TryLockError::WouldBlock) => Ok(false),
         Err(TryLockError::Error(error)) => Err(error),
     }
+}
+
+/// Closing would do, but for a process that is being forked off at this moment and has the file too.
+fn unlock(file: &File) {
+    let _ = file.unlock();
 }
 
 /// Who signed the lock at `path`, in words.
