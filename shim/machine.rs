@@ -9,7 +9,6 @@ use crate::{lifeline::Lifeline, lock::Lock, paper, process, report};
 pub(crate) fn run() -> Result<(), ShimReport> {
     let spec = paper::read(std::io::stdin())?;
     process::settle(&spec.box_id)?;
-    process::settle_memory(spec.memory_mib);
     let lifeline = Lifeline::start(spec.attached, spec.deadline_ms)?;
     let _lock = Lock::take(&spec.lock)?;
     // The network gateway's thread will start here, before the machine that it serves.

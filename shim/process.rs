@@ -23,9 +23,6 @@ use crate::report;
 /// The signals that end a box; `lifeline` receives them.
 pub(crate) const ENDING: [Signal; 3] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP];
 
-/// Most MiB of memory of a machine that is kept small.
-const SMALL_MIB: u32 = 1024;
-
 /// Settles the process for the box `id`.
 pub(crate) fn settle(id: &str) -> Result<(), ShimReport> {
     let fail = |what: &str, errno: Errno| report::new(ShimExit::Resource, format!("{what}: {errno}"));
@@ -49,15 +46,6 @@ pub(crate) fn settle(id: &str) -> Result<(), ShimReport> {
         prctl::set_name(&name).map_err(|errno| fail("set the process's name", errno))?;
     }
     Ok(())
-}
-
-/// Keeps a machine of `memory_mib` small. A huge page holds 2 MiB of the host where the guest may have touched one byte of it:
-/// a third of what a small machine takes when idle. A large one was asked for work, which huge pages make faster.
-pub(crate) fn settle_memory(memory_mib: u32) {
-    if memory_mib <= SMALL_MIB {
-        // A host that can't do that only gives more memory than it need.
-        let _ = prctl::set_thp_disable(true);
-    }
 }
 
 /// Closes all but standard input, output and error. Node marks its descriptors close-on-exec, others may not.

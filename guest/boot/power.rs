@@ -7,7 +7,7 @@ use std::process;
 use nix::sys::reboot::{RebootMode, reboot};
 
 /// How the machine ends. A *reset*, not a power-off: without ACPI an x86 guest can't switch itself off, and
-/// both engines end the machine on a reset (libkrun on the i8042 reset that `reboot=k` selects, QEMU by `-no-reboot`).
+/// both engines end the machine on a reset (on the triple fault that `reboot=t` selects; QEMU by `-no-reboot`).
 pub const POWER_OFF: RebootMode = RebootMode::RB_AUTOBOOT;
 
 /// Ends the machine at once; nothing is synced. In a process that may not, ends the process.

@@ -8,8 +8,9 @@ const COMMON: &[&str] = &[
     "quiet",
     // A guest that panics ends at once, and so does its shim.
     "panic=-1",
-    // How `reboot(2)` ends the machine: a triple fault is an end that both engines see at once.
-    "reboot=t",
+    // How `reboot(2)` ends the machine: a triple fault is an end that both engines see at once. `f`: without putting its
+    // hardware in order first, which nothing will find again.
+    "reboot=t,f",
     // The VM is the boundary: processes of one box trust each other as much as processes of one container host do.
     "mitigations=off",
     // Nothing is calibrated or watched: the engine says what the clocks are.
@@ -35,7 +36,7 @@ mod tests {
     fn the_whole_line_is_reviewed_here() {
         assert_eq!(
             cmdline(&["console=hvc0"]),
-            "console=hvc0 quiet panic=-1 reboot=t mitigations=off no_timer_check swiotlb=noforce \
+            "console=hvc0 quiet panic=-1 reboot=t,f mitigations=off no_timer_check swiotlb=noforce \
              rcupdate.rcu_expedited=1 psi=0"
         );
     }

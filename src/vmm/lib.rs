@@ -16,6 +16,7 @@ mod factory;
 mod host;
 mod journal;
 mod krun;
+mod memory;
 mod parts;
 mod probe;
 mod qemu;

@@ -11,13 +11,14 @@ use std::{
 use boxlite_spec::{InstanceSpec, ShimExit};
 use nix::errno::Errno;
 
-use super::{cmdline::guest_cmdline, context::Context, exit, kvm_problem, log::Log};
+use super::{cmdline::guest_cmdline, context::Context, exit, kvm_problem, log::Log, memory};
 use crate::{
     Error, Result, Terminator, Vmm, VmmInstance,
     console::Console,
     error::Context as _,
     host::ThisHost,
     journal::Journal,
+    memory::is_small,
     parts, socket,
     transport::{GRPC, JOURNAL_PORT, READY_PORT},
     vmm::Machine,
@@ -42,14 +43,20 @@ impl Vmm for Krun {
         let journal = spec.journal.as_ref().map(Journal::open).transpose()?;
         let log = Log::open()?;
         let context = configure(&spec, &console_input)?;
-        let machine = KrunMachine { context, log, _console_input: console_input };
+        let machine =
+            KrunMachine { context, memory_mib: memory_mib(&spec), log, _console_input: console_input };
         Ok(VmmInstance::new(machine, Terminator::new(&spec, console, journal)))
     }
 }
 
+/// In whole huge pages.
+fn memory_mib(spec: &InstanceSpec) -> u32 {
+    spec.memory_mib.next_multiple_of(HUGE_PAGE_MIB)
+}
+
 fn configure(spec: &InstanceSpec, console: &OwnedFd) -> Result<Context> {
     let context = Context::new()?;
-    context.set_vm_config(spec.cpus, spec.memory_mib.next_multiple_of(HUGE_PAGE_MIB))?;
+    context.set_vm_config(spec.cpus, memory_mib(spec))?;
     context.set_kernel(&spec.kernel, &spec.initramfs, &guest_cmdline())?;
     for disk in &spec.disks {
         context.add_disk(disk)?;
@@ -67,6 +74,7 @@ fn configure(spec: &InstanceSpec, console: &OwnedFd) -> Result<Context> {
 
 struct KrunMachine {
     context: Context,
+    memory_mib: u32,
     log: Log,
     _console_input: OwnedFd,
 }
@@ -81,8 +89,8 @@ enum Ended {
 
 impl Machine for KrunMachine {
     fn enter(self: Box<Self>) -> Result<()> {
-        let Self { context, mut log, _console_input } = *self;
-        let failed = match run(context)? {
+        let Self { context, memory_mib, mut log, _console_input } = *self;
+        let failed = match run(context, memory_mib)? {
             // FC_EXIT_CODE_OK of krun-vmm: the guest reset, through the keyboard controller or a triple fault.
             Ended::Exited(0) => return Ok(()),
             Ended::Exited(status) => {
@@ -104,11 +112,14 @@ impl Machine for KrunMachine {
 }
 
 /// libkrun renames the thread that it runs on and never gives it back, so it gets one of its own.
-fn run(context: Context) -> Result<Ended> {
+fn run(context: Context, memory_mib: u32) -> Result<Ended> {
     let (ended, end) = mpsc::channel();
     let (exited, exit) = mpsc::channel();
     let machine = move || {
         exit::capture(exited);
+        if is_small(memory_mib) {
+            memory::expect(memory_mib);
+        }
         let _ = ended.send(context.start_enter());
     };
     thread::Builder::new().name("krun".into()).spawn(machine).context(

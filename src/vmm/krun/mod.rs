@@ -5,6 +5,7 @@ mod context;
 mod engine;
 mod exit;
 mod log;
+mod memory;
 mod probe;
 
 pub(crate) use engine::Krun;

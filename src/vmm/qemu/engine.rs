@@ -13,7 +13,7 @@ use std::{
 };
 
 use boxlite_spec::{EngineProblem, InstanceSpec, ShimExit};
-use nix::unistd::Pid;
+use nix::{sys::prctl, unistd::Pid};
 use tokio::{
     net::{UnixListener, UnixStream},
     process::Child,
@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     Error, Result, Terminator, Vmm, VmmInstance, console::Console, error::Context as _, host::ThisHost,
-    journal::Journal, parts, socket, vmm::Machine,
+    journal::Journal, memory::is_small, parts, socket, vmm::Machine,
 };
 
 /// virtio-mmio slots of a microvm without ACPI (QEMU, hw/i386/microvm.c), less those of entropy, balloon and serial.
@@ -112,6 +112,10 @@ impl QemuMachine {
         let inherited = Inherited { serial: qemus.as_raw_fd(), console: self.console_input.as_raw_fd() };
         let accelerator = Accelerator::choose(&ThisHost, &self.program, self.spec.cpus);
         let arguments = arguments(&self.spec, accelerator, clock(accelerator), &inherited);
+        if is_small(self.spec.memory_mib) {
+            // QEMU inherits it. A host that can't do that only gives more memory than it need.
+            let _ = prctl::set_thp_disable(true);
+        }
         let child = child::spawn(&self.program, &arguments, &[qemus.as_fd(), self.console_input.as_fd()])
             .context(ShimExit::EngineUnavailable, "start", self.program.display())?;
         Ok((ours, child))
