@@ -348,7 +348,7 @@ export interface BoxInfo {
 	detached: boolean;
 	/** Whether it is removed once its machine has ended. */
 	autoRemove: boolean;
-	/** How it fares by its health check; `null` without one, while it does not run, and before this process used it. */
+	/** How it fares by its health check; `null` without one and while it does not run. */
 	health: Health | null;
 	/** Milliseconds that each stage of the last start took, in the order of the stages. */
 	timings: Partial<Record<Stage, number>>;

@@ -43,6 +43,23 @@ describe('a box of another process', () => {
     })
   })
 
+  it('tells its health to who has not used it', async () => {
+    const peer = await startPeer()
+    await peer.run(async (theirs, image) => {
+      const healthCheck = { command: 'test -e /ok', intervalMs: 100, retries: 1 }
+      const box = await theirs.create({ image, name: 'checked', main: true, cmd: ['sleep', '600'], healthCheck })
+      await box.start()
+    }, image)
+    const box = await runtime.get('checked')
+    await expect.poll(async () => (await box.info()).health, { timeout: 20_000 }).toBe('unhealthy')
+    await peer.run(async theirs => (await theirs.get('checked')).exec('touch', ['/ok']), null)
+    await expect.poll(async () => (await box.info()).health, { timeout: 20_000 }).toBe('healthy')
+    expect(await runtime.list()).toMatchObject([{ name: 'checked', health: 'healthy' }])
+    await box.stop()
+    expect((await box.info()).health).toBeNull()
+    await box.remove()
+  })
+
   it('is used while it runs there, and both see its end', async () => {
     const peer = await startPeer()
     await peer.run(async (theirs, image, kept) => {

@@ -1,5 +1,5 @@
-//! Going through a box's journal: what is there, and what is added while one waits. Used by `LiteBox` for logs and for the
-//! exit of the main process; calls `file`.
+//! Going through a box's journal: what is there, and what is added while one waits. Used by `LiteBox` for logs, for the
+//! exit of the main process and for health; calls `file`.
 //!
 //! The files are small, local and in the host's cache, so they are read where the caller stands.
 
@@ -13,7 +13,7 @@ use std::{
 use tokio::time::sleep;
 
 use super::{JournalEntry, JournalRecord, file::JournalFile};
-use crate::{BoxliteError, BoxliteResult, layout::BoxPaths, supervision::MainExit};
+use crate::{BoxliteError, BoxliteResult, Health, layout::BoxPaths, supervision::MainExit};
 
 /// Between two looks at a journal that does not grow: the pause doubles from the first to the last.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(160));
@@ -45,20 +45,35 @@ impl Journal {
     /// How the main process ended last in the run of the machine that began at `since_unix_ns` on the host's clock, which the
     /// guest's is set to. `None`: it has not ended, or was started again since, or there never was one.
     pub(crate) fn last_exit(&self, since_unix_ns: u64) -> BoxliteResult<Option<MainExit>> {
-        let mut reader = self.read_from(since_unix_ns);
         let mut last = None;
+        self.each(since_unix_ns, |entry| match entry {
+            JournalEntry::Started { .. } => last = None,
+            JournalEntry::Exited(exit) => last = Some(exit),
+            _ => {}
+        })?;
+        Ok(last)
+    }
+
+    /// The last word on the box's health in the run of the machine that began at `since_unix_ns`. `None`: there is no check,
+    /// or its word is older than all that is kept.
+    pub(crate) fn last_health(&self, since_unix_ns: u64) -> BoxliteResult<Option<Health>> {
+        let mut last = None;
+        self.each(since_unix_ns, |entry| {
+            if let JournalEntry::Health(change) = entry {
+                last = Some(change.health);
+            }
+        })?;
+        Ok(last)
+    }
+
+    fn each(&self, since_unix_ns: u64, mut take: impl FnMut(JournalEntry)) -> BoxliteResult<()> {
+        let mut reader = self.read_from(since_unix_ns);
         loop {
             let records = reader.read()?;
             if records.is_empty() {
-                return Ok(last);
+                return Ok(());
             }
-            for JournalRecord { entry, .. } in records {
-                match entry {
-                    JournalEntry::Started { .. } => last = None,
-                    JournalEntry::Exited(exit) => last = Some(exit),
-                    _ => {}
-                }
-            }
+            records.into_iter().for_each(|record| take(record.entry));
         }
     }
 

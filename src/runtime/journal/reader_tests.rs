@@ -2,7 +2,7 @@
 
 use std::{fs::OpenOptions, io::Write as _};
 
-use boxlite_proto::v1::{self, MainExited, MainStarted, journal_record::Record};
+use boxlite_proto::v1::{self, HealthChanged, MainExited, MainStarted, journal_record::Record};
 use bytes::Bytes;
 use prost::Message as _;
 use tempfile::TempDir;
@@ -153,6 +153,19 @@ fn the_last_exit_is_that_of_this_run() {
     let last = fixture.journal.last_exit(0).unwrap().unwrap();
     assert_eq!((last.code, last.signal, last.restarts), (Some(4), None, false));
     assert_eq!(fixture.journal.last_exit(14).unwrap(), None, "of an earlier run");
+}
+
+#[test]
+fn the_last_health_is_that_of_this_run() {
+    let fixture = fixture();
+    let health =
+        |time, health: i32| record(time, Record::Health(HealthChanged { health, ..Default::default() }));
+    assert_eq!(fixture.journal.last_health(0).unwrap(), None);
+    fixture.append(&[health(10, 2), health(11, 1)].concat());
+    assert_eq!(fixture.journal.last_health(10).unwrap(), Some(Health::Healthy));
+    fixture.append(&[health(12, 2), health(13, 99)].concat());
+    assert_eq!(fixture.journal.last_health(10).unwrap(), Some(Health::Unhealthy), "99 is none");
+    assert_eq!(fixture.journal.last_health(13).unwrap(), None, "of an earlier run");
 }
 
 #[tokio::test]

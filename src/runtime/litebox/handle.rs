@@ -99,6 +99,7 @@ impl LiteBox {
         }
         let config = self.inner.config();
         let Standing { record, pid, .. } = self.standing()?;
+        let health = self.health(&record)?;
         let engine = record.machine.as_ref().map(|machine| machine.engine);
         Ok(BoxInfo {
             labels: config.labels(),
@@ -117,7 +118,7 @@ impl LiteBox {
             failure: record.failure,
             detached: config.options.detached,
             auto_remove: config.options.auto_remove,
-            health: self.health(),
+            health,
             timings: record.machine.map(|machine| machine.timings).unwrap_or_default(),
         })
     }

@@ -36,7 +36,7 @@ pub struct BoxInfo {
     pub created_at_ms: u64,
     /// Why it failed, when its state is [`BoxState::Failed`].
     pub failure: Option<String>,
-    /// How it fares by its health check, where it has one and this process listens to it.
+    /// How it fares by its health check, where it has one and runs.
     pub health: Option<Health>,
     /// Whether it lives on without the process that started it.
     pub detached: bool,

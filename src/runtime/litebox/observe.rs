@@ -2,8 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{LiteBox, Machine};
-use crate::{BoxliteResult, BoxliteRuntime, EventStream, Health, SupervisionOptions};
+use super::{BoxRecord, BoxState, LiteBox, Machine};
+use crate::{
+    BoxliteResult, BoxliteRuntime, EventStream, Health, HealthOption, SupervisionOptions, journal::Journal,
+};
 
 /// How long what a machine told last may still be on its way here.
 const LAST_EVENTS: Duration = Duration::from_secs(2);
@@ -16,9 +18,22 @@ impl LiteBox {
         stream
     }
 
-    /// The last word on its health, if this process listens to its guest.
-    pub(super) fn health(&self) -> Option<Health> {
-        self.here()?.observed.health().map(|change| change.health)
+    /// The last word on its health: what its guest told this process, else what the journal has of this run.
+    pub(super) fn health(&self, record: &BoxRecord) -> BoxliteResult<Option<Health>> {
+        if let Some(change) = self.here().and_then(|machine| machine.observed.health()) {
+            return Ok(Some(change.health));
+        }
+        let supervision = self.inner.config().options.supervision;
+        match &record.machine {
+            Some(machine)
+                if record.state == BoxState::Running
+                    && supervision != SupervisionOptions::default()
+                    && supervision.health != HealthOption::Off =>
+            {
+                Journal::of(&self.inner.paths).last_health(machine.started_at_ms * 1_000_000)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Has the events of a running machine's guest brought here, if somebody could care. A box that nobody looks at and
