@@ -135,6 +135,30 @@ it('that was only half started ends when the next process comes', async () => {
   await next.kill()
 })
 
+it('tells its end to every process that waits, whoever removes it', async () => {
+  const peer = await Peer.start(home)
+  for (const exitCode of [0, 5]) {
+    const id = await peer.run(
+      async (theirs, { image, exitCode }, kept) => {
+        const line = `while [ ! -e /go ]; do sleep 0.1; done; exit ${exitCode}`
+        kept.box = await theirs.create({ image, autoRemove: true, cmd: ['sh', '-c', line] })
+        await kept.box.start()
+        kept.end = kept.box.wait()
+        return kept.box.id
+      },
+      { image, exitCode },
+    )
+    const box = await runtime.get(id)
+    const end = box.wait()
+    await box.exec('touch', ['/go'])
+    const ended = { state: 'stopped', exitCode, signal: null, failure: null }
+    expect(await end).toMatchObject(ended)
+    expect(await peer.run((_, __, kept) => kept.end, null)).toMatchObject(ended)
+  }
+  expect(await runtime.list()).toEqual([])
+  await peer.kill()
+})
+
 it('is removed once it ends, if asked, also when nobody was there to see', async () => {
   const box = await runtime.create({ image, autoRemove: true })
   await box.start()

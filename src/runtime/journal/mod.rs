@@ -11,4 +11,4 @@ mod file;
 mod reader;
 
 pub(crate) use entry::{JournalEntry, JournalRecord};
-pub(crate) use reader::{Journal, JournalReader};
+pub(crate) use reader::{ExitReader, Journal, JournalReader};

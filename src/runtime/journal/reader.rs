@@ -43,38 +43,21 @@ impl Journal {
     }
 
     /// How the main process ended last in the run of the machine that began at `since_unix_ns` on the host's clock, which the
-    /// guest's is set to. `None`: it has not ended, or was started again since, or there never was one.
-    pub(crate) fn last_exit(&self, since_unix_ns: u64) -> BoxliteResult<Option<MainExit>> {
-        let mut last = None;
-        self.each(since_unix_ns, |entry| match entry {
-            JournalEntry::Started { .. } => last = None,
-            JournalEntry::Exited(exit) => last = Some(exit),
-            _ => {}
-        })?;
-        Ok(last)
+    /// guest's is set to.
+    pub(crate) fn exits(&self, since_unix_ns: u64) -> ExitReader {
+        ExitReader { reader: self.read_from(since_unix_ns), last: None }
     }
 
     /// The last word on the box's health in the run of the machine that began at `since_unix_ns`. `None`: there is no check,
     /// or its word is older than all that is kept.
     pub(crate) fn last_health(&self, since_unix_ns: u64) -> BoxliteResult<Option<Health>> {
         let mut last = None;
-        self.each(since_unix_ns, |entry| {
+        self.read_from(since_unix_ns).each(|entry| {
             if let JournalEntry::Health(change) = entry {
                 last = Some(change.health);
             }
         })?;
         Ok(last)
-    }
-
-    fn each(&self, since_unix_ns: u64, mut take: impl FnMut(JournalEntry)) -> BoxliteResult<()> {
-        let mut reader = self.read_from(since_unix_ns);
-        loop {
-            let records = reader.read()?;
-            if records.is_empty() {
-                return Ok(());
-            }
-            records.into_iter().for_each(|record| take(record.entry));
-        }
     }
 
     /// Removes both files.
@@ -124,6 +107,19 @@ impl JournalReader {
         }
     }
 
+    /// All that is there.
+    fn each(&mut self, mut take: impl FnMut(JournalEntry)) -> BoxliteResult<()> {
+        loop {
+            let records = self.read()?;
+            if records.is_empty() {
+                return Ok(());
+            }
+            for record in records {
+                take(record.entry);
+            }
+        }
+    }
+
     fn step(&mut self) -> io::Result<Vec<JournalRecord>> {
         if self.open.is_none() {
             self.open = self.oldest()?;
@@ -149,6 +145,26 @@ impl JournalReader {
             None => JournalFile::open(&self.journal.current),
             found => Ok(found),
         }
+    }
+}
+
+/// The exits of one run's main process. Once it was asked, the journal is open here, and the box's removal takes only its name.
+#[derive(Debug)]
+pub(crate) struct ExitReader {
+    reader: JournalReader,
+    last: Option<MainExit>,
+}
+
+impl ExitReader {
+    /// The last one. `None`: it has not ended, or was started again since, or there never was one.
+    pub(crate) fn last(&mut self) -> BoxliteResult<Option<MainExit>> {
+        let Self { reader, last } = self;
+        reader.each(|entry| match entry {
+            JournalEntry::Started { .. } => *last = None,
+            JournalEntry::Exited(exit) => *last = Some(exit),
+            _ => {}
+        })?;
+        Ok(*last)
     }
 }
 

@@ -62,7 +62,7 @@ fn text(record: &JournalRecord) -> String {
 fn no_journal_is_an_empty_one() {
     let fixture = fixture();
     assert!(fixture.texts(0).is_empty());
-    assert_eq!(fixture.journal.last_exit(0).unwrap(), None);
+    assert_eq!(fixture.journal.exits(0).last().unwrap(), None);
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn hostile_bytes_are_passed_over() {
     let texts = fixture.texts(0);
     assert_eq!(texts.len(), 2, "{texts:?}");
     assert_eq!(texts[1], "good");
-    let exit = fixture.journal.last_exit(0).unwrap().unwrap();
+    let exit = fixture.journal.exits(0).last().unwrap().unwrap();
     assert_eq!((exit.code, exit.signal), (None, Some(64)));
     // Any bytes at all.
     let mut state = 1_u32;
@@ -148,11 +148,23 @@ fn the_last_exit_is_that_of_this_run() {
     };
     let start = |time, restarts| record(time, Record::Started(MainStarted { pid: 2, restarts }));
     fixture.append(&[start(10, 0), exit(11, 3, true), start(12, 1)].concat());
-    assert_eq!(fixture.journal.last_exit(0).unwrap(), None, "it runs again");
+    assert_eq!(fixture.journal.exits(0).last().unwrap(), None, "it runs again");
     fixture.append(&exit(13, 4, false));
-    let last = fixture.journal.last_exit(0).unwrap().unwrap();
+    let last = fixture.journal.exits(0).last().unwrap().unwrap();
     assert_eq!((last.code, last.signal, last.restarts), (Some(4), None, false));
-    assert_eq!(fixture.journal.last_exit(14).unwrap(), None, "of an earlier run");
+    assert_eq!(fixture.journal.exits(14).last().unwrap(), None, "of an earlier run");
+}
+
+#[test]
+fn an_exit_is_told_of_a_journal_that_is_gone() {
+    let fixture = fixture();
+    fixture.append(&record(10, Record::Started(MainStarted { pid: 2, restarts: 0 })));
+    let mut exits = fixture.journal.exits(0);
+    assert_eq!(exits.last().unwrap(), None);
+    fixture.append(&record(11, Record::Exited(MainExited { exit_code: 3, ..Default::default() })));
+    fixture.journal.remove();
+    assert_eq!(exits.last().unwrap().unwrap().code, Some(3));
+    assert_eq!(fixture.journal.exits(0).last().unwrap(), None, "opened too late");
 }
 
 #[test]

@@ -1,12 +1,16 @@
 //! `BoxEnd`: how a box ended, for those that wait for it, whichever process started it.
 
-use std::path::Path;
-
 use super::{
-    BoxRecord, BoxState, LiteBox, Transition,
+    BoxRecord, BoxState, LiteBox, Machine, Transition,
     state::{Operation, Rule},
 };
-use crate::{BoxliteError, BoxliteResult, ErrorCode, shim::ShimOutcome};
+use crate::{
+    BoxliteError, BoxliteResult, ErrorCode,
+    blocking::blocking,
+    journal::{ExitReader, Journal},
+    shim::ShimOutcome,
+    supervision::MainExit,
+};
 
 /// The end of a box.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,35 +67,54 @@ impl LiteBox {
                 drop(Transition::begin(self).await?);
                 continue;
             };
+            let exits = self.exits(&machine).await?;
             let outcome = machine.shim.ended().await?;
             return match Transition::begin_after(self, Some(outcome.clone())).await {
                 Ok(transition) => Ok(BoxEnd::of(transition.record())),
                 // It was to be removed once it ended; another process that did so kept the rest to itself.
                 Err(error) if error.code() == ErrorCode::BoxRemoved => {
-                    Ok(self.inner.last_end().unwrap_or_else(|| BoxEnd::by(&outcome)))
+                    let known = self.inner.last_end();
+                    Ok(known.unwrap_or_else(|| BoxEnd::by(&outcome, exits.and_then(last_of))))
                 }
                 Err(error) => Err(error),
             };
         }
     }
+
+    /// The exits of the main process, if the box may be gone, and its journal with it, when they are asked for.
+    async fn exits(&self, machine: &Machine) -> BoxliteResult<Option<ExitReader>> {
+        if !self.inner.config().options.auto_remove {
+            return Ok(None);
+        }
+        let mut exits = Journal::of(&self.inner.paths).exits(machine.record.started_at_ms * 1_000_000);
+        let opened = blocking("read the journal", move || exits.last().map(|_| exits)).await;
+        opened.map(Some)
+    }
+}
+
+fn last_of(mut exits: ExitReader) -> Option<MainExit> {
+    exits.last().inspect_err(|error| tracing::warn!(%error, "the journal can't be read")).ok()?
 }
 
 impl BoxEnd {
     pub(super) fn of(record: &BoxRecord) -> Self {
-        let exit = record.exit;
+        Self { failure: record.failure.clone(), ..Self::with_exit(record.state, record.exit) }
+    }
+
+    /// Of a box that is gone.
+    fn by(outcome: &ShimOutcome, exit: Option<MainExit>) -> Self {
+        let failure = outcome.failure(None);
+        let state = if failure.is_some() { BoxState::Failed } else { BoxState::Stopped };
+        Self { failure, ..Self::with_exit(state, exit) }
+    }
+
+    fn with_exit(state: BoxState, exit: Option<MainExit>) -> Self {
         Self {
-            state: record.state,
+            state,
             exit_code: exit.and_then(|exit| exit.code),
             signal: exit.and_then(|exit| exit.signal),
             oom: exit.is_some_and(|exit| exit.oom),
-            failure: record.failure.clone(),
+            failure: None,
         }
-    }
-
-    fn by(outcome: &ShimOutcome) -> Self {
-        // The console went with the box.
-        let failure = outcome.failure(Path::new("/dev/null"));
-        let state = if failure.is_some() { BoxState::Failed } else { BoxState::Stopped };
-        Self { state, exit_code: None, signal: None, oom: false, failure }
     }
 }

@@ -68,7 +68,7 @@ impl BoxRecord {
             BoxState::Running | BoxState::Stopping if self.is_alive(presence) => self.clone(),
             BoxState::Running => {
                 let outcome = outcome.unwrap_or_else(|| ShimOutcome::from_log(&paths.shim_log()));
-                match outcome.failure(&paths.console()) {
+                match outcome.failure(Some(&paths.console())) {
                     None => rest(BoxState::Stopped),
                     failure => Self { failure, ..rest(BoxState::Failed) },
                 }

@@ -102,8 +102,8 @@ impl Transition {
     /// How the main process of the machine that ended did, by the journal that it left.
     async fn main_exit(&self) -> Option<MainExit> {
         let since = self.record.machine.as_ref()?.started_at_ms * 1_000_000;
-        let journal = Journal::of(self.paths());
-        let exit = blocking("read the journal", move || journal.last_exit(since)).await;
+        let mut exits = Journal::of(self.paths()).exits(since);
+        let exit = blocking("read the journal", move || exits.last()).await;
         exit.inspect_err(|error| tracing::warn!(%error, "the journal can't be read")).ok()?
     }
 
@@ -156,7 +156,7 @@ impl Transition {
         let session = GuestSession::new(Connection::lazy(self.paths().portal())?);
         let observed = Observed::new(&self.config.id, &self.litebox.inner.shared.events);
         Ok(Machine {
-            shim: ShimController::join(process, self.paths().shim_log()),
+            shim: ShimController::join(process, &self.paths().shim_log()),
             session,
             record,
             observed,

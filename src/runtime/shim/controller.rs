@@ -7,7 +7,7 @@ use std::{
     fs::File,
     io::Write,
     os::fd::OwnedFd,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, ChildStdin, Command, Stdio},
     sync::{Arc, Mutex, PoisonError},
     thread,
@@ -61,6 +61,7 @@ impl ShimController {
     /// Starts the shim at `program` and hands it `spec`. Its standard error goes to `log`. Blocking, but short.
     pub(crate) fn spawn(program: &Path, spec: &InstanceSpec, log: &Path) -> BoxliteResult<Self> {
         let stderr = File::create(log).map_err(|error| BoxliteError::io("make log", log, error))?;
+        let words = File::open(log).map_err(|error| BoxliteError::io("open log", log, error))?;
         let mut child = Command::new(program)
             .current_dir("/")
             .stdin(Stdio::piped())
@@ -80,13 +81,15 @@ impl ShimController {
         let identity = identity_of(child.id()).ok_or_else(|| failed(program, "/proc does not tell of it"))?;
         let (tell, ended) = watch::channel(None);
         let process = Arc::new(Mutex::new(Process::Alive));
-        watch_over(child, Arc::clone(&process), log.to_owned(), tell)
+        watch_over(child, Arc::clone(&process), words, tell)
             .map_err(|error| failed(program, "no thread to watch it").caused_by(error))?;
         Ok(Self { identity, reach: Reach::Child { process, lifeline: Some(lifeline), ours: true }, ended })
     }
 
-    /// Joins a shim that another process started; what it says at its end is read from `log`.
-    pub(crate) fn join(process: ShimProcess, log: PathBuf) -> Self {
+    /// Joins a shim that another process started; what it says at its end is read from `log`, which is open from now on: a box
+    /// that is removed with its end takes the file's name.
+    pub(crate) fn join(process: ShimProcess, log: &Path) -> Self {
+        let words = File::open(log).ok();
         let identity = process.identity;
         let process = Arc::new(process);
         let (tell, ended) = watch::channel(None);
@@ -95,7 +98,7 @@ impl ShimController {
             // Without anybody to tell, the shim is let alone.
             tokio::select! {
                 end = watched.ended() => if end.is_ok() {
-                    tell.send_replace(Some(ShimOutcome::from_log(&log)));
+                    tell.send_replace(Some(ShimOutcome::read(None, words.as_ref())));
                 },
                 () = tell.closed() => {}
             }
@@ -165,7 +168,7 @@ impl Drop for ShimController {
 fn watch_over(
     mut child: Child,
     process: Arc<Mutex<Process>>,
-    log: PathBuf,
+    words: File,
     tell: watch::Sender<Option<ShimOutcome>>,
 ) -> std::io::Result<()> {
     thread::Builder::new().name(format!("shim-{}", child.id())).stack_size(128 * 1024).spawn(move || {
@@ -177,7 +180,7 @@ fn watch_over(
             child.wait()
         };
         if let Ok(status) = status {
-            tell.send_replace(Some(ShimOutcome::read(status, &log)));
+            tell.send_replace(Some(ShimOutcome::read(Some(status), Some(&words))));
         }
     })?;
     Ok(())

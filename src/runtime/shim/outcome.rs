@@ -28,18 +28,18 @@ pub(crate) struct ShimOutcome {
 }
 
 impl ShimOutcome {
-    /// The end of a shim that this process started.
-    pub(crate) fn read(status: ExitStatus, shim_log: &Path) -> Self {
-        Self { status: Some(status), ..Self::from_log(shim_log) }
+    /// The end of a shim by its own last words, which `log` has; without them it was killed. `status` is known to the
+    /// process that started it.
+    pub(crate) fn read(status: Option<ExitStatus>, log: Option<&File>) -> Self {
+        let words = log.map(tail).unwrap_or_default();
+        let report =
+            words.lines().rev().find_map(|line| serde_json::from_str::<ShimReport>(line.trim()).ok());
+        Self { status, report }
     }
 
-    /// The end of any shim, by its own last words; without them it was killed.
-    pub(crate) fn from_log(shim_log: &Path) -> Self {
-        let report = tail(shim_log)
-            .lines()
-            .rev()
-            .find_map(|line| serde_json::from_str::<ShimReport>(line.trim()).ok());
-        Self { status: None, report }
+    /// The same for a shim that has ended, and whose log is at `log`.
+    pub(crate) fn from_log(log: &Path) -> Self {
+        Self::read(None, File::open(log).ok().as_ref())
     }
 
     fn exit(&self) -> Option<ShimExit> {
@@ -57,11 +57,13 @@ impl ShimOutcome {
     }
 
     /// What went wrong with a machine that nobody asked to end, for a record of it; `None`: nothing. A guest that died said why on
-    /// its console.
-    pub(crate) fn failure(&self, console: &Path) -> Option<String> {
+    /// its console, if that is still there.
+    pub(crate) fn failure(&self, console: Option<&Path>) -> Option<String> {
         match self.exit() {
             Some(ShimExit::PoweredOff | ShimExit::HostGone) => None,
-            Some(ShimExit::Unannounced) => Some(DIED.to_owned() + &console_excerpt(console)),
+            Some(ShimExit::Unannounced) => {
+                Some(DIED.to_owned() + &console.map(console_excerpt).unwrap_or_default())
+            }
             _ => Some(self.describe()),
         }
     }
@@ -98,7 +100,8 @@ impl ShimOutcome {
 
 /// The console's last lines as an indented block, or nothing when it is empty.
 pub(crate) fn console_excerpt(console: &Path) -> String {
-    let text = tail(console);
+    let Ok(console) = File::open(console) else { return String::new() };
+    let text = tail(&console);
     let lines: Vec<_> = text.lines().map(printable).filter(|line| !line.is_empty()).collect();
     if lines.is_empty() {
         return String::new();
@@ -112,9 +115,8 @@ fn printable(line: &str) -> String {
     line.chars().filter(|c| !c.is_control() || *c == '\t').take(400).collect::<String>().trim_end().to_owned()
 }
 
-fn tail(path: &Path) -> String {
-    let read = || -> std::io::Result<Vec<u8>> {
-        let mut file = File::open(path)?;
+fn tail(mut file: &File) -> String {
+    let mut read = || -> std::io::Result<Vec<u8>> {
         let length = file.metadata()?.len();
         file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
         let mut bytes = Vec::new();
@@ -134,7 +136,7 @@ mod tests {
         let report = ShimReport { exit: ShimExit::Disk, message: "open disk `x`: gone".into(), hint: None };
         std::fs::write(log.path(), format!("noise\n{}\nmore\n", serde_json::to_string(&report).unwrap()))
             .unwrap();
-        let outcome = ShimOutcome::read(ExitStatus::from_raw(67 << 8), log.path());
+        let outcome = ShimOutcome::read(Some(ExitStatus::from_raw(67 << 8)), Some(log.as_file()));
         let error = outcome.into_error("start box", Path::new("/nowhere"));
         assert_eq!(error.code(), ErrorCode::StorageIo);
         assert_eq!(error.to_string(), "start box: open disk `x`: gone");
@@ -156,11 +158,11 @@ mod tests {
         let failure = |exit, status: i32| {
             let report = ShimReport { exit, message: "run machine: it ended".into(), hint: None };
             std::fs::write(&log, serde_json::to_string(&report).unwrap()).unwrap();
-            let (mine, others) =
-                (ShimOutcome::read(ExitStatus::from_raw(status << 8), &log), ShimOutcome::from_log(&log));
+            let others = ShimOutcome::from_log(&log);
+            let mine = ShimOutcome { status: Some(ExitStatus::from_raw(status << 8)), ..others.clone() };
             // Whoever looks, they say the same.
-            assert_eq!(mine.failure(&console), others.failure(&console));
-            mine.failure(&console)
+            assert_eq!(mine.failure(Some(&console)), others.failure(Some(&console)));
+            mine.failure(Some(&console))
         };
         assert_eq!(failure(ShimExit::PoweredOff, 0), None);
         assert_eq!(failure(ShimExit::HostGone, 70), None);
