@@ -1,6 +1,6 @@
 // How fast a command's input goes into a box, out of a Node stream.
 import { once } from 'node:events'
-import { timed } from '../clock.mjs'
+import { median, timed } from '../clock.mjs'
 import { withBox } from '../with-box.mjs'
 
 const MEGABYTES = 32
@@ -10,23 +10,25 @@ export const input = {
   name: 'input',
   unit: 'MB/s',
   measure: bench =>
-    withBox(bench, async box => {
+    withBox(bench, box => {
       const data = Buffer.alloc(1 << 16, 'x')
-      let counted = ''
-      const took = await timed(async () => {
-        const child = box.spawn('sh', ['-c', 'dd of=/dev/null bs=64k iflag=fullblock 2>&1'])
-        child.stdout.on('data', text => {
-          counted += text
+      return median(3, async () => {
+        let counted = ''
+        const took = await timed(async () => {
+          const child = box.spawn('sh', ['-c', 'dd of=/dev/null bs=64k iflag=fullblock 2>&1'])
+          child.stdout.on('data', text => {
+            counted += text
+          })
+          for (let sent = 0; sent < MEGABYTES << 20; sent += data.length) {
+            if (!child.stdin.write(data)) await once(child.stdin, 'drain')
+          }
+          child.stdin.end()
+          await child.wait()
         })
-        for (let sent = 0; sent < MEGABYTES << 20; sent += data.length) {
-          if (!child.stdin.write(data)) await once(child.stdin, 'drain')
-        }
-        child.stdin.end()
-        await child.wait()
+        // Busybox counts whole blocks and parts of one; that there are only whole ones means that nothing is missing.
+        if (!counted.startsWith(`${MEGABYTES * 16}+0 records in`))
+          throw new Error(`not all of the input arrived: ${counted}`)
+        return (MEGABYTES << 20) / 1000 / took
       })
-      // Busybox counts whole blocks and parts of one; that there are only whole ones means that nothing is missing.
-      if (!counted.startsWith(`${MEGABYTES * 16}+0 records in`))
-        throw new Error(`not all of the input arrived: ${counted}`)
-      return (MEGABYTES << 20) / 1000 / took
     }),
 }
