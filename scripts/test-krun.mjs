@@ -17,11 +17,10 @@ runScript(import.meta, async () => {
   if (await krunWorks()) return passThrough(process.execPath, args, { cwd: root })
   say('libkrun can not run here: starting the KVM lab')
   const lab = () => runInLab(args, ['--icount', '--timeout', '900'])
-  // Counting instructions costs a little time and buys a host of one CPU that runs the same way each time: several emulated CPUs
-  // with nested virtualisation were seen to freeze.
+  // Counting instructions costs a little time and buys a host of one CPU that runs the same way on any machine.
   const status = await lab()
   if (status !== LAB_FAILED) return status
-  // What failed is the emulation of a host. A test that fails gives another status, and is never run again.
+  // What failed is the emulation of a host (the lab's README says why it may freeze). A test that fails gives another status, and is never run again.
   say('the lab failed, not a test: once more')
   return lab()
 })
