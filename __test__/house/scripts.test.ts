@@ -119,9 +119,9 @@ it('counts TAP lines', () => {
     failed: 1,
     skipped: 1,
   })
-  expect(countTap('TAP version 13\nok 1 - a\nthe lab failed\nTAP version 13\nok 1 - a\nok 2 - b\n')).toEqual({
+  expect(countTap('TAP version 13\nok 1 - a\nnot ok 2 - b\nTAP version 13\nok 1 - a\nok 2 - b\n')).toEqual({
     passed: 2,
-    failed: 0,
+    failed: 1,
     skipped: 0,
   })
 })

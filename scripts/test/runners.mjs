@@ -109,14 +109,14 @@ export async function tap(name, command) {
   return (await observe(name, command, ({ output }) => countTap(output))).tally
 }
 
-/** A run that began anew counts from its last beginning. @param {string} output */
+/** A run that began anew counts from its last beginning, but for what failed before. @param {string} output */
 export function countTap(output) {
-  const run = output.slice(Math.max(0, output.lastIndexOf('TAP version ')))
-  const lines = run.split('\n').map(line => line.trim())
+  const linesOf = (/** @type {string} */ text) => text.split('\n').map(line => line.trim())
+  const lines = linesOf(output.slice(Math.max(0, output.lastIndexOf('TAP version '))))
   const skipped = lines.filter(line => /^ok .*# SKIP/.test(line)).length
   return {
     passed: lines.filter(line => /^ok /.test(line)).length - skipped,
-    failed: lines.filter(line => /^not ok /.test(line)).length,
+    failed: linesOf(output).filter(line => /^not ok /.test(line)).length,
     skipped,
   }
 }
