@@ -83,7 +83,7 @@ mod imp {
         }
 
         /// Of a process with one thread: the kernel may leave out children of one whose threads come and go, as this one's
-        /// do (`proc_pid_task(5)`).
+        /// do (proc(5), `/proc/PID/task/TID/children`).
         #[test]
         fn a_child_counts_too() {
             let mut parent = Command::new("sh")

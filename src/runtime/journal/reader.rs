@@ -13,7 +13,9 @@ use std::{
 use tokio::time::sleep;
 
 use super::{JournalEntry, JournalRecord, file::JournalFile};
-use crate::{BoxliteError, BoxliteResult, Health, layout::BoxPaths, supervision::MainExit};
+use crate::{
+    BoxliteError, BoxliteResult, Health, blocking::blocking, layout::BoxPaths, supervision::MainExit,
+};
 
 /// Between two looks at a journal that does not grow: the pause doubles from the first to the last.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(160));
@@ -165,6 +167,12 @@ impl ExitReader {
             _ => {}
         })?;
         Ok(*last)
+    }
+
+    /// The last one, read where that may take its time. A journal that can't be read is told in the log, and knows of none.
+    pub(crate) async fn known(mut self) -> Option<MainExit> {
+        let exit = blocking("read the journal", move || self.last()).await;
+        exit.inspect_err(|error| tracing::warn!(%error, "the journal can't be read")).ok()?
     }
 }
 

@@ -73,8 +73,14 @@ impl LiteBox {
                 Ok(transition) => Ok(BoxEnd::of(transition.record())),
                 // It was to be removed once it ended; another process that did so kept the rest to itself.
                 Err(error) if error.code() == ErrorCode::BoxRemoved => {
-                    let known = self.inner.last_end();
-                    Ok(known.unwrap_or_else(|| BoxEnd::by(&outcome, exits.and_then(last_of))))
+                    if let Some(end) = self.inner.last_end() {
+                        return Ok(end);
+                    }
+                    let exit = match exits {
+                        Some(exits) => exits.known().await,
+                        None => None,
+                    };
+                    Ok(BoxEnd::by(&outcome, exit))
                 }
                 Err(error) => Err(error),
             };
@@ -86,14 +92,10 @@ impl LiteBox {
         if !self.inner.config().options.auto_remove {
             return Ok(None);
         }
-        let mut exits = Journal::of(&self.inner.paths).exits(machine.record.started_at_ms * 1_000_000);
+        let mut exits = Journal::of(&self.inner.paths).exits(machine.record.started_at_unix_ns());
         let opened = blocking("read the journal", move || exits.last().map(|_| exits)).await;
         opened.map(Some)
     }
-}
-
-fn last_of(mut exits: ExitReader) -> Option<MainExit> {
-    exits.last().inspect_err(|error| tracing::warn!(%error, "the journal can't be read")).ok()?
 }
 
 impl BoxEnd {

@@ -99,7 +99,7 @@ impl LiteBox {
         }
         let config = self.inner.config();
         let Standing { record, pid, .. } = self.standing()?;
-        let health = self.health(&record)?;
+        let health = self.health(&config.options.supervision, &record)?;
         let engine = record.machine.as_ref().map(|machine| machine.engine);
         Ok(BoxInfo {
             labels: config.labels(),

@@ -19,18 +19,21 @@ impl LiteBox {
     }
 
     /// The last word on its health: what its guest told this process, else what the journal has of this run.
-    pub(super) fn health(&self, record: &BoxRecord) -> BoxliteResult<Option<Health>> {
+    pub(super) fn health(
+        &self,
+        supervision: &SupervisionOptions,
+        record: &BoxRecord,
+    ) -> BoxliteResult<Option<Health>> {
         if let Some(change) = self.here().and_then(|machine| machine.observed.health()) {
             return Ok(Some(change.health));
         }
-        let supervision = self.inner.config().options.supervision;
         match &record.machine {
             Some(machine)
                 if record.state == BoxState::Running
-                    && supervision != SupervisionOptions::default()
+                    && *supervision != SupervisionOptions::default()
                     && supervision.health != HealthOption::Off =>
             {
-                Journal::of(&self.inner.paths).last_health(machine.started_at_ms * 1_000_000)
+                Journal::of(&self.inner.paths).last_health(machine.started_at_unix_ns())
             }
             _ => Ok(None),
         }

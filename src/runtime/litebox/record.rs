@@ -151,6 +151,13 @@ pub(crate) struct MachineRecord {
     pub(crate) timings: Timings,
 }
 
+impl MachineRecord {
+    /// When it was switched on, in the journal's unit: the records of its run are no older.
+    pub(super) const fn started_at_unix_ns(&self) -> u64 {
+        self.started_at_ms * 1_000_000
+    }
+}
+
 impl BoxRecord {
     /// Of a box that was just made.
     pub(crate) const fn created() -> Self {

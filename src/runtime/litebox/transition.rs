@@ -9,7 +9,6 @@ use super::{
 };
 use crate::{
     BoxliteError, BoxliteResult, ErrorCode, MainExit,
-    blocking::blocking,
     event::Observed,
     journal::Journal,
     json_file,
@@ -101,10 +100,8 @@ impl Transition {
 
     /// How the main process of the machine that ended did, by the journal that it left.
     async fn main_exit(&self) -> Option<MainExit> {
-        let since = self.record.machine.as_ref()?.started_at_ms * 1_000_000;
-        let mut exits = Journal::of(self.paths()).exits(since);
-        let exit = blocking("read the journal", move || exits.last()).await;
-        exit.inspect_err(|error| tracing::warn!(%error, "the journal can't be read")).ok()?
+        let since = self.record.machine.as_ref()?.started_at_unix_ns();
+        Journal::of(self.paths()).exits(since).known().await
     }
 
     /// Tells those that wait, and removes the box if it was to live no longer than its machine.
