@@ -14,6 +14,7 @@ use tokio::{
 use super::{
     pipe::{self, Pipe},
     process::{Execution, Phase},
+    seat::Seat,
     table::Executions,
 };
 use crate::{Error, Kind, Result};
@@ -38,10 +39,8 @@ pub enum Output {
 /// One reader of an execution's output.
 #[derive(Debug)]
 pub struct Attachment {
-    table: Executions,
-    execution: Arc<Execution>,
+    seat: Seat,
     generation: u64,
-    latest: watch::Receiver<u64>,
     phase: watch::Receiver<Phase>,
     /// Next byte wanted of each stream.
     next: [u64; 2],
@@ -49,18 +48,6 @@ pub struct Attachment {
     turn: usize,
     /// Since the exit was seen, while a stream is still open.
     drain: Option<Drain>,
-    /// The last field: when it goes, `latest` is gone.
-    _presence: Presence,
-}
-
-/// Tells the keeper when this reader goes.
-#[derive(Debug)]
-struct Presence(Arc<Execution>);
-
-impl Drop for Presence {
-    fn drop(&mut self) {
-        self.0.readers.notify_one();
-    }
 }
 
 /// Where an attachment begins.
@@ -84,10 +71,13 @@ struct Drain {
 impl Attachment {
     /// Attaches to `execution` and ends every earlier attachment.
     pub async fn new(table: Executions, execution: Arc<Execution>, from: From) -> Result<Self> {
+        Self::seated(Seat::take(table, execution), from).await
+    }
+
+    /// The same by one who has a seat already.
+    pub(super) async fn seated(seat: Seat, from: From) -> Result<Self> {
+        let execution = &seat.execution;
         execution.started().await?;
-        // From here on the keeper leaves the streams alone.
-        let latest = execution.attachments.subscribe();
-        execution.readers.notify_one();
         let next = match from {
             From::Offsets(offsets) => offsets,
             From::Oldest => execution.streams().each_ref().map(|stream| stream.replay.oldest()),
@@ -95,33 +85,22 @@ impl Attachment {
         for (index, stream) in execution.streams().iter().enumerate() {
             let wanted = next.get(index).copied().unwrap_or(0);
             if wanted > stream.replay.end() {
-                return Err(out_of_range(&execution, wanted, stream.replay.end()));
+                return Err(out_of_range(execution, wanted, stream.replay.end()));
+            }
+            if stream.is_incomplete() && matches!(from, From::Offsets(_)) {
+                return Err(given_up(execution, wanted));
             }
         }
-        let mut generation = 0;
-        execution.attachments.send_modify(|latest| {
-            *latest += 1;
-            generation = *latest;
-        });
+        let generation = seat.begin();
         let phase = execution.phase.subscribe();
-        Ok(Self {
-            _presence: Presence(Arc::clone(&execution)),
-            table,
-            execution,
-            generation,
-            latest,
-            phase,
-            next,
-            turn: 0,
-            drain: None,
-        })
+        Ok(Self { seat, generation, phase, next, turn: 0, drain: None })
     }
 
     /// The next event. [`Output::Exit`] is the last; don't ask for more.
     pub async fn next(&mut self) -> Result<Output> {
         loop {
-            if *self.latest.borrow_and_update() != self.generation {
-                let id = self.execution.id();
+            if *self.seat.latest.borrow_and_update() != self.generation {
+                let id = self.seat.execution.id();
                 return Err(Error::new(
                     Kind::Superseded,
                     format!("attach to {id}: another Attach took over"),
@@ -153,7 +132,7 @@ impl Attachment {
 
     /// What an earlier attachment was sent already.
     fn replayed(&mut self) -> Result<Option<Output>> {
-        let streams = self.execution.streams();
+        let streams = self.seat.execution.streams();
         for (index, stream) in streams.iter().enumerate() {
             let Some(next) = self.next.get_mut(index) else { continue };
             match stream.replayed(*next) {
@@ -163,7 +142,7 @@ impl Attachment {
                     *next += bytes.len() as u64;
                     return Ok(Some(event(index, offset, bytes)));
                 }
-                Err(too_old) => return Err(out_of_range(&self.execution, *next, too_old.oldest)),
+                Err(too_old) => return Err(out_of_range(&self.seat.execution, *next, too_old.oldest)),
             }
         }
         Ok(None)
@@ -176,7 +155,7 @@ impl Attachment {
         let deadline =
             self.drain.as_ref().map_or_else(Instant::now, |drain| drain.quiet_at.min(drain.give_up));
         let index = tokio::select! {
-            _ = self.latest.changed() => return None,
+            _ = self.seat.latest.changed() => return None,
             read = read(stdout.as_ref()), if stdout.is_some() => (0, read),
             read = read(stderr.as_ref()), if stderr.is_some() => (1, read),
             _ = self.phase.changed(), if !ended => return None,
@@ -225,7 +204,7 @@ impl Attachment {
 
     /// Books what was read of a stream: nothing is its end.
     fn took(&mut self, index: usize, bytes: &Bytes) -> Option<Output> {
-        self.execution.streams().get_mut(index)?.took(bytes);
+        self.seat.execution.streams().get_mut(index)?.took(bytes);
         self.turn = (index + 1) % 2;
         if let Some(drain) = &mut self.drain {
             let owed = drain.owed.get_mut(index)?;
@@ -242,25 +221,19 @@ impl Attachment {
     }
 
     fn finish(&mut self, exit: ExitStatus) -> Output {
-        for stream in &mut *self.execution.streams() {
+        for stream in &mut *self.seat.execution.streams() {
             // A child in the background that still writes gets SIGPIPE, as after any reader that left.
             stream.pipe = None;
         }
-        self.execution.delivered.store(true, Ordering::Relaxed);
-        self.table.delivered(&self.execution);
+        self.seat.execution.delivered.store(true, Ordering::Relaxed);
+        self.seat.table.delivered(&self.seat.execution);
         Output::Exit(exit)
     }
 
     fn pipes(&self) -> [Option<Pipe>; 2] {
-        let streams = self.execution.streams();
+        let streams = self.seat.execution.streams();
         let [stdout, stderr] = &*streams;
         [stdout.pipe.clone(), stderr.pipe.clone()]
-    }
-}
-
-impl Drop for Attachment {
-    fn drop(&mut self) {
-        self.table.detached(&self.execution);
     }
 }
 
@@ -281,5 +254,15 @@ fn out_of_range(execution: &Execution, wanted: u64, bound: u64) -> Error {
     Error::new(
         Kind::OutOfRange,
         format!("attach to {id} at byte {wanted}: the nearest byte at hand is {bound}"),
+    )
+}
+
+fn given_up(execution: &Execution, wanted: u64) -> Error {
+    let id = execution.id();
+    Error::new(
+        Kind::OutOfRange,
+        format!(
+            "attach to {id} at byte {wanted}: it has ended, and its output was given up before anybody read it"
+        ),
     )
 }

@@ -19,6 +19,7 @@ mod pipe;
 mod process;
 mod purpose;
 mod replay;
+mod seat;
 mod start;
 mod table;
 

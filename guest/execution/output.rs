@@ -8,7 +8,7 @@ use boxlite_proto::limits;
 use bytes::Bytes;
 
 use super::{
-    pipe::Pipe,
+    pipe::{self, Pipe},
     purpose::Tap,
     replay::{Replay, TooOld},
 };
@@ -19,6 +19,8 @@ pub(super) struct Stream {
     /// `None`: it has ended, was given up, or never was.
     pub(super) pipe: Option<Pipe>,
     pub(super) replay: Replay,
+    /// Whether bytes were given up that nobody has read.
+    incomplete: bool,
     /// Hears everything, as the stream of this number.
     tap: Option<(Arc<dyn Tap>, usize)>,
 }
@@ -34,6 +36,17 @@ impl Stream {
             return Ok(None);
         }
         self.replay.read(offset).map(Some)
+    }
+
+    /// Whether there were bytes after those of the replay, and nobody has them.
+    pub(super) fn is_incomplete(&self) -> bool {
+        self.incomplete
+    }
+
+    /// Gives up what it holds, for want of room or of anybody who asks for it.
+    pub(super) fn give_up(&mut self) {
+        self.incomplete |= self.pipe.take().is_some_and(|pipe| pipe::waiting(pipe.get_ref()) > 0);
+        self.replay.clear();
     }
 
     /// Notes what was read just now: nothing is the end.

@@ -180,7 +180,7 @@ impl Execution {
         })
     }
 
-    /// Whether an `Attach` has begun to read it and has not gone away.
+    /// Whether somebody reads it, or is about to.
     pub(super) fn is_attached(&self) -> bool {
         self.attachments.receiver_count() > 0
     }
@@ -191,10 +191,7 @@ impl Execution {
 
     /// Gives up what nobody fetched or may fetch again.
     pub(super) fn forget_output(&self) {
-        for stream in &mut *self.streams() {
-            stream.pipe = None;
-            stream.replay.clear();
-        }
+        self.streams().iter_mut().for_each(Stream::give_up);
     }
 
     /// Bytes of output that it holds in memory, those in its pipes included.

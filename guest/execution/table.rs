@@ -19,10 +19,12 @@ use tokio::{
 
 use super::{
     about::About,
+    attachment::{Attachment, From},
     env::Defaults,
     oom::OomEvents,
     process::{Execution, Phase},
     purpose::Purpose,
+    seat::Seat,
     start::start,
 };
 use crate::{Error, Kind, Result, activity::Activity, zygote::Zygote};
@@ -97,27 +99,48 @@ impl Executions {
         self.0.container.get().is_some()
     }
 
-    /// Starts a process that the host asks for; answers its pid in the container, or why there is none.
-    pub async fn exec(&self, request: ExecRequest) -> Result<Result<u32, StartError>> {
-        let started = self.run(request, Purpose::Asked).await?;
-        Ok(started.map(|execution| execution.pid()))
-    }
-
     /// Starts a process; answers its execution, or why there is none.
     pub async fn run(
         &self,
-        mut request: ExecRequest,
+        request: ExecRequest,
         purpose: Purpose,
     ) -> Result<Result<Arc<Execution>, StartError>> {
+        let (execution, request) = self.admit(request, purpose)?;
+        let started = self.start(&execution, request).await?;
+        Ok(started.map(|_| execution))
+    }
+
+    /// Starts a process whose reader is there from the beginning: however late that comes to read, and however many
+    /// others end until then, its output is kept.
+    pub async fn run_attached(&self, request: ExecRequest) -> Result<Result<(u32, Attachment), StartError>> {
+        let (execution, request) = self.admit(request, Purpose::Asked)?;
+        let seat = Seat::take(self.clone(), Arc::clone(&execution));
+        let pid = match self.start(&execution, request).await? {
+            Ok(pid) => pid,
+            Err(error) => return Ok(Err(error)),
+        };
+        let attachment = Attachment::seated(seat, From::Offsets([0, 0])).await?;
+        Ok(Ok((pid, attachment)))
+    }
+
+    /// Checks and completes `request`, and gives it an execution that is about to start.
+    fn admit(&self, mut request: ExecRequest, purpose: Purpose) -> Result<(Arc<Execution>, ExecRequest)> {
         let id = checked_id(&request.execution_id)?.to_owned();
         let Some((defaults, _)) = self.0.container.get() else {
             return Err(Error::new(Kind::State, format!("exec {id}: the container is not initialised")));
         };
         defaults.complete(&mut request);
         let execution = self.insert(id, purpose, About::new(&request))?;
-        let task = tokio::spawn(start(self.clone(), Arc::clone(&execution), request));
-        let started = task.await.map_err(|_| Error::new(Kind::State, "exec: the agent is ending"))??;
-        Ok(started.map(|_| execution))
+        Ok((execution, request))
+    }
+
+    async fn start(
+        &self,
+        execution: &Arc<Execution>,
+        request: ExecRequest,
+    ) -> Result<Result<u32, StartError>> {
+        let task = tokio::spawn(start(self.clone(), Arc::clone(execution), request));
+        task.await.map_err(|_| Error::new(Kind::State, "exec: the agent is ending"))?
     }
 
     /// How many the host has asked for.
@@ -234,7 +257,7 @@ impl Executions {
     }
 
     /// Notes that a reader is going away (it still counts as one).
-    pub(super) fn detached(&self, execution: &Arc<Execution>) {
+    pub(super) fn left(&self, execution: &Arc<Execution>) {
         if matches!(execution.purpose, Purpose::Check) {
             return;
         }
@@ -299,6 +322,8 @@ impl Entries {
     }
 
     fn leave_unclaimed(&mut self, execution: &Arc<Execution>) {
+        // It may be here already: a reader came, and left without having read all.
+        self.unclaimed.retain(|other| !Arc::ptr_eq(other, execution));
         self.unclaimed.push_back(Arc::clone(execution));
         let mut kept: usize = self.unclaimed.iter().map(|execution| execution.kept()).sum();
         while self.unclaimed.len() > UNCLAIMED_KEPT || kept > limits::UNCLAIMED {

@@ -18,7 +18,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
     Error, Kind, Result,
-    execution::{Attachment, Executions, From, Output},
+    execution::{Attachment, Executions, From, Output, Purpose},
 };
 
 /// Highest signal number of Linux (`_NSIG`).
@@ -39,9 +39,9 @@ impl ExecutionService {
 #[tonic::async_trait]
 impl Execution for ExecutionService {
     async fn exec(&self, request: Request<ExecRequest>) -> Result<Response<ExecResponse>, Status> {
-        let started = self.executions.exec(request.into_inner()).await?;
+        let started = self.executions.run(request.into_inner(), Purpose::Asked).await?;
         Ok(Response::new(match started {
-            Ok(pid) => ExecResponse { pid, start_error: None },
+            Ok(execution) => ExecResponse { pid: execution.pid(), start_error: None },
             Err(error) => ExecResponse { pid: 0, start_error: Some(error) },
         }))
     }
@@ -60,17 +60,15 @@ impl Execution for ExecutionService {
 
     async fn run(&self, request: Request<ExecRequest>) -> Result<Response<Self::RunStream>, Status> {
         let request = request.into_inner();
-        let (id, hold) = (request.execution_id.clone(), request.hold_start);
+        let hold = request.hold_start;
         let started = |started| ExecOutput { event: Some(Event::Started(started)) };
-        let pid = match self.executions.exec(request).await? {
-            Ok(pid) => pid,
+        let (pid, attachment) = match self.executions.run_attached(request).await? {
+            Ok(attached) => attached,
             Err(error) => {
                 let only = started(ExecResponse { pid: 0, start_error: Some(error) });
                 return Ok(Response::new(Box::pin(stream::iter([Ok(only)]))));
             }
         };
-        let execution = self.executions.find(&id).await?;
-        let attachment = Attachment::new(self.executions.clone(), execution, From::Offsets([0, 0])).await?;
         let mut first = vec![Ok(started(ExecResponse { pid, start_error: None }))];
         let mut rest = Some(attachment);
         if hold && let Some(mut attachment) = rest.take() {

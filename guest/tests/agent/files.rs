@@ -1,4 +1,4 @@
-//! Files without a machine: the room's operations on this machine's own files, in a temporary folder.
+//! Files: operations on this machine's own, in a temporary folder.
 
 use std::{fs, os::unix::ffi::OsStrExt as _, path::Path};
 

@@ -1,0 +1,127 @@
+//! Services with a zygote of their own, and what a host says to their Execution service. Used by `execution` and `attach`.
+
+use boxlite_guest::{
+    services::{AgentStart, Server, Services},
+    supervision::JournalLine,
+    zygote::{self, Zygote},
+};
+use boxlite_proto::{
+    limits,
+    v1::{
+        AttachRequest, ExecOutput, ExecRequest, ExecResponse, ExitStatus, exec_output::Event,
+        execution_client::ExecutionClient,
+    },
+};
+use hyper_util::rt::TokioIo;
+use tokio::sync::watch;
+use tonic::{
+    Status, Streaming,
+    transport::{Channel, Endpoint},
+};
+
+/// A connection to services of its own. The zygote ends with the test: its socket closes.
+pub(super) struct Bench {
+    pub(super) client: ExecutionClient<Channel>,
+    pub(super) server: Server,
+    pub(super) _ended: watch::Sender<bool>,
+}
+
+impl Bench {
+    pub(super) async fn new() -> Self {
+        // Forked from a test harness that has threads: glibc's allocator survives that, and the zygote's loop needs
+        // nothing else. The real one is forked before any thread exists.
+        let zygote = Zygote::new(zygote::launch().expect("fork the zygote")).expect("take up the line");
+        zygote.uncontained().await.expect("serve on this machine");
+        let (ended, watched) = watch::channel(false);
+        let (line, _) = JournalLine::new();
+        let services = Services::uncontained(&zygote, AgentStart::now(), line, ended.clone(), None);
+        let services = services.await.expect("nothing to begin").0;
+        let server = Server::new(services, watched);
+        let client = connect(&server).await;
+        Self { client, server, _ended: ended }
+    }
+
+    pub(super) async fn exec(&self, request: ExecRequest) -> Result<ExecResponse, Status> {
+        Ok(self.client.clone().exec(request).await?.into_inner())
+    }
+
+    pub(super) async fn attach(&self, id: &str, offsets: [u64; 2]) -> Result<Streaming<ExecOutput>, Status> {
+        let [stdout_offset, stderr_offset] = offsets;
+        let request = AttachRequest { execution_id: id.into(), stdout_offset, stderr_offset, oldest: false };
+        Ok(self.client.clone().attach(request).await?.into_inner())
+    }
+
+    /// As the portal starts most executions.
+    pub(super) async fn run(&self, request: ExecRequest) -> Outcome {
+        let mut events = self.client.clone().run(request).await.expect("run").into_inner();
+        let first = events.message().await.expect("stream").and_then(|first| first.event);
+        assert!(
+            matches!(first, Some(Event::Started(ExecResponse { start_error: None, .. }))),
+            "first: {first:?}"
+        );
+        read_all(events, [0, 0]).await
+    }
+}
+
+pub(super) async fn connect(server: &Server) -> ExecutionClient<Channel> {
+    let server = server.clone();
+    let channel = Endpoint::from_static("http://box")
+        .initial_stream_window_size(limits::STREAM_WINDOW)
+        .connect_with_connector(tower::service_fn(move |_| {
+            let server = server.clone();
+            async move {
+                let (host, guest) = tokio::io::duplex(limits::CHUNK);
+                tokio::spawn(async move { server.serve(guest).await });
+                Ok::<_, std::io::Error>(TokioIo::new(host))
+            }
+        }))
+        .await
+        .expect("connect");
+    ExecutionClient::new(channel)
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    pub(super) stdout: Vec<u8>,
+    pub(super) stderr: Vec<u8>,
+    pub(super) exit: ExitStatus,
+}
+
+/// Reads to the end; checks that offsets are contiguous and that the exit comes last.
+pub(super) async fn read_all(mut stream: Streaming<ExecOutput>, from: [u64; 2]) -> Outcome {
+    let mut outcome = Outcome::default();
+    let mut exit = None;
+    while let Some(message) = stream.message().await.expect("stream") {
+        assert_eq!(exit, None, "nothing follows the exit");
+        match message.event.expect("an event") {
+            Event::Stdout(chunk) => {
+                assert_eq!(chunk.offset, from[0] + outcome.stdout.len() as u64);
+                assert!(chunk.data.len() <= limits::CHUNK);
+                outcome.stdout.extend_from_slice(&chunk.data);
+            }
+            Event::Stderr(chunk) => {
+                assert_eq!(chunk.offset, from[1] + outcome.stderr.len() as u64);
+                outcome.stderr.extend_from_slice(&chunk.data);
+            }
+            Event::Exit(status) => exit = Some(status),
+            Event::Started(_) => panic!("started, in the middle"),
+        }
+    }
+    outcome.exit = exit.expect("an exit");
+    outcome
+}
+
+/// `sh -c SCRIPT` as whoever runs the test.
+pub(super) fn shell(id: &str, script: &str) -> ExecRequest {
+    ExecRequest {
+        execution_id: id.into(),
+        command: "/bin/sh".into(),
+        args: vec!["-c".into(), script.into()],
+        user: format!("{}:{}", nix::unistd::getuid(), nix::unistd::getgid()),
+        ..ExecRequest::default()
+    }
+}
+
+pub(super) fn code(code: i32) -> ExitStatus {
+    ExitStatus { code, ..ExitStatus::default() }
+}

@@ -1,0 +1,7 @@
+//! What the guest does on its own: the main process, its restarts and its journal, health, limits and the end.
+
+mod bench;
+mod health;
+mod journal;
+mod limits;
+mod main_process;
