@@ -8,11 +8,11 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { claimTarget } from './build/target.mjs'
+import { withTarget } from './build/target.mjs'
 import { capture } from './command.mjs'
 import { Failure, runScript } from './failure.mjs'
 import { writeSeeds } from './fuzz/seeds.mjs'
-import { root } from './paths.mjs'
+import { root, targetFolder } from './paths.mjs'
 import { say, step } from './progress.mjs'
 
 const LOCK = 'after a change of dependencies: cargo metadata --manifest-path fuzz/Cargo.toml >/dev/null'
@@ -37,16 +37,18 @@ runScript(import.meta, async () => {
 
 /** Builds all targets; the folder of their programs. */
 async function build() {
-  const target = join(claimTarget(), 'fuzz')
+  const folder = join(targetFolder(), 'fuzz')
   const wrapper = { RUSTC_WRAPPER: join(root, 'fuzz/rustc.sh'), RUSTFLAGS: '--cfg=fuzzing' }
-  const env = { ...process.env, ...wrapper, CARGO_TARGET_DIR: target }
+  const env = { ...process.env, ...wrapper, CARGO_TARGET_DIR: folder }
   const args = ['build', '--locked', '--manifest-path', 'fuzz/Cargo.toml']
-  await step('fuzz targets', async note => {
-    const { status, output } = await capture('cargo', args, { cwd: root, env, onLine: note })
-    if (status !== 0) throw new Failure(`the fuzz targets can not be built:\n${output}`, LOCK)
-    return undefined
-  })
-  return join(target, 'debug')
+  await step('fuzz targets', note =>
+    withTarget(note, async () => {
+      const { status, output } = await capture('cargo', args, { cwd: root, env, onLine: note })
+      if (status !== 0) throw new Failure(`the fuzz targets can not be built:\n${output}`, LOCK)
+      return undefined
+    }),
+  )
+  return join(folder, 'debug')
 }
 
 /** Runs one target; whether it found nothing. @param {string} target @param {string} programs @param {string} scratch @param {number} seconds */

@@ -4,7 +4,7 @@ import { chmodSync, copyFileSync, mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { root } from '../paths.mjs'
 import { crateInputs, hashInputs, rustFacts } from './inputs.mjs'
-import { claimTarget } from './target.mjs'
+import { withTarget } from './target.mjs'
 
 /**
  * @param {string} crate @param {string} profile @param {string} built cargo's file @param {string} product ours
@@ -16,14 +16,14 @@ function cratePart(crate, profile, built, product) {
     name: crate.replace('boxlite-', ''),
     products: [product],
     hash: async () => hashInputs(await crateInputs(crate), [...(await rustFacts()), ...args]),
-    async make(out, run) {
-      const target = claimTarget()
-      await run('cargo', args, { cwd: root, env: { ...process.env, CARGO_TARGET_DIR: target } })
-      const file = join(out, product)
-      mkdirSync(dirname(file), { recursive: true })
-      copyFileSync(join(target, profile, built), file)
-      chmodSync(file, 0o755)
-    },
+    make: (out, run, note) =>
+      withTarget(note, async target => {
+        await run('cargo', args, { cwd: root, env: { ...process.env, CARGO_TARGET_DIR: target } })
+        const file = join(out, product)
+        mkdirSync(dirname(file), { recursive: true })
+        copyFileSync(join(target, profile, built), file)
+        chmodSync(file, 0o755)
+      }),
   }
 }
 

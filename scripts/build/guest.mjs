@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { capture } from '../command.mjs'
 import { root } from '../paths.mjs'
 import { crateInputs, hashInputs, rustFacts } from './inputs.mjs'
-import { claimTarget } from './target.mjs'
+import { withTarget } from './target.mjs'
 
 /** @type {import('./part.mjs').Part} */
 export const kernel = {
@@ -35,9 +35,11 @@ export const initramfs = {
   name: 'initramfs',
   products: ['share/initramfs.cpio'],
   hash: async () => hashInputs([...(await crateInputs('boxlite-guest')), 'guest/initramfs.sh'], await rustFacts()),
-  async make(out, run) {
+  async make(out, run, note) {
     mkdirSync(join(out, 'share'))
-    const env = { ...process.env, CARGO_TARGET_DIR: claimTarget() }
-    await run('guest/initramfs.sh', [join(out, 'share/initramfs.cpio')], { cwd: root, env })
+    await withTarget(note, target => {
+      const env = { ...process.env, CARGO_TARGET_DIR: target }
+      return run('guest/initramfs.sh', [join(out, 'share/initramfs.cpio')], { cwd: root, env })
+    })
   },
 }

@@ -24,7 +24,7 @@ import { withLock } from './lock.mjs'
  * @property {string} name
  * @property {string[]} products paths below build/<platform>, and below the cache entry
  * @property {() => Promise<string>} hash
- * @property {(out: string, run: Runner) => Promise<void>} make fills the folder `out` with the products
+ * @property {(out: string, run: Runner, note: (line: string) => void) => Promise<void>} make fills the folder `out` with the products
  */
 /** @typedef {(command: string, args: string[], options?: import('../command.mjs').CommandOptions) => Promise<void>} Runner */
 
@@ -74,7 +74,7 @@ async function make(part, entry, note) {
       `the whole log is ${entry}.log`,
     )
   }
-  await part.make(draft, run)
+  await part.make(draft, run, note)
   for (const product of part.products) {
     if (!existsSync(join(draft, product))) throw new Failure(`${part.name}: the build left no ${product}`)
   }

@@ -10,7 +10,7 @@ import { add, none } from './tally.mjs'
 let duplex
 
 /** Test programs of rung 1: the real guest services, and the real portal, joined without a machine. */
-const DUPLEX = /duplex|tests\/execution\.rs/
+const DUPLEX = /duplex|tests\/agent\//
 
 async function cargo() {
   const { all, of } = await cargoTest('cargo test', 'cargo test --workspace --locked --no-fail-fast')

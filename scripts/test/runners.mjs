@@ -3,7 +3,7 @@
 // Called by rungs.mjs.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { claimTarget } from '../build/target.mjs'
+import { withTarget } from '../build/target.mjs'
 import { capture } from '../command.mjs'
 import { root } from '../paths.mjs'
 import { say, step } from '../progress.mjs'
@@ -24,15 +24,13 @@ async function observe(name, command, count) {
   let tally = none
   let output = ''
   await step(name, async note => {
-    // One pipe for both streams keeps a heading before the results that it heads.
-    const env = {
-      ...process.env,
-      CARGO_TARGET_DIR: claimTarget(),
-      CARGO_TERM_COLOR: 'never',
-      FORCE_COLOR: '0',
-      NO_COLOR: '1',
+    const run = (/** @type {NodeJS.ProcessEnv} */ target) => {
+      const env = { ...process.env, ...target, CARGO_TERM_COLOR: 'never', FORCE_COLOR: '0', NO_COLOR: '1' }
+      // One pipe for both streams keeps a heading before the results that it heads.
+      return capture('sh', ['-c', `exec 2>&1; ${command}`], { cwd: root, env, onLine: note })
     }
-    const result = await capture('sh', ['-c', `exec 2>&1; ${command}`], { cwd: root, env, onLine: note })
+    const isCargo = command.startsWith('cargo ')
+    const result = isCargo ? await withTarget(note, target => run({ CARGO_TARGET_DIR: target })) : await run({})
     output = result.output
     writeFileSync(join(logs, `${name}.log`), output)
     tally = count(result)

@@ -170,3 +170,28 @@ async fn one_that_has_ended_is_found_with_its_output_and_its_exit() {
         assert_eq!((outcome.stdout.as_slice(), outcome.exit.code), (&b"said\n"[..], 7));
     }
 }
+
+#[tokio::test]
+async fn one_that_has_ended_is_forgotten_after_its_time() {
+    let bench = Bench::new().await;
+    let known = async |id: &str| {
+        let request = ListRequest { execution_id: id.into() };
+        bench.client.clone().list(request).await.expect("list").get_ref().executions.len()
+    };
+    bench.exec(shell("early", "echo said")).await.expect("exec");
+    bench.client.clone().wait(WaitRequest { execution_id: "early".into() }).await.expect("wait");
+    tokio::time::pause();
+    tokio::time::advance(limits::ENDED / 2).await;
+    tokio::time::resume();
+    bench.exec(shell("late", "echo said")).await.expect("exec");
+    bench.client.clone().wait(WaitRequest { execution_id: "late".into() }).await.expect("wait");
+    assert_eq!((known("early").await, known("late").await), (1, 1));
+    // Both are looked at when the first one's time has come, and the second then has half of its own left.
+    tokio::time::pause();
+    tokio::time::advance(limits::ENDED / 2 + Duration::from_secs(1)).await;
+    tokio::time::resume();
+    assert_eq!((known("early").await, known("late").await), (0, 1));
+    tokio::time::pause();
+    let gone = bench.attach("early", [0, 0]).await.expect_err("nothing to attach to");
+    assert_eq!(gone.code(), Code::NotFound);
+}
