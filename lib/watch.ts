@@ -18,6 +18,7 @@ export interface FileChangeEvent {
   filename: string
 }
 
+/** Asks at once and not with the first `next()`: what is asked of the box from here on comes after it. */
 export function watch(
   native: NativeFiles,
   path: string,

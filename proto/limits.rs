@@ -24,6 +24,10 @@ pub const CONCURRENT_STREAMS: u32 = 2048;
 /// Bytes of each output stream that the guest keeps after sending them, for `Attach` with an offset to start from.
 pub const REPLAY: usize = 1 << 20;
 
+/// Bytes of an execution's input that the host keeps after sending them, to send them again over another connection: more than
+/// may be under way to the box, which is [`STREAM_WINDOW`], as much as 1 MiB in HTTP/2's buffers, and a chunk on either side.
+pub const FEED_REPLAY: usize = 2 << 20;
+
 /// Deadline of an RPC that only changes state (everything but Attach, `SendInput` and Wait).
 pub const UNARY_DEADLINE: Duration = Duration::from_secs(30);
 

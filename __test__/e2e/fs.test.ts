@@ -279,6 +279,18 @@ describe('watch', () => {
     await changes.return?.()
   })
 
+  it('stands before what is asked for after it, of the files and of a command', async () => {
+    await fs.mkdir(`${folder}/order`)
+    for (let round = 0; round < 20; round++) {
+      const changes = fs.watch(`${folder}/order`)
+      const name = `file-${round}`
+      const path = `${folder}/order/${name}`
+      await (round % 2 ? fs.writeFile(path, 'x') : box.exec('touch', [path]))
+      expect((await changes.next()).value).toEqual({ eventType: 'rename', filename: name })
+      await changes.return?.()
+    }
+  })
+
   it('follows a tree, and what appears in it', async () => {
     await fs.mkdir(`${folder}/deep/below`, { recursive: true })
     const abort = new AbortController()

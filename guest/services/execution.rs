@@ -12,6 +12,7 @@ use boxlite_proto::{
         WaitResponse, exec_output::Event, execution_server::Execution,
     },
 };
+use bytes::Buf as _;
 use futures::{Stream, StreamExt as _, stream};
 use tokio::time::timeout;
 use tonic::{Request, Response, Status, Streaming};
@@ -93,10 +94,15 @@ impl Execution for ExecutionService {
         let Some(first) = messages.message().await? else {
             return Ok(Response::new(SendInputAck { accepted }));
         };
+        checked_feed(&first.feed)?;
         let execution = self.executions.find(&first.execution_id).await?;
         let mut input = execution.input().await?;
+        let mut written_before = input.resume(&first.feed, first.offset)?;
         let mut message = Some(first);
-        while let Some(ExecStdin { data, eof, .. }) = message {
+        while let Some(ExecStdin { mut data, eof, .. }) = message {
+            let known = written_before.min(data.len() as u64);
+            written_before -= known;
+            data.advance(usize::try_from(known).unwrap_or(data.len()));
             accepted += input.write(&data).await? as u64;
             if eof {
                 input.finish().await?;
@@ -143,6 +149,16 @@ impl Execution for ExecutionService {
         };
         Ok(Response::new(ListResponse { executions }))
     }
+}
+
+fn checked_feed(name: &str) -> Result<()> {
+    if name.len() <= limits::EXECUTION_ID {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Invalid,
+        format!("feed: a name of {} bytes, {} at most", name.len(), limits::EXECUTION_ID),
+    ))
 }
 
 /// One step of the stream.

@@ -202,9 +202,9 @@ impl NativeFiles {
     /// Watches a file, a directory or a tree.
     #[napi]
     pub fn watch<'env>(&self, env: &'env Env, path: String, recursive: bool) -> Result<Object<'env>> {
-        let files = self.0.clone();
-        let request = FileRequest { path: path.into(), recursive, ..FileRequest::default() };
-        promise(env, async move { files.watch(request).await.map(NativeWatcher::from) })
+        // Called here and not in the promise: what the program asks for next comes after it.
+        let standing = self.0.watch(FileRequest { path: path.into(), recursive, ..FileRequest::default() });
+        promise(env, async move { standing.await.map(NativeWatcher::from) })
     }
 
     /// Copies from the host.

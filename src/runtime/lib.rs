@@ -24,7 +24,6 @@ mod get_or_create;
 mod host_usage;
 mod id;
 mod images;
-#[allow(dead_code, unused_imports, reason = "its callers, logs and wait, come next")]
 mod journal;
 mod json_file;
 mod labels;

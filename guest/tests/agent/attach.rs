@@ -25,7 +25,8 @@ async fn attach_resumes_at_an_offset_and_ends_the_earlier_reader() {
     assert_eq!(chunk.data, "one\n");
     let second = bench.attach("a", [2, 0]).await.expect("attach again");
     assert_eq!(first.message().await.expect_err("superseded").code(), Code::Aborted);
-    let input = ExecStdin { execution_id: "a".into(), data: Bytes::from_static(b"x\n"), eof: false };
+    let input =
+        ExecStdin { execution_id: "a".into(), data: Bytes::from_static(b"x\n"), ..ExecStdin::default() };
     let ack = bench.client.clone().send_input(tokio_stream::iter([input])).await.expect("input").into_inner();
     assert_eq!(ack.accepted, 2);
     assert_eq!(read_all(second, [2, 0]).await.stdout, b"e\ntwo x\n");

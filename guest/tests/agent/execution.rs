@@ -76,9 +76,13 @@ async fn input_reaches_the_process_and_its_end_too() {
     let data: Vec<u8> = (0..1_000_000_u32).map(|i| (i % 251) as u8).collect();
     let mut messages: Vec<_> = data
         .chunks(limits::CHUNK)
-        .map(|chunk| ExecStdin { execution_id: "a".into(), data: Bytes::copy_from_slice(chunk), eof: false })
+        .map(|chunk| ExecStdin {
+            execution_id: "a".into(),
+            data: Bytes::copy_from_slice(chunk),
+            ..ExecStdin::default()
+        })
         .collect();
-    messages.push(ExecStdin { execution_id: String::new(), data: Bytes::new(), eof: true });
+    messages.push(ExecStdin { eof: true, ..ExecStdin::default() });
     let mut client = bench.client.clone();
     let (outcome, ack) = tokio::join!(bench.run(request), client.send_input(tokio_stream::iter(messages)));
     assert_eq!(ack.expect("input").into_inner().accepted, 1_000_000);
@@ -91,8 +95,9 @@ async fn input_to_one_who_does_not_read_is_no_error() {
     let mut request = shell("a", "exec <&-; sleep 0.2");
     request.stdin = true;
     let data = Bytes::from(vec![0; 60_000]);
-    let messages: Vec<_> =
-        (0..20).map(|_| ExecStdin { execution_id: "a".into(), data: data.clone(), eof: false }).collect();
+    let messages: Vec<_> = (0..20)
+        .map(|_| ExecStdin { execution_id: "a".into(), data: data.clone(), ..ExecStdin::default() })
+        .collect();
     let mut client = bench.client.clone();
     let (outcome, ack) = tokio::join!(bench.run(request), client.send_input(tokio_stream::iter(messages)));
     assert!(ack.expect("input").into_inner().accepted < 20 * 60_000);

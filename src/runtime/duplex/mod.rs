@@ -1,7 +1,8 @@
 //! Rung 1 of the tests: the real portal and `Execution`, joined to a guest by `tokio::io::duplex`, with no machine
 //! between. `real` joins the agent's own services, with processes of this machine, and `property` pushes random data through
-//! them; `hostile` and `hostile_files` join guests that lie; `supervisor` does both for what a guest tells on its own.
+//! them; `cuts` has a connection that breaks again and again; `hostile` and `hostile_files` join guests that lie; `supervisor` does both for what a guest tells on its own.
 
+mod cuts;
 mod hostile;
 mod hostile_files;
 mod property;
@@ -26,9 +27,12 @@ use crate::{
 /// A machine whose guest answers on `io`. Its shim is a real process that lives while its standard input is open.
 fn machine(io: DuplexStream) -> Arc<Machine> {
     let mut io = Some(io);
-    let connection = Connection::over(move || {
-        ready(io.take().ok_or_else(|| std::io::Error::other("the one connection is used up")))
-    });
+    machine_over(move || io.take().ok_or_else(|| std::io::Error::other("the one connection is used up")))
+}
+
+/// A machine to which `connect` makes the connections.
+fn machine_over(mut connect: impl FnMut() -> std::io::Result<DuplexStream> + Send + 'static) -> Arc<Machine> {
+    let connection = Connection::over(move || ready(connect()));
     let nowhere = || "/nowhere".into();
     let spec = InstanceSpec {
         version: SPEC_VERSION,

@@ -11,14 +11,14 @@ use super::{
 use crate::{ExecEvent, ExecOptions, Execution};
 
 /// Xorshift: a failure names its seed, which makes it happen again.
-struct Random(u64);
+pub(super) struct Random(u64);
 
 impl Random {
-    fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         Self(0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(seed + 1))
     }
 
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -34,7 +34,7 @@ impl Random {
 }
 
 /// The byte at each position of the test's endless text.
-fn text(from: usize, length: usize) -> Bytes {
+pub(super) fn text(from: usize, length: usize) -> Bytes {
     (from..from + length).map(|at| u8::try_from((at * 31 + at / 251) % 256).unwrap_or(0)).collect()
 }
 

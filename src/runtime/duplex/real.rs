@@ -24,15 +24,20 @@ pub(super) async fn supervised(orders: Supervision) -> Arc<Machine> {
 }
 
 async fn begun(orders: Option<Supervision>) -> Arc<Machine> {
+    let server = server(orders).await;
+    let (host, guest) = tokio::io::duplex(64 * 1024);
+    tokio::spawn(async move { server.serve(guest).await });
+    machine(host)
+}
+
+/// The agent's services, to any number of connections.
+pub(super) async fn server(orders: Option<Supervision>) -> Server {
     let zygote = Zygote::new(zygote::launch().unwrap()).unwrap();
     zygote.uncontained().await.unwrap();
     let (end, ended) = watch::channel(false);
     let (line, _) = JournalLine::new();
     let services = Services::uncontained(&zygote, AgentStart::now(), line, end, orders).await.unwrap().0;
-    let server = Server::new(services, ended);
-    let (host, guest) = tokio::io::duplex(64 * 1024);
-    tokio::spawn(async move { server.serve(guest).await });
-    machine(host)
+    Server::new(services, ended)
 }
 
 pub(super) fn shell(line: &str) -> ExecOptions {

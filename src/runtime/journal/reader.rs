@@ -61,13 +61,6 @@ impl Journal {
         })?;
         Ok(last)
     }
-
-    /// Removes both files.
-    pub(crate) fn remove(&self) {
-        for file in [&self.current, &self.previous] {
-            let _ = fs::remove_file(file);
-        }
-    }
 }
 
 /// A position in a journal.

@@ -12,23 +12,20 @@ use std::{
 
 use boxlite_proto::{
     limits,
-    v1::{Chunk, ExecOutput, ExecStdin, exec_output::Event},
+    v1::{Chunk, ExecOutput, exec_output::Event},
 };
 use bytes::Bytes;
 use futures::FutureExt;
-use tokio::sync::{Mutex, Notify, mpsc};
+use tokio::sync::{Mutex, Notify};
 use tonic::Status;
 
-use super::{Machine, overtime::Overtime};
+use super::{Machine, feed::Feed, overtime::Overtime};
 use crate::{
     BoxliteError, BoxliteResult, ErrorCode, ExecOptions, ExitStatus,
     event::EventKind,
     metrics::RuntimeMetrics,
-    portal::{ExecutionInterface, From, OutputStream, is_lost},
+    portal::{ExecutionInterface, From, OutputStream, REJOINS, is_lost},
 };
-
-/// How often in a row a lost connection is joined again.
-const REJOINS: u32 = 3;
 
 /// How long a `recv` gets to let go of the output.
 const LET_GO: Duration = Duration::from_millis(20);
@@ -98,7 +95,7 @@ enum Stream {
 #[derive(Debug)]
 enum Input {
     Unopened,
-    Open(mpsc::Sender<ExecStdin>),
+    Open(Feed),
     Closed,
 }
 
@@ -188,13 +185,12 @@ impl Execution {
         if matches!(*input, Input::Unopened) {
             *input = self.open_input();
         }
-        let Input::Open(sender) = &*input else { return Ok(()) };
+        let Input::Open(feed) = &*input else { return Ok(()) };
         let mut rest = data;
         while !rest.is_empty() {
             let chunk = rest.split_to(rest.len().min(limits::CHUNK));
             self.inner.metrics.count_bytes(chunk.len());
-            let message = ExecStdin { execution_id: String::new(), data: chunk, eof: false };
-            if sender.send(message).await.is_err() {
+            if !feed.write(chunk).await? {
                 *input = Input::Closed;
                 return Ok(());
             }
@@ -202,17 +198,16 @@ impl Execution {
         Ok(())
     }
 
-    /// Closes stdin after what was written.
+    /// Closes stdin after what was written; resolves when the box has taken all of it, or the process takes no more.
     pub async fn close_stdin(&self) -> BoxliteResult<()> {
         let mut input = self.inner.input.lock().await;
         if matches!(*input, Input::Unopened) {
             *input = self.open_input();
         }
-        if let Input::Open(sender) = mem::replace(&mut *input, Input::Closed) {
-            let eof = ExecStdin { execution_id: String::new(), data: Bytes::new(), eof: true };
-            let _ = sender.send(eof).await;
+        match mem::replace(&mut *input, Input::Closed) {
+            Input::Open(feed) => feed.end().await,
+            Input::Unopened | Input::Closed => Ok(()),
         }
-        Ok(())
     }
 
     /// Lets go of the output: of a detached execution, so that it runs on unhindered. The next `recv` attaches again.
@@ -269,37 +264,21 @@ impl Execution {
     }
 
     fn open_input(&self) -> Input {
-        let (sender, receiver) = mpsc::channel(2);
-        let first = ExecStdin { execution_id: self.inner.id.clone(), data: Bytes::new(), eof: false };
-        // There is room for two.
-        let _ = sender.try_send(first);
-        let interface = self.inner.interface.clone();
-        tokio::spawn(async move {
-            if let Err(error) = interface.send_input(receiver).await {
-                tracing::debug!(%error, "stdin ended early");
-            }
-        });
-        Input::Open(sender)
+        let Inner { id, interface, machine, .. } = &*self.inner;
+        Input::Open(Feed::open(interface.clone(), Arc::clone(machine), id.clone()))
     }
 }
 
 impl Inner {
     /// The next event. Cancel-safe: a message that was taken from the stream is accounted for before the next await.
     async fn next(&self, output: &mut Output) -> BoxliteResult<ExecEvent> {
+        let mut lost = None;
         for _ in 0..=REJOINS {
-            let stream = match &mut output.stream {
-                Stream::Open(stream) => stream,
-                Stream::Unopened => {
-                    self.open(output).await?;
-                    continue;
-                }
-                Stream::Ended => return Err(self.broken("an event after its end")),
-            };
-            let message = tokio::select! {
-                message = stream.message() => message,
+            let next = tokio::select! {
+                next = self.message(&mut output.stream, (output.stdout, output.stderr)) => next,
                 () = output.overtime.silence() => return Err(self.broken("it runs on past its timeout")),
             };
-            match message {
+            match next {
                 Ok(Some(message)) => {
                     let event = self.accept(output, message)?;
                     if !output.overtime.admits(event.len()) {
@@ -311,11 +290,37 @@ impl Inner {
                     return Ok(event);
                 }
                 Ok(None) => return Err(self.broken("its output ended without an exit")),
-                Err(status) if is_lost(&status) => self.rejoin(output, &status).await?,
+                Err(status) if is_lost(&status) && self.machine.outcome().is_none() => {
+                    output.stream = Stream::Unopened;
+                    lost = Some(status);
+                }
                 Err(status) => return Err(self.lost(output, &status).await),
             }
         }
-        Err(self.lost(output, &Status::unavailable("joined again and lost again")).await)
+        let lost = lost.unwrap_or_else(|| Status::unavailable("joined again and lost again"));
+        Err(self.lost(output, &lost).await)
+    }
+
+    /// The next message, attaching where the output is to go on if nobody does.
+    async fn message(
+        &self,
+        stream: &mut Stream,
+        offsets: (Option<u64>, Option<u64>),
+    ) -> Result<Option<ExecOutput>, Status> {
+        let open = match stream {
+            Stream::Open(open) => open,
+            Stream::Ended => return Ok(None),
+            Stream::Unopened => {
+                let from = match offsets {
+                    (None, None) => From::Oldest,
+                    (stdout, stderr) => From::Offsets(stdout.unwrap_or(0), stderr.unwrap_or(0)),
+                };
+                *stream = Stream::Open(Box::new(self.interface.attach(&self.id, from).await?));
+                let Stream::Open(open) = stream else { return Ok(None) };
+                open
+            }
+        };
+        open.message().await
     }
 
     /// Checks a message against what came before it: a guest may lie.
@@ -358,29 +363,6 @@ impl Inner {
         *next = Some(end.ok_or_else(|| self.broken("an offset beyond all bounds"))?);
         self.metrics.count_bytes(chunk.data.len());
         Ok(chunk.data)
-    }
-
-    /// Attaches again where the lost stream ended.
-    async fn rejoin(&self, output: &mut Output, lost: &Status) -> BoxliteResult<()> {
-        if self.machine.outcome().is_some() {
-            return Err(self.lost(output, lost).await);
-        }
-        self.open(output).await
-    }
-
-    /// Attaches where the output is to go on.
-    async fn open(&self, output: &mut Output) -> BoxliteResult<()> {
-        let from = match (output.stdout, output.stderr) {
-            (None, None) => From::Oldest,
-            (stdout, stderr) => From::Offsets(stdout.unwrap_or(0), stderr.unwrap_or(0)),
-        };
-        match self.interface.attach(&self.id, from).await {
-            Ok(stream) => {
-                output.stream = Stream::Open(Box::new(stream));
-                Ok(())
-            }
-            Err(status) => Err(self.lost(output, &status).await),
-        }
     }
 
     /// A lost connection names the offset reached and, if it died, why the machine did.

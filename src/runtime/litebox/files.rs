@@ -62,11 +62,20 @@ impl Files {
         Ok(FileWriter::begin(machine, interface, first).await)
     }
 
-    /// Watches a path; nothing is missed once this returns.
-    pub async fn watch(&self, request: FileRequest) -> BoxliteResult<FileWatcher> {
-        let (machine, interface) = self.reach().await?;
-        let changes = self.explained(&machine, interface.watch(request).await).await?;
-        Ok(FileWatcher { machine, closed: Arc::default(), changes: Arc::new(Mutex::new(Some(changes))) })
+    /// Watches a path. Nothing is missed that is asked of the box after this was called; what others do in it, once this
+    /// has resolved.
+    pub fn watch(
+        &self,
+        request: FileRequest,
+    ) -> impl Future<Output = BoxliteResult<FileWatcher>> + Send + use<> {
+        let rising = self.litebox.inner.watches.begin();
+        let this = self.clone();
+        async move {
+            let _rising = rising;
+            let machine = this.litebox.machine().await?;
+            let changes = this.explained(&machine, machine.session.files().watch(request).await).await?;
+            Ok(FileWatcher { machine, closed: Arc::default(), changes: Arc::new(Mutex::new(Some(changes))) })
+        }
     }
 
     async fn explained<T>(&self, machine: &Arc<Machine>, result: BoxliteResult<T>) -> BoxliteResult<T> {
@@ -77,6 +86,7 @@ impl Files {
     }
 
     pub(super) async fn reach(&self) -> BoxliteResult<(Arc<Machine>, FilesInterface)> {
+        self.litebox.inner.watches.stand().await;
         let machine = self.litebox.machine().await?;
         let interface = machine.session.files();
         Ok((machine, interface))

@@ -9,7 +9,7 @@ use boxlite_proto::limits;
 
 use super::{
     BoxConfig, BoxEnd, BoxInfo, BoxState, Collected, Execution, ExecutionInfo, Files, Machine, Standing,
-    Transition, lifecycle::Phase, record::ConfigFile,
+    Transition, lifecycle::Phase, record::ConfigFile, watches::Watches,
 };
 use crate::{
     BoxliteError, BoxliteResult, ErrorCode, ExecOptions, event::EventKind, id, json_file, layout::BoxPaths,
@@ -32,6 +32,7 @@ pub(super) struct Inner {
     phase: Mutex<Phase>,
     /// How its last machine ended that this process saw end: known also when the box was removed with it.
     end: Mutex<Option<BoxEnd>>,
+    pub(super) watches: Watches,
 }
 
 impl LiteBox {
@@ -48,6 +49,7 @@ impl LiteBox {
                 config: Mutex::new(config),
                 phase: Mutex::default(),
                 end: Mutex::default(),
+                watches: Watches::default(),
             }),
         }))
     }
@@ -167,6 +169,7 @@ impl LiteBox {
     }
 
     async fn spawn_checked(&self, options: ExecOptions) -> BoxliteResult<Execution> {
+        self.inner.watches.stand().await;
         let machine = self.machine().await?;
         let id = id::random()?;
         let interface = machine.session.execution();

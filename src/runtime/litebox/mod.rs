@@ -11,6 +11,7 @@ mod copy;
 mod end;
 mod execution;
 mod execution_info;
+mod feed;
 mod files;
 mod handle;
 mod info;
@@ -26,6 +27,7 @@ mod state;
 pub(crate) mod story;
 mod transition;
 mod update;
+mod watches;
 
 pub use collect::Collected;
 pub use copy::{ArchiveReader, ArchiveWriter, CopyBound};

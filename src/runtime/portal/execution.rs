@@ -1,5 +1,7 @@
 //! `ExecutionInterface`: starts, feeds, watches and ends executions, from the host's side.
 
+use std::time::Duration;
+
 use boxlite_proto::{
     limits,
     v1::{
@@ -8,18 +10,21 @@ use boxlite_proto::{
         exec_output::Event, execution_client::ExecutionClient, start_error::Kind,
     },
 };
-use tokio::{sync::mpsc, time::timeout};
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Status, Streaming, transport::Channel};
+use futures::Stream;
+use tokio::time::{sleep, timeout};
+use tonic::{Code, Request, Response, Status, Streaming, transport::Channel};
 
 use super::{
     Connection,
-    fault::{bounded, broken, from_status},
+    fault::{REJOINS, bounded, broken, from_status, is_lost},
 };
 use crate::{BoxliteError, BoxliteResult, ErrorCode, ExecOptions, ExitStatus};
 
 /// What `Attach` gives: output events, then the exit.
 pub(crate) type OutputStream = Streaming<ExecOutput>;
+
+/// How long an execution that is just about to start is given before it is looked for again.
+const STARTING: Duration = Duration::from_millis(20);
 
 /// Where an `Attach` begins.
 #[derive(Debug, Clone, Copy)]
@@ -47,10 +52,20 @@ impl ExecutionInterface {
     /// Starts a process under `id`. Answers its pid.
     pub(crate) async fn start(&self, id: &str, options: &ExecOptions) -> BoxliteResult<u32> {
         let what = || format!("execute {:?}", options.command);
-        let mut request = Request::new(exec_request(id, options));
-        request.set_timeout(limits::UNARY_DEADLINE);
-        let answer = self.client.clone().exec(request).await;
-        let answer = answer.map_err(|status| from_status(&what(), &status))?.into_inner();
+        let mut once = Once::default();
+        let answer = loop {
+            let answer = if once.is_started {
+                self.pid(id).await.map(|pid| ExecResponse { pid, start_error: None })
+            } else {
+                let mut request = Request::new(exec_request(id, options));
+                request.set_timeout(limits::UNARY_DEADLINE);
+                self.client.clone().exec(request).await.map(Response::into_inner)
+            };
+            match answer {
+                Err(status) if once.goes_on(&status) => {}
+                answer => break answer.map_err(|status| from_status(&what(), &status))?,
+            }
+        };
         match answer.start_error {
             Some(error) => Err(start_failed(&what(), &options.command, &error)),
             None => Ok(answer.pid),
@@ -60,20 +75,52 @@ impl ExecutionInterface {
     /// Starts a process under `id` and attaches to it, in one call. Answers its pid.
     pub(crate) async fn exec(&self, id: &str, options: &ExecOptions) -> BoxliteResult<(u32, OutputStream)> {
         let what = || format!("execute {:?}", options.command);
-        let run = async {
-            let mut events = self.client.clone().run(exec_request(id, options)).await?.into_inner();
-            Ok::<_, Status>((events.message().await?, events))
+        let mut once = Once::default();
+        let (first, events) = loop {
+            let answer = if once.is_started { self.take_up(id).await } else { self.run(id, options).await };
+            match answer {
+                Err(status) if once.goes_on(&status) => {}
+                answer => break answer.map_err(|status| from_status(&what(), &status))?,
+            }
         };
-        let late = || Status::deadline_exceeded("the box did not say whether it started");
-        let answered = timeout(limits::UNARY_DEADLINE, run).await.unwrap_or_else(|_| Err(late()));
-        let (first, events) = answered.map_err(|status| from_status(&what(), &status))?;
-        match first.and_then(|first| first.event) {
+        match first {
             Some(Event::Started(ExecResponse { start_error: Some(error), .. })) => {
                 Err(start_failed(&what(), &options.command, &error))
             }
             Some(Event::Started(ExecResponse { pid, start_error: None })) => Ok((pid, events)),
             _ => Err(broken(&what(), "it did not say first that it started")),
         }
+    }
+
+    async fn run(&self, id: &str, options: &ExecOptions) -> Result<(Option<Event>, OutputStream), Status> {
+        let run = async {
+            let mut events = self.client.clone().run(exec_request(id, options)).await?.into_inner();
+            Ok((events.message().await?.and_then(|first| first.event), events))
+        };
+        let late = || Status::deadline_exceeded("the box did not say whether it started");
+        timeout(limits::UNARY_DEADLINE, run).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    /// What `run` would have told, of an execution whose answer was lost.
+    async fn take_up(&self, id: &str) -> Result<(Option<Event>, OutputStream), Status> {
+        // It waits for the start.
+        let events = self.attach(id, From::Offsets(0, 0)).await?;
+        let started = ExecResponse { pid: self.pid(id).await?, start_error: None };
+        Ok((Some(Event::Started(started)), events))
+    }
+
+    /// The pid of an execution that was asked for, as soon as it has one.
+    async fn pid(&self, id: &str) -> Result<u32, Status> {
+        let found = async {
+            loop {
+                if let Some(found) = self.known(id).await?.first() {
+                    return Ok(found.pid);
+                }
+                sleep(STARTING).await;
+            }
+        };
+        let late = || Status::deadline_exceeded(format!("execution {id} did not start"));
+        timeout(limits::EXEC_GRACE, found).await.unwrap_or_else(|_| Err(late()))
     }
 
     /// Output from there on.
@@ -88,33 +135,39 @@ impl ExecutionInterface {
 
     /// The executions that run, the oldest first.
     pub(crate) async fn list(&self) -> BoxliteResult<Vec<RunningExecution>> {
-        self.known(ListRequest::default()).await
+        self.known("").await.map_err(|status| from_status("list executions", &status))
     }
 
     /// The execution of this id, if it runs or the box remembers it.
     pub(crate) async fn find(&self, id: &str) -> BoxliteResult<Option<RunningExecution>> {
-        let known = self.known(ListRequest { execution_id: id.to_owned() }).await?;
+        let known = self.known(id).await.map_err(|status| from_status("find an execution", &status))?;
         Ok(known.into_iter().find(|known| known.execution_id == id))
     }
 
-    async fn known(&self, request: ListRequest) -> BoxliteResult<Vec<RunningExecution>> {
-        let mut request = Request::new(request);
+    /// All that run, or the one of this id.
+    async fn known(&self, id: &str) -> Result<Vec<RunningExecution>, Status> {
+        let mut request = Request::new(ListRequest { execution_id: id.to_owned() });
         request.set_timeout(limits::UNARY_DEADLINE);
-        let answer = self.client.clone().list(request).await;
-        Ok(answer.map_err(|status| from_status("list executions", &status))?.into_inner().executions)
+        Ok(self.client.clone().list(request).await?.into_inner().executions)
     }
 
-    /// Feeds stdin until `input` ends. Ends early, without error, when the process takes no more.
-    pub(crate) async fn send_input(&self, input: mpsc::Receiver<ExecStdin>) -> BoxliteResult<u64> {
-        let answer = self.client.clone().send_input(ReceiverStream::new(input)).await;
-        Ok(answer.map_err(|status| from_status("write to stdin", &status))?.into_inner().accepted)
+    /// Feeds stdin until `messages` end. Ends early, without error, when the process takes no more.
+    pub(crate) async fn send_input(
+        &self,
+        messages: impl Stream<Item = ExecStdin> + Send + 'static,
+    ) -> Result<(), Status> {
+        self.client.clone().send_input(messages).await.map(drop)
     }
 
     /// Waits for the exit, however long it takes.
     pub(crate) async fn wait(&self, id: &str) -> BoxliteResult<ExitStatus> {
-        let request = WaitRequest { execution_id: id.to_owned() };
-        let answer =
-            self.client.clone().wait(request).await.map_err(|status| from_status("wait", &status))?;
+        let mut lost = 0;
+        let answer = loop {
+            match self.client.clone().wait(WaitRequest { execution_id: id.to_owned() }).await {
+                Err(status) if is_lost(&status) && lost < REJOINS => lost += 1,
+                answer => break answer.map_err(|status| from_status("wait", &status))?,
+            }
+        };
         let exit = answer.into_inner().exit.ok_or_else(|| broken("wait", "an answer without an exit"))?;
         Ok(exit_status(&exit))
     }
@@ -135,6 +188,25 @@ impl ExecutionInterface {
         request.set_timeout(limits::UNARY_DEADLINE);
         let answer = self.client.clone().resize_tty(request).await;
         answer.map(drop).map_err(|status| from_status("resize the terminal", &status))
+    }
+}
+
+/// A start that must happen once, over as many connections as it takes: the guest refuses the same id a second time.
+#[derive(Debug, Default)]
+struct Once {
+    lost: u32,
+    /// Whether the guest has it already: the answer to an earlier call was lost.
+    is_started: bool,
+}
+
+impl Once {
+    /// Whether there is something to do after this failure.
+    fn goes_on(&mut self, failure: &Status) -> bool {
+        if is_lost(failure) {
+            self.lost += 1;
+            return self.lost <= REJOINS;
+        }
+        failure.code() == Code::AlreadyExists && !std::mem::replace(&mut self.is_started, true)
     }
 }
 

@@ -4,6 +4,9 @@ use tonic::{Code, Status};
 
 use crate::{BoxliteError, ErrorCode};
 
+/// How often in a row a lost connection is made again for one thing.
+pub(crate) const REJOINS: u32 = 3;
+
 /// The failure of the operation `what`.
 pub(crate) fn from_status(what: &str, status: &Status) -> BoxliteError {
     let code = match status.code() {

@@ -11,9 +11,9 @@ use boxlite_proto::{
         FileRequest, FileWatchAnswer, FileWriteRequest, files_client::FilesClient,
     },
 };
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Streaming, transport::Channel};
+use tonic::{Request, Status, Streaming, transport::Channel};
 
 use super::{
     Connection,
@@ -104,9 +104,14 @@ impl FilesInterface {
 
     /// Begins to watch; the watch stands when this returns.
     pub(crate) async fn watch(&self, request: FileRequest) -> BoxliteResult<Streaming<FileWatchAnswer>> {
-        let failed = |status: tonic::Status| from_status("watch", &status);
-        let mut changes = self.client.clone().watch(request).await.map_err(failed)?.into_inner();
-        match changes.message().await.map_err(failed)? {
+        let begin = async {
+            let mut changes = self.client.clone().watch(request).await?.into_inner();
+            Ok((changes.message().await?, changes))
+        };
+        let late = || Status::deadline_exceeded("the watch does not stand");
+        let answered = timeout(limits::UNARY_DEADLINE, begin).await.unwrap_or_else(|_| Err(late()));
+        let (first, changes) = answered.map_err(|status| from_status("watch", &status))?;
+        match first {
             None => Err(broken("watch", "it ended before it began")),
             Some(FileWatchAnswer { error: Some(error), .. }) => Err(refused(&error)),
             Some(_) => Ok(changes),

@@ -11,15 +11,15 @@ mod fault;
 mod files;
 mod guest;
 mod session;
-#[allow(dead_code, reason = "its callers, events and metrics, come next")]
 mod supervisor;
 
 pub(crate) use connection::Connection;
 pub(crate) use container::ContainerInterface;
 pub(crate) use execution::{ExecutionInterface, From, OutputStream, exit_status};
-pub(crate) use fault::{broken, from_status, is_lost};
+pub(crate) use fault::{REJOINS, broken, from_status, is_lost};
 pub(crate) use files::{FilesInterface, checked, refused};
 pub(crate) use guest::GuestInterface;
 pub(crate) use session::GuestSession;
-#[allow(unused_imports, reason = "its callers, events and metrics, come next")]
-pub(crate) use supervisor::{GuestEvent, GuestEventKind, GuestEvents, SupervisorInterface};
+#[cfg(test)]
+pub(crate) use supervisor::GuestEvents;
+pub(crate) use supervisor::{GuestEventKind, SupervisorInterface};

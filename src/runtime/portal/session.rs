@@ -31,7 +31,6 @@ impl GuestSession {
         FilesInterface::new(&self.connection)
     }
 
-    #[allow(dead_code, reason = "its callers, events and metrics, come next")]
     pub(crate) fn supervisor(&self) -> SupervisorInterface {
         SupervisorInterface::new(&self.connection)
     }

@@ -1,0 +1,138 @@
+//! The connection to the guest breaks again and again, and nothing is lost, nothing is said twice, nothing is started twice.
+
+use std::{
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, split};
+
+use super::{
+    machine_over,
+    property::{Random, text},
+    real::{collect, server, shell},
+    spawn,
+};
+use crate::{ErrorCode, ExecOptions, Execution, litebox::Machine};
+
+/// A guest each of whose connections breaks after as many bytes, both ways together, as `budget` says; and how many did.
+async fn cut(mut budget: impl FnMut() -> usize + Send + 'static) -> (Arc<Machine>, Arc<AtomicUsize>) {
+    let server = server(None).await;
+    let cuts = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&cuts);
+    let machine = machine_over(move || {
+        let (host, near) = tokio::io::duplex(64 * 1024);
+        let (far, guest) = tokio::io::duplex(64 * 1024);
+        let server = server.clone();
+        tokio::spawn(async move { server.serve(guest).await });
+        let (left, counted) = (AtomicUsize::new(budget()), Arc::clone(&counted));
+        tokio::spawn(async move {
+            relay(near, far, &left).await;
+            counted.fetch_add(1, Ordering::Relaxed);
+        });
+        Ok(host)
+    });
+    (machine, cuts)
+}
+
+async fn relay(near: DuplexStream, far: DuplexStream, left: &AtomicUsize) {
+    let ((near_in, near_out), (far_in, far_out)) = (split(near), split(far));
+    tokio::select! {
+        () = copy(near_in, far_out, left) => {}
+        () = copy(far_in, near_out, left) => {}
+    }
+}
+
+/// Until `left` is used up, in the middle of whatever is said.
+async fn copy(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, left: &AtomicUsize) {
+    let mut bytes = [0; 4096];
+    while let Ok(count @ 1..) = from.read(&mut bytes).await {
+        let most = left.load(Ordering::Relaxed).min(count);
+        left.fetch_sub(most, Ordering::Relaxed);
+        if to.write_all(&bytes[..most]).await.is_err() || most < count {
+            return;
+        }
+    }
+}
+
+async fn feed(execution: Execution, total: usize) {
+    for start in (0..total).step_by(200_000) {
+        execution.write(text(start, 200_000.min(total - start))).await.unwrap();
+    }
+    execution.close_stdin().await.unwrap();
+}
+
+#[tokio::test]
+async fn input_and_output_go_on_where_they_were() {
+    const TOTAL: usize = 8_000_000;
+    for seed in 0..4 {
+        let mut random = Random::new(seed);
+        // More than a feed says again each time.
+        let (machine, cuts) =
+            cut(move || usize::try_from(3_000_000 + random.below(3_000_000)).unwrap()).await;
+        let mut options = shell("tee /dev/stderr");
+        options.stdin = true;
+        let execution = spawn(&machine, options).await.unwrap();
+        let feeding = tokio::spawn(feed(execution.clone(), TOTAL));
+        let (stdout, stderr, exit) = collect(&execution).await;
+        feeding.await.unwrap();
+        let expected = text(0, TOTAL);
+        assert!(stdout == expected, "seed {seed}: stdout: {} bytes", stdout.len());
+        assert!(stderr == expected, "seed {seed}: stderr: {} bytes", stderr.len());
+        assert_eq!(exit.code, Some(0), "seed {seed}");
+        assert!(cuts.load(Ordering::Relaxed) >= 4, "seed {seed}: {cuts:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_command_is_started_once_and_heard_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut lost = 0;
+    for seed in 0..60 {
+        let mut random = Random::new(seed);
+        let mut connections = 0;
+        let (machine, cuts) = cut(move || {
+            connections += 1;
+            // The handshake takes some hundred bytes, a command's start and output as many.
+            if connections < 4 { usize::try_from(50 + random.below(900)).unwrap() } else { usize::MAX }
+        })
+        .await;
+        let mark = folder.path().join(seed.to_string());
+        let options = shell(&format!("echo x >> {}; seq 300; exit 7", mark.display()));
+        let execution = spawn(&machine, options).await.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        assert!(execution.pid() > 0);
+        let (stdout, _, exit) = collect(&execution).await;
+        let expected = (1..=300).fold(String::new(), |text, line| format!("{text}{line}\n"));
+        assert_eq!(
+            (String::from_utf8_lossy(&stdout).as_ref(), exit.code),
+            (&*expected, Some(7)),
+            "seed {seed}"
+        );
+        assert_eq!(execution.wait().await.unwrap(), exit, "seed {seed}");
+        assert_eq!(fs::read_to_string(&mark).unwrap(), "x\n", "seed {seed}");
+        lost += cuts.load(Ordering::Relaxed);
+    }
+    assert!(lost > 60, "{lost}");
+}
+
+#[tokio::test]
+async fn a_guest_that_can_not_be_reached_is_an_error_and_not_for_ever() {
+    let (machine, _) = cut(|| 50).await;
+    let error = spawn(&machine, shell("true")).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::PortalLost);
+    let options = ExecOptions { stdin: true, ..shell("cat") };
+    let interface = machine.session.execution();
+    let execution =
+        Execution::new("x".into(), 1, None, interface, Arc::clone(&machine), Arc::default(), &options);
+    let error = async {
+        for start in (0..4_000_000).step_by(100_000) {
+            execution.write(text(start, 100_000)).await?;
+        }
+        execution.close_stdin().await
+    };
+    assert_eq!(error.await.unwrap_err().code(), ErrorCode::PortalLost);
+    assert_eq!(execution.wait().await.unwrap_err().code(), ErrorCode::PortalLost);
+}
