@@ -7,5 +7,6 @@
 mod attach;
 mod bench;
 mod execution;
+mod feed;
 mod files;
 mod supervised;

@@ -1,0 +1,70 @@
+//! A feed of standard input that goes on over another call.
+
+use boxlite_proto::v1::{ExecStdin, TtySize};
+use bytes::Bytes;
+use tonic::{Code, Status};
+
+use super::bench::{Bench, read_all, shell};
+
+/// One call, which says `data` from the byte `offset` of `feed` on. Answers how much of it was written.
+async fn send(bench: &Bench, feed: &str, offset: u64, data: &'static str, eof: bool) -> Result<u64, Status> {
+    let execution_id = "a".into();
+    let first = ExecStdin { execution_id, feed: feed.into(), offset, ..ExecStdin::default() };
+    let rest = ExecStdin { data: Bytes::from_static(data.as_bytes()), eof, ..ExecStdin::default() };
+    let answer = bench.client.clone().send_input(tokio_stream::iter([first, rest])).await;
+    answer.map(|answer| answer.into_inner().accepted)
+}
+
+async fn reading(script: &str, tty: bool) -> Bench {
+    let bench = Bench::new().await;
+    let mut request = shell("a", script);
+    request.stdin = true;
+    request.tty = tty.then_some(TtySize { cols: 80, rows: 24 });
+    bench.exec(request).await.expect("exec");
+    bench
+}
+
+async fn output(bench: &Bench) -> String {
+    let outcome = read_all(bench.attach("a", [0, 0]).await.expect("attach"), [0, 0]).await;
+    String::from_utf8(outcome.stdout).expect("text")
+}
+
+#[tokio::test]
+async fn what_was_written_is_skipped_and_the_rest_is_not() {
+    let bench = reading("cat", false).await;
+    assert_eq!(send(&bench, "f", 0, "hello", false).await.unwrap(), 5);
+    assert_eq!(send(&bench, "f", 2, "llo wor", false).await.unwrap(), 4);
+    assert_eq!(send(&bench, "f", 0, "hello", false).await.unwrap(), 0);
+    assert_eq!(send(&bench, "f", 9, "ld", true).await.unwrap(), 2);
+    // The answer to the end was lost: it is said again.
+    assert_eq!(send(&bench, "f", 0, "hello world", true).await.unwrap(), 0);
+    assert_eq!(output(&bench).await, "hello world");
+}
+
+#[tokio::test]
+async fn a_gap_and_a_feed_that_another_took_over_from_are_refused() {
+    let bench = reading("cat", false).await;
+    send(&bench, "f", 0, "one", false).await.unwrap();
+    assert_eq!(send(&bench, "f", 4, "?", false).await.unwrap_err().code(), Code::OutOfRange);
+    assert_eq!(send(&bench, "", 1, "?", false).await.unwrap_err().code(), Code::OutOfRange);
+    send(&bench, "g", 0, "two", false).await.unwrap();
+    assert_eq!(send(&bench, "f", 3, "?", false).await.unwrap_err().code(), Code::OutOfRange);
+    let long = "x".repeat(1000);
+    assert_eq!(send(&bench, &long, 0, "?", false).await.unwrap_err().code(), Code::InvalidArgument);
+    send(&bench, "", 0, "three", true).await.unwrap();
+    assert_eq!(output(&bench).await, "onetwothree");
+}
+
+#[tokio::test]
+async fn the_end_is_typed_once() {
+    let bench = reading("stty -echo; cat; echo first; cat; echo second", true).await;
+    for _ in 0..2 {
+        send(&bench, "f", 0, "line\n", true).await.unwrap();
+    }
+    // Another feed has an end of its own.
+    send(&bench, "g", 0, "more\n", true).await.unwrap();
+    let output = output(&bench).await;
+    let (before, after) = output.split_once("first").expect("the first end");
+    assert!(before.matches("line").count() <= 2 && after.contains("more"), "{output:?}");
+    assert!(after.contains("second"), "{output:?}");
+}
