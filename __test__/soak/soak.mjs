@@ -11,6 +11,7 @@ import { writeBusybox } from '../../scripts/image/busybox.mjs'
 import { crowd } from './crowd.mjs'
 import { executions } from './executions.mjs'
 import { growth, settled, take } from './footprint.mjs'
+import { freeze } from './freeze.mjs'
 import { streams } from './streams.mjs'
 
 const { values } = parseArgs({
@@ -19,6 +20,8 @@ const { values } = parseArgs({
     boxes: { type: 'string', default: '20' },
     executions: { type: 'string', default: '300' },
     megabytes: { type: 'string', default: '64' },
+    // More than 60 to lose the connection.
+    freeze: { type: 'string', default: '0' },
     engine: { type: 'string', default: 'qemu' },
   },
 })
@@ -73,6 +76,10 @@ async function inOneBox(runtime, image) {
   if (values.megabytes !== '0') {
     const faults = await streams(box, Number(values.megabytes), say)
     report(`${values.megabytes} MiB through one stream arrive byte for byte, each way, in bounded memory`, faults)
+  }
+  if (values.freeze !== '0') {
+    const faults = await freeze(box, Number(values.freeze), say)
+    report(`a box that stands still for ${values.freeze} s loses nothing of what is on its way`, faults)
   }
   await box.remove({ force: true })
 }
