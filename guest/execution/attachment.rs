@@ -50,14 +50,8 @@ pub struct Attachment {
     drain: Option<Drain>,
 }
 
-/// Where an attachment begins.
-#[derive(Debug, Clone, Copy)]
-pub enum From {
-    /// At these offsets of stdout and stderr.
-    Offsets([u64; 2]),
-    /// At the oldest bytes at hand.
-    Oldest,
-}
+/// The first byte wanted of stdout and of stderr; `None`: the oldest at hand.
+pub type Offsets = [Option<u64>; 2];
 
 /// The time between the exit and the end of the streams.
 #[derive(Debug)]
@@ -70,25 +64,22 @@ struct Drain {
 
 impl Attachment {
     /// Attaches to `execution` and ends every earlier attachment.
-    pub async fn new(table: Executions, execution: Arc<Execution>, from: From) -> Result<Self> {
+    pub async fn new(table: Executions, execution: Arc<Execution>, from: Offsets) -> Result<Self> {
         Self::seated(Seat::take(table, execution), from).await
     }
 
     /// The same by one who has a seat already.
-    pub(super) async fn seated(seat: Seat, from: From) -> Result<Self> {
+    pub(super) async fn seated(seat: Seat, from: Offsets) -> Result<Self> {
         let execution = &seat.execution;
         execution.started().await?;
-        let next = match from {
-            From::Offsets(offsets) => offsets,
-            From::Oldest => execution.streams().each_ref().map(|stream| stream.replay.oldest()),
-        };
-        for (index, stream) in execution.streams().iter().enumerate() {
-            let wanted = next.get(index).copied().unwrap_or(0);
-            if wanted > stream.replay.end() {
-                return Err(out_of_range(execution, wanted, stream.replay.end()));
+        let mut next = [0; 2];
+        for ((stream, from), next) in execution.streams().iter().zip(from).zip(&mut next) {
+            *next = from.unwrap_or_else(|| stream.replay.oldest());
+            if *next > stream.replay.end() {
+                return Err(out_of_range(execution, *next, stream.replay.end()));
             }
-            if stream.is_incomplete() && matches!(from, From::Offsets(_)) {
-                return Err(given_up(execution, wanted));
+            if stream.is_incomplete() && from.is_some() {
+                return Err(given_up(execution, *next));
             }
         }
         let generation = seat.begin();

@@ -23,7 +23,7 @@ mod seat;
 mod start;
 mod table;
 
-pub use attachment::{Attachment, From, Output};
+pub use attachment::{Attachment, Offsets, Output};
 pub use env::Defaults;
 pub use oom::OomEvents;
 pub use process::{Execution, Phase};

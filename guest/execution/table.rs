@@ -19,7 +19,7 @@ use tokio::{
 
 use super::{
     about::About,
-    attachment::{Attachment, From},
+    attachment::Attachment,
     env::Defaults,
     oom::OomEvents,
     process::{Execution, Phase},
@@ -119,7 +119,7 @@ impl Executions {
             Ok(pid) => pid,
             Err(error) => return Ok(Err(error)),
         };
-        let attachment = Attachment::seated(seat, From::Offsets([0, 0])).await?;
+        let attachment = Attachment::seated(seat, [Some(0); 2]).await?;
         Ok(Ok((pid, attachment)))
     }
 

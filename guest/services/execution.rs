@@ -19,7 +19,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
     Error, Kind, Result,
-    execution::{Attachment, Executions, From, Output, Purpose},
+    execution::{Attachment, Executions, Output, Purpose},
 };
 
 /// Highest signal number of Linux (`_NSIG`).
@@ -50,10 +50,10 @@ impl Execution for ExecutionService {
     type AttachStream = Pin<Box<dyn Stream<Item = Result<ExecOutput, Status>> + Send>>;
 
     async fn attach(&self, request: Request<AttachRequest>) -> Result<Response<Self::AttachStream>, Status> {
-        let AttachRequest { execution_id, stdout_offset, stderr_offset, oldest } = request.into_inner();
-        let from = if oldest { From::Oldest } else { From::Offsets([stdout_offset, stderr_offset]) };
+        let AttachRequest { execution_id, stdout_offset, stderr_offset } = request.into_inner();
         let execution = self.executions.find(&execution_id).await?;
-        let attachment = Attachment::new(self.executions.clone(), execution, from).await?;
+        let attachment =
+            Attachment::new(self.executions.clone(), execution, [stdout_offset, stderr_offset]).await?;
         Ok(Response::new(Box::pin(stream::unfold(Some(attachment), next_event))))
     }
 

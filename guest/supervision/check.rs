@@ -10,7 +10,7 @@ use tokio::{net::TcpStream, time::timeout};
 
 use crate::{
     Result,
-    execution::{Attachment, Execution, Executions, From, Output, Purpose},
+    execution::{Attachment, Execution, Executions, Output, Purpose},
 };
 
 /// Most bytes that are told of a check's output, from its end.
@@ -88,8 +88,7 @@ async fn read(
     execution: &Arc<Execution>,
     output: &mut Vec<u8>,
 ) -> Result<ExitStatus> {
-    let mut attachment =
-        Attachment::new(executions.clone(), Arc::clone(execution), From::Offsets([0, 0])).await?;
+    let mut attachment = Attachment::new(executions.clone(), Arc::clone(execution), [Some(0); 2]).await?;
     loop {
         match attachment.next().await? {
             Output::Stdout(_, bytes) | Output::Stderr(_, bytes) => {

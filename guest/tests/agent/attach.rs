@@ -165,7 +165,7 @@ async fn one_that_has_ended_is_found_with_its_output_and_its_exit() {
     );
     // As often as it is asked for.
     for _ in 0..2 {
-        let request = AttachRequest { execution_id: "a".into(), oldest: true, ..AttachRequest::default() };
+        let request = AttachRequest { execution_id: "a".into(), ..AttachRequest::default() };
         let stream = bench.client.clone().attach(request).await.expect("attach").into_inner();
         let outcome = read_all(stream, [0, 0]).await;
         assert_eq!((outcome.stdout.as_slice(), outcome.exit.code), (&b"said\n"[..], 7));

@@ -46,8 +46,8 @@ impl Bench {
     }
 
     pub(super) async fn attach(&self, id: &str, offsets: [u64; 2]) -> Result<Streaming<ExecOutput>, Status> {
-        let [stdout_offset, stderr_offset] = offsets;
-        let request = AttachRequest { execution_id: id.into(), stdout_offset, stderr_offset, oldest: false };
+        let [stdout_offset, stderr_offset] = offsets.map(Some);
+        let request = AttachRequest { execution_id: id.into(), stdout_offset, stderr_offset };
         Ok(self.client.clone().attach(request).await?.into_inner())
     }
 

@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use boxlite_proto::limits;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, split};
 
 use super::{
@@ -116,6 +117,46 @@ async fn a_command_is_started_once_and_heard_whole() {
         lost += cuts.load(Ordering::Relaxed);
     }
     assert!(lost > 60, "{lost}");
+}
+
+#[tokio::test]
+async fn one_that_was_found_is_read_from_the_oldest_bytes_of_each_stream() {
+    for seed in 0..6 {
+        let mut random = Random::new(seed);
+        let mut connections = 0;
+        let (machine, cuts) = cut(move || {
+            connections += 1;
+            match connections {
+                // Room for the start and the wait.
+                1 => 4000,
+                2 | 3 => usize::try_from(500 + random.below(600_000)).unwrap(),
+                _ => usize::MAX,
+            }
+        })
+        .await;
+        let interface = machine.session.execution();
+        let line = "head -c 3000000 /dev/zero >&2; head -c 2000000 /dev/zero; echo out";
+        let options = ExecOptions { detached: true, ..shell(line) };
+        let pid = interface.start("found", &options).await.unwrap();
+        interface.wait("found").await.unwrap();
+        let found = Execution::new(
+            "found".into(),
+            pid,
+            None,
+            interface,
+            Arc::clone(&machine),
+            Arc::default(),
+            &options,
+        );
+        let (stdout, stderr, exit) = collect(&found).await;
+        assert_eq!(
+            (stdout.len(), stderr.len(), exit.code),
+            (limits::REPLAY, limits::REPLAY, Some(0)),
+            "seed {seed}"
+        );
+        assert!(stdout.ends_with(b"\0out\n"), "seed {seed}");
+        assert_eq!(cuts.load(Ordering::Relaxed), 3, "seed {seed}");
+    }
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ use crate::{
     BoxliteError, BoxliteResult, ErrorCode, ExecOptions, ExitStatus,
     event::EventKind,
     metrics::RuntimeMetrics,
-    portal::{ExecutionInterface, From, OutputStream, REJOINS, is_lost},
+    portal::{ExecutionInterface, Offsets, OutputStream, REJOINS, is_lost},
 };
 
 /// How long a `recv` gets to let go of the output.
@@ -275,7 +275,7 @@ impl Inner {
         let mut lost = None;
         for _ in 0..=REJOINS {
             let next = tokio::select! {
-                next = self.message(&mut output.stream, (output.stdout, output.stderr)) => next,
+                next = self.message(&mut output.stream, [output.stdout, output.stderr]) => next,
                 () = output.overtime.silence() => return Err(self.broken("it runs on past its timeout")),
             };
             match next {
@@ -302,25 +302,14 @@ impl Inner {
     }
 
     /// The next message, attaching where the output is to go on if nobody does.
-    async fn message(
-        &self,
-        stream: &mut Stream,
-        offsets: (Option<u64>, Option<u64>),
-    ) -> Result<Option<ExecOutput>, Status> {
-        let open = match stream {
-            Stream::Open(open) => open,
-            Stream::Ended => return Ok(None),
-            Stream::Unopened => {
-                let from = match offsets {
-                    (None, None) => From::Oldest,
-                    (stdout, stderr) => From::Offsets(stdout.unwrap_or(0), stderr.unwrap_or(0)),
-                };
-                *stream = Stream::Open(Box::new(self.interface.attach(&self.id, from).await?));
-                let Stream::Open(open) = stream else { return Ok(None) };
-                open
-            }
-        };
-        open.message().await
+    async fn message(&self, stream: &mut Stream, from: Offsets) -> Result<Option<ExecOutput>, Status> {
+        if let Stream::Unopened = stream {
+            *stream = Stream::Open(Box::new(self.interface.attach(&self.id, from).await?));
+        }
+        match stream {
+            Stream::Open(open) => open.message().await,
+            Stream::Unopened | Stream::Ended => Ok(None),
+        }
     }
 
     /// Checks a message against what came before it: a guest may lie.

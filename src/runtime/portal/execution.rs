@@ -26,14 +26,8 @@ pub(crate) type OutputStream = Streaming<ExecOutput>;
 /// How long an execution that is just about to start is given before it is looked for again.
 const STARTING: Duration = Duration::from_millis(20);
 
-/// Where an `Attach` begins.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum From {
-    /// At these bytes of stdout and stderr.
-    Offsets(u64, u64),
-    /// At the oldest bytes that the guest has.
-    Oldest,
-}
+/// The first byte wanted of stdout and of stderr; `None`: the oldest that the guest has.
+pub(crate) type Offsets = [Option<u64>; 2];
 
 /// Calls of the `Execution` service.
 #[derive(Debug, Clone)]
@@ -104,7 +98,7 @@ impl ExecutionInterface {
     /// What `run` would have told, of an execution whose answer was lost.
     async fn take_up(&self, id: &str) -> Result<(Option<Event>, OutputStream), Status> {
         // It waits for the start.
-        let events = self.attach(id, From::Offsets(0, 0)).await?;
+        let events = self.attach(id, [Some(0); 2]).await?;
         let started = ExecResponse { pid: self.pid(id).await?, start_error: None };
         Ok((Some(Event::Started(started)), events))
     }
@@ -124,12 +118,9 @@ impl ExecutionInterface {
     }
 
     /// Output from there on.
-    pub(crate) async fn attach(&self, id: &str, from: From) -> Result<OutputStream, Status> {
-        let (stdout_offset, stderr_offset, oldest) = match from {
-            From::Offsets(stdout, stderr) => (stdout, stderr, false),
-            From::Oldest => (0, 0, true),
-        };
-        let request = AttachRequest { execution_id: id.to_owned(), stdout_offset, stderr_offset, oldest };
+    pub(crate) async fn attach(&self, id: &str, from: Offsets) -> Result<OutputStream, Status> {
+        let [stdout_offset, stderr_offset] = from;
+        let request = AttachRequest { execution_id: id.to_owned(), stdout_offset, stderr_offset };
         Ok(self.client.clone().attach(request).await?.into_inner())
     }
 

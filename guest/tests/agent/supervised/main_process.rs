@@ -65,7 +65,7 @@ async fn it_is_listed_and_can_be_signalled_and_attached_to() {
     let mut executions = ExecutionClient::new(bench.channel.clone());
     let listed = executions.list(ListRequest::default()).await.expect("list").into_inner().executions;
     assert_eq!(listed.iter().map(|one| one.execution_id.as_str()).collect::<Vec<_>>(), ["main"]);
-    let request = AttachRequest { execution_id: "main".into(), oldest: true, ..Default::default() };
+    let request = AttachRequest { execution_id: "main".into(), ..Default::default() };
     let mut output = executions.attach(request).await.expect("attach").into_inner();
     let first = output.message().await.expect("output").and_then(|output| output.event);
     assert!(matches!(first, Some(exec_output::Event::Stdout(chunk)) if chunk.data == "hello\n"));
@@ -93,7 +93,7 @@ async fn shutdown_sends_it_its_own_signal_and_others_sigterm() {
         ..Default::default()
     };
     executions.exec(request).await.expect("exec");
-    let attach = |id: &str| AttachRequest { execution_id: id.into(), oldest: true, ..Default::default() };
+    let attach = |id: &str| AttachRequest { execution_id: id.into(), ..Default::default() };
     let mut other = executions.attach(attach("other")).await.expect("attach").into_inner();
     let mut main = executions.attach(attach("main")).await.expect("attach").into_inner();
     for stream in [&mut other, &mut main] {
