@@ -1289,8 +1289,9 @@ export declare class FileSystem {
 	createWriteStream(path: string, options?: BufferEncoding | WriteStreamOptions): FileWriteStream;
 	/**
 	 * What changes at `path`, or with `recursive` anywhere below it, as an endless iterable; leaving the loop or aborting
-	 * `signal` ends the watch. It begins with the call, and nothing is missed from its first `next()` on. If the box
-	 * changes files faster than they can be told it rejects with `EOVERFLOW`: a gap is never hidden.
+	 * `signal` ends the watch. It begins with the call: of what you ask of this box afterwards nothing is missed, of what goes on in
+	 * it nothing from the first `next()` that has resolved. If the box changes files faster than they can be told it rejects with
+	 * `EOVERFLOW`: a gap is never hidden.
 	 */
 	watch(path: string, options?: WatchOptions): AsyncIterableIterator<FileChangeEvent>;
 }
