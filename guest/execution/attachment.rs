@@ -20,10 +20,10 @@ use super::{
 use crate::{Error, Kind, Result};
 
 /// How long a stream that a child in the background keeps open must be quiet after the exit.
-const QUIET: Duration = Duration::from_millis(20);
+pub(super) const QUIET: Duration = Duration::from_millis(20);
 
 /// How long after the exit such a stream is given up in any case.
-const PATIENCE: Duration = Duration::from_millis(200);
+pub(super) const PATIENCE: Duration = Duration::from_millis(200);
 
 /// What an attachment yields.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,20 +2,16 @@
 //!
 //! Started by `start`, and by `supervision` at the main process's end; reads `output`'s streams.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{
+    attachment::{PATIENCE, QUIET},
     pipe::{self, Pipe},
     process::Execution,
     purpose::Purpose,
 };
-
-/// As an attachment has them: how long a stream that a child in the background keeps open must be quiet after the exit, and
-/// how long after the exit it is given up in any case.
-const QUIET: Duration = Duration::from_millis(20);
-const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Keeps reading until both streams or the execution have ended; what is left then waits for an `Attach`.
 pub(super) async fn keep(execution: Arc<Execution>) {
