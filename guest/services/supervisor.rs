@@ -28,8 +28,8 @@ impl SupervisorService {
 impl Service for SupervisorService {
     type WatchStream = Pin<Box<dyn Stream<Item = Result<BoxEvent, Status>> + Send>>;
 
-    async fn watch(&self, _: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
-        let watch = self.supervisor.watch();
+    async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        let watch = self.supervisor.watch(request.into_inner().after);
         let events = stream::unfold(watch, async |mut watch| {
             let event = watch.next().await?;
             Some((Ok(event), watch))

@@ -134,13 +134,13 @@ impl Supervisor {
         Ok(None)
     }
 
-    /// How the box stands, and from then on all that happens.
-    pub fn watch(&self) -> Watch {
+    /// What happened after the event `after`, else how the box stands; from then on all that happens.
+    pub fn watch(&self, after: Option<u64>) -> Watch {
         let first = !self.0.watches_oom.swap(true, Ordering::Relaxed);
         if let Some(cgroup) = self.0.cgroup.get().filter(|_| first) {
             tokio::spawn(oom::watch_over(self.0.executions.clone(), cgroup.memory_events()));
         }
-        self.0.events.watch()
+        self.0.events.watch(after)
     }
 
     /// The figures of this moment.

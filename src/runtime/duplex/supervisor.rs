@@ -40,7 +40,7 @@ async fn a_main_process_is_told_from_its_start_to_its_end() {
     let main = Some(MainProcess { argv, ..Default::default() });
     let machine = supervised(Supervision { main, ..Default::default() }).await;
     let supervisor = machine.session.supervisor();
-    let mut events = supervisor.watch().await.unwrap();
+    let mut events = supervisor.watch(None).await.unwrap();
     let metrics = supervisor.metrics().await.unwrap();
     assert!(metrics.memory_total > 0 && metrics.uptime_ns > 0);
     let told = kinds(&mut events).await;
@@ -60,8 +60,10 @@ impl Service for Liar {
 
     async fn watch(&self, _: Request<WatchRequest>) -> Result<Response<Told>, Status> {
         let events: Iter<_> = tokio_stream::iter(self.0.clone());
-        let told = events.map(|event| Ok(BoxEvent { time_unix_ns: u64::MAX, event: Some(event) }));
-        let more = stream::repeat_with(|| Ok(BoxEvent { time_unix_ns: 0, event: Some(Event::Lost(1)) }));
+        let told =
+            events.map(|event| Ok(BoxEvent { time_unix_ns: u64::MAX, event: Some(event), sequence: 0 }));
+        let more =
+            stream::repeat_with(|| Ok(BoxEvent { event: Some(Event::Lost(1)), ..BoxEvent::default() }));
         Ok(Response::new(if self.1 { Box::pin(told.chain(more)) } else { Box::pin(told) }))
     }
 
@@ -100,7 +102,7 @@ async fn lies_are_bounded_and_what_means_nothing_is_passed_over() {
         false,
     );
     let supervisor = machine.session.supervisor();
-    let told = kinds(&mut supervisor.watch().await.unwrap()).await;
+    let told = kinds(&mut supervisor.watch(None).await.unwrap()).await;
     assert_eq!(told.len(), 4, "{told:?}");
     assert_eq!(told[0], GuestEventKind::OutOfMemory { execution_id: None });
     let GuestEventKind::MainExited(exit) = &told[1] else { panic!("{told:?}") };
@@ -118,14 +120,14 @@ async fn lies_are_bounded_and_what_means_nothing_is_passed_over() {
 async fn an_event_beyond_all_bounds_is_an_error() {
     let output = "x".repeat(200_000);
     let machine = lied(vec![Event::Health(HealthChanged { health: 1, output, failures: 0 })], false);
-    let mut events = machine.session.supervisor().watch().await.unwrap();
+    let mut events = machine.session.supervisor().watch(None).await.unwrap();
     assert_eq!(events.next().await.unwrap_err().code(), ErrorCode::Rpc);
 }
 
 #[tokio::test]
 async fn events_without_end_come_only_as_fast_as_they_are_taken() {
     let machine = lied(vec![], true);
-    let mut events = machine.session.supervisor().watch().await.unwrap();
+    let mut events = machine.session.supervisor().watch(None).await.unwrap();
     for _ in 0..5000 {
         assert_eq!(events.next().await.unwrap().map(|event| event.kind), Some(GuestEventKind::Lost(1)));
     }
@@ -138,15 +140,22 @@ struct Fickle(AtomicBool);
 impl Service for Fickle {
     type WatchStream = Told;
 
-    async fn watch(&self, _: Request<WatchRequest>) -> Result<Response<Told>, Status> {
-        let health = |health| {
+    async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<Told>, Status> {
+        let health = |health, sequence| {
             let event = Event::Health(HealthChanged { health, ..Default::default() });
-            Ok(BoxEvent { time_unix_ns: 0, event: Some(event) })
+            Ok(BoxEvent { event: Some(event), sequence, ..BoxEvent::default() })
         };
+        let after = request.into_inner().after;
         if !self.0.swap(true, Ordering::Relaxed) {
-            return Ok(Response::new(Box::pin(stream::iter([health(1), Err(Status::unavailable("torn"))]))));
+            assert_eq!(after, None);
+            return Ok(Response::new(Box::pin(stream::iter([
+                health(1, 7),
+                Err(Status::unavailable("torn")),
+            ]))));
         }
-        Ok(Response::new(Box::pin(stream::iter([health(2)]).chain(stream::pending()))))
+        let next =
+            if after == Some(7) { health(2, 8) } else { Err(Status::out_of_range("not where it was")) };
+        Ok(Response::new(Box::pin(stream::iter([next]).chain(stream::pending()))))
     }
 
     async fn metrics(&self, _: Request<MetricsRequest>) -> Result<Response<MetricsResponse>, Status> {

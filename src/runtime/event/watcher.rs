@@ -76,20 +76,29 @@ impl Observed {
         });
     }
 
-    /// Until the guest has told all. What happened while nobody listened is lost; how things stand is told anew.
+    /// Until the guest has told all. After a stream that broke it goes on with the event that follows the last one heard.
     async fn listen(&self, supervisor: &SupervisorInterface) {
-        let mut pause = FIRST_PAUSE;
-        while let Err(error) = self.listen_once(supervisor, &mut pause).await {
+        let (mut pause, mut heard) = (FIRST_PAUSE, None);
+        loop {
+            let before = heard;
+            let Err(error) = self.listen_once(supervisor, &mut heard).await else { return };
+            if heard != before {
+                pause = FIRST_PAUSE;
+            }
             tracing::debug!(box_id = self.box_id, %error, "the guest's events broke off");
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
-    async fn listen_once(&self, supervisor: &SupervisorInterface, pause: &mut Duration) -> BoxliteResult<()> {
-        let mut events = supervisor.watch().await?;
+    async fn listen_once(
+        &self,
+        supervisor: &SupervisorInterface,
+        heard: &mut Option<u64>,
+    ) -> BoxliteResult<()> {
+        let mut events = supervisor.watch(*heard).await?;
         while let Some(event) = events.next().await? {
-            *pause = FIRST_PAUSE;
+            *heard = Some(event.sequence);
             self.hear(event.kind);
         }
         Ok(())

@@ -24,11 +24,11 @@ pub(crate) struct SupervisorInterface {
     client: SupervisorClient<Channel>,
 }
 
-/// Something that happened in a box, and when on the guest's clock.
+/// Something that happened in a box.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct GuestEvent {
-    /// Nanoseconds since the Unix epoch.
-    pub(crate) time_unix_ns: u64,
+    /// What a later watch names to go on after it.
+    pub(crate) sequence: u64,
     pub(crate) kind: GuestEventKind,
 }
 
@@ -45,7 +45,7 @@ pub(crate) enum GuestEventKind {
     OutOfMemory { execution_id: Option<String> },
     /// A limit ends the box now.
     Limit(Limit),
-    /// So many events were lost, since this reader was slow.
+    /// So many events were lost, since this reader was slow or away.
     Lost(u64),
 }
 
@@ -54,9 +54,9 @@ impl SupervisorInterface {
         Self { client: SupervisorClient::new(connection.channel()).max_decoding_message_size(MESSAGE) }
     }
 
-    /// How the box stands, and then what happens, until the machine ends.
-    pub(crate) async fn watch(&self) -> BoxliteResult<GuestEvents> {
-        let answer = self.client.clone().watch(WatchRequest {}).await;
+    /// What happened after the event `after`, else how the box stands; and then what happens, until the machine ends.
+    pub(crate) async fn watch(&self, after: Option<u64>) -> BoxliteResult<GuestEvents> {
+        let answer = self.client.clone().watch(WatchRequest { after }).await;
         Ok(GuestEvents(answer.map_err(|status| from_status("watch the box", &status))?.into_inner()))
     }
 
@@ -79,9 +79,9 @@ impl GuestEvents {
     pub(crate) async fn next(&mut self) -> BoxliteResult<Option<GuestEvent>> {
         loop {
             let event = self.0.message().await.map_err(|status| from_status("watch the box", &status))?;
-            let Some(BoxEvent { time_unix_ns, event }) = event else { return Ok(None) };
+            let Some(BoxEvent { event, sequence, .. }) = event else { return Ok(None) };
             if let Some(kind) = event.and_then(understood) {
-                return Ok(Some(GuestEvent { time_unix_ns, kind }));
+                return Ok(Some(GuestEvent { sequence, kind }));
             }
         }
     }

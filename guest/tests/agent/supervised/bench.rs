@@ -70,7 +70,7 @@ impl Bench {
     }
 
     pub(super) async fn watch(&self) -> Streaming<BoxEvent> {
-        let answer = SupervisorClient::new(self.channel.clone()).watch(WatchRequest {}).await;
+        let answer = SupervisorClient::new(self.channel.clone()).watch(WatchRequest::default()).await;
         answer.expect("watch").into_inner()
     }
 
