@@ -2,13 +2,19 @@
 
 use std::{
     fs,
+    os::unix::ffi::OsStrExt as _,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
-use boxlite_proto::limits;
+use boxlite_proto::{
+    limits,
+    v1::{FileReadRequest, FileWriteRequest},
+};
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, split};
 
 use super::{
@@ -17,7 +23,10 @@ use super::{
     real::{collect, server, shell},
     spawn,
 };
-use crate::{ErrorCode, ExecOptions, Execution, litebox::Machine};
+use crate::{
+    BoxliteError, ErrorCode, ExecOptions, Execution,
+    litebox::{FileReader, FileWriter, Machine},
+};
 
 /// A guest each of whose connections breaks after as many bytes, both ways together, as `budget` says; and how many did.
 async fn cut(mut budget: impl FnMut() -> usize + Send + 'static) -> (Arc<Machine>, Arc<AtomicUsize>) {
@@ -157,6 +166,51 @@ async fn one_that_was_found_is_read_from_the_oldest_bytes_of_each_stream() {
         assert!(stdout.ends_with(b"\0out\n"), "seed {seed}");
         assert_eq!(cuts.load(Ordering::Relaxed), 3, "seed {seed}");
     }
+}
+
+#[tokio::test]
+async fn a_file_that_breaks_off_is_an_error_and_never_short() {
+    const TOTAL: usize = 4_000_000;
+    let folder = tempfile::tempdir().unwrap();
+    let [there, copy] = ["there", "copy"].map(|name| folder.path().join(name));
+    let whole = text(0, TOTAL);
+    fs::write(&there, &whole).unwrap();
+    let path = |path: &Path| Bytes::copy_from_slice(path.as_os_str().as_bytes());
+    let mut reached = 0;
+    for seed in 0..12 {
+        let mut random = Random::new(seed);
+        let (machine, _) = cut(move || usize::try_from(2_000 + random.below(3_000_000)).unwrap()).await;
+        let interface = machine.session.files();
+        let reading = async {
+            let request = FileReadRequest { path: path(&there), ..FileReadRequest::default() };
+            let reader = FileReader::begin(Arc::clone(&machine), &interface, request).await?;
+            let mut read = Vec::new();
+            while let Some(data) = reader.pull().await? {
+                read.extend_from_slice(&data);
+                assert!(whole.starts_with(&read), "seed {seed}");
+                reached = reached.max(read.len());
+            }
+            Ok::<_, BoxliteError>(())
+        };
+        assert_eq!(reading.await.unwrap_err().code(), ErrorCode::PortalLost, "seed {seed}");
+        let writing = async {
+            let first = FileWriteRequest {
+                path: path(&copy),
+                flags: 0o1101,
+                mode: 0o600,
+                ..FileWriteRequest::default()
+            };
+            let writer = FileWriter::begin(Arc::clone(&machine), interface.clone(), first).await;
+            for start in (0..TOTAL).step_by(100_000) {
+                writer.push(whole.slice(start..start + 100_000)).await?;
+            }
+            writer.finish().await
+        };
+        assert_eq!(writing.await.unwrap_err().code(), ErrorCode::PortalLost, "seed {seed}");
+        let written = fs::read(&copy).unwrap_or_default();
+        assert!(whole.starts_with(&written), "seed {seed}: {} bytes", written.len());
+    }
+    assert!(reached > 1_000_000, "{reached}");
 }
 
 #[tokio::test]
