@@ -50,6 +50,10 @@ pub const ENDED: Duration = Duration::from_mins(10);
 /// Most bytes of unfetched output that a box keeps of all executions that have ended; the oldest are forgotten first.
 pub const UNCLAIMED: usize = 16 << 20;
 
+/// Most bytes of output that a box keeps of executions that have ended, after it was handed out: the connection may have been lost
+/// with it. The oldest are forgotten first.
+pub const DELIVERED: usize = 8 << 20;
+
 /// Most executions that `List` tells of, so that its answer fits in a message.
 pub const LIST: usize = 2048;
 

@@ -13,6 +13,7 @@ mod attachment;
 mod env;
 mod input;
 mod keeper;
+mod kept;
 mod oom;
 mod output;
 mod pipe;

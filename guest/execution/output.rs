@@ -43,6 +43,16 @@ impl Stream {
         self.incomplete
     }
 
+    /// Reads what is in its pipe now, as much as a pipe can hold.
+    pub(super) fn take_in(&mut self) {
+        // One that a process in the background goes on filling is left to a reader.
+        for _ in 0..2 {
+            let Some(bytes) = self.pipe.as_ref().and_then(pipe::take) else { return };
+            // Beside what was sent and may have been lost, which stays as long as before.
+            self.took_within(&bytes, limits::REPLAY + limits::CHUNK);
+        }
+    }
+
     /// Gives up what it holds, for want of room or of anybody who asks for it.
     pub(super) fn give_up(&mut self) {
         self.incomplete |= self.pipe.take().is_some_and(|pipe| pipe::waiting(pipe.get_ref()) > 0);
@@ -51,10 +61,14 @@ impl Stream {
 
     /// Notes what was read just now: nothing is the end.
     pub(super) fn took(&mut self, data: &Bytes) {
+        self.took_within(data, limits::REPLAY);
+    }
+
+    fn took_within(&mut self, data: &Bytes, most: usize) {
         if data.is_empty() {
             self.pipe = None;
         } else {
-            self.replay.push(data, limits::REPLAY);
+            self.replay.push(data, most);
             if let Some((tap, number)) = &self.tap {
                 tap.take(*number, data);
             }

@@ -189,6 +189,15 @@ impl Execution {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// After its end, with nobody to read it: takes what its pipes hold into memory, and lets go of those that have ended.
+    pub(super) fn take_in(&self) {
+        if matches!(self.purpose, Purpose::Main(_)) {
+            // `finish` does that.
+            return;
+        }
+        self.streams().iter_mut().for_each(Stream::take_in);
+    }
+
     /// Gives up what nobody fetched or may fetch again.
     pub(super) fn forget_output(&self) {
         self.streams().iter_mut().for_each(Stream::give_up);

@@ -21,6 +21,7 @@ use super::{
     about::About,
     attachment::Attachment,
     env::Defaults,
+    kept::Kept,
     oom::OomEvents,
     process::{Execution, Phase},
     purpose::Purpose,
@@ -31,12 +32,6 @@ use crate::{Error, Kind, Result, activity::Activity, zygote::Zygote};
 
 /// Most executions that run at once; pids.max is usually lower.
 const RUNNING: usize = 8192;
-
-/// Ended executions whose delivered output is kept for an `Attach` that lost its connection at the very end.
-const DELIVERED_KEPT: usize = 16;
-
-/// Ended executions whose output nobody has asked for and that is kept all the same, in [`limits::UNCLAIMED`] bytes.
-const UNCLAIMED_KEPT: usize = 64;
 
 /// The main process's id.
 pub const MAIN: &str = "main";
@@ -63,7 +58,7 @@ struct Shared {
     entries: Mutex<Entries>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Entries {
     by_id: HashMap<String, Arc<Execution>>,
     last_serial: u64,
@@ -72,8 +67,8 @@ struct Entries {
     finished: VecDeque<(Instant, Arc<Execution>)>,
     /// Whether a task waits for such a moment.
     forgetting: bool,
-    delivered: VecDeque<Arc<Execution>>,
-    unclaimed: VecDeque<Arc<Execution>>,
+    unclaimed: Kept,
+    delivered: Kept,
 }
 
 impl Executions {
@@ -85,7 +80,7 @@ impl Executions {
             on_oom: OnceLock::new(),
             container: OnceLock::new(),
             arrived: Notify::new(),
-            entries: Mutex::default(),
+            entries: Mutex::new(Entries::new()),
         }))
     }
 
@@ -237,7 +232,7 @@ impl Executions {
             entries.forget_oldest();
         }
         if !unstarted && !execution.is_attached() {
-            entries.leave_unclaimed(execution);
+            entries.keep_unclaimed(execution);
         }
         if !entries.forgetting {
             entries.forgetting = true;
@@ -262,7 +257,7 @@ impl Executions {
             return;
         }
         if execution.has_ended() && !execution.is_delivered() && execution.attachments.receiver_count() <= 1 {
-            self.entries().leave_unclaimed(execution);
+            self.entries().keep_unclaimed(execution);
         }
     }
 
@@ -275,12 +270,8 @@ impl Executions {
             return;
         }
         let mut entries = self.entries();
-        entries.delivered.push_back(Arc::clone(execution));
-        if entries.delivered.len() > DELIVERED_KEPT
-            && let Some(oldest) = entries.delivered.pop_front()
-        {
-            oldest.forget_output();
-        }
+        entries.unclaimed.release(execution);
+        entries.delivered.keep(execution);
     }
 
     /// Processes of the container that the OOM killer has ended so far.
@@ -304,6 +295,18 @@ impl Executions {
 }
 
 impl Entries {
+    fn new() -> Self {
+        Self {
+            by_id: HashMap::new(),
+            last_serial: 0,
+            asked: 0,
+            finished: VecDeque::new(),
+            forgetting: false,
+            unclaimed: Kept::new(limits::UNCLAIMED),
+            delivered: Kept::new(limits::DELIVERED),
+        }
+    }
+
     /// Makes room for the main process's next run, if the last has ended.
     fn forget_main(&mut self) {
         if let Some(index) = self.finished.iter().position(|(_, execution)| execution.id() == MAIN) {
@@ -315,24 +318,18 @@ impl Entries {
     fn forget_oldest(&mut self) {
         let Some((_, oldest)) = self.finished.pop_front() else { return };
         self.by_id.remove(oldest.id());
+        self.unclaimed.release(&oldest);
+        self.delivered.release(&oldest);
         // Whoever reads it now goes on.
         if !oldest.is_attached() {
             oldest.forget_output();
         }
     }
 
-    fn leave_unclaimed(&mut self, execution: &Arc<Execution>) {
-        // It may be here already: a reader came, and left without having read all.
-        self.unclaimed.retain(|other| !Arc::ptr_eq(other, execution));
-        self.unclaimed.push_back(Arc::clone(execution));
-        let mut kept: usize = self.unclaimed.iter().map(|execution| execution.kept()).sum();
-        while self.unclaimed.len() > UNCLAIMED_KEPT || kept > limits::UNCLAIMED {
-            let Some(oldest) = self.unclaimed.pop_front() else { return };
-            kept -= oldest.kept();
-            if !oldest.is_attached() && !oldest.is_delivered() {
-                oldest.forget_output();
-            }
-        }
+    /// Keeps what nobody has fetched. It is read now, so that it costs no more than its bytes.
+    fn keep_unclaimed(&mut self, execution: &Arc<Execution>) {
+        execution.take_in();
+        self.unclaimed.keep(execution);
     }
 }
 

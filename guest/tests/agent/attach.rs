@@ -83,14 +83,19 @@ async fn what_ends_before_its_reader_comes_is_read_whole() {
 
 #[tokio::test]
 async fn output_that_was_given_up_unread_is_out_of_range_and_not_an_early_end() {
+    const EACH: usize = 60_000;
     let bench = Bench::new().await;
     let id = |index: usize| format!("e{index}");
-    for index in 0..100 {
-        bench.exec(shell(&id(index), "echo here")).await.expect("exec");
-        bench.client.clone().wait(WaitRequest { execution_id: id(index) }).await.expect("wait");
+    let count = limits::UNCLAIMED / EACH + 2;
+    for index in 0..count {
+        let execution_id = id(index);
+        bench.exec(shell(&execution_id, &format!("head -c {EACH} /dev/zero"))).await.expect("exec");
+        bench.client.clone().wait(WaitRequest { execution_id }).await.expect("wait");
     }
-    let last = read_all(bench.attach(&id(99), [0, 0]).await.expect("attach"), [0, 0]).await;
-    assert_eq!(last.stdout, b"here\n");
+    for index in [count - 1, 2] {
+        let kept = read_all(bench.attach(&id(index), [0, 0]).await.expect("attach"), [0, 0]).await;
+        assert_eq!((kept.stdout.len(), kept.exit), (EACH, code(0)));
+    }
     let first = async { bench.attach(&id(0), [0, 0]).await?.message().await };
     assert_eq!(first.await.expect_err("it was given up").code(), Code::OutOfRange);
 }

@@ -129,6 +129,31 @@ async fn a_command_is_started_once_and_heard_whole() {
 }
 
 #[tokio::test]
+async fn hundreds_at_once_are_heard_whole_when_all_lose_their_connection() {
+    for seed in 0..3 {
+        let mut random = Random::new(seed);
+        let mut connections = 0;
+        let (machine, cuts) = cut(move || {
+            connections += 1;
+            if connections < 4 { usize::try_from(2_000 + random.below(20_000)).unwrap() } else { usize::MAX }
+        })
+        .await;
+        let all = (0..200).map(|number| {
+            let machine = Arc::clone(&machine);
+            async move {
+                let line = format!("echo {number}; echo {number} >&2; exit {}", number % 256);
+                let execution = spawn(&machine, shell(&line)).await.unwrap();
+                let (stdout, stderr, exit) = collect(&execution).await;
+                let expected = format!("{number}\n").into_bytes();
+                assert_eq!((stdout, stderr, exit.code), (expected.clone(), expected, Some(number % 256)));
+            }
+        });
+        futures::future::join_all(all).await;
+        assert!(cuts.load(Ordering::Relaxed) > 0, "seed {seed}");
+    }
+}
+
+#[tokio::test]
 async fn one_that_was_found_is_read_from_the_oldest_bytes_of_each_stream() {
     for seed in 0..6 {
         let mut random = Random::new(seed);
