@@ -166,14 +166,14 @@ impl Attachment {
             let index = (self.turn + step) % 2;
             let [stdout, stderr] = self.pipes();
             let Some(pipe) = (if index == 0 { stdout } else { stderr }) else { continue };
-            match pipe::read_now(pipe.get_ref()) {
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+            match pipe::at_hand(pipe.get_ref()) {
+                None => {
                     if let Some(drain) = &mut self.drain {
                         drain.owed[index] = 0;
                     }
                 }
-                read => {
-                    if let Some(output) = self.took(index, &read.unwrap_or_default()) {
+                Some(bytes) => {
+                    if let Some(output) = self.took(index, &bytes) {
                         return Some(output);
                     }
                 }

@@ -47,7 +47,10 @@ impl Stream {
     pub(super) fn take_in(&mut self) {
         // One that a process in the background goes on filling is left to a reader.
         for _ in 0..2 {
-            let Some(bytes) = self.pipe.as_ref().and_then(pipe::take) else { return };
+            // Whether or not the reactor knows of it yet.
+            let Some(bytes) = self.pipe.as_ref().and_then(|pipe| pipe::at_hand(pipe.get_ref())) else {
+                return;
+            };
             // Beside what was sent and may have been lost, which stays as long as before.
             self.took_within(&bytes, limits::REPLAY + limits::CHUNK);
         }

@@ -54,16 +54,25 @@ pub(super) async fn read(pipe: &Pipe) -> io::Result<Bytes> {
     }
 }
 
-/// Reads what is there; none is the end, also of what can't be read any more. `None`: nothing yet.
+/// Reads what the reactor knows of; none is the end, also of what can't be read any more. `None`: nothing yet.
 pub(super) fn take(pipe: &Pipe) -> Option<Bytes> {
-    match pipe.try_io(Interest::READABLE, read_now) {
+    unless_empty(pipe.try_io(Interest::READABLE, read_now))
+}
+
+/// Reads what is there, as [`take`] does, whether or not the reactor has heard of it.
+pub(super) fn at_hand(fd: &OwnedFd) -> Option<Bytes> {
+    unless_empty(read_now(fd))
+}
+
+fn unless_empty(read: io::Result<Bytes>) -> Option<Bytes> {
+    match read {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
         read => Some(read.unwrap_or_default()),
     }
 }
 
-/// Reads what is there now. A terminal whose other side is closed has ended (EIO), as a pipe has.
-pub(super) fn read_now(fd: &OwnedFd) -> io::Result<Bytes> {
+/// One read(2). A terminal whose other side is closed has ended (EIO), as a pipe has.
+fn read_now(fd: &OwnedFd) -> io::Result<Bytes> {
     SCRATCH.with_borrow_mut(|scratch| {
         scratch.clear();
         scratch.reserve(limits::CHUNK);
