@@ -111,7 +111,9 @@ async function write(writer, count, begin) {
 /** Every record that is on the disk, looked at from the inside. */
 async function check() {
   for (const writer of WRITERS) {
-    const { exitCode, stdout } = await box.exec('/bin/workload', ['check', FOLDER, writer])
+    const { exitCode, signal, stdout } = await box.exec('/bin/workload', ['check', FOLDER, writer])
+    // The container's init was killed, and the kernel took this with it.
+    if (signal !== null) throw Object.assign(new Error(`a check ended with ${signal}`), { code: 'WRITER' })
     tell(exitCode === 0 ? `kept ${writer} ${stdout.trim()}` : `bad ${stdout.trim().replaceAll('\n', '; ')}`)
   }
 }
