@@ -1,6 +1,8 @@
 //! From a gRPC status to a `BoxliteError`: the one table of this direction.
 
-use tonic::{Code, Status};
+use std::{error::Error as _, iter::successors};
+
+use tonic::{Code, Status, TimeoutExpired};
 
 use crate::{BoxliteError, ErrorCode};
 
@@ -10,7 +12,7 @@ pub(crate) const REJOINS: u32 = 3;
 /// The failure of the operation `what`.
 pub(crate) fn from_status(what: &str, status: &Status) -> BoxliteError {
     let code = match status.code() {
-        Code::DeadlineExceeded => ErrorCode::GuestTimeout,
+        _ if is_late(status) => ErrorCode::GuestTimeout,
         Code::NotFound => ErrorCode::ExecNotFound,
         Code::InvalidArgument => ErrorCode::InvalidArgument,
         _ if is_lost(status) => ErrorCode::PortalLost,
@@ -28,7 +30,13 @@ pub(crate) fn from_status(what: &str, status: &Status) -> BoxliteError {
 /// Whether the connection broke, as opposed to the guest answering with an error.
 pub(crate) fn is_lost(status: &Status) -> bool {
     // tonic reports a broken transport as Unavailable, or as Unknown, Internal or Cancelled with the h2 error as source.
-    status.code() == Code::Unavailable || std::error::Error::source(status).is_some()
+    !is_late(status) && (status.code() == Code::Unavailable || status.source().is_some())
+}
+
+/// Whether a deadline passed. tonic reports its own as Cancelled, with the reason as source.
+fn is_late(status: &Status) -> bool {
+    let mut causes = successors(status.source(), |&cause| cause.source());
+    status.code() == Code::DeadlineExceeded || causes.any(<dyn std::error::Error>::is::<TimeoutExpired>)
 }
 
 /// What a guest did that the protocol forbids.
@@ -39,4 +47,25 @@ pub(crate) fn broken(what: &str, how: &str) -> BoxliteError {
 /// A guest's text, short and without control characters.
 pub(super) fn bounded(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(1000).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn a_deadline_is_told_from_a_broken_connection() {
+        let late = Status::from_error(Box::new(TimeoutExpired(())));
+        assert!(!is_lost(&late));
+        assert_eq!(from_status("ask", &late).code(), ErrorCode::GuestTimeout);
+        let ours = Status::deadline_exceeded("it said nothing");
+        assert_eq!(from_status("ask", &ours).code(), ErrorCode::GuestTimeout);
+        let broken = Status::from_error(Box::new(io::Error::from(io::ErrorKind::BrokenPipe)));
+        assert!(is_lost(&broken));
+        assert_eq!(from_status("ask", &broken).code(), ErrorCode::PortalLost);
+        // The guest's own words have no cause.
+        assert_eq!(from_status("ask", &Status::cancelled("no")).code(), ErrorCode::Rpc);
+    }
 }
