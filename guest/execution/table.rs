@@ -257,7 +257,10 @@ impl Executions {
             return;
         }
         if execution.has_ended() && !execution.is_delivered() && execution.attachments.receiver_count() <= 1 {
-            self.entries().keep_unclaimed(execution);
+            let mut entries = self.entries();
+            if entries.knows(execution) {
+                entries.keep_unclaimed(execution);
+            }
         }
     }
 
@@ -270,8 +273,10 @@ impl Executions {
             return;
         }
         let mut entries = self.entries();
-        entries.unclaimed.release(execution);
-        entries.delivered.keep(execution);
+        if entries.knows(execution) {
+            entries.unclaimed.release(execution);
+            entries.delivered.keep(execution);
+        }
     }
 
     /// Processes of the container that the OOM killer has ended so far.
@@ -307,23 +312,33 @@ impl Entries {
         }
     }
 
+    /// False: it was forgotten while somebody read it, and goes with its reader.
+    fn knows(&self, execution: &Arc<Execution>) -> bool {
+        self.by_id.get(execution.id()).is_some_and(|known| Arc::ptr_eq(known, execution))
+    }
+
     /// Makes room for the main process's next run, if the last has ended.
     fn forget_main(&mut self) {
-        if let Some(index) = self.finished.iter().position(|(_, execution)| execution.id() == MAIN) {
-            self.finished.remove(index);
-            self.by_id.remove(MAIN);
+        if let Some(index) = self.finished.iter().position(|(_, execution)| execution.id() == MAIN)
+            && let Some((_, main)) = self.finished.remove(index)
+        {
+            self.forget(&main);
         }
     }
 
     fn forget_oldest(&mut self) {
         let Some((_, oldest)) = self.finished.pop_front() else { return };
-        self.by_id.remove(oldest.id());
-        self.unclaimed.release(&oldest);
-        self.delivered.release(&oldest);
+        self.forget(&oldest);
         // Whoever reads it now goes on.
         if !oldest.is_attached() {
             oldest.forget_output();
         }
+    }
+
+    fn forget(&mut self, execution: &Arc<Execution>) {
+        self.by_id.remove(execution.id());
+        self.unclaimed.release(execution);
+        self.delivered.release(execution);
     }
 
     /// Keeps what nobody has fetched. It is read now, so that it costs no more than its bytes.
