@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    ops::Range,
     os::unix::ffi::OsStrExt as _,
     path::Path,
     sync::{
@@ -46,6 +47,19 @@ async fn cut(mut budget: impl FnMut() -> usize + Send + 'static) -> (Arc<Machine
         Ok(host)
     });
     (machine, cuts)
+}
+
+/// The first three connections break after so many bytes, the others hold.
+fn thrice(seed: u64, bytes: Range<u64>) -> impl FnMut() -> usize {
+    let mut random = Random::new(seed);
+    let mut connections = 0;
+    move || {
+        connections += 1;
+        if connections > 3 {
+            return usize::MAX;
+        }
+        usize::try_from(bytes.start + random.below(bytes.end - bytes.start)).unwrap()
+    }
 }
 
 async fn relay(near: DuplexStream, far: DuplexStream, left: &AtomicUsize) {
@@ -102,14 +116,8 @@ async fn a_command_is_started_once_and_heard_whole() {
     let folder = tempfile::tempdir().unwrap();
     let mut lost = 0;
     for seed in 0..60 {
-        let mut random = Random::new(seed);
-        let mut connections = 0;
-        let (machine, cuts) = cut(move || {
-            connections += 1;
-            // The handshake takes some hundred bytes, a command's start and output as many.
-            if connections < 4 { usize::try_from(50 + random.below(900)).unwrap() } else { usize::MAX }
-        })
-        .await;
+        // The handshake takes some hundred bytes, a command's start and output as many.
+        let (machine, cuts) = cut(thrice(seed, 50..950)).await;
         let mark = folder.path().join(seed.to_string());
         let options = shell(&format!("echo x >> {}; seq 300; exit 7", mark.display()));
         let execution = spawn(&machine, options).await.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
@@ -131,13 +139,7 @@ async fn a_command_is_started_once_and_heard_whole() {
 #[tokio::test]
 async fn hundreds_at_once_are_heard_whole_when_all_lose_their_connection() {
     for seed in 0..3 {
-        let mut random = Random::new(seed);
-        let mut connections = 0;
-        let (machine, cuts) = cut(move || {
-            connections += 1;
-            if connections < 4 { usize::try_from(2_000 + random.below(20_000)).unwrap() } else { usize::MAX }
-        })
-        .await;
+        let (machine, cuts) = cut(thrice(seed, 2_000..22_000)).await;
         let all = (0..200).map(|number| {
             let machine = Arc::clone(&machine);
             async move {

@@ -17,6 +17,7 @@ use tonic::{Code, Request, Response, Status, Streaming, transport::Channel};
 use super::{
     Connection,
     fault::{REJOINS, bounded, broken, from_status, is_lost},
+    opening::opening,
 };
 use crate::{BoxliteError, BoxliteResult, ErrorCode, ExecOptions, ExitStatus};
 
@@ -87,12 +88,10 @@ impl ExecutionInterface {
     }
 
     async fn run(&self, id: &str, options: &ExecOptions) -> Result<(Option<Event>, OutputStream), Status> {
-        let run = async {
-            let mut events = self.client.clone().run(exec_request(id, options)).await?.into_inner();
-            Ok((events.message().await?.and_then(|first| first.event), events))
-        };
-        let late = || Status::deadline_exceeded("the box did not say whether it started");
-        timeout(limits::UNARY_DEADLINE, run).await.unwrap_or_else(|_| Err(late()))
+        let mut client = self.client.clone();
+        let run = client.run(exec_request(id, options));
+        let (first, events) = opening(run, "the box did not say whether it started").await?;
+        Ok((first.and_then(|first| first.event), events))
     }
 
     /// What `run` would have told, of an execution whose answer was lost.
@@ -107,7 +106,7 @@ impl ExecutionInterface {
     async fn pid(&self, id: &str) -> Result<u32, Status> {
         let found = async {
             loop {
-                if let Some(found) = self.known(id).await?.first() {
+                if let Some(found) = self.look_up(id).await? {
                     return Ok(found.pid);
                 }
                 sleep(STARTING).await;
@@ -131,8 +130,11 @@ impl ExecutionInterface {
 
     /// The execution of this id, if it runs or the box remembers it.
     pub(crate) async fn find(&self, id: &str) -> BoxliteResult<Option<RunningExecution>> {
-        let known = self.known(id).await.map_err(|status| from_status("find an execution", &status))?;
-        Ok(known.into_iter().find(|known| known.execution_id == id))
+        self.look_up(id).await.map_err(|status| from_status("find an execution", &status))
+    }
+
+    async fn look_up(&self, id: &str) -> Result<Option<RunningExecution>, Status> {
+        Ok(self.known(id).await?.into_iter().find(|known| known.execution_id == id))
     }
 
     /// All that run, or the one of this id.

@@ -11,13 +11,14 @@ use boxlite_proto::{
         FileRequest, FileWatchAnswer, FileWriteRequest, files_client::FilesClient,
     },
 };
-use tokio::{sync::mpsc, time::timeout};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Status, Streaming, transport::Channel};
+use tonic::{Request, Streaming, transport::Channel};
 
 use super::{
     Connection,
     fault::{bounded, broken, from_status},
+    opening::opening,
 };
 use crate::{BoxliteError, BoxliteResult, ErrorCode, FileFault};
 
@@ -104,13 +105,9 @@ impl FilesInterface {
 
     /// Begins to watch; the watch stands when this returns.
     pub(crate) async fn watch(&self, request: FileRequest) -> BoxliteResult<Streaming<FileWatchAnswer>> {
-        let begin = async {
-            let mut changes = self.client.clone().watch(request).await?.into_inner();
-            Ok((changes.message().await?, changes))
-        };
-        let late = || Status::deadline_exceeded("the watch does not stand");
-        let answered = timeout(limits::UNARY_DEADLINE, begin).await.unwrap_or_else(|_| Err(late()));
-        let (first, changes) = answered.map_err(|status| from_status("watch", &status))?;
+        let mut client = self.client.clone();
+        let opened = opening(client.watch(request), "the watch does not stand").await;
+        let (first, changes) = opened.map_err(|status| from_status("watch", &status))?;
         match first {
             None => Err(broken("watch", "it ended before it began")),
             Some(FileWatchAnswer { error: Some(error), .. }) => Err(refused(&error)),

@@ -10,6 +10,7 @@ mod execution;
 mod fault;
 mod files;
 mod guest;
+mod opening;
 mod session;
 mod supervisor;
 
