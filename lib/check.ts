@@ -1,6 +1,6 @@
 // Checks of options: each says what it expects, so that a wrong option is refused by name, value and expectation, and one
 // that does not exist is refused too. The shapes themselves are in `options.ts`.
-import { inspect } from 'node:util'
+import { inspect, types } from 'node:util'
 import { InvalidArgumentError } from './errors.js'
 
 /** What is expected of a value, and whether a value is that. */
@@ -15,7 +15,10 @@ export interface Check {
 /** One check for each option of `T`. */
 export type Shape<T> = { [K in keyof Required<T>]: Check }
 
-/** Throws an `INVALID_ARGUMENT` unless `options` fits `shape`. `undefined` stands for an option left out. */
+/**
+ * Throws an `INVALID_ARGUMENT` unless `options` fits `shape`. `undefined` stands for an option left out. Each option is read as
+ * it is used later, by its name, so that one which is inherited or hidden is checked too.
+ */
 export function checkOptions<T>(
   operation: string,
   options: unknown,
@@ -25,13 +28,15 @@ export function checkOptions<T>(
   if (options === undefined && required.length === 0) return
   checkArgument(operation, 'options', options, object)
   const given = options as Record<string, unknown>
-  for (const [name, value] of Object.entries(given)) {
-    const check = Object.hasOwn(shape, name) ? shape[name as keyof T] : undefined
-    if (check === undefined) throw unknown(operation, name, Object.keys(shape))
-    if (value !== undefined && !check.holds(value)) throw refused(operation, 'option', name, check, value)
+  for (const name of readable(operation, 'options', () => Object.keys(given))) {
+    if (!Object.hasOwn(shape, name)) throw unknown(operation, name, Object.keys(shape))
   }
-  for (const [name, check] of required) {
-    if (given[name] === undefined) throw refused(operation, 'option', name, check, undefined)
+  for (const name of Object.keys(shape)) {
+    const check: Check = shape[name as keyof T]
+    const value = readable(operation, name, () => given[name])
+    if (value === undefined ? check.required : !passes(check, value)) {
+      throw refused(operation, 'option', name, check, value)
+    }
   }
 }
 
@@ -48,7 +53,35 @@ function requiredOf(shape: Record<string, Check>): [string, Check][] {
 
 /** Throws an `INVALID_ARGUMENT` unless `value` passes. */
 export function checkArgument(operation: string, name: string, value: unknown, check: Check): void {
-  if (!check.holds(value)) throw refused(operation, 'argument', name, check, value)
+  if (!passes(check, value)) throw refused(operation, 'argument', name, check, value)
+}
+
+/** An `INVALID_ARGUMENT` for an argument that was found wrong elsewhere. */
+export function refusedArgument(
+  operation: string,
+  name: string,
+  expected: string,
+  value: unknown,
+): InvalidArgumentError {
+  return refused(operation, 'argument', name, { expected, holds: () => false }, value)
+}
+
+/** What can't be looked at, such as an object whose getters throw, does not pass. */
+function passes(check: Check, value: unknown): boolean {
+  try {
+    return check.holds(value)
+  } catch {
+    return false
+  }
+}
+
+/** What `read` gives. What a getter or a proxy of the caller throws becomes the cause of an `INVALID_ARGUMENT`. */
+function readable<T>(operation: string, name: string, read: () => T): T {
+  try {
+    return read()
+  } catch (cause) {
+    throw new InvalidArgumentError(`${operation}: \`${name}\` can't be read: it throws`, { cause })
+  }
 }
 
 function refused(operation: string, kind: string, name: string, check: Check, value: unknown): InvalidArgumentError {
@@ -66,13 +99,33 @@ function unknown(operation: string, name: string, known: string[]): InvalidArgum
   return new InvalidArgumentError(`${operation}: option \`${name}\`: unknown`, { hint })
 }
 
-function shown(value: unknown): string {
-  return inspect(value, { depth: 1, breakLength: Number.POSITIVE_INFINITY, maxStringLength: 60, maxArrayLength: 4 })
+/** A value as messages show it: what a caller's object says of itself is not asked for, and never fails. */
+export function shown(value: unknown): string {
+  const options = { depth: 1, breakLength: Number.POSITIVE_INFINITY, maxStringLength: 60, maxArrayLength: 4 }
+  try {
+    return inspect(value, { ...options, customInspect: false })
+  } catch {
+    return typeof value === 'function' ? 'a function' : 'an object that can not be shown'
+  }
 }
 
 const isString = (value: unknown): value is string => typeof value === 'string'
 const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !isOtherwiseUsed(value)
+
+/** Objects that hold something other than named values: taken for options, what they hold would be ignored in silence. */
+function isOtherwiseUsed(value: object): boolean {
+  return (
+    types.isMap(value) ||
+    types.isSet(value) ||
+    types.isDate(value) ||
+    types.isRegExp(value) ||
+    types.isPromise(value) ||
+    types.isBoxedPrimitive(value) ||
+    types.isAnyArrayBuffer(value) ||
+    ArrayBuffer.isView(value)
+  )
+}
 
 export const object: Check = { expected: 'an object', holds: isObject }
 
@@ -127,7 +180,8 @@ export function matching(pattern: RegExp, expected: string): Check {
 export function arrayOf(check: Check, what: string): Check {
   return {
     expected: `an array of ${what}`,
-    holds: value => Array.isArray(value) && value.every(item => check.holds(item)),
+    // Not by `every`, which skips the holes of a sparse array.
+    holds: value => Array.isArray(value) && Array.from(value).every(item => check.holds(item)),
   }
 }
 

@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises'
 import { type NativeCopy, type NativeFiles, settled } from './binding.js'
 import { type Check, checkArgument, checkOptions, integer, text } from './check.js'
 import { aborted, FileError, InvalidArgumentError } from './errors.js'
+import { abortSignal } from './options/values.js'
 
 /** How often `onProgress` is called, in milliseconds. */
 const TICK = 100
@@ -40,7 +41,7 @@ export interface CopyOutOptions extends CopyOptions {
 
 const OPTIONS = {
   onProgress: { expected: 'a function', holds: (value: unknown) => typeof value === 'function' },
-  signal: { expected: 'an AbortSignal', holds: (value: unknown) => value instanceof AbortSignal },
+  signal: abortSignal,
 }
 
 const most = integer(0, Number.MAX_SAFE_INTEGER)

@@ -9,7 +9,16 @@ export const user: Check = {
   holds: value => text.holds(value) || integer(0, 2 ** 32 - 2).holds(value),
 }
 
-export const abortSignal: Check = { expected: 'an AbortSignal', holds: value => value instanceof AbortSignal }
+/** Of any realm: jsdom, Jest and `node:vm` have an AbortSignal of their own, so it is known by what is used of it. */
+export const abortSignal: Check = {
+  expected: 'an AbortSignal',
+  holds: value =>
+    typeof value === 'object' &&
+    value !== null &&
+    typeof (value as AbortSignal).aborted === 'boolean' &&
+    typeof (value as AbortSignal).addEventListener === 'function' &&
+    typeof (value as AbortSignal).removeEventListener === 'function',
+}
 
 export const pullPolicy = oneOf('missing', 'always', 'never')
 

@@ -1,0 +1,71 @@
+// Data that comes in parts: Node's and the web's streams, iterables, Blobs, as Buffers one after the other. Called by whatever
+// reads data of a caller to its end: standard input, whole files, archives. Each part is read by `bytes.ts`.
+import { BYTES, type Bytes, dataToBuffer, isData } from './bytes.js'
+import { refusedArgument } from './check.js'
+
+/** What gives data in parts. */
+export type Chunks =
+  | AsyncIterable<string | Bytes>
+  | Iterable<string | Bytes>
+  | ReadableStream<string | Bytes>
+  | { stream(): ReadableStream<Uint8Array> }
+
+/** What data may be, in messages. */
+export const DATA = `a string, ${BYTES}, a stream, an iterable of those or a Blob`
+
+/** Whether a value gives data in parts. Text and bytes are iterable too, and are none: they come whole. */
+export function isChunks(value: unknown): value is Chunks {
+  if (typeof value !== 'object' || value === null || isData(value)) return false
+  try {
+    const { stream, getReader } = value as Record<string, unknown>
+    return isIterable(value) || typeof getReader === 'function' || typeof stream === 'function'
+  } catch {
+    // A proxy or a getter that throws.
+    return false
+  }
+}
+
+/**
+ * The parts of a source, each as bytes. A source that is left early is told so.
+ *
+ * @throws {@link InvalidArgumentError} naming `operation` and `name` at the first part that is neither text nor bytes
+ */
+export async function* chunksOf(
+  operation: string,
+  name: string,
+  source: Chunks,
+  encoding?: BufferEncoding | null,
+): AsyncGenerator<Buffer, void, undefined> {
+  for await (const chunk of iterable(operation, name, source)) {
+    yield dataToBuffer(operation, `${name}: chunk`, chunk, encoding)
+  }
+}
+
+function iterable(operation: string, name: string, source: Chunks): AsyncIterable<unknown> | Iterable<unknown> {
+  if (isIterable(source)) return source
+  // The web streams of other realms may not be iterable.
+  if (!('stream' in source)) return partsOf(source)
+  const stream: unknown = source.stream()
+  if (!isChunks(stream)) throw refusedArgument(operation, name, DATA, source)
+  return iterable(operation, name, stream)
+}
+
+async function* partsOf(stream: ReadableStream<unknown>): AsyncGenerator<unknown, void, undefined> {
+  const reader = stream.getReader()
+  let over = false
+  try {
+    for (;;) {
+      const { done, value } = await reader.read()
+      over = done
+      if (done) return
+      yield value
+    }
+  } finally {
+    if (!over) await reader.cancel()
+  }
+}
+
+function isIterable(value: object): value is AsyncIterable<unknown> | Iterable<unknown> {
+  const { [Symbol.asyncIterator]: later, [Symbol.iterator]: now } = value as Partial<Chunks & Record<symbol, unknown>>
+  return typeof later === 'function' || typeof now === 'function'
+}
