@@ -123,6 +123,12 @@ export interface BoxEnd {
 	/** Why the box failed, else `null`. */
 	failure: string | null;
 }
+/** Bytes: a Buffer, any other typed array, a DataView, or the memory that those look at. */
+export type Bytes = NodeJS.ArrayBufferView | ArrayBuffer | SharedArrayBuffer;
+/** What gives data in parts. */
+export type Chunks = AsyncIterable<string | Bytes> | Iterable<string | Bytes> | ReadableStream<string | Bytes> | {
+	stream(): ReadableStream<Uint8Array>;
+};
 /** How far a copy has come. */
 export interface CopyProgress {
 	/** Files, folders and links; 0 where the caller brings the tar stream. */
@@ -1499,7 +1505,7 @@ export declare class Box implements AsyncDisposable {
 	 * hard links and holes are kept, and everything belongs to root. A tar stream is unpacked beneath the folder `to`, with
 	 * the owners that it names.
 	 */
-	copyIn(from: string | Readable, to: string, options?: CopyOptions): Promise<CopyProgress>;
+	copyIn(from: string | Chunks, to: string, options?: CopyOptions): Promise<CopyProgress>;
 	/**
 	 * Copies a file or a tree of the box to the host, or gives it as a tar stream, whose end ends the Writable.
 	 *

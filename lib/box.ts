@@ -1,8 +1,10 @@
 // `Box`: a micro-VM that looks like a container. Made by `runtime.ts`; its commands are run by `commands.ts`.
-import type { Readable, Writable } from 'node:stream'
+import type { Writable } from 'node:stream'
 import { type NativeBox, settled } from './binding.js'
+import { bindMembers } from './bound.js'
 import { type BoxEnd, boxEnd } from './box-end.js'
 import { checkArgument, text } from './check.js'
+import type { Chunks } from './chunks.js'
 import { Commands } from './commands.js'
 import { type CopyOptions, type CopyOutOptions, type CopyProgress, copyIn, copyOut } from './copy.js'
 import { type Events, type EventsOptions, makeEvents } from './events.js'
@@ -65,6 +67,7 @@ export class Box implements AsyncDisposable {
     this.detached = native.detached
     this.#commands = new Commands(native)
     this.sh = this.#commands.shell()
+    bindMembers(this)
   }
 
   /**
@@ -147,7 +150,7 @@ export class Box implements AsyncDisposable {
    * hard links and holes are kept, and everything belongs to root. A tar stream is unpacked beneath the folder `to`, with
    * the owners that it names.
    */
-  async copyIn(from: string | Readable, to: string, options?: CopyOptions): Promise<CopyProgress> {
+  async copyIn(from: string | Chunks, to: string, options?: CopyOptions): Promise<CopyProgress> {
     return await copyIn(this.#native.files(), from, to, options)
   }
 

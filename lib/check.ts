@@ -10,34 +10,34 @@ export interface Check {
   required?: boolean
   /** Its value is never shown. */
   secret?: boolean
+  /** What to show of a wrong value, where that is not all of it. */
+  shown?(value: unknown): string
 }
 
 /** One check for each option of `T`. */
 export type Shape<T> = { [K in keyof Required<T>]: Check }
 
 /**
- * Throws an `INVALID_ARGUMENT` unless `options` fits `shape`. `undefined` stands for an option left out. Each option is read as
- * it is used later, by its name, so that one which is inherited or hidden is checked too.
+ * The options that were given, each read once and checked. Throws an `INVALID_ARGUMENT` unless `options` fits `shape`; `undefined`
+ * stands for an option left out. One that is inherited or hidden counts too: a class of the caller's may have its defaults so.
  */
-export function checkOptions<T>(
-  operation: string,
-  options: unknown,
-  shape: Shape<T>,
-): asserts options is T | undefined {
-  const required = requiredOf(shape)
-  if (options === undefined && required.length === 0) return
+export function checkOptions<T>(operation: string, options: unknown, shape: Shape<T>): T {
+  const taken: Record<string, unknown> = {}
+  if (options === undefined && requiredOf(shape).length === 0) return taken as T
   checkArgument(operation, 'options', options, object)
   const given = options as Record<string, unknown>
   for (const name of readable(operation, 'options', () => Object.keys(given))) {
     if (!Object.hasOwn(shape, name)) throw unknown(operation, name, Object.keys(shape))
   }
-  for (const name of Object.keys(shape)) {
-    const check: Check = shape[name as keyof T]
+  for (const [name, check] of Object.entries<Check>(shape)) {
     const value = readable(operation, name, () => given[name])
-    if (value === undefined ? check.required : !passes(check, value)) {
-      throw refused(operation, 'option', name, check, value)
-    }
+    if (value !== undefined && !passes(check, value)) throw refused(operation, 'option', name, check, value)
+    if (value !== undefined) taken[name] = value
   }
+  for (const [name, check] of requiredOf(shape)) {
+    if (taken[name] === undefined) throw refused(operation, 'option', name, check, undefined)
+  }
+  return taken as T
 }
 
 /** The options of each shape that may not be left out, looked for once. */
@@ -85,9 +85,8 @@ function readable<T>(operation: string, name: string, read: () => T): T {
 }
 
 function refused(operation: string, kind: string, name: string, check: Check, value: unknown): InvalidArgumentError {
-  return new InvalidArgumentError(
-    `${operation}: ${kind} \`${name}\`: expected ${check.expected}, got ${check.secret ? 'something else' : shown(value)}`,
-  )
+  const got = check.secret ? 'something else' : shownBy(check, value)
+  return new InvalidArgumentError(`${operation}: ${kind} \`${name}\`: expected ${check.expected}, got ${got}`)
 }
 
 function unknown(operation: string, name: string, known: string[]): InvalidArgumentError {
@@ -97,6 +96,14 @@ function unknown(operation: string, name: string, known: string[]): InvalidArgum
   const hint =
     near && wanted !== '' ? `did you mean \`${near}\`?` : `the options are ${known.map(n => `\`${n}\``).join(', ')}`
   return new InvalidArgumentError(`${operation}: option \`${name}\`: unknown`, { hint })
+}
+
+function shownBy(check: Check, value: unknown): string {
+  try {
+    return check.shown?.(value) ?? shown(value)
+  } catch {
+    return shown(value)
+  }
 }
 
 /** A value as messages show it: what a caller's object says of itself is not asked for, and never fails. */
@@ -188,9 +195,15 @@ export function arrayOf(check: Check, what: string): Check {
 /** Names and values as the environment of a process takes them; `undefined` leaves a variable out. */
 export const environment: Check = {
   expected: 'an object of strings, whose names are not empty and have no `=`, and no NUL byte anywhere',
-  holds: value =>
-    isObject(value) &&
-    Object.entries(value).every(
-      ([name, item]) => text.holds(name) && !name.includes('=') && (item === undefined || word.holds(item)),
-    ),
+  holds: value => isObject(value) && Object.entries(value).every(isVariable),
+  // By name: the other variables may be secrets.
+  shown: value => {
+    if (!isObject(value)) return shown(value)
+    const [name, item] = Object.entries(value).find(pair => !isVariable(pair)) ?? []
+    return `${shown(name)}, which is ${typeof item === 'string' ? 'a string' : shown(item)}`
+  },
+}
+
+function isVariable([name, item]: [string, unknown]): boolean {
+  return text.holds(name) && !name.includes('=') && (item === undefined || word.holds(item))
 }

@@ -15,14 +15,13 @@ export const DATA = `a string, ${BYTES}, a stream, an iterable of those or a Blo
 
 /** Whether a value gives data in parts. Text and bytes are iterable too, and are none: they come whole. */
 export function isChunks(value: unknown): value is Chunks {
-  if (typeof value !== 'object' || value === null || isData(value)) return false
-  try {
-    const { stream, getReader } = value as Record<string, unknown>
-    return isIterable(value) || typeof getReader === 'function' || typeof stream === 'function'
-  } catch {
-    // A proxy or a getter that throws.
-    return false
-  }
+  return isStream(value) || (isObject(value) && !isData(value) && hasMethod(value, Symbol.iterator))
+}
+
+/** Whether it gives them over time: a stream, an async iterable or a Blob. An array is none. */
+export function isStream(value: unknown): value is Chunks {
+  if (!isObject(value) || isData(value)) return false
+  return [Symbol.asyncIterator, 'getReader', 'stream'].some(name => hasMethod(value, name))
 }
 
 /**
@@ -66,6 +65,18 @@ async function* partsOf(stream: ReadableStream<unknown>): AsyncGenerator<unknown
 }
 
 function isIterable(value: object): value is AsyncIterable<unknown> | Iterable<unknown> {
-  const { [Symbol.asyncIterator]: later, [Symbol.iterator]: now } = value as Partial<Chunks & Record<symbol, unknown>>
-  return typeof later === 'function' || typeof now === 'function'
+  return hasMethod(value, Symbol.asyncIterator) || hasMethod(value, Symbol.iterator)
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
+
+function hasMethod(value: object, name: string | symbol): boolean {
+  try {
+    return typeof (value as Record<string | symbol, unknown>)[name] === 'function'
+  } catch {
+    // A proxy or a getter that throws.
+    return false
+  }
 }

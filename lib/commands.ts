@@ -19,17 +19,16 @@ export class Commands {
     argsOrOptions?: readonly string[] | ExecOptions,
     maybeOptions?: ExecOptions,
   ): Promise<ExecResult<string | Buffer>> {
-    const [args, options] = sorted(argsOrOptions, maybeOptions)
+    const [args, given] = sorted(argsOrOptions, maybeOptions)
     checkCommand('box.exec', command, args)
-    checkExec('box.exec', options)
+    const options = checkExec('box.exec', given)
     return await this.#collect(command, args, options, command)
   }
 
   spawn(command: string, argsOrOptions?: readonly string[] | SpawnOptions, maybeOptions?: SpawnOptions): Execution {
-    const [args, options] = sorted(argsOrOptions, maybeOptions)
+    const [args, given] = sorted(argsOrOptions, maybeOptions)
     checkCommand('box.spawn', command, args)
-    checkSpawn(options)
-    return this.#start(command, args, options)
+    return this.#start(command, args, checkSpawn(given))
   }
 
   /** The function behind `box.sh`: a tag, or with options what gives one. */
@@ -40,8 +39,8 @@ export class Commands {
         : (line: TemplateStringsArray, ...more: ShellValue[]) => this.#line(line, more, first)) as Shell
   }
 
-  async #line(line: TemplateStringsArray, values: ShellValue[], options: ExecOptions) {
-    checkExec('box.sh', options)
+  async #line(line: TemplateStringsArray, values: ShellValue[], given: ExecOptions) {
+    const options = checkExec('box.sh', given)
     const command = shellLine(line, values)
     checkArgument('box.sh', 'line', command, text)
     return await this.#collect('/bin/sh', ['-c', command], options, command)
@@ -66,8 +65,22 @@ function sorted<T extends SpawnOptions>(
   first: readonly string[] | T | undefined,
   second: T | undefined,
 ): [readonly string[], T] {
-  if (first !== undefined && !Array.isArray(first) && second === undefined) return [[], first as T]
-  return [(first as readonly string[] | undefined) ?? [], second ?? ({} as T)]
+  const args = first ?? []
+  if (second == null && !isArray(args)) return [[], args]
+  return [args as readonly string[], second ?? ({} as T)]
+}
+
+function isArray(value: unknown): value is readonly unknown[] {
+  return tried(() => Array.isArray(value))
+}
+
+/** Of a proxy that throws, or was revoked, nothing is so. */
+function tried(asks: () => boolean): boolean {
+  try {
+    return asks()
+  } catch {
+    return false
+  }
 }
 
 function checkCommand(operation: string, command: unknown, args: unknown): void {
@@ -76,5 +89,5 @@ function checkCommand(operation: string, command: unknown, args: unknown): void 
 }
 
 function isTemplate(value: unknown): value is TemplateStringsArray {
-  return Array.isArray(value) && 'raw' in value
+  return tried(() => Array.isArray(value) && Object.hasOwn(value, 'raw'))
 }

@@ -4,6 +4,7 @@ import { Readable, type Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { type NativeCopy, type NativeFiles, settled } from './binding.js'
 import { type Check, checkArgument, checkOptions, integer, text } from './check.js'
+import { type Chunks, chunksOf, isStream } from './chunks.js'
 import { aborted, FileError, InvalidArgumentError } from './errors.js'
 import { abortSignal } from './options/values.js'
 
@@ -48,32 +49,38 @@ const most = integer(0, Number.MAX_SAFE_INTEGER)
 const OUT_OPTIONS = { ...OPTIONS, maxBytes: most, maxEntries: most }
 
 const source: Check = {
-  expected: 'a path or a Readable',
-  holds: value => text.holds(value) || (typeof value === 'object' && value !== null && Symbol.asyncIterator in value),
+  expected: 'a path, or a stream of bytes: a Readable, an async iterable or a Blob',
+  holds: value => text.holds(value) || isStream(value),
 }
 
 const target: Check = {
   expected: 'a path or a Writable',
-  holds: value => text.holds(value) || (typeof value === 'object' && value !== null && 'write' in value),
+  holds: value => text.holds(value) || isWritable(value),
+}
+
+/** Known by what is used of it: a stream may be of another copy of Node's streams. A Buffer has a `write`, too. */
+function isWritable(value: unknown): value is Writable {
+  if (typeof value !== 'object' || value === null) return false
+  const { write, end, on } = value as Partial<Writable>
+  return [write, end, on].every(method => typeof method === 'function')
 }
 
 export async function copyIn(
   native: NativeFiles,
-  from: string | Readable,
+  from: string | Chunks,
   to: string,
-  options: CopyOptions = {},
+  given?: CopyOptions,
 ): Promise<CopyProgress> {
   checkArgument('box.copyIn', 'from', from, source)
   checkArgument('box.copyIn', 'to', to, text)
-  checkOptions<CopyOptions>('box.copyIn', options, OPTIONS)
+  const options = checkOptions<CopyOptions>('box.copyIn', given, OPTIONS)
   if (options.signal?.aborted) throw aborted('copyIn', options.signal)
   if (typeof from === 'string') return run('copyIn', native.copyIn(resolve(from), to), options)
   const writer = await settled(native.unpackIn(to))
   const meter = new Ticker(options)
   try {
-    for await (const chunk of from) {
+    for await (const data of chunksOf('box.copyIn', 'from', from)) {
       if (options.signal?.aborted) throw aborted('copyIn', options.signal)
-      const data = typeof chunk === 'string' ? Buffer.from(chunk) : chunk
       await settled(writer.push(data))
       meter.moved(data.length)
     }
@@ -89,11 +96,11 @@ export async function copyOut(
   native: NativeFiles,
   from: string,
   to: string | Writable,
-  options: CopyOutOptions = {},
+  given?: CopyOutOptions,
 ): Promise<CopyProgress> {
   checkArgument('box.copyOut', 'from', from, text)
   checkArgument('box.copyOut', 'to', to, target)
-  checkOptions<CopyOutOptions>('box.copyOut', options, OUT_OPTIONS)
+  const options = checkOptions<CopyOutOptions>('box.copyOut', given, OUT_OPTIONS)
   const { maxBytes = Number.POSITIVE_INFINITY, maxEntries } = options
   if (options.signal?.aborted) throw aborted('copyOut', options.signal)
   if (typeof to === 'string') {

@@ -3,7 +3,7 @@ import { type NativeDoctorReport, settled } from './binding.js'
 import { BoxliteError } from './errors.js'
 import type { Engine } from './info.js'
 import { glibc, native } from './native.js'
-import { type RuntimeOptions, runtimeInput } from './options.js'
+import { checkRuntime, type RuntimeOptions, runtimeInput } from './options.js'
 
 /** One thing that the doctor looked at. */
 export interface DoctorCheck {
@@ -31,7 +31,7 @@ export interface DoctorReport {
 
 /** Examines this machine. A native half that can't be loaded is a finding too. */
 export async function examine(options: RuntimeOptions | undefined): Promise<DoctorReport> {
-  const input = runtimeInput('Runtime.doctor', options)
+  const input = runtimeInput(checkRuntime('Runtime.doctor', options))
   const library = glibcCheck(glibc())
   try {
     const { binding, parts } = native()

@@ -2,6 +2,7 @@
 // `event.ts`.
 import { EventEmitter } from 'node:events'
 import type { NativeEvents } from './binding.js'
+import { guardMembers } from './bound.js'
 import { checkOptions } from './check.js'
 import { aborted } from './errors.js'
 import { eventOf, type RuntimeEvent } from './event.js'
@@ -25,6 +26,8 @@ const KEPT = 1024
 
 /** A timer's longest time; it never comes to that. */
 const LONG_MS = 2 ** 31 - 1
+
+let isEvents: (value: unknown) => boolean
 
 /** Listens through the addon. Not part of the public API. */
 export let makeEvents: (
@@ -55,9 +58,10 @@ export class Events extends EventEmitter<Listened> implements AsyncIterable<Runt
   #readers = new Set<Reader>()
 
   static {
+    isEvents = value => typeof value === 'object' && value !== null && #readers in value
     makeEvents = (operation, subscribe, options) => {
-      checkOptions<EventsOptions>(operation, options, { signal: abortSignal })
-      return new this(subscribe, options?.signal)
+      const { signal } = checkOptions<EventsOptions>(operation, options, { signal: abortSignal })
+      return new this(subscribe, signal)
     }
   }
 
@@ -158,6 +162,8 @@ export class Events extends EventEmitter<Listened> implements AsyncIterable<Runt
     }
   }
 }
+
+guardMembers(Events, 'events', isEvents)
 
 /** One iterator's place. */
 class Reader {

@@ -2,12 +2,15 @@
 // `output.ts`, its input through `stdin.ts`.
 import { pipeline, Readable, type Writable } from 'node:stream'
 import { type NativeExecution, settled } from './binding.js'
+import { guardMembers } from './bound.js'
 import { checkArgument } from './check.js'
 import { ExecutionError, raised } from './errors.js'
 import { cells, type SpawnOptions } from './options.js'
 import { type ExecEvent, type ExitStatus, Output } from './output.js'
 import { signalNumber } from './signals.js'
 import { Stdin } from './stdin.js'
+
+let isExecution: (value: unknown) => boolean
 
 /** Makes an execution from what starts it. Not part of the public API. */
 export let makeExecution: (start: () => Promise<NativeExecution>, options: SpawnOptions) => Execution
@@ -44,6 +47,7 @@ export class Execution implements AsyncDisposable, AsyncIterable<ExecEvent> {
 
   static {
     makeExecution = (start, options) => new this(start, options)
+    isExecution = value => typeof value === 'object' && value !== null && #output in value
   }
 
   private constructor(start: () => Promise<NativeExecution>, options: SpawnOptions) {
@@ -200,6 +204,8 @@ export class Execution implements AsyncDisposable, AsyncIterable<ExecEvent> {
     return this.#told || this.#output.hasErrorListener
   }
 }
+
+guardMembers(Execution, 'execution', isExecution)
 
 function aborted(signal: AbortSignal): ExecutionError {
   return new ExecutionError('ABORTED', 'the operation was aborted', { cause: signal.reason })

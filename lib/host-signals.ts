@@ -5,13 +5,16 @@ import { InvalidArgumentError } from './errors.js'
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
+/** Throws an `INVALID_ARGUMENT` where nothing can be listened for. */
+export function checkSignals(): void {
+  if (isMainThread) return
+  throw new InvalidArgumentError('Runtime.open: option `handleSignals`: only the main thread gets signals', {
+    hint: 'open the runtime with it in the main thread, or leave it out',
+  })
+}
+
 /** Listens until the returned function is called. Listening keeps no program alive. */
 export function closeOnSignal(close: () => Promise<void>): () => void {
-  if (!isMainThread) {
-    throw new InvalidArgumentError('Runtime.open: option `handleSignals`: only the main thread gets signals', {
-      hint: 'open the runtime with it in the main thread, or leave it out',
-    })
-  }
   let closing = false
   const stop = () => {
     for (const signal of SIGNALS) process.removeListener(signal, listener)

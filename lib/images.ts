@@ -1,8 +1,9 @@
 // `Images`: the image cache of a home. Made by `runtime.ts`; pulls under way are in `pull.ts`.
 import { resolve } from 'node:path'
 import { type NativeInspectedImage, type NativeRuntime, settled } from './binding.js'
+import { bindMembers } from './bound.js'
 import { checkArgument, text } from './check.js'
-import { type PruneOptions, type PullOptions, pruneAge, pullInput } from './options.js'
+import { checkPull, type PruneOptions, type PullOptions, pruneAge, pullInput } from './options.js'
 import { type Pull, startPull } from './pull.js'
 
 /** An image in the cache. */
@@ -109,6 +110,7 @@ export class Images {
 
   private constructor(native: () => Promise<NativeRuntime>) {
     this.#native = native
+    bindMembers(this)
   }
 
   /**
@@ -121,12 +123,14 @@ export class Images {
    *   `docker save`; also compressed); or `rootfs:PATH`, a folder or tar file of a root file system
    */
   pull(source: string, options?: PullOptions): Pull {
-    const start = async () => {
+    try {
       checkArgument('images.pull', 'source', source, text)
-      const input = pullInput(source, options)
-      return settled((await this.#native()).pull(input))
+      const checked = checkPull(options)
+      const start = async () => settled((await this.#native()).pull(pullInput(source, checked)))
+      return startPull(source, start, checked)
+    } catch (error) {
+      return startPull(source, () => Promise.reject(error), {})
     }
-    return startPull(source, start, typeof options === 'object' && options !== null ? options : {})
   }
 
   /** Every image in the cache, by reference. */

@@ -1,6 +1,8 @@
 // The public API of `@boxlite/node`. Everything that a program can import is here.
 export { Box } from './box.js'
 export type { BoxEnd } from './box-end.js'
+export type { Bytes } from './bytes.js'
+export type { Chunks } from './chunks.js'
 export type { CopyOptions, CopyOutOptions, CopyProgress } from './copy.js'
 export type { DoctorCheck, DoctorReport } from './doctor.js'
 export {

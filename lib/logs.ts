@@ -1,4 +1,5 @@
 // `box.logs`: what a box's main process wrote, or its console, as an async iterator. Called by `box.ts`.
+import { types } from 'node:util'
 import { type LogInput, type NativeBox, type NativeLogEntry, type NativeLogs, settled } from './binding.js'
 import { boolean, type Check, checkOptions, oneOf } from './check.js'
 import { aborted, InvalidArgumentError } from './errors.js'
@@ -28,25 +29,25 @@ export type LogEntry =
 const since: Check = {
   expected: 'a Date, or milliseconds since 1970',
   holds: value =>
-    value instanceof Date
+    types.isDate(value)
       ? !Number.isNaN(value.getTime())
       : Number.isInteger(value) && (value as number) >= 0 && (value as number) <= Number.MAX_SAFE_INTEGER,
 }
 
 /** Checks the options at once; everything else waits for the first step. */
-export function logs(native: NativeBox, options: LogsOptions | undefined): AsyncIterableIterator<LogEntry> {
-  checkOptions<LogsOptions>('box.logs', options, {
+export function logs(native: NativeBox, given: LogsOptions | undefined): AsyncIterableIterator<LogEntry> {
+  const options = checkOptions<LogsOptions>('box.logs', given, {
     source: oneOf('main', 'console'),
     follow: boolean,
     since,
     signal: abortSignal,
   })
-  const console = options?.source === 'console'
-  if (console && options?.since !== undefined) {
+  const console = options.source === 'console'
+  if (console && options.since !== undefined) {
     throw new InvalidArgumentError('box.logs: option `since`: the console notes no times')
   }
-  const sinceMs = Math.max(0, Number(options?.since ?? 0))
-  return entries(native, { console, follow: options?.follow ?? false, sinceMs }, options?.signal)
+  const sinceMs = Math.max(0, Number(options.since ?? 0))
+  return entries(native, { console, follow: options.follow ?? false, sinceMs }, options.signal)
 }
 
 async function* entries(

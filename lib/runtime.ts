@@ -1,11 +1,12 @@
 // `Runtime`: one home with its boxes and images; the first thing that a program makes. Calls the addon's `NativeRuntime`.
 import { type NativeRuntime, settled } from './binding.js'
+import { bindMembers } from './bound.js'
 import { type Box, makeBox } from './box.js'
 import { checkArgument, text } from './check.js'
 import { type DoctorReport, examine } from './doctor.js'
 import { RuntimeError } from './errors.js'
 import { type Events, type EventsOptions, makeEvents } from './events.js'
-import { closeOnSignal } from './host-signals.js'
+import { checkSignals, closeOnSignal } from './host-signals.js'
 import { type Images, makeImages } from './images.js'
 import { type BoxInfo, boxInfo } from './info.js'
 import type { RuntimeMetrics } from './metrics.js'
@@ -16,6 +17,7 @@ import {
   boxInput,
   boxName,
   type CloseOptions,
+  checkRuntime,
   closeTimeout,
   filterInput,
   type RemoveOptions,
@@ -26,7 +28,7 @@ import {
 import { exposition } from './prometheus.js'
 import { samples, type WatchMetricsOptions } from './sampling.js'
 
-let makeRuntime: (options: RuntimeOptions | undefined) => Runtime
+let makeRuntime: (options: RuntimeOptions) => Runtime
 
 /** The runtime of `Runtime.default()`. */
 let shared: Runtime | undefined
@@ -46,7 +48,7 @@ export class Runtime implements AsyncDisposable {
   /** The image cache of this home. */
   readonly images: Images
   #opening: Promise<NativeRuntime> | undefined
-  #options: RuntimeOptions | undefined
+  #options: RuntimeOptions
   #closed = false
   #closing: Promise<void> | undefined
   #unlisten: (() => void) | undefined
@@ -55,9 +57,10 @@ export class Runtime implements AsyncDisposable {
     makeRuntime = options => new this(options)
   }
 
-  private constructor(options: RuntimeOptions | undefined) {
+  private constructor(options: RuntimeOptions) {
     this.#options = options
     this.images = makeImages(() => this.#native())
+    bindMembers(this)
   }
 
   /**
@@ -67,15 +70,17 @@ export class Runtime implements AsyncDisposable {
    * naming it; and with `PART_MISSING` if the native part of this package is missing, saying how to get it.
    */
   static async open(options?: RuntimeOptions): Promise<Runtime> {
-    const runtime = makeRuntime(options)
+    const checked = checkRuntime('Runtime.open', options)
+    if (checked.handleSignals) checkSignals()
+    const runtime = makeRuntime(checked)
     await runtime.#native()
-    if (options?.handleSignals) runtime.#unlisten = closeOnSignal(() => runtime.close())
+    if (checked.handleSignals) runtime.#unlisten = closeOnSignal(() => runtime.close())
     return runtime
   }
 
   /** The runtime of the default home with default options, shared by the whole program. It opens at its first use. */
   static default(): Runtime {
-    if (shared === undefined || shared.#closed) shared = makeRuntime(undefined)
+    if (shared === undefined || shared.#closed) shared = makeRuntime({})
     return shared
   }
 
@@ -209,8 +214,7 @@ export class Runtime implements AsyncDisposable {
   }
 }
 
-async function openNative(options: RuntimeOptions | undefined): Promise<NativeRuntime> {
-  const input = runtimeInput('Runtime.open', options)
+async function openNative(options: RuntimeOptions): Promise<NativeRuntime> {
   const { binding, parts } = native()
-  return settled(binding.open({ ...input, parts }))
+  return settled(binding.open({ ...runtimeInput(options), parts }))
 }

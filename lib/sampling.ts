@@ -21,11 +21,10 @@ export function samples<T>(
   options: WatchMetricsOptions | undefined,
   sample: () => Promise<T>,
 ): AsyncIterableIterator<T> {
-  checkOptions<WatchMetricsOptions>(operation, options, {
+  const { intervalMs = 1000, signal } = checkOptions<WatchMetricsOptions>(operation, options, {
     intervalMs: integer(10, 2 ** 31 - 1, 'milliseconds'),
     signal: abortSignal,
   })
-  const { intervalMs = 1000, signal } = options ?? {}
   const over = new AbortController()
   const ends = signal === undefined ? over.signal : AbortSignal.any([over.signal, signal])
   let due = 0

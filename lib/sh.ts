@@ -1,6 +1,5 @@
 // `box.sh`: a shell line as a template, whose values are quoted. Called by `box.ts`; makes the line, `exec.ts` runs it.
-import { inspect } from 'node:util'
-import { InvalidArgumentError } from './errors.js'
+import { arrayOf, type Check, checkArgument } from './check.js'
 import type { ExecResult } from './exec.js'
 import type { ExecOptions } from './options.js'
 
@@ -30,7 +29,9 @@ export interface Shell {
 
 /** The line that a template stands for. */
 export function shellLine(line: TemplateStringsArray, values: readonly unknown[]): string {
-  return line.raw.map((part, index) => unescaped(part) + (index < values.length ? quoted(values[index]) : '')).join('')
+  return line.raw
+    .map((part, index) => unescaped(part) + (index < values.length ? quotedWords(values[index]) : ''))
+    .join('')
 }
 
 /** Undoes the two escapes that JavaScript demands in a template; every other backslash is the shell's. */
@@ -38,14 +39,25 @@ function unescaped(part: string): string {
   return part.replace(/\\(\$\{|[\s\S])/g, (pair, escaped: string) => (/^(`|\$\{)$/.test(escaped) ? escaped : pair))
 }
 
-function quoted(value: unknown): string {
-  if (Array.isArray(value)) return value.map(quoted).join(' ')
-  if (typeof value === 'number' || typeof value === 'bigint') return String(value)
-  if (typeof value !== 'string' || value.includes('\0')) {
-    throw new InvalidArgumentError(
-      `box.sh: value: expected a string without NUL byte, a number or an array of those, got ${inspect(value, { depth: 0 })}`,
-    )
-  }
+const word: Check = {
+  expected: 'a string without NUL byte, a number or an array of those',
+  holds: value =>
+    typeof value === 'number' || typeof value === 'bigint' || (typeof value === 'string' && !value.includes('\0')),
+}
+
+const words: Check = {
+  expected: word.expected,
+  holds: value => word.holds(value) || arrayOf(word, '').holds(value),
+}
+
+/** Of an array one word for each item. */
+function quotedWords(value: unknown): string {
+  checkArgument('box.sh', 'value', value, words)
+  return Array.isArray(value) ? value.map(quoted).join(' ') : quoted(value as string)
+}
+
+function quoted(word: string | number | bigint): string {
+  const value = String(word)
   // Inside single quotes POSIX shells take every byte as it is, but for the quote itself (XCU 2.2.2).
   return /^[\w@%+=:,./-]+$/.test(value) ? value : `'${value.replaceAll("'", "'\\''")}'`
 }

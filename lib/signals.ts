@@ -1,6 +1,6 @@
 // Signals by name and number. The numbers are Linux's on x86-64 and arm64 (signal(7)), since the process runs in a Linux
 // guest whatever the host is. Used by `execution.ts`.
-import { InvalidArgumentError } from './errors.js'
+import { refusedArgument } from './check.js'
 
 const NAMES = [
   'SIGHUP SIGINT SIGQUIT SIGILL SIGTRAP SIGABRT SIGBUS SIGFPE SIGKILL SIGUSR1 SIGSEGV SIGUSR2 SIGPIPE SIGALRM SIGTERM',
@@ -20,9 +20,6 @@ export function signalName(number: number): string {
 export function signalNumber(signal: unknown): number {
   if (typeof signal === 'string' && NAMES.includes(signal)) return NAMES.indexOf(signal) + 1
   if (typeof signal === 'number' && Number.isInteger(signal) && signal >= 1 && signal <= MAX) return signal
-  throw new InvalidArgumentError(
-    `execution.kill: argument \`signal\`: expected a name such as 'SIGTERM' or a number from 1 to ${MAX}, got ${
-      typeof signal === 'string' ? `'${signal}'` : String(signal)
-    }`,
-  )
+  const expected = `a name such as 'SIGTERM' or a number from 1 to ${MAX}`
+  throw refusedArgument('execution.kill', 'signal', expected, signal)
 }

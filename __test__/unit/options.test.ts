@@ -3,6 +3,8 @@ import { expect, test } from 'vitest'
 import {
   boxInput,
   checkExec,
+  checkPull,
+  checkRuntime,
   checkSpawn,
   closeTimeout,
   filterInput,
@@ -16,9 +18,9 @@ import {
 } from '../../lib/options.js'
 import { Runtime } from '../../lib/runtime.js'
 
-const open = (options: unknown) => runtimeInput('Runtime.open', options as never)
+const open = (options: unknown) => runtimeInput(checkRuntime('Runtime.open', options as never))
 const create = (options: object) => boxInput({ image: 'alpine:3', ...options } as never)
-const pull = (options: unknown) => pullInput('alpine:3', options as never)
+const pull = (options: unknown) => pullInput('alpine:3', checkPull(options as never))
 const stop = (options: unknown) => stopTimeout('box.stop', options as never)
 const exec = (options: unknown) => checkExec('box.exec', options as never)
 
@@ -79,7 +81,7 @@ const BAD: [(options: never) => unknown, unknown, RegExp][] = [
   [create, { memoryMib: 127 }, /option `memoryMib`: expected an integer from 128 to 1048576 \(MiB\), got 127/],
   [create, { memoryMib: Number.NaN }, /option `memoryMib`/],
   [create, { env: { 'A=B': 'x' } }, /option `env`/],
-  [create, { env: { A: 1 } }, /option `env`: expected an object of strings.*got \{ A: 1 \}/],
+  [create, { env: { A: 1 } }, /option `env`: expected an object of strings.*got 'A', which is 1$/],
   [create, { env: ['A=1'] }, /option `env`/],
   [create, { workdir: 'tmp' }, /option `workdir`: expected an absolute path/],
   [create, { user: -1 }, /option `user`/],

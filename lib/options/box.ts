@@ -129,8 +129,8 @@ const BOX: Shape<BoxOptions> = {
 }
 
 /** Checked options of `runtime.create` and `runtime.getOrCreate`. */
-export function boxInput(options: BoxOptions, operation = 'runtime.create'): BoxInput {
-  checkOptions(operation, options, BOX)
+export function boxInput(given: BoxOptions, operation = 'runtime.create'): BoxInput {
+  const options = checkOptions(operation, given, BOX)
   const { image, name, cpus, memoryMib, diskSizeGb, workdir, hostname, pullPolicy, pidsLimit } = options
   const { detached, autoRemove } = options
   return {
@@ -154,30 +154,27 @@ export function boxInput(options: BoxOptions, operation = 'runtime.create'): Box
 
 /** Checked options of `box.stop` and `box.restart`. */
 export function stopTimeout(operation: string, options: StopOptions | undefined): number | undefined {
-  checkOptions<StopOptions>(operation, options, { timeoutMs: milliseconds })
-  return options?.timeoutMs
+  return checkOptions<StopOptions>(operation, options, { timeoutMs: milliseconds }).timeoutMs
 }
 
 /** Checked options of `box.wait`. */
 export function waitSignal(options: WaitOptions | undefined): AbortSignal | undefined {
-  checkOptions<WaitOptions>('box.wait', options, { signal: abortSignal })
-  return options?.signal
+  return checkOptions<WaitOptions>('box.wait', options, { signal: abortSignal }).signal
 }
 
 /** Checked options of `remove`. */
 export function removeForce(operation: string, options: RemoveOptions | undefined): boolean {
-  checkOptions<RemoveOptions>(operation, options, { force: boolean })
-  return options?.force ?? false
+  return checkOptions<RemoveOptions>(operation, options, { force: boolean }).force ?? false
 }
 
 /** Checked options of `box.update`, as the addon takes them. */
-export function updateInput(options: UpdateOptions): Parameters<NativeBox['update']>[0] {
+export function updateInput(given: UpdateOptions): Parameters<NativeBox['update']>[0] {
   const name: Check = {
     expected: `${boxName.expected}, or null`,
     holds: value => value === null || boxName.holds(value),
   }
-  checkOptions<UpdateOptions>('box.update', options, { name, labels: boxLabels })
-  checkArgument('box.update', 'options', options, object)
+  checkArgument('box.update', 'options', given, object)
+  const options = checkOptions<UpdateOptions>('box.update', given, { name, labels: boxLabels })
   return {
     rename: options.name !== undefined,
     ...(options.name != null && { name: options.name }),

@@ -94,14 +94,14 @@ const EXEC: Shape<ExecOptions> = {
   maxBuffer: integer(0, Number.MAX_SAFE_INTEGER, 'bytes'),
 }
 
-/** Throws unless the options of `box.exec` or `box.sh` are right. */
-export function checkExec(operation: string, options: ExecOptions | undefined): void {
-  checkOptions(operation, options, EXEC)
+/** Checked options of `box.exec` or `box.sh`. */
+export function checkExec(operation: string, options: ExecOptions | undefined): ExecOptions {
+  return checkOptions(operation, options, EXEC)
 }
 
-/** Throws unless the options of `box.spawn` are right. */
-export function checkSpawn(options: SpawnOptions | undefined): void {
-  checkOptions('box.spawn', options, SPAWN)
+/** Checked options of `box.spawn`. */
+export function checkSpawn(options: SpawnOptions | undefined): SpawnOptions {
+  return checkOptions('box.spawn', options, SPAWN)
 }
 
 /** Options already checked, as the addon takes them. */

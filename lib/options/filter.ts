@@ -24,12 +24,12 @@ const state: Check = {
 }
 
 /** Checked options of `runtime.list`. */
-export function filterInput(filter: BoxFilter | undefined): FilterInput {
-  checkOptions<BoxFilter>('runtime.list', filter, { state, labels: boxLabels, name: boxName })
-  const states = filter?.state ?? []
+export function filterInput(given: BoxFilter | undefined): FilterInput {
+  const filter = checkOptions<BoxFilter>('runtime.list', given, { state, labels: boxLabels, name: boxName })
+  const states = filter.state ?? []
   return {
     states: typeof states === 'string' ? [states] : [...states],
-    labels: filter?.labels ?? {},
-    name: filter?.name,
+    labels: filter.labels ?? {},
+    name: filter.name,
   }
 }

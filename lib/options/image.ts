@@ -23,18 +23,21 @@ export interface PruneOptions {
 }
 
 /** Checked options of `images.pull`. */
-export function pullInput(source: string, options: PullOptions | undefined): PullInput {
-  checkOptions<PullOptions>('images.pull', options, {
+export function checkPull(options: PullOptions | undefined): PullOptions {
+  return checkOptions<PullOptions>('images.pull', options, {
     policy: pullPolicy,
     platform: matching(/^[^/\s]+\/[^/\s]+(\/[^/\s]+)?$/, "os/architecture[/variant], such as 'linux/amd64'"),
     signal: abortSignal,
     onProgress: { expected: 'a function', holds: value => typeof value === 'function' },
   })
-  return { source, policy: options?.policy ?? 'missing', platform: options?.platform }
+}
+
+/** Options already checked, as the addon takes them. */
+export function pullInput(source: string, { policy = 'missing', platform }: PullOptions): PullInput {
+  return { source, policy, platform }
 }
 
 /** Checked options of `images.prune`. */
 export function pruneAge(options: PruneOptions | undefined): number {
-  checkOptions<PruneOptions>('images.prune', options, { unusedForMs: milliseconds })
-  return options?.unusedForMs ?? 60_000
+  return checkOptions<PruneOptions>('images.prune', options, { unusedForMs: milliseconds }).unusedForMs ?? 60_000
 }

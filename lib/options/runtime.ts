@@ -105,24 +105,28 @@ const RUNTIME: Shape<RuntimeOptions> = {
 }
 
 /** Checked options of `Runtime.open` and `Runtime.doctor`. */
-export function runtimeInput(operation: string, options: RuntimeOptions | undefined): RuntimeInput {
-  checkOptions(operation, options, RUNTIME)
-  options?.registries?.forEach((registry, i) => {
-    checkOptions(`${operation}: registries[${i}]`, registry, REGISTRY)
-  })
+export function checkRuntime(operation: string, given: RuntimeOptions | undefined): RuntimeOptions {
+  const options = checkOptions(operation, given, RUNTIME)
+  const registries = options.registries?.map((registry, i) =>
+    checkOptions(`${operation}: registries[${i}]`, registry, REGISTRY),
+  )
+  return { ...options, ...(registries && { registries }) }
+}
+
+/** Options already checked, as the addon takes them. */
+export function runtimeInput(options: RuntimeOptions): RuntimeInput {
   return {
-    home: options?.home,
-    engine: options?.engine,
-    registries: (options?.registries ?? []).map(registryInput),
-    searchRegistries: options?.searchRegistries ?? [],
-    imageQuota: options?.imageQuotaBytes,
+    home: options.home,
+    engine: options.engine,
+    registries: (options.registries ?? []).map(registryInput),
+    searchRegistries: options.searchRegistries ?? [],
+    imageQuota: options.imageQuotaBytes,
   }
 }
 
 /** Checked options of `runtime.close`. */
 export function closeTimeout(options: CloseOptions | undefined): number | undefined {
-  checkOptions<CloseOptions>('runtime.close', options, { timeoutMs: milliseconds })
-  return options?.timeoutMs
+  return checkOptions<CloseOptions>('runtime.close', options, { timeoutMs: milliseconds }).timeoutMs
 }
 
 function registryInput(options: RegistryOptions): RegistryInput {

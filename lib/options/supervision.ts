@@ -1,7 +1,7 @@
 // What a box does on its own: a main process, restarts, health checks, limits of time. Part of the options of
 // `runtime.create`, checked here for `box.ts` beside.
 import type { SupervisionInput } from '../binding.js'
-import { arrayOf, boolean, type Check, checkOptions, integer, oneOf, type Shape, text, word } from '../check.js'
+import { arrayOf, boolean, type Check, checkOptions, integer, object, oneOf, type Shape, text, word } from '../check.js'
 import { InvalidArgumentError } from '../errors.js'
 import { milliseconds } from './values.js'
 
@@ -78,10 +78,10 @@ export const SUPERVISION: Shape<SupervisionOptions> = {
     expected: "a signal's name, such as 'SIGINT', or an integer from 1 to 64",
     holds: value => text.holds(value) || integer(1, 64).holds(value),
   },
-  restart: { expected: 'an object', holds: value => typeof value === 'object' && value !== null },
+  restart: object,
   healthCheck: {
     expected: 'an object or false',
-    holds: value => value === false || (typeof value === 'object' && value !== null),
+    holds: value => value === false || object.holds(value),
   },
   maxLifetimeMs: integer(0, LONGEST_MS, 'milliseconds'),
   idleTimeoutMs: integer(0, LONGEST_MS, 'milliseconds'),
@@ -104,11 +104,11 @@ const HEALTH_CHECK: Shape<HealthCheckOptions> = {
 
 /** Options whose outer shape was checked, as the addon takes them. */
 export function supervisionInput(operation: string, options: SupervisionOptions): SupervisionInput {
-  const { main, entrypoint, cmd, stopSignal, restart, healthCheck } = options
+  const { main, entrypoint, cmd, stopSignal, healthCheck } = options
   if (main === false && (entrypoint !== undefined || cmd !== undefined)) {
     throw new InvalidArgumentError(`${operation}: option \`main\`: false, but \`entrypoint\` or \`cmd\` ask for one`)
   }
-  checkOptions(`${operation}: restart`, restart, RESTART)
+  const restart = options.restart && checkOptions(`${operation}: restart`, options.restart, RESTART)
   return {
     main: main ?? false,
     entrypoint: entrypoint && [...entrypoint],
@@ -122,9 +122,8 @@ export function supervisionInput(operation: string, options: SupervisionOptions)
   }
 }
 
-function healthInput(operation: string, options: HealthCheckOptions): SupervisionInput['healthCheck'] {
-  checkOptions(operation, options, HEALTH_CHECK)
-  const { command, ...rest } = options
+function healthInput(operation: string, given: HealthCheckOptions): SupervisionInput['healthCheck'] {
+  const { command, ...rest } = checkOptions(operation, given, HEALTH_CHECK)
   if ((command === undefined) === (rest.tcpPort === undefined)) {
     throw new InvalidArgumentError(`${operation}: exactly one of \`command\` and \`tcpPort\` is needed`)
   }

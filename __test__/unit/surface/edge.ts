@@ -1,0 +1,272 @@
+// The native half at its edge, as the addon's types have it: it writes down every call, and refuses an argument of a wrong type as
+// napi does, by an error without class or code of ours. Numbers are held to their range, which napi does not: it would wrap them.
+//
+// Used by the tests of the public surface, which replace the loading of the addon by `edge`.
+import type { Binding } from '../../../lib/binding.js'
+
+type Type = (value: unknown) => boolean
+
+const text: Type = value => typeof value === 'string'
+const flag: Type = value => typeof value === 'boolean'
+const callback: Type = value => typeof value === 'function'
+const bytes: Type = value => Buffer.isBuffer(value) || value instanceof Uint8Array
+const whole =
+  (min: number, max: number): Type =>
+  value =>
+    Number.isInteger(value) && (value as number) >= min && (value as number) <= max
+const u16 = whole(0, 2 ** 16 - 1)
+const u32 = whole(0, 2 ** 32 - 1)
+const i32 = whole(-(2 ** 31), 2 ** 31 - 1)
+const i64 = whole(-Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
+const real: Type = value => typeof value === 'number' && Number.isFinite(value)
+const maybe =
+  (type: Type): Type =>
+  value =>
+    value === undefined || value === null || type(value)
+const list =
+  (type: Type): Type =>
+  value =>
+    Array.isArray(value) && Array.from(value).every(type)
+const map =
+  (type: Type): Type =>
+  value =>
+    typeof value === 'object' && value !== null && Object.values(value).every(type)
+/** Fields that the addon does not know are not looked at by it. */
+const record =
+  (fields: Record<string, Type>): Type =>
+  value =>
+    typeof value === 'object' &&
+    value !== null &&
+    Object.entries(fields).every(([name, type]) => type((value as Record<string, unknown>)[name]))
+
+const registry = record({
+  host: text,
+  http: flag,
+  caFile: maybe(text),
+  skipVerify: flag,
+  mirrors: list(text),
+  username: maybe(text),
+  password: maybe(text),
+  identityToken: maybe(text),
+  token: maybe(text),
+})
+const home = record({
+  home: maybe(text),
+  engine: maybe(text),
+  registries: list(registry),
+  searchRegistries: list(text),
+  imageQuota: maybe(i64),
+  parts: maybe(text),
+})
+const supervision = record({
+  main: flag,
+  entrypoint: maybe(list(text)),
+  cmd: maybe(list(text)),
+  stopSignal: maybe(text),
+  restart: maybe(record({ policy: text, maxRetries: maybe(u32), delayMs: maybe(u32) })),
+  healthCheck: maybe(
+    record({
+      command: maybe(list(text)),
+      tcpPort: maybe(u16),
+      intervalMs: maybe(u32),
+      timeoutMs: maybe(u32),
+      retries: maybe(u32),
+      startPeriodMs: maybe(u32),
+    }),
+  ),
+  noHealthCheck: flag,
+  maxLifetimeMs: maybe(i64),
+  idleTimeoutMs: maybe(i64),
+})
+const box = record({
+  image: text,
+  name: maybe(text),
+  cpus: maybe(u32),
+  memoryMib: maybe(u32),
+  diskSizeMib: maybe(u32),
+  env: map(text),
+  workdir: maybe(text),
+  user: maybe(text),
+  hostname: maybe(text),
+  detached: maybe(flag),
+  autoRemove: maybe(flag),
+  pullPolicy: maybe(text),
+  labels: map(text),
+  pidsLimit: maybe(u32),
+  supervision,
+})
+const exec = record({
+  command: text,
+  args: list(text),
+  special: maybe(
+    record({
+      env: map(text),
+      cwd: maybe(text),
+      user: maybe(text),
+      tty: maybe(record({ cols: u16, rows: u16 })),
+      stdin: flag,
+      timeoutMs: u32,
+      detached: flag,
+    }),
+  ),
+})
+const file = record({
+  operation: text,
+  path: maybe(text),
+  to: maybe(text),
+  handle: maybe(i64),
+  mode: maybe(u32),
+  flags: maybe(u32),
+  uid: maybe(u32),
+  gid: maybe(u32),
+  atimeMs: maybe(real),
+  mtimeMs: maybe(real),
+  offset: maybe(i64),
+  length: maybe(i64),
+  data: maybe(bytes),
+  recursive: maybe(flag),
+  force: maybe(flag),
+  follow: maybe(flag),
+  exclusive: maybe(flag),
+  preserve: maybe(flag),
+  dataOnly: maybe(flag),
+})
+
+/** The arguments of each method that has some; an argument that may be left out is `maybe`. */
+const METHODS: Record<string, Type[]> = {
+  'binding.open': [home],
+  'binding.doctor': [home],
+  'runtime.create': [box],
+  'runtime.get': [text],
+  'runtime.getOrCreate': [box],
+  'runtime.list': [record({ states: list(text), labels: map(text), name: maybe(text) })],
+  'runtime.remove': [text, flag],
+  'runtime.pull': [record({ source: text, policy: text, platform: maybe(text) })],
+  'runtime.inspectImage': [text],
+  'runtime.removeImage': [text],
+  'runtime.pruneImages': [u32],
+  'runtime.saveImage': [text, text],
+  'runtime.loadImages': [text],
+  'runtime.events': [callback],
+  'runtime.close': [maybe(u32)],
+  'box.stop': [maybe(u32)],
+  'box.restart': [maybe(u32)],
+  'box.remove': [flag],
+  'box.spawn': [exec],
+  'box.exec': [exec, i64],
+  'box.execution': [text],
+  'box.update': [record({ rename: flag, name: maybe(text), labels: maybe(map(text)) })],
+  'box.logs': [record({ console: flag, follow: flag, sinceMs: i64 })],
+  'box.events': [callback],
+  'execution.recv': [u32],
+  'execution.write': [bytes],
+  'execution.kill': [i32],
+  'execution.resize': [u16, u16],
+  'files.call': [file],
+  'files.read': [file],
+  'files.write': [file],
+  'files.watch': [text, flag],
+  'files.copyIn': [text, text],
+  'files.copyOut': [text, text, maybe(i64), maybe(i64)],
+  'files.packOut': [text],
+  'files.unpackIn': [text],
+  'writer.push': [bytes],
+}
+
+/** What was called, in order: `box.exec`. */
+export const calls: string[] = []
+
+const info = { labels: {}, state: 'created', cpus: 1, memoryMib: 1, createdAtMs: 0, timings: [] }
+const boxInfo = { ...info, id: 'b1', image: 'alpine:3', detached: false, autoRemove: false }
+const stat = { atimeMs: 0, mtimeMs: 0, ctimeMs: 0, birthtimeMs: 0 }
+
+/** What each method answers; the others answer nothing. `now` marks those that answer at once and not by a promise. */
+const ANSWERS: Record<string, () => unknown> = {
+  'binding.open': () => object('runtime', { home: '/home' }),
+  'binding.doctor': () => ({ ok: true, accelerated: false, checks: [] }),
+  'runtime.create': makeBox,
+  'runtime.get': makeBox,
+  'runtime.getOrCreate': makeBox,
+  'runtime.list': () => [],
+  'runtime.metrics': () => ({}),
+  'runtime.pull': () => object('pull', {}),
+  'runtime.listImages': () => [],
+  'runtime.inspectImage': () => ({ env: [], labels: [] }),
+  'runtime.removeImage': () => true,
+  'runtime.pruneImages': () => ({ images: [], freedBytes: 0 }),
+  'runtime.saveImage': () => 0,
+  'runtime.loadImages': () => [],
+  'runtime.imageUsage': () => ({}),
+  'runtime.events': () => object('events', {}),
+  'pull.next': () => null,
+  'pull.wait': () => ({}),
+  'box.info': () => boxInfo,
+  'box.spawn': () => object('execution', { id: 'e1', pid: 1 }),
+  'box.execution': () => object('execution', { id: 'e1', pid: 1 }),
+  'box.exec': () => ({ exit: { code: 0 } }),
+  'box.executions': () => [],
+  'box.metrics': () => ({ state: 'created', diskOnHostBytes: 0, timings: [] }),
+  'box.logs': () => object('logs', {}),
+  'box.events': () => object('events', {}),
+  'end.wait': () => ({ state: 'stopped', oom: false }),
+  'logs.next': () => null,
+  'execution.recv': () => [{ kind: 'exit', status: { code: 0 } }],
+  'execution.kill': () => true,
+  'execution.killAll': () => true,
+  'files.call': () => ({ stat, path: '/p', handle: 3, data: Buffer.alloc(0), count: 0 }),
+  'files.readDirectory': () => [],
+  'files.read': () => object('reader', {}),
+  'files.packOut': () => object('reader', {}),
+  'files.write': () => object('writer', {}),
+  'files.unpackIn': () => object('writer', {}),
+  'files.watch': () => object('watcher', {}),
+  'reader.pull': () => null,
+  'writer.finish': () => 0,
+  'watcher.next': () => null,
+}
+
+/** Those that answer at once and not by a promise. */
+const AT_ONCE: Record<string, () => unknown> = {
+  'binding.version': () => '0.1.0',
+  'box.end': () => object('end', {}),
+  'box.files': () => object('files', {}),
+  'files.copyIn': () => object('copy', {}),
+  'files.copyOut': () => object('copy', {}),
+  'copy.progress': () => ({ entries: 0, bytes: 0, skipped: 0 }),
+  'copy.abort': () => undefined,
+  'events.drain': () => null,
+  'events.close': () => undefined,
+  'end.cancel': () => undefined,
+  'logs.close': () => undefined,
+  'watcher.close': () => undefined,
+  'pull.cancel': () => undefined,
+}
+
+function makeBox(): unknown {
+  return object('box', { id: 'b1', name: null, image: 'alpine:3', detached: false })
+}
+
+/** An object of the addon: what `properties` does not have is a method, which is called by its right types or throws. */
+function object(kind: string, properties: Record<string, unknown>): unknown {
+  return new Proxy(properties, {
+    get(_, name) {
+      if (typeof name === 'symbol' || name === 'then') return undefined
+      if (name in properties) return properties[name]
+      return (...given: unknown[]) => called(`${kind}.${name}`, given)
+    },
+  })
+}
+
+function called(method: string, given: unknown[]): unknown {
+  METHODS[method]?.forEach((type, at) => {
+    if (type(given[at])) return
+    const error = new TypeError(`napi: ${method}: argument ${at} is of a wrong type`)
+    throw Object.assign(error, { code: 'InvalidArg' })
+  })
+  const atOnce = AT_ONCE[method]
+  if (atOnce === undefined || method === 'files.copyIn' || method === 'files.copyOut') calls.push(method)
+  return atOnce === undefined ? Promise.resolve({ ok: ANSWERS[method]?.() }) : atOnce()
+}
+
+/** The whole native half. */
+export const edge = object('binding', {}) as Binding
