@@ -1,8 +1,9 @@
-//! No process of the container may read or write a block device: the only one there is carries its own mounted root, and
-//! who can make device nodes could damage it beneath its file system. docker's containers are kept from block devices too.
+//! Which devices the container's processes may open, as docker has it: those that every container has, and what its maker
+//! asked for. Anybody who may make device nodes can make one for any device, so the kernel is asked at each opening.
 //!
-//! Made by the zygote, beside the container's cgroup; version 2 of cgroups knows device rules only as a program (Linux
-//! `Documentation/admin-guide/cgroup-v2.rst`, "Device controller").
+//! Neither the machine's disk, which carries the container's own mounted root, nor its console, which is a log on the host,
+//! is among them. Made by the zygote, beside the container's cgroup; version 2 of cgroups knows device rules only as a program
+//! (Linux `Documentation/admin-guide/cgroup-v2.rst`, "Device controller").
 #![allow(unsafe_code, reason = "bpf(2) has no wrapper")]
 
 use std::{
@@ -18,8 +19,48 @@ const BPF_PROG_ATTACH: libc::c_int = 8;
 const BPF_PROG_TYPE_CGROUP_DEVICE: u32 = 15;
 const BPF_CGROUP_DEVICE: u32 = 6;
 
+/// A kind of device, numbered as `BPF_DEVCG_DEV_BLOCK` and `BPF_DEVCG_DEV_CHAR`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceKind {
+    /// A block device.
+    Block = 1,
+    /// A character device.
+    Character = 2,
+}
+
+/// Devices that may be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeviceRule {
+    /// Of this kind,
+    pub kind: DeviceKind,
+    /// with this major number,
+    pub major: u32,
+    /// and this minor number, or any.
+    pub minor: Option<u32>,
+}
+
+const fn character(major: u32, minor: Option<u32>) -> DeviceRule {
+    DeviceRule { kind: DeviceKind::Character, major, minor }
+}
+
+/// What docker allows in every container (moby, oci/defaults.go; runc, specconv `AllowedDevices`), but for the console: a
+/// container of docker that has one has a terminal of its own there.
+const DEFAULT: [DeviceRule; 8] = [
+    // null, zero, full, random, urandom
+    character(1, Some(3)),
+    character(1, Some(5)),
+    character(1, Some(7)),
+    character(1, Some(8)),
+    character(1, Some(9)),
+    // tty, ptmx, and the terminals of devpts
+    character(5, Some(0)),
+    character(5, Some(2)),
+    character(136, None),
+];
+
 /// `struct bpf_insn`.
 #[repr(C)]
+#[derive(Debug, Clone, Copy)]
 struct Instruction {
     code: u8,
     /// Destination in the low half, source in the high one.
@@ -32,28 +73,47 @@ const fn instruction(code: u8, registers: u8, offset: i16, immediate: i32) -> In
     Instruction { code, registers, offset, immediate }
 }
 
-/// Register 1 points to `struct bpf_cgroup_dev_ctx`, whose first word is the access (1 makes a node, 2 reads, 4 writes) above
-/// the kind of device (1 is block). The answer is register 0: 0 forbids.
-const PROGRAM: [Instruction; 11] = [
-    // r2 = access and kind
-    instruction(0x61, 0x12, 0, 0),
-    // r3 = kind
-    instruction(0xbf, 0x23, 0, 0),
-    instruction(0x57, 0x03, 0, 0xffff),
-    // not block: allow
-    instruction(0x55, 0x03, 5, 1),
-    // r2 = access, but for making nodes
-    instruction(0x77, 0x02, 0, 16),
-    instruction(0x57, 0x02, 0, 6),
-    // neither read nor written: allow
-    instruction(0x15, 0x02, 2, 0),
-    // forbid
-    instruction(0xb7, 0x00, 0, 0),
-    instruction(0x95, 0x00, 0, 0),
-    // allow
-    instruction(0xb7, 0x00, 0, 1),
-    instruction(0x95, 0x00, 0, 0),
-];
+/// Codes of the instructions in use (Linux `Documentation/bpf/instruction-set.rst`).
+const LOAD: u8 = 0x61;
+const MOVE: u8 = 0xb7;
+const COPY: u8 = 0xbf;
+const AND: u8 = 0x57;
+const SHIFT_RIGHT: u8 = 0x77;
+const JUMP_NOT_EQUAL: u8 = 0x55;
+const EXIT: u8 = 0x95;
+
+/// The program that allows `rules` and the making of any node. Register 1 points to `struct bpf_cgroup_dev_ctx`: the access (1
+/// makes a node, 2 reads, 4 writes) above the kind, major, minor. The answer is register 0: 0 forbids.
+fn program(rules: &[DeviceRule]) -> Vec<Instruction> {
+    let mut program = vec![
+        // r2 = access and kind, r3 = kind
+        instruction(LOAD, 0x12, 0, 0),
+        instruction(COPY, 0x23, 0, 0),
+        instruction(AND, 0x03, 0, 0xffff),
+        // r2 = reads and writes; neither: allow
+        instruction(SHIFT_RIGHT, 0x02, 0, 16),
+        instruction(AND, 0x02, 0, 6),
+        instruction(JUMP_NOT_EQUAL, 0x02, 2, 0),
+        instruction(MOVE, 0x00, 0, 1),
+        instruction(EXIT, 0x00, 0, 0),
+        // r4 = major, r5 = minor
+        instruction(LOAD, 0x14, 4, 0),
+        instruction(LOAD, 0x15, 8, 0),
+    ];
+    for rule in rules {
+        let minor = rule.minor.map(|minor| instruction(JUMP_NOT_EQUAL, 0x05, 2, minor.cast_signed()));
+        // Past what is left of this rule.
+        let rest = if minor.is_some() { 3 } else { 2 };
+        program.push(instruction(JUMP_NOT_EQUAL, 0x03, rest + 1, rule.kind as i32));
+        program.push(instruction(JUMP_NOT_EQUAL, 0x04, rest, rule.major.cast_signed()));
+        program.extend(minor);
+        program.push(instruction(MOVE, 0x00, 0, 1));
+        program.push(instruction(EXIT, 0x00, 0, 0));
+    }
+    program.push(instruction(MOVE, 0x00, 0, 0));
+    program.push(instruction(EXIT, 0x00, 0, 0));
+    program
+}
 
 /// The head of `union bpf_attr` for `BPF_PROG_LOAD`; what follows is zero and may be left out.
 #[repr(C)]
@@ -73,20 +133,22 @@ struct Attach {
     flags: u32,
 }
 
-/// Keeps the processes of the group whose directory `cgroup` is, and of those below, from block devices.
-pub fn forbid_block_devices(cgroup: BorrowedFd<'_>) -> nix::Result<()> {
+/// Keeps the processes of the group whose directory `cgroup` is, and of those below, from every device but the default ones
+/// and `more`.
+pub fn filter_devices(cgroup: BorrowedFd<'_>, more: &[DeviceRule]) -> nix::Result<()> {
+    let program = program(&[&DEFAULT, more].concat());
     let load = Load {
         kind: BPF_PROG_TYPE_CGROUP_DEVICE,
-        count: u32::try_from(PROGRAM.len()).unwrap_or_default(),
-        instructions: PROGRAM.as_ptr().addr() as u64,
+        count: u32::try_from(program.len()).unwrap_or_default(),
+        instructions: program.as_ptr().addr() as u64,
         license: c"".as_ptr().addr() as u64,
     };
-    let program = bpf(BPF_PROG_LOAD, &load)?;
+    let loaded = bpf(BPF_PROG_LOAD, &load)?;
     // SAFETY: the kernel has just made this descriptor for us.
-    let program = unsafe { OwnedFd::from_raw_fd(program) };
+    let loaded = unsafe { OwnedFd::from_raw_fd(loaded) };
     let attach = Attach {
         target: cgroup.as_raw_fd().cast_unsigned(),
-        program: program.as_raw_fd().cast_unsigned(),
+        program: loaded.as_raw_fd().cast_unsigned(),
         kind: BPF_CGROUP_DEVICE,
         flags: 0,
     };
@@ -99,4 +161,56 @@ fn bpf<T>(command: libc::c_int, attributes: &T) -> nix::Result<libc::c_int> {
     let answer =
         unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_ref(attributes), size_of::<T>()) };
     Errno::result(answer).map(|answer| libc::c_int::try_from(answer).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the kernel would answer; it checks besides that no jump leaves the program.
+    fn allows(program: &[Instruction], access: u32, kind: u32, major: u32, minor: u32) -> bool {
+        let mut registers = [0_i64; 16];
+        let mut next = 0;
+        loop {
+            let Instruction { code, registers: names, offset, immediate } = program[next];
+            let (to, from) = (usize::from(names & 15), usize::from(names >> 4));
+            next += 1;
+            let skip = usize::try_from(offset).expect("forward");
+            match code {
+                LOAD => registers[to] = [access << 16 | kind, major, minor][skip / 4].into(),
+                MOVE => registers[to] = immediate.into(),
+                COPY => registers[to] = registers[from],
+                AND => registers[to] &= i64::from(immediate),
+                SHIFT_RIGHT => registers[to] >>= immediate,
+                JUMP_NOT_EQUAL if registers[to] != immediate.into() => next += skip,
+                JUMP_NOT_EQUAL => {}
+                EXIT => return registers[0] != 0,
+                other => panic!("code {other:#x}"),
+            }
+        }
+    }
+
+    #[test]
+    fn any_node_may_be_made_and_only_the_default_devices_opened() {
+        let program = program(&DEFAULT);
+        for (kind, major, minor) in [(2, 5, 1), (2, 10, 229), (2, 10, 200), (1, 254, 0), (1, 7, 0), (2, 1, 1)]
+        {
+            assert!(allows(&program, 1, kind, major, minor), "mknod {kind} {major}:{minor}");
+            for access in [2, 4, 6, 7] {
+                assert!(!allows(&program, access, kind, major, minor), "open {kind} {major}:{minor}");
+            }
+        }
+        for (major, minor) in [(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 2), (136, 0), (136, 77)] {
+            assert!(allows(&program, 6, 2, major, minor), "open {major}:{minor}");
+            assert!(!allows(&program, 6, 1, major, minor), "a block device is another one");
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_may_be_opened_too() {
+        let loops = DeviceRule { kind: DeviceKind::Block, major: 7, minor: None };
+        let program = program(&[&DEFAULT[..], &[character(10, Some(229)), loops]].concat());
+        assert!(allows(&program, 6, 2, 10, 229) && allows(&program, 2, 1, 7, 3));
+        assert!(!allows(&program, 6, 2, 10, 200) && !allows(&program, 2, 2, 7, 3));
+    }
 }

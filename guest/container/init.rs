@@ -16,7 +16,7 @@ use nix::{
     unistd::sethostname,
 };
 
-use super::{Rlimits, devices, drop_bounding, files, masks, mounts, rootfs};
+use super::{Rlimits, devices, drop_bounding, files, masks, mounts, rootfs, sysctl};
 use crate::{Context as _, Error, Kind, Result};
 
 /// File mode creation mask that processes of the container start with.
@@ -33,7 +33,7 @@ pub struct Container {
     pub rlimits: Rlimits,
 }
 
-/// Becomes the container: cgroup namespace, root, mounts, devices, files, hostname, limits.
+/// Becomes the container: kernel parameters, cgroup namespace, root, mounts, devices, files, hostname, limits.
 ///
 /// The caller must be alone in new pid, mount, uts and ipc namespaces and in the container's cgroup.
 pub fn become_container(request: &ContainerInitRequest, rootfs: &Path) -> Result<Container> {
@@ -42,6 +42,7 @@ pub fn become_container(request: &ContainerInitRequest, rootfs: &Path) -> Result
     let path = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let proc = open("/proc", path, Mode::empty()).context(|| "open /proc")?;
     protect_from_oom(&proc)?;
+    sysctl::set(&proc, &request.sysctls)?;
     // Rooted where this process is: below it, the container sees no other groups.
     unshare(CloneFlags::CLONE_NEWCGROUP).context(|| "unshare the cgroup namespace")?;
     if !request.hostname.is_empty() {
@@ -61,7 +62,7 @@ fn fill_rootfs(request: &ContainerInitRequest, process: &Process, path: &Path) -
     let old_root = rootfs::enter(path)?;
     request.mounts.iter().try_for_each(mounts::attach)?;
     devices::populate()?;
-    request.files.iter().try_for_each(files::write)?;
+    files::write(&request.files)?;
     if !process.cwd.is_empty() {
         if !process.cwd.starts_with('/') {
             return Err(Error::new(Kind::Invalid, format!("container cwd {:?}: not absolute", process.cwd)));

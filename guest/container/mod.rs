@@ -15,11 +15,12 @@ mod mounts;
 mod options;
 mod rlimit;
 mod rootfs;
+mod sysctl;
 pub mod user;
 
 pub use bounding::drop_bounding;
 pub use cgroup::{Cgroup, ROOT as CGROUP_ROOT};
-pub use device_filter::forbid_block_devices;
+pub use device_filter::filter_devices;
 pub use execution_group::{ExecutionGroup, ExecutionGroups};
 pub use init::{Container, become_container};
 pub use rlimit::Rlimits;

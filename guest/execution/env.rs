@@ -2,6 +2,8 @@
 //!
 //! Called by `start`. Pure.
 
+use std::collections::{HashMap, hash_map::Entry};
+
 use boxlite_proto::v1::{ExecRequest, Process};
 
 /// PATH of a process whose image sets none (docker's `DefaultPathEnv`).
@@ -44,11 +46,19 @@ impl Defaults {
 
 /// `over` wins by key, and a later entry over an earlier one; each key keeps its first place.
 fn merge(base: &[String], over: Vec<String>) -> Vec<String> {
+    let mut places = HashMap::with_capacity(base.len() + over.len());
     let mut merged: Vec<String> = Vec::with_capacity(base.len() + over.len() + 2);
     for entry in base.iter().cloned().chain(over) {
-        match merged.iter_mut().find(|known| key(known) == key(&entry)) {
-            Some(known) => *known = entry,
-            None => merged.push(entry),
+        match places.entry(key(&entry).to_owned()) {
+            Entry::Occupied(place) => {
+                if let Some(known) = merged.get_mut(*place.get()) {
+                    *known = entry;
+                }
+            }
+            Entry::Vacant(place) => {
+                place.insert(merged.len());
+                merged.push(entry);
+            }
         }
     }
     merged

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     Context as _, Result,
-    container::{Cgroup, Container, ExecutionGroups, become_container, forbid_block_devices},
+    container::{Cgroup, Container, ExecutionGroups, become_container, filter_devices},
 };
 
 /// Splits off the container's init. Returns only in it, and only when the container stands; the zygote exits.
@@ -42,7 +42,7 @@ fn bear(socket: &OwnedFd, order: &Contain) -> Result<(Container, ExecutionGroups
     cgroup.create(request.resources.as_ref())?;
     let directory =
         File::open(cgroup.path()).context(|| format!("open cgroup {}", cgroup.path().display()))?;
-    forbid_block_devices(directory.as_fd()).context(|| "keep the container from block devices")?;
+    filter_devices(directory.as_fd(), &[]).context(|| "filter the container's devices")?;
     if let Some(pid) = clone_into(&directory).context(|| "clone the container's init")? {
         tell(socket, Event::Born(pid));
         process::exit(0);

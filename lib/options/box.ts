@@ -64,7 +64,7 @@ export interface BoxOptions extends SupervisionOptions {
    * known at the first start. Default: none.
    */
   labels?: Record<string, string>
-  /** Processes and threads that may be in the box at once, 1 to 30 000. Default: 30 000. */
+  /** Processes and threads that may be in the box at once, 1 to 30 000. Default: 8 for each MiB of memory, 30 000 at most. */
   pidsLimit?: number
 }
 

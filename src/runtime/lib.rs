@@ -47,6 +47,7 @@ mod supervision;
 mod supervision_options;
 mod supervision_spec;
 mod sweep;
+mod sysctls;
 
 pub use boxlite_archive::Meter;
 pub use boxlite_images::{PullPolicy, RegistryOptions};

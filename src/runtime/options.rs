@@ -11,6 +11,10 @@ use crate::{BoxliteError, BoxliteResult, Labels, SupervisionOptions, labels};
 /// Processes of a box: below `kernel.pid_max` (32 768), so that a fork bomb leaves the agent its pids.
 pub(crate) const MOST_PIDS: u32 = 30_000;
 
+/// Processes that a box may have for each MiB of its memory, where nobody said: so many have room for their stacks in the kernel
+/// and little more, so that a fork bomb is refused before memory is short.
+pub(crate) const PIDS_PER_MIB: u32 = 8;
+
 /// Which engine to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum EngineChoice {
@@ -77,7 +81,8 @@ pub struct BoxOptions {
     /// What it does on its own.
     #[serde(default)]
     pub supervision: SupervisionOptions,
-    /// Processes and threads that may be in it at once, 1 to [`MOST_PIDS`]. Default: [`MOST_PIDS`].
+    /// Processes and threads that may be in it at once, 1 to [`MOST_PIDS`]. Default: [`PIDS_PER_MIB`] for each MiB of
+    /// memory, [`MOST_PIDS`] at most.
     #[serde(default)]
     pub pids_limit: Option<u32>,
 }
@@ -102,6 +107,11 @@ impl BoxOptions {
             supervision: SupervisionOptions::default(),
             pids_limit: None,
         }
+    }
+
+    /// Processes and threads that may be in it at once.
+    pub(crate) fn pids(&self) -> u32 {
+        self.pids_limit.unwrap_or_else(|| self.memory_mib.saturating_mul(PIDS_PER_MIB).min(MOST_PIDS))
     }
 
     pub(crate) fn check(&self) -> BoxliteResult<()> {
@@ -244,6 +254,16 @@ mod tests {
     fn names_are_checked() {
         assert!(["a", "web-1", "A.b_c"].iter().all(|name| is_name(name)));
         assert!(["", "-a", "a/b", "ä", "../x", &"x".repeat(64)].iter().all(|name| !is_name(name)));
+    }
+
+    #[test]
+    fn a_small_box_has_fewer_processes_unless_its_maker_says_otherwise() {
+        let mut options = BoxOptions::new("x");
+        assert_eq!(options.pids(), 4096);
+        options.memory_mib = 1 << 20;
+        assert_eq!(options.pids(), MOST_PIDS);
+        options.pids_limit = Some(7);
+        assert_eq!(options.pids(), 7);
     }
 
     #[test]
