@@ -1,12 +1,16 @@
 // Finds and loads the native addon, at the first use and never at import. Called by `runtime.ts` and `doctor.ts`.
 //
 // Looked for in this order: the file that `BOXLITE_ADDON` names; the package of this platform, which npm installs as an
-// optional dependency; the build folder of a source tree.
-import { existsSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { basename, dirname, join } from 'node:path'
+// optional dependency; the build folder of a source tree. A bundler may have moved this code anywhere: then the package is looked
+// for from where the bundle lies, and from the program's main file. Nothing here needs a file of this package, nor a `require`
+// that a bundler would see.
+import { existsSync, readFileSync } from 'node:fs'
+import modules from 'node:module'
+import { basename, dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { Binding } from './binding.js'
 import { RuntimeError } from './errors.js'
+import { VERSION } from './version.js'
 
 /** The addon, and the folder of what the runtime needs besides: shim, kernel and initramfs. */
 export interface Native {
@@ -19,14 +23,19 @@ export interface Surroundings {
   platform: string
   arch: string
   env: Record<string, string | undefined>
-  /** Folder of this package or of the source tree. */
-  root: string
+  /** The version of this code, which the addon must have too. */
+  version: string
+  /** Folder of this package or of the source tree; `undefined` where a bundler moved the code elsewhere. */
+  root: string | undefined
+  /** The folders from which the platform's package is looked for, best first. */
+  folders: string[]
   /** glibc's version, where the C library is glibc. */
   glibc(): string | undefined
   exists(path: string): boolean
-  /** The path of a module; throws if there is none. */
-  resolve(request: string): string
-  require(path: string): unknown
+  /** The path of a module as code in `folder` finds it; throws if there is none. */
+  resolve(request: string, folder: string): string
+  /** Loads an addon. */
+  load(path: string): unknown
 }
 
 /** The platforms that have a package, by Node's names for them. */
@@ -52,9 +61,8 @@ export function loadNative(around: Surroundings): Native {
   }
   const { addon, parts } = find(around, triple)
   const binding = open(around, addon)
-  const { version } = around.require(join(around.root, 'package.json')) as { version: string }
-  if (binding.version() !== version) {
-    throw missing(`\`${addon}\` is of version ${binding.version()}, but this package is ${version}`, {
+  if (binding.version() !== around.version) {
+    throw missing(`\`${addon}\` is of version ${binding.version()}, but this package is ${around.version}`, {
       hint: `install @boxlite/node and @boxlite/node-${triple} anew, so that npm brings one version of both`,
     })
   }
@@ -62,8 +70,8 @@ export function loadNative(around: Surroundings): Native {
 }
 
 function find(around: Surroundings, triple: string): { addon: string; parts: string } {
-  const packaged = folderOf(around, `@boxlite/node-${triple}/package.json`)
-  const built = join(around.root, 'build', triple)
+  const packaged = folderOf(around, `@boxlite/node-${triple}`)
+  const built = around.root && join(around.root, 'build', triple)
   const override = around.env.BOXLITE_ADDON
   if (override) {
     if (!around.exists(override)) {
@@ -71,10 +79,11 @@ function find(around: Surroundings, triple: string): { addon: string; parts: str
         hint: 'correct the environment variable BOXLITE_ADDON, or unset it',
       })
     }
-    const parts = packaged ?? (around.exists(built) ? built : dirname(override))
+    const parts = packaged ?? (built && around.exists(built) ? built : dirname(override))
     return { addon: override, parts }
   }
-  for (const parts of packaged === undefined ? [built] : [packaged, built]) {
+  for (const parts of [packaged, built]) {
+    if (parts === undefined) continue
     const addon = join(parts, ADDON)
     if (around.exists(addon)) return { addon, parts }
   }
@@ -82,9 +91,21 @@ function find(around: Surroundings, triple: string): { addon: string; parts: str
 }
 
 /** The folder of an installed package. Electron packs packages in an archive, from which nothing can be executed. */
-function folderOf(around: Surroundings, manifest: string): string | undefined {
+function folderOf(around: Surroundings, name: string): string | undefined {
+  for (const folder of around.folders) {
+    // Where packages see only what they ask for themselves (pnpm, Yarn), the main package is the one that sees it.
+    for (const origin of [folder, resolved(around, '@boxlite/node/package.json', folder)]) {
+      const found = origin && resolved(around, `${name}/package.json`, origin)
+      if (found !== undefined) return found.replace(/\.asar(?=[\\/])/, '.asar.unpacked')
+    }
+  }
+  return undefined
+}
+
+/** The folder of a package's manifest, as code in `folder` finds it. */
+function resolved(around: Surroundings, manifest: string, folder: string): string | undefined {
   try {
-    return dirname(around.resolve(manifest)).replace(/\.asar(?=[\\/])/, '.asar.unpacked')
+    return dirname(around.resolve(manifest, folder))
   } catch {
     return undefined
   }
@@ -97,6 +118,13 @@ function remedy(around: Surroundings, triple: string, packaged: string | undefin
   if (around.glibc() === undefined) {
     return "this system's C library is not glibc (Alpine has musl): use a Linux with glibc, such as Debian; in Docker `node:20-slim`"
   }
+  if (around.root === undefined) {
+    return (
+      `this code was bundled: install @boxlite/node where the bundle runs, or keep it out of the bundle: esbuild, Rollup and Vite ` +
+      "`external: ['@boxlite/node']`, webpack `externals: { '@boxlite/node': 'commonjs @boxlite/node' }`, Next.js " +
+      "`serverExternalPackages: ['@boxlite/node']`; see docs/packaging.md"
+    )
+  }
   return (
     `install it with \`npm install @boxlite/node-${triple}\`; if it was left out, install without \`--omit=optional\` and ` +
     'with a lock file made on or for Linux. In a source tree, build it with `npm run build`'
@@ -105,7 +133,7 @@ function remedy(around: Surroundings, triple: string, packaged: string | undefin
 
 function open(around: Surroundings, addon: string): Binding {
   try {
-    return around.require(addon) as Binding
+    return around.load(addon) as Binding
   } catch (error) {
     const glibc = /version `(GLIBC_[\d.]+)' not found/.exec(String(error))?.[1]
     const hint = glibc
@@ -122,23 +150,51 @@ function missing(what: string, details: { hint: string; cause?: unknown }): Runt
 }
 
 function surroundings(): Surroundings {
-  const folder = dirname(__filename)
-  const root = basename(folder) === 'lib' ? dirname(folder) : folder
-  const require = createRequire(__filename)
+  const files = [ownFile(), process.argv[1] && resolve(process.argv[1])].filter(
+    file => file !== undefined && file !== '',
+  )
   return {
     platform: process.platform,
     arch: process.arch,
     env: process.env,
-    root,
+    version: VERSION,
+    root: rootOf(files[0]),
+    folders: files.map(file => dirname(file as string)),
     glibc,
     exists: existsSync,
-    resolve: require.resolve,
-    require,
+    // Not by its name: webpack takes that for a `require` of its own, which knows no folder of the machine that it runs on.
+    resolve: (request, folder) => modules.createRequire(join(folder, 'index.js')).resolve(request),
+    load(path) {
+      const addon = { exports: {} }
+      process.dlopen(addon, path)
+      return addon.exports
+    },
+  }
+}
+
+/** The file that this code is in; `undefined` where a bundler has both forms of it removed. */
+function ownFile(): string | undefined {
+  try {
+    return fileURLToPath(import.meta.url)
+  } catch {
+    return typeof __filename === 'string' ? __filename : undefined
+  }
+}
+
+/** The folder of this package or of the source tree, if `file` is in one. */
+function rootOf(file: string | undefined): string | undefined {
+  if (file === undefined) return undefined
+  const folder = dirname(file)
+  const root = basename(folder) === 'lib' ? dirname(folder) : folder
+  try {
+    return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).name === '@boxlite/node' ? root : undefined
+  } catch {
+    return undefined
   }
 }
 
 /** The version of this system's glibc; `undefined` where the C library is another. */
 export function glibc(): string | undefined {
-  const report = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } }
-  return report.header.glibcVersionRuntime
+  const report = process.report?.getReport() as unknown as { header?: { glibcVersionRuntime?: string } } | undefined
+  return report?.header?.glibcVersionRuntime
 }

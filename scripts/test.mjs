@@ -1,5 +1,7 @@
 // `npm test`: the whole ladder that this machine can climb. Brings and builds what is missing, runs rung after rung, says
 // of each what it was and whether it ran, and ends with one line of totals. `-- --rung 0,2` runs only those.
+
+import { bringConsumers } from './build/face.mjs'
 import { build } from './build.mjs'
 import { Failure, runScript } from './failure.mjs'
 import { elapsed, say } from './progress.mjs'
@@ -11,6 +13,7 @@ runScript(import.meta, async () => {
   const wanted = parseRungs(process.argv.slice(2))
   await setup({ test: true })
   await build()
+  if (wanted.includes(2)) await bringConsumers()
   let total = none
   /** @type {string[]} */
   const lines = []

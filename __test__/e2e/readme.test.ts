@@ -3,13 +3,11 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { root } from '../../scripts/paths.mjs'
-import { runExample } from '../support/example.js'
+import { printed, runExample } from '../support/example.js'
 import { engine, useHomes } from '../support/homes.js'
 import { layout } from '../support/images.js'
 
 const homes = useHomes()
-const readme = readFileSync(join(root, 'README.md'), 'utf8')
-const printed = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? ''
 
 it('is the file in examples/, of at most 15 lines', () => {
   const file = readFileSync(join(root, 'examples/readme.ts'), 'utf8')

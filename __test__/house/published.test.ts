@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import { VERSION } from '../../lib/version.js'
 import { capture } from '../../scripts/command.mjs'
 import { root } from '../../scripts/paths.mjs'
 
@@ -18,6 +19,7 @@ it('has one version number', () => {
   const lock = JSON.parse(text('package-lock.json')).version
   const platforms = readdirSync(join(root, 'npm')).map(name => JSON.parse(text(`npm/${name}/package.json`)).version)
   expect([cargo, lock, ...platforms]).toEqual(platforms.map(() => version).concat(version, version))
+  expect(VERSION).toBe(version)
   expect(text('CHANGELOG.md')).toContain(`## ${version}`)
 })
 

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { bring } from '../../scripts/build/part.mjs'
 import { capture } from '../../scripts/command.mjs'
 import { tar } from '../../scripts/image/tar.mjs'
+import { aptGet, lockHolder } from '../../scripts/setup/apt.mjs'
 import { excerpt } from '../../scripts/test/excerpt.mjs'
 import { countTap, sections } from '../../scripts/test/runners.mjs'
 
@@ -123,5 +124,45 @@ it('counts TAP lines', () => {
     passed: 2,
     failed: 1,
     skipped: 0,
+  })
+})
+
+describe('apt-get, while another program uses it', () => {
+  const busy = 'E: Could not get lock /var/lib/apt/lists/lock. It is held by process 42 (unattended-upgr)'
+
+  /** An apt-get that is busy `times` times, and writes a line each time. */
+  const fake = (name: string, times: number) => {
+    const folder = join(base, name)
+    mkdirSync(folder)
+    const tries = join(folder, 'tries')
+    const script = `#!/bin/sh\necho "$@" >> ${tries}\n[ $(wc -l < ${tries}) -gt ${times} ] && exit 0\necho '${busy}' >&2\nexit 100\n`
+    writeFileSync(join(folder, 'apt-get'), script, { mode: 0o755 })
+    return { env: { ...process.env, PATH: `${folder}:${process.env.PATH}` }, tries }
+  }
+
+  it('waits for its lock, and says whose it is', async () => {
+    const { env, tries } = fake('busy', 2)
+    const lines: string[] = []
+    const result = await aptGet(['update'], { env, pauseMs: 1, onLine: line => lines.push(line) })
+    expect(result.status).toBe(0)
+    expect(readFileSync(tries, 'utf8')).toBe('update\nupdate\nupdate\n')
+    expect(lines).toContain('waits for process 42 (unattended-upgr), which holds /var/lib/apt/lists/lock')
+  })
+
+  it('gives up after a time, and says whom it waited for', async () => {
+    const { env } = fake('stuck', 1_000_000)
+    await expect(aptGet(['update'], { env, pauseMs: 1, patienceMs: 20 })).rejects.toThrow(
+      /^`apt-get update` waited 0 s for process 42 \(unattended-upgr\), which holds \/var\/lib\/apt\/lists\/lock$/,
+    )
+  })
+
+  it('fails at once for any other reason', async () => {
+    expect(lockHolder('E: Unable to locate package nothing')).toBeUndefined()
+    expect(lockHolder('E: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), is another')).toBe(
+      'the process that holds /var/lib/dpkg/lock-frontend',
+    )
+    expect(lockHolder('E: Could not get lock /var/cache/apt/archives/lock - open (11: Resource temporarily)')).toBe(
+      'the process that holds /var/cache/apt/archives/lock',
+    )
   })
 })

@@ -1,8 +1,12 @@
 // Runs a TypeScript program as a user would after compiling it: types stripped, `await using` lowered, in a Node of its own.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { stop, transform } from 'esbuild'
 import { type CommandResult, capture } from '../../scripts/command.mjs'
+import { root } from '../../scripts/paths.mjs'
+
+/** The example that the README prints. */
+export const printed = /```ts\n([\s\S]*?)```/.exec(readFileSync(join(root, 'README.md'), 'utf8'))?.[1] ?? ''
 
 export interface Surroundings {
   /** Where `@boxlite/node` is looked up. */

@@ -15,7 +15,8 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'boxlite-import-'))
   const target = join(folder, 'node_modules/@boxlite/node')
   mkdirSync(target, { recursive: true })
-  for (const file of ['index.js', 'index.mjs', 'package.json']) copyFileSync(join(root, file), join(target, file))
+  for (const file of ['index.js', 'index.mjs', 'bundle.mjs', 'package.json'])
+    copyFileSync(join(root, file), join(target, file))
 })
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }))

@@ -12,7 +12,9 @@ function machine(files: string[], change: Partial<Surroundings> = {}): Surroundi
     platform: 'linux',
     arch: 'x64',
     env: {},
+    version: '1.0.0',
     root: '/app/node_modules/@boxlite/node',
+    folders: ['/app/node_modules/@boxlite/node'],
     glibc: () => '2.36',
     exists: path => files.some(file => file === path || file.startsWith(`${path}/`)),
     resolve: request => {
@@ -20,7 +22,7 @@ function machine(files: string[], change: Partial<Surroundings> = {}): Surroundi
       if (!files.includes(path)) throw new Error(`Cannot find module '${request}'`)
       return path
     },
-    require: path => (path.endsWith('package.json') ? { version: '1.0.0' } : { version: () => '1.0.0', path }),
+    load: path => ({ version: () => '1.0.0', path }),
     ...change,
   }
 }
@@ -51,6 +53,32 @@ describe('finds the addon', () => {
     expect(loadNative(machine(['/elsewhere/a.node'], { env })).parts).toBe('/elsewhere')
   })
 
+  test('from the place of the bundle that this code was made part of, and from the main file', () => {
+    const resolve = (request: string, folder: string) => {
+      if (folder !== '/srv' || request !== '@boxlite/node-linux-x64-gnu/package.json') throw new Error('not there')
+      return '/srv/node_modules/@boxlite/node-linux-x64-gnu/package.json'
+    }
+    const parts = '/srv/node_modules/@boxlite/node-linux-x64-gnu'
+    const around = machine([`${parts}/boxlite.node`], { root: undefined, folders: ['/srv/.cache', '/srv'], resolve })
+    expect(loadNative(around).parts).toBe(parts)
+  })
+
+  test('where only the main package may see it, as with pnpm', () => {
+    const store = '/srv/node_modules/.pnpm/a/node_modules/@boxlite'
+    const resolve = (request: string, folder: string) => {
+      if (folder === '/srv' && request === '@boxlite/node/package.json') return `${store}/node/package.json`
+      if (folder === `${store}/node` && request.startsWith('@boxlite/node-'))
+        return `${store}/node-linux-x64-gnu/package.json`
+      throw new Error('not there')
+    }
+    const around = machine([`${store}/node-linux-x64-gnu/boxlite.node`], {
+      root: undefined,
+      folders: ['/srv'],
+      resolve,
+    })
+    expect(loadNative(around).parts).toBe(`${store}/node-linux-x64-gnu`)
+  })
+
   test('beside Electron’s archive, since nothing in it can be executed', () => {
     const folder = '/app/resources/app.asar/node_modules/@boxlite/node-linux-x64-gnu'
     const unpacked = folder.replace('app.asar', 'app.asar.unpacked')
@@ -73,6 +101,14 @@ describe('says what to do', () => {
     expect(error.hint).toContain('npm install @boxlite/node-linux-x64-gnu')
   })
 
+  test('where a bundler moved the code', () => {
+    const { code, hint } = failure(machine([], { root: undefined, folders: ['/srv/dist'] }))
+    expect(code).toBe('PART_MISSING')
+    for (const line of ["external: ['@boxlite/node']", "serverExternalPackages: ['@boxlite/node']"]) {
+      expect(hint).toContain(line)
+    }
+  })
+
   test('where the C library is musl', () => {
     expect(failure(machine([], { glibc: () => undefined })).hint).toContain('musl')
   })
@@ -90,17 +126,16 @@ describe('says what to do', () => {
 
   test('where glibc is too old', () => {
     const cause = new Error("libc.so.6: version `GLIBC_2.34' not found")
-    const require = () => {
+    const load = () => {
       throw cause
     }
-    const error = failure(machine([`${BUILT}/boxlite.node`], { require, glibc: () => '2.28' }))
+    const error = failure(machine([`${BUILT}/boxlite.node`], { load, glibc: () => '2.28' }))
     expect(error.hint).toBe('it needs GLIBC_2.34 and this system has 2.28: use a newer distribution')
     expect(error.cause).toBe(cause)
   })
 
   test('where the versions differ', () => {
-    const require = (path: string) => (path.endsWith('.json') ? { version: '2.0.0' } : { version: () => '1.0.0' })
-    const error = failure(machine([`${BUILT}/boxlite.node`], { require }))
+    const error = failure(machine([`${BUILT}/boxlite.node`], { version: '2.0.0' }))
     expect(error).toMatchObject({ code: 'PART_MISSING' })
     expect(error.message).toContain('is of version 1.0.0, but this package is 2.0.0')
   })
@@ -111,6 +146,6 @@ test('the doctor judges the C library by its version', () => {
   for (const version of ['2.31', '2.9', undefined]) {
     const check = glibcCheck(version)
     expect([check.code, check.ok]).toEqual(['glibc', false])
-    expect(check.remedy).toBeTruthy()
+    expect(check.remedy).toContain('Debian')
   }
 })

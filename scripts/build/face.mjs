@@ -1,4 +1,4 @@
-// The TypeScript face: node_modules when they are missing or older than the lock file, then index.js and index.mjs bundled
+// The TypeScript face: node_modules when they are missing or older than the lock file, then index.js, index.mjs and bundle.mjs made
 // from lib/. Called by build.mjs. Bundling takes less than a second, so nothing is cached but the fact that it was done.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -15,9 +15,24 @@ export async function bringNodeModules() {
   })
 }
 
+/** Installs the bundlers and the other runtimes that a test takes the package with, in a folder of their own: they are large. */
+export async function bringConsumers() {
+  const folder = '__test__/consumers'
+  const stamp = `${folder}/node_modules/.boxlite-hash`
+  await once(
+    'bundlers, Bun, Deno',
+    stamp,
+    [`${folder}/package-lock.json`],
+    `${folder}/node_modules/webpack`,
+    async () => {
+      await must('npm', ['ci', '--prefix', folder, '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'])
+    },
+  )
+}
+
 /** Bundles the public face unless nothing changed. */
 export async function bringFace() {
-  await once('face', 'build/face.hash', ['lib', 'package.json', 'package-lock.json'], 'index.mjs', async () => {
+  await once('face', 'build/face.hash', ['lib', 'package.json', 'package-lock.json'], 'bundle.mjs', async () => {
     await must('npm', ['run', '--silent', 'build:js'])
   })
 }

@@ -2,9 +2,9 @@
 // Called by setup.mjs. Packages of Debian 12; on another distribution the probes still say what is missing.
 import { accessSync, constants, existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { capture } from '../command.mjs'
 import { Failure } from '../failure.mjs'
 import { step } from '../progress.mjs'
+import { aptGet } from './apt.mjs'
 
 /** @typedef {{ name: string, has: () => boolean, use: string }} DebianPackage */
 
@@ -59,11 +59,15 @@ export async function bringPackages(wanted) {
     throw new Failure(`Debian packages are missing:\n${reasons}`, `run this, then start again: sudo sh -c '${command}'`)
   }
   await step('packages', async note => {
-    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-    const result = await capture('sh', ['-c', command], { env, onLine: note })
-    const still = missing.filter(entry => !entry.has())
-    if (result.status === 0 && still.length === 0) return names.join(' ')
-    throw new Failure(`\`${command}\` ended with ${result.status}:\n${result.output.split('\n').slice(-15).join('\n')}`)
+    for (const args of [['update'], ['install', '-y', '--no-install-recommends', ...names]]) {
+      const result = await aptGet(args, { onLine: note })
+      if (result.status === 0) continue
+      const said = result.output.split('\n').slice(-15).join('\n')
+      throw new Failure(`\`apt-get ${args.join(' ')}\` ended with ${result.status}:\n${said}`)
+    }
+    const still = missing.filter(entry => !entry.has()).map(entry => entry.name)
+    if (still.length === 0) return names.join(' ')
+    throw new Failure(`apt-get installed ${still.join(', ')}, and what they bring is not there`)
   })
 }
 
