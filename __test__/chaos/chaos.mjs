@@ -47,8 +47,7 @@ runScript(import.meta, async () => {
   }
   tally.countRest(await attempt('nobody', () => rest(scene)))
   if (tally.failed === 0) rmSync(scene.base, { recursive: true, force: true })
-  else console.log(`# again: ${replay}`)
-  tally.sum(scene.ledger.acknowledged)
+  tally.sum(scene.ledger.acknowledged, replay)
   return tally.failed > 0 ? 1 : 0
 })
 

@@ -22,14 +22,15 @@ export class Tally {
     this.#line('after all of them the box starts, is whole and stops', outcome.faults)
   }
 
-  /** @param {number} acknowledged records of the last home */
-  sum(acknowledged) {
+  /** The last lines, with the command that plays all of it again. @param {number} acknowledged records of the last home @param {string} replay */
+  sum(acknowledged, replay) {
     const by = [...this.#by].map(([key, count]) => `${key} ${count}`).join(', ')
     const took = Math.round((performance.now() - this.#began) / 1000)
     console.log(`1..${this.#count}`)
     console.log(
       `# killed: ${by}; ${acknowledged} records acknowledged; slowest end ${Math.round(this.#slowestMs)} ms; ${took} s`,
     )
+    console.log(`# again: ${replay}`)
     console.log(`# ${this.#count - this.failed} passed, ${this.failed} failed, 0 skipped`)
   }
 

@@ -9,7 +9,7 @@ import { capture } from '../../scripts/command.mjs'
 import { tar } from '../../scripts/image/tar.mjs'
 import { aptGet, lockHolder } from '../../scripts/setup/apt.mjs'
 import { excerpt } from '../../scripts/test/excerpt.mjs'
-import { countTap, sections } from '../../scripts/test/runners.mjs'
+import { countTap, sections, vitestTally } from '../../scripts/test/runners.mjs'
 
 let base: string
 beforeAll(() => {
@@ -114,16 +114,32 @@ it('shows of a long output why it failed', () => {
   expect(excerpt(`${passes.join('\n')}\nerror: could not compile`).split('\n')).toHaveLength(60)
 })
 
+it('excuses a skipped test that says that it needs root, for anyone but root, and no other', () => {
+  const tap = 'TAP version 13\nok 1 - a # SKIP needs root, who may\nok 2 - b # SKIP later\n'
+  expect(countTap(tap, false)).toMatchObject({ skipped: 2, excused: 1 })
+  expect(countTap(tap, true)).toMatchObject({ skipped: 2, excused: 0 })
+  const assertionResults = [
+    { status: 'passed', fullName: 'x' },
+    { status: 'skipped', fullName: 'a full disk (needs root to mount one) is told' },
+    { status: 'todo', fullName: 'another' },
+  ]
+  const report = { numPassedTests: 1, numFailedTests: 0, testResults: [{ status: 'passed', assertionResults }] }
+  expect(vitestTally(report, false)).toEqual({ passed: 1, failed: 0, skipped: 2, excused: 1 })
+  expect(vitestTally(report, true)).toMatchObject({ skipped: 2, excused: 0 })
+})
+
 it('counts TAP lines', () => {
   expect(countTap('TAP version 13\nok 1 - a\nnot ok 2 - b\n    ok 3 - c # SKIP why\n# pass 1\n')).toEqual({
     passed: 1,
     failed: 1,
     skipped: 1,
+    excused: 0,
   })
   expect(countTap('TAP version 13\nok 1 - a\nnot ok 2 - b\nTAP version 13\nok 1 - a\nok 2 - b\n')).toEqual({
     passed: 2,
     failed: 1,
     skipped: 0,
+    excused: 0,
   })
 })
 

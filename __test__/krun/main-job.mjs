@@ -37,7 +37,7 @@ test('auto takes libkrun, on hardware virtualisation', async () => {
 })
 
 test('its memory has huge pages where every start fills it, and no others', async t => {
-  if (process.getuid?.() !== 0) return t.skip("only root may read a shim's /proc/PID/smaps")
+  if (process.getuid?.() !== 0) return t.skip("needs root, who alone may read a shim's /proc/PID/smaps")
   const { pid } = await box.info()
   /** KiB in huge pages of the mappings that are advised so: `hg` for them, `nh` against (proc(5), smaps). */
   const huge = { hg: 0, nh: 0 }

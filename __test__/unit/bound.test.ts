@@ -3,7 +3,8 @@ import { expect, test, vi } from 'vitest'
 import { Box, Events, Execution } from '../../lib/index.js'
 import { exit, fakeBox, out, run } from './fake.js'
 
-const hello = () => fakeBox(() => [[out('hello'), exit()]])
+const hello = () =>
+  fakeBox(() => [[out('hello'), exit()]], { collected: { stdout: Buffer.from('hello'), exit: { code: 0 } } })
 
 test('a method of a box works without it', async () => {
   const { exec, spawn, name } = hello().box

@@ -114,9 +114,18 @@ export function run(script: Script, options: SpawnOptions = {}): { child: Execut
   return { fake, child: makeExecution(async () => fake, options) }
 }
 
-/** A box whose every execution follows `script`; `inputs` are what reached the native half. */
-export function fakeBox(script: () => Script, spawnError?: Failure) {
+/** What a fake box does besides following a script. */
+interface BoxAnswers {
+  /** What the addon has collected, of commands that it collects itself. That it does so rightly is for the tests of `src/runtime`. */
+  collected?: NativeCollected | Failure
+  /** What keeps a command from starting. */
+  spawnError?: Failure
+}
+
+/** A box whose every execution follows `script`; `inputs` are what reached the native half, `limits` the bounds of collecting. */
+export function fakeBox(script: () => Script, { collected = { exit: { code: 0 } }, spawnError }: BoxAnswers = {}) {
   const inputs: ExecInput[] = []
+  const limits: number[] = []
   const executions: FakeExecution[] = []
   const begin = () => {
     const execution = new FakeExecution(script())
@@ -133,28 +142,12 @@ export function fakeBox(script: () => Script, spawnError?: Failure) {
     },
     async exec(input, maxBuffer) {
       inputs.push(input)
-      return spawnError ? { error: spawnError } : collected(begin(), maxBuffer)
+      limits.push(maxBuffer)
+      if (spawnError) return { error: spawnError }
+      return 'className' in collected ? { error: collected } : { ok: collected }
     },
   }
-  return { box: makeBox(native as NativeBox), inputs, executions }
-}
-
-/** As the addon collects: `Execution::collect` of `src/runtime`. */
-async function collected(execution: NativeExecution, maxBuffer: number): Promise<Outcome<NativeCollected>> {
-  const output = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) }
-  for (;;) {
-    const { ok: batch, error } = await execution.recv(1)
-    if (error) return { error }
-    for (const { kind, data, status } of batch ?? []) {
-      if (kind === 'exit') return { ok: { ...output, ...(status && { exit: status }) } }
-      const whole = Buffer.concat([output[kind], data ?? Buffer.alloc(0)])
-      output[kind] = whole.subarray(0, maxBuffer)
-      if (whole.length > maxBuffer) {
-        await execution.killAll()
-        return { ok: { ...output, exceeded: kind } }
-      }
-    }
-  }
+  return { box: makeBox(native as NativeBox), inputs, limits, executions }
 }
 
 /** Lets everything that is ready run. */

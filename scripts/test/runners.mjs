@@ -92,14 +92,36 @@ export async function vitest(project) {
 /** @param {string} report */
 function countVitest(report) {
   const text = readIfThere(report)
-  if (text === undefined) return oneFailed
-  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults } = JSON.parse(text)
+  return text === undefined ? oneFailed : vitestTally(JSON.parse(text), isRoot())
+}
+
+const isRoot = () => process.getuid?.() === 0
+
+/** Only root may mount and give files away: a test that does says so by its name, and is excused for anyone else. No other is. */
+const NEEDS_ROOT = /needs root/
+
+/** @typedef {{ status: string, fullName: string }} VitestResult */
+/** @typedef {{ status: string, assertionResults: VitestResult[] }} VitestFile */
+
+/**
+ * The tally of vitest's report.
+ * @param {{ numPassedTests: number, numFailedTests: number, testResults: VitestFile[] }} report @param {boolean} root
+ * @returns {Tally}
+ */
+export function vitestTally({ numPassedTests, numFailedTests, testResults }, root) {
   // A file whose hooks fail, or that does not load, has no failed test of its own.
   const broken = testResults.filter(
-    (/** @type {{ status: string, assertionResults: { status: string }[] }} */ file) =>
-      file.status === 'failed' && !file.assertionResults.some(({ status }) => status === 'failed'),
+    file => file.status === 'failed' && !file.assertionResults.some(({ status }) => status === 'failed'),
   )
-  return { passed: numPassedTests, failed: numFailedTests + broken.length, skipped: numPendingTests + numTodoTests }
+  const skipped = testResults
+    .flatMap(file => file.assertionResults)
+    .filter(({ status }) => status !== 'passed' && status !== 'failed')
+  return {
+    passed: numPassedTests,
+    failed: numFailedTests + broken.length,
+    skipped: skipped.length,
+    excused: skipped.filter(({ fullName }) => !root && NEEDS_ROOT.test(fullName)).length,
+  }
 }
 
 /** Anything that prints TAP lines. @param {string} name @param {string} command */
@@ -107,15 +129,16 @@ export async function tap(name, command) {
   return (await observe(name, command, ({ output }) => countTap(output))).tally
 }
 
-/** A run that began anew counts from its last beginning, but for what failed before. @param {string} output */
-export function countTap(output) {
+/** A run that began anew counts from its last beginning, but for what failed before. @param {string} output @param {boolean} root */
+export function countTap(output, root = isRoot()) {
   const linesOf = (/** @type {string} */ text) => text.split('\n').map(line => line.trim())
   const lines = linesOf(output.slice(Math.max(0, output.lastIndexOf('TAP version '))))
-  const skipped = lines.filter(line => /^ok .*# SKIP/.test(line)).length
+  const skipped = lines.filter(line => /^ok .*# SKIP/.test(line))
   return {
-    passed: lines.filter(line => /^ok /.test(line)).length - skipped,
+    passed: lines.filter(line => /^ok /.test(line)).length - skipped.length,
     failed: linesOf(output).filter(line => /^not ok /.test(line)).length,
-    skipped,
+    skipped: skipped.length,
+    excused: skipped.filter(line => !root && NEEDS_ROOT.test(line)).length,
   }
 }
 

@@ -1,6 +1,6 @@
 // How many tests passed, failed and were skipped. Every runner's outcome becomes one, and they add up to the last line.
 
-/** @typedef {{ passed: number, failed: number, skipped: number }} Tally */
+/** @typedef {{ passed: number, failed: number, skipped: number, excused?: number }} Tally of the skipped ones, how many may be */
 
 /** @type {Tally} */
 export const none = { passed: 0, failed: 0, skipped: 0 }
@@ -16,6 +16,7 @@ export const add = (...tallies) =>
       passed: a.passed + b.passed,
       failed: a.failed + b.failed,
       skipped: a.skipped + b.skipped,
+      excused: (a.excused ?? 0) + (b.excused ?? 0),
     }),
     none,
   )

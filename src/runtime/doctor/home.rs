@@ -129,16 +129,16 @@ mod tests {
     #[test]
     fn each_want_has_its_remedy() {
         let long = PathBuf::from(format!("/{}", "deep/".repeat(30)));
-        for (check, code) in [
-            (space(1 << 20, Path::new("/small")), "disk_space"),
-            (file_system(statfs::NFS_SUPER_MAGIC, Path::new("/net")), "home_file_system"),
-            (sockets(&long, Path::new("/nowhere")).unwrap(), "home_path"),
-            (file_system(SMB2, Path::new("/net")), "home_file_system"),
-            (writable(Path::new("/proc/none"), Path::new("/proc/none")), "home"),
-            (owner(0, 1000, Path::new("/theirs")).unwrap(), "home_owner"),
+        for (check, code, remedy) in [
+            (space(1 << 20, Path::new("/small")), "disk_space", "free some space"),
+            (file_system(statfs::NFS_SUPER_MAGIC, Path::new("/net")), "home_file_system", "local disk"),
+            (sockets(&long, Path::new("/nowhere")).unwrap(), "home_path", "choose a `home`"),
+            (file_system(SMB2, Path::new("/net")), "home_file_system", "local disk"),
+            (writable(Path::new("/proc/none"), Path::new("/proc/none")), "home", "BOXLITE_HOME"),
+            (owner(0, 1000, Path::new("/theirs")).unwrap(), "home_owner", "run as that user"),
         ] {
             assert_eq!((check.code.as_str(), check.ok), (code, false));
-            assert!(check.remedy.is_some(), "{code}");
+            assert!(check.remedy.is_some_and(|text| text.contains(remedy)), "{code}");
         }
     }
 

@@ -184,18 +184,18 @@ mod tests {
 
     #[test]
     fn each_want_has_its_remedy() {
-        for (check, code) in [
-            (open_files(64), "open_files"),
-            (process_limit(20), "processes"),
-            (memory(100), "memory"),
-            (clock(UNIX_EPOCH + Duration::from_hours(24)), "clock"),
-            (temporary_folder(Path::new("/nowhere")), "temporary_folder"),
-            (system_calls(Some("not allowed".to_owned())), "system_calls"),
-            (proxy("HTTPS_PROXY", "ftp://proxy:3128").unwrap(), "proxy"),
-            (proxy("HTTPS_PROXY", "http://proxy:port").unwrap(), "proxy"),
+        for (check, code, remedy) in [
+            (open_files(64), "open_files", "ulimit -n"),
+            (process_limit(20), "processes", "ulimit -u"),
+            (memory(100), "memory", "more memory"),
+            (clock(UNIX_EPOCH + Duration::from_hours(24)), "clock", "NTP"),
+            (temporary_folder(Path::new("/nowhere")), "temporary_folder", "TMPDIR"),
+            (system_calls(Some("not allowed".to_owned())), "system_calls", "seccomp profile"),
+            (proxy("HTTPS_PROXY", "ftp://proxy:3128").unwrap(), "proxy", "http://HOST:PORT"),
+            (proxy("HTTPS_PROXY", "http://proxy:port").unwrap(), "proxy", "http://HOST:PORT"),
         ] {
             assert_eq!((check.code.as_str(), check.ok), (code, false));
-            assert!(check.remedy.is_some_and(|remedy| !remedy.is_empty()), "{code}");
+            assert!(check.remedy.is_some_and(|text| text.contains(remedy)), "{code}");
         }
     }
 
