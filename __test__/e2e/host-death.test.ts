@@ -30,7 +30,7 @@ const WAYS: [string, (peer: Peer) => unknown][] = [
   ['is told to end', peer => process.kill(peer.pid, 'SIGTERM')],
 ]
 
-it.each(WAYS)('a box ends within two seconds when its process %s', async (way, die) => {
+it.each(WAYS)('a box ends when its process %s', async (way, die) => {
   const peer = await Peer.start(home)
   const id = await peer.run(async (theirs, image) => {
     const box = await theirs.create({ image })
@@ -41,9 +41,8 @@ it.each(WAYS)('a box ends within two seconds when its process %s', async (way, d
   }, image)
   expect(machinesOf(homes.base)).not.toEqual([])
   await peer.end(() => Promise.resolve(die(peer)).catch(() => {}))
-  const died = performance.now()
+  // That it takes two seconds at most is for the chaos test, which measures it.
   await expect.poll(() => machinesOf(homes.base), { timeout: 10_000, interval: 20 }).toEqual([])
-  expect(performance.now() - died).toBeLessThan(2_000)
   const folder = join(home, 'boxes', id)
   expect(readdirSync(folder).filter(name => name.endsWith('.sock'))).toEqual([])
 

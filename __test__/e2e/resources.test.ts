@@ -69,10 +69,8 @@ describe('a box of 2 CPUs, 128 MiB and 40 processes', () => {
   })
 
   it('stops in order after all of that', async () => {
-    const before = performance.now()
     await box.stop({ timeoutMs: 2000 })
     expect((await box.info()).state).toBe('stopped')
-    expect(performance.now() - before).toBeLessThan(20_000)
     await box.start()
     expect((await box.exec('echo', ['again'])).stdout).toBe('again\n')
   })

@@ -32,6 +32,13 @@ async function shows(pattern: RegExp): Promise<string> {
   throw new Error(`${pattern} never showed:\n${screen()}`)
 }
 
+/** Presses a key, again and again until it is heard by what has only begun, and the screen matches. */
+async function press(key: string, pattern: RegExp): Promise<void> {
+  await expect
+    .poll(() => (pattern.test(screen()) ? '' : type(key) || screen()), { timeout: 30_000, interval: 500 })
+    .toBe('')
+}
+
 beforeAll(async () => {
   const source = readFileSync(join(root, 'examples/shell.ts'), 'utf8')
   const { code } = await transform(source, { loader: 'ts', format: 'esm', target: 'node20' })
@@ -61,17 +68,14 @@ it('shows a prompt, and echoes once what is typed', async () => {
 
 it('interrupts with Ctrl-C, and the shell goes on', async () => {
   await enter('clear; sleep 600')
-  await new Promise(resolve => setTimeout(resolve, 500))
-  type('C-c')
+  await press('C-c', /\^C/)
   await enter('echo "status $?"')
   await shows(/^status 130$/m)
 })
 
 it('has job control: Ctrl-Z, jobs, fg', async () => {
   await enter('clear; sleep 600')
-  await new Promise(resolve => setTimeout(resolve, 500))
-  type('C-z')
-  await shows(/Stopped/)
+  await press('C-z', /Stopped/)
   await enter('jobs; kill -9 %1; clear')
 })
 
@@ -79,8 +83,7 @@ it('knows its size, also after a resize', async () => {
   await enter('clear; stty size')
   await shows(/^24 80$/m)
   tmux('resize-window', '-t', 'shell', '-x', '100', '-y', '30')
-  await new Promise(resolve => setTimeout(resolve, 500))
-  await enter('clear; stty size')
+  await enter('clear; until stty size | grep "30 100"; do sleep 0.1; done')
   await shows(/^30 100$/m)
 })
 
@@ -101,6 +104,7 @@ it('edits a file with vi', async () => {
 it('ends with Ctrl-D, and its status is the exit code', async () => {
   await enter('clear; (exit 7)')
   await shows(/# *$/)
+  // Once only, after a while as in `enter`: what comes after the shell is ended by it too.
   await new Promise(resolve => setTimeout(resolve, 500))
   type('C-d')
   await shows(/^ended 7$/m)
