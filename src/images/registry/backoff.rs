@@ -65,10 +65,10 @@ mod tests {
         let lasting = || Error::new(ErrorKind::NotFound, "gone");
         let passing = || Error::new(ErrorKind::RegistryUnreachable, "away").transient(None);
         let mut backoff = Backoff::new(3);
-        assert!(backoff.wait(lasting()).await.is_err());
+        assert_eq!(backoff.wait(lasting()).await.unwrap_err().kind(), ErrorKind::NotFound);
         assert!(backoff.wait(passing()).await.is_ok());
         assert!(backoff.wait(passing()).await.is_ok());
-        assert!(backoff.wait(passing()).await.is_err());
+        assert_eq!(backoff.wait(passing()).await.unwrap_err().kind(), ErrorKind::RegistryUnreachable);
         backoff.reset();
         assert!(backoff.wait(passing()).await.is_ok());
     }
@@ -109,6 +109,7 @@ mod tests {
         let start = tokio::time::Instant::now();
         assert!(Backoff::new(2).wait(asking(7)).await.is_ok());
         assert!(start.elapsed() >= Duration::from_secs(7));
-        assert!(Backoff::new(2).wait(asking(3600)).await.is_err());
+        let error = Backoff::new(2).wait(asking(3600)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::RateLimited);
     }
 }

@@ -101,5 +101,6 @@ fn an_overlay_never_replaces_a_file() {
     let error = Overlay::create(&path, &base, None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::StorageIo);
     assert_eq!(fs::read(&path).unwrap(), b"precious");
-    assert!(Overlay::create(home.dir.path().join("no/such/dir"), &base, None).is_err());
+    let error = Overlay::create(home.dir.path().join("no/such/dir"), &base, None).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::StorageIo);
 }
