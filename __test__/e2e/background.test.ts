@@ -1,18 +1,17 @@
 // Processes beyond their call: detached ones that are found again, and those that a timeout or an abort must not leave.
-import { beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import type { Box } from '../../index.mjs'
 import { failure } from '../support/failures.js'
 import { useHomes } from '../support/homes.js'
-import { layout } from '../support/images.js'
+import { useRuntime } from '../support/runtime.js'
 
 const homes = useHomes()
 let box: Box
 const alive = async (marker: string) =>
   (await box.exec('sh', ['-c', `ps -o args | grep -c '[s]leep ${marker}'`])).stdout.trim()
 
-beforeAll(async () => {
-  const runtime = await homes.open()
-  box = await runtime.create({ image: await layout(homes) })
+useRuntime(homes, async ({ runtime, image }) => {
+  box = await runtime.create({ image })
 })
 
 it('lists nothing of a box that does not run, and does not start it', async () => {

@@ -1,18 +1,23 @@
 // The boxes of a home as a set: labels and filters, the box of a name whoever asks first, what limits hold in each.
-import { beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import type { Runtime } from '../../index.mjs'
 import { failure } from '../support/failures.js'
 import { useHomes } from '../support/homes.js'
 import { layout } from '../support/images.js'
+import { useRuntime } from '../support/runtime.js'
 
 const homes = useHomes()
 let runtime: Runtime
 let image: string
 
-beforeAll(async () => {
-  runtime = await homes.open()
-  image = await layout(homes, [], { config: { Labels: { maker: 'image', 'org.example/tier': 'base' } } })
-})
+useRuntime(
+  homes,
+  made => {
+    runtime = made.runtime
+    image = made.image
+  },
+  { image: { config: { Labels: { maker: 'image', 'org.example/tier': 'base' } } } },
+)
 
 it('are listed by name, label and state', async () => {
   const a = await runtime.create({ image, name: 'a', labels: { team: 'red', maker: 'me' } })

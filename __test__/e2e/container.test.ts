@@ -4,14 +4,15 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import type { Box, Runtime } from '../../index.mjs'
 import { useHomes } from '../support/homes.js'
 import { file, layout, link } from '../support/images.js'
+import { useRuntime } from '../support/runtime.js'
 
 const homes = useHomes()
 let runtime: Runtime
 let image: string
 
-beforeAll(async () => {
-  runtime = await homes.open()
-  image = await layout(homes)
+useRuntime(homes, made => {
+  runtime = made.runtime
+  image = made.image
 })
 
 const sh = async (box: Box, line: string, options = {}) => {

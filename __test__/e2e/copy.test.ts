@@ -17,21 +17,20 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { PassThrough, Readable, Writable } from 'node:stream'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { type Box, type CopyProgress, FileError } from '../../index.mjs'
 import { capture } from '../../scripts/command.mjs'
 import { failure } from '../support/failures.js'
 import { useHomes } from '../support/homes.js'
-import { layout } from '../support/images.js'
+import { useRuntime } from '../support/runtime.js'
 
 const homes = useHomes()
 let box: Box
 const out = async (line: string) => (await box.exec('sh', ['-c', line], { check: true })).stdout
 const digest = (data: Uint8Array) => createHash('sha256').update(data).digest('hex')
 
-beforeAll(async () => {
-  const runtime = await homes.open()
-  box = await runtime.create({ image: await layout(homes) })
+useRuntime(homes, async ({ runtime, image }) => {
+  box = await runtime.create({ image })
 })
 
 /** A tree with one of everything that is kept. */

@@ -1,21 +1,21 @@
 // Detached boxes: they outlive the process that started them, and the next one goes on with them.
 import { readFileSync, readlinkSync } from 'node:fs'
-import { afterEach, beforeAll, expect, it } from 'vitest'
+import { afterEach, expect, it } from 'vitest'
 import { Runtime } from '../../index.mjs'
 import { engine, useHomes } from '../support/homes.js'
-import { layout } from '../support/images.js'
 import { machinesOf } from '../support/leaks.js'
 import { Peer } from '../support/peer.js'
+import { useRuntime } from '../support/runtime.js'
 
 const homes = useHomes()
 let home: string
 let image: string
 let runtime: Runtime
 
-beforeAll(async () => {
-  home = homes.folder()
-  runtime = await homes.open({ home })
-  image = await layout(homes)
+useRuntime(homes, made => {
+  home = made.home
+  runtime = made.runtime
+  image = made.image
 })
 afterEach(async () => {
   for (const { id } of await runtime.list()) await runtime.remove(id, { force: true })

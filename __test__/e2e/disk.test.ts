@@ -2,12 +2,13 @@
 // e2fsck for the root disk, qemu-img for the overlay.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import type { Box } from '../../index.mjs'
 import { capture } from '../../scripts/command.mjs'
 import { findProgram } from '../../scripts/setup/debian.mjs'
 import { useHomes } from '../support/homes.js'
-import { directory, type Entry, file, layout } from '../support/images.js'
+import { directory, type Entry, file } from '../support/images.js'
+import { useRuntime } from '../support/runtime.js'
 
 const homes = useHomes()
 let home: string
@@ -49,12 +50,15 @@ const upper: Entry[] = [
   file(`opt/${'long-name-'.repeat(20)}`, 'long'),
 ]
 
-beforeAll(async () => {
-  home = homes.folder()
-  const runtime = await homes.open({ home })
-  box = await runtime.create({ image: await layout(homes, [lower, upper]) })
-  await box.start()
-})
+useRuntime(
+  homes,
+  async made => {
+    home = made.home
+    box = await made.runtime.create({ image: made.image })
+    await box.start()
+  },
+  { layers: [lower, upper] },
+)
 
 it('applies whiteouts and opaque folders', async () => {
   expect(await sh('cd /opt; ls gone tree 2>/dev/null; ls whole; cat replaced')).toBe('shown\nupper')

@@ -1,23 +1,25 @@
 // What a command sees and what comes back of it: output, exit codes, signals, cwd, environment, user, stdin, terminal.
 // One box for the whole file, as a program would do it.
-import { beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { Box } from '../../index.mjs'
 import { failure } from '../support/failures.js'
 import { useHomes } from '../support/homes.js'
-import { file, layout } from '../support/images.js'
+import { file } from '../support/images.js'
+import { useRuntime } from '../support/runtime.js'
 
 const homes = useHomes()
 let box: Box
 const sh = (script: string, options = {}) => box.exec('sh', ['-c', script], options)
 
-beforeAll(async () => {
-  const runtime = await homes.open()
-  const image = await layout(homes, [[file('etc/plain', 'not a program\n')]], {
-    config: { Env: ['PATH=/bin:/usr/bin', 'FROM_IMAGE=image', 'SHARED=image'], WorkingDir: '/var' },
-  })
-  box = await runtime.create({ image, env: { FROM_BOX: 'box', SHARED: 'box' }, hostname: 'sandbox' })
-  await box.start()
-})
+const config = { Env: ['PATH=/bin:/usr/bin', 'FROM_IMAGE=image', 'SHARED=image'], WorkingDir: '/var' }
+useRuntime(
+  homes,
+  async ({ runtime, image }) => {
+    box = await runtime.create({ image, env: { FROM_BOX: 'box', SHARED: 'box' }, hostname: 'sandbox' })
+    await box.start()
+  },
+  { layers: [[file('etc/plain', 'not a program\n')]], image: { config } },
+)
 
 describe('output', () => {
   it('comes back exactly, each stream by itself', async () => {

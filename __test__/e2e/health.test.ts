@@ -1,17 +1,17 @@
 // The health of a box, checked inside it by a command or a port, told when it changes.
-import { beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import type { Runtime } from '../../index.mjs'
 import { useHomes } from '../support/homes.js'
-import { layout } from '../support/images.js'
 import { next } from '../support/observed.js'
+import { useRuntime } from '../support/runtime.js'
 
 const homes = useHomes()
 let runtime: Runtime
 let image: string
 
-beforeAll(async () => {
-  runtime = await homes.open()
-  image = await layout(homes)
+useRuntime(homes, made => {
+  runtime = made.runtime
+  image = made.image
 })
 
 it('follows a command, which leaves nothing behind and is nobody’s execution', async () => {

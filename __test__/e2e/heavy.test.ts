@@ -1,21 +1,21 @@
 // Executions at their bounds, in a real box: hundreds at once, without end, out of memory, cut off in the middle, killed at any
 // time. What must hold every time is exactness. Thousands in a row and long streams are the soak's (`__test__/soak`).
 import { createHash } from 'node:crypto'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { Box, Execution, Runtime } from '../../index.mjs'
 import { failure } from '../support/failures.js'
 import { useHomes } from '../support/homes.js'
-import { layout } from '../support/images.js'
 import { Random } from '../support/random.js'
+import { useRuntime } from '../support/runtime.js'
 
 const homes = useHomes()
 let runtime: Runtime
 let image: string
 let box: Box
 
-beforeAll(async () => {
-  runtime = await homes.open()
-  image = await layout(homes)
+useRuntime(homes, async made => {
+  runtime = made.runtime
+  image = made.image
   box = await runtime.create({ image })
   await box.start()
 })

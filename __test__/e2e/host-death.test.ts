@@ -1,22 +1,22 @@
 // Attached boxes end with the process that started them, however that ends, and leave nothing that runs.
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import type { Runtime } from '../../index.mjs'
 import { useHomes } from '../support/homes.js'
-import { layout } from '../support/images.js'
 import { machinesOf } from '../support/leaks.js'
 import { Peer } from '../support/peer.js'
+import { useRuntime } from '../support/runtime.js'
 
 const homes = useHomes()
 let home: string
 let runtime: Runtime
 let image: string
 
-beforeAll(async () => {
-  home = homes.folder()
-  runtime = await homes.open({ home })
-  image = await layout(homes)
+useRuntime(homes, made => {
+  home = made.home
+  runtime = made.runtime
+  image = made.image
 })
 
 /** Each ends a process that runs a box. */

@@ -2,12 +2,12 @@
 // runtime of the same home.
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { type Box, Runtime } from '../../index.mjs'
 import { failure } from '../support/failures.js'
 import { engine, useHomes } from '../support/homes.js'
-import { layout } from '../support/images.js'
 import { machinesOf } from '../support/leaks.js'
+import { useRuntime } from '../support/runtime.js'
 
 const homes = useHomes()
 let runtime: Runtime
@@ -15,10 +15,10 @@ let home: string
 let image: string
 let box: Box
 
-beforeAll(async () => {
-  home = homes.folder()
-  runtime = await homes.open({ home })
-  image = await layout(homes)
+useRuntime(homes, made => {
+  home = made.home
+  runtime = made.runtime
+  image = made.image
 })
 
 describe('a box', () => {

@@ -1,17 +1,17 @@
 // What ends or bounds a box: its lifetime, idleness, its own disk. It ends in order, its disk whole, and says why.
-import { beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import type { Runtime } from '../../index.mjs'
 import { useHomes } from '../support/homes.js'
-import { layout } from '../support/images.js'
 import { next, written } from '../support/observed.js'
+import { useRuntime } from '../support/runtime.js'
 
 const homes = useHomes()
 let runtime: Runtime
 let image: string
 
-beforeAll(async () => {
-  runtime = await homes.open()
-  image = await layout(homes)
+useRuntime(homes, made => {
+  runtime = made.runtime
+  image = made.image
 })
 
 it('a box that has lived as long as it may ends in order', async () => {

@@ -1,16 +1,15 @@
 // Many commands and much data: what must not slow down, mix up or lose a byte.
 import { createHash } from 'node:crypto'
-import { beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import type { Box } from '../../index.mjs'
 import { useHomes } from '../support/homes.js'
-import { layout } from '../support/images.js'
+import { useRuntime } from '../support/runtime.js'
 
 const homes = useHomes()
 let box: Box
 
-beforeAll(async () => {
-  const runtime = await homes.open()
-  box = await runtime.create({ image: await layout(homes) })
+useRuntime(homes, async ({ runtime, image }) => {
+  box = await runtime.create({ image })
   await box.start()
 })
 

@@ -1,22 +1,23 @@
 // A box's main process: it starts with the box as docker would start it, its output is kept, and its end is the box's.
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import type { Runtime } from '../../index.mjs'
 import { failure } from '../support/failures.js'
 import { useHomes } from '../support/homes.js'
 import { layout } from '../support/images.js'
 import { next, written } from '../support/observed.js'
+import { useRuntime } from '../support/runtime.js'
 
 const homes = useHomes()
 let runtime: Runtime
 let home: string
 let image: string
 
-beforeAll(async () => {
-  home = homes.folder()
-  runtime = await homes.open({ home })
-  image = await layout(homes)
+useRuntime(homes, made => {
+  home = made.home
+  runtime = made.runtime
+  image = made.image
 })
 
 const sh = (line: string) => ['sh', '-c', line]

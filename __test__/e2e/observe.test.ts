@@ -1,17 +1,17 @@
 // What can be seen of boxes from outside: events of their life and their commands, the console's log.
-import { beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import type { Events, Runtime, RuntimeEvent } from '../../index.mjs'
 import { failure } from '../support/failures.js'
 import { useHomes } from '../support/homes.js'
-import { layout } from '../support/images.js'
+import { useRuntime } from '../support/runtime.js'
 
 const homes = useHomes()
 let runtime: Runtime
 let image: string
 
-beforeAll(async () => {
-  runtime = await homes.open()
-  image = await layout(homes)
+useRuntime(homes, made => {
+  runtime = made.runtime
+  image = made.image
 })
 
 /** Everything up to the event that `last` describes, which must come. */

@@ -1,11 +1,11 @@
 // One home, several processes: each sees what the others make, uses what they run, and ends what it started.
-import { afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import type { Runtime } from '../../index.mjs'
 import { failure } from '../support/failures.js'
 import { useHomes } from '../support/homes.js'
-import { layout } from '../support/images.js'
 import { machinesOf } from '../support/leaks.js'
 import { Peer } from '../support/peer.js'
+import { useRuntime } from '../support/runtime.js'
 
 const homes = useHomes()
 let home: string
@@ -13,10 +13,10 @@ let image: string
 let runtime: Runtime
 const peers: Peer[] = []
 
-beforeAll(async () => {
-  home = homes.folder()
-  runtime = await homes.open({ home })
-  image = await layout(homes)
+useRuntime(homes, made => {
+  home = made.home
+  runtime = made.runtime
+  image = made.image
 })
 afterEach(async () => {
   for (const peer of peers.splice(0)) await peer.kill()

@@ -1,17 +1,17 @@
 // What only the guest knows, seen from outside: its main process and what that wrote, health, limits, want of memory.
-import { beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import type { Box, LogEntry, LogsOptions, Runtime, RuntimeEvent } from '../../index.mjs'
 import { useHomes } from '../support/homes.js'
-import { layout } from '../support/images.js'
 import { next } from '../support/observed.js'
+import { useRuntime } from '../support/runtime.js'
 
 const homes = useHomes()
 let runtime: Runtime
 let image: string
 
-beforeAll(async () => {
-  runtime = await homes.open()
-  image = await layout(homes)
+useRuntime(homes, made => {
+  runtime = made.runtime
+  image = made.image
 })
 
 async function logsOf(box: Box, options?: LogsOptions): Promise<LogEntry[]> {
