@@ -1,6 +1,8 @@
 // Made from lib/ by `npm run build:types`: change that instead.
 import { EventEmitter } from 'node:events';
+import { Interface } from 'node:readline';
 import { Readable, Writable } from 'node:stream';
+import { ReadableStream as ReadableStream$1 } from 'node:stream/web';
 
 interface Failure {
 	code: string;
@@ -24,8 +26,8 @@ interface Outcome<T> {
 type Answer<T> = Promise<Outcome<T>>;
 interface FileInput {
 	operation: string;
-	path?: string | undefined;
-	to?: string | undefined;
+	path?: string | Buffer | undefined;
+	to?: string | Buffer | undefined;
 	handle?: number | undefined;
 	mode?: number | undefined;
 	flags?: number | undefined;
@@ -42,10 +44,21 @@ interface FileInput {
 	exclusive?: boolean | undefined;
 	preserve?: boolean | undefined;
 	dataOnly?: boolean | undefined;
+	/** The name of an extended attribute. */
+	name?: string | undefined;
+	/** Bring what was written to the disk. */
+	flush?: boolean | undefined;
+	/** Of a stream: resolve when the file is open, which is a round trip. */
+	opened?: boolean | undefined;
+	/** Answer a path as its bytes. */
+	raw?: boolean | undefined;
+	/** Answer `stat.exact` too. */
+	exact?: boolean | undefined;
 }
 interface FileOutput {
 	stat?: NativeStat;
-	path?: string;
+	statFs?: NativeStatFs;
+	path?: string | Buffer;
 	handle: number;
 	data: Buffer;
 	count: number;
@@ -65,17 +78,42 @@ interface NativeStat {
 	mtimeMs: number;
 	ctimeMs: number;
 	birthtimeMs: number;
+	exact?: NativeExactStat;
+}
+interface NativeExactStat {
+	dev: bigint;
+	ino: bigint;
+	rdev: bigint;
+	size: bigint;
+	blocks: bigint;
+	atimeNs: bigint;
+	mtimeNs: bigint;
+	ctimeNs: bigint;
+	birthtimeNs: bigint;
+}
+interface NativeStatFs {
+	type: bigint;
+	bsize: bigint;
+	blocks: bigint;
+	bfree: bigint;
+	bavail: bigint;
+	files: bigint;
+	ffree: bigint;
 }
 interface NativeEntry {
-	name: string;
+	/** Its bytes, where they were asked for. */
+	name: string | Buffer;
 	kind: number;
 }
 interface NativeFiles {
 	call(input: FileInput): Answer<FileOutput>;
-	readDirectory(path: string, recursive: boolean): Answer<NativeEntry[]>;
+	/** The same files for another user of the box. */
+	as(user: string): NativeFiles;
+	readDirectory(path: string | Buffer, recursive: boolean, raw: boolean): Answer<NativeEntry[]>;
+	openDirectory(path: string | Buffer, recursive: boolean, raw: boolean): Answer<NativeDirectory>;
 	read(input: FileInput): Answer<NativeFileReader>;
 	write(input: FileInput): Answer<NativeFileWriter>;
-	watch(path: string, recursive: boolean): Answer<NativeWatcher>;
+	watch(path: string | Buffer, recursive: boolean, raw: boolean): Answer<NativeWatcher>;
 	copyIn(from: string, to: string): NativeCopy;
 	copyOut(from: string, to: string, maxBytes?: number, maxEntries?: number): NativeCopy;
 	packOut(from: string): Answer<NativeFileReader>;
@@ -83,11 +121,17 @@ interface NativeFiles {
 }
 interface NativeFileReader {
 	pull(): Answer<Buffer | null>;
-	close(): Answer<void>;
+	close(): void;
 }
 interface NativeFileWriter {
 	push(data: Uint8Array): Answer<void>;
 	finish(): Answer<number>;
+	abort(): void;
+}
+interface NativeDirectory {
+	/** The next entries; `null` at the end. */
+	next(): Answer<NativeEntry[] | null>;
+	close(): void;
 }
 interface NativeArchiveWriter {
 	push(data: Uint8Array): Answer<void>;
@@ -97,7 +141,7 @@ interface NativeArchiveWriter {
 interface NativeWatcher {
 	next(): Answer<{
 		renamed: boolean;
-		name: string;
+		name: string | Buffer;
 	}[] | null>;
 	close(): void;
 }
@@ -205,9 +249,9 @@ declare const CODES: {
 	readonly INTERNAL: "InternalError";
 };
 /** What went wrong, for programs to match on. Codes are stable: they are never renamed. */
-export type ErrorCode = keyof typeof CODES | Errno | "ERR_FS_EISDIR";
+export type ErrorCode = keyof typeof CODES | Errno | "ERR_FS_EISDIR" | "ERR_DIR_CLOSED" | "ERR_INVALID_STATE";
 /** Names of Linux's errors, as Node has them; of a {@link FileError}. */
-export type Errno = "E2BIG" | "EACCES" | "EAGAIN" | "EBADF" | "EBUSY" | "EDQUOT" | "EEXIST" | "EFAULT" | "EFBIG" | "EINVAL" | "EIO" | "EISDIR" | "ELOOP" | "EMFILE" | "EMLINK" | "ENAMETOOLONG" | "ENFILE" | "ENODEV" | "ENOENT" | "ENOMEM" | "ENOSPC" | "ENOSYS" | "ENOTDIR" | "ENOTEMPTY" | "ENOTSUP" | "ENXIO" | "EOVERFLOW" | "EPERM" | "EPIPE" | "EROFS" | "ESPIPE" | "ESTALE" | "ETXTBSY" | "EXDEV";
+export type Errno = "E2BIG" | "EACCES" | "EAGAIN" | "EBADF" | "EBUSY" | "EDQUOT" | "EEXIST" | "EFAULT" | "EFBIG" | "EINVAL" | "EIO" | "EISDIR" | "ELOOP" | "EMFILE" | "EMLINK" | "ENAMETOOLONG" | "ENFILE" | "ENODATA" | "ENODEV" | "ENOENT" | "ENOMEM" | "ENOSPC" | "ENOSYS" | "ENOTDIR" | "ENOTEMPTY" | "ENOTSUP" | "ENXIO" | "EOVERFLOW" | "EPERM" | "EPIPE" | "EROFS" | "ESPIPE" | "ESTALE" | "ETXTBSY" | "EXDEV";
 /** A stage of the way from an image's name to a running container. */
 export type Stage = "image" | "rootfs" | "disk" | "spawn" | "ready" | "guest" | "container";
 /** What a {@link BoxliteError} carries besides its code and message. */
@@ -1017,64 +1061,14 @@ export interface ExecutionInfo {
 	/** When it was started, by the host's clock. */
 	startedAt: Date;
 }
-/** What can be written: text, bytes, or something that gives them one after the other. */
-export type FileData = string | NodeJS.ArrayBufferView | Readable | AsyncIterable<string | NodeJS.ArrayBufferView> | Iterable<string | NodeJS.ArrayBufferView>;
-/** A moment: a Date, or seconds since the epoch as a number or a string, as in Node. */
-export type Time = Date | number | string;
-/** How to open a file: one of Node's names, such as `'r'` and `'wx'`, or Linux's bits. */
-export type OpenFlags = string | number;
-/** How to read a file as a stream. */
-export interface ReadStreamOptions {
-	/** First byte. Default: 0; of a handle its current position. */
-	start?: number;
-	/** Last byte, which is included. Default: the end of the file. */
-	end?: number;
-	/** Decode to strings. Default: bytes. */
-	encoding?: BufferEncoding;
-	/** Bytes to hold ready. Default: 64 KiB. */
-	highWaterMark?: number;
-	/** Destroys the stream with an `AbortError`. */
-	signal?: AbortSignal;
-}
-/** How to write a file as a stream. */
-export interface WriteStreamOptions {
-	/** Default: `'w'`. */
-	flags?: OpenFlags;
-	/** Permissions of a new file. Default: `0o666`, less the box's umask of `0o022`. */
-	mode?: number;
-	/** Position of the first byte. Default: where the flags put it. */
-	start?: number;
-	/** Encoding of strings. Default: `'utf8'`. */
-	encoding?: BufferEncoding;
-	/** Destroys the stream with an `AbortError`. */
-	signal?: AbortSignal;
-}
-type Subject = Pick<FileInput, "path" | "handle">;
-/** A file that is being read. */
-export declare class FileReadStream extends Readable {
-	#private;
-	/** Bytes read so far. */
-	bytesRead: number;
-	constructor(native: NativeFiles, subject: Subject, options: ReadStreamOptions);
-	_read(): void;
-	_destroy(error: Error | null, done: (error?: Error | null) => void): void;
-}
-/** A file that is being written. */
-export declare class FileWriteStream extends Writable {
-	#private;
-	/** Bytes that the box has been given. */
-	bytesWritten: number;
-	constructor(native: NativeFiles, subject: Subject, options: WriteStreamOptions);
-	_write(data: Buffer, _encoding: BufferEncoding, done: (error?: Error) => void): void;
-	_writev(chunks: {
-		chunk: Buffer;
-	}[], done: (error?: Error) => void): void;
-	_final(done: (error?: Error) => void): void;
-	_destroy(error: Error | null, done: (error?: Error | null) => void): void;
-}
+/** A path in a box: text, its bytes, or a `file:` URL. */
+export type FilePath = string | Uint8Array | URL;
+/** How names are given: decoded by an encoding, or with `'buffer'` as their bytes. */
+export type NameEncoding = BufferEncoding | "buffer";
+type NativePath = string | Buffer;
 declare abstract class FileType {
-	#private;
-	constructor(mode: number);
+	/** The file type bits of its mode. */
+	protected abstract kind(): number;
 	isFile(): boolean;
 	isDirectory(): boolean;
 	isSymbolicLink(): boolean;
@@ -1083,102 +1077,400 @@ declare abstract class FileType {
 	isBlockDevice(): boolean;
 	isCharacterDevice(): boolean;
 }
-/** What a file in a box is like, as Node's `fs.Stats`. */
+/** What a file in a box is like, as Node's `fs.Stats`. All of it are properties of its own: a copy by spread or JSON is whole. */
 export declare class Stats extends FileType {
 	readonly dev: number;
-	readonly ino: number;
 	/** File type and permissions. */
 	readonly mode: number;
 	readonly nlink: number;
 	readonly uid: number;
 	readonly gid: number;
 	readonly rdev: number;
+	readonly blksize: number;
+	readonly ino: number;
 	/** Bytes. */
 	readonly size: number;
-	readonly blksize: number;
 	/** Allocated, of 512 bytes each. */
 	readonly blocks: number;
 	readonly atimeMs: number;
 	readonly mtimeMs: number;
 	readonly ctimeMs: number;
 	readonly birthtimeMs: number;
+	readonly atime: Date;
+	readonly mtime: Date;
+	readonly ctime: Date;
+	readonly birthtime: Date;
 	constructor(stat: NativeStat);
-	get atime(): Date;
-	get mtime(): Date;
-	get ctime(): Date;
-	get birthtime(): Date;
+	protected kind(): number;
+}
+/** {@link Stats} with numbers of any size, and times in nanoseconds too; as Node's `fs.BigIntStats`. */
+export declare class BigIntStats extends FileType {
+	readonly dev: bigint;
+	/** File type and permissions. */
+	readonly mode: bigint;
+	readonly nlink: bigint;
+	readonly uid: bigint;
+	readonly gid: bigint;
+	readonly rdev: bigint;
+	readonly blksize: bigint;
+	readonly ino: bigint;
+	/** Bytes. */
+	readonly size: bigint;
+	/** Allocated, of 512 bytes each. */
+	readonly blocks: bigint;
+	readonly atimeMs: bigint;
+	readonly mtimeMs: bigint;
+	readonly ctimeMs: bigint;
+	readonly birthtimeMs: bigint;
+	readonly atimeNs: bigint;
+	readonly mtimeNs: bigint;
+	readonly ctimeNs: bigint;
+	readonly birthtimeNs: bigint;
+	readonly atime: Date;
+	readonly mtime: Date;
+	readonly ctime: Date;
+	readonly birthtime: Date;
+	constructor(stat: NativeStat, exact: NativeExactStat);
+	protected kind(): number;
+}
+/** How full a file system in a box is, as Node's `fs.StatFs`. */
+export declare class StatFs<T extends number | bigint = number> {
+	/** Linux's number of the kind of file system: `0xef53` is ext4. */
+	readonly type: T;
+	/** Bytes of a block. */
+	readonly bsize: T;
+	readonly blocks: T;
+	readonly bfree: T;
+	/** Free blocks for others than root. */
+	readonly bavail: T;
+	/** How many files there can be. */
+	readonly files: T;
+	readonly ffree: T;
+	constructor(stat: NativeStatFs, number: (value: bigint) => T);
 }
 /** An entry of a directory in a box, as Node's `fs.Dirent`. */
-export declare class Dirent extends FileType {
+export declare class Dirent<T extends string | Buffer = string> extends FileType {
+	#private;
 	/** Its own name. */
-	readonly name: string;
+	readonly name: T;
 	/** The directory that holds it. */
 	readonly parentPath: string;
-	constructor(folder: string, entry: NativeEntry);
+	constructor(folder: NativePath, entry: NativeEntry, encoding?: NameEncoding | null);
+	protected kind(): number;
+}
+/** An open directory in a box; `box.fs.opendir` makes one. Reading it to its end by `for await` closes it. */
+export declare class Dir implements AsyncDisposable {
+	#private;
+	/** The path that it was opened by. */
+	readonly path: string;
+	private constructor();
+	/** The next entry; `null` at the end. */
+	read(): Promise<Dirent | null>;
+	/** Lists no more. */
+	close(): Promise<void>;
+	[Symbol.asyncIterator](): AsyncGenerator<Dirent, void, undefined>;
+	[Symbol.asyncDispose](): Promise<void>;
+}
+declare const constants: Readonly<{
+	F_OK: 0;
+	X_OK: 1;
+	W_OK: 2;
+	R_OK: 4;
+	COPYFILE_EXCL: 1;
+	COPYFILE_FICLONE: 2;
+	COPYFILE_FICLONE_FORCE: 4;
+	O_RDONLY: 0;
+	O_WRONLY: 1;
+	O_RDWR: 2;
+	O_CREAT: 64;
+	O_EXCL: 128;
+	O_NOCTTY: 256;
+	O_TRUNC: 512;
+	O_APPEND: 1024;
+	O_NONBLOCK: 2048;
+	O_DSYNC: 4096;
+	O_DIRECT: 16384;
+	O_DIRECTORY: 65536;
+	O_NOFOLLOW: 131072;
+	O_NOATIME: 262144;
+	O_SYNC: 1052672;
+	S_IFMT: 61440;
+	S_IFREG: 32768;
+	S_IFDIR: 16384;
+	S_IFCHR: 8192;
+	S_IFBLK: 24576;
+	S_IFIFO: 4096;
+	S_IFLNK: 40960;
+	S_IFSOCK: 49152;
+	S_IRWXU: 448;
+	S_IRUSR: 256;
+	S_IWUSR: 128;
+	S_IXUSR: 64;
+	S_IRWXG: 56;
+	S_IRGRP: 32;
+	S_IWGRP: 16;
+	S_IXGRP: 8;
+	S_IRWXO: 7;
+	S_IROTH: 4;
+	S_IWOTH: 2;
+	S_IXOTH: 1;
+}>;
+/** What can be written: text, bytes, or something that gives them one after the other. */
+export type FileData = string | Bytes | Chunks;
+/** How to open a file: one of Node's names, such as `'r'` and `'wx'`, or Linux's bits. */
+export type OpenFlags = string | number;
+/** Permissions: a number, or octal digits as in `'755'`. */
+export type FileMode = number | string;
+/** A moment: a Date, or seconds since the epoch as a number, a bigint or a string, as in Node. */
+export type Time = Date | number | bigint | string;
+interface StreamOptions {
+	/** Position of the first byte. Default: 0; of a handle its current position, and of flags where they put it. */
+	start?: number | undefined;
+	/** Close the file when the stream has ended or failed. Default: `true`. */
+	autoClose?: boolean | undefined;
+	/** Emit `close` when the stream is destroyed. Default: `true`. */
+	emitClose?: boolean | undefined;
+	/** Bytes to hold ready. Default: of reading 64 KiB, of writing 256 KiB. */
+	highWaterMark?: number | undefined;
+	/** Destroys the stream with an `AbortError`. */
+	signal?: AbortSignal | undefined;
+}
+/** How to read an open file as a stream. */
+export interface HandleReadStreamOptions extends StreamOptions {
+	/** Last byte, which is included. Default: the end of the file. */
+	end?: number | undefined;
+	/** Decode to strings. Default: bytes. */
+	encoding?: BufferEncoding | null | undefined;
+}
+/** How to read a file as a stream. */
+export interface ReadStreamOptions extends HandleReadStreamOptions {
+	/** Default: `'r'`. */
+	flags?: OpenFlags | undefined;
+	/** Permissions, where the flags make a file. Default: `0o666`, less the umask of `0o022`. */
+	mode?: FileMode | undefined;
+}
+/** How to write to an open file as a stream. */
+export interface HandleWriteStreamOptions extends StreamOptions {
+	/** Encoding of strings. Default: `'utf8'`. */
+	encoding?: BufferEncoding | null | undefined;
+	/** Bring it to the box's disk before `finish`. Default: `false`. */
+	flush?: boolean | undefined;
+}
+/** How to write a file as a stream. */
+export interface WriteStreamOptions extends HandleWriteStreamOptions {
+	/** Default: `'w'`. */
+	flags?: OpenFlags | undefined;
+	/** Permissions of a new file. Default: `0o666`, less the umask of `0o022`. */
+	mode?: FileMode | undefined;
+}
+type Subject = Pick<FileInput, "path" | "handle">;
+interface Handle {
+	readonly fd: number;
+	close(): Promise<void>;
+	on(event: "close", listener: () => void): unknown;
+	off(event: "close", listener: () => void): unknown;
+}
+/** A file that is being read. Emits `open` and `ready` when it is open, and `close` when it is let go. */
+export declare class FileReadStream extends Readable {
+	#private;
+	/** As it was given; of a handle's stream `undefined`. */
+	readonly path: FilePath | undefined;
+	/** Bytes read so far. */
+	bytesRead: number;
+	/** @internal */
+	constructor(native: NativeFiles, subject: Subject, options: ReadStreamOptions, path?: FilePath, handle?: Handle);
+	/** Whether the file is not open: not yet, or no more. */
+	get pending(): boolean;
+	/** Of a handle's stream its number, until it is closed. */
+	get fd(): number | null;
+	/** Lets the file go; `done` is called when that is done. */
+	close(done?: (error?: Error | null) => void): void;
+	_construct(done: (error?: Error | null) => void): void;
+	_read(): void;
+	_destroy(error: Error | null, done: (error?: Error | null) => void): void;
+}
+/** A file that is being written. Emits `open` and `ready` when it is open, and `close` when it is let go. */
+export declare class FileWriteStream extends Writable {
+	#private;
+	/** As it was given; of a handle's stream `undefined`. */
+	readonly path: FilePath | undefined;
+	/** Bytes that the box has been given. */
+	bytesWritten: number;
+	/** @internal */
+	constructor(native: NativeFiles, subject: Subject, options: WriteStreamOptions, path?: FilePath, handle?: Handle);
+	/** Whether the file is not open: not yet, or no more. */
+	get pending(): boolean;
+	/** Of a handle's stream its number, until it is closed. */
+	get fd(): number | null;
+	/** Writes what it has been given and lets the file go; `done` is called when that is done. */
+	close(done?: (error?: Error | null) => void): void;
+	_construct(done: (error?: Error | null) => void): void;
+	_write(data: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void;
+	_writev(chunks: {
+		chunk: Buffer;
+	}[], done: (error?: Error | null) => void): void;
+	_final(done: (error?: Error | null) => void): void;
+	_destroy(error: Error | null, done: (error?: Error | null) => void): void;
+}
+/** How to read a whole file. */
+export interface ReadFileOptions<E extends BufferEncoding | null = BufferEncoding | null> {
+	/** Decode to a string. Default: `null`, bytes. */
+	encoding?: E | undefined;
+	/** How to open it. Default: `'r'`. */
+	flag?: OpenFlags | undefined;
+	/** Rejects with the code `ABORTED` at once. */
+	signal?: AbortSignal | undefined;
+}
+/** How to write a whole file. */
+export interface WriteFileOptions {
+	/** Of strings. Default: `'utf8'`. */
+	encoding?: BufferEncoding | null | undefined;
+	/** Permissions of a new file, less the umask of `0o022`. Default: `0o666`. */
+	mode?: FileMode | undefined;
+	/** Default: `'w'`. */
+	flag?: OpenFlags | undefined;
+	/** Bring it to the box's disk before the call resolves. Default: `false`. */
+	flush?: boolean | undefined;
+	/** Rejects with the code `ABORTED` at once; what was written stays. */
+	signal?: AbortSignal | undefined;
+}
+/** How to write to an open file. */
+export type WriteOpenFileOptions = Omit<WriteFileOptions, "mode" | "flag">;
+/** How names are given. */
+export interface NameOptions {
+	/** `'buffer'` gives bytes: Linux's names need not be UTF-8. Default: `'utf8'`. */
+	encoding?: NameEncoding | null | undefined;
+}
+/** How to list a directory. */
+export interface ReadDirOptions extends NameOptions {
+	/** Give {@link Dirent}s instead of names. Default: `false`. */
+	withFileTypes?: boolean | undefined;
+	/** Everything below too, in one call; symlinks are not followed. Default: `false`. */
+	recursive?: boolean | undefined;
+}
+/** How to list a directory piece by piece. */
+export interface OpenDirOptions extends NameOptions {
+	/** Node's number of entries in a batch; a box sends as many as one message holds. */
+	bufferSize?: number | undefined;
+	/** Everything below too; symlinks are not followed. Default: `false`. */
+	recursive?: boolean | undefined;
+}
+/** How to make a directory. */
+export interface MkdirOptions {
+	/** Its parents too, and one that exists is no failure. Default: `false`. */
+	recursive?: boolean | undefined;
+	/** Permissions, less the umask of `0o022`. Default: `0o777`. */
+	mode?: FileMode | undefined;
+}
+/** How to remove. */
+export interface RmOptions {
+	/** A directory with all that is in it. Default: `false`. */
+	recursive?: boolean | undefined;
+	/** It need not be there. Default: `false`. */
+	force?: boolean | undefined;
+	/** With `recursive`, how often to begin again where something is busy or being filled. Default: 0. */
+	maxRetries?: number | undefined;
+	/** Milliseconds to wait before that, times its number. Default: 100. */
+	retryDelay?: number | undefined;
+}
+/** How to tell what a file or a file system is like. */
+export interface StatOptions {
+	/** In numbers of any size, and times in nanoseconds. Default: `false`. */
+	bigint?: boolean | undefined;
+}
+/** What an extended attribute belongs to. */
+export interface XattrOptions {
+	/** To what a symlink leads to, else to the symlink itself. Default: `true`. */
+	follow?: boolean | undefined;
+}
+/** How to set an extended attribute. */
+export interface SetXattrOptions extends XattrOptions {
+	/** `'create'` fails with `EEXIST` where there is one, `'replace'` with `ENODATA` where there is none. Default: neither. */
+	flag?: "create" | "replace" | undefined;
+}
+/** A part of a buffer, and where in the file. */
+export interface FilePartOptions {
+	/** Where in the buffer. Default: 0. */
+	offset?: number | null | undefined;
+	/** Default: what fits. */
+	length?: number | null | undefined;
+	/** Where in the file; `null` is its current position, which moves. Default: `null`. */
+	position?: number | bigint | null | undefined;
 }
 /** What to read and where to put it. */
-export interface FileReadOptions<T extends NodeJS.ArrayBufferView = Buffer> {
+export interface FileReadOptions<T extends NodeJS.ArrayBufferView = Buffer> extends FilePartOptions {
 	/** Default: a new Buffer of 16 KiB. */
-	buffer?: T;
-	/** Where in the buffer. Default: 0. */
-	offset?: number;
-	/** Default: what fits. */
-	length?: number;
-	/** Where in the file; `null` is its current position, which moves. Default: `null`. */
-	position?: number | null;
+	buffer?: T | undefined;
 }
-/** An open file in a box; `box.fs.open` makes one. Close it: a box holds at most 4096 open for its host. */
-export declare class FileHandle implements AsyncDisposable {
+type OpenReadOptions<E extends BufferEncoding | null = BufferEncoding | null> = Omit<ReadFileOptions<E>, "flag">;
+type Position = number | bigint | null;
+type Read<T> = Promise<{
+	bytesRead: number;
+	buffer: T;
+}>;
+type Written<T> = Promise<{
+	bytesWritten: number;
+	buffer: T;
+}>;
+/**
+ * An open file in a box; `box.fs.open` makes one. Close it, or give it to a stream, which closes it at its end: a box holds at most
+ * 4096 open for its host. Emits `close`.
+ */
+export declare class FileHandle extends EventEmitter implements AsyncDisposable {
 	#private;
 	private constructor();
 	/** The number that stands for it in the box; -1 once it is closed. */
 	get fd(): number;
 	/** Reads at a position, or at the current one. Fewer bytes than asked for come only at the end of the file. */
-	read<T extends NodeJS.ArrayBufferView>(buffer: T, offset?: number, length?: number, position?: number | null): Promise<{
+	read<T extends NodeJS.ArrayBufferView>(buffer: T, offset?: number | null, length?: number | null, position?: Position): Read<T>;
+	read<T extends NodeJS.ArrayBufferView>(buffer: T, options?: FilePartOptions | null): Read<T>;
+	read<T extends NodeJS.ArrayBufferView = Buffer>(options?: FileReadOptions<T> | null): Read<T>;
+	/** Reads into one buffer after the other. */
+	readv<T extends NodeJS.ArrayBufferView>(buffers: readonly T[], position?: Position): Promise<{
 		bytesRead: number;
-		buffer: T;
-	}>;
-	read<T extends NodeJS.ArrayBufferView = Buffer>(options?: FileReadOptions<T>): Promise<{
-		bytesRead: number;
-		buffer: T;
+		buffers: readonly T[];
 	}>;
 	/** Writes all of it at a position, or at the current one. */
-	write<T extends NodeJS.ArrayBufferView>(buffer: T, offset?: number, length?: number, position?: number | null): Promise<{
+	write<T extends NodeJS.ArrayBufferView>(buffer: T, offset?: number | null, length?: number | null, position?: Position): Written<T>;
+	write<T extends NodeJS.ArrayBufferView>(buffer: T, options?: FilePartOptions | null): Written<T>;
+	write(text: string, position?: Position, encoding?: BufferEncoding | null): Written<string>;
+	/** Writes one buffer after the other. */
+	writev<T extends NodeJS.ArrayBufferView>(buffers: readonly T[], position?: Position): Promise<{
 		bytesWritten: number;
-		buffer: T;
+		buffers: readonly T[];
 	}>;
-	write(text: string, position?: number | null, encoding?: BufferEncoding): Promise<{
-		bytesWritten: number;
-		buffer: string;
-	}>;
-	/** The rest of the file, from the current position on. */
-	readFile(options: BufferEncoding | {
-		encoding: BufferEncoding;
-		signal?: AbortSignal;
-	}): Promise<string>;
-	readFile(options?: {
-		encoding?: null;
-		signal?: AbortSignal;
-	} | null): Promise<Buffer>;
+	readFile(options: BufferEncoding | OpenReadOptions<BufferEncoding>): Promise<string>;
+	readFile(options?: OpenReadOptions<null> | null): Promise<Buffer>;
 	/** Writes from the current position on. */
-	writeFile(data: FileData, options?: BufferEncoding | {
-		encoding?: BufferEncoding | null;
-	} | null): Promise<void>;
+	writeFile(data: FileData, options?: BufferEncoding | WriteOpenFileOptions | null): Promise<void>;
 	/** As `writeFile`: where it lands is what the file was opened for. */
-	appendFile(data: FileData, options?: BufferEncoding | {
-		encoding?: BufferEncoding | null;
-	} | null): Promise<void>;
-	stat(): Promise<Stats>;
+	appendFile(data: FileData, options?: BufferEncoding | WriteOpenFileOptions | null): Promise<void>;
+	stat(options: StatOptions & {
+		bigint: true;
+	}): Promise<BigIntStats>;
+	stat(options?: StatOptions & {
+		bigint?: false;
+	}): Promise<Stats>;
 	truncate(length?: number): Promise<void>;
-	chmod(mode: number): Promise<void>;
+	chmod(mode: FileMode): Promise<void>;
+	/** -1 leaves the user or the group as it is. */
 	chown(uid: number, gid: number): Promise<void>;
 	utimes(atime: Time, mtime: Time): Promise<void>;
 	/** Brings data and attributes to the box's disk. */
 	sync(): Promise<void>;
 	/** Brings data to the box's disk. */
 	datasync(): Promise<void>;
-	createReadStream(options?: Omit<ReadStreamOptions, "flags">): FileReadStream;
-	createWriteStream(options?: Omit<WriteStreamOptions, "flags" | "mode">): FileWriteStream;
+	/** Reads on as a stream, which closes the file at its end unless `autoClose` is false. */
+	createReadStream(options?: BufferEncoding | HandleReadStreamOptions | null): FileReadStream;
+	/** Writes as a stream, which closes the file at its end unless `autoClose` is false. */
+	createWriteStream(options?: BufferEncoding | HandleWriteStreamOptions | null): FileWriteStream;
+	/** The lines of the rest of the file, for `for await`; at its end it is closed. */
+	readLines(options?: BufferEncoding | HandleReadStreamOptions | null): Interface;
+	/** The rest of the file as a web stream of bytes; once for each handle. `autoClose` closes the file at its end. */
+	readableWebStream(options?: {
+		type?: "bytes";
+		autoClose?: boolean;
+	}): ReadableStream$1<Uint8Array>;
 	/** Closes the file. Nothing happens if it is closed already. */
 	close(): Promise<void>;
 	[Symbol.asyncDispose](): Promise<void>;
@@ -1186,39 +1478,18 @@ export declare class FileHandle implements AsyncDisposable {
 /** How to watch. */
 export interface WatchOptions {
 	/** Everything below too, also directories that appear later. Default: `false`. */
-	recursive?: boolean;
+	recursive?: boolean | undefined;
+	/** Of names; `'buffer'` gives bytes. Default: `'utf8'`. */
+	encoding?: NameEncoding | null | undefined;
 	/** Ends the watch; the iterator then rejects with an `AbortError`. */
-	signal?: AbortSignal;
+	signal?: AbortSignal | undefined;
 }
 /** Something changed. */
-export interface FileChangeEvent {
+export interface FileChangeEvent<T extends string | Buffer = string> {
 	/** `'rename'`: a name came or went. `'change'`: contents or attributes did. */
 	eventType: "rename" | "change";
 	/** Below the watched directory; of a watched file its own name. */
-	filename: string;
-}
-/** How to read a whole file. */
-export interface ReadFileOptions<E extends BufferEncoding | null = BufferEncoding | null> {
-	/** Decode to a string. Default: `null`, bytes. */
-	encoding?: E;
-	signal?: AbortSignal;
-}
-/** How to write a whole file. */
-export interface WriteFileOptions {
-	/** Of strings. Default: `'utf8'`. */
-	encoding?: BufferEncoding | null;
-	/** Permissions of a new file, less the box's umask. Default: `0o666`. */
-	mode?: number;
-	/** Default: `'w'`. */
-	flag?: OpenFlags;
-	signal?: AbortSignal;
-}
-/** How to list a directory. */
-export interface ReadDirOptions {
-	/** Give {@link Dirent}s instead of names. Default: `false`. */
-	withFileTypes?: boolean;
-	/** Everything below too, in one call; symlinks are not followed. Default: `false`. */
-	recursive?: boolean;
+	filename: T;
 }
 /** How to copy inside a box. */
 export interface CpOptions {
@@ -1233,73 +1504,125 @@ export interface CpOptions {
 	/** Keep access and modification times. Default: `false`. */
 	preserveTimestamps?: boolean;
 }
-type Encoding = BufferEncoding | null;
+type ReadEncoding = BufferEncoding | "buffer" | null;
 /**
- * The files of a box as its processes see them, mounts and tmpfs included; `box.fs`. Acts as root. Names and semantics
- * are those of `node:fs/promises`, and so are the errors: a {@link FileError} has `code` (`'ENOENT'`), `errno`,
- * `syscall` and `path`. Relative paths begin at the box's working directory. Each call starts the box if it does not run.
+ * The files of a box as its processes see them, mounts and tmpfs included; `box.fs`. Acts as root, and as somebody else by
+ * {@link FileSystem.as}. Names and semantics are those of `node:fs/promises`, and so are the errors: a {@link FileError} has `code`
+ * (`'ENOENT'`), `errno`, `syscall` and `path`; a wrong argument or an unknown option is an `INVALID_ARGUMENT`, before anything is
+ * done. Relative paths begin at the box's working directory. Each call starts the box if it does not run.
+ *
+ * The calls belong to their box: `const { readFile } = box.fs` works.
  */
 export declare class FileSystem {
 	#private;
+	/** Linux's numbers, by Node's names. */
+	readonly constants: typeof constants;
 	private constructor();
-	readFile(path: string, options: BufferEncoding | ReadFileOptions<BufferEncoding>): Promise<string>;
-	readFile(path: string, options?: ReadFileOptions<null> | null): Promise<Buffer>;
-	writeFile(path: string, data: FileData, options?: Encoding | WriteFileOptions): Promise<void>;
-	appendFile(path: string, data: FileData, options?: Encoding | WriteFileOptions): Promise<void>;
-	open(path: string, flags?: OpenFlags, mode?: number): Promise<FileHandle>;
-	readdir(path: string, options: ReadDirOptions & {
+	/**
+	 * The same files as another user of the box sees them: `'name'`, `'uid'`, `'name:group'`, `'uid:gid'` or a uid. The kernel checks
+	 * every call as it does this user's processes, with the groups of the box's `/etc/group` and the umask `0o022`: what it may not do
+	 * is `EACCES` or `EPERM`, and what it makes belongs to it. Streams and handles keep their user.
+	 */
+	as(user: string | number): FileSystem;
+	readFile(path: FilePath | FileHandle, options: BufferEncoding | ReadFileOptions<BufferEncoding>): Promise<string>;
+	readFile(path: FilePath | FileHandle, options?: ReadFileOptions<null> | "buffer" | null): Promise<Buffer>;
+	readFile(path: FilePath | FileHandle, options?: ReadEncoding | ReadFileOptions): Promise<string | Buffer>;
+	writeFile(path: FilePath | FileHandle, data: FileData, options?: BufferEncoding | WriteFileOptions | null): Promise<void>;
+	appendFile(path: FilePath | FileHandle, data: FileData, options?: BufferEncoding | WriteFileOptions | null): Promise<void>;
+	open(path: FilePath, flags?: OpenFlags | null, mode?: FileMode | null): Promise<FileHandle>;
+	readdir(path: FilePath, options: ReadDirOptions & {
+		encoding: "buffer";
+		withFileTypes: true;
+	}): Promise<Dirent<Buffer>[]>;
+	readdir(path: FilePath, options: ReadDirOptions & {
 		withFileTypes: true;
 	}): Promise<Dirent[]>;
-	readdir(path: string, options?: (ReadDirOptions & {
+	readdir(path: FilePath, options: "buffer" | (ReadDirOptions & {
+		encoding: "buffer";
 		withFileTypes?: false;
-	}) | Encoding): Promise<string[]>;
-	stat(path: string): Promise<Stats>;
-	lstat(path: string): Promise<Stats>;
-	/** Resolves if the file is there and, with bits of `fs.constants.R_OK`, `W_OK` and `X_OK`, allows that to root. */
-	access(path: string, mode?: number): Promise<void>;
+	})): Promise<Buffer[]>;
+	readdir(path: FilePath, options?: (ReadDirOptions & {
+		withFileTypes?: false;
+	}) | BufferEncoding | null): Promise<string[]>;
+	/** Lists a directory piece by piece: of any size, in the order of its file system. */
+	opendir(path: FilePath, options?: OpenDirOptions | NameEncoding | null): Promise<Dir>;
+	stat(path: FilePath, options: StatOptions & {
+		bigint: true;
+	}): Promise<BigIntStats>;
+	stat(path: FilePath, options?: StatOptions & {
+		bigint?: false;
+	}): Promise<Stats>;
+	stat(path: FilePath, options?: StatOptions): Promise<Stats | BigIntStats>;
+	lstat(path: FilePath, options: StatOptions & {
+		bigint: true;
+	}): Promise<BigIntStats>;
+	lstat(path: FilePath, options?: StatOptions & {
+		bigint?: false;
+	}): Promise<Stats>;
+	lstat(path: FilePath, options?: StatOptions): Promise<Stats | BigIntStats>;
+	statfs(path: FilePath, options: StatOptions & {
+		bigint: true;
+	}): Promise<StatFs<bigint>>;
+	statfs(path: FilePath, options?: StatOptions & {
+		bigint?: false;
+	}): Promise<StatFs>;
+	statfs(path: FilePath, options?: StatOptions): Promise<StatFs | StatFs<bigint>>;
+	/** Resolves if the file is there and, with bits of `constants.R_OK`, `W_OK` and `X_OK`, allows that. */
+	access(path: FilePath, mode?: number | null): Promise<void>;
 	/** Whether there is something at `path`. Rejects only where that can't be found out. */
-	exists(path: string): Promise<boolean>;
+	exists(path: FilePath): Promise<boolean>;
 	/** Resolves with the first directory that `recursive` made, else with `undefined`. */
-	mkdir(path: string, options?: number | {
-		recursive?: boolean;
-		mode?: number;
-	}): Promise<string | undefined>;
-	/** Makes a directory of a new name that begins with `prefix`, and resolves with its path. */
-	mkdtemp(prefix: string): Promise<string>;
-	rmdir(path: string): Promise<void>;
-	unlink(path: string): Promise<void>;
+	mkdir(path: FilePath, options?: FileMode | MkdirOptions | null): Promise<string | undefined>;
+	mkdtemp(prefix: FilePath, options: "buffer" | (NameOptions & {
+		encoding: "buffer";
+	})): Promise<Buffer>;
+	mkdtemp(prefix: FilePath, options?: BufferEncoding | NameOptions | null): Promise<string>;
+	/** Of an empty directory; {@link FileSystem.rm} with `recursive` removes any. */
+	rmdir(path: FilePath, options?: Record<string, never>): Promise<void>;
+	unlink(path: FilePath): Promise<void>;
 	/** Removes a file, or with `recursive` a tree, else `ERR_FS_EISDIR`. With `force` it need not be there. */
-	rm(path: string, options?: {
-		recursive?: boolean;
-		force?: boolean;
-	}): Promise<void>;
-	rename(from: string, to: string): Promise<void>;
-	/** Copies one file with its mode. `mode` 1, `fs.constants.COPYFILE_EXCL`, fails where there is one already. */
-	copyFile(from: string, to: string, mode?: number): Promise<void>;
+	rm(path: FilePath, options?: RmOptions): Promise<void>;
+	rename(from: FilePath, to: FilePath): Promise<void>;
+	/** Copies one file with its mode. `mode` 1, `constants.COPYFILE_EXCL`, fails where there is one already. */
+	copyFile(from: FilePath, to: FilePath, mode?: number | null): Promise<void>;
 	/** Copies a file or a tree inside the box. Symlinks stay as they are written. */
-	cp(from: string, to: string, options?: CpOptions): Promise<void>;
-	/** Makes `path` a symlink to `target`. */
-	symlink(target: string, path: string): Promise<void>;
-	readlink(path: string): Promise<string>;
-	realpath(path: string): Promise<string>;
-	link(existing: string, path: string): Promise<void>;
-	chmod(path: string, mode: number): Promise<void>;
-	chown(path: string, uid: number, gid: number): Promise<void>;
-	lchown(path: string, uid: number, gid: number): Promise<void>;
-	utimes(path: string, atime: Time, mtime: Time): Promise<void>;
-	lutimes(path: string, atime: Time, mtime: Time): Promise<void>;
-	truncate(path: string, length?: number): Promise<void>;
+	cp(from: FilePath, to: FilePath, options?: CpOptions): Promise<void>;
+	/** Makes `path` a symlink to `target`. What kind of symlink is for other systems: Linux has one. */
+	symlink(target: FilePath, path: FilePath, type?: "dir" | "file" | "junction" | null): Promise<void>;
+	readlink(path: FilePath, options: "buffer" | (NameOptions & {
+		encoding: "buffer";
+	})): Promise<Buffer>;
+	readlink(path: FilePath, options?: BufferEncoding | NameOptions | null): Promise<string>;
+	realpath(path: FilePath, options: "buffer" | (NameOptions & {
+		encoding: "buffer";
+	})): Promise<Buffer>;
+	realpath(path: FilePath, options?: BufferEncoding | NameOptions | null): Promise<string>;
+	link(existing: FilePath, path: FilePath): Promise<void>;
+	chmod(path: FilePath, mode: FileMode): Promise<void>;
+	/** -1 leaves the user or the group as it is. */
+	chown(path: FilePath, uid: number, gid: number): Promise<void>;
+	/** As {@link FileSystem.chown}, of a symlink itself. */
+	lchown(path: FilePath, uid: number, gid: number): Promise<void>;
+	utimes(path: FilePath, atime: Time, mtime: Time): Promise<void>;
+	/** As {@link FileSystem.utimes}, of a symlink itself. */
+	lutimes(path: FilePath, atime: Time, mtime: Time): Promise<void>;
+	truncate(path: FilePath, length?: number): Promise<void>;
+	/** The value of an extended attribute, such as `'user.origin'`. Not in Node. */
+	getxattr(path: FilePath, name: string, options?: XattrOptions): Promise<Buffer>;
+	/** Sets an extended attribute. Not in Node. */
+	setxattr(path: FilePath, name: string, value: string | Bytes, options?: SetXattrOptions): Promise<void>;
+	/** The names of all extended attributes, sorted. Not in Node. */
+	listxattr(path: FilePath, options?: XattrOptions): Promise<string[]>;
+	/** Removes an extended attribute; `ENODATA` where there is none. Not in Node. */
+	removexattr(path: FilePath, name: string, options?: XattrOptions): Promise<void>;
 	/** Reads as a stream; failures are its `error`. */
-	createReadStream(path: string, options?: BufferEncoding | ReadStreamOptions): FileReadStream;
+	createReadStream(path: FilePath, options?: BufferEncoding | ReadStreamOptions | null): FileReadStream;
 	/** Writes as a stream; failures are its `error`, and all is written once it has finished. */
-	createWriteStream(path: string, options?: BufferEncoding | WriteStreamOptions): FileWriteStream;
-	/**
-	 * What changes at `path`, or with `recursive` anywhere below it, as an endless iterable; leaving the loop or aborting
-	 * `signal` ends the watch. It begins with the call: of what you ask of this box afterwards nothing is missed, of what goes on in
-	 * it nothing from the first `next()` that has resolved. If the box changes files faster than they can be told it rejects with
-	 * `EOVERFLOW`: a gap is never hidden.
-	 */
-	watch(path: string, options?: WatchOptions): AsyncIterableIterator<FileChangeEvent>;
+	createWriteStream(path: FilePath, options?: BufferEncoding | WriteStreamOptions | null): FileWriteStream;
+	watch(path: FilePath, options: "buffer" | (WatchOptions & {
+		encoding: "buffer";
+	})): AsyncIterableIterator<FileChangeEvent<Buffer>>;
+	watch(path: FilePath, options?: WatchOptions | BufferEncoding | null): AsyncIterableIterator<FileChangeEvent>;
 }
 /** Which logs, and how long. */
 export interface LogsOptions {

@@ -64,7 +64,7 @@ export const CODES = {
 } as const
 
 /** What went wrong, for programs to match on. Codes are stable: they are never renamed. */
-export type ErrorCode = keyof typeof CODES | Errno | 'ERR_FS_EISDIR'
+export type ErrorCode = keyof typeof CODES | Errno | 'ERR_FS_EISDIR' | 'ERR_DIR_CLOSED' | 'ERR_INVALID_STATE'
 
 /** Names of Linux's errors, as Node has them; of a {@link FileError}. */
 export type Errno =
@@ -85,6 +85,7 @@ export type Errno =
   | 'EMLINK'
   | 'ENAMETOOLONG'
   | 'ENFILE'
+  | 'ENODATA'
   | 'ENODEV'
   | 'ENOENT'
   | 'ENOMEM'
@@ -270,7 +271,7 @@ for (const [name, type] of Object.entries({ BoxliteError, InvalidArgumentError, 
 
 /** The error that the native half described. */
 export function errorFrom({ code, className, message, stage, hint, causes, file }: Failure): BoxliteError {
-  if (file !== undefined) return refused(file)
+  if (file !== undefined) return refused(file, hint)
   const details: ErrorDetails = { stage: stage as Stage | undefined, hint }
   const cause = chain(causes)
   if (cause !== undefined) details.cause = cause
@@ -280,8 +281,8 @@ export function errorFrom({ code, className, message, stage, hint, causes, file 
 }
 
 /** Node's own text and code for a refusal. Its table is the host's, whose numbers are Linux's like the box's. */
-function refused({ errno, syscall, path, dest }: NonNullable<Failure['file']>): FileError {
-  const [code, reason] = getSystemErrorMap().get(-errno) ?? ['EIO', `errno ${errno}`]
+function refused({ errno, syscall, path, dest }: NonNullable<Failure['file']>, hint?: string): FileError {
+  const [code, reason] = getSystemErrorMap().get(-errno) ?? LINUX.get(errno) ?? ['EIO', `errno ${errno}`]
   if (syscall === 'rm' && code === 'EISDIR') return isDirectory(errno, path ?? '')
   const about = path === undefined ? '' : ` '${path}'${dest === undefined ? '' : ` -> '${dest}'`}`
   const message = `${code}: ${reason}, ${syscall}${about}`
@@ -290,8 +291,16 @@ function refused({ errno, syscall, path, dest }: NonNullable<Failure['file']>): 
     syscall,
     ...(path !== undefined && { path }),
     ...(dest !== undefined && { dest }),
+    hint,
   })
 }
+
+/** What Node's own table leaves out, and file calls of a box meet. */
+const LINUX = new Map<number, [string, string]>([
+  [61, ['ENODATA', 'no data available']],
+  [116, ['ESTALE', 'stale file handle']],
+  [122, ['EDQUOT', 'disk quota exceeded']],
+])
 
 /** What `rm` of a folder fails with: not the kernel refuses that but Node itself, in words and with a sign of its own. */
 function isDirectory(errno: number, path: string): FileError {

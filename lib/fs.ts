@@ -1,39 +1,69 @@
 // `FileSystem`: the files of a box, with the names and semantics of `node:fs/promises`. Made by `box.ts`.
+//
+// Each call checks all of its arguments before anything is done; what it takes is in `options/files.ts`, `file-path.ts`,
+// `file-mode.ts` and `file-flags.ts`.
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type FileInput, type FileOutput, type NativeFiles, settled } from './binding.js'
-import { checkArgument, text, word } from './check.js'
-import type { FileData, Time } from './file-data.js'
-import { timeMs } from './file-data.js'
+import { bindMembers } from './bound.js'
+import { type Bytes, dataToBuffer } from './bytes.js'
+import { checkArgument, checkOptions, integer, type Shape } from './check.js'
+import { type Dir, makeDir } from './directory.js'
+import { FileError } from './errors.js'
+import { constants } from './file-constants.js'
+import { collect, send } from './file-contents.js'
+import { type FileData, partsOf } from './file-data.js'
 import { flagBits, flags as flagCheck, type OpenFlags } from './file-flags.js'
-import { collect, type FileHandle, makeFileHandle, send } from './file-handle.js'
-import { FileReadStream, FileWriteStream, type ReadStreamOptions, type WriteStreamOptions } from './file-streams.js'
-import { Dirent, Stats } from './stats.js'
-import { type FileChangeEvent, type WatchOptions, watch } from './watch.js'
-
-/** How to read a whole file. */
-export interface ReadFileOptions<E extends BufferEncoding | null = BufferEncoding | null> {
-  /** Decode to a string. Default: `null`, bytes. */
-  encoding?: E
-  signal?: AbortSignal
-}
-
-/** How to write a whole file. */
-export interface WriteFileOptions {
-  /** Of strings. Default: `'utf8'`. */
-  encoding?: BufferEncoding | null
-  /** Permissions of a new file, less the box's umask. Default: `0o666`. */
-  mode?: number
-  /** Default: `'w'`. */
-  flag?: OpenFlags
-  signal?: AbortSignal
-}
-
-/** How to list a directory. */
-export interface ReadDirOptions {
-  /** Give {@link Dirent}s instead of names. Default: `false`. */
-  withFileTypes?: boolean
-  /** Everything below too, in one call; symlinks are not followed. Default: `false`. */
-  recursive?: boolean
-}
+import { FileHandle, makeFileHandle } from './file-handle.js'
+import { type FileMode, fileLength, modeBits, ownerId, type Time, timeMs } from './file-mode.js'
+import {
+  encoding as encodingCheck,
+  encodingOrBuffer,
+  type FilePath,
+  inEncoding,
+  isRaw,
+  type NameEncoding,
+  type NativePath,
+  nativePath,
+  pathText,
+  withEncoding,
+} from './file-path.js'
+import {
+  checkReadStream,
+  checkWriteStream,
+  FileReadStream,
+  FileWriteStream,
+  type ReadStreamOptions,
+  type WriteStreamOptions,
+} from './file-streams.js'
+import {
+  attributeName,
+  attributeSize,
+  linkType,
+  MKDIR,
+  type MkdirOptions,
+  NAMES,
+  type NameOptions,
+  noOptions,
+  OPEN_DIR,
+  type OpenDirOptions,
+  READ_DIR,
+  READ_FILE,
+  type ReadDirOptions,
+  type ReadFileOptions,
+  RM,
+  type RmOptions,
+  SET_XATTR,
+  type SetXattrOptions,
+  STAT,
+  type StatOptions,
+  WRITE_FILE,
+  type WriteFileOptions,
+  XATTR,
+  type XattrOptions,
+} from './options/files.js'
+import { user as userCheck, userName } from './options/values.js'
+import { type BigIntStats, Dirent, StatFs, type Stats, statsOf } from './stats.js'
+import { checkWatch, type FileChangeEvent, type WatchOptions, watch } from './watch.js'
 
 /** How to copy inside a box. */
 export interface CpOptions {
@@ -49,20 +79,22 @@ export interface CpOptions {
   preserveTimestamps?: boolean
 }
 
-type Encoding = BufferEncoding | null
-
-const encodingOf = <T extends { encoding?: Encoding }>(options: Encoding | T | undefined): Partial<T> =>
-  (typeof options === 'string' ? { encoding: options } : (options ?? {})) as Partial<T>
+type ReadEncoding = BufferEncoding | 'buffer' | null
 
 /** Makes a box's file system. Not part of the public API. */
 export let makeFileSystem: (native: NativeFiles) => FileSystem
 
 /**
- * The files of a box as its processes see them, mounts and tmpfs included; `box.fs`. Acts as root. Names and semantics
- * are those of `node:fs/promises`, and so are the errors: a {@link FileError} has `code` (`'ENOENT'`), `errno`,
- * `syscall` and `path`. Relative paths begin at the box's working directory. Each call starts the box if it does not run.
+ * The files of a box as its processes see them, mounts and tmpfs included; `box.fs`. Acts as root, and as somebody else by
+ * {@link FileSystem.as}. Names and semantics are those of `node:fs/promises`, and so are the errors: a {@link FileError} has `code`
+ * (`'ENOENT'`), `errno`, `syscall` and `path`; a wrong argument or an unknown option is an `INVALID_ARGUMENT`, before anything is
+ * done. Relative paths begin at the box's working directory. Each call starts the box if it does not run.
+ *
+ * The calls belong to their box: `const { readFile } = box.fs` works.
  */
 export class FileSystem {
+  /** Linux's numbers, by Node's names. */
+  readonly constants: typeof constants = constants
   #native: NativeFiles
 
   static {
@@ -71,108 +103,232 @@ export class FileSystem {
 
   private constructor(native: NativeFiles) {
     this.#native = native
+    bindMembers(this)
   }
 
-  readFile(path: string, options: BufferEncoding | ReadFileOptions<BufferEncoding>): Promise<string>
-  readFile(path: string, options?: ReadFileOptions<null> | null): Promise<Buffer>
-  async readFile(path: string, options?: Encoding | ReadFileOptions): Promise<string | Buffer> {
-    const { encoding, signal } = encodingOf(options)
-    const data = await collect(this.#native, { path: checked('readFile', path) }, signal)
-    return encoding ? data.toString(encoding) : data
+  /**
+   * The same files as another user of the box sees them: `'name'`, `'uid'`, `'name:group'`, `'uid:gid'` or a uid. The kernel checks
+   * every call as it does this user's processes, with the groups of the box's `/etc/group` and the umask `0o022`: what it may not do
+   * is `EACCES` or `EPERM`, and what it makes belongs to it. Streams and handles keep their user.
+   */
+  as(user: string | number): FileSystem {
+    checkArgument('fs.as', 'user', user, userCheck)
+    return makeFileSystem(this.#native.as(userName(user) as string))
   }
 
-  async writeFile(path: string, data: FileData, options?: Encoding | WriteFileOptions): Promise<void> {
-    const { encoding, mode = 0o666, flag = 'w', signal } = encodingOf(options)
-    checkArgument('fs.writeFile', 'flag', flag, flagCheck)
-    await send(this.#native, { path: checked('writeFile', path), flags: flagBits(flag), mode }, data, encoding, signal)
+  readFile(path: FilePath | FileHandle, options: BufferEncoding | ReadFileOptions<BufferEncoding>): Promise<string>
+  readFile(path: FilePath | FileHandle, options?: ReadFileOptions<null> | 'buffer' | null): Promise<Buffer>
+  readFile(path: FilePath | FileHandle, options?: ReadEncoding | ReadFileOptions): Promise<string | Buffer>
+  async readFile(path: FilePath | FileHandle, options?: ReadEncoding | ReadFileOptions): Promise<string | Buffer> {
+    if (path instanceof FileHandle) return path.readFile(options as BufferEncoding)
+    const file = nativePath('fs.readFile', 'path', path)
+    const given = withEncoding<ReadFileOptions>('fs.readFile', options, encodingOrBuffer)
+    checkOptions('fs.readFile', given, READ_FILE)
+    const { encoding, flag = 'r', signal } = given
+    return collect(this.#native, { path: file, flags: flagBits(flag), mode: 0o666 }, encoding, signal)
   }
 
-  appendFile(path: string, data: FileData, options?: Encoding | WriteFileOptions): Promise<void> {
-    return this.writeFile(path, data, { flag: 'a', ...encodingOf(options) })
+  async writeFile(
+    path: FilePath | FileHandle,
+    data: FileData,
+    options?: BufferEncoding | WriteFileOptions | null,
+  ): Promise<void> {
+    if (path instanceof FileHandle) return path.writeFile(data, options)
+    return this.#write('fs.writeFile', path, data, options, 'w')
   }
 
-  async open(path: string, flags: OpenFlags = 'r', mode = 0o666): Promise<FileHandle> {
-    checkArgument('fs.open', 'flags', flags, flagCheck)
-    const { handle } = await this.#call('open', path, { operation: 'OPEN', flags: flagBits(flags), mode })
+  async appendFile(
+    path: FilePath | FileHandle,
+    data: FileData,
+    options?: BufferEncoding | WriteFileOptions | null,
+  ): Promise<void> {
+    if (path instanceof FileHandle) return path.appendFile(data, options)
+    return this.#write('fs.appendFile', path, data, options, 'a')
+  }
+
+  async #write(
+    operation: string,
+    path: FilePath,
+    data: FileData,
+    options: BufferEncoding | WriteFileOptions | null | undefined,
+    usual: OpenFlags,
+  ): Promise<void> {
+    const file = nativePath(operation, 'path', path)
+    const given = withEncoding<WriteFileOptions>(operation, options, encodingCheck)
+    checkOptions(operation, given, WRITE_FILE)
+    const { encoding, mode, flag = usual, flush, signal } = given
+    const parts = partsOf(operation, data, encoding)
+    const input = { path: file, flags: flagBits(flag), mode: modeBits(operation, mode, 0o666), flush }
+    await send(this.#native, input, parts, signal)
+  }
+
+  async open(path: FilePath, flags?: OpenFlags | null, mode?: FileMode | null): Promise<FileHandle> {
+    const file = nativePath('fs.open', 'path', path)
+    const how = flags ?? 'r'
+    checkArgument('fs.open', 'flags', how, flagCheck)
+    const input = { operation: 'OPEN', flags: flagBits(how), mode: modeBits('fs.open', mode, 0o666) }
+    const { handle } = await this.#call(file, input)
     return makeFileHandle(this.#native, handle)
   }
 
-  readdir(path: string, options: ReadDirOptions & { withFileTypes: true }): Promise<Dirent[]>
-  readdir(path: string, options?: (ReadDirOptions & { withFileTypes?: false }) | Encoding): Promise<string[]>
-  async readdir(path: string, options?: ReadDirOptions | Encoding): Promise<string[] | Dirent[]> {
-    const { withFileTypes = false, recursive = false } = typeof options === 'object' ? (options ?? {}) : {}
-    const entries = await settled(this.#native.readDirectory(checked('readdir', path), recursive))
-    if (withFileTypes) return entries.map(entry => new Dirent(path, entry))
-    return entries.map(({ name }) => name)
+  readdir(
+    path: FilePath,
+    options: ReadDirOptions & { encoding: 'buffer'; withFileTypes: true },
+  ): Promise<Dirent<Buffer>[]>
+  readdir(path: FilePath, options: ReadDirOptions & { withFileTypes: true }): Promise<Dirent[]>
+  readdir(
+    path: FilePath,
+    options: 'buffer' | (ReadDirOptions & { encoding: 'buffer'; withFileTypes?: false }),
+  ): Promise<Buffer[]>
+  readdir(
+    path: FilePath,
+    options?: (ReadDirOptions & { withFileTypes?: false }) | BufferEncoding | null,
+  ): Promise<string[]>
+  async readdir(
+    path: FilePath,
+    options?: ReadDirOptions | NameEncoding | null,
+  ): Promise<string[] | Buffer[] | Dirent<string>[] | Dirent<Buffer>[]> {
+    const folder = nativePath('fs.readdir', 'path', path)
+    const given = withEncoding<ReadDirOptions>('fs.readdir', options, encodingOrBuffer)
+    checkOptions('fs.readdir', given, READ_DIR)
+    const { withFileTypes, recursive = false, encoding } = given
+    const entries = await settled(this.#native.readDirectory(folder, recursive, isRaw(encoding)))
+    if (withFileTypes) return entries.map(entry => new Dirent<string>(folder, entry, encoding))
+    return entries.map(({ name }) => inEncoding(name, encoding)) as string[]
   }
 
-  async stat(path: string): Promise<Stats> {
-    return stats(await this.#call('stat', path, { operation: 'STAT', follow: true }))
+  /** Lists a directory piece by piece: of any size, in the order of its file system. */
+  async opendir(path: FilePath, options?: OpenDirOptions | NameEncoding | null): Promise<Dir> {
+    const folder = nativePath('fs.opendir', 'path', path)
+    const given = withEncoding<OpenDirOptions>('fs.opendir', options, encodingOrBuffer)
+    checkOptions('fs.opendir', given, OPEN_DIR)
+    const { recursive = false, encoding } = given
+    return makeDir(folder, await settled(this.#native.openDirectory(folder, recursive, isRaw(encoding))), encoding)
   }
 
-  async lstat(path: string): Promise<Stats> {
-    return stats(await this.#call('lstat', path, { operation: 'STAT' }))
+  stat(path: FilePath, options: StatOptions & { bigint: true }): Promise<BigIntStats>
+  stat(path: FilePath, options?: StatOptions & { bigint?: false }): Promise<Stats>
+  stat(path: FilePath, options?: StatOptions): Promise<Stats | BigIntStats>
+  async stat(path: FilePath, options?: StatOptions): Promise<Stats | BigIntStats> {
+    return this.#stat('fs.stat', path, options, true)
   }
 
-  /** Resolves if the file is there and, with bits of `fs.constants.R_OK`, `W_OK` and `X_OK`, allows that to root. */
-  async access(path: string, mode = 0): Promise<void> {
-    await this.#call('access', path, { operation: 'ACCESS', mode })
+  lstat(path: FilePath, options: StatOptions & { bigint: true }): Promise<BigIntStats>
+  lstat(path: FilePath, options?: StatOptions & { bigint?: false }): Promise<Stats>
+  lstat(path: FilePath, options?: StatOptions): Promise<Stats | BigIntStats>
+  async lstat(path: FilePath, options?: StatOptions): Promise<Stats | BigIntStats> {
+    return this.#stat('fs.lstat', path, options, false)
+  }
+
+  async #stat(
+    operation: string,
+    path: FilePath,
+    options: StatOptions | undefined,
+    follow: boolean,
+  ): Promise<Stats | BigIntStats> {
+    const file = nativePath(operation, 'path', path)
+    checkOptions(operation, options, STAT)
+    return statsOf(await this.#call(file, { operation: 'STAT', follow, exact: options?.bigint }))
+  }
+
+  statfs(path: FilePath, options: StatOptions & { bigint: true }): Promise<StatFs<bigint>>
+  statfs(path: FilePath, options?: StatOptions & { bigint?: false }): Promise<StatFs>
+  statfs(path: FilePath, options?: StatOptions): Promise<StatFs | StatFs<bigint>>
+  async statfs(path: FilePath, options?: StatOptions): Promise<StatFs | StatFs<bigint>> {
+    const file = nativePath('fs.statfs', 'path', path)
+    checkOptions('fs.statfs', options, STAT)
+    const { statFs } = await this.#call(file, { operation: 'STAT_FS' })
+    if (statFs === undefined) throw new FileError('EIO', 'fs.statfs: the box gave no answer')
+    return options?.bigint ? new StatFs(statFs, value => value) : new StatFs(statFs, Number)
+  }
+
+  /** Resolves if the file is there and, with bits of `constants.R_OK`, `W_OK` and `X_OK`, allows that. */
+  async access(path: FilePath, mode?: number | null): Promise<void> {
+    const file = nativePath('fs.access', 'path', path)
+    checkArgument('fs.access', 'mode', mode ?? 0, integer(0, 7))
+    await this.#call(file, { operation: 'ACCESS', mode: mode ?? 0 })
   }
 
   /** Whether there is something at `path`. Rejects only where that can't be found out. */
-  async exists(path: string): Promise<boolean> {
-    return this.access(path).then(
-      () => true,
-      error => {
-        if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return false
-        throw error
-      },
-    )
+  async exists(path: FilePath): Promise<boolean> {
+    const file = nativePath('fs.exists', 'path', path)
+    try {
+      await this.#call(file, { operation: 'ACCESS', mode: 0 })
+      return true
+    } catch (error) {
+      if (error instanceof FileError && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return false
+      throw error
+    }
   }
 
   /** Resolves with the first directory that `recursive` made, else with `undefined`. */
-  async mkdir(
-    path: string,
-    options: number | { recursive?: boolean; mode?: number } = {},
-  ): Promise<string | undefined> {
-    const { recursive = false, mode = 0o777 } = typeof options === 'number' ? { mode: options } : options
-    return (await this.#call('mkdir', path, { operation: 'MKDIR', recursive, mode })).path
+  async mkdir(path: FilePath, options?: FileMode | MkdirOptions | null): Promise<string | undefined> {
+    const file = nativePath('fs.mkdir', 'path', path)
+    const given = typeof options === 'number' || typeof options === 'string' ? { mode: options } : (options ?? {})
+    checkOptions<MkdirOptions>('fs.mkdir', given, MKDIR)
+    const { recursive = false, mode } = given
+    const made = await this.#call(file, { operation: 'MKDIR', recursive, mode: modeBits('fs.mkdir', mode, 0o777) })
+    return made.path?.toString()
   }
 
+  mkdtemp(prefix: FilePath, options: 'buffer' | (NameOptions & { encoding: 'buffer' })): Promise<Buffer>
+  mkdtemp(prefix: FilePath, options?: BufferEncoding | NameOptions | null): Promise<string>
   /** Makes a directory of a new name that begins with `prefix`, and resolves with its path. */
-  async mkdtemp(prefix: string): Promise<string> {
-    return (await this.#call('mkdtemp', prefix, { operation: 'MKDTEMP' })).path as string
+  async mkdtemp(prefix: FilePath, options?: NameEncoding | NameOptions | null): Promise<string | Buffer> {
+    const file = nativePath('fs.mkdtemp', 'prefix', prefix)
+    return this.#named('fs.mkdtemp', file, 'MKDTEMP', options)
   }
 
-  async rmdir(path: string): Promise<void> {
-    await this.#call('rmdir', path, { operation: 'RMDIR' })
+  /** Of an empty directory; {@link FileSystem.rm} with `recursive` removes any. */
+  async rmdir(path: FilePath, options?: Record<string, never>): Promise<void> {
+    const folder = nativePath('fs.rmdir', 'path', path)
+    checkArgument('fs.rmdir', 'options', options, noOptions)
+    await this.#call(folder, { operation: 'RMDIR' })
   }
 
-  async unlink(path: string): Promise<void> {
-    await this.#call('unlink', path, { operation: 'UNLINK' })
+  async unlink(path: FilePath): Promise<void> {
+    await this.#call(nativePath('fs.unlink', 'path', path), { operation: 'UNLINK' })
   }
 
   /** Removes a file, or with `recursive` a tree, else `ERR_FS_EISDIR`. With `force` it need not be there. */
-  async rm(path: string, options: { recursive?: boolean; force?: boolean } = {}): Promise<void> {
-    await this.#call('rm', path, { operation: 'REMOVE', recursive: options.recursive, force: options.force })
+  async rm(path: FilePath, options?: RmOptions): Promise<void> {
+    const file = nativePath('fs.rm', 'path', path)
+    checkOptions('fs.rm', options, RM)
+    const { recursive, force, maxRetries = 0, retryDelay = 100 } = options ?? {}
+    for (let tries = 0; ; tries++) {
+      try {
+        await this.#call(file, { operation: 'REMOVE', recursive, force })
+        return
+      } catch (error) {
+        if (!recursive || tries >= maxRetries || !(error instanceof FileError && PASSING.has(error.code))) throw error
+        await sleep(retryDelay * (tries + 1))
+      }
+    }
   }
 
-  async rename(from: string, to: string): Promise<void> {
-    await this.#call('rename', from, { operation: 'RENAME', to: checked('rename', to) })
+  async rename(from: FilePath, to: FilePath): Promise<void> {
+    const input = { operation: 'RENAME', to: nativePath('fs.rename', 'newPath', to) }
+    await this.#call(nativePath('fs.rename', 'oldPath', from), input)
   }
 
-  /** Copies one file with its mode. `mode` 1, `fs.constants.COPYFILE_EXCL`, fails where there is one already. */
-  async copyFile(from: string, to: string, mode = 0): Promise<void> {
-    const exclusive = (mode & 1) === 1
-    await this.#call('copyFile', from, { operation: 'COPY_FILE', to: checked('copyFile', to), exclusive })
+  /** Copies one file with its mode. `mode` 1, `constants.COPYFILE_EXCL`, fails where there is one already. */
+  async copyFile(from: FilePath, to: FilePath, mode?: number | null): Promise<void> {
+    const [file, target] = [nativePath('fs.copyFile', 'src', from), nativePath('fs.copyFile', 'dest', to)]
+    const how = mode ?? 0
+    checkArgument('fs.copyFile', 'mode', how, integer(0, 7))
+    // No file system of a box can share the blocks of two files.
+    if (how & constants.COPYFILE_FICLONE_FORCE) throw notCloned(pathText(file), pathText(target))
+    const exclusive = (how & constants.COPYFILE_EXCL) !== 0
+    await this.#call(file, { operation: 'COPY_FILE', to: target, exclusive })
   }
 
   /** Copies a file or a tree inside the box. Symlinks stay as they are written. */
-  async cp(from: string, to: string, options: CpOptions = {}): Promise<void> {
+  async cp(from: FilePath, to: FilePath, options: CpOptions = {}): Promise<void> {
+    const [file, target] = [nativePath('fs.cp', 'src', from), nativePath('fs.cp', 'dest', to)]
     const { recursive, force = true, errorOnExist = false, dereference, preserveTimestamps } = options
-    await this.#call('cp', from, {
+    await this.#call(file, {
       operation: 'COPY',
-      to: checked('cp', to),
+      to: target,
       recursive,
       force,
       exclusive: errorOnExist && !force,
@@ -181,87 +337,167 @@ export class FileSystem {
     })
   }
 
-  /** Makes `path` a symlink to `target`. */
-  async symlink(target: string, path: string): Promise<void> {
-    await this.#call('symlink', path, { operation: 'SYMLINK', to: checked('symlink', target) })
+  /** Makes `path` a symlink to `target`. What kind of symlink is for other systems: Linux has one. */
+  async symlink(target: FilePath, path: FilePath, type?: 'dir' | 'file' | 'junction' | null): Promise<void> {
+    const to = nativePath('fs.symlink', 'target', target)
+    checkArgument('fs.symlink', 'type', type, linkType)
+    await this.#call(nativePath('fs.symlink', 'path', path), { operation: 'SYMLINK', to })
   }
 
-  async readlink(path: string): Promise<string> {
-    return (await this.#call('readlink', path, { operation: 'READ_LINK' })).path as string
+  readlink(path: FilePath, options: 'buffer' | (NameOptions & { encoding: 'buffer' })): Promise<Buffer>
+  readlink(path: FilePath, options?: BufferEncoding | NameOptions | null): Promise<string>
+  async readlink(path: FilePath, options?: NameEncoding | NameOptions | null): Promise<string | Buffer> {
+    return this.#named('fs.readlink', nativePath('fs.readlink', 'path', path), 'READ_LINK', options)
   }
 
-  async realpath(path: string): Promise<string> {
-    return (await this.#call('realpath', path, { operation: 'REAL_PATH' })).path as string
+  realpath(path: FilePath, options: 'buffer' | (NameOptions & { encoding: 'buffer' })): Promise<Buffer>
+  realpath(path: FilePath, options?: BufferEncoding | NameOptions | null): Promise<string>
+  async realpath(path: FilePath, options?: NameEncoding | NameOptions | null): Promise<string | Buffer> {
+    return this.#named('fs.realpath', nativePath('fs.realpath', 'path', path), 'REAL_PATH', options)
   }
 
-  async link(existing: string, path: string): Promise<void> {
-    await this.#call('link', existing, { operation: 'LINK', to: checked('link', path) })
+  async link(existing: FilePath, path: FilePath): Promise<void> {
+    const input = { operation: 'LINK', to: nativePath('fs.link', 'newPath', path) }
+    await this.#call(nativePath('fs.link', 'existingPath', existing), input)
   }
 
-  async chmod(path: string, mode: number): Promise<void> {
-    await this.#call('chmod', path, { operation: 'CHMOD', mode })
+  async chmod(path: FilePath, mode: FileMode): Promise<void> {
+    const file = nativePath('fs.chmod', 'path', path)
+    await this.#call(file, { operation: 'CHMOD', mode: modeBits('fs.chmod', mode) })
   }
 
-  async chown(path: string, uid: number, gid: number): Promise<void> {
-    await this.#call('chown', path, { operation: 'CHOWN', uid, gid, follow: true })
+  /** -1 leaves the user or the group as it is. */
+  async chown(path: FilePath, uid: number, gid: number): Promise<void> {
+    const file = nativePath('fs.chown', 'path', path)
+    const owner = { uid: ownerId('fs.chown', 'uid', uid), gid: ownerId('fs.chown', 'gid', gid) }
+    await this.#call(file, { operation: 'CHOWN', ...owner, follow: true })
   }
 
-  async lchown(path: string, uid: number, gid: number): Promise<void> {
-    await this.#call('lchown', path, { operation: 'CHOWN', uid, gid })
+  /** As {@link FileSystem.chown}, of a symlink itself. */
+  async lchown(path: FilePath, uid: number, gid: number): Promise<void> {
+    const file = nativePath('fs.lchown', 'path', path)
+    const owner = { uid: ownerId('fs.lchown', 'uid', uid), gid: ownerId('fs.lchown', 'gid', gid) }
+    await this.#call(file, { operation: 'CHOWN', ...owner })
   }
 
-  async utimes(path: string, atime: Time, mtime: Time): Promise<void> {
-    const times = { atimeMs: timeMs(atime), mtimeMs: timeMs(mtime) }
-    await this.#call('utimes', path, { operation: 'SET_TIMES', follow: true, ...times })
+  async utimes(path: FilePath, atime: Time, mtime: Time): Promise<void> {
+    const file = nativePath('fs.utimes', 'path', path)
+    await this.#call(file, { operation: 'SET_TIMES', follow: true, ...times('fs.utimes', atime, mtime) })
   }
 
-  async lutimes(path: string, atime: Time, mtime: Time): Promise<void> {
-    const times = { atimeMs: timeMs(atime), mtimeMs: timeMs(mtime) }
-    await this.#call('lutimes', path, { operation: 'SET_TIMES', ...times })
+  /** As {@link FileSystem.utimes}, of a symlink itself. */
+  async lutimes(path: FilePath, atime: Time, mtime: Time): Promise<void> {
+    const file = nativePath('fs.lutimes', 'path', path)
+    await this.#call(file, { operation: 'SET_TIMES', ...times('fs.lutimes', atime, mtime) })
   }
 
-  async truncate(path: string, length = 0): Promise<void> {
-    await this.#call('truncate', path, { operation: 'TRUNCATE', length })
+  async truncate(path: FilePath, length = 0): Promise<void> {
+    const file = nativePath('fs.truncate', 'path', path)
+    await this.#call(file, { operation: 'TRUNCATE', length: fileLength('fs.truncate', length) })
+  }
+
+  /** The value of an extended attribute, such as `'user.origin'`. Not in Node. */
+  async getxattr(path: FilePath, name: string, options?: XattrOptions): Promise<Buffer> {
+    const [file, input] = attribute('fs.getxattr', path, name, options)
+    return (await this.#call(file, { operation: 'GET_XATTR', ...input })).data
+  }
+
+  /** Sets an extended attribute. Not in Node. */
+  async setxattr(path: FilePath, name: string, value: string | Bytes, options?: SetXattrOptions): Promise<void> {
+    const [file, input] = attribute('fs.setxattr', path, name, options, SET_XATTR)
+    const data = dataToBuffer('fs.setxattr', 'value', value)
+    checkArgument('fs.setxattr', 'value', data.length, attributeSize)
+    // XATTR_CREATE and XATTR_REPLACE of setxattr(2).
+    const flags = { create: 1, replace: 2 }
+    await this.#call(file, { operation: 'SET_XATTR', ...input, data, flags: options?.flag ? flags[options.flag] : 0 })
+  }
+
+  /** The names of all extended attributes, sorted. Not in Node. */
+  async listxattr(path: FilePath, options?: XattrOptions): Promise<string[]> {
+    const file = nativePath('fs.listxattr', 'path', path)
+    checkOptions('fs.listxattr', options, XATTR)
+    const { data } = await this.#call(file, { operation: 'LIST_XATTR', follow: options?.follow ?? true })
+    const names = data.toString().split('\0')
+    return names.filter(name => name !== '').sort()
+  }
+
+  /** Removes an extended attribute; `ENODATA` where there is none. Not in Node. */
+  async removexattr(path: FilePath, name: string, options?: XattrOptions): Promise<void> {
+    const [file, input] = attribute('fs.removexattr', path, name, options)
+    await this.#call(file, { operation: 'REMOVE_XATTR', ...input })
   }
 
   /** Reads as a stream; failures are its `error`. */
-  createReadStream(path: string, options: BufferEncoding | ReadStreamOptions = {}): FileReadStream {
-    const given = typeof options === 'string' ? { encoding: options } : options
-    return new FileReadStream(this.#native, { path: checked('createReadStream', path) }, given)
+  createReadStream(path: FilePath, options?: BufferEncoding | ReadStreamOptions | null): FileReadStream {
+    const file = nativePath('fs.createReadStream', 'path', path)
+    return new FileReadStream(this.#native, { path: file }, checkReadStream('fs.createReadStream', options), path)
   }
 
   /** Writes as a stream; failures are its `error`, and all is written once it has finished. */
-  createWriteStream(path: string, options: BufferEncoding | WriteStreamOptions = {}): FileWriteStream {
-    const given = typeof options === 'string' ? { encoding: options } : options
-    checkArgument('fs.createWriteStream', 'flags', given.flags ?? 'w', flagCheck)
-    return new FileWriteStream(this.#native, { path: checked('createWriteStream', path) }, given)
+  createWriteStream(path: FilePath, options?: BufferEncoding | WriteStreamOptions | null): FileWriteStream {
+    const file = nativePath('fs.createWriteStream', 'path', path)
+    return new FileWriteStream(this.#native, { path: file }, checkWriteStream('fs.createWriteStream', options), path)
   }
 
+  watch(
+    path: FilePath,
+    options: 'buffer' | (WatchOptions & { encoding: 'buffer' }),
+  ): AsyncIterableIterator<FileChangeEvent<Buffer>>
+  watch(path: FilePath, options?: WatchOptions | BufferEncoding | null): AsyncIterableIterator<FileChangeEvent>
   /**
    * What changes at `path`, or with `recursive` anywhere below it, as an endless iterable; leaving the loop or aborting
    * `signal` ends the watch. It begins with the call: of what you ask of this box afterwards nothing is missed, of what goes on in
    * it nothing from the first `next()` that has resolved. If the box changes files faster than they can be told it rejects with
    * `EOVERFLOW`: a gap is never hidden.
    */
-  watch(path: string, options: WatchOptions = {}): AsyncIterableIterator<FileChangeEvent> {
-    return watch(this.#native, checked('watch', path), options)
+  watch(
+    path: FilePath,
+    options?: WatchOptions | NameEncoding | null,
+  ): AsyncIterableIterator<FileChangeEvent> | AsyncIterableIterator<FileChangeEvent<Buffer>> {
+    const file = nativePath('fs.watch', 'path', path)
+    return watch(this.#native, file, checkWatch(options))
   }
 
-  #call(method: string, path: string, input: FileInput): Promise<FileOutput> {
-    return settled(this.#native.call({ path: method === 'mkdtemp' ? prefix(path) : checked(method, path), ...input }))
+  /** What an operation answers with a path, in the encoding that was asked for. */
+  async #named(
+    method: string,
+    path: NativePath,
+    operation: string,
+    options: NameEncoding | NameOptions | null | undefined,
+  ): Promise<string> {
+    const given = withEncoding<NameOptions>(method, options, encodingOrBuffer)
+    checkOptions(method, given, NAMES)
+    const named = await this.#call(path, { operation, raw: isRaw(given.encoding) })
+    return inEncoding(named.path ?? '', given.encoding) as string
+  }
+
+  #call(path: NativePath, input: FileInput): Promise<FileOutput> {
+    return settled(this.#native.call({ path, ...input }))
   }
 }
 
-function checked(method: string, path: string): string {
-  checkArgument(`fs.${method}`, 'path', path, text)
-  return path
+/** What a removal may meet and find gone the next time, as in Node. */
+const PASSING = new Set<string>(['EBUSY', 'EMFILE', 'ENFILE', 'ENOTEMPTY', 'EPERM'])
+
+function times(operation: string, atime: Time, mtime: Time): { atimeMs: number; mtimeMs: number } {
+  return { atimeMs: timeMs(operation, 'atime', atime), mtimeMs: timeMs(operation, 'mtime', mtime) }
 }
 
-function prefix(path: string): string {
-  checkArgument('fs.mkdtemp', 'prefix', path, word)
-  return path
+/** What an operation on an extended attribute is about. */
+function attribute(
+  operation: string,
+  path: FilePath,
+  name: string,
+  options: XattrOptions | undefined,
+  shape: Shape<XattrOptions> = XATTR,
+): [NativePath, { name: string; follow: boolean }] {
+  const file = nativePath(operation, 'path', path)
+  checkArgument(operation, 'name', name, attributeName)
+  checkOptions(operation, options, shape)
+  return [file, { name, follow: options?.follow ?? true }]
 }
 
-function stats({ stat }: FileOutput): Stats {
-  return new Stats(stat as NonNullable<FileOutput['stat']>)
+function notCloned(path: string, dest: string): FileError {
+  const message = `ENOTSUP: operation not supported on socket, copyfile '${path}' -> '${dest}'`
+  return new FileError('ENOTSUP', message, { errno: -95, syscall: 'copyfile', path, dest })
 }

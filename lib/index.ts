@@ -4,6 +4,7 @@ export type { BoxEnd } from './box-end.js'
 export type { Bytes } from './bytes.js'
 export type { Chunks } from './chunks.js'
 export type { CopyOptions, CopyOutOptions, CopyProgress } from './copy.js'
+export { Dir } from './directory.js'
 export type { DoctorCheck, DoctorReport } from './doctor.js'
 export {
   BoxError,
@@ -40,11 +41,20 @@ export { Events, type EventsOptions } from './events.js'
 export type { ExecResult } from './exec.js'
 export { Execution } from './execution.js'
 export type { ExecutionInfo } from './execution-info.js'
-export type { FileData, Time } from './file-data.js'
+export type { FileData } from './file-data.js'
 export type { OpenFlags } from './file-flags.js'
-export { FileHandle, type FileReadOptions } from './file-handle.js'
-export { FileReadStream, FileWriteStream, type ReadStreamOptions, type WriteStreamOptions } from './file-streams.js'
-export { type CpOptions, FileSystem, type ReadDirOptions, type ReadFileOptions, type WriteFileOptions } from './fs.js'
+export { FileHandle, type FilePartOptions, type FileReadOptions } from './file-handle.js'
+export type { FileMode, Time } from './file-mode.js'
+export type { FilePath, NameEncoding } from './file-path.js'
+export {
+  FileReadStream,
+  FileWriteStream,
+  type HandleReadStreamOptions,
+  type HandleWriteStreamOptions,
+  type ReadStreamOptions,
+  type WriteStreamOptions,
+} from './file-streams.js'
+export { type CpOptions, FileSystem } from './fs.js'
 export {
   type ImageDetails,
   type ImageInfo,
@@ -56,6 +66,19 @@ export {
 export type { BoxInfo, BoxState, Engine } from './info.js'
 export type { LogEntry, LogsOptions } from './logs.js'
 export type { BoxMetrics, RuntimeMetrics } from './metrics.js'
+export type {
+  MkdirOptions,
+  NameOptions,
+  OpenDirOptions,
+  ReadDirOptions,
+  ReadFileOptions,
+  RmOptions,
+  SetXattrOptions,
+  StatOptions,
+  WriteFileOptions,
+  WriteOpenFileOptions,
+  XattrOptions,
+} from './options/files.js'
 export type {
   BoxFilter,
   BoxOptions,
@@ -80,5 +103,5 @@ export type { Pull, PullEvent } from './pull.js'
 export { Runtime } from './runtime.js'
 export type { WatchMetricsOptions } from './sampling.js'
 export type { Shell, ShellValue } from './sh.js'
-export { Dirent, Stats } from './stats.js'
+export { BigIntStats, Dirent, StatFs, Stats } from './stats.js'
 export type { FileChangeEvent, WatchOptions } from './watch.js'

@@ -1,51 +1,82 @@
 // `box.fs.watch`: what changes in a box, as an async iterator. Called by `fs.ts`.
+import { onAbort } from './abort.js'
 import { type NativeFiles, type NativeWatcher, settled } from './binding.js'
+import { boolean, checkOptions, type Shape } from './check.js'
 import { aborted } from './errors.js'
+import { encodingOrBuffer, inEncoding, isRaw, type NameEncoding, type NativePath, withEncoding } from './file-path.js'
+import { abortSignal } from './options/values.js'
 
 /** How to watch. */
 export interface WatchOptions {
   /** Everything below too, also directories that appear later. Default: `false`. */
-  recursive?: boolean
+  recursive?: boolean | undefined
+  /** Of names; `'buffer'` gives bytes. Default: `'utf8'`. */
+  encoding?: NameEncoding | null | undefined
   /** Ends the watch; the iterator then rejects with an `AbortError`. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
 }
 
+const OPTIONS: Shape<WatchOptions> = { recursive: boolean, encoding: encodingOrBuffer, signal: abortSignal }
+
 /** Something changed. */
-export interface FileChangeEvent {
+export interface FileChangeEvent<T extends string | Buffer = string> {
   /** `'rename'`: a name came or went. `'change'`: contents or attributes did. */
   eventType: 'rename' | 'change'
   /** Below the watched directory; of a watched file its own name. */
-  filename: string
+  filename: T
+}
+
+/** Throws unless the options of `fs.watch` are right. */
+export function checkWatch(options: unknown): WatchOptions {
+  const given = withEncoding<WatchOptions>('fs.watch', options, encodingOrBuffer)
+  checkOptions('fs.watch', given, OPTIONS)
+  return given
 }
 
 /** Asks at once and not with the first `next()`: what is asked of the box from here on comes after it. */
 export function watch(
   native: NativeFiles,
-  path: string,
-  { recursive = false, signal }: WatchOptions,
+  path: NativePath,
+  { recursive = false, encoding, signal }: WatchOptions,
 ): AsyncIterableIterator<FileChangeEvent> {
-  const starting = signal?.aborted ? Promise.reject(aborted('watch', signal)) : settled(native.watch(path, recursive))
+  const starting = signal?.aborted
+    ? Promise.reject(aborted('watch', signal))
+    : settled(native.watch(path, recursive, isRaw(encoding)))
   // Told by the iterator, when it is asked.
   starting.catch(() => {})
-  return changes(starting, signal)
+  const close = () => void starting.then(watcher => watcher.close()).catch(() => {})
+  const forget = onAbort(signal, close)
+  const over = () => {
+    forget()
+    close()
+  }
+  const iterator = changes(starting, encoding, signal, over)
+  // A generator that was never asked for anything does not hear that it ends.
+  const leave = iterator.return.bind(iterator)
+  iterator.return = value => {
+    over()
+    return leave(value)
+  }
+  return iterator
 }
 
 async function* changes(
   starting: Promise<NativeWatcher>,
+  encoding: NameEncoding | null | undefined,
   signal: AbortSignal | undefined,
+  over: () => void,
 ): AsyncGenerator<FileChangeEvent> {
-  const watcher = await starting
-  const close = () => watcher.close()
-  signal?.addEventListener('abort', close, { once: true })
   try {
+    const watcher = await starting
     for (;;) {
       const batch = signal?.aborted ? null : await settled(watcher.next())
       if (signal?.aborted) throw aborted('watch', signal)
       if (batch === null) return
-      for (const { renamed, name } of batch) yield { eventType: renamed ? 'rename' : 'change', filename: name }
+      for (const { renamed, name } of batch) {
+        yield { eventType: renamed ? 'rename' : 'change', filename: inEncoding(name, encoding) as string }
+      }
     }
   } finally {
-    signal?.removeEventListener('abort', close)
-    close()
+    over()
   }
 }

@@ -268,6 +268,53 @@ describe('streams', () => {
   })
 })
 
+describe('extended attributes', () => {
+  it('are set, read, listed and removed', async () => {
+    const path = `${folder}/attributed`
+    await fs.writeFile(path, '')
+    await fs.setxattr(path, 'user.one', Buffer.from([0, 255, 1]))
+    await fs.setxattr(path, 'user.two', 'text')
+    expect(await fs.getxattr(path, 'user.one')).toEqual(Buffer.from([0, 255, 1]))
+    expect(await fs.listxattr(path)).toEqual(['user.one', 'user.two'])
+    await failure(fs.setxattr(path, 'user.one', 'x', { flag: 'create' }), 'EEXIST')
+    await failure(fs.setxattr(path, 'user.none', 'x', { flag: 'replace' }), 'ENODATA')
+    await fs.removexattr(path, 'user.one')
+    const error = (await failure(fs.getxattr(path, 'user.one'), 'ENODATA')) as FileError
+    expect(error.message).toBe(`ENODATA: no data available, getxattr '${path}'`)
+    await fs.symlink(path, `${path}-link`)
+    expect(await fs.listxattr(`${path}-link`)).toEqual(['user.two'])
+    expect(await fs.listxattr(`${path}-link`, { follow: false })).toEqual([])
+  })
+})
+
+describe('an abort', () => {
+  it('ends an endless read and an endless write, and the box is as before', async () => {
+    const abort = new AbortController()
+    const endless = async function* () {
+      for (;;) yield Buffer.alloc(65_536)
+    }
+    const reading = fs.readFile('/dev/zero', { signal: abort.signal })
+    const writing = fs.writeFile('/dev/null', endless(), { signal: abort.signal })
+    const stream = fs.createReadStream('/dev/zero', { signal: abort.signal })
+    const failed = new Promise(resolve => stream.on('error', resolve))
+    await new Promise(resolve => stream.once('ready', resolve))
+    abort.abort()
+    await expect(reading).rejects.toMatchObject({ name: 'AbortError', code: 'ABORTED' })
+    await expect(writing).rejects.toMatchObject({ name: 'AbortError', code: 'ABORTED' })
+    expect(await failed).toMatchObject({ name: 'AbortError', code: 'ABORTED' })
+    expect(await fs.readFile('/etc/greeting', 'utf8')).toBe('hello\n')
+  })
+})
+
+describe('wrong data', () => {
+  it('leaves the file as it was', async () => {
+    await fs.writeFile(`${folder}/kept`, 'kept')
+    await failure(fs.writeFile(`${folder}/kept`, 42 as never), 'INVALID_ARGUMENT')
+    await failure(fs.truncate(`${folder}/kept`, Number.NaN), 'INVALID_ARGUMENT')
+    expect(await fs.readFile(`${folder}/kept`, 'utf8')).toBe('kept')
+  })
+})
+
 describe('watch', () => {
   it('tells what changes in a directory', async () => {
     await fs.mkdir(`${folder}/watched`)

@@ -97,7 +97,7 @@ pub(super) fn truncate(subject: &Subject, length: u64) -> Outcome<()> {
         Subject::Open(file) => file.set_len(length).call("ftruncate", Path::new(NOWHERE)),
         Subject::At(path) => {
             let file = OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK).open(path);
-            file.call("open", path)?.set_len(length).call("ftruncate", path)
+            file.call("open", path)?.set_len(length).call("ftruncate", Path::new(NOWHERE))
         }
     }
 }

@@ -2,27 +2,26 @@
 
 use std::{
     ffi::OsStr,
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io,
-    os::unix::{
-        ffi::OsStrExt as _,
-        fs::{FileExt as _, OpenOptionsExt as _},
-    },
+    os::unix::{ffi::OsStrExt as _, fs::FileExt as _},
     path::Path,
     sync::Arc,
 };
 
 use boxlite_proto::{
     limits,
-    v1::{FileAnswer, FileOperation, FileRequest},
+    v1::{FileAnswer, FileError, FileOperation, FileRequest},
 };
 use nix::{
+    fcntl::{self, AT_FDCWD, AtFlags, OFlag},
     libc,
-    unistd::{AccessFlags, access, mkdtemp},
+    sys::stat::Mode,
+    unistd::{AccessFlags, faccessat, mkdtemp},
 };
 
 use super::{
-    Files, attributes,
+    Files, attributes, extended,
     fault::{Call as _, Outcome, Towards as _, bytes_of, fault},
     tree,
 };
@@ -32,7 +31,11 @@ impl Files {
     /// Performs one operation; what the kernel refused is in the answer.
     pub async fn call(&self, request: FileRequest) -> Result<FileAnswer> {
         let files = self.clone();
-        let done = self.run(move || perform(&files, &request)).await?;
+        let user = request.user.clone();
+        let done = self.run_as(&user, move || {
+            perform(&files, &request).map_err(|error| named(error, of_handle(&request)))
+        });
+        let done = done.await?;
         Ok(done.unwrap_or_else(|error| FileAnswer { error: Some(error), ..FileAnswer::default() }))
     }
 }
@@ -58,7 +61,9 @@ fn perform(files: &Files, request: &FileRequest) -> Outcome<FileAnswer> {
     match request.operation() {
         FileOperation::Stat => answer.stat = Some(attributes::stat(&subject()?, request.follow)?),
         FileOperation::Access => {
-            access(path, AccessFlags::from_bits_truncate(request.mode.cast_signed())).call("access", path)?;
+            // What the thread acts as counts, which access(2) does not look at.
+            let mode = AccessFlags::from_bits_truncate(request.mode.cast_signed());
+            faccessat(AT_FDCWD, path, mode, AtFlags::AT_EACCESS).call("access", path)?;
         }
         FileOperation::Mkdir => {
             answer.path = tree::make_directory(path, request.mode, request.recursive)?.unwrap_or_default();
@@ -99,8 +104,14 @@ fn perform(files: &Files, request: &FileRequest) -> Outcome<FileAnswer> {
         FileOperation::Sync => {
             let file = files.file(request.handle)?;
             let synced = if request.data_only { file.sync_data() } else { file.sync_all() };
-            synced.call("fsync", Path::new(""))?;
+            let name = if request.data_only { "fdatasync" } else { "fsync" };
+            synced.call(name, Path::new(""))?;
         }
+        FileOperation::StatFs => answer.file_system = Some(extended::file_system(path)?),
+        FileOperation::GetXattr => answer.data = extended::get(path, request)?.into(),
+        FileOperation::SetXattr => extended::set(path, request)?,
+        FileOperation::ListXattr => answer.data = extended::list(path, request)?.into(),
+        FileOperation::RemoveXattr => extended::remove(path, request)?,
         FileOperation::Unspecified => return Err(fault(libc::ENOSYS, "call", path)),
     }
     Ok(answer)
@@ -108,16 +119,30 @@ fn perform(files: &Files, request: &FileRequest) -> Outcome<FileAnswer> {
 
 /// Opens with Linux's flags. A FIFO without another end is not waited for: the thread would wait for a stranger.
 pub(super) fn open(path: &Path, flags: u32, mode: u32) -> Outcome<File> {
-    let flags = flags.cast_signed();
-    let access = flags & libc::O_ACCMODE;
-    OpenOptions::new()
-        .read(access != libc::O_WRONLY)
-        .write(access != libc::O_RDONLY)
-        .append(flags & libc::O_APPEND != 0)
-        .mode(mode)
-        .custom_flags((flags & !libc::O_APPEND) | libc::O_NONBLOCK | libc::O_NOCTTY)
-        .open(path)
-        .call("open", path)
+    let ours = OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let flags = OFlag::from_bits_retain(flags.cast_signed()) | ours;
+    fcntl::open(path, flags, Mode::from_bits_truncate(mode)).map(File::from).call("open", path)
+}
+
+/// Names the call of a failure that says none: that of a handle which is not open.
+pub(super) fn named(error: FileError, syscall: &str) -> FileError {
+    if error.syscall.is_empty() { FileError { syscall: syscall.to_owned(), ..error } } else { error }
+}
+
+/// The system call of an operation on an open file.
+fn of_handle(request: &FileRequest) -> &'static str {
+    match request.operation() {
+        FileOperation::Stat => "fstat",
+        FileOperation::Chmod => "fchmod",
+        FileOperation::Chown => "fchown",
+        FileOperation::SetTimes => "futime",
+        FileOperation::Truncate => "ftruncate",
+        FileOperation::ReadAt => "read",
+        FileOperation::WriteAt => "write",
+        FileOperation::Sync if request.data_only => "fdatasync",
+        FileOperation::Sync => "fsync",
+        _ => "close",
+    }
 }
 
 /// As much as was asked for, unless the file ends before.

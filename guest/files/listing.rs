@@ -32,20 +32,25 @@ const AHEAD: usize = 2;
 
 impl Files {
     /// Lists `request.path`. The last answer may be an error.
-    pub async fn read_directory(&self, request: FileRequest) -> Result<mpsc::Receiver<FileAnswer>> {
+    pub async fn read_directory(&self, request: FileRequest) -> Result<mpsc::Receiver<Result<FileAnswer>>> {
         let (answers, receiver) = mpsc::channel(AHEAD);
         let permit = self.long().await?;
         let files = self.clone();
         tokio::spawn(async move {
             let failed = answers.clone();
-            let listing = files.run(move || {
+            let user = request.user.clone();
+            let listing = files.run_as(&user, move || {
                 let mut batch = Batch { answers, entries: Vec::new(), bytes: 0 };
                 list(path_of(&request.path), request.recursive, &mut batch)?;
                 batch.send()
             });
-            if let Ok(Err(error)) = listing.await {
-                let _ = failed.send(FileAnswer { error: Some(error), ..FileAnswer::default() }).await;
-            }
+            let _ = match listing.await {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(error)) => {
+                    failed.send(Ok(FileAnswer { error: Some(error), ..FileAnswer::default() })).await
+                }
+                Err(error) => failed.send(Err(error)).await,
+            };
             drop(permit);
         });
         Ok(receiver)
@@ -53,7 +58,7 @@ impl Files {
 }
 
 struct Batch {
-    answers: mpsc::Sender<FileAnswer>,
+    answers: mpsc::Sender<Result<FileAnswer>>,
     entries: Vec<DirectoryEntry>,
     bytes: usize,
 }
@@ -72,7 +77,7 @@ impl Batch {
         self.bytes = 0;
         let entries = std::mem::take(&mut self.entries);
         self.answers
-            .blocking_send(FileAnswer { entries, ..FileAnswer::default() })
+            .blocking_send(Ok(FileAnswer { entries, ..FileAnswer::default() }))
             .map_err(|_| FileError { errno: libc::EPIPE, ..FileError::default() })
     }
 }

@@ -4,9 +4,11 @@
 //! as it does for the container's own processes: its mounts apply, and no symlink leads out. On them run [`call`] (one
 //! operation), `listing`, `stream` (contents), `watch` and `copy`. A failure is a `FileError`: errno, call and path.
 
+mod acting;
 mod attributes;
 mod call;
 mod copy;
+mod extended;
 mod fault;
 mod handles;
 mod listing;

@@ -27,8 +27,15 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 
-use super::{fault::not_inside, handles::Handles};
-use crate::{Context as _, Error, Kind, Result};
+use super::{
+    acting::Acting,
+    fault::{fault, not_inside},
+    handles::Handles,
+};
+use crate::{
+    Context as _, Error, Kind, Result,
+    container::user::{Accounts, User},
+};
 
 /// Most threads, which is most operations at the same time; further ones wait.
 const THREADS: usize = 64;
@@ -52,11 +59,13 @@ struct Inner {
     pool: Mutex<Option<Runtime>>,
     handles: Handles,
     long: Arc<Semaphore>,
+    accounts: Mutex<Accounts>,
 }
 
 impl Default for Inner {
     fn default() -> Self {
-        Self { pool: Mutex::default(), handles: Handles::default(), long: Arc::new(Semaphore::new(LONG)) }
+        let long = Arc::new(Semaphore::new(LONG));
+        Self { pool: Mutex::default(), handles: Handles::default(), long, accounts: Mutex::default() }
     }
 }
 
@@ -137,6 +146,31 @@ impl Files {
         running.await.map_err(|_| Error::new(Kind::State, "use files: the container is ending"))
     }
 
+    /// Runs `job` on a thread inside the container, as the user that `user` names there; empty is root with all that the agent
+    /// may.
+    pub(super) async fn run_as<T: Send + 'static>(
+        &self,
+        user: &str,
+        job: impl FnOnce() -> Result<T, FileError> + Send + 'static,
+    ) -> Result<Result<T, FileError>> {
+        if user.is_empty() {
+            return self.run(job).await;
+        }
+        let (inner, user) = (Arc::clone(&self.0), user.to_owned());
+        let done = self.run(move || {
+            let found = inner.accounts.lock().unwrap_or_else(PoisonError::into_inner).look_up(&user);
+            Ok(match found {
+                Ok(user) => Ok(acting(&user, job)),
+                Err(why) => Err(Error::new(Kind::Invalid, format!("use files as another user: {why}"))),
+            })
+        });
+        match done.await? {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(unknown)) => Err(unknown),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
     /// A place among the operations that hold a thread for long.
     pub(super) async fn long(&self) -> Result<OwnedSemaphorePermit> {
         let permit = Arc::clone(&self.0.long).acquire_owned().await;
@@ -146,6 +180,19 @@ impl Files {
     fn pool(&self) -> std::sync::MutexGuard<'_, Option<Runtime>> {
         self.0.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Does `job` as `user`. The thread is root again afterwards, or of no use to anybody.
+fn acting<T>(user: &User, job: impl FnOnce() -> Result<T, FileError>) -> Result<T, FileError> {
+    let (acting, begun) = Acting::begin(user);
+    let done = match begun {
+        Ok(()) => job(),
+        Err(errno) => Err(fault(errno.raw_os_error(), "setresuid", Path::new(""))),
+    };
+    if let Err(errno) = acting.end() {
+        ENTERED.set(Err(Errno::from_raw(errno.raw_os_error())));
+    }
+    done
 }
 
 impl Drop for Inner {

@@ -13,7 +13,7 @@ use nix::libc;
 
 use super::{
     Files,
-    call::{open, path_of, read, write},
+    call::{named, open, path_of, read, write},
     fault::{Call as _, Outcome},
 };
 use crate::Result;
@@ -37,7 +37,12 @@ impl Files {
         let reading = Reading { files: self.clone(), request, file: None, offset, left };
         stream::unfold(Some(reading), |reading| async {
             let mut reading = reading?;
-            match reading.next().await {
+            let next = if reading.request.opened && reading.file.is_none() {
+                reading.open().await.map(|opened| opened.map(|()| Some(Vec::new())))
+            } else {
+                reading.next().await
+            };
+            match next {
                 Ok(Ok(None)) => None,
                 Ok(Ok(Some(data))) => {
                     Some((Ok(FileAnswer { data: data.into(), ..FileAnswer::default() }), Some(reading)))
@@ -51,20 +56,35 @@ impl Files {
     }
 }
 
+/// The file that `request` is about.
+fn opened(files: &Files, request: &FileReadRequest) -> Outcome<Arc<File>> {
+    match request.handle {
+        0 => open(path_of(&request.path), request.flags, request.mode).map(Arc::new),
+        handle => files.file(handle).map_err(|error| named(error, "read")),
+    }
+}
+
 impl Reading {
+    /// Opens the file, where the host wants to be told so.
+    async fn open(&mut self) -> Result<Outcome<()>> {
+        let (files, request) = (self.files.clone(), self.request.clone());
+        let user = request.user.clone();
+        let file = self.files.run_as(&user, move || opened(&files, &request)).await?;
+        Ok(file.map(|file| self.file = Some(file)))
+    }
+
     async fn next(&mut self) -> Result<Outcome<Option<Vec<u8>>>> {
         let length = usize::try_from(self.left).unwrap_or(usize::MAX).min(limits::FILE_CHUNK);
         let known = self.file.take();
         let (files, request, offset) = (self.files.clone(), self.request.clone(), self.offset);
-        let chunk = self.files.run(move || {
-            let path = path_of(&request.path);
-            let file = match (known, request.handle) {
-                (Some(file), _) => file,
-                (None, 0) => Arc::new(open(path, libc::O_RDONLY.cast_unsigned(), 0)?),
-                (None, handle) => files.file(handle)?,
+        let user = request.user.clone();
+        let chunk = self.files.run_as(&user, move || {
+            let file = match known {
+                Some(file) => file,
+                None => opened(&files, &request)?,
             };
             let mut data = vec![0; length];
-            let read = read_some(&file, offset, &mut data, path)?;
+            let read = read_some(&file, offset, &mut data)?;
             data.truncate(read);
             Ok((file, data))
         });
@@ -82,12 +102,12 @@ impl Reading {
 }
 
 /// Pipes and terminals have no positions, and are read as they come.
-fn read_some(file: &File, offset: Option<u64>, data: &mut [u8], path: &Path) -> Outcome<usize> {
+fn read_some(file: &File, offset: Option<u64>, data: &mut [u8]) -> Outcome<usize> {
     match read(file, offset, data) {
         Err(error) if error.raw_os_error() == Some(libc::ESPIPE) => read(file, None, data),
         done => done,
     }
-    .call("read", path)
+    .call("read", Path::new(""))
 }
 
 /// A file that the host writes, chunk by chunk.
@@ -96,27 +116,27 @@ pub(crate) struct Writing {
     file: Arc<File>,
     offset: Option<u64>,
     count: u64,
+    flush: bool,
 }
 
 impl Writing {
     /// Opens what the first message names.
     pub(crate) async fn begin(files: &Files, first: &FileWriteRequest) -> Result<Outcome<Self>> {
-        let FileWriteRequest { path, handle, flags, mode, offset, .. } = first.clone();
+        let FileWriteRequest { path, handle, flags, mode, offset, flush, user, .. } = first.clone();
         let all = files.clone();
-        let opened = files.run(move || match handle {
+        let opened = files.run_as(&user, move || match handle {
             0 => open(path_of(&path), flags, mode).map(Arc::new),
-            handle => all.file(handle),
+            handle => all.file(handle).map_err(|error| named(error, "write")),
         });
-        Ok(opened.await?.map(|file| Self { files: files.clone(), file, offset, count: 0 }))
+        Ok(opened.await?.map(|file| Self { files: files.clone(), file, offset, count: 0, flush }))
     }
 
     /// Writes the data of one message.
     pub(crate) async fn push(&mut self, message: FileWriteRequest) -> Result<Outcome<()>> {
         let (file, offset, length) = (Arc::clone(&self.file), self.offset, message.data.len() as u64);
         if length > 0 {
-            let written = self
-                .files
-                .run(move || write(&file, offset, &message.data).call("write", path_of(&message.path)));
+            let written =
+                self.files.run(move || write(&file, offset, &message.data).call("write", Path::new("")));
             if let Err(error) = written.await? {
                 return Ok(Err(error));
             }
@@ -126,8 +146,12 @@ impl Writing {
         Ok(Ok(()))
     }
 
-    /// Bytes written.
-    pub(crate) fn count(&self) -> u64 {
-        self.count
+    /// Ends the file, and answers how many bytes were written.
+    pub(crate) async fn finish(self) -> Result<Outcome<u64>> {
+        let Self { files, file, count, flush, .. } = self;
+        if !flush {
+            return Ok(Ok(count));
+        }
+        files.run(move || file.sync_all().call("fsync", Path::new("")).map(|()| count)).await
     }
 }

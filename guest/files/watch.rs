@@ -42,6 +42,7 @@ struct Watch {
     files: Files,
     root: PathBuf,
     recursive: bool,
+    user: String,
     queue: Arc<Inotify>,
     ready: AsyncFd<OwnedFd>,
     /// Below `root`, the directory of each descriptor.
@@ -60,13 +61,15 @@ impl Files {
         let root = path_of(&request.path).to_owned();
         let recursive = request.recursive;
         let (adding, known, top) = (Arc::clone(&queue), Arc::clone(&folders), root.clone());
-        let added = self.run(move || add(&adding, &known, &top, PathBuf::new(), recursive).map(drop));
+        let added = self
+            .run_as(&request.user, move || add(&adding, &known, &top, PathBuf::new(), recursive).map(drop));
         if let Err(error) = added.await? {
             return Ok(Err(error));
         }
         let fd = std::os::fd::AsFd::as_fd(&*queue).try_clone_to_owned().context(|| "watch files")?;
         let ready = reactor::watch(fd, Interest::READABLE).context(|| "watch files")?;
-        let watch = Watch { files: self.clone(), root, recursive, queue, ready, folders };
+        let user = request.user;
+        let watch = Watch { files: self.clone(), root, recursive, user, queue, ready, folders };
         Ok(Ok(stream::unfold((Some(watch), true), |(watch, first)| async move {
             let mut watch = watch?;
             if first {
@@ -130,7 +133,7 @@ impl Watch {
             return Ok(Ok(()));
         }
         let (queue, folders, root) = (Arc::clone(&self.queue), Arc::clone(&self.folders), self.root.clone());
-        let found = self.files.run(move || match add(&queue, &folders, &root, name, true) {
+        let found = self.files.run_as(&self.user, move || match add(&queue, &folders, &root, name, true) {
             // It went away again.
             Err(error) if error.errno == libc::ENOENT => Ok(Vec::new()),
             added => added,

@@ -41,7 +41,7 @@ impl FilesRpc for FilesService {
         request: Request<FileRequest>,
     ) -> Result<Response<Self::ReadDirectoryStream>, Status> {
         let batches = self.files.read_directory(request.into_inner()).await?;
-        Ok(Response::new(Box::pin(ReceiverStream::new(batches).map(Ok))))
+        Ok(Response::new(Box::pin(ReceiverStream::new(batches).map(|batch| batch.map_err(Status::from)))))
     }
 
     type ReadStream = Answers<FileAnswer>;
@@ -51,24 +51,15 @@ impl FilesRpc for FilesService {
         Ok(Response::new(Box::pin(chunks.map(|chunk| chunk.map_err(Status::from)))))
     }
 
+    type WriteStream = Answers<FileAnswer>;
+
     async fn write(
         &self,
         request: Request<Streaming<FileWriteRequest>>,
-    ) -> Result<Response<FileAnswer>, Status> {
-        let mut messages = request.into_inner();
-        let Some(first) = messages.message().await? else { return Ok(Response::new(FileAnswer::default())) };
-        let mut writing = match Writing::begin(&self.files, &first).await? {
-            Ok(writing) => writing,
-            Err(error) => return Ok(failed(error)),
-        };
-        let mut next = Some(first);
-        while let Some(message) = next {
-            if let Err(error) = writing.push(message).await? {
-                return Ok(failed(error));
-            }
-            next = messages.message().await?;
-        }
-        Ok(Response::new(FileAnswer { count: writing.count(), ..FileAnswer::default() }))
+    ) -> Result<Response<Self::WriteStream>, Status> {
+        let messages = request.into_inner();
+        let opening = Step::Open(self.files.clone(), Box::new(messages));
+        Ok(Response::new(Box::pin(stream::try_unfold(opening, Step::take))))
     }
 
     type WatchStream = Answers<FileWatchAnswer>;
@@ -114,6 +105,54 @@ impl FilesRpc for FilesService {
     }
 }
 
-fn failed(error: FileError) -> Response<FileAnswer> {
-    Response::new(FileAnswer { error: Some(error), ..FileAnswer::default() })
+/// How far a file is written: each step has one answer.
+enum Step {
+    Open(Files, Box<Streaming<FileWriteRequest>>),
+    Write(Writing, FileWriteRequest, Box<Streaming<FileWriteRequest>>),
+    Done,
+}
+
+impl Step {
+    async fn take(self) -> Result<Option<(FileAnswer, Self)>, Status> {
+        let (writing, first, messages) = match self {
+            Self::Done => return Ok(None),
+            Self::Open(files, mut messages) => {
+                let Some(first) = messages.message().await? else {
+                    return Ok(Some((FileAnswer::default(), Self::Done)));
+                };
+                match Writing::begin(&files, &first).await? {
+                    Err(error) => return Ok(Some((failed(error), Self::Done))),
+                    Ok(writing) => {
+                        return Ok(Some((FileAnswer::default(), Self::Write(writing, first, messages))));
+                    }
+                }
+            }
+            Self::Write(writing, first, messages) => (writing, first, messages),
+        };
+        let answer = match write(writing, first, messages).await? {
+            Ok(count) => FileAnswer { count, ..FileAnswer::default() },
+            Err(error) => failed(error),
+        };
+        Ok(Some((answer, Self::Done)))
+    }
+}
+
+/// Writes what the host sends to its end.
+async fn write(
+    mut writing: Writing,
+    first: FileWriteRequest,
+    mut messages: Box<Streaming<FileWriteRequest>>,
+) -> Result<Result<u64, FileError>, Status> {
+    let mut next = Some(first);
+    while let Some(message) = next {
+        if let Err(error) = writing.push(message).await? {
+            return Ok(Err(error));
+        }
+        next = messages.message().await?;
+    }
+    Ok(writing.finish().await?)
+}
+
+fn failed(error: FileError) -> FileAnswer {
+    FileAnswer { error: Some(error), ..FileAnswer::default() }
 }

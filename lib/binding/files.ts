@@ -4,8 +4,8 @@ import type { Answer } from './outcome.js'
 /** One operation on files; `files.proto` says which fields each reads. */
 export interface FileInput {
   operation: string
-  path?: string | undefined
-  to?: string | undefined
+  path?: string | Buffer | undefined
+  to?: string | Buffer | undefined
   handle?: number | undefined
   mode?: number | undefined
   flags?: number | undefined
@@ -22,11 +22,22 @@ export interface FileInput {
   exclusive?: boolean | undefined
   preserve?: boolean | undefined
   dataOnly?: boolean | undefined
+  /** The name of an extended attribute. */
+  name?: string | undefined
+  /** Bring what was written to the disk. */
+  flush?: boolean | undefined
+  /** Of a stream: resolve when the file is open, which is a round trip. */
+  opened?: boolean | undefined
+  /** Answer a path as its bytes. */
+  raw?: boolean | undefined
+  /** Answer `stat.exact` too. */
+  exact?: boolean | undefined
 }
 
 export interface FileOutput {
   stat?: NativeStat
-  path?: string
+  statFs?: NativeStatFs
+  path?: string | Buffer
   handle: number
   data: Buffer
   count: number
@@ -47,19 +58,47 @@ export interface NativeStat {
   mtimeMs: number
   ctimeMs: number
   birthtimeMs: number
+  exact?: NativeExactStat
+}
+
+/** What may exceed JavaScript's numbers. */
+export interface NativeExactStat {
+  dev: bigint
+  ino: bigint
+  rdev: bigint
+  size: bigint
+  blocks: bigint
+  atimeNs: bigint
+  mtimeNs: bigint
+  ctimeNs: bigint
+  birthtimeNs: bigint
+}
+
+export interface NativeStatFs {
+  type: bigint
+  bsize: bigint
+  blocks: bigint
+  bfree: bigint
+  bavail: bigint
+  files: bigint
+  ffree: bigint
 }
 
 export interface NativeEntry {
-  name: string
+  /** Its bytes, where they were asked for. */
+  name: string | Buffer
   kind: number
 }
 
 export interface NativeFiles {
   call(input: FileInput): Answer<FileOutput>
-  readDirectory(path: string, recursive: boolean): Answer<NativeEntry[]>
+  /** The same files for another user of the box. */
+  as(user: string): NativeFiles
+  readDirectory(path: string | Buffer, recursive: boolean, raw: boolean): Answer<NativeEntry[]>
+  openDirectory(path: string | Buffer, recursive: boolean, raw: boolean): Answer<NativeDirectory>
   read(input: FileInput): Answer<NativeFileReader>
   write(input: FileInput): Answer<NativeFileWriter>
-  watch(path: string, recursive: boolean): Answer<NativeWatcher>
+  watch(path: string | Buffer, recursive: boolean, raw: boolean): Answer<NativeWatcher>
   copyIn(from: string, to: string): NativeCopy
   copyOut(from: string, to: string, maxBytes?: number, maxEntries?: number): NativeCopy
   packOut(from: string): Answer<NativeFileReader>
@@ -68,12 +107,19 @@ export interface NativeFiles {
 
 export interface NativeFileReader {
   pull(): Answer<Buffer | null>
-  close(): Answer<void>
+  close(): void
 }
 
 export interface NativeFileWriter {
   push(data: Uint8Array): Answer<void>
   finish(): Answer<number>
+  abort(): void
+}
+
+export interface NativeDirectory {
+  /** The next entries; `null` at the end. */
+  next(): Answer<NativeEntry[] | null>
+  close(): void
 }
 
 export interface NativeArchiveWriter {
@@ -83,7 +129,7 @@ export interface NativeArchiveWriter {
 }
 
 export interface NativeWatcher {
-  next(): Answer<{ renamed: boolean; name: string }[] | null>
+  next(): Answer<{ renamed: boolean; name: string | Buffer }[] | null>
   close(): void
 }
 

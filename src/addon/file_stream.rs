@@ -19,7 +19,10 @@ use napi::{
 };
 use napi_derive::napi;
 
-use crate::{files::lossy, promise::promise};
+use crate::{
+    files::{Name, name_of},
+    promise::promise,
+};
 
 /// Bytes out of a box: a file that is being read, or a tree as a tar stream.
 #[napi]
@@ -41,7 +44,10 @@ pub struct NativeArchiveWriter(ArchiveWriter);
 
 /// A path that is being watched.
 #[napi]
-pub struct NativeWatcher(FileWatcher);
+pub struct NativeWatcher {
+    watcher: FileWatcher,
+    raw: bool,
+}
 
 impl From<FileReader> for NativeFileReader {
     fn from(file: FileReader) -> Self {
@@ -67,9 +73,9 @@ impl From<ArchiveWriter> for NativeArchiveWriter {
     }
 }
 
-impl From<FileWatcher> for NativeWatcher {
-    fn from(watcher: FileWatcher) -> Self {
-        Self(watcher)
+impl NativeWatcher {
+    pub(crate) fn new(watcher: FileWatcher, raw: bool) -> Self {
+        Self { watcher, raw }
     }
 }
 
@@ -95,7 +101,7 @@ impl NativeFileReader {
         let source = self.0.clone();
         promise(env, async move {
             match source {
-                Source::File(file) => file.close().await,
+                Source::File(file) => file.close(),
                 Source::Archive(archive) => archive.close().await,
             }
             Ok(())
@@ -117,6 +123,12 @@ impl NativeFileWriter {
     pub fn finish<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let writer = self.0.clone();
         promise(env, async move { Ok(writer.finish().await?.cast_signed()) })
+    }
+
+    /// Breaks off, without waiting for anything.
+    #[napi]
+    pub fn abort(&self) {
+        self.0.abort();
     }
 }
 
@@ -153,7 +165,7 @@ pub struct Change {
     /// A name came or went; otherwise contents or attributes changed.
     pub renamed: bool,
     /// Below the watched directory.
-    pub name: String,
+    pub name: Name,
 }
 
 #[napi]
@@ -161,12 +173,12 @@ impl NativeWatcher {
     /// What changed; waits for it. `null` once the watch is over.
     #[napi]
     pub fn next<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let watcher = self.0.clone();
+        let (watcher, raw) = (self.watcher.clone(), self.raw);
         promise(env, async move {
             Ok(watcher.next().await?.map(|changes| {
                 changes
                     .into_iter()
-                    .map(|change| Change { renamed: change.renamed, name: lossy(&change.name) })
+                    .map(|change| Change { renamed: change.renamed, name: name_of(change.name, raw) })
                     .collect::<Vec<_>>()
             }))
         })
@@ -175,7 +187,7 @@ impl NativeWatcher {
     /// Ends the watch.
     #[napi]
     pub fn close(&self) {
-        self.0.close();
+        self.watcher.close();
     }
 }
 

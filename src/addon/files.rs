@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use boxlite_runtime::{
     BoxliteError, BoxliteResult, CopyBound, DirectoryEntry, FileAnswer, FileOperation, FileReadRequest,
-    FileRequest, FileStat, FileWriteRequest, Files, Meter,
+    FileRequest, FileStat, FileSystemStat, FileWriteRequest, Files, Meter,
 };
 use bytes::Bytes;
 use napi::{
     Env, Result,
-    bindgen_prelude::{Buffer, Object},
+    bindgen_prelude::{BigInt, Buffer, Either, Object},
 };
 use napi_derive::napi;
 
 use crate::{
+    directory::NativeDirectory,
     file_stream::{NativeArchiveWriter, NativeCopy, NativeFileReader, NativeFileWriter, NativeWatcher},
     promise::promise,
 };
@@ -35,9 +36,9 @@ pub struct FileInput {
     /// The operation's name: `STAT`.
     pub operation: String,
     /// What it is about.
-    pub path: Option<String>,
+    pub path: Option<Name>,
     /// The other path.
-    pub to: Option<String>,
+    pub to: Option<Name>,
     /// An open file.
     pub handle: Option<i64>,
     /// Permissions.
@@ -70,15 +71,30 @@ pub struct FileInput {
     pub preserve: Option<bool>,
     /// See `files.proto`.
     pub data_only: Option<bool>,
+    /// An extended attribute.
+    pub name: Option<String>,
+    /// Bring what was written to the disk.
+    pub flush: Option<bool>,
+    /// Of a stream: resolve when the file is open.
+    pub opened: Option<bool>,
+    /// Answer a path as its bytes.
+    pub raw: Option<bool>,
+    /// Answer `stat.exact` too.
+    pub exact: Option<bool>,
 }
+
+/// A path or a name: text, or its bytes where it is none.
+pub(crate) type Name = Either<String, Buffer>;
 
 /// What an operation answers.
 #[napi(object, object_from_js = false)]
 pub struct FileOutput {
     /// Of `STAT`.
     pub stat: Option<Stat>,
+    /// Of `STAT_FS`.
+    pub stat_fs: Option<StatFs>,
     /// Of operations that find or make a path.
-    pub path: Option<String>,
+    pub path: Option<Name>,
     /// Of `OPEN`.
     pub handle: i64,
     /// Of `READ_AT`.
@@ -105,13 +121,43 @@ pub struct Stat {
     pub mtime_ms: f64,
     pub ctime_ms: f64,
     pub birthtime_ms: f64,
+    /// Where it was asked for.
+    pub exact: Option<ExactStat>,
+}
+
+/// Of a file, what may exceed JavaScript's numbers.
+#[napi(object, object_from_js = false)]
+#[allow(missing_docs, reason = "the names are stat(2)'s")]
+pub struct ExactStat {
+    pub dev: BigInt,
+    pub ino: BigInt,
+    pub rdev: BigInt,
+    pub size: BigInt,
+    pub blocks: BigInt,
+    pub atime_ns: BigInt,
+    pub mtime_ns: BigInt,
+    pub ctime_ns: BigInt,
+    pub birthtime_ns: BigInt,
+}
+
+/// How full a file system is.
+#[napi(object, object_from_js = false)]
+#[allow(missing_docs, reason = "the names are statfs(2)'s")]
+pub struct StatFs {
+    pub r#type: BigInt,
+    pub bsize: BigInt,
+    pub blocks: BigInt,
+    pub bfree: BigInt,
+    pub bavail: BigInt,
+    pub files: BigInt,
+    pub ffree: BigInt,
 }
 
 /// An entry of a directory.
 #[napi(object, object_from_js = false)]
 pub struct Entry {
     /// Below the directory.
-    pub name: String,
+    pub name: Name,
     /// The file type bits of its mode.
     pub kind: u32,
 }
@@ -143,6 +189,8 @@ impl TryFrom<FileInput> for FileRequest {
             exclusive: input.exclusive.unwrap_or(false),
             preserve: input.preserve.unwrap_or(false),
             data_only: input.data_only.unwrap_or(false),
+            name: input.name.map(Bytes::from).unwrap_or_default(),
+            user: String::new(),
         })
     }
 }
@@ -152,8 +200,15 @@ impl NativeFiles {
     /// Performs one operation.
     #[napi]
     pub fn call<'env>(&self, env: &'env Env, input: FileInput) -> Result<Object<'env>> {
+        let (raw, exact) = (input.raw.unwrap_or(false), input.exact.unwrap_or(false));
         let (files, request) = (self.0.clone(), FileRequest::try_from(input));
-        promise(env, async move { Ok(FileOutput::from(files.call(request?).await?)) })
+        promise(env, async move { Ok(FileOutput::of(files.call(request?).await?, raw, exact)) })
+    }
+
+    /// The same files for another user of the box.
+    #[napi(js_name = "as")]
+    pub fn as_user(&self, user: String) -> Self {
+        Self(self.0.as_user(&user))
     }
 
     /// The entries of a directory.
@@ -161,14 +216,27 @@ impl NativeFiles {
     pub fn read_directory<'env>(
         &self,
         env: &'env Env,
-        path: String,
+        path: Name,
         recursive: bool,
+        raw: bool,
     ) -> Result<Object<'env>> {
         let files = self.0.clone();
-        let request = FileRequest { path: path.into(), recursive, ..FileRequest::default() };
-        promise(env, async move {
-            Ok(files.read_directory(request).await?.into_iter().map(Entry::from).collect::<Vec<_>>())
-        })
+        let request = FileRequest { path: bytes_of(path), recursive, ..FileRequest::default() };
+        promise(env, async move { Ok(entries(files.read_directory(request).await?, raw)) })
+    }
+
+    /// Lists a directory piece by piece.
+    #[napi]
+    pub fn open_directory<'env>(
+        &self,
+        env: &'env Env,
+        path: Name,
+        recursive: bool,
+        raw: bool,
+    ) -> Result<Object<'env>> {
+        let files = self.0.clone();
+        let request = FileRequest { path: bytes_of(path), recursive, ..FileRequest::default() };
+        promise(env, async move { Ok(NativeDirectory::new(files.open_directory(request).await?, raw)) })
     }
 
     /// Reads a file as a stream.
@@ -180,6 +248,10 @@ impl NativeFiles {
             handle: unsigned(input.handle).unwrap_or(0),
             offset: unsigned(input.offset),
             length: unsigned(input.length),
+            flags: input.flags.unwrap_or(0),
+            mode: input.mode.unwrap_or(0),
+            opened: input.opened.unwrap_or(false),
+            user: String::new(),
         };
         promise(env, async move { files.read(request).await.map(NativeFileReader::from) })
     }
@@ -195,16 +267,32 @@ impl NativeFiles {
             mode: input.mode.unwrap_or(0),
             offset: unsigned(input.offset),
             data: Bytes::new(),
+            flush: input.flush.unwrap_or(false),
+            user: String::new(),
         };
-        promise(env, async move { files.write(request).await.map(NativeFileWriter::from) })
+        let opened = input.opened.unwrap_or(false);
+        promise(env, async move {
+            let writer = files.write(request).await?;
+            if opened {
+                writer.opened().await?;
+            }
+            Ok(NativeFileWriter::from(writer))
+        })
     }
 
     /// Watches a file, a directory or a tree.
     #[napi]
-    pub fn watch<'env>(&self, env: &'env Env, path: String, recursive: bool) -> Result<Object<'env>> {
+    pub fn watch<'env>(
+        &self,
+        env: &'env Env,
+        path: Name,
+        recursive: bool,
+        raw: bool,
+    ) -> Result<Object<'env>> {
         // Called here and not in the promise: what the program asks for next comes after it.
-        let standing = self.0.watch(FileRequest { path: path.into(), recursive, ..FileRequest::default() });
-        promise(env, async move { standing.await.map(NativeWatcher::from) })
+        let request = FileRequest { path: bytes_of(path), recursive, ..FileRequest::default() };
+        let standing = self.0.watch(request);
+        promise(env, async move { Ok(NativeWatcher::new(standing.await?, raw)) })
     }
 
     /// Copies from the host.
@@ -248,11 +336,14 @@ impl NativeFiles {
     }
 }
 
-impl From<FileAnswer> for FileOutput {
-    fn from(answer: FileAnswer) -> Self {
+impl FileOutput {
+    fn of(answer: FileAnswer, raw: bool, exact: bool) -> Self {
         Self {
-            stat: answer.stat.map(Stat::from),
-            path: Some(answer.path).filter(|path| !path.is_empty()).map(|path| lossy(&path)),
+            stat: answer
+                .stat
+                .map(|stat| Stat { exact: exact.then(|| ExactStat::from(&stat)), ..stat.into() }),
+            stat_fs: answer.file_system.map(StatFs::from),
+            path: Some(answer.path).filter(|path| !path.is_empty()).map(|path| name_of(path, raw)),
             handle: answer.handle.cast_signed(),
             data: Vec::from(answer.data).into(),
             count: answer.count.cast_signed(),
@@ -260,16 +351,50 @@ impl From<FileAnswer> for FileOutput {
     }
 }
 
-impl From<DirectoryEntry> for Entry {
-    fn from(entry: DirectoryEntry) -> Self {
-        Self { name: lossy(&entry.name), kind: entry.r#type }
+/// Entries with their names as text, or as bytes.
+pub(crate) fn entries(entries: Vec<DirectoryEntry>, raw: bool) -> Vec<Entry> {
+    let named = |entry: DirectoryEntry| Entry { name: name_of(entry.name, raw), kind: entry.r#type };
+    entries.into_iter().map(named).collect()
+}
+
+impl From<&FileStat> for ExactStat {
+    fn from(stat: &FileStat) -> Self {
+        Self {
+            dev: stat.dev.into(),
+            ino: stat.ino.into(),
+            rdev: stat.rdev.into(),
+            size: stat.size.into(),
+            blocks: stat.blocks.into(),
+            atime_ns: stat.atime_ns.into(),
+            mtime_ns: stat.mtime_ns.into(),
+            ctime_ns: stat.ctime_ns.into(),
+            birthtime_ns: stat.birthtime_ns.into(),
+        }
+    }
+}
+
+impl From<FileSystemStat> for StatFs {
+    fn from(stat: FileSystemStat) -> Self {
+        Self {
+            r#type: stat.r#type.into(),
+            bsize: stat.block_size.into(),
+            blocks: stat.blocks.into(),
+            bfree: stat.free.into(),
+            bavail: stat.available.into(),
+            files: stat.files.into(),
+            ffree: stat.files_free.into(),
+        }
     }
 }
 
 #[allow(clippy::cast_precision_loss, reason = "JavaScript's numbers, as in Node's Stats")]
 impl From<FileStat> for Stat {
     fn from(stat: FileStat) -> Self {
-        let ms = |ns: i64| ns as f64 / 1e6;
+        // As Node reckons: in one number, nanoseconds since 1970 have more digits than a float.
+        let ms = |ns: i64| {
+            let (seconds, rest) = (ns.div_euclid(1_000_000_000), ns.rem_euclid(1_000_000_000));
+            seconds as f64 * 1000.0 + rest as f64 / 1e6
+        };
         Self {
             dev: stat.dev as f64,
             ino: stat.ino as f64,
@@ -285,17 +410,34 @@ impl From<FileStat> for Stat {
             mtime_ms: ms(stat.mtime_ns),
             ctime_ms: ms(stat.ctime_ns),
             birthtime_ms: ms(stat.birthtime_ns),
+            exact: None,
         }
     }
 }
 
-/// Names that are not UTF-8 arrive as Node gives them: with replacement characters.
-pub(crate) fn lossy(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+/// A name as its bytes, or as text: then what is not UTF-8 arrives as Node gives it, with replacement characters.
+pub(crate) fn name_of(name: Bytes, raw: bool) -> Name {
+    if raw {
+        return Either::B(Vec::from(name).into());
+    }
+    Either::A(String::from_utf8_lossy(&name).into_owned())
 }
 
-fn path(path: Option<String>) -> Bytes {
-    path.map(Bytes::from).unwrap_or_default()
+/// Bytes that a path keeps on its way to the box: twice what Linux takes, so that the kernel refuses what is too long, and no more
+/// than a message holds.
+const PATH: usize = 8192;
+
+fn path(path: Option<Name>) -> Bytes {
+    path.map(bytes_of).unwrap_or_default()
+}
+
+fn bytes_of(path: Name) -> Bytes {
+    let mut path = match path {
+        Either::A(text) => Bytes::from(text),
+        Either::B(bytes) => Bytes::copy_from_slice(&bytes),
+    };
+    path.truncate(PATH);
+    path
 }
 
 fn unsigned(value: Option<i64>) -> Option<u64> {

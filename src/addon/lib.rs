@@ -15,6 +15,7 @@
 mod box_end;
 mod box_metrics;
 mod collected;
+mod directory;
 mod doctor;
 mod error;
 mod event;

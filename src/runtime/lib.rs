@@ -53,7 +53,7 @@ pub use boxlite_archive::Meter;
 pub use boxlite_images::{PullPolicy, RegistryOptions};
 pub use boxlite_proto::v1::{
     DirectoryEntry, FileAnswer, FileChange, FileOperation, FileReadRequest, FileRequest, FileStat,
-    FileWriteRequest,
+    FileSystemStat, FileWriteRequest,
 };
 pub use boxlite_spec::VmmKind;
 pub use code::ErrorCode;
@@ -71,8 +71,8 @@ pub use images::{
 pub use labels::Labels;
 pub use litebox::{
     ArchiveReader, ArchiveWriter, BoxEnd, BoxInfo, BoxMetrics, BoxState, BoxUpdate, Collected, CopyBound,
-    ExecEvent, Execution, ExecutionInfo, FileReader, FileWatcher, FileWriter, Files, GuestUsage, LiteBox,
-    LogEntry, LogOptions, LogReader, LogSource, LogText,
+    DirectoryReader, ExecEvent, Execution, ExecutionInfo, FileReader, FileWatcher, FileWriter, Files,
+    GuestUsage, LiteBox, LogEntry, LogOptions, LogReader, LogSource, LogText,
 };
 pub use metrics::RuntimeMetricsSnapshot;
 pub use options::{BoxOptions, EngineChoice, ExecOptions, RuntimeOptions};

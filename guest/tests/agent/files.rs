@@ -99,12 +99,13 @@ async fn a_listing_comes_whole_and_ends_with_its_error() {
     let mut batches = files.read_directory(all).await.unwrap();
     let mut entries = 0;
     while let Some(batch) = batches.recv().await {
+        let batch = batch.unwrap();
         assert_eq!(batch.error, None);
         entries += batch.entries.len();
     }
     assert_eq!(entries, 3001);
     let none = request(FileOperation::Unspecified, &folder.path().join("none"));
-    let error = files.read_directory(none).await.unwrap().recv().await.unwrap().error.unwrap();
+    let error = files.read_directory(none).await.unwrap().recv().await.unwrap().unwrap().error.unwrap();
     assert_eq!((error.errno, error.syscall.as_str()), (2, "scandir"));
 }
 

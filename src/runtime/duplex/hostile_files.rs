@@ -37,6 +37,7 @@ impl Liar {
 impl Service for Liar {
     type ReadDirectoryStream = Answers<FileAnswer>;
     type ReadStream = Answers<FileAnswer>;
+    type WriteStream = Answers<FileAnswer>;
     type WatchStream = Answers<FileWatchAnswer>;
     type CopyOutStream = Answers<FileAnswer>;
 
@@ -49,17 +50,21 @@ impl Service for Liar {
     }
 
     async fn read(&self, _: Request<FileReadRequest>) -> Result<Response<Answers<FileAnswer>>, Status> {
+        if self.times == 0 {
+            return Ok(Response::new(Box::pin(tokio_stream::pending())));
+        }
         Ok(self.stream())
     }
 
     async fn write(
         &self,
         mut request: Request<Streaming<FileWriteRequest>>,
-    ) -> Result<Response<FileAnswer>, Status> {
+    ) -> Result<Response<Answers<FileAnswer>>, Status> {
         for _ in 0..self.times {
             request.get_mut().message().await?;
         }
-        Ok(Response::new(self.answer.clone()))
+        let said = [FileAnswer::default(), self.answer.clone()];
+        Ok(Response::new(Box::pin(tokio_stream::iter(said.map(Ok)))))
     }
 
     async fn watch(&self, _: Request<FileRequest>) -> Result<Response<Answers<FileWatchAnswer>>, Status> {
@@ -125,6 +130,29 @@ async fn empty_chunks_without_an_end_are_refused() {
     let (came, error) = read(data(0), None).await;
     assert_eq!(came, 0);
     assert_broken(&error, "a chunk of a size that was not asked for");
+}
+
+#[tokio::test]
+async fn a_file_that_begins_before_it_is_open_is_refused() {
+    let machine = guest(data(5), usize::MAX);
+    let interface = machine.session.files();
+    let request = FileReadRequest { opened: true, ..FileReadRequest::default() };
+    let error = FileReader::begin(machine, &interface, request).await.unwrap_err();
+    assert_broken(&error, "it began before it was open");
+}
+
+#[tokio::test]
+async fn closing_a_file_ends_a_pull_that_waits_for_a_silent_guest() {
+    let machine = guest(data(5), 0);
+    let interface = machine.session.files();
+    let reader = FileReader::begin(machine, &interface, FileReadRequest::default()).await.unwrap();
+    let waiting = tokio::spawn({
+        let reader = reader.clone();
+        async move { reader.pull().await }
+    });
+    tokio::task::yield_now().await;
+    reader.close();
+    assert!(waiting.await.unwrap().unwrap().is_none());
 }
 
 #[tokio::test]

@@ -13,12 +13,12 @@ use boxlite_proto::{
 };
 use bytes::Bytes;
 use tokio::{
-    sync::{Mutex, Notify, mpsc},
-    task::JoinHandle,
+    sync::{Mutex, Notify, mpsc, oneshot},
+    task::{AbortHandle, JoinHandle},
 };
 use tonic::Streaming;
 
-use super::{LiteBox, Machine};
+use super::{LiteBox, Machine, directory::DirectoryReader};
 use crate::{
     BoxliteError, BoxliteResult, ErrorCode,
     portal::{FilesInterface, broken, checked, from_status, refused},
@@ -31,34 +31,54 @@ const AHEAD: usize = 2;
 #[derive(Debug, Clone)]
 pub struct Files {
     litebox: LiteBox,
+    /// Who acts; empty is root.
+    user: Arc<str>,
 }
 
 impl Files {
     pub(super) fn new(litebox: LiteBox) -> Self {
-        Self { litebox }
+        Self { litebox, user: Arc::default() }
+    }
+
+    /// The same files for another user of the box: "name", "uid", "name:group" or "uid:gid".
+    #[must_use]
+    pub fn as_user(&self, user: &str) -> Self {
+        Self { litebox: self.litebox.clone(), user: user.into() }
     }
 
     /// Performs one operation.
-    pub async fn call(&self, request: FileRequest) -> BoxliteResult<FileAnswer> {
+    pub async fn call(&self, mut request: FileRequest) -> BoxliteResult<FileAnswer> {
         let (machine, interface) = self.reach().await?;
+        request.user = self.user.to_string();
         self.explained(&machine, interface.call(request).await).await
     }
 
-    /// The entries of a directory.
-    pub async fn read_directory(&self, request: FileRequest) -> BoxliteResult<Vec<DirectoryEntry>> {
+    /// The entries of a directory, in the order of their names.
+    pub async fn read_directory(&self, mut request: FileRequest) -> BoxliteResult<Vec<DirectoryEntry>> {
         let (machine, interface) = self.reach().await?;
+        request.user = self.user.to_string();
         self.explained(&machine, interface.read_directory(request).await).await
     }
 
-    /// Reads a file from an offset on.
-    pub async fn read(&self, request: FileReadRequest) -> BoxliteResult<FileReader> {
+    /// Lists a directory piece by piece.
+    pub async fn open_directory(&self, mut request: FileRequest) -> BoxliteResult<DirectoryReader> {
         let (machine, interface) = self.reach().await?;
+        request.user = self.user.to_string();
+        let listing = self.explained(&machine, interface.open_directory(request).await).await?;
+        DirectoryReader::begin(machine, listing).await
+    }
+
+    /// Reads a file from an offset on.
+    pub async fn read(&self, mut request: FileReadRequest) -> BoxliteResult<FileReader> {
+        let (machine, interface) = self.reach().await?;
+        request.user = self.user.to_string();
         FileReader::begin(machine, &interface, request).await
     }
 
     /// Writes a file; `first` says which, and may carry the first bytes.
-    pub async fn write(&self, first: FileWriteRequest) -> BoxliteResult<FileWriter> {
+    pub async fn write(&self, mut first: FileWriteRequest) -> BoxliteResult<FileWriter> {
         let (machine, interface) = self.reach().await?;
+        first.user = self.user.to_string();
         Ok(FileWriter::begin(machine, interface, first).await)
     }
 
@@ -66,10 +86,11 @@ impl Files {
     /// has resolved.
     pub fn watch(
         &self,
-        request: FileRequest,
+        mut request: FileRequest,
     ) -> impl Future<Output = BoxliteResult<FileWatcher>> + Send + use<> {
         let rising = self.litebox.inner.watches.begin();
         let this = self.clone();
+        request.user = self.user.to_string();
         async move {
             let _rising = rising;
             let machine = this.litebox.machine().await?;
@@ -105,6 +126,7 @@ pub(super) async fn explained<T>(machine: &Arc<Machine>, result: BoxliteResult<T
 #[derive(Debug, Clone)]
 pub struct FileReader {
     machine: Arc<Machine>,
+    closed: Arc<Notify>,
     state: Arc<Mutex<Reading>>,
 }
 
@@ -122,14 +144,20 @@ impl FileReader {
     ) -> BoxliteResult<Self> {
         let left = request.length.unwrap_or(u64::MAX);
         let chunks = explained(&machine, interface.read(request).await).await?;
-        Ok(Self { machine, state: Arc::new(Mutex::new(Reading { chunks: Some(chunks), left })) })
+        let state = Arc::new(Mutex::new(Reading { chunks: Some(chunks), left }));
+        Ok(Self { machine, closed: Arc::default(), state })
     }
 
     /// The next bytes; `None` at the end.
     pub async fn pull(&self) -> BoxliteResult<Option<Bytes>> {
         let mut state = self.state.lock().await;
         let Some(chunks) = state.chunks.as_mut() else { return Ok(None) };
-        let next = chunks.message().await.map_err(|status| from_status("read file", &status));
+        let message = tokio::select! {
+            biased;
+            () = self.closed.notified() => Ok(None),
+            message = chunks.message() => message,
+        };
+        let next = message.map_err(|status| from_status("read file", &status));
         let data = match next.and_then(|answer| answer.map(checked).transpose()) {
             Ok(answer) => answer.map(|answer| answer.data),
             Err(error) => {
@@ -148,9 +176,12 @@ impl FileReader {
         Ok(data)
     }
 
-    /// Reads no more; the guest is told.
-    pub async fn close(&self) {
-        self.state.lock().await.chunks = None;
+    /// Reads no more, and ends a `pull` that waits; the guest is told.
+    pub fn close(&self) {
+        self.closed.notify_one();
+        if let Ok(mut state) = self.state.try_lock() {
+            state.chunks = None;
+        }
     }
 }
 
@@ -158,6 +189,7 @@ impl FileReader {
 #[derive(Debug, Clone)]
 pub struct FileWriter {
     machine: Arc<Machine>,
+    task: AbortHandle,
     state: Arc<Mutex<Writing>>,
 }
 
@@ -165,6 +197,7 @@ pub struct FileWriter {
 struct Writing {
     messages: Option<mpsc::Sender<FileWriteRequest>>,
     done: Option<JoinHandle<BoxliteResult<u64>>>,
+    opened: Option<oneshot::Receiver<()>>,
     sent: u64,
 }
 
@@ -177,9 +210,28 @@ impl FileWriter {
         let (messages, receiver) = mpsc::channel(AHEAD);
         let sent = first.data.len() as u64;
         let _ = messages.send(first).await;
-        let done = tokio::spawn(async move { interface.write(receiver).await });
-        let state = Writing { messages: Some(messages), done: Some(done), sent };
-        Self { machine, state: Arc::new(Mutex::new(state)) }
+        let (tell, opened) = oneshot::channel();
+        let done = tokio::spawn(async move { interface.write(receiver, tell).await });
+        let task = done.abort_handle();
+        let state = Writing { messages: Some(messages), done: Some(done), opened: Some(opened), sent };
+        Self { machine, task, state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// Returns when the file is open.
+    pub async fn opened(&self) -> BoxliteResult<()> {
+        let mut state = self.state.lock().await;
+        let Some(opened) = state.opened.take() else { return Ok(()) };
+        if opened.await.is_ok() {
+            return Ok(());
+        }
+        state.sent = 0;
+        self.end(&mut state).await?;
+        Err(broken("write file", "it ended before it was open"))
+    }
+
+    /// Breaks off, without waiting for anything; what the box has taken stays.
+    pub fn abort(&self) {
+        self.task.abort();
     }
 
     /// Hands on the next bytes; returns when there is room for more.
@@ -221,7 +273,8 @@ impl FileWriter {
         state.messages = None;
         let Some(done) = state.done.take() else { return Ok(0) };
         let written = done.await.unwrap_or_else(|error| {
-            Err(BoxliteError::new(ErrorCode::Internal, "write file").caused_by(error))
+            let code = if error.is_cancelled() { ErrorCode::Aborted } else { ErrorCode::Internal };
+            Err(BoxliteError::new(code, "write file").caused_by(error))
         });
         explained(&self.machine, written).await
     }

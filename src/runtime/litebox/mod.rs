@@ -8,6 +8,7 @@
 mod collect;
 mod console;
 mod copy;
+mod directory;
 mod end;
 mod execution;
 mod execution_info;
@@ -31,6 +32,7 @@ mod watches;
 
 pub use collect::Collected;
 pub use copy::{ArchiveReader, ArchiveWriter, CopyBound};
+pub use directory::DirectoryReader;
 pub use end::BoxEnd;
 pub use execution::{ExecEvent, Execution};
 pub use execution_info::ExecutionInfo;

@@ -2,7 +2,7 @@
 //!
 //! What comes back is a guest's: every chunk's size and every listing's length is bounded here.
 
-use std::mem;
+use std::{collections::HashMap, mem};
 
 use boxlite_proto::{
     limits,
@@ -11,7 +11,8 @@ use boxlite_proto::{
         FileRequest, FileWatchAnswer, FileWriteRequest, files_client::FilesClient,
     },
 };
-use tokio::sync::mpsc;
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Streaming, transport::Channel};
 
@@ -28,6 +29,8 @@ const LISTING: usize = 512 << 20;
 const ENTRY: usize = 64;
 /// Longest path, Linux's `PATH_MAX`, that an error may name.
 const PATH: usize = 4096;
+/// Linux's `XATTR_SIZE_MAX` and `XATTR_LIST_MAX`.
+const XATTR: usize = 64 << 10;
 
 /// Calls of the `Files` service.
 #[derive(Debug, Clone)]
@@ -63,6 +66,9 @@ impl FilesInterface {
             FileOperation::ReadAt if answer.data.len() > asked => {
                 Err(broken(&what, &format!("{} bytes where {asked} were asked for", answer.data.len())))
             }
+            FileOperation::GetXattr | FileOperation::ListXattr if answer.data.len() > XATTR => {
+                Err(broken(&what, "an attribute that no kernel has"))
+            }
             FileOperation::WriteAt if answer.count > given => {
                 Err(broken(&what, &format!("it wrote {} bytes of {given}", answer.count)))
             }
@@ -70,37 +76,55 @@ impl FilesInterface {
         }
     }
 
-    /// All entries of a directory.
+    /// All entries of a directory, in the order of their names.
     pub(crate) async fn read_directory(&self, request: FileRequest) -> BoxliteResult<Vec<DirectoryEntry>> {
-        let failed = |status: tonic::Status| from_status("read directory", &status);
-        let mut batches = self.client.clone().read_directory(request).await.map_err(failed)?.into_inner();
-        let (mut entries, mut size, mut ended) = (Vec::new(), 0, false);
-        while let Some(batch) = batches.message().await.map_err(failed)? {
-            let batch = checked(batch)?.entries;
+        let mut listing = self.open_directory(request).await?;
+        let (mut entries, mut size) = (Vec::new(), 0);
+        while let Some(batch) = listing.next().await? {
             size += batch.iter().map(|entry| ENTRY + entry.name.len()).sum::<usize>();
             if size > LISTING {
                 return Err(broken("read directory", "a listing without an end"));
             }
-            // Only the last one may be empty.
-            if mem::replace(&mut ended, batch.is_empty()) {
-                return Err(broken("read directory", "a listing that goes on after its end"));
-            }
             entries.extend(batch);
         }
-        Ok(entries)
+        Ok(in_order(entries))
+    }
+
+    /// Begins to list a directory.
+    pub(crate) async fn open_directory(&self, request: FileRequest) -> BoxliteResult<Listing> {
+        let batches = self.client.clone().read_directory(request).await;
+        let batches = batches.map_err(|status| from_status("read directory", &status))?.into_inner();
+        Ok(Listing { batches, ended: false })
     }
 
     /// Begins to read a file.
     pub(crate) async fn read(&self, request: FileReadRequest) -> BoxliteResult<Streaming<FileAnswer>> {
-        let chunks = self.client.clone().read(request).await;
-        Ok(chunks.map_err(|status| from_status("read file", &status))?.into_inner())
+        let mut client = self.client.clone();
+        let failed = |status: tonic::Status| from_status("read file", &status);
+        if !request.opened {
+            return Ok(client.read(request).await.map_err(failed)?.into_inner());
+        }
+        let (first, chunks) = opening(client.read(request), "the file is not open").await.map_err(failed)?;
+        let first = first.ok_or_else(|| broken("read file", "it ended before it was open"))?;
+        if !checked(first)?.data.is_empty() {
+            return Err(broken("read file", "it began before it was open"));
+        }
+        Ok(chunks)
     }
 
-    /// Writes what `messages` gives, and answers how much it was.
-    pub(crate) async fn write(&self, messages: mpsc::Receiver<FileWriteRequest>) -> BoxliteResult<u64> {
-        let answer = self.client.clone().write(ReceiverStream::new(messages)).await;
-        let answer = answer.map_err(|status| from_status("write file", &status))?.into_inner();
-        Ok(checked(answer)?.count)
+    /// Writes what `messages` gives, and answers how much it was; tells `opened` when the file is open.
+    pub(crate) async fn write(
+        &self,
+        messages: mpsc::Receiver<FileWriteRequest>,
+        opened: oneshot::Sender<()>,
+    ) -> BoxliteResult<u64> {
+        let failed = |status: tonic::Status| from_status("write file", &status);
+        let answers = self.client.clone().write(ReceiverStream::new(messages)).await;
+        let mut answers = answers.map_err(failed)?.into_inner();
+        let early = || broken("write file", "it ended before all was written");
+        checked(answers.message().await.map_err(failed)?.ok_or_else(early)?)?;
+        let _ = opened.send(());
+        Ok(checked(answers.message().await.map_err(failed)?.ok_or_else(early)?)?.count)
     }
 
     /// Begins to watch; the watch stands when this returns.
@@ -126,6 +150,46 @@ impl FilesInterface {
         let chunks = self.client.clone().copy_out(request).await;
         Ok(chunks.map_err(|status| from_status("copy out", &status))?.into_inner())
     }
+}
+
+/// A directory that is being listed.
+#[derive(Debug)]
+pub(crate) struct Listing {
+    batches: Streaming<FileAnswer>,
+    ended: bool,
+}
+
+impl Listing {
+    /// The next entries; `None` at the end.
+    pub(crate) async fn next(&mut self) -> BoxliteResult<Option<Vec<DirectoryEntry>>> {
+        let batch = self.batches.message().await.map_err(|status| from_status("read directory", &status))?;
+        let Some(batch) = batch else { return Ok(None) };
+        let entries = checked(batch)?.entries;
+        // Only the last one may be empty.
+        if mem::replace(&mut self.ended, entries.is_empty()) {
+            return Err(broken("read directory", "a listing that goes on after its end"));
+        }
+        Ok(Some(entries))
+    }
+}
+
+/// Node's order: each directory sorted, and of those below one the last first.
+fn in_order(entries: Vec<DirectoryEntry>) -> Vec<DirectoryEntry> {
+    let total = entries.len();
+    let mut folders: HashMap<Bytes, Vec<DirectoryEntry>> = HashMap::new();
+    for entry in entries {
+        let parent = entry.name.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+        folders.entry(entry.name.slice(..parent)).or_default().push(entry);
+    }
+    let (mut sorted, mut waiting) = (Vec::with_capacity(total), vec![Bytes::new()]);
+    while let Some(folder) = waiting.pop() {
+        let Some(mut listed) = folders.remove(&folder) else { continue };
+        listed.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        waiting
+            .extend(listed.iter().filter(|entry| folders.contains_key(&entry.name)).map(|e| e.name.clone()));
+        sorted.extend(listed);
+    }
+    sorted
 }
 
 /// The answer, unless it tells of a failure.
@@ -155,4 +219,27 @@ pub(crate) fn refused(error: &FileError) -> BoxliteError {
         dest: text(&error.to),
     };
     BoxliteError::of_file(fault)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listings_come_in_node_s_order() {
+        let entry = |name: &'static str, kind: u32| DirectoryEntry { name: name.into(), r#type: kind };
+        let folder = nix::libc::S_IFDIR;
+        let listed = vec![
+            entry("b", folder),
+            entry("top", 0),
+            entry("a", folder),
+            entry("b/2", 0),
+            entry("b/1", folder),
+            entry("a/x", 0),
+            entry("b/1/y", 0),
+            entry("B", 0),
+        ];
+        let names: Vec<_> = in_order(listed).into_iter().map(|entry| entry.name).collect();
+        assert_eq!(names, ["B", "a", "b", "top", "b/1", "b/2", "b/1/y", "a/x"]);
+    }
 }

@@ -18,7 +18,7 @@ pub(crate) use connection::Connection;
 pub(crate) use container::ContainerInterface;
 pub(crate) use execution::{ExecutionInterface, Offsets, OutputStream, exit_status};
 pub(crate) use fault::{REJOINS, broken, from_status, is_lost};
-pub(crate) use files::{FilesInterface, checked, refused};
+pub(crate) use files::{FilesInterface, Listing, checked, refused};
 pub(crate) use guest::GuestInterface;
 pub(crate) use session::GuestSession;
 #[cfg(test)]

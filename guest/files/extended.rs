@@ -1,0 +1,68 @@
+//! Extended attributes, and how full a file system is. Called by `call`.
+
+use std::path::Path;
+
+use boxlite_proto::v1::{FileRequest, FileSystemStat};
+use nix::errno::Errno;
+use rustix::fs::{
+    XattrFlags, getxattr, lgetxattr, listxattr, llistxattr, lremovexattr, lsetxattr, removexattr, setxattr,
+    statfs,
+};
+
+use super::{
+    call::path_of,
+    fault::{Call as _, Outcome},
+};
+
+/// The kernel's `XATTR_SIZE_MAX` and `XATTR_LIST_MAX`.
+const MOST: usize = 64 * 1024;
+
+/// The value of an attribute.
+pub(super) fn get(path: &Path, request: &FileRequest) -> Outcome<Vec<u8>> {
+    let (name, mut value) = (path_of(&request.name), vec![0; MOST]);
+    let read = if request.follow { getxattr } else { lgetxattr };
+    let length = read(path, name, &mut value[..]).map_err(errno).call("getxattr", path)?;
+    value.truncate(length);
+    Ok(value)
+}
+
+/// Sets an attribute.
+pub(super) fn set(path: &Path, request: &FileRequest) -> Outcome<()> {
+    let (name, flags) = (path_of(&request.name), XattrFlags::from_bits_retain(request.flags));
+    let write = if request.follow { setxattr } else { lsetxattr };
+    write(path, name, &request.data, flags).map_err(errno).call("setxattr", path)
+}
+
+/// The names of all attributes, each with a NUL at its end.
+pub(super) fn list(path: &Path, request: &FileRequest) -> Outcome<Vec<u8>> {
+    let mut names = vec![0; MOST];
+    let read = if request.follow { listxattr } else { llistxattr };
+    let length = read(path, &mut names[..]).map_err(errno).call("listxattr", path)?;
+    names.truncate(length);
+    Ok(names)
+}
+
+/// Removes an attribute.
+pub(super) fn remove(path: &Path, request: &FileRequest) -> Outcome<()> {
+    let name = path_of(&request.name);
+    let remove = if request.follow { removexattr } else { lremovexattr };
+    remove(path, name).map_err(errno).call("removexattr", path)
+}
+
+/// How full the file system is that `path` lies on.
+pub(super) fn file_system(path: &Path) -> Outcome<FileSystemStat> {
+    let stat = statfs(path).map_err(errno).call("statfs", path)?;
+    Ok(FileSystemStat {
+        r#type: stat.f_type.cast_unsigned(),
+        block_size: stat.f_bsize.cast_unsigned(),
+        blocks: stat.f_blocks,
+        free: stat.f_bfree,
+        available: stat.f_bavail,
+        files: stat.f_files,
+        files_free: stat.f_ffree,
+    })
+}
+
+fn errno(error: rustix::io::Errno) -> Errno {
+    Errno::from_raw(error.raw_os_error())
+}

@@ -1,0 +1,46 @@
+// What is to be done when an AbortSignal aborts, behind one listener for each signal: Node warns of a leak at the eleventh, and
+// one signal may well end a hundred commands. Called by everything that takes a `signal`.
+
+/** The reactions to each signal that somebody waits for. */
+const WAITING = new WeakMap<AbortSignal, Reactions>()
+
+/** Calls `react` when `signal` aborts, once. Returns what ends that: call it when the operation is over. */
+export function onAbort(signal: AbortSignal | undefined, react: () => void): () => void {
+  if (signal === undefined) return () => {}
+  let reactions = WAITING.get(signal)
+  if (reactions === undefined) {
+    reactions = new Reactions(signal)
+    WAITING.set(signal, reactions)
+  }
+  return reactions.add(react)
+}
+
+class Reactions {
+  #signal: AbortSignal
+  #waiting = new Set<{ react: () => void }>()
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal
+    signal.addEventListener('abort', this.#abort, { once: true })
+  }
+
+  add(react: () => void): () => void {
+    const one = { react }
+    this.#waiting.add(one)
+    return () => {
+      if (this.#waiting.delete(one) && this.#waiting.size === 0) this.#end()
+    }
+  }
+
+  #abort = (): void => {
+    const waiting = [...this.#waiting]
+    this.#waiting.clear()
+    this.#end()
+    for (const { react } of waiting) react()
+  }
+
+  #end(): void {
+    this.#signal.removeEventListener('abort', this.#abort)
+    if (WAITING.get(this.#signal) === this) WAITING.delete(this.#signal)
+  }
+}
