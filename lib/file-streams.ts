@@ -204,12 +204,14 @@ export class FileWriteStream extends Writable {
     super({ highWaterMark, defaultEncoding: encoding ?? 'utf8', autoDestroy: autoClose, emitClose })
     this.path = path
     this.#autoClose = autoClose
-    const input: FileInput = { operation: 'WRITE', ...subject, offset: start, flush, opened: true }
+    const input: FileInput = { operation: 'WRITE', ...subject, offset: start, flush }
     if (handle === undefined) {
       input.flags = flagBits(options.flags ?? 'w')
       input.mode = modeBits('fs.createWriteStream', options.mode, 0o666)
     }
     this.#life = new StreamLife(this, () => settled(native.write(input)), handle, signal)
+    // Nothing waits for the file to be open: what is written goes right behind the word to open it.
+    this.#life.opening = writer => settled(writer.opened())
     // What the box was given is written, also where the stream is destroyed; of an abort nobody waits for it.
     this.#life.ended = (writer, error) => (error?.name === 'AbortError' ? writer.abort() : writer.finish())
   }
@@ -250,7 +252,8 @@ export class FileWriteStream extends Writable {
   }
 
   override _final(done: (error?: Error | null) => void): void {
-    settled(this.#life.opened.finish()).then(() => done(), done)
+    const finished = settled(this.#life.opened.finish())
+    Promise.all([finished, this.#life.stood]).then(() => done(), done)
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
@@ -263,6 +266,11 @@ class StreamLife<File> {
   file: File | undefined
   /** Tells the native half that no more is read or written. */
   ended: (file: File, error: Error | null) => unknown = () => {}
+  /** Resolves when the file is open. */
+  opening: (file: File) => Promise<void> = async () => {}
+  /** Resolves when that has been told. */
+  stood: Promise<void> = Promise.resolve()
+  #isOpen = false
   #stream: Readable | Writable
   #open: () => Promise<File>
   #handle: Handle | undefined
@@ -290,9 +298,9 @@ class StreamLife<File> {
     return this.file
   }
 
-  /** Whether there is no file yet, or no more. */
+  /** Whether there is no open file yet, or no more. */
   get fileless(): boolean {
-    return this.#over || this.file === undefined
+    return this.#over || !this.#isOpen
   }
 
   get fd(): number | null {
@@ -311,9 +319,18 @@ class StreamLife<File> {
       this.file = file
       this.#forget = onAbort(signal, () => this.#stream.destroy(aborted('stream file', signal as AbortSignal)))
       done()
-      this.#stream.emit('open', this.fd)
-      this.#stream.emit('ready')
+      this.stood = this.opening(file).then(
+        () => this.#stands(),
+        error => void this.#stream.destroy(error),
+      )
     }, done)
+  }
+
+  #stands(): void {
+    if (this.#over) return
+    this.#isOpen = true
+    this.#stream.emit('open', this.fd)
+    this.#stream.emit('ready')
   }
 
   end(error: Error | null, done: (error?: Error | null) => void): void {

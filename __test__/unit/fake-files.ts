@@ -68,7 +68,7 @@ export class FakeFiles implements NativeFiles {
     const abort = () => {
       this.aborted++
     }
-    return { ok: { push, finish: () => ok(0), abort } }
+    return { ok: { push, opened: () => ok(undefined), finish: () => ok(0), abort } }
   }
   watch() {
     this.calls.push('watch')

@@ -26,7 +26,7 @@ export interface FileInput {
   name?: string | undefined
   /** Bring what was written to the disk. */
   flush?: boolean | undefined
-  /** Of a stream: resolve when the file is open, which is a round trip. */
+  /** Of a file that is read: resolve when it is open. */
   opened?: boolean | undefined
   /** Answer a path as its bytes. */
   raw?: boolean | undefined
@@ -112,6 +112,8 @@ export interface NativeFileReader {
 
 export interface NativeFileWriter {
   push(data: Uint8Array): Answer<void>
+  /** Resolves when the file is open; bytes may be pushed before. */
+  opened(): Answer<void>
   finish(): Answer<number>
   abort(): void
 }

@@ -111,6 +111,13 @@ impl NativeFileReader {
 
 #[napi]
 impl NativeFileWriter {
+    /// Resolves when the file is open; bytes may be handed on before.
+    #[napi]
+    pub fn opened<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let writer = self.0.clone();
+        promise(env, async move { writer.opened().await })
+    }
+
     /// Hands on the next bytes; resolves when there is room for more.
     #[napi]
     pub fn push<'env>(&self, env: &'env Env, data: &[u8]) -> Result<Object<'env>> {

@@ -75,7 +75,7 @@ pub struct FileInput {
     pub name: Option<String>,
     /// Bring what was written to the disk.
     pub flush: Option<bool>,
-    /// Of a stream: resolve when the file is open.
+    /// Of a file that is read: resolve when it is open.
     pub opened: Option<bool>,
     /// Answer a path as its bytes.
     pub raw: Option<bool>,
@@ -270,14 +270,7 @@ impl NativeFiles {
             flush: input.flush.unwrap_or(false),
             user: String::new(),
         };
-        let opened = input.opened.unwrap_or(false);
-        promise(env, async move {
-            let writer = files.write(request).await?;
-            if opened {
-                writer.opened().await?;
-            }
-            Ok(NativeFileWriter::from(writer))
-        })
+        promise(env, async move { files.write(request).await.map(NativeFileWriter::from) })
     }
 
     /// Watches a file, a directory or a tree.

@@ -219,9 +219,13 @@ impl FileWriter {
 
     /// Returns when the file is open.
     pub async fn opened(&self) -> BoxliteResult<()> {
-        let mut state = self.state.lock().await;
-        let Some(opened) = state.opened.take() else { return Ok(()) };
+        let Some(opened) = self.state.lock().await.opened.take() else { return Ok(()) };
         if opened.await.is_ok() {
+            return Ok(());
+        }
+        let mut state = self.state.lock().await;
+        // Whoever pushed meanwhile has been told why.
+        if state.done.is_none() {
             return Ok(());
         }
         state.sent = 0;
