@@ -1265,6 +1265,7 @@ export interface WriteStreamOptions extends HandleWriteStreamOptions {
 	/** Permissions of a new file. Default: `0o666`, less the umask of `0o022`. */
 	mode?: FileMode | undefined;
 }
+type Done = (error?: Error | null) => void;
 type Subject = Pick<FileInput, "path" | "handle">;
 interface Handle {
 	readonly fd: number;
@@ -1304,6 +1305,8 @@ export declare class FileWriteStream extends Writable {
 	get pending(): boolean;
 	/** Of a handle's stream its number, until it is closed. */
 	get fd(): number | null;
+	write(chunk: any, encoding?: BufferEncoding | Done | null, done?: Done): boolean;
+	end(chunk?: unknown, encoding?: BufferEncoding | Done, done?: Done): this;
 	/** Writes what it has been given and lets the file go; `done` is called when that is done. */
 	close(done?: (error?: Error | null) => void): void;
 	_construct(done: (error?: Error | null) => void): void;

@@ -5,6 +5,7 @@
 import { finished, Readable, Writable } from 'node:stream'
 import { onAbort } from './abort.js'
 import { type FileInput, type NativeFileReader, type NativeFiles, type NativeFileWriter, settled } from './binding.js'
+import { toBuffer } from './bytes.js'
 import { boolean, checkOptions, integer, refusedArgument, type Shape } from './check.js'
 import { aborted, InternalError } from './errors.js'
 import { flagBits, flags, type OpenFlags } from './file-flags.js'
@@ -101,6 +102,7 @@ function checkWrite(operation: string, options: unknown, shape: Shape<HandleWrit
   return given
 }
 
+type Done = (error?: Error | null) => void
 type Subject = Pick<FileInput, 'path' | 'handle'>
 
 /** The handle that a stream was made by, and closes. */
@@ -197,6 +199,7 @@ export class FileWriteStream extends Writable {
   bytesWritten = 0
   #life: StreamLife<NativeFileWriter>
   #autoClose: boolean
+  #pipes = 0
 
   /** @internal */
   constructor(native: NativeFiles, subject: Subject, options: WriteStreamOptions, path?: FilePath, handle?: Handle) {
@@ -210,6 +213,12 @@ export class FileWriteStream extends Writable {
       input.mode = modeBits('fs.createWriteStream', options.mode, 0o666)
     }
     this.#life = new StreamLife(this, () => settled(native.write(input)), handle, signal)
+    this.on('pipe', () => {
+      this.#pipes += 1
+    })
+    this.on('unpipe', () => {
+      this.#pipes -= 1
+    })
     // Nothing waits for the file to be open: what is written goes right behind the word to open it.
     this.#life.opening = writer => settled(writer.opened())
     // What the box was given is written, also where the stream is destroyed; of an abort nobody waits for it.
@@ -224,6 +233,24 @@ export class FileWriteStream extends Writable {
   /** Of a handle's stream its number, until it is closed. */
   get fd(): number | null {
     return this.#life.fd
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: as Node declares it, so that callers need not
+  override write(chunk: any, encoding?: BufferEncoding | Done | null, done?: Done): boolean {
+    let data: string | Buffer
+    try {
+      data = accepted(chunk, encoding)
+    } catch (error) {
+      // Nobody can catch what is thrown to a stream that is piped here.
+      if (this.#pipes === 0) throw error
+      return this.destroy(error as Error).writable
+    }
+    return super.write(data, encoding as BufferEncoding, done)
+  }
+
+  override end(chunk?: unknown, encoding?: BufferEncoding | Done, done?: Done): this {
+    if (typeof chunk === 'function' || chunk === undefined || chunk === null) return super.end(chunk as () => void)
+    return super.end(accepted(chunk, encoding), encoding as BufferEncoding, done as () => void)
   }
 
   /** Writes what it has been given and lets the file go; `done` is called when that is done. */
@@ -259,6 +286,13 @@ export class FileWriteStream extends Writable {
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     this.#life.end(error, done)
   }
+}
+
+/** Bytes in every form, and text as Node takes it. */
+function accepted(chunk: unknown, encoding: unknown): string | Buffer {
+  if (typeof chunk !== 'string') return toBuffer('createWriteStream', 'chunk', chunk)
+  if (typeof encoding !== 'string' || Buffer.isEncoding(encoding)) return chunk
+  throw refusedArgument('createWriteStream', 'encoding', 'an encoding of text', encoding)
 }
 
 /** Opens the file of a stream, and lets it go: what both directions do alike. */

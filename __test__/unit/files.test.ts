@@ -1,8 +1,9 @@
 // The file API before it reaches a box: every argument is checked before anything is done, and what is taken is taken as Node
 // takes it.
-import { getEventListeners } from 'node:events'
+import { getEventListeners, once } from 'node:events'
 import { constants } from 'node:fs'
 import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { createContext, runInContext } from 'node:vm'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { BoxliteError, InvalidArgumentError } from '../../lib/errors.js'
@@ -264,6 +265,30 @@ describe('data', () => {
 
   it('of a source that gives something else is refused by name', async () => {
     await expect(fs.writeFile('/p', ['a', 42] as never)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+  })
+})
+
+describe('a stream that writes', () => {
+  it('takes bytes in every form, and refuses a chunk that is none', async () => {
+    const stream = fs.createWriteStream('/p')
+    stream.write(new Uint16Array([0x6968]))
+    stream.write(new Uint8Array([33]).buffer)
+    expect(() => stream.write(42)).toThrow(InvalidArgumentError)
+    expect(() => stream.end({})).toThrow(InvalidArgumentError)
+    expect(() => stream.write('x', 'nope' as BufferEncoding)).toThrow(InvalidArgumentError)
+    stream.end('.')
+    await once(stream, 'close')
+    expect(Buffer.concat(native.written).toString()).toBe('hi!.')
+  })
+
+  it('fails where objects are piped into it, and nothing is thrown at the program', async () => {
+    await expect(pipeline(Readable.from([42]), fs.createWriteStream('/p'))).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+    })
+    const stream = fs.createWriteStream('/p')
+    Readable.from([{ a: 1 }]).pipe(stream)
+    const [error] = await once(stream, 'error')
+    expect(error).toMatchObject({ code: 'INVALID_ARGUMENT' })
   })
 })
 
