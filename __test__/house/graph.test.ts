@@ -11,8 +11,9 @@ const arrows: Record<string, string[]> = {
   'boxlite-vmm': ['boxlite-proto', 'boxlite-spec'],
   'boxlite-guest': ['boxlite-archive', 'boxlite-proto'],
   'boxlite-archive': [],
-  'boxlite-images': [],
-  'boxlite-disk': [],
+  'boxlite-images': ['boxlite-unpack'],
+  'boxlite-disk': ['boxlite-unpack'],
+  'boxlite-unpack': [],
   'boxlite-proto': [],
   'boxlite-spec': [],
 }

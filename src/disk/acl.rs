@@ -3,8 +3,13 @@
 //! Linux, `include/uapi/linux/posix_acl_xattr.h`: a version of 2, then 8 bytes an entry: tag, permissions, id.
 //! Linux, `fs/ext4/acl.h`: a version of 1, then 4 bytes an entry, or 8 for named users and groups, which have an id.
 
+// The tags, in the order in which they stand.
+const OWNER: u16 = 0x01;
 const USER: u16 = 0x02;
+const OWNING_GROUP: u16 = 0x04;
 const GROUP: u16 = 0x08;
+const MASK: u16 = 0x10;
+const OTHER: u16 = 0x20;
 
 /// Converts the value of a `system.posix_acl_*` attribute; `None` if it is malformed.
 pub(crate) fn to_ext4(value: &[u8]) -> Option<Vec<u8>> {
@@ -13,10 +18,17 @@ pub(crate) fn to_ext4(value: &[u8]) -> Option<Vec<u8>> {
     if entries.len() % 8 != 0 {
         return None;
     }
+    let mut last = 0;
     for entry in entries.chunks_exact(8) {
         let tag = u16::from_le_bytes([entry[0], entry[1]]);
-        let has_id = tag == USER || tag == GROUP;
-        disk.extend(&entry[..if has_id { 8 } else { 4 }]);
+        // The kernel refuses every access to a file with entries of other kinds, in another order, or twice.
+        let named = tag == USER || tag == GROUP;
+        let known = matches!(tag, OWNER | USER | OWNING_GROUP | GROUP | MASK | OTHER);
+        if !known || tag < last || tag == last && !named || entry[2] > 7 || entry[3] != 0 {
+            return None;
+        }
+        last = tag;
+        disk.extend(&entry[..if named { 8 } else { 4 }]);
     }
     Some(disk)
 }
@@ -42,5 +54,15 @@ mod tests {
         assert_eq!(disk[8..16], entry(USER, 4, 1000));
         assert!(to_ext4(&value[..value.len() - 1]).is_none());
         assert!(to_ext4(b"").is_none());
+        let list = |entries: &[Vec<u8>]| [&2_u32.to_le_bytes()[..], &entries.concat()].concat();
+        for bad in [
+            vec![entry(3, 6, 0)],
+            vec![entry(0x40, 6, 0)],
+            vec![entry(1, 8, 0)],
+            vec![entry(1, 6, 0), entry(1, 6, 0)],
+            vec![entry(0x20, 6, 0), entry(1, 6, 0)],
+        ] {
+            assert!(to_ext4(&list(&bad)).is_none(), "{bad:?}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use boxlite_unpack::Cancel;
 use nix::sys::statvfs::fstatvfs;
 
 use crate::{Error, ErrorKind, LayerFile, Limits, ext4::Image, index::index, resize::Groups, tree::Tree};
@@ -30,14 +31,25 @@ pub(crate) fn build(
     size: u64,
     uuid: [u8; 16],
     limits: Limits,
+    cancel: &Cancel,
 ) -> Result<(), Error> {
     let mut tree = Tree::new(&limits);
-    index(layers, &limits, |layer, entry| tree.apply(layer, entry))?;
+    index(layers, &limits, cancel, |layer, entry| {
+        cancel.check().map_err(|error| Error::reading("merge layers", error))?;
+        tree.apply(layer, entry)
+    })?;
     let image = Image::plan(&tree, uuid)?;
+    // A byte in a hole of a sparse file takes a block: the disk's own size is bounded as well as the archives'.
+    if image.content > limits.unpacked_bytes {
+        return Err(Error::too_large(format!(
+            "make the disk image: its files take {} bytes of disk, of which {} are allowed",
+            image.content, limits.unpacked_bytes
+        )));
+    }
     check_space(file, image.footprint)?;
     let size = size.max(image.size());
     file.set_len(size).map_err(|error| Error::storage("write the disk image", error))?;
-    image.write(file, layers, limits)?;
+    image.write(file, layers, limits, cancel)?;
     for patch in Groups::read(file)?.resize(size)? {
         file.write_all_at(&patch.bytes, patch.offset)
             .map_err(|error| Error::storage("size the disk image", error))?;

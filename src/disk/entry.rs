@@ -3,13 +3,11 @@
 //! Whiteouts are told by name (OCI image-spec, layer.md, "Whiteouts"). Paths are normalised here to `a/b/c`, relative
 //! to the root and without `.` or `..`; symbolic links on the way are the tree's business.
 
-use ::tar::EntryType;
+use boxlite_unpack::{EntryType, SparseMap, TarEntry};
 use mkext4::spec::file_type;
 
 use crate::{
     Error, Limits,
-    sparse::SparseMap,
-    tar::TarEntry,
     xattr::{self, Xattr},
 };
 
@@ -18,8 +16,9 @@ const OPAQUE: &str = ".wh..wh..opq";
 /// Other names that begin like this are aufs's own bookkeeping, which every implementation skips.
 const AUFS: &str = ".wh..wh.";
 
-/// Bytes that a file's length may be: block numbers within a file have 32 bits (Linux, `fs/ext4/extents.c`).
-const LONGEST: u64 = 4096 << 32;
+/// Bytes that a file's length may be: block numbers within a file have 32 bits, and so has their count (Linux,
+/// `fs/ext4/super.c`, `ext4_max_size`).
+const LONGEST: u64 = ((1 << 32) - 1) * 4096;
 /// The seconds that an ext4 inode can hold: 34 bits, counted from 1901 (Linux, `fs/ext4/ext4.h`, "extra time").
 const SECONDS: std::ops::RangeInclusive<i64> = -(1 << 31)..=(3 << 32) + (1 << 31) - 1;
 
@@ -169,7 +168,11 @@ fn special(attributes: Attributes, kind: u8, (major, minor): (u32, u32)) -> Resu
 }
 
 fn meta(raw: &TarEntry) -> Result<Meta, Error> {
-    let id = |what: &str, id: u64| u32::try_from(id).map_err(|_| Error::unsupported(format!("{what} {id}")));
+    // The highest number stands for none (chown(2)).
+    let id = |what: &str, id: u64| {
+        let known = u32::try_from(id).ok().filter(|&id| id != u32::MAX);
+        known.ok_or_else(|| Error::unsupported(format!("{what} {id}")))
+    };
     let (seconds, nanos) = raw.mtime;
     let seconds = seconds.clamp(*SECONDS.start(), *SECONDS.end());
     let mode = u16::try_from(raw.mode & 0o7777).unwrap_or_default();

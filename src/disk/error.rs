@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use boxlite_unpack::{Cancelled, clip};
+
 /// The cause of an [`Error`], for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -26,6 +28,8 @@ pub enum ErrorKind {
     StorageCorrupt,
     /// The ext4 or the qcow2 engine failed.
     Engine,
+    /// Nobody wanted the result any more.
+    Cancelled,
 }
 
 /// An error with its cause, the layer it happened in, and what to do about it.
@@ -40,7 +44,7 @@ pub struct Error {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), layer: None, source: None }
+        Self { kind, message: clip(&message.into()), layer: None, source: None }
     }
 
     pub(crate) fn corrupt(message: impl Into<String>) -> Self {
@@ -67,10 +71,18 @@ impl Error {
             return Self::storage(message, source);
         }
         // Our own errors travel through `io::Read` inside an `io::Error`; take them out again.
-        match source.downcast::<Self>() {
-            Ok(ours) => ours,
-            Err(source) => Self::corrupt(message).because(source),
+        let source = match source.downcast::<Self>() {
+            Ok(ours) => return ours,
+            Err(source) => source,
+        };
+        let source = match source.downcast::<boxlite_unpack::Error>() {
+            Ok(error) => return error.into(),
+            Err(source) => source,
+        };
+        if Cancelled::is_in(&source) {
+            return Self::new(ErrorKind::Cancelled, message).because(source);
         }
+        Self::corrupt(message).because(source)
     }
 
     /// An error of the ext4 engine.
@@ -120,6 +132,17 @@ impl Error {
                 Some("the image was built or pushed wrongly: build and push it again")
             }
             _ => None,
+        }
+    }
+}
+
+impl From<boxlite_unpack::Error> for Error {
+    fn from(error: boxlite_unpack::Error) -> Self {
+        match error {
+            boxlite_unpack::Error::TooLarge(text) => Self::too_large(text),
+            boxlite_unpack::Error::Unsupported(text) => Self::unsupported(text),
+            boxlite_unpack::Error::Read { source, .. } => Self::reading("unpack layer", source),
+            error => Self::corrupt(error.to_string()),
         }
     }
 }

@@ -13,7 +13,7 @@ use ring::digest::{SHA256, digest};
 use tempfile::NamedTempFile;
 
 use crate::{
-    DEFAULT_SIZE, LayerFile, Limits, base,
+    Cancel, DEFAULT_SIZE, LayerFile, Limits, base,
     layer::hex,
     resize::{GROUP, Groups},
 };
@@ -25,7 +25,7 @@ pub fn layer(bytes: &[u8]) {
     let layer = LayerFile { path: file.path().to_owned(), diff_id };
     let limits = Limits { unpacked_bytes: 1 << 20, entries: 1000, ..Limits::default() };
     let disk = tempfile::tempfile().unwrap();
-    if base::build(&disk, &[layer], DEFAULT_SIZE, [7; 16], limits).is_ok() {
+    if base::build(&disk, &[layer], DEFAULT_SIZE, [7; 16], limits, &Cancel::default()).is_ok() {
         descriptors_of(&disk);
     }
 }

@@ -13,7 +13,9 @@ use std::{
     thread::{self, Scope},
 };
 
-use crate::{Error, LayerFile, Limits, entry::Entry, limits::Budget, tar::TarReader};
+use boxlite_unpack::{Cancel, TarReader};
+
+use crate::{Error, ErrorKind, LayerFile, Limits, entry::Entry, limits::Budget};
 
 /// Layers that are read at the same time.
 const SIDE_BY_SIDE: usize = 4;
@@ -28,17 +30,21 @@ type Batch = Result<Vec<Entry>, Error>;
 pub(crate) fn index(
     layers: &[LayerFile],
     limits: &Limits,
+    cancel: &Cancel,
     mut apply: impl FnMut(u16, Entry) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let budget = Arc::new(Budget::new(limits));
+    // The other layers are of no use once one has failed.
+    let readers = cancel.part();
     thread::scope(|scope| {
+        let _readers = readers.on_drop();
         let mut waiting = layers.iter();
         let mut reading = VecDeque::new();
         for position in 0.. {
             while reading.len() < SIDE_BY_SIDE
                 && let Some(layer) = waiting.next()
             {
-                reading.push_back((layer, start(scope, layer, limits, &budget)?));
+                reading.push_back((layer, start(scope, layer, limits, &budget, &readers)?));
             }
             let Some((layer, entries)) = reading.pop_front() else {
                 break;
@@ -56,11 +62,12 @@ fn start<'scope>(
     layer: &'scope LayerFile,
     limits: &'scope Limits,
     budget: &Arc<Budget>,
+    cancel: &Cancel,
 ) -> Result<Receiver<Batch>, Error> {
     let (sender, receiver) = sync_channel(AHEAD / BATCH);
-    let budget = Arc::clone(budget);
+    let (budget, cancel) = (Arc::clone(budget), cancel.clone());
     let work = move || {
-        if let Err(error) = read(layer, limits, &budget, &sender) {
+        if let Err(error) = read(layer, limits, &budget, &cancel, &sender) {
             // Nobody listens once another layer has failed.
             let _ = sender.send(Err(error));
         }
@@ -73,13 +80,16 @@ fn start<'scope>(
 }
 
 /// Gives all entries of a layer to `apply`. That it is damaged is the better explanation of an entry that makes no sense, so
-/// the layer is read to its end even then.
+/// the layer is read to its end even then, but for one that is too much.
 fn drain(entries: &Receiver<Batch>, mut apply: impl FnMut(Entry) -> Result<(), Error>) -> Result<(), Error> {
     let mut result = Ok(());
     for batch in entries {
         for entry in batch? {
             if result.is_ok() {
                 result = apply(entry);
+                if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::TooLarge) {
+                    return result;
+                }
             }
         }
     }
@@ -90,10 +100,11 @@ fn read(
     layer: &LayerFile,
     limits: &Limits,
     budget: &Arc<Budget>,
+    cancel: &Cancel,
     entries: &SyncSender<Batch>,
 ) -> Result<(), Error> {
-    let stream = layer.open(Some(Arc::clone(budget)))?;
-    let mut tar = TarReader::new(stream, *limits);
+    let stream = layer.open(Some(Arc::clone(budget)), cancel)?;
+    let mut tar = TarReader::new(stream, limits.header_bytes);
     let mut batch = Vec::new();
     while let Some(raw) = tar.next()? {
         budget.take_entry(raw.metadata())?;

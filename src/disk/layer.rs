@@ -2,17 +2,15 @@
 
 use std::{
     fs::File,
-    io::{self, BufReader, Read, Seek},
+    io::{self, Read, Seek},
     path::PathBuf,
     sync::Arc,
 };
 
-use flate2::bufread::MultiGzDecoder;
+use boxlite_unpack::{Cancel, Cancellable, Packing, Skip};
 use ring::digest::{Context, SHA256};
 
 use crate::{Error, ErrorKind, limits::Budget, read_ahead::ReadAhead};
-
-const BUFFER: usize = 256 * 1024;
 
 /// A layer on the host, as `boxlite-images` stored it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,32 +21,8 @@ pub struct LayerFile {
     pub diff_id: String,
 }
 
-/// How a layer is compressed. Found by its first bytes: media types are often wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Compression {
-    /// A plain tar file.
-    None,
-    /// gzip (RFC 1952), also of several members, as eStargz is.
-    Gzip,
-    /// Zstandard (RFC 8878), also of several frames, as zstd:chunked is.
-    Zstd,
-}
-
-impl Compression {
-    fn detect(start: &[u8]) -> Result<Self, Error> {
-        match start {
-            [0x1f, 0x8b, ..] => Ok(Self::Gzip),
-            // A frame, or a skippable one before it (RFC 8878, 3.1).
-            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Ok(Self::Zstd),
-            [b'B', b'Z', b'h', ..] => Err(Error::unsupported("read layer: bzip2 compression")),
-            [0xfd, b'7', b'z', b'X', ..] => Err(Error::unsupported("read layer: xz compression")),
-            _ => Ok(Self::None),
-        }
-    }
-}
-
 enum Decoder {
-    Plain(BufReader<File>),
+    Plain(Box<dyn Read + Send>),
     Packed(ReadAhead),
 }
 
@@ -64,31 +38,30 @@ impl Read for Decoder {
 /// The unpacked bytes of a layer.
 pub(crate) struct LayerReader {
     decoder: Decoder,
+    cancel: Cancel,
     /// Present in the first pass, which bounds and hashes what it unpacks.
     check: Option<(Arc<Budget>, Context)>,
 }
 
 impl LayerFile {
     /// Opens the layer. With a budget, what it unpacks is taken from it and hashed for [`LayerReader::finish`].
-    pub(crate) fn open(&self, budget: Option<Arc<Budget>>) -> Result<LayerReader, Error> {
+    pub(crate) fn open(&self, budget: Option<Arc<Budget>>, cancel: &Cancel) -> Result<LayerReader, Error> {
         let failed =
             |error| Error::storage(format!("open layer {}", self.path.display()), error).in_layer(&self.path);
         let mut file = File::open(&self.path).map_err(failed)?;
-        let mut start = Vec::with_capacity(6);
-        (&file).take(6).read_to_end(&mut start).map_err(failed)?;
+        let mut start = Vec::with_capacity(Packing::START);
+        (&file).take(Packing::START as u64).read_to_end(&mut start).map_err(failed)?;
         file.rewind().map_err(failed)?;
-        let reader = BufReader::with_capacity(BUFFER, file);
-        let decoder = match Compression::detect(&start).map_err(|e| e.in_layer(&self.path))? {
-            Compression::None => Decoder::Plain(reader),
-            Compression::Gzip => {
-                Decoder::Packed(ReadAhead::new(MultiGzDecoder::new(reader)).map_err(failed)?)
-            }
-            Compression::Zstd => {
-                let decoder = zstd::Decoder::with_buffer(reader).map_err(failed)?;
-                Decoder::Packed(ReadAhead::new(decoder).map_err(failed)?)
-            }
+        let packing = Packing::detect(&start)
+            .map_err(|error| Error::unsupported(format!("read layer: {error}")).in_layer(&self.path))?;
+        // Looked at here too: what unpacks to nothing may go on for long.
+        let decoder = packing.decoder(Cancellable::new(file, cancel)).map_err(failed)?;
+        let decoder = match packing {
+            Packing::None => Decoder::Plain(Box::new(decoder)),
+            Packing::Gzip | Packing::Zstd => Decoder::Packed(ReadAhead::new(decoder).map_err(failed)?),
         };
-        Ok(LayerReader { decoder, check: budget.map(|budget| (budget, Context::new(&SHA256))) })
+        let check = budget.map(|budget| (budget, Context::new(&SHA256)));
+        Ok(LayerReader { decoder, cancel: cancel.clone(), check })
     }
 }
 
@@ -110,8 +83,11 @@ impl LayerReader {
     }
 }
 
+impl Skip for LayerReader {}
+
 impl Read for LayerReader {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.cancel.check()?;
         let read = self.decoder.read(buf)?;
         if let Some((budget, hasher)) = &mut self.check {
             budget.take_bytes(read as u64)?;

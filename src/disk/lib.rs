@@ -6,7 +6,7 @@
 //!
 //! A base is built in two passes over the layers, so that no file's content is ever held in memory:
 //!
-//! 1. `index` unpacks each layer, checks its `diff_id` and keeps only what the tar headers say (`tar`, `entry`); `tree`
+//! 1. `index` unpacks each layer, checks its `diff_id` and keeps only what the tar headers say (`entry`); `tree`
 //!    merges the layers by the OCI rules: whiteouts, opaque directories, hard links across layers.
 //! 2. `ext4` orders the merged tree, which fixes every block address, and unpacks the layers once more to stream the files
 //!    that won straight to their place. Its disk is as small as the content allows (`room`); `resize` makes it as large as
@@ -25,21 +25,18 @@ mod layer;
 mod leaks;
 mod limits;
 mod overlay;
-mod pax;
-mod pax_sparse;
 mod read_ahead;
 mod resize;
 mod room;
-mod sparse;
 mod storage;
-mod tar;
-mod tar_header;
 mod tree;
 mod xattr;
 
+pub use boxlite_unpack::{Cancel, Packing as Compression};
+
 pub use base::{BaseDisk, DEFAULT_SIZE};
 pub use error::{Error, ErrorKind};
-pub use layer::{Compression, LayerFile};
+pub use layer::LayerFile;
 pub use leaks::free_leaked_clusters;
 pub use limits::Limits;
 pub use overlay::Overlay;

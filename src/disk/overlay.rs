@@ -3,9 +3,9 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, Permissions},
     io,
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -51,9 +51,12 @@ impl Overlay {
         let groups = Groups::read(&image)?;
         let size = size.map_or_else(|| default_size(base, &groups), |size| size.next_multiple_of(GROUP));
         let patches = if size == base.virtual_size { Vec::new() } else { groups.resize(size)? };
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path).map_err(failed)?;
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path);
+        let file = file.map_err(failed)?;
         let made = file
-            .try_clone()
+            // Whatever the umask: the disk is its owner's alone.
+            .set_permissions(Permissions::from_mode(0o600))
+            .and_then(|()| file.try_clone())
             .and_then(|copy| write(copy, backing, size, &clusters(&image, patches)?))
             .and_then(|()| file.sync_all())
             .and_then(|()| sync_parent(&path));

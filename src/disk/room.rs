@@ -1,9 +1,10 @@
 //! How much disk a tree needs at the least, a little generously: what lies where depends on the number of groups. Called by
 //! `ext4`. What the estimate is over, the box has as free space.
 
+use boxlite_unpack::SparseMap;
+
 use crate::{
     resize::GROUP,
-    sparse::SparseMap,
     tree::{Kind, NodeId, ROOT, Tree},
 };
 

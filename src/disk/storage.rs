@@ -4,20 +4,24 @@
 //! process or another, waits for the lock. A killed builder leaves an unlocked file, which the next one removes.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError},
     io,
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use ring::digest::{SHA256, digest};
 
-use crate::{BaseDisk, DEFAULT_SIZE, Error, LayerFile, Limits, base};
+use crate::{BaseDisk, Cancel, DEFAULT_SIZE, Error, LayerFile, Limits, base};
 
 /// Part of every base's name. Raise it with any change that gives an image other bytes, a new `mkext4` among them.
 pub const BUILDER_VERSION: u32 = 2;
 
 const TEMPORARY: &str = "tmp";
+/// How often to look whether another builder has finished.
+const POLL: Duration = Duration::from_millis(20);
 
 /// How bases are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +57,7 @@ impl ImageStorage {
     pub fn open_with(dir: impl Into<PathBuf>, options: ImageStorageOptions) -> Result<Self, Error> {
         let dir = dir.into();
         let failed = |error| Error::storage(format!("open image storage {}", dir.display()), error);
-        fs::create_dir_all(&dir).map_err(failed)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(failed)?;
         for entry in fs::read_dir(&dir).map_err(failed)? {
             let path = entry.map_err(failed)?.path();
             if path.extension().is_some_and(|extension| extension == TEMPORARY) {
@@ -66,14 +70,27 @@ impl ImageStorage {
     /// The base of the image whose manifest has the digest `image_digest`, from its layers, lowest first. Builds it if
     /// it is not there yet; callers that come meanwhile wait and get the same. Blocks for as long as that takes.
     pub fn base(&self, image_digest: &str, layers: &[LayerFile]) -> Result<BaseDisk, Error> {
+        self.base_unless(image_digest, layers, &Cancel::default())
+    }
+
+    /// The same, given up soon after `cancel` is set.
+    pub fn base_unless(
+        &self,
+        image_digest: &str,
+        layers: &[LayerFile],
+        cancel: &Cancel,
+    ) -> Result<BaseDisk, Error> {
         let path = self.path(image_digest)?;
         loop {
             if path.exists() {
                 return BaseDisk::at(&path);
             }
             if let Some(lock) = Temporary::lock(&path)? {
-                return self.build(lock, &path, image_digest, layers);
+                return self.build(lock, &path, image_digest, layers, cancel);
             }
+            // Another builder is at it, or has just finished.
+            cancel.check().map_err(|error| Error::reading("wait for the disk image", error))?;
+            thread::sleep(POLL);
         }
     }
 
@@ -129,17 +146,16 @@ impl ImageStorage {
         path: &Path,
         image_digest: &str,
         layers: &[LayerFile],
+        cancel: &Cancel,
     ) -> Result<BaseDisk, Error> {
         // Another builder may have finished between the look and the lock.
         if path.exists() {
             return BaseDisk::at(path);
         }
         let (size, limits) = (self.options.virtual_size, self.options.limits);
-        base::build(&temporary.file, layers, size, uuid(image_digest), limits)?;
+        base::build(&temporary.file, layers, size, uuid(image_digest), limits, cancel)?;
         let failed = |error| Error::storage(format!("store {}", path.display()), error);
-        let mut permissions = temporary.file.metadata().map_err(failed)?.permissions();
-        permissions.set_readonly(true);
-        temporary.file.set_permissions(permissions).map_err(failed)?;
+        temporary.file.set_permissions(Permissions::from_mode(0o400)).map_err(failed)?;
         fs::rename(&temporary.path, path).map_err(failed)?;
         temporary.done = true;
         File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(failed)?;
@@ -165,7 +181,7 @@ struct Temporary {
 }
 
 impl Temporary {
-    /// Locks the temporary file; `None` if another builder finished while this one waited.
+    /// Locks the temporary file; `None` while another builder has it, or if it has just finished.
     fn lock(path: &Path) -> Result<Option<Self>, Error> {
         let temporary = path.with_added_extension(TEMPORARY);
         let failed = |error| Error::storage(format!("make {}", temporary.display()), error);
@@ -174,12 +190,19 @@ impl Temporary {
             .write(true)
             .create(true)
             .truncate(false)
+            .mode(0o600)
             .open(&temporary)
             .map_err(failed)?;
-        file.lock().map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
         if is_at(&file, &temporary) {
             // What a killed builder wrote must not shine through the holes of this one's image.
             file.set_len(0).map_err(failed)?;
+            // The umask is the program's, and what an image holds is nobody else's business.
+            file.set_permissions(Permissions::from_mode(0o600)).map_err(failed)?;
             return Ok(Some(Self { file, path: temporary, done: false }));
         }
         Ok(None)

@@ -1,5 +1,7 @@
 //! Extended attributes: which of a tar entry's survive, and whether ext4 can hold them. Called by `entry`.
 
+use std::collections::BTreeMap;
+
 use crate::{Error, acl};
 
 /// Name and value, as the ext4 engine takes them.
@@ -14,24 +16,25 @@ const ROOM: usize = 4096 - 32 - 4;
 /// Attributes of unknown namespaces (macOS writes some) are dropped, as the kernel would refuse them. So are
 /// `trusted.overlay.*`: they are another host's bookkeeping and would mislead an overlayfs inside the box.
 pub(crate) fn keep(raw: Vec<(Vec<u8>, Vec<u8>)>) -> Result<Box<[Xattr]>, Error> {
-    let mut kept: Vec<Xattr> = Vec::new();
+    let mut kept: BTreeMap<Box<str>, Box<[u8]>> = BTreeMap::new();
     for (name, value) in raw {
         let Ok(name) = String::from_utf8(name) else {
             return Err(Error::unsupported("extended attribute name that is not UTF-8"));
         };
         if !known(&name) {
-            tracing::debug!(name, "extended attribute dropped");
             continue;
+        }
+        // The kernel takes a file system with such a name for damaged.
+        if name.contains('\0') {
+            return Err(Error::unsupported(format!("extended attribute {name:?} with a NUL in its name")));
         }
         let value = if name.starts_with("system.posix_acl_") {
             acl::to_ext4(&value).ok_or_else(|| Error::corrupt(format!("malformed {name}")))?
         } else {
             value
         };
-        kept.retain(|attribute| *attribute.0 != *name);
-        kept.push((name.into(), value.into()));
+        kept.insert(name.into(), value.into());
     }
-    kept.sort();
     let size: usize = kept
         .iter()
         .map(|(name, value)| 16 + name.len().next_multiple_of(4) + value.len().next_multiple_of(4))
@@ -41,7 +44,7 @@ pub(crate) fn keep(raw: Vec<(Vec<u8>, Vec<u8>)>) -> Result<Box<[Xattr]>, Error> 
             "{size} bytes of extended attributes, of which ext4 holds {ROOM}"
         )));
     }
-    Ok(kept.into())
+    Ok(kept.into_iter().collect())
 }
 
 fn known(name: &str) -> bool {
@@ -80,5 +83,15 @@ mod tests {
         assert!(keep(vec![pair("user.big", &[0; 5000])]).is_err());
         assert!(keep(vec![pair("user.\u{e9}", b"")]).is_ok());
         assert!(keep(vec![(b"user.\xff".to_vec(), vec![])]).is_err());
+        assert!(keep(vec![(b"user.a\0b".to_vec(), vec![])]).is_err());
+    }
+
+    #[test]
+    fn names_by_the_ten_thousand_cost_no_more_than_their_letters() {
+        // Each pair of them compared would take minutes.
+        let raw = (0..2_000_000).map(|n| pair(&format!("user.{}", n % 7), b"")).collect();
+        assert_eq!(keep(raw).unwrap().len(), 7);
+        let raw = (0..200_000).map(|n| pair(&format!("user.{n}"), b"")).collect();
+        assert!(keep(raw).unwrap_err().to_string().contains("of which ext4 holds"));
     }
 }

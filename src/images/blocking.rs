@@ -1,8 +1,10 @@
 //! File system work off the async threads. Called wherever this crate touches the disk.
 
+use boxlite_unpack::Cancel;
+
 use crate::{Error, ErrorKind};
 
-/// Runs `work` on tokio's blocking pool. It runs to its end even if the caller is dropped meanwhile.
+/// Runs `work` on tokio's blocking pool. It runs to its end even if the caller is dropped meanwhile, so it is short.
 pub(crate) async fn blocking<T, F>(work: F) -> Result<T, Error>
 where
     T: Send + 'static,
@@ -12,5 +14,43 @@ where
         Ok(result) => result,
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         Err(error) => Err(Error::new(ErrorKind::Cancelled, "access image store").because(error)),
+    }
+}
+
+/// The same for work that may take long: it looks at the flag, which is set when the caller is dropped.
+pub(crate) async fn long_blocking<T, F>(work: F) -> Result<T, Error>
+where
+    T: Send + 'static,
+    F: FnOnce(&Cancel) -> Result<T, Error> + Send + 'static,
+{
+    let cancel = Cancel::default();
+    let _dropped = cancel.on_drop();
+    blocking(move || work(&cancel)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn long_work_ends_with_who_wanted_it() {
+        let (begun, waiting) = channel();
+        let (ended, end) = channel();
+        let caller = tokio::spawn(long_blocking(move |cancel| {
+            begun.send(()).unwrap();
+            let result = std::io::copy(
+                &mut boxlite_unpack::Cancellable::new(std::io::repeat(0), cancel),
+                &mut std::io::sink(),
+            );
+            let error = Error::storage("read", result.unwrap_err());
+            ended.send(error.kind()).unwrap();
+            Err::<(), _>(error)
+        }));
+        tokio::task::spawn_blocking(move || waiting.recv().unwrap()).await.unwrap();
+        caller.abort();
+        let kind = tokio::task::spawn_blocking(move || end.recv().unwrap()).await.unwrap();
+        assert_eq!(kind, ErrorKind::Cancelled);
     }
 }

@@ -6,8 +6,10 @@
 use std::{
     collections::HashMap,
     io::{self, Read},
+    rc::Rc,
 };
 
+use boxlite_unpack::{Cancel, Cancellable};
 use oci_spec::image::Descriptor;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -17,7 +19,7 @@ use crate::{
     digest::Hasher,
     files::{Files, clean},
     image::config,
-    manifest::{MAX_CONFIG, MAX_MANIFEST},
+    manifest::{MAX_CONFIG, MAX_LAYERS, MAX_MANIFEST},
 };
 
 /// What stands in for the parts of a layout that such an archive doesn't have.
@@ -30,6 +32,24 @@ pub(crate) struct Made {
     pub(crate) names: HashMap<Digest, String>,
 }
 
+/// Bytes of all configurations of an archive together, and of the manifests that are made.
+const MAX_READ: usize = 64 << 20;
+
+/// What was read of an archive already: images share configurations and layers, and an archive may name one a million times.
+#[derive(Default)]
+struct Known {
+    configs: HashMap<String, Rc<Config>>,
+    layers: HashMap<String, Value>,
+    /// Bytes that were read and made.
+    bytes: usize,
+}
+
+struct Config {
+    bytes: Vec<u8>,
+    platform: Platform,
+    diff_ids: Vec<Digest>,
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Item {
@@ -40,33 +60,38 @@ struct Item {
 }
 
 impl Made {
-    pub(crate) fn read(files: &Files) -> Result<Self, Error> {
+    pub(crate) fn read(files: &Files, cancel: &Cancel) -> Result<Self, Error> {
         let items: Vec<Item> = serde_json::from_slice(&read(files, "manifest.json", MAX_MANIFEST)?)
             .map_err(|error| broken(files, "manifest.json").because(error))?;
         let mut made = Self::default();
+        let mut known = Known::default();
         for item in items {
-            made.add(files, &item)?;
+            made.add(files, &mut known, &item, cancel)?;
         }
         Ok(made)
     }
 
-    fn add(&mut self, files: &Files, item: &Item) -> Result<(), Error> {
-        let bytes = read(files, &clean(&item.config), MAX_CONFIG)?;
-        let config_digest = Digest::of(&bytes);
-        let file = config(&bytes, &config_digest)?;
-        let platform = file.platform();
-        let diff_ids = file.into_parts().1;
-        if diff_ids.len() != item.layers.len() {
+    fn add(&mut self, files: &Files, known: &mut Known, item: &Item, cancel: &Cancel) -> Result<(), Error> {
+        let config_name = clean(&item.config);
+        let Config { bytes, platform, diff_ids } = &*known.config(files, &config_name)?;
+        if diff_ids.len() != item.layers.len() || diff_ids.len() > MAX_LAYERS {
             return Err(broken(files, "manifest.json"));
         }
         let mut layers = Vec::new();
         for (name, diff_id) in item.layers.iter().zip(diff_ids) {
-            layers.push(self.layer(files, &clean(name), diff_id)?);
+            let name = clean(name);
+            let layer = match known.layers.get(&name) {
+                Some(layer) => layer.clone(),
+                None => self.layer(files, &name, diff_id.clone(), cancel)?,
+            };
+            known.layers.insert(name, layer.clone());
+            // A descriptor is as long as this, more or less.
+            known.take(files, 200)?;
+            layers.push(layer);
         }
-        let config_name = clean(&item.config);
         let tags = item.repo_tags.clone().unwrap_or_default();
         let tags: Vec<_> = if tags.is_empty() { vec![None] } else { tags.into_iter().map(Some).collect() };
-        self.image((&config_name, &bytes), &layers, &platform, &tags)
+        self.image((&config_name, bytes), &layers, platform, &tags)
             .map_err(|error| broken(files, "manifest.json").because(error))
     }
 
@@ -104,7 +129,7 @@ impl Made {
         Ok(())
     }
 
-    fn layer(&mut self, files: &Files, name: &str, diff_id: Digest) -> Result<Value, Error> {
+    fn layer(&mut self, files: &Files, name: &str, diff_id: Digest, cancel: &Cancel) -> Result<Value, Error> {
         let failed = |error| part_error(files, name, error);
         let mut part = files.file(name).map_err(failed)?;
         let mut start = Vec::new();
@@ -113,7 +138,7 @@ impl Made {
         let digest = if compressed {
             part.seek(0);
             let mut hasher = Hasher::new();
-            io::copy(&mut part, &mut hasher).map_err(failed)?;
+            io::copy(&mut Cancellable::new(&mut part, cancel), &mut hasher).map_err(failed)?;
             Digest::finish(hasher)
         } else {
             diff_id
@@ -122,6 +147,31 @@ impl Made {
         let described = descriptor(media_type, &digest, part.length);
         self.names.insert(digest, name.to_owned());
         Ok(described)
+    }
+}
+
+impl Known {
+    fn config(&mut self, files: &Files, name: &str) -> Result<Rc<Config>, Error> {
+        if let Some(known) = self.configs.get(name) {
+            return Ok(Rc::clone(known));
+        }
+        let bytes = read(files, name, MAX_CONFIG)?;
+        self.take(files, bytes.len())?;
+        let file = config(&bytes, &Digest::of(&bytes))?;
+        let platform = file.platform();
+        let config = Rc::new(Config { bytes, platform, diff_ids: file.into_parts().1 });
+        self.configs.insert(name.to_owned(), Rc::clone(&config));
+        Ok(config)
+    }
+
+    fn take(&mut self, files: &Files, bytes: usize) -> Result<(), Error> {
+        self.bytes += bytes;
+        if self.bytes <= MAX_READ {
+            return Ok(());
+        }
+        let path = files.path().display();
+        let message = format!("read image {path}: configurations and layers of more than {MAX_READ} bytes");
+        Err(Error::new(ErrorKind::TooLarge, message))
     }
 }
 

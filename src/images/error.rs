@@ -2,6 +2,8 @@
 
 use std::{error::Error as StdError, io, sync::Arc, time::Duration};
 
+use boxlite_unpack::{Cancelled, LONGEST_TEXT, clip};
+
 /// The cause of an [`Error`], for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -41,6 +43,11 @@ pub enum ErrorKind {
     NotCached,
 }
 
+/// A cause whose own text is not fit to be told.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Clipped(String);
+
 /// Whether another attempt may succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Retry {
@@ -64,7 +71,7 @@ pub struct Error {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None, retry: Retry::Never }
+        Self { kind, message: clip(&message.into()), source: None, retry: Retry::Never }
     }
 
     pub(crate) fn corrupt(message: impl Into<String>) -> Self {
@@ -77,13 +84,17 @@ impl Error {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
                 ErrorKind::StorageFull
             }
+            _ if Cancelled::is_in(&source) => ErrorKind::Cancelled,
             _ => ErrorKind::StorageIo,
         };
         Self::new(kind, message).because(source)
     }
 
     pub(crate) fn because(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
-        self.source = Some(Arc::new(source));
+        let text = source.to_string();
+        // Parsers quote what they don't understand.
+        let told = text.len() <= LONGEST_TEXT && !text.contains(char::is_control);
+        self.source = Some(if told { Arc::new(source) } else { Arc::new(Clipped(clip(&text))) });
         self
     }
 
@@ -130,5 +141,19 @@ impl Error {
             ErrorKind::NotCached => "pull the image first, or allow pulling",
             _ => return None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_strangers_are_short_and_plain() {
+        let long = "x\n".repeat(3 << 20);
+        let error = Error::corrupt(long.clone()).because(io::Error::other(long));
+        for text in [error.to_string(), error.source.unwrap().to_string()] {
+            assert!(text.len() < 5000 && !text.contains('\n'), "{} bytes", text.len());
+        }
     }
 }

@@ -5,20 +5,27 @@
 
 use std::{
     collections::HashMap,
-    fs::File,
+    fs::{File, OpenOptions},
     io::{self, Read},
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+use boxlite_unpack::{Cancel, Cancelled, EntryType, Packing, StoredFile, TarReader};
+use nix::libc;
+
 use crate::{
     Error, ErrorKind,
-    unpack::{Packing, unpack},
+    unpack::{Scratch, packing, unpack},
 };
 
 /// Members of an archive; an image has a few hundred.
 const MAX_MEMBERS: usize = 100_000;
+/// Bytes of all their names and links together.
+const MAX_NAMES: usize = 16 << 20;
+/// Bytes of the headers of one member.
+const MAX_HEADERS: u64 = 1 << 20;
 /// Old `docker save` writes a layer that occurs twice as a link.
 const MAX_LINKS: usize = 8;
 
@@ -42,8 +49,14 @@ pub(crate) const CONTENT: &str = "content";
 
 #[derive(Debug)]
 enum Member {
-    File { offset: u64, length: u64 },
-    Link(String),
+    File {
+        offset: u64,
+        length: u64,
+    },
+    /// Where it leads, from its own folder.
+    Symlink(String),
+    /// The other name of the same file.
+    Hardlink(String),
 }
 
 /// A file being read, from its start.
@@ -92,20 +105,19 @@ impl Read for Part {
 
 impl Files {
     /// Looks what is at `path`; of an archive, at all its headers. A compressed archive is unpacked into a file without
-    /// a name in `scratch`, of at most `limit` bytes.
-    pub(crate) fn open(path: PathBuf, scratch: &Path, limit: u64) -> Result<Self, Error> {
+    /// a name in `scratch`.
+    pub(crate) fn open(path: PathBuf, scratch: &Scratch, cancel: &Cancel) -> Result<Self, Error> {
         let failed = |error: io::Error| opening(&path, error);
-        if path.metadata().map_err(failed)?.is_dir() {
+        let meta = path.metadata().map_err(failed)?;
+        if meta.is_dir() {
             return Ok(Self { path, from: From::Folder });
         }
-        let mut file = File::open(&path).map_err(failed)?;
+        let mut file = open_file(&path).map_err(failed)?;
         let packed = |error: io::Error| unpacking(&path, error);
-        if Packing::of(&file).map_err(packed)? != Packing::Plain {
-            file = unpack(&file, scratch, limit).map_err(packed)?;
+        if packing(&file).map_err(packed)? != Packing::None {
+            file = unpack(&file, scratch, cancel).map_err(packed)?;
         }
-        let members = index(&file).map_err(|error| {
-            Error::corrupt(format!("open image {}: no tar archive", path.display())).because(error)
-        })?;
+        let members = index(&file, cancel).map_err(|error| no_archive(&path, error))?;
         Ok(Self { path, from: From::Archive(Arc::new(file), members) })
     }
 
@@ -129,7 +141,7 @@ impl Files {
     /// Opens a file; the name is one that this crate made or that `docker` confined.
     pub(crate) fn file(&self, name: &str) -> io::Result<Part> {
         match &self.from {
-            From::Folder => whole(File::open(self.path.join(name))?.into()),
+            From::Folder => whole(open_file(&self.path.join(name))?.into()),
             From::Archive(file, members) => {
                 let (offset, length) = find(members, name).ok_or(io::ErrorKind::NotFound)?;
                 Ok(Part::new(Content::File(Arc::clone(file)), offset, length))
@@ -144,6 +156,15 @@ impl Files {
     }
 }
 
+/// Opens a file, and nothing that would let its reader wait for ever.
+pub(crate) fn open_file(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+    }
+    Ok(file)
+}
+
 fn whole(file: Arc<File>) -> io::Result<Part> {
     let meta = file.metadata()?;
     if !meta.is_file() {
@@ -155,6 +176,13 @@ fn whole(file: Arc<File>) -> io::Result<Part> {
 /// A compressed file that is none of this crate's, or is damaged, or is too large, or the host's disk failed.
 pub(crate) fn unpacking(path: &Path, error: io::Error) -> Error {
     let text = format!("unpack image {}", path.display());
+    if Cancelled::is_in(&error) {
+        return Error::new(ErrorKind::Cancelled, text);
+    }
+    let error = match error.downcast::<boxlite_unpack::Error>() {
+        Ok(ours) => return no_archive(path, ours),
+        Err(error) => error,
+    };
     let kind = match error.kind() {
         io::ErrorKind::Unsupported => ErrorKind::Unsupported,
         io::ErrorKind::FileTooLarge => ErrorKind::TooLarge,
@@ -166,6 +194,21 @@ pub(crate) fn unpacking(path: &Path, error: io::Error) -> Error {
         _ => return Error::storage(text, error),
     };
     Error::new(kind, text).because(error)
+}
+
+/// An archive, or what packs it, that is not as it should be.
+fn no_archive(path: &Path, error: boxlite_unpack::Error) -> Error {
+    let text = |what: &str| format!("open image {}: {what}", path.display());
+    match error {
+        boxlite_unpack::Error::TooLarge(_) => {
+            Error::new(ErrorKind::TooLarge, text("too large")).because(error)
+        }
+        boxlite_unpack::Error::Unsupported(_) => {
+            Error::new(ErrorKind::Unsupported, text("unsupported")).because(error)
+        }
+        boxlite_unpack::Error::Read { source, .. } => Error::storage(text("read the archive"), source),
+        error => Error::corrupt(text("no tar archive")).because(error),
+    }
 }
 
 /// What is not there is the caller's mistake, anything else the host's.
@@ -181,39 +224,47 @@ pub(crate) fn opening(path: &Path, error: io::Error) -> Error {
 fn find(members: &HashMap<String, Member>, name: &str) -> Option<(u64, u64)> {
     let mut name = name.to_owned();
     for _ in 0..MAX_LINKS {
-        match members.get(&name)? {
+        name = match members.get(&name)? {
             Member::File { offset, length } => return Some((*offset, *length)),
-            Member::Link(target) => {
+            Member::Hardlink(target) => clean(target),
+            Member::Symlink(target) if target.starts_with('/') => clean(target),
+            Member::Symlink(target) => {
                 let dir = name.rsplit_once('/').map_or("", |(dir, _)| dir);
-                name = clean(&format!("{dir}/{target}"));
+                clean(&format!("{dir}/{target}"))
             }
-        }
+        };
     }
     None
 }
 
-fn index(file: &File) -> io::Result<HashMap<String, Member>> {
-    let length = file.metadata()?.len();
+fn index(file: &File, cancel: &Cancel) -> Result<HashMap<String, Member>, boxlite_unpack::Error> {
+    use boxlite_unpack::Error as Archive;
+    let read = |source| Archive::Read { what: "read the archive", source };
     let mut members = HashMap::new();
-    let mut archive = tar::Archive::new(file);
-    for entry in archive.entries_with_seek()? {
-        let entry = entry?;
-        if members.len() >= MAX_MEMBERS {
-            return Err(io::Error::other("too many members"));
+    let mut archive = TarReader::new(StoredFile::new(file).map_err(read)?, MAX_HEADERS);
+    let mut letters = 0;
+    let mut entries = 0;
+    while let Some(entry) = archive.next()? {
+        cancel.check().map_err(read)?;
+        entries += 1;
+        letters += entry.path.len() + entry.link.len();
+        if entries > MAX_MEMBERS || letters > MAX_NAMES {
+            return Err(Archive::TooLarge(format!(
+                "more than {MAX_MEMBERS} members, or {MAX_NAMES} bytes of their names"
+            )));
         }
-        let name = clean(&String::from_utf8_lossy(&entry.path_bytes()));
-        let kind = entry.header().entry_type();
-        let member = if kind.is_symlink() {
-            let target = entry.link_name_bytes().unwrap_or_default();
-            Member::Link(String::from_utf8_lossy(&target).into_owned())
-        } else if kind.is_file() {
-            let (offset, size) = (entry.raw_file_position(), entry.size());
-            if offset.checked_add(size).is_none_or(|end| end > length) {
-                return Err(io::Error::other(format!("truncated inside {name}")));
+        let name = clean(&String::from_utf8_lossy(&entry.path));
+        let link = || String::from_utf8_lossy(&entry.link).into_owned();
+        let member = match entry.kind {
+            EntryType::Symlink => Member::Symlink(link()),
+            EntryType::Link => Member::Hardlink(link()),
+            EntryType::Regular | EntryType::Continuous if entry.sparse.is_none() => {
+                Member::File { offset: archive.stream().at(), length: entry.size }
             }
-            Member::File { offset, length: size }
-        } else {
-            continue;
+            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
+                return Err(Archive::Unsupported(format!("{name:?} is stored as a sparse file")));
+            }
+            _ => continue,
         };
         members.insert(name, member);
     }

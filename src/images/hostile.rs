@@ -3,6 +3,8 @@
 //! below with samples changed at random, and by the fuzz targets in `fuzz/`; no part of a release.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a panic is what this is for")]
 
+use boxlite_unpack::Cancel;
+
 use crate::{
     Digest, Platform,
     docker::Made,
@@ -11,6 +13,7 @@ use crate::{
     layout::OciLayout,
     manifest::{Manifest, digest_of},
     source::Source,
+    unpack::Scratch,
 };
 
 /// An image's name, as a user writes it.
@@ -62,8 +65,10 @@ pub fn archive(bytes: &[u8]) {
     let folder = std::env::temp_dir();
     let file = tempfile::NamedTempFile::new_in(&folder).unwrap();
     std::fs::write(file.path(), bytes).unwrap();
-    let Ok(files) = Files::open(file.path().to_owned(), &folder, 1 << 20) else { return };
-    let _ = Made::read(&files);
+    let scratch = Scratch { dir: folder.into(), reserve: 0 };
+    let cancel = Cancel::default();
+    let Ok(files) = Files::open(file.path().to_owned(), &scratch, &cancel) else { return };
+    let _ = Made::read(&files, &cancel);
     let _ = OciLayout::examine(files);
 }
 

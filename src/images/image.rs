@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Digest, Error, Platform,
+    Digest, Error, ErrorKind, Platform,
     hold::Hold,
-    manifest::{ConfigFile, json},
+    manifest::{ConfigFile, MAX_TAKEN_OVER, json},
 };
 
 /// An image of one platform whose every blob is in the store.
@@ -86,5 +86,15 @@ pub struct Healthcheck {
 
 /// A configuration that was checked against its manifest's digest.
 pub(crate) fn config(bytes: &[u8], digest: &Digest) -> Result<ConfigFile, Error> {
-    json("image configuration", bytes, digest)
+    let file: ConfigFile = json("image configuration", bytes, digest)?;
+    let taken_over = file.taken_over();
+    if taken_over > MAX_TAKEN_OVER {
+        return Err(Error::new(
+            ErrorKind::TooLarge,
+            format!(
+                "read image configuration {digest}: its environment, labels, commands and the like are {taken_over} bytes, of which {MAX_TAKEN_OVER} are allowed"
+            ),
+        ));
+    }
+    Ok(file)
 }

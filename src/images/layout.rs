@@ -3,9 +3,9 @@
 //! `docker buildx build -o type=oci` make layouts.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     io::Read,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -14,11 +14,12 @@ use oci_spec::image::{Descriptor, ImageIndex};
 
 use crate::{
     Digest, Error, ErrorKind,
-    blocking::blocking,
+    blocking::{blocking, long_blocking},
     docker::{Made, part_error, read},
     files::{Files, Part},
     manifest::{MAX_MANIFEST, json},
     rootfs,
+    unpack::Scratch,
 };
 
 /// The annotation that names an image of a layout (OCI image-spec, annotations.md).
@@ -27,13 +28,15 @@ const REF_NAME: &str = "org.opencontainers.image.ref.name";
 const CONTAINERD_NAME: &str = "io.containerd.image.name";
 
 const CHUNK: usize = 1 << 20;
-/// What a compressed archive may unpack to.
-const MAX_UNPACKED: u64 = 64 << 30;
+/// Bytes of an image's name.
+const MAX_NAME: usize = 4096;
 
 /// A layout and the image in it that is meant.
 #[derive(Debug, Clone)]
 pub(crate) struct OciLayout {
     files: Arc<Files>,
+    /// Read once, however many images it names.
+    index: Arc<[Descriptor]>,
     tag: Option<String>,
     /// Of an archive of `docker save`.
     made: Option<Arc<Made>>,
@@ -41,67 +44,71 @@ pub(crate) struct OciLayout {
 
 impl OciLayout {
     /// Opens what is at `path`, whatever of the three it is.
-    pub(crate) async fn open(path: PathBuf, tag: Option<String>, scratch: Arc<Path>) -> Result<Self, Error> {
-        blocking(move || {
-            let files = Files::open(path, &scratch, MAX_UNPACKED)?;
+    pub(crate) async fn open(path: PathBuf, tag: Option<String>, scratch: Scratch) -> Result<Self, Error> {
+        long_blocking(move |cancel| {
+            let files = Files::open(path, &scratch, cancel)?;
             // Recent versions of `docker save` write both forms.
-            let docker = !files.has("oci-layout") && files.has("manifest.json");
-            let made = if docker { Some(Arc::new(Made::read(&files)?)) } else { None };
-            let this = Self { files: Arc::new(files), tag, made };
-            if !docker {
-                this.check_version()?;
+            if !files.has("oci-layout") && files.has("manifest.json") {
+                let made = Made::read(&files, cancel)?;
+                return Ok(Self::made(files, tag, made));
             }
-            Ok(this)
+            Self::read(files, tag)
         })
         .await
+    }
+
+    fn made(files: Files, tag: Option<String>, made: Made) -> Self {
+        Self { files: Arc::new(files), index: made.index.clone().into(), tag, made: Some(Arc::new(made)) }
+    }
+
+    fn read(files: Files, tag: Option<String>) -> Result<Self, Error> {
+        let mut this = Self { files: Arc::new(files), index: Arc::default(), tag, made: None };
+        this.check_version()?;
+        let bytes = read(&this.files, "index.json", MAX_MANIFEST)?;
+        let index: ImageIndex = json("index", &bytes, &Digest::of(&bytes))?;
+        this.index = index.manifests().clone().into();
+        Ok(this)
     }
 
     /// Reads all that is read before an image is chosen.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn examine(files: Files) -> Result<Vec<Descriptor>, Error> {
-        let this = Self { files: Arc::new(files), tag: None, made: None };
-        this.check_version()?;
-        this.choose(&this.index()?)
+        let this = Self::read(files, None)?;
+        this.images()?;
+        this.candidates()
     }
 
     /// A root file system, as an image of one layer; see `rootfs`.
-    pub(crate) async fn of_rootfs(path: PathBuf, scratch: Arc<Path>) -> Result<Self, Error> {
-        blocking(move || {
-            let (files, made) = rootfs::image(&path, &scratch)?;
-            Ok(Self { files: Arc::new(files), tag: None, made: Some(Arc::new(made)) })
+    pub(crate) async fn of_rootfs(path: PathBuf, scratch: Scratch) -> Result<Self, Error> {
+        long_blocking(move |cancel| {
+            let (files, made) = rootfs::image(&path, &scratch, cancel)?;
+            Ok(Self::made(files, None, made))
         })
         .await
     }
 
-    /// The names of all images in it, each a tag or a whole reference.
-    pub(crate) async fn names(&self) -> Result<Vec<Option<String>>, Error> {
-        let this = Self { tag: None, ..self.clone() };
-        blocking(move || {
-            let all = this.index()?;
-            let names: BTreeSet<_> = all.iter().map(|item| name(item).map(str::to_owned)).collect();
-            Ok(names.into_iter().collect())
-        })
-        .await
-    }
-
-    /// The image of this name in the same place.
-    pub(crate) fn named(&self, tag: Option<String>) -> Self {
-        Self { tag, ..self.clone() }
-    }
-
-    fn index(&self) -> Result<Vec<Descriptor>, Error> {
-        if let Some(made) = &self.made {
-            return Ok(made.index.clone());
+    /// All images in it, by their names, each a tag or a whole reference.
+    pub(crate) fn images(&self) -> Result<BTreeMap<Option<String>, Vec<Descriptor>>, Error> {
+        let mut images: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for item in &*self.index {
+            let name = name(item);
+            if name.is_some_and(|name| name.len() > MAX_NAME) {
+                let bytes = name.map_or(0, str::len);
+                return Err(self.error(ErrorKind::Corrupt, &format!("an image with a name of {bytes} bytes")));
+            }
+            images.entry(name.map(str::to_owned)).or_default().push(item.clone());
         }
-        let bytes = read(&self.files, "index.json", MAX_MANIFEST)?;
-        let index: ImageIndex = json("index", &bytes, &Digest::of(&bytes))?;
-        Ok(index.manifests().clone())
+        Ok(images)
+    }
+
+    /// Of the same place, one image: it is one of [`OciLayout::images`].
+    pub(crate) fn only(&self, image: Vec<Descriptor>) -> Self {
+        Self { index: image.into(), tag: None, ..self.clone() }
     }
 
     /// The manifests that the layout has under the tag: several, if it names one for each platform.
-    pub(crate) async fn candidates(&self) -> Result<Vec<Descriptor>, Error> {
-        let this = self.clone();
-        blocking(move || this.choose(&this.index()?)).await
+    pub(crate) fn candidates(&self) -> Result<Vec<Descriptor>, Error> {
+        self.choose(&self.index)
     }
 
     fn choose(&self, all: &[Descriptor]) -> Result<Vec<Descriptor>, Error> {

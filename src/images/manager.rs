@@ -16,6 +16,7 @@ use crate::{
     registry::Registries,
     source::Source,
     store::{IndexEntry, seconds_now},
+    unpack::Scratch,
 };
 
 /// Pulls, lists and removes images. Cheap to clone; clones share everything.
@@ -123,6 +124,19 @@ impl ImageManager {
         platform: &Platform,
         options: &PullOptions,
     ) -> Result<Image, Error> {
+        let (image, entry) = self.fetch_only(origin, reference, platform, options).await?;
+        self.inner.store.remember(vec![entry]).await?;
+        Ok(image)
+    }
+
+    /// Fetches what `origin` has; the second value is what is to be remembered of it. The image keeps its blobs.
+    pub(crate) async fn fetch_only(
+        &self,
+        origin: &Origin,
+        reference: &str,
+        platform: &Platform,
+        options: &PullOptions,
+    ) -> Result<(Image, IndexEntry), Error> {
         let fetch = Fetch {
             store: &self.inner.store,
             origin,
@@ -145,9 +159,13 @@ impl ImageManager {
             size: fetched.size,
             pulled_at: seconds_now(),
         };
-        self.inner.store.remember(entry).await?;
         drop(fetched.hold);
-        Ok(image)
+        Ok((image, entry))
+    }
+
+    /// Where archives are unpacked: beside the blobs, so that what is free there is what counts.
+    pub(crate) fn scratch(&self) -> Scratch {
+        Scratch { dir: self.inner.store.dir(), reserve: self.inner.options.reserve_bytes }
     }
 
     async fn origin(&self, source: Source) -> Result<Origin, Error> {
@@ -157,11 +175,9 @@ impl ImageManager {
                 Ok(Origin::Registry(route, reference))
             }
             Source::Layout { path, tag } => {
-                Ok(Origin::Layout(OciLayout::open(path, tag, self.inner.store.dir()).await?))
+                Ok(Origin::Layout(OciLayout::open(path, tag, self.scratch()).await?))
             }
-            Source::Rootfs { path } => {
-                Ok(Origin::Layout(OciLayout::of_rootfs(path, self.inner.store.dir()).await?))
-            }
+            Source::Rootfs { path } => Ok(Origin::Layout(OciLayout::of_rootfs(path, self.scratch()).await?)),
         }
     }
 

@@ -11,8 +11,10 @@ use crate::{Digest, Error, ErrorKind, Healthcheck, ImageConfig, Platform};
 pub(crate) const MAX_MANIFEST: u64 = 4 << 20;
 /// Configurations carry a history line per layer; none comes near this.
 pub(crate) const MAX_CONFIG: u64 = 8 << 20;
+/// What a box takes over of a configuration, as JSON: it is kept with every box that is made of the image.
+pub(crate) const MAX_TAKEN_OVER: usize = 1 << 20;
 /// Container engines stop at 127.
-const MAX_LAYERS: usize = 1024;
+pub(crate) const MAX_LAYERS: usize = 1024;
 
 /// What Accept headers ask for.
 pub(crate) const MEDIA_TYPES: &str = "application/vnd.oci.image.index.v1+json, \
@@ -102,7 +104,7 @@ struct RootFs {
     diff_ids: Option<Vec<Digest>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct Runtime {
     env: Option<Vec<String>>,
@@ -126,13 +128,26 @@ impl ConfigFile {
         }
     }
 
+    /// Bytes of what a box takes over, as JSON, in which a letter may take six.
+    pub(crate) fn taken_over(&self) -> usize {
+        let config = self.config.clone().unwrap_or_default().into_config();
+        serde_json::to_vec(&config).map_or(usize::MAX, |bytes| bytes.len())
+    }
+
     pub(crate) fn into_parts(self) -> (ImageConfig, Vec<Digest>) {
+        let config = self.config.unwrap_or_default().into_config();
+        (config, self.rootfs.diff_ids.unwrap_or_default())
+    }
+}
+
+impl Runtime {
+    fn into_config(self) -> ImageConfig {
         let text = |text: Option<String>| text.filter(|text| !text.is_empty());
         let keys = |map: Option<serde_json::Map<_, _>>| {
             map.unwrap_or_default().into_iter().map(|(key, _)| key).collect()
         };
-        let runtime = self.config.unwrap_or_default();
-        let config = ImageConfig {
+        let runtime = self;
+        ImageConfig {
             env: runtime.env.unwrap_or_default(),
             entrypoint: runtime.entrypoint.unwrap_or_default(),
             cmd: runtime.cmd.unwrap_or_default(),
@@ -143,7 +158,6 @@ impl ConfigFile {
             volumes: keys(runtime.volumes),
             labels: runtime.labels.unwrap_or_default(),
             healthcheck: runtime.healthcheck,
-        };
-        (config, self.rootfs.diff_ids.unwrap_or_default())
+        }
     }
 }

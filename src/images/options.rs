@@ -50,8 +50,11 @@ pub struct Timeouts {
     pub read: Duration,
     /// In which 64 KiB of a blob must come: a slower transfer counts as broken, and is resumed. Default 60 seconds.
     pub drip: Duration,
-    /// For a whole manifest, however slowly it drips. Default 2 minutes.
+    /// For a whole manifest, and for a blob until its first byte, however slowly they drip: redirects and logging in
+    /// included. Default 2 minutes.
     pub manifest: Duration,
+    /// For a token, from the request to its last byte. Default 30 seconds.
+    pub login: Duration,
 }
 
 impl Default for Timeouts {
@@ -61,6 +64,7 @@ impl Default for Timeouts {
             read: Duration::from_secs(30),
             drip: Duration::from_mins(1),
             manifest: Duration::from_mins(2),
+            login: Duration::from_secs(30),
         }
     }
 }

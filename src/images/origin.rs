@@ -33,7 +33,7 @@ impl Origin {
                 let (bytes, digest) = route.manifest(name).await?;
                 Ok(Root::Manifest(bytes, digest))
             }
-            Self::Layout(layout) => layout.candidates().await.map(Root::Candidates),
+            Self::Layout(layout) => layout.candidates().map(Root::Candidates),
         }
     }
 

@@ -5,11 +5,12 @@ use std::{
     collections::{BTreeMap, HashMap},
     ffi::OsString,
     fs::{self, File, Metadata},
-    io::{self, BufWriter, Seek},
+    io::{self, BufWriter, Read, Seek},
     os::unix::fs::{FileTypeExt, MetadataExt},
     path::{Path, PathBuf},
 };
 
+use boxlite_unpack::{Cancel, Cancellable};
 use serde_json::json;
 use tar::{Builder, EntryType, Header};
 
@@ -17,20 +18,19 @@ use crate::{
     Digest, Error, Platform,
     digest::Hasher,
     docker::Made,
-    files::{CONTENT, Files, opening, unpacking},
-    unpack,
+    files::{CONTENT, Files, open_file, opening, unpacking},
+    unpack::{MAX_UNPACKED, Scratch, ScratchFile, reader},
 };
 
-/// As deep as folders may lie in each other.
-const MAX_DEPTH: usize = 256;
 const CONFIG: &str = "config";
 
 /// The image of the root file system at `path`. A folder is packed into a file without a name in `scratch`.
-pub(crate) fn image(path: &Path, scratch: &Path) -> Result<(Files, Made), Error> {
+pub(crate) fn image(path: &Path, scratch: &Scratch, cancel: &Cancel) -> Result<(Files, Made), Error> {
     let meta = path.metadata().map_err(|error| opening(path, error))?;
     let failed = |error: io::Error| unpacking(path, error);
-    let content = if meta.is_dir() { pack(path, scratch) } else { File::open(path) }.map_err(failed)?;
-    let (digest, diff_id) = digests(&content).map_err(failed)?;
+    let content =
+        if meta.is_dir() { pack(path, scratch, cancel) } else { open_file(path) }.map_err(failed)?;
+    let (digest, diff_id) = digests(&content, cancel).map_err(failed)?;
     let size = content.metadata().map_err(failed)?.len();
     let platform = Platform::host();
     let config = json!({
@@ -52,54 +52,54 @@ pub(crate) fn image(path: &Path, scratch: &Path) -> Result<(Files, Made), Error>
 }
 
 /// The digests of a file as it is, and of its content.
-fn digests(file: &File) -> io::Result<(Digest, Digest)> {
-    let hash = |reader: &mut dyn io::Read| {
+fn digests(file: &File, cancel: &Cancel) -> io::Result<(Digest, Digest)> {
+    let hash = |reader: &mut dyn Read| {
         let mut hasher = Hasher::new();
-        io::copy(reader, &mut hasher).map(|_| Digest::finish(hasher))
+        if io::copy(&mut reader.take(MAX_UNPACKED + 1), &mut hasher)? > MAX_UNPACKED {
+            let message = format!("more than {MAX_UNPACKED} bytes");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+        }
+        Ok(Digest::finish(hasher))
     };
-    let mut file = file;
-    file.rewind()?;
-    let packed = hash(&mut file)?;
-    file.rewind()?;
-    let unpacked = hash(&mut *unpack::reader(file)?)?;
+    let mut start = file;
+    start.rewind()?;
+    let packed = hash(&mut Cancellable::new(file, cancel))?;
+    let unpacked = hash(&mut *reader(file, cancel)?)?;
     Ok((packed, unpacked))
 }
 
 /// A folder as a tar file.
-fn pack(folder: &Path, scratch: &Path) -> io::Result<File> {
-    let mut packer = Packer {
-        tar: Builder::new(BufWriter::with_capacity(1 << 20, tempfile::tempfile_in(scratch)?)),
-        seen: HashMap::new(),
-    };
-    packer.folder(folder, Path::new(""), 0)?;
-    Ok(packer.tar.into_inner()?.into_inner()?)
+fn pack(folder: &Path, scratch: &Scratch, cancel: &Cancel) -> io::Result<File> {
+    let file = ScratchFile::new(scratch, MAX_UNPACKED, cancel)?;
+    let mut packer = Packer { tar: Builder::new(BufWriter::new(file)), seen: HashMap::new() };
+    // One behind the other, however deep folders lie in each other.
+    let mut open = children(folder, Path::new(""))?;
+    while let Some((path, name)) = open.pop() {
+        cancel.check()?;
+        let meta = path.symlink_metadata()?;
+        packer.entry(&path, &name, &meta)?;
+        if meta.is_dir() {
+            open.extend(children(&path, &name)?);
+        }
+    }
+    packer.tar.into_inner()?.into_inner()?.finish()
 }
 
-struct Packer {
-    tar: Builder<BufWriter<File>>,
+/// What a folder holds, by path and by name in the archive, the last first.
+fn children(folder: &Path, name: &Path) -> io::Result<Vec<(PathBuf, PathBuf)>> {
+    let entries = fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name()));
+    let mut names = entries.collect::<io::Result<Vec<OsString>>>()?;
+    names.sort_unstable_by(|one, other| other.cmp(one));
+    Ok(names.into_iter().map(|child| (folder.join(&child), name.join(&child))).collect())
+}
+
+struct Packer<'a> {
+    tar: Builder<BufWriter<ScratchFile<'a>>>,
     /// Files of several names: the first one, by device and inode.
     seen: HashMap<(u64, u64), PathBuf>,
 }
 
-impl Packer {
-    fn folder(&mut self, folder: &Path, name: &Path, depth: usize) -> io::Result<()> {
-        if depth > MAX_DEPTH {
-            return Err(io::Error::new(io::ErrorKind::Unsupported, "folders too deep in each other"));
-        }
-        let entries = fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name()));
-        let mut names = entries.collect::<io::Result<Vec<OsString>>>()?;
-        names.sort();
-        for child in names {
-            let (path, name) = (folder.join(&child), name.join(&child));
-            let meta = path.symlink_metadata()?;
-            self.entry(&path, &name, &meta)?;
-            if meta.is_dir() {
-                self.folder(&path, &name, depth + 1)?;
-            }
-        }
-        Ok(())
-    }
-
+impl Packer<'_> {
     fn entry(&mut self, path: &Path, name: &Path, meta: &Metadata) -> io::Result<()> {
         // Sockets are made by the programs that listen on them, and tar has no form for them.
         if meta.file_type().is_socket() {
@@ -125,11 +125,15 @@ impl Packer {
             header.set_entry_type(EntryType::Symlink);
             return self.tar.append_link(&mut header, name, fs::read_link(path)?);
         }
+        if kind.is_file() && meta.blocks() * 512 < meta.len() {
+            // With its holes as holes.
+            return self.tar.append_file(name, &mut open_file(path)?);
+        }
         if kind.is_file() {
             header.set_entry_type(EntryType::Regular);
             header.set_size(meta.len());
             // A file that grows meanwhile must not grow past its header.
-            return self.tar.append_data(&mut header, name, io::Read::take(File::open(path)?, meta.len()));
+            return self.tar.append_data(&mut header, name, open_file(path)?.take(meta.len()));
         }
         header.set_entry_type(match () {
             () if kind.is_dir() => EntryType::Directory,
@@ -178,10 +182,11 @@ mod tests {
         fs::hard_link(root.join("a/file"), root.join("a/b/same")).unwrap();
         std::os::unix::fs::symlink("nowhere", root.join("link")).unwrap();
         let _socket = std::os::unix::net::UnixListener::bind(root.join("socket")).unwrap();
-        let digest = || image(&root, dir.path()).unwrap().1.index[0].digest().to_string();
+        let scratch = Scratch { dir: dir.path().into(), reserve: 0 };
+        let cancel = Cancel::default();
+        let digest = || image(&root, &scratch, &cancel).unwrap().1.index[0].digest().to_string();
         assert_eq!(digest(), digest());
-        let mut file = pack(&root, dir.path()).unwrap();
-        file.rewind().unwrap();
+        let file = pack(&root, &scratch, &cancel).unwrap();
         let mut tar = tar::Archive::new(file);
         let names: Vec<_> = tar
             .entries()
@@ -193,5 +198,33 @@ mod tests {
             .collect();
         let expected = [("a", b'5'), ("a/b", b'5'), ("a/b/same", b'0'), ("a/file", b'1'), ("link", b'2')];
         assert_eq!(names, expected.map(|(name, kind)| (name.to_owned(), kind)));
+    }
+
+    #[test]
+    fn holes_of_a_folder_cost_nothing() {
+        use std::os::unix::fs::FileExt;
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("root");
+        fs::create_dir(&root).unwrap();
+        let sparse = File::create(root.join("sparse")).unwrap();
+        sparse.write_all_at(b"end", 20 << 30).unwrap();
+        let scratch = Scratch { dir: dir.path().into(), reserve: 0 };
+        let file = pack(&root, &scratch, &Cancel::default()).unwrap();
+        assert!(file.metadata().unwrap().len() < 1 << 20);
+        let mut tar =
+            boxlite_unpack::TarReader::new(boxlite_unpack::StoredFile::new(&file).unwrap(), 1 << 20);
+        let entry = tar.next().unwrap().unwrap();
+        assert_eq!(entry.sparse.unwrap().size(), (20 << 30) + 3);
+    }
+
+    #[test]
+    fn folders_may_lie_deep_in_each_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("root");
+        let deep = "d/".repeat(1500);
+        fs::create_dir_all(root.join(&deep)).unwrap();
+        let scratch = Scratch { dir: dir.path().into(), reserve: 0 };
+        let file = pack(&root, &scratch, &Cancel::default()).unwrap();
+        assert_eq!(tar::Archive::new(file).entries().unwrap().count(), 1500);
     }
 }

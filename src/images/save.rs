@@ -5,22 +5,24 @@
 //! docker of any age read it.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     fs::File,
     io::{self, Write},
     path::Path,
 };
 
+use boxlite_unpack::{Cancel, Cancellable};
 use serde_json::{Value, json};
 use tar::{Builder, Header};
 
 use crate::{
     Digest, Error, ErrorKind, Image, ImageManager, Platform, PullOptions,
-    blocking::blocking,
+    blocking::long_blocking,
     layout::OciLayout,
     manifest::{MAX_CONFIG, MAX_MANIFEST, Manifest, digest_of},
     origin::Origin,
     source::Source,
+    store::IndexEntry,
 };
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -39,9 +41,9 @@ impl ImageManager {
         let config = self.inner.store.read(&config_digest, MAX_CONFIG).await?.ok_or_else(missing)?;
         let archive = Archive { image, small: vec![(digest, manifest), (config_digest, config)] };
         let path = path.to_owned();
-        blocking(move || {
+        long_blocking(move |cancel| {
             archive
-                .write(&path)
+                .write(&path, cancel)
                 .map_err(|error| Error::storage(format!("save image to {}", path.display()), error))
         })
         .await
@@ -51,15 +53,40 @@ impl ImageManager {
     pub async fn load(&self, path: &Path) -> Result<Vec<Image>, Error> {
         let path = std::path::absolute(path)
             .map_err(|error| Error::storage(format!("open image {}", path.display()), error))?;
-        let layout = OciLayout::open(path.clone(), None, self.inner.store.dir()).await?;
-        let mut images = Vec::new();
-        for name in layout.names().await? {
-            let reference = own_name(&path, name.as_deref());
-            let origin = Origin::Layout(layout.named(name));
+        let layout = OciLayout::open(path.clone(), None, self.scratch()).await?;
+        let (mut images, mut entries) = (Vec::new(), Vec::new());
+        let loaded = self.load_all(&path, &layout, &mut images, &mut entries).await;
+        // Together, since the index is written as a whole; those before one that fails are there.
+        self.inner.store.remember(entries).await?;
+        loaded.map(|()| images)
+    }
+
+    async fn load_all(
+        &self,
+        path: &Path,
+        layout: &OciLayout,
+        images: &mut Vec<Image>,
+        entries: &mut Vec<IndexEntry>,
+    ) -> Result<(), Error> {
+        let platform = Platform::host();
+        // Many names of one image are usual.
+        let mut known: HashMap<Vec<String>, usize> = HashMap::new();
+        for (name, descriptors) in layout.images()? {
+            let reference = own_name(path, name.as_deref());
+            let key: Vec<_> = descriptors.iter().map(|item| item.digest().to_string()).collect();
+            if let Some(&same) = known.get(&key) {
+                images.push(Image { reference: reference.clone(), ..images[same].clone() });
+                entries.push(IndexEntry { reference, ..entries[same].clone() });
+                continue;
+            }
+            let origin = Origin::Layout(layout.only(descriptors));
             let options = PullOptions::default();
-            images.push(self.fetch(&origin, &reference, &Platform::host(), &options).await?);
+            let (image, entry) = self.fetch_only(&origin, &reference, &platform, &options).await?;
+            known.insert(key, images.len());
+            images.push(image);
+            entries.push(entry);
         }
-        Ok(images)
+        Ok(())
     }
 }
 
@@ -85,7 +112,7 @@ struct Archive {
 
 impl Archive {
     /// Under a temporary name first: an archive is there whole or not at all.
-    fn write(&self, path: &Path) -> io::Result<u64> {
+    fn write(&self, path: &Path, cancel: &Cancel) -> io::Result<u64> {
         let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut file = tempfile::Builder::new().prefix(".save-").tempfile_in(dir)?;
         let mut tar = Builder::new(io::BufWriter::with_capacity(1 << 20, file.as_file_mut()));
@@ -100,7 +127,8 @@ impl Archive {
             // An image may have the same layer twice.
             if written.insert(&layer.digest) {
                 let mut header = header(layer.size);
-                tar.append_data(&mut header, name(&layer.digest), File::open(&layer.path)?)?;
+                let content = Cancellable::new(File::open(&layer.path)?, cancel);
+                tar.append_data(&mut header, name(&layer.digest), content)?;
             }
         }
         tar.into_inner()?.flush()?;

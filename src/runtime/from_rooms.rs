@@ -13,6 +13,7 @@ impl From<boxlite_disk::Error> for BoxliteError {
             DiskKind::TooLarge => ErrorCode::ImageTooLarge,
             DiskKind::Unsupported => ErrorCode::ImageUnsupported,
             DiskKind::StorageFull => ErrorCode::StorageFull,
+            DiskKind::Cancelled => ErrorCode::ImageCancelled,
             DiskKind::StorageCorrupt => ErrorCode::StorageCorrupt,
             _ => ErrorCode::StorageIo,
         };

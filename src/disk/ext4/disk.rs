@@ -3,6 +3,7 @@
 
 use std::{fs::File, io::Read};
 
+use boxlite_unpack::Cancel;
 use mkext4::{
     csum,
     spec::{BLOCK_SIZE, JOURNAL_INO, JournalSuperblock, ROOT_INO, file_type},
@@ -45,15 +46,15 @@ pub(super) struct Disk<'file> {
 
 impl<'file> Disk<'file> {
     /// A disk in `file`, which reads as zeros.
-    pub(super) fn new(file: &'file File, geometry: Geometry, uuid: [u8; 16]) -> Self {
+    pub(super) fn new(file: &'file File, geometry: Geometry, uuid: [u8; 16], cancel: &Cancel) -> Self {
         Self {
             geometry,
             uuid,
             seed: csum::fs_seed(&uuid),
             space: Space::new(geometry),
             dirs: vec![0; usize::try_from(geometry.groups).unwrap_or(0)],
-            content: DiskSink::new(file),
-            inodes: DiskSink::new(file),
+            content: DiskSink::new(file, cancel),
+            inodes: DiskSink::new(file, cancel),
         }
     }
 

@@ -23,6 +23,7 @@ mod space;
 
 use std::{collections::HashMap, fs::File};
 
+use boxlite_unpack::{Cancel, SparseMap, SparseReader, TarReader};
 use mkext4::spec::file_type;
 
 use crate::{
@@ -39,8 +40,6 @@ use crate::{
     layer::LayerReader,
     resize::GROUP,
     room::{BLOCK, Room},
-    sparse::{SparseMap, SparseReader},
-    tar::TarReader,
     tree::{Kind, NodeId, ROOT, Tree},
 };
 
@@ -55,6 +54,8 @@ pub(crate) struct Image<'tree> {
     uuid: [u8; 16],
     /// Bytes that the image will take on the host, more or less.
     pub(crate) footprint: u64,
+    /// Bytes of the files' content as the disk stores it.
+    pub(crate) content: u64,
 }
 
 /// A regular file as its layer has it.
@@ -77,7 +78,7 @@ impl<'tree> Image<'tree> {
         let room = Room::of(tree);
         let geometry = Geometry { groups: room.groups(JOURNAL_BLOCKS) };
         let footprint = room.content + tree.len() as u64 * 512 + geometry.groups * 2 * BLOCK;
-        Ok(Self { tree, order: Order::of(tree)?, geometry, uuid, footprint })
+        Ok(Self { tree, order: Order::of(tree)?, geometry, uuid, footprint, content: room.content })
     }
 
     /// Bytes of the disk.
@@ -86,8 +87,14 @@ impl<'tree> Image<'tree> {
     }
 
     /// Writes the image into `file`, which must be empty, but may be longer than the image.
-    pub(crate) fn write(&self, file: &File, layers: &[LayerFile], limits: Limits) -> Result<(), Error> {
-        let mut disk = Disk::new(file, self.geometry, self.uuid);
+    pub(crate) fn write(
+        &self,
+        file: &File,
+        layers: &[LayerFile],
+        limits: Limits,
+        cancel: &Cancel,
+    ) -> Result<(), Error> {
+        let mut disk = Disk::new(file, self.geometry, self.uuid, cancel);
         let journal = disk.system()?;
         for &(dir, parent) in &self.order.dirs {
             self.dir(&mut disk, dir, parent)?;
@@ -105,7 +112,8 @@ impl<'tree> Image<'tree> {
         }
         for files in self.order.files.chunk_by(|&one, &next| self.layer(one) == self.layer(next)) {
             let layer = &layers[usize::from(self.layer(files[0]))];
-            self.files(&mut disk, layer, files, &blocks, limits).map_err(|e| e.in_layer(&layer.path))?;
+            self.files(&mut disk, layer, files, &blocks, (limits, cancel))
+                .map_err(|e| e.in_layer(&layer.path))?;
         }
         groups::write(&mut disk, self.order.last, &journal)?;
         disk.flush()
@@ -163,7 +171,7 @@ impl<'tree> Image<'tree> {
         layer: &LayerFile,
         files: &[NodeId],
         blocks: &HashMap<NodeId, u64>,
-        limits: Limits,
+        (limits, cancel): (Limits, &Cancel),
     ) -> Result<(), Error> {
         let mut tar: Option<TarReader<LayerReader>> = None;
         for &file in files {
@@ -173,7 +181,7 @@ impl<'tree> Image<'tree> {
             let root = if content.is_stored() {
                 let archive = match tar.take() {
                     Some(archive) => archive,
-                    None => TarReader::new(layer.open(None)?, limits),
+                    None => TarReader::new(layer.open(None, cancel)?, limits.header_bytes),
                 };
                 fill(disk, number, &content, tar.insert(archive))?
             } else {

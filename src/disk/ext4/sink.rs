@@ -6,6 +6,8 @@ use std::{
     os::unix::fs::FileExt,
 };
 
+use boxlite_unpack::Cancel;
+
 use crate::{Error, room::BLOCK};
 
 const PIECE: usize = 1 << 20;
@@ -14,14 +16,16 @@ const ALIGNMENT: usize = mkext4::spec::BLOCK_SIZE;
 /// Gathers neighbouring writes: small files follow each other on the disk, and a system call each would dominate.
 pub(super) struct DiskSink<'a> {
     file: &'a File,
+    /// Looked at for each piece, so that the whole of the writing is.
+    cancel: Cancel,
     piece: Vec<u8>,
     start: u64,
 }
 
 impl<'a> DiskSink<'a> {
     /// `file` has its final length already, and reads as zeros.
-    pub(super) fn new(file: &'a File) -> Self {
-        Self { file, piece: Vec::with_capacity(PIECE), start: 0 }
+    pub(super) fn new(file: &'a File, cancel: &Cancel) -> Self {
+        Self { file, cancel: cancel.clone(), piece: Vec::with_capacity(PIECE), start: 0 }
     }
 
     pub(super) fn write(&mut self, offset: u64, mut bytes: &[u8]) -> Result<(), Error> {
@@ -53,6 +57,7 @@ impl<'a> DiskSink<'a> {
     }
 
     pub(super) fn flush(&mut self) -> Result<(), Error> {
+        self.cancel.check().map_err(|error| Error::reading("write the disk image", error))?;
         write_sparse(self.file, &self.piece, self.start)
             .map_err(|error| Error::storage("write the disk image", error))?;
         self.start += self.piece.len() as u64;

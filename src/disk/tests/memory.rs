@@ -1,5 +1,5 @@
 //! How much memory a base takes to make: so much for each file, whatever they hold. Every allocation of this program is
-//! counted, so the test is alone in it.
+//! counted, so the tests are alone in it.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -8,11 +8,12 @@ mod fsck;
 
 use std::{
     fs::{self, File},
-    io::BufWriter,
+    io::{BufWriter, Write},
     path::Path,
+    sync::Mutex,
 };
 
-use boxlite_disk::{ImageStorage, LayerFile};
+use boxlite_disk::{ErrorKind, ImageStorage, LayerFile};
 use peak_alloc::PeakAlloc;
 use sha2::{Digest, Sha256};
 use tar::{Builder, EntryType, Header};
@@ -47,6 +48,9 @@ fn layer(dir: &Path, number: usize, files: usize) -> LayerFile {
     LayerFile { path, diff_id }
 }
 
+/// Tests that measure run one after the other.
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// The most that was allocated while a base was made of so many files in so many layers.
 fn peak(layers: usize, files: usize) -> usize {
     let dir = tempfile::tempdir().unwrap();
@@ -60,8 +64,73 @@ fn peak(layers: usize, files: usize) -> usize {
     peak
 }
 
+/// What is wrong with a layer of `before`, repeated, and one file; and the most that was allocated to find that out.
+fn refusal(before: &[u8], times: usize) -> (ErrorKind, usize) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("layer");
+    let file = BufWriter::new(File::create_new(&path).unwrap());
+    let mut packed = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+    for _ in 0..times {
+        packed.write_all(before).unwrap();
+    }
+    drop(packed.finish().unwrap());
+    let storage = ImageStorage::open(dir.path().join("disks")).unwrap();
+    let before = MEMORY.current_usage();
+    MEMORY.reset_peak_usage();
+    let error = storage.base(IMAGE, &[LayerFile { path, diff_id: IMAGE.to_owned() }]).unwrap_err();
+    (error.kind(), MEMORY.peak_usage() - before)
+}
+
+fn header(kind: EntryType, content: &[u8]) -> Vec<u8> {
+    let mut header = Header::new_ustar();
+    header.set_path("file").unwrap();
+    header.set_entry_type(kind);
+    header.set_size(content.len() as u64);
+    header.set_cksum();
+    let mut bytes = [header.as_bytes(), content].concat();
+    bytes.resize(bytes.len().next_multiple_of(512), 0);
+    bytes
+}
+
+#[test]
+fn headers_before_one_entry_cost_no_more_than_their_bound() {
+    let _alone = ALONE.lock();
+    // 256 MiB in each case, a megabyte of gzip: comments, names of attributes by the million, one name that says it is long.
+    let comments = header(EntryType::XHeader, &b"20 comment=01234567\n".repeat(50_000));
+    let names = header(EntryType::XHeader, &b"28 SCHILY.xattr.user.12345=\n".repeat(37_000));
+    for (before, times) in [(comments, 256), (names, 256), (header(EntryType::XHeader, b""), 500_000)] {
+        let (kind, peak) = refusal(&before, times);
+        assert_eq!(kind, ErrorKind::TooLarge);
+        assert!(peak <= 4 * FIXED, "{peak} bytes");
+    }
+    let mut long = Header::new_gnu();
+    long.set_entry_type(EntryType::GNULongName);
+    long.set_size(2 << 30);
+    long.set_cksum();
+    let (kind, peak) = refusal(long.as_bytes(), 1);
+    assert_eq!(kind, ErrorKind::TooLarge);
+    assert!(peak <= 4 * FIXED, "{peak} bytes");
+}
+
+#[test]
+fn attributes_cost_no_more_than_they_are_counted_as() {
+    let _alone = ALONE.lock();
+    // Many short ones for each file: ten times as much memory as letters.
+    let records: Vec<_> = (0..160)
+        .map(|n| format!("{} SCHILY.xattr.user.{n:03}=\n", 26))
+        .collect::<Vec<_>>()
+        .concat()
+        .into_bytes();
+    let mut entry = header(EntryType::XHeader, &records);
+    entry.extend(header(EntryType::Regular, b""));
+    let (kind, peak) = refusal(&entry, 30_000);
+    assert_eq!(kind, ErrorKind::TooLarge);
+    assert!(peak <= 512 << 20, "{peak} bytes");
+}
+
 #[test]
 fn a_file_costs_little() {
+    let _alone = ALONE.lock();
     for (layers, files) in [(1, 1_000), (1, 100_000), (5, 100_000)] {
         let peak = peak(layers, files);
         let each = peak.saturating_sub(FIXED) / files;

@@ -137,14 +137,15 @@ impl Tree {
     }
 
     /// The directory at `path`, if there is one.
-    fn find_dir(&self, path: &str) -> Result<Option<NodeId>, Error> {
+    fn find_dir(&mut self, path: &str) -> Result<Option<NodeId>, Error> {
         let mut walk = Walk::new(path);
         while let Some(part) = walk.next_part()? {
+            self.take_step()?;
             let Some(name) = self.names.get(walk.dir(), &part) else {
                 return Ok(None);
             };
             match self.node(name.node).kind {
-                Kind::Dir(_) => walk.enter(name.node),
+                Kind::Dir(_) => walk.enter(name.node)?,
                 Kind::Symlink(target) => walk.follow(self.target(target))?,
                 Kind::File { .. } | Kind::Special(_) => return Ok(None),
             }
@@ -157,11 +158,12 @@ impl Tree {
     fn make_dirs(&mut self, path: &str, layer: u16) -> Result<NodeId, Error> {
         let mut walk = Walk::new(path);
         while let Some(part) = walk.next_part()? {
+            self.take_step()?;
             let dir = walk.dir();
             if let Some(name) = self.names.get(dir, &part) {
                 match self.node(name.node).kind {
                     Kind::Dir(_) => {
-                        walk.enter(name.node);
+                        walk.enter(name.node)?;
                         continue;
                     }
                     Kind::Symlink(target) => {
@@ -173,7 +175,7 @@ impl Tree {
             }
             let node = self.add(PLAIN_DIR, Kind::Dir(Dir { first: NONE, pruned: Some(layer) }))?;
             self.insert(dir, &part, node, layer)?;
-            walk.enter(node);
+            walk.enter(node)?;
         }
         Ok(walk.dir())
     }

@@ -10,13 +10,17 @@ mod walk;
 
 use std::{collections::HashMap, num::NonZeroU32, sync::Arc};
 
+use boxlite_unpack::SparseMap;
+
 use crate::{
     Error, Limits,
     entry::{Attributes, Leaf, Meta, PLAIN_DIR, Special},
-    sparse::SparseMap,
     tree::names::{NONE, NameId, Names},
     xattr::Xattr,
 };
+
+/// Steps along a path for each entry that an image may have: with symbolic links, a short name may lead through thousands.
+const STEPS: u64 = 64;
 
 pub(crate) type NodeId = u32;
 pub(crate) const ROOT: NodeId = 0;
@@ -68,6 +72,8 @@ pub(crate) struct Tree {
     nodes: Vec<Node>,
     /// Nodes that there may be: of entries, and of directories that none describes.
     most: usize,
+    /// Steps from a directory to one in it that are left.
+    steps: u64,
     names: Names,
     targets: String,
     sparse: Vec<SparseMap>,
@@ -84,6 +90,7 @@ impl Tree {
         Self {
             nodes: vec![root],
             most: usize::try_from(most).unwrap_or(usize::MAX),
+            steps: limits.entries.saturating_mul(STEPS),
             names: Names::default(),
             targets: String::new(),
             sparse: Vec::new(),
@@ -166,6 +173,14 @@ impl Tree {
     fn undescribe(&mut self, node: NodeId) {
         let node = &mut self.nodes[node as usize];
         (node.meta, node.xattrs) = (PLAIN_DIR, 0);
+    }
+
+    /// Counts a step along a path.
+    fn take_step(&mut self) -> Result<(), Error> {
+        self.steps = self.steps.checked_sub(1).ok_or_else(|| {
+            Error::too_large("merge layers: the image's names lead through too many directories and links")
+        })?;
+        Ok(())
     }
 
     fn is_dir(&self, node: NodeId) -> bool {

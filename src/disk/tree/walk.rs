@@ -10,6 +10,10 @@ const MAX_LINKS: usize = 40;
 /// Parts that one path may have after its symbolic links are replaced: what keeps hostile links from costing much.
 const MAX_PARTS: usize = 8192;
 
+/// As deep as folders may lie in each other, which no path of Linux's own could reach beyond: with symbolic links to start
+/// from, a layer could go on for ever.
+const MAX_DEPTH: usize = 2048;
+
 /// Where a walk is, and what it has before it.
 pub(super) struct Walk {
     /// From the root to where the walk is.
@@ -45,8 +49,12 @@ impl Walk {
         Ok(None)
     }
 
-    pub(super) fn enter(&mut self, dir: NodeId) {
+    pub(super) fn enter(&mut self, dir: NodeId) -> Result<(), Error> {
+        if self.dirs.len() > MAX_DEPTH {
+            return Err(Error::unsupported(format!("more than {MAX_DEPTH} directories in each other")));
+        }
         self.dirs.push(dir);
+        Ok(())
     }
 
     pub(super) fn follow(&mut self, target: &str) -> Result<(), Error> {

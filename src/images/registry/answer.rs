@@ -9,6 +9,8 @@ use crate::{Error, ErrorKind};
 
 /// Error bodies are for people.
 const MAX_ERROR: u64 = 64 * 1024;
+/// How long one may take: without it the error says less.
+const ERROR_BODY: Duration = Duration::from_secs(5);
 
 /// Reads an answer of at most `limit` bytes.
 pub(super) async fn body(what: &str, mut response: Response, limit: u64) -> Result<Vec<u8>, Error> {
@@ -24,8 +26,11 @@ pub(super) async fn body(what: &str, mut response: Response, limit: u64) -> Resu
 
 /// A connection that could not be made, or broke.
 pub(crate) fn unreachable(what: &str, error: reqwest::Error) -> Error {
-    // The text of a reqwest error repeats the URL, which `what` tells better.
-    Error::new(ErrorKind::RegistryUnreachable, what.to_owned()).because(error.without_url()).transient(None)
+    let lasting = error.is_redirect();
+    // The text of a reqwest error repeats the URL, which `what` tells better, and which may hold a signature.
+    let unreachable =
+        Error::new(ErrorKind::RegistryUnreachable, what.to_owned()).because(error.without_url());
+    if lasting { unreachable } else { unreachable.transient(None) }
 }
 
 /// `Retry-After`: seconds, or a date (RFC 9110, 10.2.3), which is measured by the registry's own clock if it tells that.
@@ -44,7 +49,8 @@ pub(super) fn asked_pause(headers: &header::HeaderMap) -> Option<Duration> {
 pub(super) async fn refused(what: &str, response: Response) -> Error {
     let status = response.status();
     let pause = asked_pause(response.headers());
-    let said = body(what, response, MAX_ERROR).await.ok().and_then(|bytes| words(&bytes));
+    let said = tokio::time::timeout(ERROR_BODY, body(what, response, MAX_ERROR)).await;
+    let said = said.ok().and_then(Result::ok).and_then(|bytes| words(&bytes));
     let message = match said {
         Some(said) => format!("{what}: HTTP {status}: {said}"),
         None => format!("{what}: HTTP {status}"),
@@ -82,6 +88,12 @@ fn words(bytes: &[u8]) -> Option<String> {
         envelope.errors.iter().take(3).map(|item| format!("{} {}", item.code, item.message)).collect();
     let text: String = texts.join("; ").chars().filter(|c| !c.is_control()).take(300).collect();
     Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+/// Nothing came in time.
+pub(super) fn timed_out(what: &str, limit: Duration) -> Error {
+    let message = format!("{what}: not here after {limit:?}");
+    Error::new(ErrorKind::RegistryUnreachable, message).transient(None)
 }
 
 #[cfg(test)]

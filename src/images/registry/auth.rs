@@ -1,5 +1,10 @@
 //! Proving to a registry who we are: basic authentication, and bearer tokens from the registry's token service
 //! (distribution's "Token Authentication Specification" and "`OAuth2` Token Authentication"). Called by `client`.
+//!
+//! Who hears a secret: the registry that it was given for, and the token service that this registry itself names. As with
+//! docker, podman and containerd that may be another host (docker.io's is auth.docker.io), since a registry could ask for the
+//! password itself. But the challenge must be the registry's own, not that of a place that it redirects to; the service must be
+//! encrypted if the registry is; and what a service redirects to gets nothing.
 
 use std::{
     collections::HashMap,
@@ -11,7 +16,7 @@ use http_auth::{ChallengeRef, parser::ChallengeParser};
 use reqwest::{RequestBuilder, Response, StatusCode, Url, header};
 use serde::Deserialize;
 
-use super::answer::{body, refused, unreachable};
+use super::answer::{body, refused, timed_out, unreachable};
 use crate::{Credentials, Error, ErrorKind};
 
 /// Tokens are some kilobytes.
@@ -24,6 +29,10 @@ const DEFAULT_LIFE: u64 = 60;
 pub(super) struct Auth {
     host: String,
     credentials: Option<Credentials>,
+    /// Whether the registry is spoken to without encryption, as its user wants it.
+    plain: bool,
+    /// See [`crate::Timeouts::login`].
+    limit: Duration,
     /// By scope.
     granted: Mutex<HashMap<String, Grant>>,
 }
@@ -49,8 +58,8 @@ struct TokenAnswer {
 }
 
 impl Auth {
-    pub(super) fn new(host: &str, credentials: Option<Credentials>) -> Self {
-        Self { host: host.to_owned(), credentials, granted: Mutex::default() }
+    pub(super) fn new(host: &str, credentials: Option<Credentials>, plain: bool, limit: Duration) -> Self {
+        Self { host: host.to_owned(), credentials, plain, limit, granted: Mutex::default() }
     }
 
     /// Adds what was granted for `scope` to a request.
@@ -120,20 +129,40 @@ impl Auth {
         let Some(realm) = parameter("realm") else {
             return Ok(None);
         };
-        let realm: Url = realm.parse().map_err(|_| {
-            Error::new(ErrorKind::Unauthorized, format!("log in to {}: token service {realm:?}", self.host))
-        })?;
-        self.token(client, realm, parameter("service"), scope).await.map(Some)
+        let realm = self.realm(&realm)?;
+        let what = format!("log in to {} at {}", self.host, realm.host_str().unwrap_or("?"));
+        let token = self.token(client, &what, realm, parameter("service"), scope);
+        let token = tokio::time::timeout(self.limit, token).await;
+        token.unwrap_or_else(|_| Err(timed_out(&what, self.limit))).map(Some)
+    }
+
+    /// The address of the token service, if it may be asked.
+    fn realm(&self, text: &str) -> Result<Url, Error> {
+        let refused = |why: &str| {
+            let message = format!("log in to {}: its token service {text:?} {why}", self.host);
+            Err(Error::new(ErrorKind::Unauthorized, message))
+        };
+        let Ok(realm) = text.parse::<Url>() else { return refused("is no address") };
+        match realm.scheme() {
+            "https" => {}
+            "http" if self.plain => {}
+            "http" => return refused("is not encrypted, and the registry is: nothing is sent there"),
+            _ => return refused("is no address"),
+        }
+        if !realm.username().is_empty() || realm.password().is_some() {
+            return refused("names a user of its own");
+        }
+        Ok(realm)
     }
 
     async fn token(
         &self,
         client: &reqwest::Client,
+        what: &str,
         realm: Url,
         service: Option<String>,
         scope: &str,
     ) -> Result<Grant, Error> {
-        let what = format!("log in to {} at {}", self.host, realm.host_str().unwrap_or("?"));
         let mut query = vec![("scope", scope)];
         query.extend(service.as_deref().map(|service| ("service", service)));
         let request = match &self.credentials {
@@ -145,7 +174,7 @@ impl Auth {
                 ]);
                 // The form is small and made here; reqwest's own `form` is a feature of its own.
                 let form = Url::parse_with_params("http://form/", &query)
-                    .map_err(|error| Error::new(ErrorKind::Unauthorized, what.clone()).because(error))?;
+                    .map_err(|error| Error::new(ErrorKind::Unauthorized, what).because(error))?;
                 client
                     .post(realm)
                     .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -157,13 +186,15 @@ impl Auth {
             }
             _ => client.get(realm).query(&query),
         };
-        let response = request.send().await.map_err(|error| unreachable(&what, error))?;
+        let response = request.send().await.map_err(|error| unreachable(what, error))?;
         if response.status() != StatusCode::OK {
-            return Err(refused(&what, response).await);
+            return Err(refused(what, response).await);
         }
-        let bytes = body(&what, response, MAX_TOKEN).await?;
-        let answer: TokenAnswer = serde_json::from_slice(&bytes)
-            .map_err(|error| Error::new(ErrorKind::Unauthorized, what.clone()).because(error))?;
+        let bytes = body(what, response, MAX_TOKEN).await?;
+        // A parser's error would quote what may be the token.
+        let answer: TokenAnswer = serde_json::from_slice(&bytes).map_err(|_| {
+            Error::new(ErrorKind::Unauthorized, format!("{what}: an answer that is no token"))
+        })?;
         let token = answer.token.or(answer.access_token).filter(|token| !token.is_empty());
         let token = token
             .ok_or_else(|| Error::new(ErrorKind::Unauthorized, format!("{what}: no token in the answer")))?;
@@ -176,4 +207,30 @@ impl Auth {
 /// The challenges of some WWW-Authenticate headers; what can't be parsed is no challenge.
 fn parse(headers: &[String]) -> Vec<ChallengeRef<'_>> {
     headers.iter().flat_map(|text| ChallengeParser::new(text)).flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_service_is_no_less_safe_than_its_registry() {
+        let auth = |plain| Auth::new("r.example", None, plain, Duration::from_secs(1));
+        for (plain, realm, allowed) in [
+            (false, "https://auth.example/token?a=b", true),
+            (false, "http://r.example/token", false),
+            (true, "http://auth.example/token", true),
+            (true, "https://auth.example/token", true),
+            (false, "https://user:word@auth.example/token", false),
+            (false, "https://user@auth.example/token", false),
+            (true, "file:///etc/passwd", false),
+            (true, "/token", false),
+        ] {
+            let result = auth(plain).realm(realm);
+            assert_eq!(result.is_ok(), allowed, "{realm}: {result:?}");
+            if let Err(error) = result {
+                assert_eq!(error.kind(), ErrorKind::Unauthorized);
+            }
+        }
+    }
 }

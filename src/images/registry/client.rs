@@ -7,22 +7,19 @@ use std::{
 };
 
 use oci_spec::distribution::Reference;
-use reqwest::{Client, RequestBuilder, Response, StatusCode, header};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, header};
 
 use super::{
     Backoff, Route,
-    answer::{body, refused, unreachable},
+    answer::{body, refused, timed_out, unreachable},
     auth::Auth,
     connection::{SystemRoots, client},
+    login::users_own,
 };
 use crate::{
-    Credentials, Digest, Error, ErrorKind, ImageOptions, RegistryOptions,
-    blocking::blocking,
+    Digest, Error, ErrorKind, ImageOptions, RegistryOptions,
     manifest::{MAX_MANIFEST, MEDIA_TYPES},
 };
-
-/// For docker's credential helpers.
-const HELPER: Duration = Duration::from_secs(30);
 
 /// OCI distribution-spec, "Pulling manifests".
 const CONTENT_DIGEST: &str = "docker-content-digest";
@@ -108,7 +105,7 @@ impl Registries {
             host: host.to_owned(),
             base: format!("{scheme}://{address}/v2/"),
             client: client(&options, &self.options, &self.roots).await?,
-            auth: Auth::new(host, credentials),
+            auth: Auth::new(host, credentials, options.http, self.options.timeouts.login),
         })
     }
 }
@@ -121,10 +118,7 @@ impl Repository {
         loop {
             let manifest =
                 tokio::time::timeout(self.manifest, self.manifest_once(&what, tag_or_digest)).await;
-            let manifest = manifest.unwrap_or_else(|_| {
-                let message = format!("{what}: not here after {:?}", self.manifest);
-                Err(Error::new(ErrorKind::RegistryUnreachable, message).transient(None))
-            });
+            let manifest = manifest.unwrap_or_else(|_| Err(timed_out(&what, self.manifest)));
             match manifest {
                 Ok(manifest) => return Ok(manifest),
                 Err(error) => backoff.wait(error).await?,
@@ -158,12 +152,17 @@ impl Repository {
             0 => request,
             _ => request.header(header::RANGE, format!("bytes={offset}-")),
         };
-        let response = match self.get(&what, &url, range).await {
-            Err(error) if error.kind() == (ErrorKind::RegistryError { status: 416 }) => {
-                self.get(&what, &url, |request| request).await?
+        let first = async {
+            match self.get(&what, &url, range).await {
+                Err(error) if error.kind() == (ErrorKind::RegistryError { status: 416 }) => {
+                    self.get(&what, &url, |request| request).await
+                }
+                response => response,
             }
-            response => response?,
         };
+        // What comes after the first byte is watched by who reads it.
+        let first = tokio::time::timeout(self.manifest, first).await;
+        let response = first.unwrap_or_else(|_| Err(timed_out(&what, self.manifest)))?;
         let resumed = response.status() == StatusCode::PARTIAL_CONTENT;
         let wanted = format!("bytes {offset}-");
         let range = response.headers().get(header::CONTENT_RANGE).and_then(|range| range.to_str().ok());
@@ -180,13 +179,20 @@ impl Repository {
         url: &str,
         with: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Response, Error> {
-        let Registry { client, auth, .. } = &*self.registry;
+        let Registry { client, auth, base, .. } = &*self.registry;
         let mut challenged = false;
         loop {
             let request = auth.apply(&self.scope, with(client.get(url)));
             let response = request.send().await.map_err(|error| unreachable(what, error))?;
             match response.status() {
                 status if status.is_success() => return Ok(response),
+                // Credentials are for the registry, and not for wherever it sends us.
+                StatusCode::UNAUTHORIZED if !same_origin(response.url(), base) => {
+                    let host = response.url().host_str().unwrap_or("?").to_owned();
+                    let what =
+                        format!("{what}: {host}, to which the registry redirects, wants a log-in of its own");
+                    return Err(refused(&what, response).await);
+                }
                 StatusCode::UNAUTHORIZED if !challenged => {
                     challenged = true;
                     auth.revoke(&self.scope);
@@ -206,28 +212,7 @@ impl Repository {
     }
 }
 
-/// Looks into docker's and podman's files, which may start a helper program.
-async fn users_own(host: &str) -> Result<Option<Credentials>, Error> {
-    use docker_credential::DockerCredential;
-    // docker keeps its hub's credentials under this name.
-    let key = if host == "docker.io" { "https://index.docker.io/v1/" } else { host }.to_owned();
-    let look = blocking(move || {
-        let found = docker_credential::get_credential(&key)
-            .or_else(|_| docker_credential::get_podman_credential(&key));
-        Ok(match found {
-            Ok(DockerCredential::UsernamePassword(username, password)) => {
-                Some(Credentials::Basic { username, password })
-            }
-            Ok(DockerCredential::IdentityToken(token)) => Some(Credentials::IdentityToken(token)),
-            Err(error) => {
-                tracing::debug!(host = key, %error, "no credentials of the user's own");
-                None
-            }
-        })
-    });
-    // A helper program may ask its user, who may be away.
-    tokio::time::timeout(HELPER, look).await.unwrap_or_else(|_| {
-        let message = format!("log in to {host}: docker's credential helper does not answer");
-        Err(Error::new(ErrorKind::Unauthorized, message))
-    })
+/// Whether it was the registry itself that answered.
+fn same_origin(answered: &Url, base: &str) -> bool {
+    base.parse::<Url>().is_ok_and(|base| base.origin() == answered.origin())
 }

@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, Once, OnceLock};
 
-use reqwest::{Certificate, Client};
+use reqwest::{
+    Certificate, Client, Url,
+    redirect::{Action, Attempt, Policy},
+};
 use rustls::{
     ClientConfig, DigitallySignedStruct, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -12,6 +15,9 @@ use rustls::{
 use rustls_platform_verifier::Verifier;
 
 use crate::{Error, ErrorKind, ImageOptions, RegistryOptions, blocking::blocking};
+
+/// As many as browsers follow, more or less.
+const REDIRECTS: usize = 10;
 
 /// The certificate authorities that this system trusts. Reading them takes as long as a small image, and a system without any
 /// can still use registries without encryption: so they are read when they are first needed.
@@ -84,7 +90,9 @@ pub(super) async fn client(
     let builder = Client::builder()
         .user_agent(concat!("boxlite/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(all.timeouts.connect)
-        .read_timeout(all.timeouts.read);
+        .read_timeout(all.timeouts.read)
+        .redirect(Policy::custom(redirect))
+        .referer(false);
     let builder = if options.skip_verify {
         builder.tls_danger_accept_invalid_certs(true)
     } else if let Some(path) = options.ca_file.clone() {
@@ -106,6 +114,26 @@ pub(super) async fn client(
         builder.tls_backend_preconfigured(system_tls(roots).map_err(|error| failed().because(error))?)
     };
     builder.build().map_err(|error| failed().because(error))
+}
+
+/// Which redirects are followed. reqwest takes the Authorization header from a request that goes to another host, port or
+/// scheme; what is left to decide is where a request may go at all.
+fn redirect(attempt: Attempt<'_>) -> Action {
+    let is_plain = |url: &Url| url.scheme() != "https";
+    let [first, ..] = attempt.previous() else { return attempt.stop() };
+    if attempt.previous().len() > REDIRECTS {
+        return attempt.error("too many redirects");
+    }
+    let (manifest, blob) = (first.path().contains("/manifests/"), first.path().contains("/blobs/"));
+    if !manifest && !blob {
+        // A token service: its request may hold a secret in its body.
+        return if attempt.url().origin() == first.origin() { attempt.follow() } else { attempt.stop() };
+    }
+    // Blobs are checked by their digests; what a tag means would be anybody's say.
+    if manifest && !is_plain(first) && is_plain(attempt.url()) {
+        return attempt.error("it redirects to a place without encryption");
+    }
+    attempt.follow()
 }
 
 /// As reqwest sets it up, but for the moment when the roots are read.

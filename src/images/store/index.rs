@@ -3,10 +3,12 @@
 //! It is read anew each time, whole, since another process may have replaced it; who changes it has `index.lock`.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    collections::HashSet,
+    fs::{self, File, OpenOptions, TryLockError},
     io,
     os::unix::fs::OpenOptionsExt,
-    time::{SystemTime, UNIX_EPOCH},
+    thread,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +17,10 @@ use super::{ImageStore, durable};
 use crate::{Digest, Error, Platform, blocking::blocking};
 
 const VERSION: u32 = 1;
+/// How long another process may have the lock: it reads every manifest when it cleans up.
+const LOCK: Duration = Duration::from_mins(1);
+/// How often to look.
+const POLL: Duration = Duration::from_millis(2);
 
 /// One image that was pulled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,11 +81,15 @@ impl ImageStore {
         Ok(entries.into_iter().find(|entry| entry.reference == reference && entry.platform == *platform))
     }
 
-    /// Remembers an image.
-    pub(crate) async fn remember(&self, entry: IndexEntry) -> Result<(), Error> {
+    /// Remembers images.
+    pub(crate) async fn remember(&self, entries: Vec<IndexEntry>) -> Result<(), Error> {
+        if entries.is_empty() {
+            return Ok(());
+        }
         self.change(move |images| {
-            images.retain(|other| other.reference != entry.reference || other.platform != entry.platform);
-            images.push(entry);
+            let new: HashSet<_> = entries.iter().map(|entry| (&entry.reference, &entry.platform)).collect();
+            images.retain(|other| !new.contains(&(&other.reference, &other.platform)));
+            images.extend(entries);
             images.sort_by(|a, b| (&a.reference, &a.platform).cmp(&(&b.reference, &b.platform)));
         })
         .await
@@ -111,7 +121,15 @@ impl ImageStore {
         let failed = |error| Error::storage(format!("lock {}", path.display()), error);
         let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
         let file = file.map_err(failed)?;
-        file.lock().map_err(failed)?;
+        let begun = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                // A process that is stopped keeps its locks.
+                Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK => thread::sleep(POLL),
+                Err(error) => return Err(failed(error.into())),
+            }
+        }
         Ok(LockedIndex { index: self.load()?, _lock: file })
     }
 

@@ -16,9 +16,15 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use boxlite_unpack::Cancellable;
 use nix::sys::statvfs::statvfs;
 
-use crate::{Digest, Error, blocking::blocking, digest::Hasher, hold::Holds};
+use crate::{
+    Digest, Error,
+    blocking::{blocking, long_blocking},
+    digest::Hasher,
+    hold::Holds,
+};
 
 pub(crate) use index::{IndexEntry, seconds_now};
 pub(crate) use partial::{Partial, Start};
@@ -33,7 +39,7 @@ impl ImageStore {
     /// Opens the folder `dir`, usually `<home>/images`, and makes it if it is missing.
     pub fn open(dir: impl Into<PathBuf>) -> Result<Self, Error> {
         let dir = dir.into();
-        fs::create_dir_all(dir.join("blobs/sha256"))
+        durable::make_dir(&dir.join("blobs/sha256"))
             .map_err(|error| Error::storage(format!("open image store {}", dir.display()), error))?;
         Ok(Self { dir: dir.into() })
     }
@@ -89,14 +95,14 @@ impl ImageStore {
     pub async fn verify(&self, digest: &Digest) -> Result<bool, Error> {
         let path = self.blob_path(digest);
         let digest = digest.clone();
-        blocking(move || {
+        long_blocking(move |cancel| {
             let failed = |error| Error::storage(format!("verify blob {digest}"), error);
-            let mut file = match File::open(&path) {
+            let file = match File::open(&path) {
                 Ok(file) => file,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
                 Err(error) => return Err(failed(error)),
             };
-            if hash(&mut file).map(Digest::finish).map_err(failed)? == digest {
+            if hash(&mut Cancellable::new(file, cancel)).map(Digest::finish).map_err(failed)? == digest {
                 return Ok(true);
             }
             discard(&path, &digest).map(|()| false)

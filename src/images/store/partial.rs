@@ -7,18 +7,25 @@
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Seek, Write},
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::PathBuf,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use boxlite_unpack::{Cancel, Cancellable};
 use bytes::Bytes;
 
 use super::{ImageStore, durable, hash};
-use crate::{Digest, Error, ErrorKind, blocking::blocking, digest::Hasher};
+use crate::{
+    Digest, Error, ErrorKind,
+    blocking::{blocking, long_blocking},
+    digest::Hasher,
+};
 
 /// How often to look whether another writer is done.
 const POLL: Duration = Duration::from_millis(20);
+/// How long another writer may get nothing: longer than its own attempts take, but one that is stopped keeps its lock for ever.
+const STUCK: Duration = Duration::from_mins(15);
 
 /// What there is of a blob when someone wants it.
 #[derive(Debug)]
@@ -47,29 +54,42 @@ pub(super) async fn start(
     size: u64,
     mut waiting: impl FnMut(u64) + Send,
 ) -> Result<Start, Error> {
+    let mut moved = (Instant::now(), None);
     loop {
         if store.has(digest, size).await? {
             return Ok(Start::Present);
         }
         let target = store.blob_path(digest);
         let wanted = digest.clone();
-        let opened = blocking(move || {
-            Partial::open(target, &wanted, size)
+        let opened = long_blocking(move |cancel| {
+            Partial::open(target, &wanted, size, cancel)
                 .map_err(|error| Error::storage(format!("start blob {wanted}"), error))
         });
         if let Some(partial) = opened.await? {
             return Ok(Start::Partial(partial));
         }
-        waiting(size.saturating_sub(store.missing(digest, size).await?));
+        let written = size.saturating_sub(store.missing(digest, size).await?);
+        if moved.1 != Some(written) {
+            moved = (Instant::now(), Some(written));
+        } else if moved.0.elapsed() >= STUCK {
+            let message = format!(
+                "fetch blob {digest}: another pull has it, and got nothing for {} minutes",
+                STUCK.as_secs() / 60
+            );
+            return Err(Error::new(ErrorKind::RegistryUnreachable, message));
+        }
+        waiting(written);
         tokio::time::sleep(POLL).await;
     }
 }
 
 impl Partial {
     /// Opens, locks and hashes what is there; `None` while another has it.
-    fn open(target: PathBuf, digest: &Digest, size: u64) -> io::Result<Option<Self>> {
+    fn open(target: PathBuf, digest: &Digest, size: u64, cancel: &Cancel) -> io::Result<Option<Self>> {
         let path = target.with_extension("partial");
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)?;
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let file = file?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),
@@ -87,10 +107,11 @@ impl Partial {
             fs::remove_file(&path)?;
             return Ok(None);
         }
+        let mut file = durable::own(file)?;
         if open.len() > size {
             file.set_len(0)?;
         }
-        let hasher = hash(&mut file)?;
+        let hasher = hash(&mut Cancellable::new(&mut file, cancel))?;
         let written = file.stream_position()?;
         Ok(Some(Self { file, path, target, digest: digest.clone(), hasher, written, size }))
     }

@@ -5,7 +5,8 @@
 //! Root disks whose image was forgotten go first, then the images that nobody asked for the longest.
 
 use std::{
-    fs::File,
+    fs::OpenOptions,
+    os::unix::fs::OpenOptionsExt,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -145,7 +146,9 @@ impl Shared {
             return Ok(());
         }
         // One process at a time: two that measure and remove side by side would remove too much.
-        let lock = File::create(self.layout.quota_lock()).ok();
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        let lock = options.open(self.layout.quota_lock()).ok();
         if lock.as_ref().is_none_or(|file| file.try_lock().is_err()) {
             return Ok(());
         }

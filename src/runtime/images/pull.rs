@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use boxlite_disk::LayerFile;
+use boxlite_disk::{Cancel, LayerFile};
 use boxlite_images::{Image, Platform, PullEvent, PullOptions, PullPolicy};
 use futures::{
     FutureExt,
@@ -179,5 +179,8 @@ async fn assemble(shared: &Arc<Shared>, image: &Image) -> BoxliteResult<()> {
         .collect();
     let (disks, image) = (Arc::clone(&shared.disks), image.clone());
     // The image goes along, so that its layers stay even if the pull is cancelled meanwhile.
-    blocking("make a root disk", move || Ok(disks.base(&image.digest, &layers).map(drop)?)).await
+    let cancel = Cancel::default();
+    let _dropped = cancel.on_drop();
+    blocking("make a root disk", move || Ok(disks.base_unless(&image.digest, &layers, &cancel).map(drop)?))
+        .await
 }

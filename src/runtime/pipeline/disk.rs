@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf, sync::Arc};
 
-use boxlite_disk::{BaseDisk, ErrorKind, LayerFile, Overlay};
+use boxlite_disk::{BaseDisk, Cancel, ErrorKind, LayerFile, Overlay};
 use boxlite_images::{Image, PullOptions};
 
 use super::Pipeline;
@@ -100,7 +100,10 @@ impl Pipeline {
             .collect();
         let disks = Arc::clone(&self.shared.disks);
         let digest = image.digest.clone();
-        self.stage(Stage::Rootfs, blocking("make a root disk", move || Ok(disks.base(&digest, &layers)?)))
-            .await
+        // A start that is given up leaves no work behind.
+        let cancel = Cancel::default();
+        let _dropped = cancel.on_drop();
+        let made = blocking("make a root disk", move || Ok(disks.base_unless(&digest, &layers, &cancel)?));
+        self.stage(Stage::Rootfs, made).await
     }
 }

@@ -7,6 +7,7 @@ mod fsck;
 
 use std::{collections::HashMap, fs::File, io::Read, path::Path};
 
+use boxlite_unpack::{Cancel, SparseReader, TarReader};
 use mkext4::{FsBuilder, InodeCount, InodeHandle, Meta, Options, SparseSeg, SpecialKind};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -18,8 +19,6 @@ use crate::{
     index::index,
     layer::hex,
     room::INODES_PER_GROUP,
-    sparse::SparseReader,
-    tar::TarReader,
     tree::{Kind, NodeId, ROOT, Tree},
 };
 
@@ -137,7 +136,7 @@ fn write(tree: &Tree, image: &Image<'_>, layers: &[LayerFile], path: &Path) {
             continue;
         }
         let layer = &layers[usize::from(image.layer(file))];
-        let mut tar = TarReader::new(layer.open(None).unwrap(), Limits::default());
+        let mut tar = TarReader::new(layer.open(None, &Cancel::default()).unwrap(), 1 << 20);
         while tar.next().unwrap().unwrap().ordinal != content.ordinal {}
         match content.sparse {
             Some(map) => writer.fill(handles[&file], &mut SparseReader::new(map, &mut tar)).unwrap(),
@@ -153,12 +152,13 @@ fn same(archives: &[Vec<u8>]) {
     let layers: Vec<_> = archives.iter().enumerate().map(|(n, tar)| layer(dir.path(), n, tar)).collect();
     let limits = Limits::default();
     let mut tree = Tree::new(&limits);
-    index(&layers, &limits, |layer, entry| tree.apply(layer, entry)).unwrap();
+    let cancel = Cancel::default();
+    index(&layers, &limits, &cancel, |layer, entry| tree.apply(layer, entry)).unwrap();
     let image = Image::plan(&tree, UUID).unwrap();
     let (ours, theirs) = (dir.path().join("ours"), dir.path().join("theirs"));
     let file = File::create_new(&ours).unwrap();
     file.set_len(image.size()).unwrap();
-    image.write(&file, &layers, limits).unwrap();
+    image.write(&file, &layers, limits, &cancel).unwrap();
     write(&tree, &image, &layers, &theirs);
     fsck::fsck(&ours);
     let (mut ours, mut theirs) = (File::open(ours).unwrap(), File::open(theirs).unwrap());

@@ -2,12 +2,12 @@
 
 use std::{fs, path::Path, process::Command};
 
-use boxlite_disk::{BaseDisk, Compression, Error, ErrorKind, LayerFile, Overlay};
+use boxlite_disk::{BaseDisk, Cancel, Compression, Error, ErrorKind, LayerFile, Overlay};
 use tar::{EntryType, Header};
 
 use crate::{
     layer::{Entry, Layer, digest, entry, gzip, store},
-    oracle::{Home, IMAGE, run},
+    oracle::{Home, IMAGE, run, stat},
 };
 
 fn refused(home: &Home, result: Result<BaseDisk, Error>, kind: ErrorKind, word: &str) -> Error {
@@ -92,6 +92,31 @@ fn what_the_disk_cannot_hold_is_refused_by_name() {
         "dev/x",
     );
     refuse(&[Layer::default().add(entry(EntryType::new(b'V'), "volume"))], Unsupported, "volume");
+    for id in [u64::from(u32::MAX), 1 << 32] {
+        refuse(
+            &[Layer::default().add(Entry { owner: (0, id), ..entry(EntryType::Regular, "whose") })],
+            Unsupported,
+            "whose",
+        );
+    }
+    refuse(
+        &[Layer::default()
+            .add(Entry { xattrs: vec![("user.a\0b", vec![])], ..entry(EntryType::Regular, "odd") })],
+        Unsupported,
+        "NUL",
+    );
+    let nul = |key: &str, kind| {
+        let mut records = Vec::new();
+        crate::layer::record(&mut records, key, b"a\0b");
+        let mut header = Header::new_ustar();
+        header.set_entry_type(EntryType::XHeader);
+        let mut layer = Layer::default();
+        layer.raw(header, &records);
+        layer.add(Entry { link: b"x".to_vec(), ..entry(kind, "x") })
+    };
+    refuse(&[nul("path", EntryType::Regular)], Unsupported, "NUL");
+    refuse(&[nul("linkpath", EntryType::Symlink)], Unsupported, "symbolic link");
+    refuse(&[nul("linkpath", EntryType::Link)], Unsupported, "NUL");
     refuse(&[Layer::default().link("a", "nothing")], Corrupt, "nothing");
     refuse(&[Layer::default().dir("d").link("a", "d")], Corrupt, "\"d\"");
     refuse(&[Layer::default().file(".wh.", "")], Corrupt, "whiteout");
@@ -102,6 +127,38 @@ fn what_the_disk_cannot_hold_is_refused_by_name() {
         Unsupported,
         "fat",
     );
+}
+
+/// A file of nothing but a hole.
+fn hole(size: u64) -> Layer {
+    let mut sparse = Header::new_gnu();
+    sparse.set_entry_type(EntryType::GNUSparse);
+    sparse.set_path("hole").unwrap();
+    sparse.as_gnu_mut().unwrap().set_real_size(size);
+    let mut vast = Layer::default();
+    vast.raw(sparse, b"");
+    vast
+}
+
+#[test]
+fn the_longest_file_that_there_can_be() {
+    let size = (1 << 44) - 4096;
+    let home = Home::new();
+    let disk = home.build(&[hole(size)]);
+    assert!(stat(&disk.path, "/hole").contains(&format!("Size: {size}")), "{}", stat(&disk.path, "/hole"));
+}
+
+#[test]
+fn a_file_of_more_names_than_ext4_counts() {
+    let names = |count| {
+        let mut layer = Layer::default().file("0", "");
+        for n in 1..count {
+            layer = layer.link(&n.to_string(), "0");
+        }
+        layer
+    };
+    Home::new().build(&[names(65_000)]);
+    refuse(&[names(65_001)], ErrorKind::Unsupported, "65000 names");
 }
 
 #[test]
@@ -129,6 +186,37 @@ fn bombs_end_at_the_limits() {
     long.raw(header, &vec![b'x'; 2 << 20]);
     refuse(&[long.file("a", "")], ErrorKind::TooLarge, "extended header");
 
+    // Short headers before one entry are bounded together, whatever they are.
+    for kind in [EntryType::XHeader, EntryType::XGlobalHeader, EntryType::GNULongName, EntryType::GNULongLink]
+    {
+        for content in [&b""[..], &b"12 comment=\n".repeat(80)] {
+            let mut crowded = Layer::default();
+            for _ in 0..5000 {
+                let mut header = Header::new_gnu();
+                header.set_entry_type(kind);
+                crowded.raw(header, content);
+            }
+            refuse(&[crowded.file("a", "")], ErrorKind::TooLarge, "extended headers");
+        }
+    }
+
+    // So is what a sparse file takes of the disk, a block for each byte.
+    let home = Home::with(|options| options.limits.unpacked_bytes = 1 << 20);
+    let map: Vec<_> = (0..1000).map(|n| format!("{},1", n * 8192)).collect();
+    let mut records = Vec::new();
+    crate::layer::record(&mut records, "GNU.sparse.size", b"8192000");
+    crate::layer::record(&mut records, "GNU.sparse.map", map.join(",").as_bytes());
+    let mut dotted = Layer::default();
+    let mut header = Header::new_ustar();
+    header.set_entry_type(EntryType::XHeader);
+    dotted.raw(header, &records);
+    refused(
+        &home,
+        home.try_build(&[dotted.file("dots", vec![7; 1000])]),
+        ErrorKind::TooLarge,
+        "bytes of disk",
+    );
+
     // A header may promise any size; nothing may be set aside for it.
     let mut huge = Header::new_gnu();
     huge.set_entry_type(EntryType::Regular);
@@ -138,13 +226,21 @@ fn bombs_end_at_the_limits() {
     refuse_bytes(huge.as_bytes(), digest(huge.as_bytes()), ErrorKind::Corrupt, "ends inside a file");
 
     // Nor may the disk have a file that it can't hold, though it be one hole.
-    let mut sparse = Header::new_gnu();
-    sparse.set_entry_type(EntryType::GNUSparse);
-    sparse.set_path("hole").unwrap();
-    sparse.as_gnu_mut().unwrap().set_real_size(1 << 60);
-    let mut vast = Layer::default();
-    vast.raw(sparse, b"");
-    refuse(&[vast], ErrorKind::Unsupported, "of which ext4 holds");
+    for size in [1 << 60, 1 << 44, (1 << 44) - 4095] {
+        refuse(&[hole(size)], ErrorKind::Unsupported, "of which ext4 holds");
+    }
+
+    // Short names may lead a long way, and each of them the same.
+    let home = Home::with(|options| options.limits.entries = 500);
+    let far = (0..400).fold(Layer::default().dir("d").symlink("far", &"d/../".repeat(800)), |layer, n| {
+        layer.file(&format!("far/{n}"), "")
+    });
+    refused(&home, home.try_build(&[far]), ErrorKind::TooLarge, "too many directories and links");
+
+    // With a link to start from, folders could lie in each other without end.
+    let half = "d/".repeat(1500);
+    let deep = Layer::default().dir(&half).symlink("half", &half).dir(&format!("half/{half}"));
+    refuse(&[deep], ErrorKind::Unsupported, "directories in each other");
 
     // Links that double with each step would walk for ever.
     let mut links = Layer::default().dir("l0");
@@ -152,6 +248,17 @@ fn bombs_end_at_the_limits() {
         links = links.symlink(&format!("l{n}"), &format!("{0}/../{0}/..", format_args!("l{}", n - 1)));
     }
     refuse(&[links.file("l39/x", "")], ErrorKind::Corrupt, "links");
+}
+
+#[test]
+fn what_nobody_wants_any_more_is_not_made() {
+    let home = Home::new();
+    let cancel = Cancel::default();
+    cancel.cancel();
+    let layer = Layer::default().file("a", vec![7; 1 << 20]).store(home.dir.path(), Compression::Zstd);
+    let given_up = home.storage.base_unless(IMAGE, std::slice::from_ref(&layer), &cancel);
+    refused(&home, given_up, ErrorKind::Cancelled, "given up");
+    home.storage.base(IMAGE, &[layer]).unwrap();
 }
 
 #[test]

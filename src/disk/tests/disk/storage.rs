@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use boxlite_disk::{Compression, ErrorKind, ImageStorage};
+use boxlite_disk::{Cancel, Compression, ErrorKind, ImageStorage, Overlay};
 
 use crate::{
     layer::Layer,
@@ -91,6 +91,36 @@ fn a_base_under_construction_is_not_swept_away() {
         }
         fsck(&building.join().unwrap().unwrap().path);
     });
+}
+
+#[test]
+fn who_waits_for_another_builder_may_give_up() {
+    let home = Home::new();
+    let layers = [Layer::default().file("a", "1").store(home.dir.path(), Compression::None)];
+    let base = home.storage.base(IMAGE, &layers).unwrap();
+    fs::remove_file(&base.path).unwrap();
+    // Another builder, who never finishes.
+    let theirs = fs::File::create(base.path.with_added_extension("tmp")).unwrap();
+    theirs.lock().unwrap();
+    let cancel = Cancel::default();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| home.storage.base_unless(IMAGE, &layers, &cancel));
+        cancel.cancel();
+        assert_eq!(waiting.join().unwrap().unwrap_err().kind(), ErrorKind::Cancelled);
+    });
+    drop(theirs);
+    home.storage.base(IMAGE, &layers).unwrap();
+}
+
+#[test]
+fn disks_are_their_owners_alone() {
+    let home = Home::new();
+    let layers = [Layer::default().file("a", "1").store(home.dir.path(), Compression::None)];
+    let base = home.storage.base(IMAGE, &layers).unwrap();
+    let overlay = Overlay::create(home.dir.path().join("disk.qcow2"), &base, None).unwrap();
+    let mode = |path: &Path| path.metadata().unwrap().mode() & 0o7777;
+    let dir = base.path.parent().unwrap();
+    assert_eq!([mode(&base.path), mode(&overlay.path), mode(dir)], [0o400, 0o600, 0o700]);
 }
 
 #[test]

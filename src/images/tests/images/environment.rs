@@ -1,7 +1,7 @@
 //! What the user's environment says: credentials of docker and podman, their helpers, and proxies. Each test starts itself
 //! once more as a process with an environment of its own.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command, time::Duration};
 
 use boxlite_images::RegistryOptions;
 
@@ -78,6 +78,44 @@ async fn credentials_of_docker_and_podman_and_of_a_helper() {
     fs::write(docker.join("config.json"), asks).unwrap();
     let path = format!("{}:{}", home.display(), std::env::var("PATH").unwrap());
     run(child(&reference, home).env("DOCKER_CONFIG", &docker).env("PATH", path), "");
+}
+
+/// A helper that asks its user, who is away, holds nobody up for ever, and is gone with the pull.
+#[tokio::test]
+#[ignore = "started by a_helper_that_hangs"]
+async fn child_that_gives_up() {
+    let reference = std::env::var(CHILD).unwrap();
+    let home = Home::with(|options| options.docker_credentials = true);
+    let pull = tokio::spawn(async move { home.pull(&reference).await });
+    let pid = std::env::temp_dir().join("pid");
+    let running = || {
+        fs::read_to_string(&pid).ok().filter(|pid| Path::new(&format!("/proc/{}/exe", pid.trim())).exists())
+    };
+    while running().is_none() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    pull.abort();
+    while running().is_some() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_helper_that_hangs() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path();
+    let helper = home.join("docker-credential-tester");
+    fs::write(
+        &helper,
+        format!("#!/bin/sh\necho $$ >{0}/new; mv {0}/new {0}/pid; exec sleep 600\n", home.display()),
+    )
+    .unwrap();
+    fs::set_permissions(&helper, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(home.join("config.json"), "{\"credsStore\":\"tester\"}").unwrap();
+    let path = format!("{}:{}", home.display(), std::env::var("PATH").unwrap());
+    let mut command = alone("environment::child_that_gives_up", home);
+    command.env(CHILD, "127.0.0.1:1/app").env("TMPDIR", home).env("DOCKER_CONFIG", home).env("PATH", path);
+    run(&mut command, "");
 }
 
 /// A system without certificate authorities, as small containers are, can use what isn't encrypted.

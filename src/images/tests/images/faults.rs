@@ -246,3 +246,34 @@ async fn a_damaged_partial_is_started_over() {
         assert_whole(&home.pull(&reference).await.unwrap(), &tars);
     }
 }
+
+#[tokio::test]
+async fn what_drips_before_a_blob_and_after_an_error_is_not_waited_for() {
+    let registry = Registry::start();
+    registry.push(&Layout::with_layers(&[layer(1, 1000)]), "app");
+    // Headers that never end, a byte at a time.
+    let proxy = Proxy::start(&registry.host, |request| {
+        if request.path.contains("/blobs/") {
+            return Act::Trickle("HTTP/1.1 200 OK\r\nX-Long:".into());
+        }
+        Act::Pass
+    })
+    .await;
+    let mut options = RegistryOptions::new(&proxy.host);
+    options.http = true;
+    let home = Home::with(|all| {
+        all.registries = vec![options];
+        all.attempts = 1;
+        all.timeouts.manifest = Duration::from_millis(500);
+    });
+    let error = home.pull(&format!("{}/app", proxy.host)).await.unwrap_err();
+    is_kind(&error, ErrorKind::RegistryUnreachable);
+    assert!(error.to_string().contains("fetch blob"), "{error}");
+
+    // What a refusal has to say is not worth more than some seconds.
+    let proxy =
+        Proxy::start("", |_| Act::Trickle("HTTP/1.1 404 Not Found\r\nContent-Length: 60000\r\n\r\n".into()))
+            .await;
+    let home = Home::http(&proxy.host);
+    is_kind(&home.pull(&format!("{}/app", proxy.host)).await.unwrap_err(), ErrorKind::NotFound);
+}

@@ -24,6 +24,8 @@ pub(crate) enum Act {
     Drip(usize),
     /// Answer with this head and body.
     Answer(String),
+    /// Answer with this, then with a byte every few milliseconds for ever.
+    Trickle(String),
     /// Answer with this head, then with zeros for ever.
     Endless(String),
 }
@@ -104,6 +106,14 @@ async fn serve(
             (usize::MAX, false)
         }
         Act::Answer(text) => return client.write_all(text.as_bytes()).await,
+        Act::Trickle(text) => {
+            client.write_all(text.as_bytes()).await?;
+            loop {
+                client.write_all(b" ").await?;
+                client.flush().await?;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
         Act::Endless(text) => {
             client.write_all(text.as_bytes()).await?;
             loop {

@@ -62,7 +62,12 @@ pub(crate) fn number(value: &[u8]) -> Result<u64, Error> {
     std::str::from_utf8(value)
         .ok()
         .and_then(|text| text.trim().parse().ok())
-        .ok_or_else(|| Error::corrupt(format!("read tar: PAX number {:?}", String::from_utf8_lossy(value))))
+        .ok_or_else(|| Error::corrupt(format!("read tar: PAX number {}", shown(value))))
+}
+
+/// A value for an error: the beginning of it.
+fn shown(value: &[u8]) -> String {
+    format!("\"{}\"", value[..value.len().min(64)].escape_ascii())
 }
 
 /// Seconds with a decimal fraction of any length, possibly negative; the nanoseconds count upwards from the second.
@@ -84,7 +89,7 @@ fn time(value: &[u8]) -> Result<(i64, u32), Error> {
         }
         Some((seconds, nanos))
     };
-    parse().ok_or_else(|| Error::corrupt(format!("read tar: PAX time {:?}", String::from_utf8_lossy(value))))
+    parse().ok_or_else(|| Error::corrupt(format!("read tar: PAX time {}", shown(value))))
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ pub(crate) fn device(header: &Header, kind: EntryType) -> Result<(u32, u32), Err
     ))
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
 pub(crate) fn malformed(source: io::Error) -> Error {
-    Error::corrupt("read tar: malformed header").because(source)
+    Error::corrupt(format!("read tar: malformed header: {source}"))
 }

@@ -1,6 +1,7 @@
 //! Sparse files in tar, and how their holes become holes of the disk.
 //!
-//! Old GNU keeps its map in the header (`tar` reads it), the three newer forms in PAX records (`pax_sparse`). `ext4` asks a [`SparseMap`] where data is and reads it through [`SparseReader`].
+//! Old GNU keeps its map in the header (`tar` reads it), the three newer forms in PAX records (`pax_sparse`). `boxlite-disk`
+//! asks a [`SparseMap`] where data is and reads it through [`SparseReader`].
 
 use std::io::{self, Read};
 
@@ -10,7 +11,7 @@ const BLOCK: u64 = 4096;
 
 /// Where a sparse file has data. What lies between reads as zeros.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SparseMap {
+pub struct SparseMap {
     /// `(offset, length)` pairs in ascending order, without overlap, none empty.
     data: Vec<(u64, u64)>,
     /// The file's length.
@@ -29,7 +30,7 @@ impl SparseMap {
                 return Err(bad());
             }
             end = offset.checked_add(length).ok_or_else(bad)?;
-            total += length;
+            total = total.checked_add(length).ok_or_else(bad)?;
             data.push((offset, length));
         }
         if end > size || total != stored {
@@ -38,17 +39,18 @@ impl SparseMap {
         Ok(Self { data, size })
     }
 
-    pub(crate) fn size(&self) -> u64 {
+    /// The file's length.
+    pub fn size(&self) -> u64 {
         self.size
     }
 
     /// Bytes that the map itself takes.
-    pub(crate) fn memory(&self) -> usize {
+    pub fn memory(&self) -> usize {
         size_of_val(&*self.data)
     }
 
     /// The data widened to whole blocks, as the disk stores it: `(start, end)` in ascending order.
-    pub(crate) fn blocks(&self) -> Vec<(u64, u64)> {
+    pub fn blocks(&self) -> Vec<(u64, u64)> {
         let mut ranges: Vec<(u64, u64)> = Vec::new();
         for &(offset, length) in &self.data {
             let start = offset / BLOCK * BLOCK;
@@ -62,7 +64,7 @@ impl SparseMap {
     }
 
     /// How many runs of data and of nothing the file is.
-    pub(crate) fn runs(&self) -> u64 {
+    pub fn runs(&self) -> u64 {
         let mut runs = 0;
         let mut at = 0;
         for (start, end) in self.blocks() {
@@ -73,7 +75,7 @@ impl SparseMap {
     }
 
     /// How many bytes the disk stores.
-    pub(crate) fn stored(&self) -> u64 {
+    pub fn stored(&self) -> u64 {
         self.blocks().iter().map(|(start, end)| end - start).sum()
     }
 
@@ -95,20 +97,23 @@ impl SparseMap {
     }
 }
 
+#[derive(Debug)]
 enum Piece {
     Zeros(u64),
     Data(u64),
 }
 
 /// The content of a sparse file's stored blocks, from the packed bytes in the archive.
-pub(crate) struct SparseReader<R> {
+#[derive(Debug)]
+pub struct SparseReader<R> {
     packed: R,
     /// What is still to come, last first.
     pieces: Vec<Piece>,
 }
 
 impl<R: Read> SparseReader<R> {
-    pub(crate) fn new(map: &SparseMap, packed: R) -> Self {
+    /// Reads the file of `map`, whose data is `packed`.
+    pub fn new(map: &SparseMap, packed: R) -> Self {
         Self { packed, pieces: map.pieces() }
     }
 }

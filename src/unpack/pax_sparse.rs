@@ -35,7 +35,8 @@ impl PaxSparse {
     }
 
     /// The map that these records describe, or `None` for a file that is not sparse. `stored` is the length of the
-    /// content in the archive; version 1.0 keeps its map at the content's start, and `stored` shrinks by it.
+    /// content in the archive; version 1.0 keeps its map at the content's start, of at most `limit` bytes, and `stored`
+    /// shrinks by it.
     pub(crate) fn map<R: Read>(
         &self,
         content: &mut R,
@@ -62,6 +63,7 @@ impl PaxSparse {
 /// Version 1.0: decimal lines, the first of them the number of pairs, padded with zeros to a tar block.
 fn leading_map<R: Read>(content: &mut R, stored: &mut u64, limit: u64) -> Result<Vec<u64>, Error> {
     let malformed = || Error::corrupt("read tar: malformed sparse map");
+    let too_large = || Error::too_large("read tar: sparse map");
     let mut numbers = Vec::new();
     let mut line = Vec::new();
     let mut read = 0_u64;
@@ -69,8 +71,11 @@ fn leading_map<R: Read>(content: &mut R, stored: &mut u64, limit: u64) -> Result
     let mut block = [0; 512];
     while (numbers.len() as u64) < expected {
         read += block.len() as u64;
-        if read > limit || read > *stored {
+        if read > *stored {
             return Err(malformed());
+        }
+        if read > limit {
+            return Err(too_large());
         }
         content.read_exact(&mut block).map_err(|error| Error::reading("read tar: sparse map", error))?;
         for &byte in &block {

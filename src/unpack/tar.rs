@@ -1,53 +1,71 @@
-//! Walks a tar stream entry by entry: ustar, GNU and PAX, with every length bounded. Called by `index` and `ext4`.
+//! Walks a tar stream entry by entry: ustar, GNU and PAX. Called by `boxlite-disk` for layers and by `boxlite-images` for
+//! archives.
 //!
 //! Field decoding is the `tar` crate's; the walk is ours, because the crate reads long names and PAX headers into
-//! memory without a bound, and splits PAX records at newlines.
+//! memory without a bound, and splits PAX records at newlines. Here all headers before one entry, each block and each record
+//! of them, are bounded together: one of them may be short, and there may be millions.
 
 use std::io::{self, Read};
 
 use ::tar::{EntryType, GnuExtSparseHeader, Header};
 
 use crate::{
-    Error, Limits,
+    Error, Skip, SparseMap,
     pax::Pax,
-    sparse::SparseMap,
     tar_header::{device, has_content, malformed, number},
 };
 
 const BLOCK: u64 = 512;
+/// What an extended attribute takes in memory beside its letters: two allocations and what leads to them.
+const ATTRIBUTE: u64 = 64;
 
 /// One entry as its headers describe it, names not yet interpreted.
 #[derive(Debug)]
-pub(crate) struct TarEntry {
+#[non_exhaustive]
+pub struct TarEntry {
     /// Its position among the archive's entries: the key under which the second pass finds it again.
-    pub(crate) ordinal: u32,
-    pub(crate) kind: EntryType,
-    pub(crate) path: Vec<u8>,
-    pub(crate) link: Vec<u8>,
-    pub(crate) mode: u32,
-    pub(crate) uid: u64,
-    pub(crate) gid: u64,
-    pub(crate) mtime: (i64, u32),
-    pub(crate) device: (u32, u32),
+    pub ordinal: u32,
+    /// What it is.
+    pub kind: EntryType,
+    /// Its name.
+    pub path: Vec<u8>,
+    /// Where a link leads.
+    pub link: Vec<u8>,
+    /// Type and permissions.
+    pub mode: u32,
+    /// The owner.
+    pub uid: u64,
+    /// The group.
+    pub gid: u64,
+    /// The time of the last change, in seconds since 1970, and nanoseconds after them.
+    pub mtime: (i64, u32),
+    /// Major and minor number of a device.
+    pub device: (u32, u32),
     /// Bytes of content in the archive; a sparse file is longer.
-    pub(crate) size: u64,
-    pub(crate) sparse: Option<SparseMap>,
-    pub(crate) xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    pub size: u64,
+    /// Where a sparse file has data.
+    pub sparse: Option<SparseMap>,
+    /// Extended attributes, as they came; a later one of the same name wins.
+    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl TarEntry {
-    /// Bytes of what it says of itself beyond the header's numbers.
-    pub(crate) fn metadata(&self) -> u64 {
+    /// Bytes of memory that it takes to hold what it says of itself beyond the header's numbers.
+    pub fn metadata(&self) -> u64 {
         let xattrs: usize = self.xattrs.iter().map(|(name, value)| name.len() + value.len()).sum();
         let sparse = self.sparse.as_ref().map_or(0, SparseMap::memory);
-        (self.path.len() + self.link.len() + xattrs + sparse) as u64
+        (self.path.len() + self.link.len() + xattrs + sparse) as u64 + self.xattrs.len() as u64 * ATTRIBUTE
     }
 }
 
 /// A tar stream. After [`TarReader::next`], it reads as the content of that entry.
-pub(crate) struct TarReader<R> {
+#[derive(Debug)]
+pub struct TarReader<R> {
     stream: R,
-    limits: Limits,
+    /// Bytes that the headers of one entry may have, its maps among them.
+    limit: u64,
+    /// How many the current entry has had.
+    headers: u64,
     ordinal: u32,
     /// Bytes of the current entry that were not read yet.
     content: u64,
@@ -66,33 +84,42 @@ impl<R: Read> Read for TarReader<R> {
     }
 }
 
-impl<R: Read> TarReader<R> {
-    pub(crate) fn new(stream: R, limits: Limits) -> Self {
-        Self { stream, limits, ordinal: 0, content: 0, padding: 0 }
+impl<R: Skip> TarReader<R> {
+    /// Reads the archive in `stream`; all headers of one entry, what they hold included, have at most `limit` bytes.
+    pub fn new(stream: R, limit: u64) -> Self {
+        Self { stream, limit, headers: 0, ordinal: 0, content: 0, padding: 0 }
+    }
+
+    /// The stream, which is where the current entry's content begins.
+    pub fn stream(&self) -> &R {
+        &self.stream
     }
 
     /// The stream behind the archive's end.
-    pub(crate) fn into_inner(self) -> R {
+    pub fn into_inner(self) -> R {
         self.stream
     }
 
     /// Goes to the next entry; `None` at the end of the archive.
-    pub(crate) fn next(&mut self) -> Result<Option<TarEntry>, Error> {
+    #[allow(clippy::should_implement_trait, reason = "each entry's content is read between two calls")]
+    pub fn next(&mut self) -> Result<Option<TarEntry>, Error> {
         let mut pax = Pax::default();
         let mut long_path = None;
         let mut long_link = None;
+        self.headers = 0;
         loop {
             self.skip()?;
             let Some(header) = self.header()? else {
                 return Ok(None);
             };
+            self.take_header(BLOCK)?;
             let size = number(&header.as_old().size, || header.entry_size())?;
             self.content = size;
             self.padding = size.wrapping_neg() % BLOCK;
             match header.entry_type() {
                 EntryType::XHeader => pax.parse(&self.record(size)?)?,
                 // Global headers carry comments; Go's archive/tar, which writes layers, ignores them too.
-                EntryType::XGlobalHeader => drop(self.record(size)?),
+                EntryType::XGlobalHeader => self.take_header(size)?,
                 EntryType::GNULongName => long_path = Some(self.long_name(size)?),
                 EntryType::GNULongLink => long_link = Some(self.long_name(size)?),
                 _ => return self.entry(&header, pax, long_path, long_link).map(Some),
@@ -118,7 +145,7 @@ impl<R: Read> TarReader<R> {
         let sparse = if kind.is_gnu_sparse() {
             Some(self.gnu_sparse(header, size)?)
         } else if kind == EntryType::Regular {
-            let limit = self.limits.header_bytes;
+            let limit = self.limit - self.headers;
             pax.sparse.map(self, &mut size, limit)?
         } else {
             None
@@ -180,7 +207,7 @@ impl<R: Read> TarReader<R> {
                 Ok(0) => return Err(Error::corrupt("read tar: it ends inside a header")),
                 Ok(read) => filled += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Error::reading("unpack layer", error)),
+                Err(error) => return Err(Error::reading("read tar", error)),
             }
         }
         Ok(true)
@@ -189,8 +216,7 @@ impl<R: Read> TarReader<R> {
     /// Skips what is left of the current entry.
     fn skip(&mut self) -> Result<(), Error> {
         let left = self.content.saturating_add(self.padding);
-        let skipped = io::copy(&mut (&mut self.stream).take(left), &mut io::sink())
-            .map_err(|error| Error::reading("unpack layer", error))?;
+        let skipped = self.stream.skip(left).map_err(|error| Error::reading("read tar", error))?;
         // The padding of the last entry is missing in archives of some writers.
         if skipped < self.content {
             return Err(Error::corrupt("read tar: it ends inside a file"));
@@ -200,13 +226,23 @@ impl<R: Read> TarReader<R> {
         Ok(())
     }
 
+    /// Counts bytes of a header.
+    fn take_header(&mut self, bytes: u64) -> Result<(), Error> {
+        self.headers = self.headers.saturating_add(bytes);
+        if self.headers <= self.limit {
+            return Ok(());
+        }
+        Err(Error::too_large(format!(
+            "read tar: extended headers of {} bytes or more before one entry, of which {} are allowed",
+            self.headers, self.limit
+        )))
+    }
+
     /// Reads the content of a header-like entry into memory.
     fn record(&mut self, size: u64) -> Result<Vec<u8>, Error> {
-        if size > self.limits.header_bytes {
-            return Err(Error::too_large(format!("read tar: extended header of {size} bytes")));
-        }
+        self.take_header(size)?;
         let mut data = Vec::new();
-        self.read_to_end(&mut data).map_err(|error| Error::reading("unpack layer", error))?;
+        self.read_to_end(&mut data).map_err(|error| Error::reading("read tar", error))?;
         Ok(data)
     }
 
@@ -233,13 +269,9 @@ impl<R: Read> TarReader<R> {
         };
         add(&gnu.sparse)?;
         let mut more = gnu.is_extended();
-        let mut read = 0;
         while more {
             let mut extension = GnuExtSparseHeader::new();
-            read += BLOCK;
-            if read > self.limits.header_bytes {
-                return Err(Error::too_large("read tar: sparse map"));
-            }
+            self.take_header(BLOCK)?;
             if !self.block(extension.as_mut_bytes())? {
                 return Err(Error::corrupt("read tar: it ends inside a sparse map"));
             }

@@ -1,0 +1,123 @@
+//! What packs a file, told by its first bytes: names and media types are often wrong. Called by `boxlite-disk` for layers and by
+//! `boxlite-images` for archives.
+
+use std::io::{self, BufRead, BufReader, Read};
+
+use flate2::bufread::MultiGzDecoder;
+
+use crate::Error;
+
+/// How much of what it unpacked a Zstandard stream may refer back to, as a power of two: 128 MiB of memory, which is what
+/// `zstd --ultra -22` and `--long` ask for. What asks for more is refused.
+const WINDOW: u32 = 27;
+const BUFFER: usize = 256 * 1024;
+
+/// A compression, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Packing {
+    /// As it is.
+    None,
+    /// gzip (RFC 1952), also of several members, as eStargz is.
+    Gzip,
+    /// Zstandard (RFC 8878), also of several frames, as zstd:chunked is.
+    Zstd,
+}
+
+impl Packing {
+    /// First bytes that are enough to tell.
+    pub const START: usize = 6;
+
+    /// What begins like this.
+    pub fn detect(start: &[u8]) -> Result<Self, Error> {
+        let refused = |by| {
+            Err(Error::unsupported(format!("compressed by {by}; use gzip, Zstandard or no compression")))
+        };
+        match start {
+            [0x1f, 0x8b, ..] => Ok(Self::Gzip),
+            // A frame, or a skippable one before it (RFC 8878, 3.1).
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Ok(Self::Zstd),
+            [b'B', b'Z', b'h', ..] => refused("bzip2"),
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => refused("xz"),
+            _ => Ok(Self::None),
+        }
+    }
+
+    /// Reads what is packed in `reader`.
+    pub fn decoder<R: Read>(self, reader: R) -> io::Result<Decoder<BufReader<R>>> {
+        let reader = BufReader::with_capacity(BUFFER, reader);
+        Ok(match self {
+            Self::None => Decoder::Plain(reader),
+            Self::Gzip => Decoder::Gzip(Box::new(MultiGzDecoder::new(reader))),
+            Self::Zstd => {
+                let mut decoder = zstd::Decoder::with_buffer(reader)?;
+                decoder.window_log_max(WINDOW)?;
+                Decoder::Zstd(decoder)
+            }
+        })
+    }
+}
+
+/// What a packed stream holds.
+#[allow(missing_debug_implementations, reason = "zstd's has none")]
+pub enum Decoder<R: BufRead> {
+    /// It was not packed.
+    Plain(R),
+    /// Out of gzip.
+    Gzip(Box<MultiGzDecoder<R>>),
+    /// Out of Zstandard.
+    Zstd(zstd::Decoder<'static, R>),
+}
+
+impl<R: BufRead> Read for Decoder<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(reader) => reader.read(buf),
+            Self::Gzip(reader) => reader.read(buf),
+            Self::Zstd(reader) => reader.read(buf).map_err(|error| {
+                // What the library calls the window; see `WINDOW`.
+                if error.to_string().contains("requires too much memory") {
+                    return Error::too_large(format!(
+                        "unpack Zstandard: it needs more than {} MiB of memory; compress it without `--long`",
+                        (1_u64 << WINDOW) >> 20
+                    ))
+                    .into();
+                }
+                error
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    /// A frame that may refer back by 2^`window` bytes, and says so.
+    fn frame(window: u32) -> Vec<u8> {
+        let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(window).unwrap();
+        encoder.long_distance_matching(true).unwrap();
+        // Flushed, so that the length is not known in advance and the window is not made smaller by it.
+        for _ in 0..4 {
+            encoder.write_all(&[7; 1000]).unwrap();
+            encoder.flush().unwrap();
+        }
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn a_window_may_be_128_mib_and_no_more() {
+        let unpack = |bytes: &[u8]| {
+            let mut all = Vec::new();
+            Packing::detect(bytes).unwrap().decoder(bytes).unwrap().read_to_end(&mut all).map(|_| all.len())
+        };
+        assert_eq!(unpack(&frame(27)).unwrap(), 4000);
+        let error = unpack(&frame(28)).unwrap_err();
+        assert!(matches!(error.downcast::<Error>(), Ok(Error::TooLarge(_))));
+        // Nor in a later frame.
+        let error = unpack(&[frame(20), frame(28)].concat()).unwrap_err();
+        assert!(matches!(error.downcast::<Error>(), Ok(Error::TooLarge(_))));
+    }
+}

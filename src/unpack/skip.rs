@@ -1,0 +1,53 @@
+//! Going on in an archive: by reading what is skipped, or by a look at another place of a file. Used by `tar`.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    os::unix::fs::FileExt,
+};
+
+/// A stream that goes on.
+pub trait Skip: Read {
+    /// Skips so many bytes; less at the end. How many there were.
+    fn skip(&mut self, bytes: u64) -> io::Result<u64> {
+        io::copy(&mut self.take(bytes), &mut io::sink())
+    }
+}
+
+impl Skip for &[u8] {}
+
+/// A file that is read here and there, without moving its cursor.
+#[derive(Debug)]
+pub struct StoredFile<'a> {
+    file: &'a File,
+    at: u64,
+    length: u64,
+}
+
+impl<'a> StoredFile<'a> {
+    /// The file from its start.
+    pub fn new(file: &'a File) -> io::Result<Self> {
+        Ok(Self { file, at: 0, length: file.metadata()?.len() })
+    }
+
+    /// Where the next read begins.
+    pub fn at(&self) -> u64 {
+        self.at
+    }
+}
+
+impl Read for StoredFile<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(buf, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+impl Skip for StoredFile<'_> {
+    fn skip(&mut self, bytes: u64) -> io::Result<u64> {
+        let skipped = bytes.min(self.length.saturating_sub(self.at));
+        self.at += skipped;
+        Ok(skipped)
+    }
+}
