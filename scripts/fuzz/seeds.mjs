@@ -25,6 +25,7 @@ export async function writeSeeds(folder) {
   const work = mkdtempSync(join(folder, 'seeds-'))
   try {
     write(folder, 'layer', layers())
+    write(folder, 'tar', layers())
     write(folder, 'archive', archives(work))
     write(folder, 'qcow2', await qcow2(work))
     write(folder, 'descriptors', await descriptors(work))
@@ -52,7 +53,15 @@ function layers() {
     { path: 'd/.wh..wh..opq', content: '' },
   ])
   const long = tar([{ path: `d/${'x'.repeat(150)}`, content: '' }])
-  return [plain, long, gzipSync(plain)]
+  // The map of a sparse file, before its content and in its header's records.
+  const map = Buffer.concat([Buffer.from('1\n4096\n3\n'), Buffer.alloc(503), Buffer.from('abc')])
+  const sparse = (/** @type {Record<string, string>} */ records, /** @type {Buffer} */ content) =>
+    tar([{ path: 's', content, records: { 'GNU.sparse.size': '5000', ...records } }])
+  const maps = [
+    sparse({ 'GNU.sparse.major': '1', 'GNU.sparse.minor': '0' }, map),
+    sparse({ 'GNU.sparse.map': '4096,3' }, Buffer.from('abc')),
+  ]
+  return [plain, long, gzipSync(plain), ...maps]
 }
 
 /** @param {string} work @returns {Buffer[]} */
@@ -67,6 +76,7 @@ function archives(work) {
     { path: 'c.json', content: config },
     { path: 'manifest.json', content: manifest },
     { path: 'twice', type: 'symlink', target: 'c.json' },
+    { path: 'thrice', type: 'hardlink', target: 'twice' },
   ])
   return [layout, docker, gzipSync(docker)]
 }

@@ -14,6 +14,7 @@ const BLOCK = 512
  * @property {number} [gid]
  * @property {[number, number]} [device] major and minor
  * @property {Record<string, Buffer | string>} [xattrs]
+ * @property {Record<string, string>} [records] of a pax header, as they are
  */
 
 const FLAGS = { file: '0', hardlink: '1', symlink: '2', char: '3', block: '4', directory: '5', fifo: '6' }
@@ -39,6 +40,7 @@ function extendedHeader(entry) {
   const records = Object.entries(entry.xattrs ?? {}).map(([name, value]) =>
     record(`SCHILY.xattr.${name}`, Buffer.from(value)),
   )
+  for (const [name, value] of Object.entries(entry.records ?? {})) records.push(record(name, Buffer.from(value)))
   if (Buffer.byteLength(entry.path) > 100) records.push(record('path', Buffer.from(entry.path)))
   if (Buffer.byteLength(entry.target ?? '') > 100) records.push(record('linkpath', Buffer.from(entry.target ?? '')))
   if (records.length === 0) return []
