@@ -22,8 +22,8 @@ pub enum Kind {
     Exhausted,
     /// An offset that is not at hand.
     OutOfRange,
-    /// A later call took over.
-    Superseded,
+    /// An execution's input that can't be written any more, or never could.
+    InputClosed,
     /// The kernel refused.
     System,
 }

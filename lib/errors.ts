@@ -54,6 +54,8 @@ export const CODES = {
   EXEC_TIMEOUT: 'ExecutionError',
   EXEC_NON_ZERO: 'ExecutionError',
   EXEC_MAX_BUFFER: 'ExecutionError',
+  EXEC_INPUT_CLOSED: 'ExecutionError',
+  EXEC_OUTPUT_LOST: 'ExecutionError',
   ABORTED: 'ExecutionError',
 
   FILE_REFUSED: 'FileError',

@@ -14,7 +14,8 @@ use tokio::{
 use super::{
     pipe::{self, Pipe},
     process::{Execution, Phase},
-    seat::Seat,
+    reader::Reader,
+    readers::Held,
     table::Executions,
 };
 use crate::{Error, Kind, Result};
@@ -24,6 +25,9 @@ pub(super) const QUIET: Duration = Duration::from_millis(20);
 
 /// How long after the exit such a stream is given up in any case.
 pub(super) const PATIENCE: Duration = Duration::from_millis(200);
+
+/// How long a reader that takes nothing may hold back others that would go on.
+const STALLED: Duration = Duration::from_secs(10);
 
 /// What an attachment yields.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,18 +40,22 @@ pub enum Output {
     Exit(ExitStatus),
 }
 
-/// One reader of an execution's output.
+/// One reader of an execution's output. There may be several: whoever has room reads from a pipe, and the others find it in
+/// the replay.
 #[derive(Debug)]
 pub struct Attachment {
-    seat: Seat,
-    generation: u64,
+    reader: Reader,
     phase: watch::Receiver<Phase>,
+    /// What the other readers do.
+    others: watch::Receiver<()>,
     /// Next byte wanted of each stream.
     next: [u64; 2],
     /// Which stream is looked at first; they take turns.
     turn: usize,
     /// Since the exit was seen, while a stream is still open.
     drain: Option<Drain>,
+    /// Since slower readers were found to hold this one back: who, and until when they may without moving on.
+    held: Option<(Held, Instant)>,
 }
 
 /// The first byte wanted of stdout and of stderr; `None`: the oldest at hand.
@@ -56,24 +64,25 @@ pub type Offsets = [Option<u64>; 2];
 /// The time between the exit and the end of the streams.
 #[derive(Debug)]
 struct Drain {
-    /// Bytes of each stream that were in its pipe at the exit.
-    owed: [usize; 2],
+    /// Position in each stream after what was in its pipe at the exit.
+    owed: [u64; 2],
     give_up: Instant,
     quiet_at: Instant,
 }
 
 impl Attachment {
-    /// Attaches to `execution` and ends every earlier attachment.
+    /// Attaches to `execution`.
     pub async fn new(table: Executions, execution: Arc<Execution>, from: Offsets) -> Result<Self> {
-        Self::seated(Seat::take(table, execution), from).await
+        Self::of(Reader::new(table, execution, None), from).await
     }
 
-    /// The same by one who has a seat already.
-    pub(super) async fn seated(seat: Seat, from: Offsets) -> Result<Self> {
-        let execution = &seat.execution;
+    /// The same for a reader that is there already.
+    pub(super) async fn of(reader: Reader, from: Offsets) -> Result<Self> {
+        let execution = &reader.execution;
         execution.started().await?;
         let mut next = [0; 2];
-        for ((stream, from), next) in execution.streams().iter().zip(from).zip(&mut next) {
+        let streams = execution.streams();
+        for ((stream, from), next) in streams.iter().zip(from).zip(&mut next) {
             *next = from.unwrap_or_else(|| stream.replay.oldest());
             if *next > stream.replay.end() {
                 return Err(out_of_range(execution, *next, stream.replay.end()));
@@ -82,30 +91,28 @@ impl Attachment {
                 return Err(given_up(execution, *next));
             }
         }
-        let generation = seat.begin();
-        let phase = execution.phase.subscribe();
-        Ok(Self { seat, generation, phase, next, turn: 0, drain: None })
+        // From here on nobody reads more than this reader can still find.
+        reader.moved(next);
+        drop(streams);
+        let (phase, others) = (execution.phase.subscribe(), execution.readers.watch());
+        Ok(Self { reader, phase, others, next, turn: 0, drain: None, held: None })
     }
 
     /// The next event. [`Output::Exit`] is the last; don't ask for more.
     pub async fn next(&mut self) -> Result<Output> {
         loop {
-            if *self.seat.latest.borrow_and_update() != self.generation {
-                let id = self.seat.execution.id();
-                return Err(Error::new(
-                    Kind::Superseded,
-                    format!("attach to {id}: another Attach took over"),
-                ));
-            }
+            // What they do from here on is not missed.
+            self.others.borrow_and_update();
             if let Some(output) = self.replayed()? {
                 return Ok(output);
             }
+            self.look_at_others();
             if let Some(exit) = self.exit() {
                 if let Some(output) = self.drained() {
                     return Ok(output);
                 }
-                if self.is_drained() {
-                    return Ok(self.finish(exit));
+                if self.is_drained() && self.finish() {
+                    return Ok(Output::Exit(exit));
                 }
             }
             if let Some(output) = self.wait().await {
@@ -121,118 +128,174 @@ impl Attachment {
         }
     }
 
-    /// What an earlier attachment was sent already.
+    /// What was read before, by this reader's predecessor or by another.
     fn replayed(&mut self) -> Result<Option<Output>> {
-        let streams = self.seat.execution.streams();
-        for (index, stream) in streams.iter().enumerate() {
-            let Some(next) = self.next.get_mut(index) else { continue };
-            match stream.replayed(*next) {
+        for index in 0..2 {
+            let read = {
+                let streams = self.reader.execution.streams();
+                streams.get(index).map_or(Ok(None), |stream| stream.replayed(self.next[index]))
+            };
+            match read {
                 Ok(None) => {}
-                Ok(Some(bytes)) => {
-                    let offset = *next;
-                    *next += bytes.len() as u64;
-                    return Ok(Some(event(index, offset, bytes)));
+                Ok(Some(bytes)) => return Ok(Some(self.had(index, bytes))),
+                Err(too_old) => {
+                    return Err(out_of_range(&self.reader.execution, self.next[index], too_old.oldest));
                 }
-                Err(too_old) => return Err(out_of_range(&self.seat.execution, *next, too_old.oldest)),
             }
         }
         Ok(None)
     }
 
-    /// Waits for output, the exit, a successor, or the end of the drain.
+    /// Looks whether slower readers hold this one back, and passes them over when they have stood still for too long.
+    fn look_at_others(&mut self) {
+        let ends = self.ends();
+        let held = self.reader.held_by(ends);
+        self.held = match self.held {
+            _ if !held.any() => None,
+            Some((before, until)) if before.moves == held.moves => {
+                if Instant::now() >= until {
+                    self.reader.pass_over(ends);
+                    None
+                } else {
+                    Some((held, until))
+                }
+            }
+            _ => Some((held, Instant::now() + STALLED)),
+        };
+    }
+
+    /// Waits for output, the exit, what other readers do, or the end of a time.
     async fn wait(&mut self) -> Option<Output> {
         let [stdout, stderr] = self.pipes();
         let ended = self.drain.is_some();
-        let deadline =
-            self.drain.as_ref().map_or_else(Instant::now, |drain| drain.quiet_at.min(drain.give_up));
-        let index = tokio::select! {
-            _ = self.seat.latest.changed() => return None,
-            read = read(stdout.as_ref()), if stdout.is_some() => (0, read),
-            read = read(stderr.as_ref()), if stderr.is_some() => (1, read),
-            _ = self.phase.changed(), if !ended => return None,
-            () = sleep_until(deadline), if ended => return None,
+        let deadline = match (&self.held, &self.drain) {
+            (_, Some(drain)) if self.is_paid(drain) => Some(drain.quiet_at.min(drain.give_up)),
+            (Some((_, until)), _) => Some(*until),
+            (None, drain) => drain.as_ref().map(|drain| drain.quiet_at.min(drain.give_up)),
         };
-        self.took(index.0, &index.1)
+        let index = tokio::select! {
+            _ = self.others.changed() => return None,
+            () = readable(stdout.as_ref()), if stdout.is_some() => 0,
+            () = readable(stderr.as_ref()), if stderr.is_some() => 1,
+            _ = self.phase.changed(), if !ended => return None,
+            () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => return None,
+        };
+        self.take(index, pipe::take)
     }
 
     /// After the exit: what is there now, without waiting.
     fn drained(&mut self) -> Option<Output> {
         if self.drain.is_none() {
-            let owed = self.pipes().map(|pipe| pipe.map_or(0, |pipe| pipe::waiting(pipe.get_ref())));
+            let owed = self.reader.execution.streams().each_ref().map(|stream| {
+                let waiting = stream.pipe.as_ref().map_or(0, |pipe| pipe::waiting(pipe.get_ref()));
+                stream.replay.end() + waiting as u64
+            });
             let now = Instant::now();
             self.drain = Some(Drain { owed, give_up: now + PATIENCE, quiet_at: now + QUIET });
         }
-        for step in 0..2 {
-            let index = (self.turn + step) % 2;
-            let [stdout, stderr] = self.pipes();
-            let Some(pipe) = (if index == 0 { stdout } else { stderr }) else { continue };
-            match pipe::at_hand(pipe.get_ref()) {
-                None => {
-                    if let Some(drain) = &mut self.drain {
-                        drain.owed[index] = 0;
-                    }
-                }
-                Some(bytes) => {
-                    if let Some(output) = self.took(index, &bytes) {
-                        return Some(output);
-                    }
-                }
-            }
-        }
-        None
+        let turn = self.turn;
+        (0..2).find_map(|step| {
+            let index = (turn + step) % 2;
+            // Whether or not the reactor has heard of it.
+            self.take(index, |pipe| pipe::at_hand(pipe.get_ref()))
+        })
     }
 
     /// Whether nothing more is to be waited for.
     fn is_drained(&self) -> bool {
-        if self.pipes().iter().all(Option::is_none) {
+        if self.reader.execution.streams().iter().all(|stream| stream.pipe.is_none()) {
             return true;
         }
         let now = Instant::now();
-        self.drain.as_ref().is_some_and(|drain| {
-            drain.owed.iter().all(|owed| *owed == 0) && (now >= drain.quiet_at || now >= drain.give_up)
-        })
+        self.drain
+            .as_ref()
+            .is_some_and(|drain| self.is_paid(drain) && (now >= drain.quiet_at || now >= drain.give_up))
     }
 
-    /// Books what was read of a stream: nothing is its end.
-    fn took(&mut self, index: usize, bytes: &Bytes) -> Option<Output> {
-        self.seat.execution.streams().get_mut(index)?.took(bytes);
-        self.turn = (index + 1) % 2;
-        if let Some(drain) = &mut self.drain {
-            let owed = drain.owed.get_mut(index)?;
-            *owed = if bytes.is_empty() { 0 } else { owed.saturating_sub(bytes.len()) };
-            drain.quiet_at = Instant::now() + QUIET;
-        }
-        if bytes.is_empty() {
+    /// Whether what was in the pipes at the exit has been read.
+    fn is_paid(&self, drain: &Drain) -> bool {
+        let streams = self.reader.execution.streams();
+        streams
+            .iter()
+            .zip(drain.owed)
+            .all(|(stream, owed)| stream.pipe.is_none() || stream.replay.end() >= owed)
+    }
+
+    /// Reads from the stream's pipe by `read`, for all readers, unless that has to wait for a slower one.
+    fn take(&mut self, index: usize, read: impl Fn(&Pipe) -> Option<Bytes>) -> Option<Output> {
+        let execution = Arc::clone(&self.reader.execution);
+        let mut streams = execution.streams();
+        let ends = streams.each_ref().map(|stream| stream.replay.end());
+        if *self.reader.held_by(ends).streams.get(index)? {
             return None;
         }
-        let next = self.next.get_mut(index)?;
-        let offset = *next;
-        *next += bytes.len() as u64;
-        Some(event(index, offset, bytes.clone()))
-    }
-
-    fn finish(&mut self, exit: ExitStatus) -> Output {
-        for stream in &mut *self.seat.execution.streams() {
-            // A child in the background that still writes gets SIGPIPE, as after any reader that left.
-            stream.pipe = None;
+        let stream = streams.get_mut(index)?;
+        let at = stream.replay.end();
+        let Some(bytes) = stream.pipe.as_ref().and_then(read) else {
+            // Nothing is there: what was at the exit has been read, by whomever.
+            if let Some(drain) = &mut self.drain {
+                drain.owed[index] = drain.owed[index].min(at);
+            }
+            return None;
+        };
+        stream.took(&bytes);
+        drop(streams);
+        self.turn = (index + 1) % 2;
+        if bytes.is_empty() || at != self.next[index] {
+            // The end of the stream; or another has read since, and this is in the replay behind that.
+            self.reader.moved(self.next);
+            return None;
         }
-        self.seat.execution.delivered.store(true, Ordering::Relaxed);
-        self.seat.table.delivered(&self.seat.execution);
-        Output::Exit(exit)
+        Some(self.had(index, bytes))
     }
 
+    /// Notes what this reader is given.
+    fn had(&mut self, index: usize, bytes: Bytes) -> Output {
+        let offset = self.next[index];
+        self.next[index] += bytes.len() as u64;
+        self.reader.moved(self.next);
+        if let Some(drain) = &mut self.drain {
+            drain.quiet_at = Instant::now() + QUIET;
+        }
+        event(index, offset, bytes)
+    }
+
+    /// Closes the streams. False: another has read something in the meantime.
+    fn finish(&self) -> bool {
+        let execution = &self.reader.execution;
+        {
+            let mut streams = execution.streams();
+            if streams.iter().zip(self.next).any(|(stream, next)| stream.replay.end() > next) {
+                return false;
+            }
+            for stream in &mut *streams {
+                // A child in the background that still writes gets SIGPIPE, as after any reader that left.
+                stream.pipe = None;
+            }
+        }
+        self.reader.moved(self.next);
+        execution.delivered.store(true, Ordering::Relaxed);
+        self.reader.table.delivered(execution);
+        true
+    }
+
+    fn ends(&self) -> [u64; 2] {
+        self.reader.execution.streams().each_ref().map(|stream| stream.replay.end())
+    }
+
+    /// Those to wait for: not what a slower reader keeps this one from.
     fn pipes(&self) -> [Option<Pipe>; 2] {
-        let streams = self.seat.execution.streams();
+        let held = self.held.map_or([false; 2], |(held, _)| held.streams);
+        let streams = self.reader.execution.streams();
         let [stdout, stderr] = &*streams;
-        [stdout.pipe.clone(), stderr.pipe.clone()]
+        [stdout.pipe.clone().filter(|_| !held[0]), stderr.pipe.clone().filter(|_| !held[1])]
     }
 }
 
-async fn read(pipe: Option<&Pipe>) -> Bytes {
-    match pipe {
-        // A pipe that can't be read any more has ended.
-        Some(pipe) => pipe::read(pipe).await.unwrap_or_default(),
-        None => Bytes::new(),
+async fn readable(pipe: Option<&Pipe>) {
+    if let Some(pipe) = pipe {
+        // An error shows again when it is read.
+        let _ = pipe.readable().await.map(drop);
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
 pub(super) async fn keep(execution: Arc<Execution>) {
     while !execution.has_ended() {
         if execution.is_attached() {
-            execution.readers.notified().await;
+            execution.reader_changed.notified().await;
             continue;
         }
         if let Purpose::Main(tap) = &execution.purpose {
@@ -29,7 +29,7 @@ pub(super) async fn keep(execution: Arc<Execution>) {
         }
         tokio::select! {
             biased;
-            () = execution.readers.notified() => {}
+            () = execution.reader_changed.notified() => {}
             _ = execution.wait() => {}
             () = readable(stdout.as_ref()), if stdout.is_some() => take(&execution, 0),
             () = readable(stderr.as_ref()), if stderr.is_some() => take(&execution, 1),
@@ -44,7 +44,7 @@ pub(super) async fn finish(execution: &Arc<Execution>) {
     loop {
         if execution.is_attached() {
             // Its reader hears to the end. One that does not read holds nothing up.
-            if timeout_at(give_up, execution.readers.notified()).await.is_err() {
+            if timeout_at(give_up, execution.reader_changed.notified()).await.is_err() {
                 break;
             }
             continue;
@@ -61,7 +61,7 @@ pub(super) async fn finish(execution: &Arc<Execution>) {
         }
         tokio::select! {
             () = sleep_until(quiet_at.min(give_up)) => break,
-            () = execution.readers.notified() => {}
+            () = execution.reader_changed.notified() => {}
             () = readable(stdout.as_ref()), if stdout.is_some() => {}
             () = readable(stderr.as_ref()), if stderr.is_some() => {}
         }

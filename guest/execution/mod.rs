@@ -19,8 +19,9 @@ mod output;
 mod pipe;
 mod process;
 mod purpose;
+mod reader;
+mod readers;
 mod replay;
-mod seat;
 mod start;
 mod table;
 

@@ -44,16 +44,6 @@ pub(super) fn watch(fd: OwnedFd, interest: Interest) -> io::Result<Pipe> {
     Ok(Arc::new(reactor::watch(fd, interest)?))
 }
 
-/// Waits for bytes and reads them, [`limits::CHUNK`] at most; none is the end. Cancelling it loses nothing.
-pub(super) async fn read(pipe: &Pipe) -> io::Result<Bytes> {
-    loop {
-        let mut ready = pipe.readable().await?;
-        if let Ok(read) = ready.try_io(|fd| read_now(fd.get_ref())) {
-            return read;
-        }
-    }
-}
-
 /// Reads what the reactor knows of; none is the end, also of what can't be read any more. `None`: nothing yet.
 pub(super) fn take(pipe: &Pipe) -> Option<Bytes> {
     unless_empty(pipe.try_io(Interest::READABLE, read_now))

@@ -16,7 +16,9 @@ use boxlite_proto::{
 };
 use tokio::sync::{Mutex as AsyncMutex, Notify, watch};
 
-use super::{about::About, input::Input, keeper, output::Stream, pipe::Pipe, purpose::Purpose};
+use super::{
+    about::About, input::Input, keeper, output::Stream, pipe::Pipe, purpose::Purpose, readers::Readers,
+};
 use crate::{Context as _, Error, Kind, Result, zygote};
 
 /// How far an execution has come.
@@ -40,17 +42,17 @@ pub struct Execution {
     pub(super) phase: watch::Sender<Phase>,
     /// stdout and stderr.
     pub(super) streams: Mutex<[Stream; 2]>,
-    pub(super) input: AsyncMutex<Option<Input>>,
+    /// Locked for one message at a time.
+    pub(super) input: AsyncMutex<Input>,
     pub(super) terminal: OnceLock<Pipe>,
-    /// Counts the `Attach`es; only the latest is served.
-    pub(super) attachments: watch::Sender<u64>,
+    pub(super) readers: Readers,
     /// How the process ended, known perhaps before `start` is through.
     pub(super) exited: OnceLock<ExitStatus>,
     pub(super) timed_out: AtomicBool,
     /// What `List` tells of it.
     pub(super) about: About,
     /// Told when a reader comes or goes, for the keeper of a detached one.
-    pub(super) readers: Notify,
+    pub(super) reader_changed: Notify,
     /// Whether an attachment has reached the exit.
     pub(super) delivered: AtomicBool,
     pub(super) zygote: zygote::Zygote,
@@ -85,11 +87,11 @@ impl Execution {
             streams: Mutex::new(streams),
             input: AsyncMutex::default(),
             terminal: OnceLock::new(),
-            attachments: watch::Sender::new(0),
+            readers: Readers::new(),
             exited: OnceLock::new(),
             timed_out: AtomicBool::new(false),
             about,
-            readers: Notify::new(),
+            reader_changed: Notify::new(),
             delivered: AtomicBool::new(false),
             zygote,
         })
@@ -182,7 +184,7 @@ impl Execution {
 
     /// Whether somebody reads it, or is about to.
     pub(super) fn is_attached(&self) -> bool {
-        self.attachments.receiver_count() > 0
+        self.readers.count() > 0
     }
 
     pub(super) fn streams(&self) -> MutexGuard<'_, [Stream; 2]> {

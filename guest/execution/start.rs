@@ -73,12 +73,12 @@ async fn launch(
         Ok(spawned) => spawned,
         Err(error) => return Ok(Err(error)),
     };
-    let (mut stdin, mut stdout) = (ends.stdin.map(Input::pipe), ends.stdout);
+    let (mut stdin, mut stdout) = (ends.stdin.map(Input::pipe).unwrap_or_default(), ends.stdout);
     if let Some(master) = spawned.master.filter(|_| has_terminal) {
         let both = Interest::READABLE | Interest::WRITABLE;
         let terminal = pipe::watch(master, both).context(|| "watch the terminal")?;
         let _ = execution.terminal.set(Arc::clone(&terminal));
-        (stdin, stdout) = (Some(Input::terminal(Arc::clone(&terminal))), Some(terminal));
+        (stdin, stdout) = (Input::terminal(Arc::clone(&terminal)), Some(terminal));
     }
     *execution.input.lock().await = stdin;
     {

@@ -25,7 +25,7 @@ use super::{
     oom::OomEvents,
     process::{Execution, Phase},
     purpose::Purpose,
-    seat::Seat,
+    reader::Reader,
     start::start,
 };
 use crate::{Error, Kind, Result, activity::Activity, zygote::Zygote};
@@ -109,12 +109,12 @@ impl Executions {
     /// others end until then, its output is kept.
     pub async fn run_attached(&self, request: ExecRequest) -> Result<Result<(u32, Attachment), StartError>> {
         let (execution, request) = self.admit(request, Purpose::Asked)?;
-        let seat = Seat::take(self.clone(), Arc::clone(&execution));
+        let reader = Reader::new(self.clone(), Arc::clone(&execution), Some([0; 2]));
         let pid = match self.start(&execution, request).await? {
             Ok(pid) => pid,
             Err(error) => return Ok(Err(error)),
         };
-        let attachment = Attachment::seated(seat, [Some(0); 2]).await?;
+        let attachment = Attachment::of(reader, [Some(0); 2]).await?;
         Ok(Ok((pid, attachment)))
     }
 
@@ -256,7 +256,7 @@ impl Executions {
         if matches!(execution.purpose, Purpose::Check) {
             return;
         }
-        if execution.has_ended() && !execution.is_delivered() && execution.attachments.receiver_count() <= 1 {
+        if execution.has_ended() && !execution.is_delivered() && execution.readers.count() <= 1 {
             let mut entries = self.entries();
             if entries.knows(execution) {
                 entries.keep_unclaimed(execution);

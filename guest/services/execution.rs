@@ -12,7 +12,6 @@ use boxlite_proto::{
         WaitResponse, exec_output::Event, execution_server::Execution,
     },
 };
-use bytes::Buf as _;
 use futures::{Stream, StreamExt as _, stream};
 use tokio::time::timeout;
 use tonic::{Request, Response, Status, Streaming};
@@ -96,16 +95,12 @@ impl Execution for ExecutionService {
         };
         checked_feed(&first.feed)?;
         let execution = self.executions.find(&first.execution_id).await?;
-        let mut input = execution.input().await?;
-        let mut written_before = input.resume(&first.feed, first.offset)?;
+        let mut writer = execution.feed(&first.feed, first.offset).await?;
         let mut message = Some(first);
-        while let Some(ExecStdin { mut data, eof, .. }) = message {
-            let known = written_before.min(data.len() as u64);
-            written_before -= known;
-            data.advance(usize::try_from(known).unwrap_or(data.len()));
-            accepted += input.write(&data).await? as u64;
+        while let Some(ExecStdin { data, eof, .. }) = message {
+            accepted += writer.write(&data).await? as u64;
             if eof {
-                input.finish().await?;
+                writer.finish().await?;
                 break;
             }
             message = messages.message().await?;

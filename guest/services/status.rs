@@ -13,7 +13,7 @@ impl From<Error> for Status {
             Kind::Exists => Code::AlreadyExists,
             Kind::Exhausted => Code::ResourceExhausted,
             Kind::OutOfRange => Code::OutOfRange,
-            Kind::Superseded => Code::Aborted,
+            Kind::InputClosed => Code::Aborted,
             Kind::System => Code::Internal,
         };
         Self::new(code, error.chain())

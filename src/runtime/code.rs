@@ -119,6 +119,10 @@ codes! {
     ExecNonZero = "EXEC_NON_ZERO" in ExecutionError;
     /// The collected output exceeded `maxBuffer`.
     ExecMaxBuffer = "EXEC_MAX_BUFFER" in ExecutionError;
+    /// The execution takes no input: it was started without, or another handle has ended it.
+    ExecInputClosed = "EXEC_INPUT_CLOSED" in ExecutionError;
+    /// Output that a reader had yet to come for is gone.
+    ExecOutputLost = "EXEC_OUTPUT_LOST" in ExecutionError;
     /// The operation was aborted by its `AbortSignal`.
     Aborted = "ABORTED" in ExecutionError;
 

@@ -1,35 +1,37 @@
-//! Readers of an execution: early, late, again, and instead of others.
+//! Readers of an execution: early, late, again, and several at once.
 
 use std::time::{Duration, Instant};
 
 use boxlite_proto::{
     limits,
-    v1::{AttachRequest, ExecRequest, ExecStdin, KillRequest, ListRequest, WaitRequest, exec_output::Event},
+    v1::{
+        AttachRequest, ExecOutput, ExecRequest, ExecStdin, KillRequest, ListRequest, WaitRequest,
+        exec_output::Event,
+    },
 };
 use bytes::Bytes;
 use nix::libc;
-use tonic::Code;
+use tokio::time::timeout;
+use tonic::{Code, Streaming};
 
 use super::bench::{Bench, code, connect, read_all, shell};
 
 #[tokio::test]
-async fn attach_resumes_at_an_offset_and_ends_the_earlier_reader() {
+async fn each_of_several_readers_gets_all_from_where_it_asks() {
     let bench = Bench::new().await;
     let mut request = shell("a", "echo one; read line; echo two $line");
     request.stdin = true;
     bench.exec(request).await.expect("exec");
     let mut first = bench.attach("a", [0, 0]).await.expect("attach");
-    let Some(Event::Stdout(chunk)) = first.message().await.expect("message").expect("some").event else {
-        panic!("stdout first")
-    };
-    assert_eq!(chunk.data, "one\n");
+    assert_eq!(stdout(&mut first).await, b"one\n");
     let second = bench.attach("a", [2, 0]).await.expect("attach again");
-    assert_eq!(first.message().await.expect_err("superseded").code(), Code::Aborted);
     let input =
         ExecStdin { execution_id: "a".into(), data: Bytes::from_static(b"x\n"), ..ExecStdin::default() };
     let ack = bench.client.clone().send_input(tokio_stream::iter([input])).await.expect("input").into_inner();
     assert_eq!(ack.accepted, 2);
-    assert_eq!(read_all(second, [2, 0]).await.stdout, b"e\ntwo x\n");
+    let (first, second) = tokio::join!(read_all(first, [4, 0]), read_all(second, [2, 0]));
+    assert_eq!((first.stdout.as_slice(), first.exit), (&b"two x\n"[..], code(0)));
+    assert_eq!((second.stdout.as_slice(), second.exit), (&b"e\ntwo x\n"[..], code(0)));
     // And once more after the end, from the start.
     assert_eq!(
         read_all(bench.attach("a", [0, 0]).await.expect("attach"), [0, 0]).await.stdout,
@@ -37,6 +39,108 @@ async fn attach_resumes_at_an_offset_and_ends_the_earlier_reader() {
     );
     let beyond = bench.attach("a", [99, 0]).await.expect_err("beyond the end");
     assert_eq!(beyond.code(), Code::OutOfRange);
+}
+
+async fn stdout(stream: &mut Streaming<ExecOutput>) -> Vec<u8> {
+    match stream.message().await.expect("message").expect("some").event {
+        Some(Event::Stdout(chunk)) => chunk.data.into(),
+        other => panic!("stdout first: {other:?}"),
+    }
+}
+
+/// Bytes of each stream, far more than are kept.
+const MUCH: usize = 6_000_000;
+
+fn writing_much(id: &str) -> ExecRequest {
+    shell(id, &format!("head -c {MUCH} /dev/urandom | tee /dev/stderr"))
+}
+
+#[tokio::test]
+async fn several_readers_of_much_output_each_get_all_of_it() {
+    let bench = Bench::new().await;
+    bench.exec(writing_much("a")).await.expect("exec");
+    let readers =
+        (0..4).map(async |_| read_all(bench.attach("a", [0, 0]).await.expect("attach"), [0, 0]).await);
+    let all = futures::future::join_all(readers).await;
+    for one in &all {
+        assert_eq!((one.stdout.len(), one.exit), (MUCH, code(0)));
+        assert!(one.stdout == all[0].stdout && one.stderr == all[0].stdout);
+    }
+}
+
+#[tokio::test]
+async fn a_slow_reader_holds_the_others_back_and_misses_nothing() {
+    let bench = Bench::new().await;
+    bench.exec(writing_much("a")).await.expect("exec");
+    let slow = bench.attach("a", [0, 0]).await.expect("attach");
+    let mut fast = bench.attach("a", [0, 0]).await.expect("attach");
+    let mut read = 0;
+    while let Ok(message) = timeout(Duration::from_millis(500), fast.message()).await {
+        match message.expect("message").expect("more").event {
+            Some(Event::Stdout(chunk)) => {
+                assert_eq!(chunk.offset, read);
+                read += chunk.data.len() as u64;
+            }
+            Some(Event::Stderr(_)) => {}
+            other => panic!("an end: {other:?}"),
+        }
+    }
+    let most = limits::REPLAY + limits::STREAM_WINDOW as usize + 4 * limits::CHUNK;
+    assert!(read <= most as u64, "{read}");
+    let rest = async {
+        while let Some(message) = fast.message().await.expect("message") {
+            match message.event {
+                Some(Event::Stdout(chunk)) => read += chunk.data.len() as u64,
+                Some(Event::Exit(exit)) => assert_eq!(exit, code(0)),
+                _ => {}
+            }
+        }
+        read
+    };
+    let (slow, read) = tokio::join!(read_all(slow, [0, 0]), rest);
+    assert_eq!((slow.stdout.len(), slow.stderr.len(), read), (MUCH, MUCH, MUCH as u64));
+}
+
+#[tokio::test]
+async fn a_reader_that_takes_nothing_is_passed_over_and_told_what_it_lost() {
+    let bench = Bench::new().await;
+    bench.exec(shell("a", &format!("head -c {MUCH} /dev/zero"))).await.expect("exec");
+    // On a connection of its own, whose windows are full when it does not read.
+    let mut other = connect(&bench.server).await;
+    let request = AttachRequest { execution_id: "a".into(), ..AttachRequest::default() };
+    let mut stalled = other.attach(request).await.expect("attach").into_inner();
+    let fast = tokio::spawn(read_all(bench.attach("a", [0, 0]).await.expect("attach"), [0, 0]));
+    // It is held back before it has all; then time passes, in which nobody does anything.
+    while !fast.is_finished() {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(11)).await;
+        tokio::time::resume();
+    }
+    assert_eq!(fast.await.expect("task").stdout.len(), MUCH);
+    let lost = loop {
+        match stalled.message().await {
+            Ok(Some(message)) => assert!(!matches!(message.event, Some(Event::Exit(_))), "an early end"),
+            Ok(None) => panic!("a quiet end"),
+            Err(lost) => break lost,
+        }
+    };
+    assert_eq!(lost.code(), Code::OutOfRange);
+}
+
+#[tokio::test]
+async fn a_reader_that_goes_away_holds_nobody_back() {
+    let bench = Bench::new().await;
+    bench.exec(writing_much("a")).await.expect("exec");
+    let gone = bench.attach("a", [0, 0]).await.expect("attach");
+    let fast = tokio::spawn(read_all(bench.attach("a", [0, 0]).await.expect("attach"), [0, 0]));
+    tokio::task::yield_now().await;
+    drop(gone);
+    let fast = timeout(Duration::from_secs(9), fast)
+        .await
+        .expect("sooner than one that stands still")
+        .expect("task");
+    assert_eq!((fast.stdout.len(), fast.stderr.len()), (MUCH, MUCH));
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use boxlite_guest::{
 use boxlite_proto::{
     limits,
     v1::{
-        AttachRequest, ExecOutput, ExecRequest, ExecResponse, ExitStatus, exec_output::Event,
+        AttachRequest, ExecOutput, ExecRequest, ExecResponse, ExitStatus, KillRequest, exec_output::Event,
         execution_client::ExecutionClient,
     },
 };
@@ -49,6 +49,12 @@ impl Bench {
         let [stdout_offset, stderr_offset] = offsets.map(Some);
         let request = AttachRequest { execution_id: id.into(), stdout_offset, stderr_offset };
         Ok(self.client.clone().attach(request).await?.into_inner())
+    }
+
+    /// Ends every process of it.
+    pub(super) async fn kill(&self, id: &str) {
+        let kill = KillRequest { execution_id: id.into(), signal: nix::libc::SIGKILL, all: true };
+        assert!(self.client.clone().kill(kill).await.expect("kill").into_inner().delivered);
     }
 
     /// As the portal starts most executions.

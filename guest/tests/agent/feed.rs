@@ -1,7 +1,8 @@
-//! A feed of standard input that goes on over another call.
+//! Feeds of standard input: one that goes on over another call, and several that take turns.
 
 use boxlite_proto::v1::{ExecStdin, TtySize};
 use bytes::Bytes;
+use tokio_stream::StreamExt as _;
 use tonic::{Code, Status};
 
 use super::bench::{Bench, read_all, shell};
@@ -42,17 +43,67 @@ async fn what_was_written_is_skipped_and_the_rest_is_not() {
 }
 
 #[tokio::test]
-async fn a_gap_and_a_feed_that_another_took_over_from_are_refused() {
+async fn a_gap_is_refused() {
     let bench = reading("cat", false).await;
     send(&bench, "f", 0, "one", false).await.unwrap();
     assert_eq!(send(&bench, "f", 4, "?", false).await.unwrap_err().code(), Code::OutOfRange);
     assert_eq!(send(&bench, "", 1, "?", false).await.unwrap_err().code(), Code::OutOfRange);
-    send(&bench, "g", 0, "two", false).await.unwrap();
-    assert_eq!(send(&bench, "f", 3, "?", false).await.unwrap_err().code(), Code::OutOfRange);
     let long = "x".repeat(1000);
     assert_eq!(send(&bench, &long, 0, "?", false).await.unwrap_err().code(), Code::InvalidArgument);
-    send(&bench, "", 0, "three", true).await.unwrap();
-    assert_eq!(output(&bench).await, "onetwothree");
+    send(&bench, "", 0, "two", true).await.unwrap();
+    assert_eq!(output(&bench).await, "onetwo");
+}
+
+/// A call that says `text` and then nothing, neither more nor its end.
+fn open_call(bench: &Bench, feed: &str, text: &'static str) -> tokio::task::JoinHandle<Result<u64, Status>> {
+    let first = ExecStdin {
+        execution_id: "a".into(),
+        feed: feed.into(),
+        data: Bytes::from_static(text.as_bytes()),
+        ..ExecStdin::default()
+    };
+    let mut client = bench.client.clone();
+    let messages = tokio_stream::once(first).chain(tokio_stream::pending());
+    tokio::spawn(async move { Ok(client.send_input(messages).await?.into_inner().accepted) })
+}
+
+#[tokio::test]
+async fn several_feeds_write_though_none_has_ended_and_each_goes_on() {
+    let bench = reading("cat", false).await;
+    let open = open_call(&bench, "f", "one ");
+    let mut stream = bench.attach("a", [0, 0]).await.expect("attach");
+    assert!(stream.message().await.expect("message").is_some(), "it has written");
+    assert_eq!(send(&bench, "g", 0, "two ", false).await.unwrap(), 4);
+    assert_eq!(send(&bench, "h", 0, "three ", false).await.unwrap(), 6);
+    // The call that is open is of the same feed: it has been taken over from, and loses nothing.
+    assert_eq!(send(&bench, "f", 4, "four ", false).await.unwrap(), 5);
+    assert_eq!(send(&bench, "g", 2, "o five", true).await.unwrap(), 4);
+    assert_eq!(output(&bench).await, "one two three four five");
+    open.abort();
+}
+
+#[tokio::test]
+async fn what_comes_after_the_end_by_another_is_refused_and_never_lost_in_silence() {
+    let bench = reading("cat; sleep 60", false).await;
+    assert_eq!(send(&bench, "f", 0, "said", false).await.unwrap(), 4);
+    assert_eq!(send(&bench, "g", 0, "last", true).await.unwrap(), 4);
+    let refused = send(&bench, "f", 4, "more", false).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Aborted);
+    assert!(refused.message().contains("another handle"), "{refused}");
+    // Another end is none, and what was written before is not said to be lost.
+    send(&bench, "h", 0, "", true).await.unwrap();
+    assert_eq!(send(&bench, "f", 0, "said", true).await.unwrap(), 0);
+    bench.kill("a").await;
+}
+
+#[tokio::test]
+async fn an_execution_without_input_refuses_it() {
+    let bench = Bench::new().await;
+    bench.exec(shell("a", "sleep 60")).await.expect("exec");
+    let refused = send(&bench, "f", 0, "?", false).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Aborted);
+    send(&bench, "f", 0, "", true).await.unwrap();
+    bench.kill("a").await;
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! Rung 1 of the tests: the real portal and `Execution`, joined to a guest by `tokio::io::duplex`, with no machine
 //! between. `real` joins the agent's own services, with processes of this machine, and `property` pushes random data through
-//! them; `cuts` has a connection that breaks again and again; `hostile` and `hostile_files` join guests that lie; `supervisor` does both for what a guest tells on its own.
+//! them; `cuts` has a connection that breaks again and again; `handles` has several of one execution; `hostile` and `hostile_files` join guests that lie; `supervisor` does both for what a guest tells on its own.
 
 mod cuts;
+mod handles;
 mod hostile;
 mod hostile_files;
 mod property;

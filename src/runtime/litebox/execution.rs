@@ -17,14 +17,14 @@ use boxlite_proto::{
 use bytes::Bytes;
 use futures::FutureExt;
 use tokio::sync::{Mutex, Notify};
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::{Machine, feed::Feed, overtime::Overtime};
 use crate::{
     BoxliteError, BoxliteResult, ErrorCode, ExecOptions, ExitStatus,
     event::EventKind,
     metrics::RuntimeMetrics,
-    portal::{ExecutionInterface, Offsets, OutputStream, REJOINS, is_lost},
+    portal::{ExecutionInterface, Offsets, OutputStream, REJOINS, bounded, from_status, is_lost},
 };
 
 /// How long a `recv` gets to let go of the output.
@@ -362,7 +362,12 @@ impl Inner {
             output.stdout.unwrap_or(0),
             output.stderr.unwrap_or(0)
         );
-        self.machine.explain(crate::portal::from_status(&what, status)).await
+        if status.code() == Code::OutOfRange && !is_lost(status) {
+            let message = format!("{what}: it is gone: {}", bounded(status.message()));
+            return BoxliteError::new(ErrorCode::ExecOutputLost, message)
+                .hint("the box keeps the last 1 MiB of each stream for a reader that takes nothing for ten seconds while another reads on");
+        }
+        self.machine.explain(from_status(&what, status)).await
     }
 
     fn broken(&self, how: &str) -> BoxliteError {

@@ -17,11 +17,12 @@ use futures::{
     future::{BoxFuture, Shared},
 };
 use tokio::sync::mpsc;
+use tonic::Code;
 
 use super::Machine;
 use crate::{
-    BoxliteResult, id,
-    portal::{ExecutionInterface, REJOINS, from_status, is_lost},
+    BoxliteError, BoxliteResult, ErrorCode, id,
+    portal::{ExecutionInterface, REJOINS, bounded, from_status, is_lost},
 };
 
 /// Pieces that wait to be sent, beside the one that is.
@@ -90,6 +91,13 @@ async fn feed(
         if !is_lost(&status) || lost == REJOINS {
             let what =
                 format!("write to the standard input of {execution_id}, {end} bytes after its beginning");
+            if status.code() == Code::Aborted && !is_lost(&status) {
+                let message = bounded(status.message());
+                return Err(BoxliteError::new(ErrorCode::ExecInputClosed, message).hint(
+                    "input ends for all handles of an execution when one of them calls `stdin.end()`; \
+                     one that is started with `stdin: 'none'`, as by `box.exec()`, never has any",
+                ));
+            }
             return Err(from_status(&what, &status));
         }
         lost += 1;

@@ -218,8 +218,8 @@ impl LiteBox {
         }
     }
 
-    /// Finds an execution that runs or has ended lately, by its id. Its output is read from the oldest bytes at hand on, and
-    /// whoever reads it elsewhere is superseded.
+    /// Finds an execution that runs or has ended lately, by its id. Its output is read from the oldest bytes at hand on,
+    /// whoever else reads it.
     pub async fn execution(&self, id: &str) -> BoxliteResult<Execution> {
         let unknown = || {
             BoxliteError::new(

@@ -45,7 +45,7 @@ pub(crate) fn broken(what: &str, how: &str) -> BoxliteError {
 }
 
 /// A guest's text, short and without control characters.
-pub(super) fn bounded(text: &str) -> String {
+pub(crate) fn bounded(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(1000).collect()
 }
 

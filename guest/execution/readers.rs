@@ -1,0 +1,157 @@
+//! Who reads an execution's output, and how far each is. The process is held back by the slowest of them, so that each
+//! gets all of it: nothing is read from its pipes for one reader that would push out of the replay what another has yet
+//! to come for. One that takes nothing for a while, while others wait for it, is passed over.
+//!
+//! Kept by `process`; entered and left by `reader`; `attachment` asks before it reads.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use boxlite_proto::limits;
+use tokio::sync::watch;
+
+/// Bytes that a reader may lie behind before it holds the others back: a chunk less than are kept.
+const BEHIND: u64 = (limits::REPLAY - limits::CHUNK) as u64;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Readers {
+    entries: Mutex<Entries>,
+    /// Told, where there are several readers, when one has read from a pipe, has moved on or is gone.
+    changed: watch::Sender<()>,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    last: u64,
+    readers: Vec<Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    number: u64,
+    /// The next byte that it wants of each stream.
+    next: Option<[u64; 2]>,
+    /// How often it has moved on.
+    moves: u64,
+    /// Whether the others have ceased to wait for it.
+    passed_over: bool,
+}
+
+/// Which streams a reader may not read from, for the sake of others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) streams: [bool; 2],
+    /// How often those others have moved on.
+    pub(super) moves: u64,
+}
+
+impl Held {
+    pub(super) fn any(self) -> bool {
+        self.streams.contains(&true)
+    }
+}
+
+impl Readers {
+    pub(super) fn new() -> Self {
+        Self { entries: Mutex::default(), changed: watch::Sender::new(()) }
+    }
+
+    /// A new reader's number.
+    pub(super) fn enter(&self, next: Option<[u64; 2]>) -> u64 {
+        let mut entries = self.entries();
+        entries.last += 1;
+        let number = entries.last;
+        entries.readers.push(Entry { number, next, moves: 0, passed_over: false });
+        number
+    }
+
+    pub(super) fn leave(&self, number: u64) {
+        let mut entries = self.entries();
+        entries.readers.retain(|reader| reader.number != number);
+        if !entries.readers.is_empty() {
+            self.changed.send_replace(());
+        }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.entries().readers.len()
+    }
+
+    /// To wait for what the others do.
+    pub(super) fn watch(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// Notes how far a reader has come, and what it has read for all.
+    pub(super) fn moved(&self, number: u64, next: [u64; 2]) {
+        let mut entries = self.entries();
+        if let Some(reader) = entries.readers.iter_mut().find(|reader| reader.number == number) {
+            reader.moves += 1;
+            (reader.next, reader.passed_over) = (Some(next), false);
+        }
+        if entries.readers.len() > 1 {
+            self.changed.send_replace(());
+        }
+    }
+
+    /// What the others keep the reader `number` from, where the streams have been read up to `ends`.
+    pub(super) fn held(&self, number: u64, ends: [u64; 2]) -> Held {
+        let mut held = Held::default();
+        for reader in &self.entries().readers {
+            let behind = reader.behind(ends);
+            if reader.number == number || reader.passed_over || !behind.contains(&true) {
+                continue;
+            }
+            held.moves += reader.moves;
+            held.streams = [0, 1].map(|index| held.streams[index] || behind[index]);
+        }
+        held
+    }
+
+    /// Has those who hold the reader `number` back do so no longer, until they move on.
+    pub(super) fn pass_over(&self, number: u64, ends: [u64; 2]) {
+        let mut entries = self.entries();
+        for reader in entries.readers.iter_mut().filter(|reader| reader.number != number) {
+            reader.passed_over |= reader.behind(ends).contains(&true);
+        }
+        self.changed.send_replace(());
+    }
+
+    fn entries(&self) -> MutexGuard<'_, Entries> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    /// Whether each stream has been read so far that no more may be without this reader.
+    fn behind(&self, ends: [u64; 2]) -> [bool; 2] {
+        let Some(next) = self.next else { return [false; 2] };
+        [0, 1].map(|index| ends[index].saturating_sub(next[index]) > BEHIND)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_slowest_holds_the_others_back_stream_by_stream_until_it_is_passed_over() {
+        let readers = Readers::new();
+        let [slow, fast] = [[0, 0], [900_000, 0]].map(|next| readers.enter(Some(next)));
+        let held = |number, ends| readers.held(number, ends).streams;
+        assert_eq!(held(fast, [BEHIND, 0]), [false, false]);
+        assert_eq!(held(fast, [BEHIND + 1, 0]), [true, false]);
+        assert_eq!(held(fast, [0, BEHIND + 1]), [false, true], "each is behind in the second");
+        assert_eq!(held(slow, [900_001, 0]), [false, false], "nobody waits for itself");
+        let moves = readers.held(fast, [BEHIND + 1, 0]).moves;
+        readers.moved(slow, [1, 0]);
+        assert_eq!(held(fast, [BEHIND + 1, 0]), [false, false]);
+        assert_ne!(readers.held(fast, [BEHIND + 2, 0]).moves, moves);
+        readers.pass_over(fast, [BEHIND + 2, 0]);
+        assert_eq!(held(fast, [BEHIND + 2, 0]), [false, false]);
+        readers.moved(slow, [2, 0]);
+        assert_eq!(held(fast, [BEHIND + 3, 0]), [true, false], "it reads again");
+        readers.leave(slow);
+        assert_eq!((held(fast, [BEHIND + 3, 0]), readers.count()), ([false, false], 1));
+    }
+}
