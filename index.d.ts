@@ -244,6 +244,9 @@ declare const CODES: {
 	readonly EXEC_TIMEOUT: "ExecutionError";
 	readonly EXEC_NON_ZERO: "ExecutionError";
 	readonly EXEC_MAX_BUFFER: "ExecutionError";
+	readonly EXEC_INPUT_CLOSED: "ExecutionError";
+	readonly EXEC_INPUT_FAILED: "ExecutionError";
+	readonly EXEC_OUTPUT_LOST: "ExecutionError";
 	readonly ABORTED: "ExecutionError";
 	readonly FILE_REFUSED: "FileError";
 	readonly ARCHIVE_INVALID: "FileError";
@@ -652,6 +655,10 @@ export interface UpdateOptions {
 	/** All of the box's own labels, instead of those that it has. */
 	labels?: Record<string, string>;
 }
+type Bytes = NodeJS.ArrayBufferView | ArrayBuffer | SharedArrayBuffer;
+type Chunks = AsyncIterable<string | Bytes> | Iterable<string | Bytes> | ReadableStream<string | Bytes> | {
+	stream(): ReadableStream<Uint8Array>;
+};
 /** How to run a command; for `box.spawn`. */
 export interface SpawnOptions {
 	/** Working directory. Default: the box's. */
@@ -666,12 +673,13 @@ export interface SpawnOptions {
 		rows: number;
 	};
 	/**
-	 * Standard input. A string or bytes are written and the input then closed, a stream or (async) iterable is read to its
-	 * end, `'none'` is `/dev/null`. Default: of `spawn` what you write to `execution.stdin`, of `exec` `'none'`.
+	 * Standard input. A string or bytes are written and the input then closed; a stream, an (async) iterable or a Blob is read
+	 * to its end, and what it gives that is neither text nor bytes ends the execution with `INVALID_ARGUMENT`. `'none'` is
+	 * `/dev/null`. Default: of `spawn` what you write to `execution.stdin`, of `exec` `'none'`.
 	 *
 	 * The string `'none'` itself can be sent as bytes: `Buffer.from('none')`.
 	 */
-	stdin?: "none" | (string & {}) | Uint8Array | Readable | AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>;
+	stdin?: "none" | (string & {}) | Bytes | Chunks;
 	/**
 	 * Milliseconds that the process may run, counted from its start inside the box; then it gets SIGTERM, and SIGKILL two
 	 * seconds later. 0 is for ever. Default: 0.
@@ -1817,8 +1825,8 @@ export declare class Box implements AsyncDisposable {
 	executions(): Promise<ExecutionInfo[]>;
 	/**
 	 * Finds an execution by its id, such as one that was started with `detached`: one that runs, or has ended in the last ten
-	 * minutes, of which the box remembers the last 1024. Its output begins with the oldest bytes that the box has kept, and
-	 * whoever read it before gets an error. Disposing of it leaves it running; `started` and `wait()` reject with
+	 * minutes, of which the box remembers the last 1024. Its output begins with the oldest bytes that the box has kept,
+	 * whoever else reads it, and what is written to its `stdin` arrives, whoever else writes. Disposing of it leaves it running; `started` and `wait()` reject with
 	 * `EXEC_NOT_FOUND` if there is nothing of that id.
 	 */
 	execution(id: string): Execution;

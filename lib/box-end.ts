@@ -1,4 +1,5 @@
 // `box.wait()`: how a box ended. Called by `box.ts`.
+import { onAbort } from './abort.js'
 import { type NativeBox, settled } from './binding.js'
 import { aborted } from './errors.js'
 import { signalName } from './signals.js'
@@ -22,7 +23,7 @@ export async function boxEnd(native: NativeBox, signal: AbortSignal | undefined)
   if (signal?.aborted) throw aborted('box.wait', signal)
   const end = native.end()
   const cancel = () => end.cancel()
-  signal?.addEventListener('abort', cancel, { once: true })
+  const over = onAbort(signal, cancel)
   try {
     const { state, exitCode, signal: number, oom, failure } = await settled(end.wait())
     return {
@@ -35,6 +36,6 @@ export async function boxEnd(native: NativeBox, signal: AbortSignal | undefined)
   } catch (error) {
     throw signal?.aborted ? aborted('box.wait', signal) : error
   } finally {
-    signal?.removeEventListener('abort', cancel)
+    over()
   }
 }

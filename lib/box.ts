@@ -123,8 +123,8 @@ export class Box implements AsyncDisposable {
 
   /**
    * Finds an execution by its id, such as one that was started with `detached`: one that runs, or has ended in the last ten
-   * minutes, of which the box remembers the last 1024. Its output begins with the oldest bytes that the box has kept, and
-   * whoever read it before gets an error. Disposing of it leaves it running; `started` and `wait()` reject with
+   * minutes, of which the box remembers the last 1024. Its output begins with the oldest bytes that the box has kept,
+   * whoever else reads it, and what is written to its `stdin` arrives, whoever else writes. Disposing of it leaves it running; `started` and `wait()` reject with
    * `EXEC_NOT_FOUND` if there is nothing of that id.
    */
   execution(id: string): Execution {

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path'
 import { Readable, type Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { onAbort } from './abort.js'
 import { type NativeCopy, type NativeFiles, settled } from './binding.js'
 import { type Check, checkArgument, checkOptions, integer, text } from './check.js'
 import { type Chunks, chunksOf, isStream } from './chunks.js'
@@ -133,7 +134,7 @@ export async function copyOut(
 
 async function run(operation: string, copy: NativeCopy, { onProgress, signal }: CopyOptions): Promise<CopyProgress> {
   const abort = () => copy.abort()
-  signal?.addEventListener('abort', abort, { once: true })
+  const over = onAbort(signal, abort)
   const timer = onProgress && setInterval(() => onProgress(copy.progress()), TICK)
   try {
     await settled(copy.run())
@@ -142,7 +143,7 @@ async function run(operation: string, copy: NativeCopy, { onProgress, signal }: 
     throw error
   } finally {
     clearInterval(timer)
-    signal?.removeEventListener('abort', abort)
+    over()
   }
   const progress = copy.progress()
   onProgress?.(progress)

@@ -55,6 +55,7 @@ export const CODES = {
   EXEC_NON_ZERO: 'ExecutionError',
   EXEC_MAX_BUFFER: 'ExecutionError',
   EXEC_INPUT_CLOSED: 'ExecutionError',
+  EXEC_INPUT_FAILED: 'ExecutionError',
   EXEC_OUTPUT_LOST: 'ExecutionError',
   ABORTED: 'ExecutionError',
 

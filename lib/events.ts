@@ -1,6 +1,7 @@
 // `Events`: what happens, as an EventEmitter and as an async iterator. Made by `runtime.ts` and `box.ts`; the union is in
 // `event.ts`.
 import { EventEmitter } from 'node:events'
+import { onAbort } from './abort.js'
 import type { NativeEvents } from './binding.js'
 import { guardMembers } from './bound.js'
 import { checkOptions } from './check.js'
@@ -55,6 +56,7 @@ export class Events extends EventEmitter<Listened> implements AsyncIterable<Runt
   #failure: unknown
   #closed = false
   #signal: AbortSignal | undefined
+  #over = () => {}
   #readers = new Set<Reader>()
 
   static {
@@ -72,7 +74,7 @@ export class Events extends EventEmitter<Listened> implements AsyncIterable<Runt
       this.#closed = true
       return
     }
-    signal?.addEventListener('abort', this.#close, { once: true })
+    this.#over = onAbort(signal, this.#close)
     // Events from before there was a listener for them have waited.
     EventEmitter.prototype.on.call(this, 'newListener', () => queueMicrotask(this.#take))
     subscribe(this.#take).then(this.#opened, error => {
@@ -129,7 +131,7 @@ export class Events extends EventEmitter<Listened> implements AsyncIterable<Runt
   #end(): void {
     if (this.#closed) return
     this.#closed = true
-    this.#signal?.removeEventListener('abort', this.#close)
+    this.#over()
     this.#native?.close()
     for (const reader of this.#readers) reader.wake()
     this.#tell('close')

@@ -1,6 +1,7 @@
 // `Execution`: a process in a box, the counterpart of Node's ChildProcess. Made by `box.ts`; its output comes through
 // `output.ts`, its input through `stdin.ts`.
-import { pipeline, Readable, type Writable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
+import { onAbort } from './abort.js'
 import { type NativeExecution, settled } from './binding.js'
 import { guardMembers } from './bound.js'
 import { checkArgument } from './check.js'
@@ -8,7 +9,7 @@ import { ExecutionError, raised } from './errors.js'
 import { cells, type SpawnOptions } from './options.js'
 import { type ExecEvent, type ExitStatus, Output } from './output.js'
 import { signalNumber } from './signals.js'
-import { Stdin } from './stdin.js'
+import { preparedInput, Stdin } from './stdin.js'
 
 let isExecution: (value: unknown) => boolean
 
@@ -52,6 +53,7 @@ export class Execution implements AsyncDisposable, AsyncIterable<ExecEvent> {
 
   private constructor(start: () => Promise<NativeExecution>, options: SpawnOptions) {
     const { signal } = options
+    const feed = options.stdin === undefined ? undefined : preparedInput(options.stdin)
     this.#native = signal?.aborted ? Promise.reject(aborted(signal)) : start()
     this.#native.then(
       native => {
@@ -61,14 +63,19 @@ export class Execution implements AsyncDisposable, AsyncIterable<ExecEvent> {
     )
     this.#detached = options.detached ?? false
     this.#output = new Output(this.#native, () => this.#isTold(), this.#detached)
-    if (options.stdin !== undefined) this.#feed(options.stdin)
+    if (feed === 'none') this.#inputless = true
+    else feed?.(this.#input(), error => this.#output.over || this.#abandon(error))
     this.#watch(signal)
   }
 
   /** What the process reads. A write completes when there is room for more; `end()` is its end of file. */
   get stdin(): Writable {
+    return this.#input()
+  }
+
+  #input(): Stdin {
     if (this.#stdin === undefined) {
-      this.#stdin = new Stdin(this.#native)
+      this.#stdin = new Stdin(this.#native, error => this.#abandon(error))
       if (this.#output.over || this.#inputless) this.#stdin.destroy()
     }
     return this.#stdin
@@ -171,24 +178,10 @@ export class Execution implements AsyncDisposable, AsyncIterable<ExecEvent> {
     await this.#native.then(native => settled(native.detach())).catch(() => {})
   }
 
-  #feed(source: NonNullable<SpawnOptions['stdin']>): void {
-    if (source === 'none') {
-      this.#inputless = true
-    } else if (typeof source === 'string' || source instanceof Uint8Array) {
-      this.stdin.end(source)
-    } else {
-      const input = source instanceof Readable ? source : Readable.from(source)
-      pipeline(input, this.stdin, error => {
-        if (error && !this.#output.over) this.#abandon(error)
-      })
-    }
-  }
-
   #watch(signal: AbortSignal | undefined): void {
-    const abort = () => signal && this.#abandon(aborted(signal))
-    signal?.addEventListener('abort', abort, { once: true })
+    const over = onAbort(signal, () => signal && this.#abandon(aborted(signal)))
     const end = () => {
-      signal?.removeEventListener('abort', abort)
+      over()
       this.#stdin?.destroy()
     }
     this.#output.ended.then(end, end)

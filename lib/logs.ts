@@ -1,5 +1,6 @@
 // `box.logs`: what a box's main process wrote, or its console, as an async iterator. Called by `box.ts`.
 import { types } from 'node:util'
+import { onAbort } from './abort.js'
 import { type LogInput, type NativeBox, type NativeLogEntry, type NativeLogs, settled } from './binding.js'
 import { boolean, type Check, checkOptions, oneOf } from './check.js'
 import { aborted, InvalidArgumentError } from './errors.js'
@@ -58,7 +59,7 @@ async function* entries(
   if (signal?.aborted) throw aborted('box.logs', signal)
   const reader: NativeLogs = await settled(native.logs(input))
   const close = () => reader.close()
-  signal?.addEventListener('abort', close, { once: true })
+  const over = onAbort(signal, close)
   try {
     for (;;) {
       const batch = signal?.aborted ? null : await settled(reader.next())
@@ -67,7 +68,7 @@ async function* entries(
       for (const entry of batch) yield entryOf(entry)
     }
   } finally {
-    signal?.removeEventListener('abort', close)
+    over()
     close()
   }
 }

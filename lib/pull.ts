@@ -1,5 +1,6 @@
 // `Pull`: a pull under way, which is both the promise of its image and the iteration of its steps. Made by `images.ts`,
 // calls the addon's `NativePull`.
+import { onAbort } from './abort.js'
 import { type NativePull, type NativePullStep, settled } from './binding.js'
 import { ImageError } from './errors.js'
 import type { PulledImage } from './images.js'
@@ -41,7 +42,7 @@ async function run(source: string, start: () => Promise<NativePull>, options: Pu
   const { signal, onProgress } = options
   let pull: NativePull | undefined
   const abort = () => pull?.cancel()
-  signal?.addEventListener('abort', abort, { once: true })
+  const over = onAbort(signal, abort)
   try {
     if (signal?.aborted) throw aborted(source, signal)
     pull = await start()
@@ -59,7 +60,7 @@ async function run(source: string, start: () => Promise<NativePull>, options: Pu
     pull?.cancel()
     throw signal?.aborted ? aborted(source, signal) : error
   } finally {
-    signal?.removeEventListener('abort', abort)
+    over()
     steps.end()
   }
 }

@@ -1,5 +1,6 @@
 // Samples at an interval, as an async iterator that leaves no timer behind. Used for `watchMetrics`.
 import { setTimeout as sleep } from 'node:timers/promises'
+import { onAbort } from './abort.js'
 import { checkOptions, integer } from './check.js'
 import { aborted } from './errors.js'
 import { abortSignal } from './options/values.js'
@@ -26,13 +27,12 @@ export function samples<T>(
     signal: abortSignal,
   })
   const over = new AbortController()
-  const ends = signal === undefined ? over.signal : AbortSignal.any([over.signal, signal])
   let due = 0
   const iterator: AsyncIterableIterator<T> = {
     [Symbol.asyncIterator]: () => iterator,
     async next() {
       const wait = due - performance.now()
-      if (wait > 0) await sleep(wait, undefined, { signal: ends }).catch(() => {})
+      if (wait > 0) await pause(wait, [over.signal, signal])
       if (signal?.aborted && !over.signal.aborted) {
         over.abort()
         throw aborted(operation, signal)
@@ -52,4 +52,13 @@ export function samples<T>(
     },
   }
   return iterator
+}
+
+/** Sleeps, at most until one of the signals aborts. */
+async function pause(ms: number, signals: (AbortSignal | undefined)[]): Promise<void> {
+  const timer = new AbortController()
+  const heard = signals.map(signal => onAbort(signal, () => timer.abort()))
+  if (signals.some(signal => signal?.aborted)) timer.abort()
+  await sleep(ms, undefined, { signal: timer.signal }).catch(() => {})
+  for (const end of heard) end()
 }

@@ -1,36 +1,76 @@
-// `Stdin`: an execution's standard input as a Node Writable. Made by `execution.ts`, calls the native `write`.
+// `Stdin`: an execution's standard input as a Node Writable, and what feeds it from the `stdin` option. Made by `execution.ts`,
+// calls the native `write`.
 //
 // A write completes when there is room further on, so a process that does not read holds its writer back.
-import { Writable } from 'node:stream'
+import { pipeline, Readable, Transform, Writable } from 'node:stream'
 import { type NativeExecution, settled } from './binding.js'
+import { type Bytes, dataToBuffer, isData, toBuffer } from './bytes.js'
+import { refusedArgument } from './check.js'
+import { type Chunks, chunksOf } from './chunks.js'
+import { ExecutionError, InvalidArgumentError } from './errors.js'
 
 /** Bytes of one message to the box. */
 const MESSAGE_BYTES = 262_144
 
+/** The operation that errors name. */
+const WRITE = 'execution.stdin'
+
+type Done = (error?: Error | null) => void
+
 export class Stdin extends Writable {
   #execution: Promise<NativeExecution>
+  #refused: (error: Error) => void
+  #pipes = 0
 
-  constructor(execution: Promise<NativeExecution>) {
+  /** `refused` hears of a chunk that is no bytes where nobody can catch it: in a stream that is piped here. */
+  constructor(execution: Promise<NativeExecution>, refused: (error: Error) => void) {
     super({ highWaterMark: MESSAGE_BYTES })
     this.#execution = execution
+    this.#refused = refused
+    this.on('pipe', () => {
+      this.#pipes += 1
+    })
+    this.on('unpipe', () => {
+      this.#pipes -= 1
+    })
   }
 
-  override _write(data: Buffer, _encoding: BufferEncoding, done: (error?: Error) => void): void {
+  // biome-ignore lint/suspicious/noExplicitAny: as Node declares it, so that callers need not
+  override write(chunk: any, encoding?: BufferEncoding | Done | null, done?: Done): boolean {
+    let data: unknown
+    try {
+      data = accepted(chunk, encoding)
+    } catch (error) {
+      if (this.#pipes === 0) throw error
+      this.#refused(error as Error)
+      return this.#quietly(() => this.destroy(error as Error)).writable
+    }
+    return super.write(data, encoding as BufferEncoding, done)
+  }
+
+  override end(chunk?: unknown, encoding?: BufferEncoding | Done, done?: Done): this {
+    if (typeof chunk === 'function' || chunk === undefined || chunk === null) {
+      return super.end(chunk as () => void)
+    }
+    return super.end(accepted(chunk, encoding), encoding as BufferEncoding, done as () => void)
+  }
+
+  override _write(data: Buffer, _encoding: BufferEncoding, done: Done): void {
     this.#send(data).then(
       () => done(),
-      error => this.#fail(error, done),
+      error => this.#quietly(() => done(error)),
     )
   }
 
-  override _writev(chunks: { chunk: Buffer }[], done: (error?: Error) => void): void {
+  override _writev(chunks: { chunk: Buffer }[], done: Done): void {
     const data = chunks.length === 1 && chunks[0] ? chunks[0].chunk : Buffer.concat(chunks.map(({ chunk }) => chunk))
     this._write(data, 'utf8', done)
   }
 
-  override _final(done: (error?: Error) => void): void {
+  override _final(done: Done): void {
     this.#close().then(
       () => done(),
-      error => this.#fail(error, done),
+      error => this.#quietly(() => done(error)),
     )
   }
 
@@ -45,9 +85,72 @@ export class Stdin extends Writable {
     await settled((await this.#execution).closeStdin())
   }
 
-  /** Whoever listens is told here; `wait()`, `started` and the output tell everybody else. */
-  #fail(error: Error, done: (error?: Error) => void): void {
-    if (this.listenerCount('error') > 0) done(error)
-    else this.destroy()
+  /** Fails, which is told to whoever listens and to each write; `wait()`, `started` and the output tell everybody else. */
+  #quietly(fail: () => unknown): this {
+    // Also where a stream that is piped here listens: it raises anew what nobody else does.
+    this.once('error', () => {})
+    fail()
+    return this
   }
+}
+
+/** A chunk as Node's own Writable takes it, in every version. */
+function accepted(chunk: unknown, encoding: unknown): string | Buffer {
+  if (typeof chunk !== 'string') return toBuffer(WRITE, 'chunk', chunk)
+  if (typeof encoding === 'string' && !Buffer.isEncoding(encoding)) {
+    throw refusedArgument(WRITE, 'encoding', 'an encoding of text', encoding)
+  }
+  return chunk
+}
+
+/**
+ * What the `stdin` option is: `'none'`, or what feeds an execution's standard input from it and tells of a failure on the way.
+ * Throws for memory that is gone.
+ */
+export function preparedInput(
+  source: string | Bytes | Chunks,
+): 'none' | ((stdin: Stdin, failed: (error: Error) => void) => void) {
+  if (source === 'none') return 'none'
+  if (isData(source)) {
+    const data = dataToBuffer(WRITE, 'data', source)
+    return stdin => stdin.end(data)
+  }
+  return (stdin, failed) => {
+    const done = (error?: Error | null) => error && failed(sourceError(error))
+    const input = streamOf(source)
+    if (input instanceof Readable && !input.readableObjectMode) pipeline(input, stdin, done)
+    else pipeline(input, asBytes(), stdin, done)
+  }
+}
+
+/** A source as a stream. Those of Node and iterables are told at once when the process is over; a web stream at its next part. */
+function streamOf(source: Chunks): NodeJS.ReadableStream {
+  const { pipe, on } = source as Partial<Record<'pipe' | 'on', unknown>>
+  if (typeof pipe === 'function' && typeof on === 'function') return source as unknown as NodeJS.ReadableStream
+  if (Symbol.asyncIterator in source || Symbol.iterator in source) {
+    return Readable.from(source as Iterable<unknown>)
+  }
+  return Readable.from(chunksOf(WRITE, 'source', source))
+}
+
+function asBytes(): Transform {
+  return new Transform({
+    writableObjectMode: true,
+    transform(chunk, encoding, done) {
+      let data: Buffer
+      try {
+        data = dataToBuffer(WRITE, 'chunk', chunk, encoding)
+      } catch (error) {
+        done(error as Error)
+        return
+      }
+      done(null, data)
+    },
+  })
+}
+
+/** What a source failed with is its own; the execution was ended for it. */
+function sourceError(error: Error): Error {
+  if (error instanceof InvalidArgumentError) return error
+  return new ExecutionError('EXEC_INPUT_FAILED', `${WRITE}: its source failed: ${error.message}`, { cause: error })
 }

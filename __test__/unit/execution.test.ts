@@ -2,13 +2,33 @@
 import { getEventListeners } from 'node:events'
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
+import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
 import { BoxliteError, errorFrom } from '../../lib/errors.js'
 import { makeExecution } from '../../lib/execution.js'
 import { exit, out, quiet, run } from './fake.js'
 
 const NOT_FOUND = { code: 'COMMAND_NOT_FOUND', className: 'ExecutionError', message: 'exec `nope`', causes: [] }
+const raise = (message: string): never => {
+  throw new Error(message)
+}
+const webStream = (chunk: unknown) =>
+  new ReadableStream({
+    start(controller) {
+      controller.enqueue(chunk)
+      controller.close()
+    },
+  })
+function* generator<T>(...chunks: T[]) {
+  yield* chunks
+}
+function detached(): Uint8Array {
+  const bytes = new Uint8Array(4)
+  structuredClone(bytes.buffer, { transfer: [bytes.buffer] })
+  return bytes
+}
 const unstartable = () => makeExecution(() => Promise.reject(errorFrom(NOT_FOUND)), {})
 
 describe('start', () => {
@@ -114,9 +134,103 @@ describe('stdin', () => {
       throw new Error('source broke')
     })()
     const { child, fake } = run([], { stdin: source })
-    await expect(child.wait()).rejects.toThrow('source broke')
+    await expect(child.wait()).rejects.toMatchObject({
+      code: 'EXEC_INPUT_FAILED',
+      message: expect.stringContaining('source broke'),
+      cause: { message: 'source broke' },
+    })
     await quiet()
     expect(fake.signals).toEqual([9])
+  })
+
+  test.each<[string, () => unknown]>([
+    ['a stream that is destroyed', () => Readable.from(['a']).destroy()],
+    ['a stream that is destroyed with an error', () => Readable.from(['a']).destroy(new Error('gone'))],
+    ['an iterable that gives null', () => ['a', null]],
+    ['an iterable that throws', () => ({ [Symbol.iterator]: () => ({ next: () => raise('no more') }) })],
+    ['a web stream that errors', () => new ReadableStream({ start: controller => controller.error(new Error('web')) })],
+  ])('%s is a failed source', async (_, source) => {
+    const { child } = run([], { stdin: source() as never })
+    await expect(child.wait()).rejects.toMatchObject({ code: 'EXEC_INPUT_FAILED' })
+  })
+
+  const realm = runInNewContext('({ Uint8Array, Float64Array, DataView, ArrayBuffer })')
+  const numbers = new Uint16Array([0x6968, 0x216f])
+  test.each<[string, () => unknown, string]>([
+    ['Uint16Array', () => numbers, 'hio!'],
+    ['DataView', () => new DataView(numbers.buffer, 1, 2), 'io'],
+    ['ArrayBuffer', () => numbers.buffer, 'hio!'],
+    ['SharedArrayBuffer', () => new SharedArrayBuffer(2), '\0\0'],
+    ['Uint8Array of another realm', () => new realm.Uint8Array([104, 105]), 'hi'],
+    ['DataView of another realm', () => new realm.DataView(new realm.ArrayBuffer(1)), '\0'],
+  ])('%s is bytes wherever it is given', async (_, bytes, expected) => {
+    const sources: (() => unknown)[] = [
+      bytes,
+      () => [bytes()],
+      () => Readable.from([bytes()]),
+      () => webStream(bytes()),
+    ]
+    for (const source of sources) {
+      const { child, fake } = run([], { stdin: source() as never })
+      while (!fake.stdinClosed) await quiet()
+      expect(Buffer.concat(fake.written).toString()).toBe(expected)
+      await child[Symbol.asyncDispose]()
+    }
+    const { child, fake } = run([])
+    child.stdin.write(bytes())
+    child.stdin.end(bytes())
+    while (!fake.stdinClosed) await quiet()
+    expect(Buffer.concat(fake.written).toString()).toBe(expected + expected)
+    await child[Symbol.asyncDispose]()
+  })
+
+  const noBytes: [string, unknown][] = [
+    ['a number', 42],
+    ['an object', { length: 1 }],
+    ['true', true],
+    ['a Map', new Map()],
+    ['memory that was transferred', detached()],
+  ]
+  test.each(noBytes)('a chunk that is %s is refused by name', async (_, chunk) => {
+    for (const source of [[chunk], Readable.from(['a', chunk]), generator(chunk)]) {
+      const { child, fake } = run([], { stdin: source as never })
+      await expect(child.wait()).rejects.toMatchObject({
+        code: 'INVALID_ARGUMENT',
+        message: expect.stringContaining('execution.stdin'),
+      })
+      await quiet()
+      expect(fake.signals).toEqual([9])
+    }
+    const { child, fake } = run([])
+    for (const write of [() => child.stdin.write(chunk), () => child.stdin.end(chunk)]) {
+      expect(write).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+    }
+    // And it goes on.
+    child.stdin.end('x')
+    while (!fake.stdinClosed) await quiet()
+    expect(Buffer.concat(fake.written).toString()).toBe('x')
+    await child[Symbol.asyncDispose]()
+  })
+
+  test('an object that is piped in ends the execution and not the program', async () => {
+    const { child, fake } = run([])
+    Readable.from(['a', { b: 1 }]).pipe(child.stdin)
+    await expect(child.wait()).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    await quiet()
+    expect(fake.signals).toEqual([9])
+    const { child: other } = run([])
+    await expect(pipeline(Readable.from([{ b: 1 }]), other.stdin)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    await other[Symbol.asyncDispose]()
+  })
+
+  test('input that the box refuses is told to each write, and is no uncaught error', async () => {
+    const { child, fake } = run([])
+    fake.write = async () => ({
+      error: { code: 'EXEC_INPUT_CLOSED', className: 'ExecutionError', message: 'no input', causes: [] },
+    })
+    const told = new Promise(resolve => child.stdin.write('x', resolve))
+    expect(await told).toMatchObject({ code: 'EXEC_INPUT_CLOSED' })
+    await child[Symbol.asyncDispose]()
   })
 
   test('an endless source stops when the process ends', async () => {

@@ -1,7 +1,8 @@
 // How to run a command. Checked here for `box.ts`.
-import type { Readable } from 'node:stream'
 import type { ExecInput } from '../binding.js'
+import { type Bytes, isData } from '../bytes.js'
 import { boolean, type Check, checkOptions, environment, integer, oneOf, type Shape, text } from '../check.js'
+import { type Chunks, DATA, isChunks } from '../chunks.js'
 import { abortSignal, milliseconds, user, userName, variables } from './values.js'
 
 /** How to run a command; for `box.spawn`. */
@@ -15,18 +16,13 @@ export interface SpawnOptions {
   /** Give the process a terminal: `true` is 80 by 24. Its standard error then arrives in `stdout`. Default: `false`. */
   tty?: boolean | { cols: number; rows: number }
   /**
-   * Standard input. A string or bytes are written and the input then closed, a stream or (async) iterable is read to its
-   * end, `'none'` is `/dev/null`. Default: of `spawn` what you write to `execution.stdin`, of `exec` `'none'`.
+   * Standard input. A string or bytes are written and the input then closed; a stream, an (async) iterable or a Blob is read
+   * to its end, and what it gives that is neither text nor bytes ends the execution with `INVALID_ARGUMENT`. `'none'` is
+   * `/dev/null`. Default: of `spawn` what you write to `execution.stdin`, of `exec` `'none'`.
    *
    * The string `'none'` itself can be sent as bytes: `Buffer.from('none')`.
    */
-  stdin?:
-    | 'none'
-    | (string & {})
-    | Uint8Array
-    | Readable
-    | AsyncIterable<string | Uint8Array>
-    | Iterable<string | Uint8Array>
+  stdin?: 'none' | (string & {}) | Bytes | Chunks
   /**
    * Milliseconds that the process may run, counted from its start inside the box; then it gets SIGTERM, and SIGKILL two
    * seconds later. 0 is for ever. Default: 0.
@@ -68,10 +64,8 @@ const tty: Check = {
 }
 
 const stdin: Check = {
-  expected: "a string, bytes, a stream, an iterable or 'none'",
-  holds: value =>
-    typeof value === 'string' ||
-    (typeof value === 'object' && value !== null && (Symbol.asyncIterator in value || Symbol.iterator in value)),
+  expected: `${DATA}, or 'none'`,
+  holds: value => isData(value) || isChunks(value),
 }
 
 const SPAWN: Shape<SpawnOptions> = {

@@ -121,6 +121,8 @@ codes! {
     ExecMaxBuffer = "EXEC_MAX_BUFFER" in ExecutionError;
     /// The execution takes no input: it was started without, or another handle has ended it.
     ExecInputClosed = "EXEC_INPUT_CLOSED" in ExecutionError;
+    /// What an execution's input was read from failed.
+    ExecInputFailed = "EXEC_INPUT_FAILED" in ExecutionError;
     /// Output that a reader had yet to come for is gone.
     ExecOutputLost = "EXEC_OUTPUT_LOST" in ExecutionError;
     /// The operation was aborted by its `AbortSignal`.
