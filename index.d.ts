@@ -655,15 +655,11 @@ export interface UpdateOptions {
 	/** All of the box's own labels, instead of those that it has. */
 	labels?: Record<string, string>;
 }
-type Bytes = NodeJS.ArrayBufferView | ArrayBuffer | SharedArrayBuffer;
-type Chunks = AsyncIterable<string | Bytes> | Iterable<string | Bytes> | ReadableStream<string | Bytes> | {
-	stream(): ReadableStream<Uint8Array>;
-};
 /** How to run a command; for `box.spawn`. */
 export interface SpawnOptions {
 	/** Working directory. Default: the box's. */
 	cwd?: string;
-	/** Environment, over the box's. A variable that is `undefined` is left out. Default: none. */
+	/** Environment, over the box's. One that is `undefined` is unset, whether the box or its image sets it. Default: none. */
 	env?: Record<string, string | undefined>;
 	/** `'name'`, `'uid'`, `'name:group'`, `'uid:gid'` or a uid. Default: the box's user. */
 	user?: string | number;
@@ -1027,7 +1023,7 @@ export declare class Execution implements AsyncDisposable, AsyncIterable<ExecEve
 	/**
 	 * Sends a signal to the process and all of its group, once it has started.
 	 *
-	 * @param signal - a name such as `'SIGINT'`, or a number. Default: `'SIGTERM'`.
+	 * @param signal - a name such as `'SIGINT'`, or a number; 0 sends none and asks whether it runs. Default: `'SIGTERM'`.
 	 * @returns `false` if the process had ended.
 	 */
 	kill(signal?: string | number): Promise<boolean>;

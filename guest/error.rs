@@ -22,6 +22,8 @@ pub enum Kind {
     Exhausted,
     /// An offset that is not at hand.
     OutOfRange,
+    /// Output that is at hand no more.
+    OutputGone,
     /// An execution's input that can't be written any more, or never could.
     InputClosed,
     /// The kernel refused.

@@ -192,7 +192,7 @@ export function arrayOf(check: Check, what: string): Check {
   }
 }
 
-/** Names and values as the environment of a process takes them; `undefined` leaves a variable out. */
+/** Names and values as the environment of a process takes them; `undefined` is none. */
 export const environment: Check = {
   expected: 'an object of strings, whose names are not empty and have no `=`, and no NUL byte anywhere',
   holds: value => isObject(value) && Object.entries(value).every(isVariable),

@@ -133,7 +133,7 @@ export class Execution implements AsyncDisposable, AsyncIterable<ExecEvent> {
   /**
    * Sends a signal to the process and all of its group, once it has started.
    *
-   * @param signal - a name such as `'SIGINT'`, or a number. Default: `'SIGTERM'`.
+   * @param signal - a name such as `'SIGINT'`, or a number; 0 sends none and asks whether it runs. Default: `'SIGTERM'`.
    * @returns `false` if the process had ended.
    */
   async kill(signal: string | number = 'SIGTERM'): Promise<boolean> {

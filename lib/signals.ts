@@ -19,7 +19,7 @@ export function signalName(number: number): string {
 /** A name such as `SIGTERM`, or a number, as a number. */
 export function signalNumber(signal: unknown): number {
   if (typeof signal === 'string' && NAMES.includes(signal)) return NAMES.indexOf(signal) + 1
-  if (typeof signal === 'number' && Number.isInteger(signal) && signal >= 1 && signal <= MAX) return signal
-  const expected = `a name such as 'SIGTERM' or a number from 1 to ${MAX}`
+  if (typeof signal === 'number' && Number.isInteger(signal) && signal >= 0 && signal <= MAX) return signal
+  const expected = `a name such as 'SIGTERM' or a number from 0 to ${MAX}`
   throw refusedArgument('execution.kill', 'signal', expected, signal)
 }

@@ -5,6 +5,23 @@ use std::time::Duration;
 /// Largest gRPC message that either side accepts, in bytes. Bulk data is cut into chunks of [`CHUNK`] long before.
 pub const MESSAGE: usize = 1 << 20;
 
+/// Largest gRPC message that the guest accepts of those that carry a command line or an environment: both of a container and
+/// of its main process, each as long as Linux takes it ([`COMMAND_LINE`]).
+pub const COMMAND_MESSAGE: usize = 8 << 20;
+
+/// Most bytes of one argument or variable, its NUL byte included (Linux `MAX_ARG_STRLEN`).
+pub const ARGUMENT: usize = 128 * 1024;
+
+/// Most bytes of all arguments and variables of a program, each with its NUL byte and its pointer of eight bytes: a quarter of
+/// the stack's limit of 8 MiB (execve(2), Linux `bprm_stack_limits`).
+pub const COMMAND_LINE: usize = 2 << 20;
+
+/// Most bytes of a working directory, its NUL byte included (Linux `PATH_MAX`).
+pub const PATH: usize = 4096;
+
+/// Most bytes of a user's and a group's name together.
+pub const USER: usize = 1024;
+
 /// Most bytes in one chunk of output or input.
 pub const CHUNK: usize = 128 * 1024;
 

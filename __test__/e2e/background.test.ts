@@ -1,6 +1,8 @@
 // Processes beyond their call: detached ones that are found again, and those that a timeout or an abort must not leave.
+import { text } from 'node:stream/consumers'
+import { finished } from 'node:stream/promises'
 import { expect, it } from 'vitest'
-import type { Box } from '../../index.mjs'
+import type { Box, Execution } from '../../index.mjs'
 import { failure } from '../support/failures.js'
 import { useHomes } from '../support/homes.js'
 import { useRuntime } from '../support/runtime.js'
@@ -115,4 +117,48 @@ it('lets a background process go on after the end of its command', async () => {
   const { stdout } = await box.exec('sh', ['-c', 'sleep 4713 > /dev/null 2>&1 & echo $!'])
   expect(await alive('4713')).toBe('1')
   await box.exec('sh', ['-c', `kill ${stdout.trim()}`], { check: true })
+})
+
+it.each([false, true])('hears what any of its handles writes, and each reads all of it (terminal: %s)', async tty => {
+  const script = `${tty ? 'stty -echo; ' : ''}echo ready; while read -r line; do echo "heard $line"; done; exit 3`
+  const first = box.spawn('sh', ['-c', script], { detached: true, tty })
+  await first.started
+  const id = String(first.id)
+  const heard = (text: string) => new RegExp(`${text}\\r?\\n$`)
+  const until = async (child: Execution, text: string) => {
+    let output = ''
+    for await (const chunk of child.stdout.iterator({ destroyOnReturn: false })) {
+      output += chunk
+      if (heard(text).test(output)) return output
+    }
+    throw new Error(`it ended before ${text}: ${output}`)
+  }
+  await until(first, 'ready')
+  first.stdin.write('one\n')
+  await until(first, 'heard one')
+  const second = box.execution(id)
+  second.stdin.write('two\n')
+  await Promise.all([until(first, 'heard two'), until(second, 'heard two')])
+  await first[Symbol.asyncDispose]()
+  await using third = box.execution(id)
+  third.stdin.write('three\n')
+  const all = await until(third, 'heard three')
+  expect(all.replaceAll('\r', '')).toBe('ready\nheard one\nheard two\nheard three\n')
+  third.stdin.end()
+  const rest = text(second.stdout)
+  expect(await third.wait()).toMatchObject({ exitCode: 3 })
+  expect((await rest).replaceAll('\r', '')).toBe('heard three\n')
+})
+
+it('refuses what a handle writes after another one has ended the input', async () => {
+  await using first = box.spawn('sh', ['-c', 'cat; sleep 60'])
+  await first.started
+  const second = box.execution(String(first.id))
+  second.stdin.end('last\n')
+  await finished(second.stdin)
+  const refused = await new Promise(resolve => {
+    const write = (error?: Error | null) => (error ? resolve(error) : first.stdin.write('x', write))
+    write()
+  })
+  expect(refused).toMatchObject({ code: 'EXEC_INPUT_CLOSED' })
 })

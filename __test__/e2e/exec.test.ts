@@ -54,6 +54,7 @@ describe('the end of a command', () => {
 
   it('can be brought about by kill', async () => {
     const child = box.spawn('sleep', ['60'])
+    expect(await child.kill(0)).toBe(true)
     expect(await child.kill('SIGTERM')).toBe(true)
     expect(await child.wait()).toMatchObject({ exitCode: null, signal: 'SIGTERM' })
     expect(await child.kill('SIGTERM')).toBe(false)
@@ -86,6 +87,39 @@ describe('a command that can not be started', () => {
     await failure(box.exec('/etc/plain'), 'COMMAND_NOT_EXECUTABLE')
   })
 
+  it.each([
+    ['a script without a first line that names its interpreter', 'echo hi\n', 'exec format error'],
+    ['an empty file', '', 'exec format error'],
+    ['a program for another machine', '\x7fELF\x02\x01\x01'.padEnd(64, '\x02'), 'exec format error'],
+    ['a script whose lines end as on Windows', '#!/bin/sh\r\necho hi\r\n', String.raw`"/bin/sh\r" does not exist`],
+    ['a script of an interpreter that is missing', '#!/no/such\n', '"/no/such" is not in the image'],
+  ])('is %s', async (_, content, text) => {
+    await box.fs.writeFile('/tmp/file', Buffer.from(content, 'latin1'), { mode: 0o755 })
+    for (const [command, env] of [
+      ['/tmp/file', {}],
+      ['file', { PATH: '/bin:/tmp' }],
+    ] as const) {
+      const error = await failure(box.exec(command, { env }), 'COMMAND_NOT_EXECUTABLE')
+      expect(error.message).toContain(text)
+    }
+    await box.fs.rm('/tmp/file')
+  })
+
+  it('is a directory', async () => {
+    expect((await failure(box.exec('/tmp'), 'COMMAND_NOT_EXECUTABLE')).message).toContain('it is a directory')
+  })
+
+  it('has more arguments or variables than Linux takes, and is told the limit', async () => {
+    const error = await failure(box.exec('true', Array(40_000).fill('x'.repeat(55))), 'INVALID_ARGUMENT')
+    expect(error.message).toContain('2097152')
+    for (const refused of [
+      box.exec('true', ['x'.repeat(131_072)]),
+      box.exec('true', { env: { A: 'x'.repeat(131_070) } }),
+    ]) {
+      expect((await failure(refused, 'INVALID_ARGUMENT')).message).toContain('131071')
+    }
+  })
+
   it('has no such working directory or user', async () => {
     await failure(box.exec('true', [], { cwd: '/nowhere' }), 'EXEC_CWD')
     await failure(box.exec('true', [], { user: 'nobody-here' }), 'EXEC_USER')
@@ -97,6 +131,32 @@ describe('a command that can not be started', () => {
 })
 
 describe('surroundings', () => {
+  it('takes as many arguments, and as long ones, as Linux does', async () => {
+    const words = Array(32_000).fill('x'.repeat(55))
+    const count = await box.exec('sh', ['-c', 'echo $# $(expr length $1)', 'sh', ...words])
+    expect(count.stdout).toBe('32000 55\n')
+    expect((await sh('printf %s "$A" | wc -c', { env: { A: 'x'.repeat(131_069) } })).stdout).toBe('131069\n')
+  })
+
+  it('lacks the variables of image and box that are undefined', async () => {
+    const env = { FROM_IMAGE: undefined, FROM_BOX: undefined, HOME: undefined, OTHER: undefined, SHARED: '' }
+    const { stdout } = await box.exec('env', { env })
+    expect(stdout.trim().split('\n').sort()).toEqual(['PATH=/bin:/usr/bin', 'SHARED='])
+  })
+
+  it('has users by number though nobody can read who they are', async () => {
+    await sh('mv /etc/passwd /etc/known && mkfifo /etc/passwd', { check: true })
+    try {
+      expect((await sh('id -u', { user: 7 })).stdout).toBe('7\n')
+      expect((await failure(sh('true', { user: 'app' }), 'EXEC_USER')).message).toContain('not a regular file')
+      await sh('ln -sf /dev/zero /etc/passwd', { check: true })
+      expect((await sh('id -u')).stdout).toBe('0\n')
+    } finally {
+      await sh('mv /etc/known /etc/passwd', { check: true })
+    }
+    expect((await sh('id -u', { user: 'app' })).stdout).toBe('1000\n')
+  })
+
   it('has the working directory of the image, or the one asked for', async () => {
     expect((await box.exec('pwd')).stdout).toBe('/var\n')
     expect((await box.exec('pwd', [], { cwd: '/tmp' })).stdout).toBe('/tmp\n')

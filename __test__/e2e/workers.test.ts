@@ -45,7 +45,12 @@ it('eight workers at once, and each ends by itself', async () => {
 it('a worker that is terminated in the middle of a command takes nothing along', async () => {
   for (let i = 0; i < 3; i++) {
     const { worker } = await startWorker({ endless: true })
+    await expect.poll(async () => (await box.executions()).length, { timeout: 30_000 }).toBe(3)
     await worker.terminate()
+    // What belonged to it has ended with it, but for what was detached.
+    await expect.poll(async () => (await box.executions()).map(({ command }) => command)).toEqual(['tail'])
+    await box.execution(String((await box.executions())[0]?.id)).kill('SIGKILL')
+    await expect.poll(async () => (await box.executions()).length).toBe(0)
   }
   expect((await box.exec('true')).exitCode).toBe(0)
 })

@@ -19,7 +19,11 @@ if (isMainThread) {
   const runtime = await Runtime.open(options)
   const box = await runtime.get(name)
   const { stdout } = await box.exec('hostname')
-  if (endless) box.exec('sleep', ['1000'])
+  if (endless) {
+    box.exec('yes', { maxBuffer: Number.MAX_SAFE_INTEGER })
+    box.spawn('sleep', ['1000'])
+    box.spawn('tail', ['-f', '/dev/null'], { detached: true })
+  }
   parentPort?.postMessage(stdout.trim())
   if (close) await runtime.close()
 }

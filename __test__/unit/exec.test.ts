@@ -113,6 +113,7 @@ test('options and arguments reach the native half', async () => {
       special: {
         cwd: '/',
         env: { A: '1' },
+        unset: ['B'],
         user: '1000',
         tty: { cols: 80, rows: 24 },
         timeoutMs: 5,

@@ -257,6 +257,7 @@ describe('kill', () => {
     ['SIGINT', 2],
     ['SIGSYS', 31],
     [9, 9],
+    [0, 0],
     [64, 64],
   ])('%s is signal %i', async (signal, number) => {
     const { child, fake } = run([])
@@ -265,7 +266,7 @@ describe('kill', () => {
     await child[Symbol.asyncDispose]()
   })
 
-  test.each(['TERM', 'SIGNOPE', 0, 65, 1.5, null])('%s is refused', async signal => {
+  test.each(['TERM', 'SIGNOPE', -1, 65, 1.5, null])('%s is refused', async signal => {
     const { child } = run([[exit()]])
     await expect(child.kill(signal as never)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
   })

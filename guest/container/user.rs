@@ -50,9 +50,21 @@ pub struct Accounts {
 impl Accounts {
     /// Resolves `spec`. The error is a sentence for the user.
     pub fn look_up(&mut self, spec: &str) -> Result<User, String> {
-        let passwd = self.passwd.read("/etc/passwd").map_err(|error| format!("read /etc/passwd: {error}"))?;
-        let group = self.group.read("/etc/group").map_err(|error| format!("read /etc/group: {error}"))?;
-        resolve(spec, &passwd, &group)
+        self.look_up_in(spec, "/etc/passwd", "/etc/group")
+    }
+
+    fn look_up_in(&mut self, spec: &str, passwd_path: &str, group_path: &str) -> Result<User, String> {
+        let passwd = self.passwd.read(passwd_path);
+        let group = self.group.read(group_path);
+        // Ids need no file: one that can't be read fails names alone.
+        let [known, groups] = [&passwd, &group].map(|read| read.as_deref().unwrap_or_default());
+        resolve(spec, known, groups).map_err(|error| {
+            let unread = [(passwd_path, passwd.err()), (group_path, group.err())];
+            unread.into_iter().fold(error, |error, (path, cause)| match cause {
+                Some(cause) => format!("{error} (read {path}: {cause})"),
+                None => error,
+            })
+        })
     }
 }
 
@@ -83,10 +95,12 @@ impl Stamp {
 }
 
 impl Kept {
-    /// The whole of a regular file, and nothing of anything else; nothing of one that is not there.
+    /// The whole of a regular file, and nothing of one that is not there. Anything else is an error: a FIFO or a device could
+    /// keep its reader for ever.
     fn read(&mut self, path: &str) -> io::Result<Cow<'_, str>> {
         let present = match fs::metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Cow::default()),
+            Ok(meta) if !meta.is_file() => return Err(irregular()),
             present => Stamp::of(&present?),
         };
         if self.0.as_ref().is_none_or(|(known, _)| *known != present) {
@@ -106,11 +120,15 @@ fn read(path: &str) -> io::Result<(Stamp, String)> {
     let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
     let meta = file.metadata()?;
     if !meta.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "not a regular file"));
+        return Err(irregular());
     }
     let mut bytes = Vec::with_capacity(usize::try_from(meta.len().min(FILE_LIMIT)).unwrap_or(0) + 1);
     file.take(FILE_LIMIT).read_to_end(&mut bytes)?;
     Ok((Stamp::of(&meta), String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+fn irregular() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "not a regular file")
 }
 
 fn resolve(spec: &str, passwd: &str, group: &str) -> Result<User, String> {
@@ -246,6 +264,29 @@ mod tests {
         assert_eq!(kept.read(path).expect("read"), "another");
         fs::remove_file(path).expect("remove");
         assert_eq!(kept.read(path).expect("nothing"), "");
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_never_opened_and_fails_names_alone() {
+        let folder = std::env::temp_dir().join(format!("boxlite-accounts-{}", std::process::id()));
+        fs::create_dir(&folder).expect("mkdir");
+        let [fifo, device, huge] = ["fifo", "device", "huge"].map(|name| folder.join(name));
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRUSR).expect("mkfifo");
+        std::os::unix::fs::symlink("/dev/zero", &device).expect("symlink");
+        fs::File::create(&huge).and_then(|file| file.set_len(1 << 40)).expect("a huge file");
+        let mut accounts = Accounts::default();
+        for path in [&fifo, &device, &folder] {
+            let path = path.to_str().expect("UTF-8");
+            let refused = accounts.look_up_in("ghost", path, path).expect_err("a name");
+            assert!(refused.contains("ghost") && refused.contains("not a regular file"), "{refused}");
+            for spec in ["", "0", "7:8"] {
+                accounts.look_up_in(spec, path, path).unwrap_or_else(|error| panic!("{spec:?}: {error}"));
+            }
+        }
+        let path = huge.to_str().expect("UTF-8");
+        assert_eq!(accounts.look_up_in("7", path, path).expect("a number").uid, 7);
+        assert_eq!(accounts.passwd.read(path).expect("its beginning").len(), 4 << 20);
+        fs::remove_dir_all(&folder).expect("remove");
     }
 
     #[test]

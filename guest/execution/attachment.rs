@@ -139,7 +139,7 @@ impl Attachment {
                 Ok(None) => {}
                 Ok(Some(bytes)) => return Ok(Some(self.had(index, bytes))),
                 Err(too_old) => {
-                    return Err(out_of_range(&self.reader.execution, self.next[index], too_old.oldest));
+                    return Err(too_late(&self.reader.execution, self.next[index], too_old.oldest));
                 }
             }
         }
@@ -311,10 +311,18 @@ fn out_of_range(execution: &Execution, wanted: u64, bound: u64) -> Error {
     )
 }
 
+fn too_late(execution: &Execution, wanted: u64, oldest: u64) -> Error {
+    let id = execution.id();
+    Error::new(
+        Kind::OutputGone,
+        format!("attach to {id} at byte {wanted}: the oldest byte at hand is {oldest}"),
+    )
+}
+
 fn given_up(execution: &Execution, wanted: u64) -> Error {
     let id = execution.id();
     Error::new(
-        Kind::OutOfRange,
+        Kind::OutputGone,
         format!(
             "attach to {id} at byte {wanted}: it has ended, and its output was given up before anybody read it"
         ),

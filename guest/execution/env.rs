@@ -2,7 +2,7 @@
 //!
 //! Called by `start`. Pure.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::collections::{HashMap, HashSet, hash_map::Entry};
 
 use boxlite_proto::v1::{ExecRequest, Process};
 
@@ -28,12 +28,12 @@ impl Defaults {
 
     /// Completes what `request` leaves open. HOME comes later: it takes the container's passwd file.
     pub(super) fn complete(&self, request: &mut ExecRequest) {
-        request.env = merge(&self.env, std::mem::take(&mut request.env));
-        if !has(&request.env, "PATH") {
-            request.env.push(PATH.to_owned());
-        }
-        if request.tty.is_some() && !has(&request.env, "TERM") {
-            request.env.push(TERM.to_owned());
+        request.env = merge(&self.env, std::mem::take(&mut request.env), &request.unset);
+        for default in std::iter::once(PATH).chain(request.tty.is_some().then_some(TERM)) {
+            let name = key(default);
+            if !has(&request.env, name) && !request.unset.iter().any(|unset| unset == name) {
+                request.env.push(default.to_owned());
+            }
         }
         if request.cwd.is_empty() {
             request.cwd.clone_from(&self.cwd);
@@ -44,11 +44,13 @@ impl Defaults {
     }
 }
 
-/// `over` wins by key, and a later entry over an earlier one; each key keeps its first place.
-fn merge(base: &[String], over: Vec<String>) -> Vec<String> {
-    let mut places = HashMap::with_capacity(base.len() + over.len());
+/// `base` without `unset`, then `over`, which wins by key, a later entry over an earlier one; each key keeps its first place.
+fn merge(base: &[String], over: Vec<String>, unset: &[String]) -> Vec<String> {
+    let unset: HashSet<&str> = unset.iter().map(String::as_str).collect();
     let mut merged: Vec<String> = Vec::with_capacity(base.len() + over.len() + 2);
-    for entry in base.iter().cloned().chain(over) {
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let kept = base.iter().filter(|entry| !unset.contains(key(entry)));
+    for entry in kept.cloned().chain(over) {
         match places.entry(key(&entry).to_owned()) {
             Entry::Occupied(place) => {
                 if let Some(known) = merged.get_mut(*place.get()) {
@@ -84,8 +86,24 @@ mod tests {
 
     #[test]
     fn an_execution_overrides_by_key() {
-        let merged = merge(&strings(&["A=1", "B=2"]), strings(&["B=3", "C=x=y", "C=z", "AB=4"]));
+        let merged = merge(&strings(&["A=1", "B=2"]), strings(&["B=3", "C=x=y", "C=z", "AB=4"]), &[]);
         assert_eq!(merged, ["A=1", "B=3", "C=z", "AB=4"]);
+    }
+
+    #[test]
+    fn a_variable_that_is_unset_is_gone_and_has_no_default() {
+        let defaults = Defaults { env: strings(&["A=1", "AB=2", "PATH=/x"]), ..Default::default() };
+        let unset = strings(&["A", "PATH", "TERM", "NONE"]);
+        let mut request = ExecRequest { unset, tty: Some(TtySize::default()), ..Default::default() };
+        defaults.complete(&mut request);
+        assert_eq!(request.env, ["AB=2"]);
+    }
+
+    #[test]
+    fn a_hundred_thousand_variables_are_no_work() {
+        let many =
+            |from: usize| (from..from + 100_000).map(|number| format!("V{number}=x")).collect::<Vec<_>>();
+        assert_eq!(merge(&many(0), many(50_000), &[]).len(), 150_000);
     }
 
     #[test]

@@ -116,7 +116,7 @@ impl Execution for ExecutionService {
 
     async fn kill(&self, request: Request<KillRequest>) -> Result<Response<KillResponse>, Status> {
         let KillRequest { execution_id, signal, all } = request.into_inner();
-        if !(1..=LAST_SIGNAL).contains(&signal) {
+        if !(0..=LAST_SIGNAL).contains(&signal) {
             return Err(
                 Error::new(Kind::Invalid, format!("kill {execution_id}: no such signal: {signal}")).into()
             );

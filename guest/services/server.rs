@@ -103,9 +103,9 @@ impl Services {
             activity,
             ended_by: supervisor.clone(),
             guest: GuestServer::new(guest).max_decoding_message_size(limits::MESSAGE),
-            container: ContainerServer::new(container).max_decoding_message_size(limits::MESSAGE),
+            container: ContainerServer::new(container).max_decoding_message_size(limits::COMMAND_MESSAGE),
             execution: ExecutionServer::new(ExecutionService::new(executions))
-                .max_decoding_message_size(limits::MESSAGE),
+                .max_decoding_message_size(limits::COMMAND_MESSAGE),
             files: FilesServer::new(FilesService::new(files)).max_decoding_message_size(limits::MESSAGE),
             supervisor: SupervisorServer::new(SupervisorService::new(supervisor))
                 .max_decoding_message_size(limits::MESSAGE),

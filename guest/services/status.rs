@@ -13,6 +13,7 @@ impl From<Error> for Status {
             Kind::Exists => Code::AlreadyExists,
             Kind::Exhausted => Code::ResourceExhausted,
             Kind::OutOfRange => Code::OutOfRange,
+            Kind::OutputGone => Code::DataLoss,
             Kind::InputClosed => Code::Aborted,
             Kind::System => Code::Internal,
         };

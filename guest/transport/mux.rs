@@ -3,10 +3,11 @@
 //! Called by `transport`. The shim is yamux's client: each stream that it opens is a connection to the services. What the
 //! guest opens is its ready notification and its journal.
 
-use std::{convert::Infallible, future::poll_fn, io, path::Path, task::Poll};
+use std::{convert::Infallible, future::poll_fn, io, path::Path, task::Poll, time::Duration};
 
 use boxlite_proto::port as meeting;
 use futures::AsyncWriteExt as _;
+use tokio::time::sleep;
 use tokio_util::compat::{FuturesAsyncReadCompatExt as _, TokioAsyncReadCompatExt as _};
 use yamux::{Config, Connection, ConnectionError, Mode};
 
@@ -17,6 +18,9 @@ use crate::{
     supervision::{JournalAsk, JournalAsks},
 };
 
+/// Between a session that broke and the next.
+const AGAIN: Duration = Duration::from_millis(20);
+
 /// Serves one session after another: a shim that comes back starts over.
 pub(super) async fn serve(server: Server, device: &Path, mut asks: JournalAsks) -> Result<Infallible> {
     loop {
@@ -25,6 +29,8 @@ pub(super) async fn serve(server: Server, device: &Path, mut asks: JournalAsks) 
         port.connected().await.context(|| format!("await the host on {}", device.display()))?;
         if let Err(error) = session(&server, port, &mut asks).await {
             eprintln!("boxlite-guest: session on {}: {error}", device.display());
+            // A host that goes on saying nonsense is not to keep this machine busy.
+            sleep(AGAIN).await;
         }
     }
 }

@@ -2,13 +2,19 @@
 //!
 //! Called by `transport`.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, time::Duration};
 
 use boxlite_proto::port;
-use tokio::io::AsyncWriteExt as _;
+use tokio::{io::AsyncWriteExt as _, time::sleep};
 use tokio_vsock::{VMADDR_CID_ANY, VMADDR_CID_HOST, VsockAddr, VsockListener, VsockStream};
 
 use crate::{Context as _, Error, Kind, Result, services::Server, supervision::JournalAsks};
+
+/// Between a connection that could not be accepted and the next try.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// Tries in a row that may fail: ten minutes.
+const FAILURES: u32 = 6000;
 
 /// Serves every connection of the host.
 pub(super) async fn serve(server: Server, asks: JournalAsks) -> Result<Infallible> {
@@ -19,8 +25,24 @@ pub(super) async fn serve(server: Server, asks: JournalAsks) -> Result<Infallibl
         .await
         .context(|| format!("tell the host on vsock port {} that the box is ready", port::READY_PORT))?;
     tokio::spawn(open_journals(asks));
+    let mut failures = 0;
     loop {
-        let (stream, peer) = listener.accept().await.context(|| "accept a vsock connection")?;
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => {
+                failures = 0;
+                accepted
+            }
+            // One that broke off, or a box at the end of its memory or descriptors: that passes.
+            Err(error) if failures < FAILURES => {
+                failures += 1;
+                if failures == 1 {
+                    eprintln!("boxlite-guest: accept a vsock connection: {error}");
+                }
+                sleep(AGAIN).await;
+                continue;
+            }
+            failed => failed.context(|| "accept a vsock connection")?,
+        };
         // Where the kernel has vsock loopback, any process of the box could be on the other side.
         if peer.cid() != VMADDR_CID_HOST {
             eprintln!("boxlite-guest: refused a vsock connection from CID {}", peer.cid());

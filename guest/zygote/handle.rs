@@ -7,6 +7,7 @@ use std::{
     fmt,
     os::fd::{AsFd as _, AsRawFd, OwnedFd, RawFd},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use boxlite_proto::v1::{ContainerInitRequest, ExecRequest, StartError};
@@ -19,6 +20,7 @@ use prost::Message as _;
 use tokio::{
     io::{Interest, unix::AsyncFd},
     sync::{Mutex as AsyncMutex, oneshot, watch},
+    time::sleep,
 };
 
 use super::{
@@ -27,6 +29,9 @@ use super::{
     wire::{self, Received, Receiver},
 };
 use crate::{Context as _, Error, Kind, Result, reactor, storage::ROOTFS};
+
+/// Between two tries to send while the kernel has no memory for it.
+const AGAIN: Duration = Duration::from_millis(10);
 
 /// A child that is its program.
 #[derive(Debug)]
@@ -204,6 +209,7 @@ impl Zygote {
                 match wire::send_packet(socket.get_ref().as_fd(), packet, fds) {
                     Ok(()) => break,
                     Err(Errno::EINTR) => {}
+                    Err(errno) if wire::is_shortage(errno) => sleep(AGAIN).await,
                     Err(Errno::EAGAIN) => {
                         socket.writable().await.context(|| "await the zygote")?.clear_ready();
                     }
@@ -285,6 +291,9 @@ async fn listen(line: Arc<Line>) {
             Ok(Ok(Received::Message(Reply { event: Some(event) }, fds))) => line.answer(event, fds),
             Ok(Ok(Received::Message(..) | Received::Partial)) | Err(_) => {}
             Ok(Err(error)) if error.raw_os_error() == Some(Errno::EINTR as i32) => {}
+            Ok(Err(error)) if error.raw_os_error().map(Errno::from_raw).is_some_and(wire::is_shortage) => {
+                sleep(AGAIN).await;
+            }
             Ok(Ok(Received::Closed) | Err(_)) => break,
         }
     }

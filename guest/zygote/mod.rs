@@ -14,6 +14,7 @@ mod birth;
 mod children;
 mod fork;
 mod handle;
+mod interpreter;
 mod launch;
 pub mod message;
 mod process;

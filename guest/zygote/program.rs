@@ -9,8 +9,16 @@ use std::{
     ptr,
 };
 
-use boxlite_proto::v1::{ExecRequest, StartError, start_error::Kind};
+use boxlite_proto::{
+    limits,
+    v1::{ExecRequest, StartError, start_error::Kind},
+};
 use nix::{errno::Errno, libc};
+
+use super::interpreter;
+
+/// Where a command is looked for by a process that is to have no PATH: what confstr(3) answers execvp(3).
+const PATH: &str = "/bin:/usr/bin";
 
 /// Most bytes of what is said about a failure.
 const SENTENCE: usize = 64 * 1024;
@@ -40,7 +48,7 @@ impl Program {
         if command.is_empty() {
             return Err(failure(Kind::Invalid, "start: the command is empty".into()));
         }
-        let path = env.iter().find_map(|variable| variable.strip_prefix("PATH=")).unwrap_or_default();
+        let path = env.iter().find_map(|variable| variable.strip_prefix("PATH=")).unwrap_or(PATH);
         let files = if command.contains('/') {
             c_strings(std::iter::once(command))
         } else {
@@ -60,6 +68,8 @@ impl Program {
     /// only remembered.
     pub(super) fn execute(&self) -> StartError {
         let mut outcome = Errno::ENOENT;
+        // A file that is there, and for which the kernel says that something is not.
+        let mut lacking = None;
         for file in &self.files {
             if self.is_searched() && is_missing(file) {
                 continue;
@@ -67,7 +77,11 @@ impl Program {
             // SAFETY: both lists end with a null pointer, and what they point to lives in `self`.
             unsafe { libc::execve(file.as_ptr(), self.argv.pointers.as_ptr(), self.envp.pointers.as_ptr()) };
             outcome = match Errno::last() {
-                Errno::ENOENT | Errno::ENOTDIR if self.is_searched() => outcome,
+                Errno::ENOENT => {
+                    lacking = lacking.or_else(|| (!is_missing(file)).then_some(file));
+                    outcome
+                }
+                Errno::ENOTDIR if self.is_searched() => outcome,
                 Errno::EACCES if self.is_searched() => Errno::EACCES,
                 errno => {
                     outcome = errno;
@@ -75,7 +89,13 @@ impl Program {
                 }
             };
         }
-        explain(&self.command, &self.path, outcome)
+        match lacking {
+            Some(file) if outcome == Errno::ENOENT => {
+                let what = interpreter::missing(file);
+                failure(Kind::NoInterpreter, format!("start {:?}: {what}", self.command))
+            }
+            _ => explain(&self.command, &self.path, outcome),
+        }
     }
 
     fn is_searched(&self) -> bool {
@@ -113,21 +133,31 @@ fn c_strings<'a>(strings: impl Iterator<Item = &'a str>) -> Option<Vec<CString>>
 fn explain(command: &str, path: &str, errno: Errno) -> StartError {
     let named = command.contains('/');
     let (kind, reason) = match errno {
-        Errno::ENOENT if named && Path::new(command).exists() => (
-            Kind::CommandNotFound,
-            "its interpreter (the #! line or the dynamic loader) is not in the image".to_owned(),
-        ),
-        Errno::ENOENT | Errno::ENOTDIR if named => (Kind::CommandNotFound, errno.desc().to_owned()),
-        Errno::ENOENT => (Kind::CommandNotFound, format!("not found in PATH={path}")),
+        Errno::ENOENT | Errno::ENOTDIR | Errno::ENAMETOOLONG if named => {
+            (Kind::CommandNotFound, errno.desc().to_owned())
+        }
+        Errno::ENOENT | Errno::ENAMETOOLONG => (Kind::CommandNotFound, format!("not found in PATH={path}")),
         Errno::EACCES if Path::new(command).is_dir() => {
             (Kind::PermissionDenied, "it is a directory".to_owned())
         }
         Errno::EACCES | Errno::EPERM => (Kind::PermissionDenied, errno.desc().to_owned()),
         Errno::ENOEXEC => (
-            Kind::Invalid,
+            Kind::NotExecutable,
             "exec format error: no program for this machine, nor a script with a #! line".to_owned(),
         ),
-        Errno::E2BIG => (Kind::Invalid, "arguments and environment are too long".to_owned()),
+        // A program whose headers or loader are broken (binfmt_elf.c), or that somebody writes to.
+        Errno::EINVAL | Errno::ELIBBAD | Errno::EIO | Errno::EISDIR | Errno::ETXTBSY | Errno::ELOOP => {
+            (Kind::NotExecutable, format!("exec format error: {}", errno.desc()))
+        }
+        Errno::E2BIG => (
+            Kind::Invalid,
+            format!(
+                "arguments and environment, those of the box included, are too long: Linux takes {} bytes in one and {} in all, \
+                 a NUL byte and a pointer counted for each",
+                limits::ARGUMENT - 1,
+                limits::COMMAND_LINE
+            ),
+        ),
         Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE => {
             (Kind::ResourceExhausted, errno.desc().to_owned())
         }
@@ -159,7 +189,10 @@ mod tests {
         assert_eq!(error.message, "start \"nope\": not found in PATH=/bin:/usr/bin");
         assert_eq!(explain("/tmp", "", Errno::EACCES).message, "start \"/tmp\": it is a directory");
         assert_eq!(explain("./x", "", Errno::ENOTDIR).kind(), Kind::CommandNotFound);
-        assert_eq!(explain("x", "", Errno::E2BIG).kind(), Kind::Invalid);
+        let long = explain("x", "", Errno::E2BIG);
+        assert_eq!(long.kind(), Kind::Invalid);
+        assert!(long.message.contains("131071") && long.message.contains("2097152"), "{}", long.message);
+        assert_eq!(explain("./x", "", Errno::ENOEXEC).kind(), Kind::NotExecutable);
     }
 
     #[test]

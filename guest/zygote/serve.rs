@@ -7,6 +7,8 @@ use std::{
     io::ErrorKind,
     os::fd::{AsFd as _, AsRawFd, OwnedFd},
     process::exit,
+    thread,
+    time::Duration,
 };
 
 use boxlite_proto::v1::{ExecRequest, StartError, start_error};
@@ -38,6 +40,9 @@ use crate::{
 
 /// Milliseconds between looks at processes that were killed; their deaths are signalled too, so this is for the odd one.
 const LOOK_AGAIN: u8 = 20;
+
+/// Between two tries while the kernel has no memory for what is asked of it.
+const AGAIN: Duration = Duration::from_millis(10);
 
 /// Serves the agent until it goes away.
 pub(super) fn serve(socket: &OwnedFd) -> ! {
@@ -135,6 +140,7 @@ impl<'a> Init<'a> {
                     _ => {}
                 },
                 Ok(Received::Partial) | Err(Errno::EINTR) => {}
+                Err(errno) if wire::is_shortage(errno) => thread::sleep(AGAIN),
                 Ok(Received::Closed) => return Ok(()),
                 Err(errno) => return Err(errno).context(|| "receive from the agent"),
             }
@@ -149,6 +155,10 @@ impl<'a> Init<'a> {
         ];
         match poll(&mut fds, timeout) {
             Err(Errno::EINTR) => return Ok((false, false)),
+            Err(errno) if errno == Errno::EAGAIN || wire::is_shortage(errno) => {
+                thread::sleep(AGAIN);
+                return Ok((false, true));
+            }
             polled => polled.context(|| "poll")?,
         };
         let [asked, died] = fds.map(|fd| fd.any().unwrap_or(true));

@@ -149,8 +149,9 @@ fn prepare(
     assume(&user, streams).map_err(step("change user"))?;
 
     let mut env = request.env.clone();
-    // As docker: an unset or empty HOME is the user's own.
-    if !env.iter().any(|variable| variable.starts_with("HOME=") && variable.len() > "HOME=".len()) {
+    // As docker: an unset or empty HOME is the user's own, unless it is to be unset.
+    let wanted = !request.unset.iter().any(|name| name == "HOME");
+    if wanted && !env.iter().any(|variable| variable.starts_with("HOME=") && variable.len() > "HOME=".len()) {
         env.retain(|variable| variable != "HOME=");
         env.push(format!("HOME={}", user.home));
     }

@@ -6,6 +6,8 @@
 use std::{
     io::{IoSlice, IoSliceMut},
     os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd},
+    thread,
+    time::Duration,
 };
 
 use nix::{
@@ -21,29 +23,34 @@ const PACKET: usize = 32 * 1024;
 /// Most descriptors in one message: stdin, stdout, stderr.
 const DESCRIPTORS: usize = 3;
 
-const LAST: u8 = 0;
+/// More packets of the message follow.
 const MORE: u8 = 1;
+/// A message begins: what came of another one before is all that will.
+const FIRST: u8 = 2;
+
+/// Between two tries to send while the kernel has no memory for it.
+const AGAIN: Duration = Duration::from_millis(10);
 
 /// Cuts an encoded message into packets: the leading flag and the bytes of each.
 pub(super) fn packets(message: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     let count = message.len().div_ceil(PACKET).max(1);
     (0..count).map(move |index| {
         let end = message.len().min((index + 1) * PACKET);
-        let flag = if index + 1 == count { LAST } else { MORE };
-        (flag, message.get(index * PACKET..end).unwrap_or_default())
+        let flags = if index == 0 { FIRST } else { 0 } | if index + 1 == count { 0 } else { MORE };
+        (flags, message.get(index * PACKET..end).unwrap_or_default())
     })
 }
 
 /// Sends one packet; the descriptors go with a last one.
 pub(super) fn send_packet(
     socket: BorrowedFd<'_>,
-    (flag, bytes): (u8, &[u8]),
+    (flags, bytes): (u8, &[u8]),
     fds: &[RawFd],
 ) -> nix::Result<()> {
-    let flag_byte = [flag];
+    let flag_byte = [flags];
     let parts = [IoSlice::new(&flag_byte), IoSlice::new(bytes)];
     let rights = [ControlMessage::ScmRights(fds)];
-    let control = if flag == LAST && !fds.is_empty() { &rights[..] } else { &[] };
+    let control = if flags & MORE == 0 && !fds.is_empty() { &rights[..] } else { &[] };
     sendmsg::<()>(socket.as_raw_fd(), &parts, control, MsgFlags::MSG_NOSIGNAL, None).map(drop)
 }
 
@@ -52,12 +59,19 @@ pub(super) fn send(socket: BorrowedFd<'_>, message: &impl Message, fds: &[RawFd]
     let encoded = message.encode_to_vec();
     for packet in packets(&encoded) {
         while let Err(errno) = send_packet(socket, packet, fds) {
-            if errno != Errno::EINTR {
-                return Err(errno);
+            match errno {
+                Errno::EINTR => {}
+                errno if is_shortage(errno) => thread::sleep(AGAIN),
+                errno => return Err(errno),
             }
         }
     }
     Ok(())
+}
+
+/// Whether the kernel lacks memory or descriptors under way, which passes.
+pub(super) fn is_shortage(errno: Errno) -> bool {
+    matches!(errno, Errno::ENOMEM | Errno::ENOBUFS | Errno::ETOOMANYREFS)
 }
 
 /// Puts packets together again.
@@ -94,10 +108,13 @@ impl Receiver {
             recvmsg(socket, &mut parts, Some(&mut control), MsgFlags::MSG_CMSG_CLOEXEC)?;
         let length = received.bytes;
         let fds = descriptors(&received)?;
-        let Some((flag, bytes)) = self.packet.get(..length).and_then(<[u8]>::split_first) else {
+        let Some((flags, bytes)) = self.packet.get(..length).and_then(<[u8]>::split_first) else {
             return Ok(Received::Closed);
         };
-        if *flag == MORE {
+        if flags & FIRST != 0 {
+            self.partial.clear();
+        }
+        if flags & MORE != 0 {
             self.partial.extend_from_slice(bytes);
             return Ok(Received::Partial);
         }
@@ -158,6 +175,30 @@ mod tests {
         nix::unistd::write(&fds[0], b"!").expect("the descriptor works");
         let mut byte = [0];
         assert_eq!(nix::unistd::read(&reader, &mut byte), Ok(1));
+    }
+
+    #[test]
+    fn a_message_that_broke_off_is_none_of_the_next_one() {
+        let (left, right) = pair();
+        let message = |size| Contain { request: None, rootfs: "x".repeat(size) };
+        let broken = message(100_000).encode_to_vec();
+        for packet in packets(&broken).take(2) {
+            send_packet(left.as_fd(), packet, &[]).expect("send");
+        }
+        for size in [10, 50_000] {
+            send(left.as_fd(), &message(size), &[]).expect("send");
+        }
+        let mut receiver = Receiver::new();
+        for size in [10, 50_000] {
+            let got = loop {
+                match receiver.receive::<Contain>(&right).expect("receive") {
+                    Received::Message(got, _) => break got,
+                    Received::Partial => {}
+                    Received::Closed => panic!("closed"),
+                }
+            };
+            assert_eq!(got, message(size));
+        }
     }
 
     #[test]

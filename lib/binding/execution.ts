@@ -10,6 +10,8 @@ export interface ExecInput {
 
 export interface ExecSpecial {
   env: Record<string, string>
+  /** Variables of the box and its image that the process is not to have. */
+  unset: string[]
   cwd?: string | undefined
   user?: string | undefined
   tty?: { cols: number; rows: number } | undefined

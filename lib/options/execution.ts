@@ -3,13 +3,13 @@ import type { ExecInput } from '../binding.js'
 import { type Bytes, isData } from '../bytes.js'
 import { boolean, type Check, checkOptions, environment, integer, oneOf, type Shape, text } from '../check.js'
 import { type Chunks, DATA, isChunks } from '../chunks.js'
-import { abortSignal, milliseconds, user, userName, variables } from './values.js'
+import { abortSignal, milliseconds, unsetVariables, user, userName, variables } from './values.js'
 
 /** How to run a command; for `box.spawn`. */
 export interface SpawnOptions {
   /** Working directory. Default: the box's. */
   cwd?: string
-  /** Environment, over the box's. A variable that is `undefined` is left out. Default: none. */
+  /** Environment, over the box's. One that is `undefined` is unset, whether the box or its image sets it. Default: none. */
   env?: Record<string, string | undefined>
   /** `'name'`, `'uid'`, `'name:group'`, `'uid:gid'` or a uid. Default: the box's user. */
   user?: string | number
@@ -105,6 +105,7 @@ export function execInput(command: string, args: readonly string[], options: Spa
   if (cwd || env || user !== undefined || tty || stdin !== 'none' || timeoutMs || detached) {
     input.special = {
       env: variables(env),
+      unset: unsetVariables(env),
       cwd,
       user: userName(user),
       tty: tty === true ? { cols: 80, rows: 24 } : tty || undefined,

@@ -27,6 +27,11 @@ export function variables(env: Record<string, string | undefined> = {}): Record<
   return Object.fromEntries(Object.entries(env).filter((pair): pair is [string, string] => pair[1] !== undefined))
 }
 
+/** The names of the variables that are `undefined`. */
+export function unsetVariables(env: Record<string, string | undefined> = {}): string[] {
+  return Object.keys(env).filter(name => env[name] === undefined)
+}
+
 /** A user as the addon takes it. */
 export function userName(name: string | number | undefined): string | undefined {
   return name === undefined ? undefined : String(name)

@@ -7,7 +7,7 @@ use napi::{Env, Result, bindgen_prelude::Object};
 use napi_derive::napi;
 use tokio::sync::Notify;
 
-use crate::promise::promise;
+use crate::promise::promise_while_there;
 
 /// How a box ended.
 #[napi(object, object_from_js = false)]
@@ -50,7 +50,7 @@ impl NativeBoxEnd {
     #[napi]
     pub fn wait<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let (litebox, given_up) = (self.litebox.clone(), Arc::clone(&self.given_up));
-        promise(env, async move {
+        promise_while_there(env, async move {
             tokio::select! {
                 end = litebox.wait() => end.map(BoxEnd::from),
                 () = given_up.notified() => {

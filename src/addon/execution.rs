@@ -10,15 +10,22 @@ use napi::{
 };
 use napi_derive::napi;
 
-use crate::promise::promise;
+use crate::{
+    environment::Owned,
+    promise::{promise, promise_while_there},
+};
 
 /// A process in a box.
 #[napi]
-pub struct NativeExecution(Execution);
+pub struct NativeExecution {
+    execution: Execution,
+    /// Of one that ends with the environment that started it.
+    _owned: Option<Owned>,
+}
 
-impl From<Execution> for NativeExecution {
-    fn from(execution: Execution) -> Self {
-        Self(execution)
+impl NativeExecution {
+    pub(crate) fn new(execution: Execution, owned: Option<Owned>) -> Self {
+        Self { execution, _owned: owned }
     }
 }
 
@@ -60,56 +67,56 @@ impl NativeExecution {
     /// The execution's identity in its box.
     #[napi(getter)]
     pub fn id(&self) -> String {
-        self.0.id().to_owned()
+        self.execution.id().to_owned()
     }
 
     /// The process's number inside the box.
     #[napi(getter)]
     pub fn pid(&self) -> u32 {
-        self.0.pid()
+        self.execution.pid()
     }
 
     /// The next batch, in the order of the writes, of about `max` bytes; `null` after the end.
     #[napi]
     pub fn recv<'env>(&self, env: &'env Env, max: u32) -> Result<Object<'env>> {
-        let execution = self.0.clone();
-        promise(env, async move { Ok(execution.recv(max as usize).await?.map(chunks)) })
+        let execution = self.execution.clone();
+        promise_while_there(env, async move { Ok(execution.recv(max as usize).await?.map(chunks)) })
     }
 
     /// Writes to standard input; resolves when there is room for more.
     #[napi]
     pub fn write<'env>(&self, env: &'env Env, data: &[u8]) -> Result<Object<'env>> {
-        let execution = self.0.clone();
+        let execution = self.execution.clone();
         // Copied, since the caller may reuse its buffer as soon as the promise resolves.
         let data = Bytes::copy_from_slice(data);
-        promise(env, async move { execution.write(data).await })
+        promise_while_there(env, async move { execution.write(data).await })
     }
 
     /// Ends standard input.
     #[napi]
     pub fn close_stdin<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let execution = self.0.clone();
-        promise(env, async move { execution.close_stdin().await })
+        let execution = self.execution.clone();
+        promise_while_there(env, async move { execution.close_stdin().await })
     }
 
     /// Sends a signal to the process group; resolves `false` if it had ended.
     #[napi]
     pub fn kill<'env>(&self, env: &'env Env, signal: i32) -> Result<Object<'env>> {
-        let execution = self.0.clone();
+        let execution = self.execution.clone();
         promise(env, async move { execution.kill(signal).await })
     }
 
     /// Sends SIGKILL to every process of the execution; resolves `false` if it had ended.
     #[napi]
     pub fn kill_all<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let execution = self.0.clone();
+        let execution = self.execution.clone();
         promise(env, async move { execution.kill_all().await })
     }
 
     /// Lets go of the output until the next `recv`.
     #[napi]
     pub fn detach<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let execution = self.0.clone();
+        let execution = self.execution.clone();
         promise(env, async move {
             execution.detach().await;
             Ok(())
@@ -119,15 +126,15 @@ impl NativeExecution {
     /// Sets the size of the terminal.
     #[napi]
     pub fn resize<'env>(&self, env: &'env Env, cols: u16, rows: u16) -> Result<Object<'env>> {
-        let execution = self.0.clone();
+        let execution = self.execution.clone();
         promise(env, async move { execution.resize(cols, rows).await })
     }
 
     /// Waits for the end without reading output.
     #[napi]
     pub fn wait<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let execution = self.0.clone();
-        promise(env, async move { execution.wait().await.map(ExitStatus::from) })
+        let execution = self.execution.clone();
+        promise_while_there(env, async move { execution.wait().await.map(ExitStatus::from) })
     }
 }
 

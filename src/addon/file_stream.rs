@@ -21,7 +21,7 @@ use napi_derive::napi;
 
 use crate::{
     files::{Name, name_of},
-    promise::promise,
+    promise::{promise, promise_while_there},
 };
 
 /// Bytes out of a box: a file that is being read, or a tree as a tar stream.
@@ -85,7 +85,7 @@ impl NativeFileReader {
     #[napi]
     pub fn pull<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let source = self.0.clone();
-        promise(env, async move {
+        promise_while_there(env, async move {
             let data = match source {
                 Source::File(file) => file.pull().await?,
                 Source::Archive(archive) => archive.pull().await?,
@@ -122,14 +122,14 @@ impl NativeFileWriter {
     #[napi]
     pub fn push<'env>(&self, env: &'env Env, data: &[u8]) -> Result<Object<'env>> {
         let (writer, data) = (self.0.clone(), Bytes::copy_from_slice(data));
-        promise(env, async move { writer.push(data).await })
+        promise_while_there(env, async move { writer.push(data).await })
     }
 
     /// Ends the file; resolves when all is written.
     #[napi]
     pub fn finish<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let writer = self.0.clone();
-        promise(env, async move { Ok(writer.finish().await?.cast_signed()) })
+        promise_while_there(env, async move { Ok(writer.finish().await?.cast_signed()) })
     }
 
     /// Breaks off, without waiting for anything.
@@ -145,14 +145,14 @@ impl NativeArchiveWriter {
     #[napi]
     pub fn push<'env>(&self, env: &'env Env, data: &[u8]) -> Result<Object<'env>> {
         let (writer, data) = (self.0.clone(), Bytes::copy_from_slice(data));
-        promise(env, async move { writer.push(data).await })
+        promise_while_there(env, async move { writer.push(data).await })
     }
 
     /// Ends the archive; resolves when it is unpacked.
     #[napi]
     pub fn finish<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let writer = self.0.clone();
-        promise(env, async move { writer.finish().await })
+        promise_while_there(env, async move { writer.finish().await })
     }
 
     /// Breaks off.
@@ -181,7 +181,7 @@ impl NativeWatcher {
     #[napi]
     pub fn next<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let (watcher, raw) = (self.watcher.clone(), self.raw);
-        promise(env, async move {
+        promise_while_there(env, async move {
             Ok(watcher.next().await?.map(|changes| {
                 changes
                     .into_iter()
@@ -236,7 +236,7 @@ impl NativeCopy {
     #[napi]
     pub fn run<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let work = self.work.lock().unwrap_or_else(PoisonError::into_inner).take();
-        promise(env, async move {
+        promise_while_there(env, async move {
             match work {
                 Some(work) => work.await,
                 None => Err(BoxliteError::new(ErrorCode::Internal, "copy: it was run before")),

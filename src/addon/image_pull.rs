@@ -7,7 +7,7 @@ use napi_derive::napi;
 use crate::{
     image::{PulledImage, bytes},
     options::pull_policy,
-    promise::promise,
+    promise::promise_while_there,
 };
 
 /// What to pull, and how.
@@ -53,7 +53,7 @@ impl NativePull {
     #[napi]
     pub fn next<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let pull = self.0.clone();
-        promise(env, async move {
+        promise_while_there(env, async move {
             Ok(pull
                 .next()
                 .await
@@ -65,7 +65,7 @@ impl NativePull {
     #[napi]
     pub fn wait<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let pull = self.0.clone();
-        promise(env, async move { pull.wait().await.map(PulledImage::from) })
+        promise_while_there(env, async move { pull.wait().await.map(PulledImage::from) })
     }
 
     /// Gives up.

@@ -17,6 +17,7 @@ mod box_metrics;
 mod collected;
 mod directory;
 mod doctor;
+mod environment;
 mod error;
 mod event;
 mod execution;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use boxlite_runtime::LiteBox;
+use boxlite_runtime::{BoxliteError, ErrorCode, ExecOptions, LiteBox};
 use napi::{Env, Result, bindgen_prelude::Object};
 use napi_derive::napi;
 
@@ -10,6 +10,7 @@ use crate::{
     box_end::NativeBoxEnd,
     box_metrics::BoxMetrics,
     collected::Collected,
+    environment::Environment,
     event::{NativeEvents, Wake},
     execution::NativeExecution,
     execution_info::ExecutionInfo,
@@ -122,16 +123,33 @@ impl NativeBox {
     /// Starts a process in the box.
     #[napi]
     pub fn spawn<'env>(&self, env: &'env Env, options: ExecInput) -> Result<Object<'env>> {
-        let litebox = self.litebox.clone();
-        promise(env, async move { litebox.spawn(options.into()).await.map(NativeExecution::from) })
+        let (litebox, environment) = (self.litebox.clone(), Environment::of(env)?);
+        promise(env, async move {
+            let options = ExecOptions::from(options);
+            let detached = options.detached;
+            let execution = litebox.spawn(options).await?;
+            let owned = (!detached).then(|| environment.own(&execution));
+            Ok(NativeExecution::new(execution, owned))
+        })
     }
 
     /// Runs a process and collects what it writes, at most `max` bytes of each stream.
     #[napi]
     pub fn exec<'env>(&self, env: &'env Env, options: ExecInput, max: i64) -> Result<Object<'env>> {
-        let litebox = self.litebox.clone();
+        let (litebox, environment) = (self.litebox.clone(), Environment::of(env)?);
         let max = usize::try_from(max).unwrap_or(0);
-        promise(env, async move { litebox.exec(options.into(), max).await.map(Collected::from) })
+        promise(env, async move {
+            let execution = litebox.begin_exec(options.into()).await?;
+            let owned = environment.own(&execution);
+            let collected = tokio::select! {
+                biased;
+                collected = Box::pin(execution.collect(max)) => collected.map(Collected::from),
+                () = environment.over() => Err(BoxliteError::new(ErrorCode::Aborted, "exec: its thread has ended")),
+            };
+            // It has ended, or has been told to.
+            owned.release();
+            collected
+        })
     }
 
     /// Changes its name and labels: a name of `null` is taken away, what is not there stays.
@@ -175,6 +193,8 @@ impl NativeBox {
     #[napi]
     pub fn execution<'env>(&self, env: &'env Env, id: String) -> Result<Object<'env>> {
         let litebox = self.litebox.clone();
-        promise(env, async move { litebox.execution(&id).await.map(NativeExecution::from) })
+        promise(env, async move {
+            litebox.execution(&id).await.map(|execution| NativeExecution::new(execution, None))
+        })
     }
 }

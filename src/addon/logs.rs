@@ -10,7 +10,7 @@ use napi::{
 };
 use napi_derive::napi;
 
-use crate::promise::promise;
+use crate::promise::promise_while_there;
 
 /// Which logs.
 #[napi(object, object_to_js = false)]
@@ -46,7 +46,7 @@ impl NativeLogs {
     #[napi]
     pub fn next<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let reader = Arc::clone(&self.0);
-        promise(env, async move {
+        promise_while_there(env, async move {
             let entries = reader.next().await?;
             Ok(entries.map(|entries| entries.into_iter().map(NativeLogEntry::from).collect::<Vec<_>>()))
         })

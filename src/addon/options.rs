@@ -170,6 +170,8 @@ pub struct ExecInput {
 pub struct ExecSpecial {
     /// Environment, over the box's.
     pub env: BTreeMap<String, String>,
+    /// Variables that it is not to have.
+    pub unset: Vec<String>,
     /// Working directory.
     pub cwd: Option<String>,
     /// User.
@@ -198,6 +200,7 @@ impl From<ExecInput> for ExecOptions {
         let mut options = Self::new(command, args);
         if let Some(special) = special {
             options.env = special.env.into_iter().collect();
+            options.unset = special.unset;
             options.cwd = special.cwd;
             options.user = special.user;
             options.tty = special.tty.map(|tty| (tty.cols, tty.rows));

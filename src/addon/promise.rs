@@ -20,7 +20,7 @@ use napi::{
 };
 use tokio::runtime::{Builder, Runtime};
 
-use crate::outcome::Outcome;
+use crate::{environment::Environment, outcome::Outcome};
 
 /// Threads for the runtime's tasks: they wait for sockets and shuffle bytes, so more would only take memory.
 const MAX_THREADS: usize = 4;
@@ -84,6 +84,31 @@ where
         }
     }
     Ok(promise)
+}
+
+/// The same of what is of no use without the environment that asked for it, and is given up when that ends: reading and writing.
+pub(crate) fn promise_while_there<T, F>(env: &Env, future: F) -> Result<Object<'_>>
+where
+    T: ToNapiValue + Send + 'static,
+    F: Future<Output = BoxliteResult<T>> + Send + 'static,
+{
+    let environment = Environment::of(env)?;
+    promise(env, async move {
+        tokio::select! {
+            biased;
+            outcome = Box::pin(future) => outcome,
+            () = environment.over() => {
+                Err(BoxliteError::new(ErrorCode::Aborted, "the thread that asked for it has ended"))
+            }
+        }
+    })
+}
+
+/// Runs `future` in the background, if the pool was ever started.
+pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) {
+    if let Some(pool) = POOL.get() {
+        pool.spawn(future);
+    }
 }
 
 /// What Node calls on its own thread to get the value.

@@ -9,6 +9,7 @@ mod blocking;
 mod box_manager;
 mod clock;
 mod code;
+mod command_line;
 mod container_spec;
 mod doctor;
 #[cfg(test)]
@@ -71,8 +72,8 @@ pub use images::{
 pub use labels::Labels;
 pub use litebox::{
     ArchiveReader, ArchiveWriter, BoxEnd, BoxInfo, BoxMetrics, BoxState, BoxUpdate, Collected, CopyBound,
-    DirectoryReader, ExecEvent, Execution, ExecutionInfo, FileReader, FileWatcher, FileWriter, Files,
-    GuestUsage, LiteBox, LogEntry, LogOptions, LogReader, LogSource, LogText,
+    DirectoryReader, ExecEvent, Execution, ExecutionEnd, ExecutionInfo, FileReader, FileWatcher, FileWriter,
+    Files, GuestUsage, LiteBox, LogEntry, LogOptions, LogReader, LogSource, LogText,
 };
 pub use metrics::RuntimeMetricsSnapshot;
 pub use options::{BoxOptions, EngineChoice, ExecOptions, RuntimeOptions};

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use boxlite_images::{PullPolicy, RegistryOptions};
+use boxlite_proto::limits;
 use boxlite_spec::VmmKind;
 use serde::{Deserialize, Serialize};
 
-use crate::{BoxliteError, BoxliteResult, Labels, SupervisionOptions, labels};
+use crate::{BoxliteError, BoxliteResult, Labels, SupervisionOptions, command_line, labels};
 
 /// Processes of a box: below `kernel.pid_max` (32 768), so that a fork bomb leaves the agent its pids.
 pub(crate) const MOST_PIDS: u32 = 30_000;
@@ -157,7 +158,8 @@ impl BoxOptions {
         }
         labels::check(&self.labels)?;
         self.supervision.check()?;
-        check_env(&self.env)
+        check_env(&self.env)?;
+        command_line::check_environment(&self.env)
     }
 }
 
@@ -170,6 +172,8 @@ pub struct ExecOptions {
     pub args: Vec<String>,
     /// Over the box's environment, by key.
     pub env: Vec<(String, String)>,
+    /// Variables of the box and its image that the process is not to have.
+    pub unset: Vec<String>,
     /// Default: the box's working directory.
     pub cwd: Option<String>,
     /// Default: the box's user.
@@ -194,6 +198,7 @@ impl ExecOptions {
             command: command.into(),
             args: args.into_iter().map(Into::into).collect(),
             env: Vec::new(),
+            unset: Vec::new(),
             cwd: None,
             user: None,
             tty: None,
@@ -214,7 +219,18 @@ impl ExecOptions {
                 return Err(BoxliteError::invalid(format!("command line: contains a NUL byte: {word:?}")));
             }
         }
-        check_env(&self.env)
+        for (name, text, most) in [("cwd", &self.cwd, limits::PATH), ("user", &self.user, limits::USER)] {
+            if let Some(length) = text.as_ref().map(String::len).filter(|length| *length >= most) {
+                return Err(BoxliteError::invalid(format!(
+                    "option `{name}`: {length} bytes: must be less than {most}"
+                )));
+            }
+        }
+        check_env(&self.env)?;
+        for name in &self.unset {
+            check_variable(name, "")?;
+        }
+        command_line::check(&self.command, &self.args, &self.env)
     }
 }
 
@@ -228,10 +244,12 @@ pub(crate) fn check_name(name: &str) -> BoxliteResult<()> {
 }
 
 fn check_env(env: &[(String, String)]) -> BoxliteResult<()> {
-    for (key, value) in env {
-        if key.is_empty() || key.contains(['=', '\0']) || value.contains('\0') {
-            return Err(BoxliteError::invalid(format!("option `env`: not a valid variable: {key:?}")));
-        }
+    env.iter().try_for_each(|(key, value)| check_variable(key, value))
+}
+
+fn check_variable(key: &str, value: &str) -> BoxliteResult<()> {
+    if key.is_empty() || key.contains(['=', '\0']) || value.contains('\0') {
+        return Err(BoxliteError::invalid(format!("option `env`: not a valid variable: {key:?}")));
     }
     Ok(())
 }

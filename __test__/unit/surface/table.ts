@@ -234,7 +234,7 @@ export function calls(Class: typeof Runtime, runtime: Runtime, box: Box, executi
     {
       name: 'execution.kill',
       call: (signal: never) => execution.kill(signal),
-      args: [['SIGTERM', ['undefined', ...COUNT]]],
+      args: [['SIGTERM', ['undefined', ...WHOLE]]],
     },
     {
       name: 'execution.resize',

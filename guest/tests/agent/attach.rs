@@ -125,7 +125,7 @@ async fn a_reader_that_takes_nothing_is_passed_over_and_told_what_it_lost() {
             Err(lost) => break lost,
         }
     };
-    assert_eq!(lost.code(), Code::OutOfRange);
+    assert_eq!(lost.code(), Code::DataLoss);
 }
 
 #[tokio::test]
@@ -144,11 +144,11 @@ async fn a_reader_that_goes_away_holds_nobody_back() {
 }
 
 #[tokio::test]
-async fn output_that_is_gone_is_out_of_range() {
+async fn output_that_is_gone_is_a_loss() {
     let bench = Bench::new().await;
     bench.run(shell("a", "head -c 3000000 /dev/zero")).await;
     let mut stream = bench.attach("a", [0, 0]).await.expect("attach");
-    assert_eq!(stream.message().await.expect_err("too old").code(), Code::OutOfRange);
+    assert_eq!(stream.message().await.expect_err("too old").code(), Code::DataLoss);
     let late = 3_000_000 - limits::REPLAY as u64;
     let outcome = read_all(bench.attach("a", [late, 0]).await.expect("attach"), [late, 0]).await;
     assert_eq!(outcome.stdout.len(), limits::REPLAY);
@@ -186,7 +186,7 @@ async fn what_ends_before_its_reader_comes_is_read_whole() {
 }
 
 #[tokio::test]
-async fn output_that_was_given_up_unread_is_out_of_range_and_not_an_early_end() {
+async fn output_that_was_given_up_unread_is_a_loss_and_not_an_early_end() {
     const EACH: usize = 60_000;
     let bench = Bench::new().await;
     let id = |index: usize| format!("e{index}");
@@ -201,7 +201,7 @@ async fn output_that_was_given_up_unread_is_out_of_range_and_not_an_early_end() 
         assert_eq!((kept.stdout.len(), kept.exit), (EACH, code(0)));
     }
     let first = async { bench.attach(&id(0), [0, 0]).await?.message().await };
-    assert_eq!(first.await.expect_err("it was given up").code(), Code::OutOfRange);
+    assert_eq!(first.await.expect_err("it was given up").code(), Code::DataLoss);
 }
 
 #[tokio::test]

@@ -1,10 +1,16 @@
 //! Executions: streams, exits, signals, order and bounds.
 
-use std::time::{Duration, Instant};
+use std::{
+    ffi::OsStr,
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use boxlite_proto::{
     limits,
-    v1::{ExecRequest, ExecStdin, ExitStatus, KillRequest, TtySize, start_error::Kind},
+    v1::{ExecRequest, ExecStdin, ExitStatus, KillRequest, TtySize, WaitRequest, start_error::Kind},
 };
 use bytes::Bytes;
 use nix::libc;
@@ -127,6 +133,86 @@ async fn a_start_that_fails_says_how() {
     }
     let ghost = ExecRequest { user: "no-such-user".into(), ..shell("ghost", "true") };
     assert_eq!(bench.exec(ghost).await.expect("answer").start_error.expect("error").kind(), Kind::NoSuchUser);
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_program_says_why() {
+    let bench = Bench::new().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, content: &[u8]| {
+        let path = folder.path().join(name);
+        fs::write(&path, content).expect("write");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("chmod");
+        path.to_str().expect("UTF-8").to_owned()
+    };
+    let mut foreign = b"\x7fELF\x02\x01\x01".to_vec();
+    // Of machine 0x1234.
+    foreign.extend([0; 9].into_iter().chain([2, 0, 0x34, 0x12, 1]).chain([0; 43]));
+    let cases: [(String, Kind, &str); 6] = [
+        (file("plain", b"echo hi\n"), Kind::NotExecutable, "exec format error"),
+        (file("empty", b""), Kind::NotExecutable, "exec format error"),
+        (file("foreign", &foreign), Kind::NotExecutable, "exec format error"),
+        (file("windows", b"#!/bin/sh\r\necho hi\r\n"), Kind::NoInterpreter, "\"/bin/sh\\r\" does not exist"),
+        (file("lost", b"#!/no/such/sh\n"), Kind::NoInterpreter, "\"/no/such/sh\" is not in the image"),
+        (folder.path().to_str().expect("UTF-8").to_owned(), Kind::PermissionDenied, "it is a directory"),
+    ];
+    let path = format!("PATH=/no/such:{}", folder.path().display());
+    for (index, (named, kind, text)) in cases.into_iter().enumerate() {
+        let searched = Path::new(&named).file_name().and_then(OsStr::to_str).expect("a name").to_owned();
+        for (how, command) in [("named", named), ("searched", searched)] {
+            if kind == Kind::PermissionDenied && how == "searched" {
+                continue;
+            }
+            let id = format!("{how}{index}");
+            let request =
+                ExecRequest { command, env: vec![path.clone()], args: vec![], ..shell(&id, "unused") };
+            let error =
+                bench.exec(request).await.expect("no RPC failure").start_error.expect("a start error");
+            assert_eq!(error.kind(), kind, "{how}: {}", error.message);
+            assert!(error.message.contains(text), "{how}: {}", error.message);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_command_line_as_long_as_linux_takes_it_arrives_whole() {
+    let bench = Bench::new().await;
+    // Two bytes and nine for each of `sh`, `-c`, the script and its name, and some for the environment and the file's name.
+    let words = (limits::COMMAND_LINE - 4096) / 64;
+    let mut request = shell("a", "printf '%s %s\\n' $# ${#VARIABLE}");
+    request.args.extend(["name".to_owned()].into_iter().chain(vec!["x".repeat(55); words]));
+    let outcome = bench.run(request.clone()).await;
+    assert_eq!(String::from_utf8_lossy(&outcome.stdout), format!("{words} 0\n"));
+    let longest = limits::ARGUMENT - 1 - "VARIABLE=".len();
+    let env = vec![format!("VARIABLE={}", "x".repeat(longest))];
+    let outcome = bench.run(ExecRequest { env, ..shell("b", "echo ${#VARIABLE}") }).await;
+    assert_eq!(String::from_utf8_lossy(&outcome.stdout), format!("{longest}\n"));
+    // A little more is for the kernel to refuse.
+    request.args.extend(vec!["x".repeat(55); 64]);
+    let refused = bench.exec(ExecRequest { execution_id: "c".into(), ..request }).await.expect("answer");
+    let error = refused.start_error.expect("a start error");
+    assert_eq!(error.kind(), Kind::Invalid);
+    assert!(error.message.contains("2097152 in all"), "{}", error.message);
+}
+
+#[tokio::test]
+async fn a_variable_is_unset_and_signal_0_asks_whether_it_runs() {
+    let bench = Bench::new().await;
+    let mut request = shell("a", "env");
+    request.env = vec!["A=1".into()];
+    request.unset = vec!["HOME".into(), "PATH".into()];
+    let outcome = bench.run(ExecRequest { command: "env".into(), args: vec![], ..request }).await;
+    assert_eq!(String::from_utf8_lossy(&outcome.stdout), "A=1\n");
+    bench.exec(shell("b", "sleep 60")).await.expect("exec");
+    let ask = async |signal| {
+        let request = KillRequest { execution_id: "b".into(), signal, all: false };
+        bench.client.clone().kill(request).await.map(|answer| answer.into_inner().delivered)
+    };
+    assert!(ask(0).await.expect("kill"));
+    assert_eq!(ask(-1).await.unwrap_err().code(), Code::InvalidArgument);
+    bench.kill("b").await;
+    bench.client.clone().wait(WaitRequest { execution_id: "b".into() }).await.expect("wait");
+    assert!(!ask(0).await.expect("kill"));
 }
 
 #[tokio::test]

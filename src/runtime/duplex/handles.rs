@@ -23,9 +23,10 @@ async fn found(machine: &Arc<Machine>, id: &str) -> Execution {
     Execution::new(id.to_owned(), known.pid, None, interface, machine, Arc::default(), &options)
 }
 
-async fn line(execution: &Execution) -> String {
+/// Reads until the line `last` has come. Answers all that was read, in lines.
+async fn until(execution: &Execution, last: &str) -> Vec<String> {
     let mut text = String::new();
-    while !text.ends_with('\n') {
+    while !text.ends_with('\n') || text.lines().last() != Some(last) {
         for event in execution.recv(1).await.unwrap().expect("more") {
             match event {
                 ExecEvent::Stdout(data) => text.push_str(&String::from_utf8_lossy(&data)),
@@ -33,7 +34,7 @@ async fn line(execution: &Execution) -> String {
             }
         }
     }
-    text
+    text.lines().map(str::to_owned).collect()
 }
 
 fn reading(script: &str, tty: bool) -> ExecOptions {
@@ -59,30 +60,26 @@ async fn input_from_any_handle_arrives_whatever_became_of_the_others() {
         let script =
             if tty { format!("stty -echo; echo ready; {ECHO}") } else { format!("echo ready; {ECHO}") };
         let first = spawn(&here, reading(&script, tty)).await.unwrap();
-        let say = async |handle: &Execution, text: &'static str| {
+        let say = async |handle: &Execution, text: &str| {
             handle.write(Bytes::from(format!("{text}\n"))).await.unwrap();
-            let heard = line(handle).await;
-            assert_eq!(heard.trim_end(), format!("heard {text}"), "tty {tty}");
+            let heard = format!("heard {text}");
+            assert_eq!(until(handle, &heard).await, [heard], "tty {tty}");
         };
-        assert_eq!(line(&first).await.trim_end(), "ready");
+        assert_eq!(until(&first, "ready").await, ["ready"]);
         say(&first, "one").await;
         // Alive, and its call is open.
         let second = found(&here, first.id()).await;
-        for expected in ["ready", "heard one"] {
-            assert_eq!(line(&second).await.trim_end(), expected);
-        }
+        assert_eq!(until(&second, "heard one").await, ["ready", "heard one"]);
         say(&second, "two").await;
-        assert_eq!(line(&first).await.trim_end(), "heard two");
+        assert_eq!(until(&first, "heard two").await, ["heard two"]);
         first.detach().await;
         // In another process.
         let third = found(&elsewhere, second.id()).await;
-        for expected in ["ready", "heard one", "heard two"] {
-            assert_eq!(line(&third).await.trim_end(), expected);
-        }
+        assert_eq!(until(&third, "heard two").await, ["ready", "heard one", "heard two"]);
         say(&third, "three").await;
         drop(second);
         first.write(Bytes::from_static(b"four\n")).await.unwrap();
-        assert_eq!(line(&third).await.trim_end(), "heard four");
+        assert_eq!(until(&third, "heard four").await, ["heard four"]);
         timeout(Duration::from_secs(30), third.close_stdin()).await.expect("it ends").unwrap();
         let (_, _, exit) = collect(&third).await;
         assert_eq!(exit.code, Some(5));
@@ -107,7 +104,7 @@ async fn input_after_the_end_by_another_handle_is_refused() {
     let first = spawn(&machine, reading("cat; sleep 60", false)).await.unwrap();
     let second = found(&machine, first.id()).await;
     first.write(Bytes::from_static(b"said\n")).await.unwrap();
-    assert_eq!(line(&second).await, "said\n");
+    assert_eq!(until(&second, "said").await, ["said"]);
     second.close_stdin().await.unwrap();
     assert_eq!(refused(&first).await.code(), ErrorCode::ExecInputClosed);
     assert_eq!(first.close_stdin().await.unwrap_err().code(), ErrorCode::ExecInputClosed);

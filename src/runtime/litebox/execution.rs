@@ -24,11 +24,16 @@ use crate::{
     BoxliteError, BoxliteResult, ErrorCode, ExecOptions, ExitStatus,
     event::EventKind,
     metrics::RuntimeMetrics,
-    portal::{ExecutionInterface, Offsets, OutputStream, REJOINS, bounded, from_status, is_lost},
+    portal::{
+        ExecutionInterface, LAST_SIGNAL, NO_STATUS, Offsets, OutputStream, REJOINS, bounded, exit_status,
+        from_status, is_lost,
+    },
 };
 
 /// How long a `recv` gets to let go of the output.
 const LET_GO: Duration = Duration::from_millis(20);
+
+const SIGKILL: i32 = 9;
 
 /// What a process did, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +54,13 @@ impl ExecEvent {
             Self::Exit(_) => 0,
         }
     }
+}
+
+/// The means to end an execution. Holds nothing of its output.
+#[derive(Debug, Clone)]
+pub struct ExecutionEnd {
+    id: String,
+    interface: ExecutionInterface,
 }
 
 /// One process in a box. Clones share it.
@@ -225,20 +237,29 @@ impl Execution {
         }
     }
 
+    /// Whether its end is known here.
+    pub fn has_ended(&self) -> bool {
+        self.inner.exit.get().is_some()
+    }
+
+    /// What ends it without holding on to its streams.
+    pub fn ending(&self) -> ExecutionEnd {
+        ExecutionEnd { id: self.inner.id.clone(), interface: self.inner.interface.clone() }
+    }
+
     /// Ends every process of it with SIGKILL, also those that left its process group. False: it had ended before.
     pub async fn kill_all(&self) -> BoxliteResult<bool> {
-        const SIGKILL: i32 = 9;
         self.signal(SIGKILL, true).await
     }
 
-    /// Signals the process group. False: it had ended before.
+    /// Signals the process group; 0 sends nothing and asks whether it runs. False: it had ended before.
     pub async fn kill(&self, signal: i32) -> BoxliteResult<bool> {
         self.signal(signal, false).await
     }
 
     async fn signal(&self, signal: i32, all: bool) -> BoxliteResult<bool> {
-        if !(1..=64).contains(&signal) {
-            return Err(BoxliteError::invalid(format!("argument `signal`: must be 1 to 64: {signal}")));
+        if !(0..=LAST_SIGNAL).contains(&signal) {
+            return Err(BoxliteError::invalid(format!("argument `signal`: must be 0 to 64: {signal}")));
         }
         if self.inner.exit.get().is_some() {
             return Ok(false);
@@ -269,12 +290,20 @@ impl Execution {
     }
 }
 
+impl ExecutionEnd {
+    /// See [`Execution::kill_all`].
+    pub async fn kill_all(&self) -> BoxliteResult<bool> {
+        self.interface.kill(&self.id, SIGKILL, true).await
+    }
+}
+
 impl Inner {
     /// The next event. Cancel-safe: a message that was taken from the stream is accounted for before the next await.
     async fn next(&self, output: &mut Output) -> BoxliteResult<ExecEvent> {
         let mut lost = None;
         for _ in 0..=REJOINS {
             let next = tokio::select! {
+                biased;
                 next = self.message(&mut output.stream, [output.stdout, output.stderr]) => next,
                 () = output.overtime.silence() => return Err(self.broken("it runs on past its timeout")),
             };
@@ -319,7 +348,7 @@ impl Inner {
             Event::Stdout(chunk) => self.advance(&mut output.stdout, chunk).map(ExecEvent::Stdout),
             Event::Stderr(chunk) => self.advance(&mut output.stderr, chunk).map(ExecEvent::Stderr),
             Event::Exit(exit) => {
-                let exit = crate::portal::exit_status(&exit);
+                let exit = exit_status(&exit).ok_or_else(|| self.broken(NO_STATUS))?;
                 Ok(ExecEvent::Exit(self.ended(exit)))
             }
             Event::Started(_) => Err(self.broken("a second start")),
@@ -362,7 +391,7 @@ impl Inner {
             output.stdout.unwrap_or(0),
             output.stderr.unwrap_or(0)
         );
-        if status.code() == Code::OutOfRange && !is_lost(status) {
+        if status.code() == Code::DataLoss && !is_lost(status) {
             let message = format!("{what}: it is gone: {}", bounded(status.message()));
             return BoxliteError::new(ErrorCode::ExecOutputLost, message)
                 .hint("the box keeps the last 1 MiB of each stream for a reader that takes nothing for ten seconds while another reads on");

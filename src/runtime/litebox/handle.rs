@@ -164,8 +164,13 @@ impl LiteBox {
 
     /// Runs a command and collects what it writes, at most `max` bytes of each stream; see [`Execution::collect`].
     pub async fn exec(&self, options: ExecOptions, max: usize) -> BoxliteResult<Collected> {
+        self.begin_exec(options).await?.collect(max).await
+    }
+
+    /// The first half of [`LiteBox::exec`]: what it gives is to be collected.
+    pub async fn begin_exec(&self, options: ExecOptions) -> BoxliteResult<Execution> {
         // Nobody learns of its start before its end.
-        self.spawn(ExecOptions { hold_start: true, ..options }).await?.collect(max).await
+        self.spawn(ExecOptions { hold_start: true, ..options }).await
     }
 
     async fn spawn_checked(&self, options: ExecOptions) -> BoxliteResult<Execution> {

@@ -34,7 +34,7 @@ pub use collect::Collected;
 pub use copy::{ArchiveReader, ArchiveWriter, CopyBound};
 pub use directory::DirectoryReader;
 pub use end::BoxEnd;
-pub use execution::{ExecEvent, Execution};
+pub use execution::{ExecEvent, Execution, ExecutionEnd};
 pub use execution_info::ExecutionInfo;
 pub use files::{FileReader, FileWatcher, FileWriter, Files};
 pub use handle::LiteBox;

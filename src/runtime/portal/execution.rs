@@ -27,6 +27,9 @@ pub(crate) type OutputStream = Streaming<ExecOutput>;
 /// How long an execution that is just about to start is given before it is looked for again.
 const STARTING: Duration = Duration::from_millis(20);
 
+/// Highest signal number of Linux (`_NSIG`).
+pub(crate) const LAST_SIGNAL: i32 = 64;
+
 /// The first byte wanted of stdout and of stderr; `None`: the oldest that the guest has.
 pub(crate) type Offsets = [Option<u64>; 2];
 
@@ -40,13 +43,13 @@ impl ExecutionInterface {
     pub(super) fn new(connection: &Connection) -> Self {
         let client = ExecutionClient::new(connection.channel())
             .max_decoding_message_size(limits::MESSAGE)
-            .max_encoding_message_size(limits::MESSAGE);
+            .max_encoding_message_size(limits::COMMAND_MESSAGE);
         Self { client }
     }
 
     /// Starts a process under `id`. Answers its pid.
     pub(crate) async fn start(&self, id: &str, options: &ExecOptions) -> BoxliteResult<u32> {
-        let what = || format!("execute {:?}", options.command);
+        let what = || format!("execute {:?}", bounded(&options.command));
         let mut once = Once::default();
         let answer = loop {
             let answer = if once.is_started {
@@ -69,7 +72,7 @@ impl ExecutionInterface {
 
     /// Starts a process under `id` and attaches to it, in one call. Answers its pid.
     pub(crate) async fn exec(&self, id: &str, options: &ExecOptions) -> BoxliteResult<(u32, OutputStream)> {
-        let what = || format!("execute {:?}", options.command);
+        let what = || format!("execute {:?}", bounded(&options.command));
         let mut once = Once::default();
         let (first, events) = loop {
             let answer = if once.is_started { self.take_up(id).await } else { self.run(id, options).await };
@@ -162,7 +165,7 @@ impl ExecutionInterface {
             }
         };
         let exit = answer.into_inner().exit.ok_or_else(|| broken("wait", "an answer without an exit"))?;
-        Ok(exit_status(&exit))
+        exit_status(&exit).ok_or_else(|| broken("wait", NO_STATUS))
     }
 
     /// Signals the process group; with `all`, no process of the execution is left at its end. False: it had ended before.
@@ -203,14 +206,19 @@ impl Once {
     }
 }
 
-pub(crate) fn exit_status(exit: &ExitMessage) -> ExitStatus {
+/// What is wrong with an exit that is no [`exit_status`].
+pub(crate) const NO_STATUS: &str = "an exit code or a signal that Linux does not have";
+
+/// How a process ended; `None`: as none can.
+pub(crate) fn exit_status(exit: &ExitMessage) -> Option<ExitStatus> {
     let signal = (exit.signal != 0).then_some(exit.signal);
-    ExitStatus {
+    let known = signal.map_or((0..=255).contains(&exit.code), |signal| (1..=LAST_SIGNAL).contains(&signal));
+    known.then(|| ExitStatus {
         code: signal.is_none().then_some(exit.code),
         signal,
         timed_out: exit.timed_out,
         oom_killed: exit.oom_killed,
-    }
+    })
 }
 
 fn exec_request(id: &str, options: &ExecOptions) -> ExecRequest {
@@ -226,6 +234,7 @@ fn exec_request(id: &str, options: &ExecOptions) -> ExecRequest {
         timeout_ms: options.timeout_ms,
         detached: options.detached,
         hold_start: options.hold_start,
+        unset: options.unset.clone(),
     }
 }
 
@@ -239,8 +248,24 @@ pub(super) fn start_failed(what: &str, command: &str, error: &StartError) -> Box
         Kind::CommandNotFound => (
             ErrorCode::CommandNotFound,
             Some(format!(
-                "check that the image has {command:?}; `PATH` inside the box decides, and no shell is involved"
+                "check that the image has {:?}; `PATH` inside the box decides, and no shell is involved",
+                bounded(command)
             )),
+        ),
+        Kind::NotExecutable => (
+            ErrorCode::CommandNotExecutable,
+            Some(
+                "exec format error: a script without a `#!` line needs its interpreter named, as in \
+                 `box.exec('sh', ['/script'])`; a program has to be one for this machine's architecture"
+                    .to_owned(),
+            ),
+        ),
+        Kind::NoInterpreter => (
+            ErrorCode::CommandNotExecutable,
+            Some(
+                "correct the script's `#!` line, or take an image that has the interpreter or loader"
+                    .to_owned(),
+            ),
         ),
         Kind::PermissionDenied => {
             (ErrorCode::CommandNotExecutable, Some("check the file's mode and the `user` option".to_owned()))
@@ -257,5 +282,5 @@ pub(super) fn start_failed(what: &str, command: &str, error: &StartError) -> Box
         }
         Kind::Other => (ErrorCode::ExecFailed, None),
     };
-    BoxliteError::new(code, format!("{what}: {}", bounded(&error.message))).maybe_hint(hint)
+    BoxliteError::new(code, format!("{}: {}", bounded(what), bounded(&error.message))).maybe_hint(hint)
 }

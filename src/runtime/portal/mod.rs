@@ -16,7 +16,7 @@ mod supervisor;
 
 pub(crate) use connection::Connection;
 pub(crate) use container::ContainerInterface;
-pub(crate) use execution::{ExecutionInterface, Offsets, OutputStream, exit_status};
+pub(crate) use execution::{ExecutionInterface, LAST_SIGNAL, NO_STATUS, Offsets, OutputStream, exit_status};
 pub(crate) use fault::{REJOINS, bounded, broken, from_status, is_lost};
 pub(crate) use files::{FilesInterface, Listing, checked, refused};
 pub(crate) use guest::GuestInterface;

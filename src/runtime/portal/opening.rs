@@ -1,8 +1,13 @@
 //! The opening of a stream whose first message says whether it stands: called by `execution` and `files`.
 
+use std::time::Duration;
+
 use boxlite_proto::limits;
-use tokio::time::timeout;
+use tokio::{pin, time::timeout};
 use tonic::{Response, Status, Streaming};
+
+/// What counts of a deadline at a time.
+const STEP: Duration = Duration::from_secs(1);
 
 /// The first message of what `call` answers, and the rest; `late` says what a guest that takes too long has not done.
 pub(super) async fn opening<T>(
@@ -13,5 +18,14 @@ pub(super) async fn opening<T>(
         let mut stream = call.await?.into_inner();
         Ok((stream.message().await?, stream))
     };
-    timeout(limits::UNARY_DEADLINE, opening).await.unwrap_or_else(|_| Err(Status::deadline_exceeded(late)))
+    pin!(opening);
+    let mut left = limits::UNARY_DEADLINE;
+    loop {
+        match timeout(STEP, opening.as_mut()).await {
+            Ok(opened) => return opened,
+            Err(_) if left <= STEP => return Err(Status::deadline_exceeded(late)),
+            // However long it took: a host that was frozen meanwhile has not waited, and the answer may be there.
+            Err(_) => left -= STEP,
+        }
+    }
 }

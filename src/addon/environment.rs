@@ -1,0 +1,120 @@
+//! What belongs to a Node environment, the main thread's or a worker's, and ends with it: the executions that it started, unless
+//! they are detached, and the streams that it reads and writes.
+//!
+//! Asked for by `promise`, `litebox` and `execution`; calls the runtime's `ExecutionEnd`. A worker that is terminated runs no
+//! JavaScript any more, so the hook that Node calls then is the only way to learn of it.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use boxlite_runtime::{Execution, ExecutionEnd};
+use futures::future::join_all;
+use napi::{Env, Result};
+use tokio::sync::watch;
+
+use crate::promise::spawn;
+
+/// Those that have used the addon and are there, each by the address that Node-API gives it.
+static ENVIRONMENTS: Mutex<Vec<(usize, Arc<Environment>)>> = Mutex::new(Vec::new());
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Environment {
+    over: watch::Sender<bool>,
+    executions: Mutex<Executions>,
+}
+
+#[derive(Debug, Default)]
+struct Executions {
+    last: u64,
+    by_number: HashMap<u64, ExecutionEnd>,
+}
+
+/// That an execution ends with its environment. Dropping it once the process has ended takes it off the list.
+#[derive(Debug)]
+pub(crate) struct Owned {
+    environment: Arc<Environment>,
+    number: u64,
+    execution: Execution,
+}
+
+impl Environment {
+    /// The one of `env`.
+    pub(crate) fn of(env: &Env) -> Result<Arc<Self>> {
+        let address = env.raw().addr();
+        let mut environments = environments();
+        if let Some((_, known)) = environments.iter().find(|(other, _)| *other == address) {
+            return Ok(Arc::clone(known));
+        }
+        let environment = Arc::new(Self { over: watch::Sender::new(false), executions: Mutex::default() });
+        env.add_env_cleanup_hook(address, |address| {
+            let mut environments = self::environments();
+            let index = environments.iter().position(|(other, _)| *other == address);
+            let ended = index.map(|index| environments.swap_remove(index).1);
+            drop(environments);
+            if let Some(ended) = ended {
+                ended.end();
+            }
+        })?;
+        environments.push((address, Arc::clone(&environment)));
+        Ok(environment)
+    }
+
+    /// Resolves when it is gone.
+    pub(crate) async fn over(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.over.subscribe().wait_for(|over| *over).await;
+    }
+
+    /// Has `execution` end with it, at once if it is gone already.
+    pub(crate) fn own(self: &Arc<Self>, execution: &Execution) -> Owned {
+        let mut executions = self.executions();
+        executions.last += 1;
+        let number = executions.last;
+        executions.by_number.insert(number, execution.ending());
+        drop(executions);
+        if *self.over.borrow() {
+            self.end();
+        }
+        Owned { environment: Arc::clone(self), number, execution: execution.clone() }
+    }
+
+    fn end(&self) {
+        self.over.send_replace(true);
+        let executions = std::mem::take(&mut self.executions().by_number);
+        if !executions.is_empty() {
+            // Nobody is left to hear of a box that can't be reached.
+            spawn(async move { drop(join_all(executions.values().map(ExecutionEnd::kill_all)).await) });
+        }
+    }
+
+    fn executions(&self) -> MutexGuard<'_, Executions> {
+        self.executions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Owned {
+    /// Takes it off the list.
+    pub(crate) fn release(self) {
+        self.remove();
+    }
+
+    fn remove(&self) {
+        self.environment.executions().by_number.remove(&self.number);
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        // One whose handle was collected while it ran has no other to end it.
+        if self.execution.has_ended() {
+            self.remove();
+        }
+    }
+}
+
+fn environments() -> MutexGuard<'static, Vec<(usize, Arc<Environment>)>> {
+    ENVIRONMENTS.lock().unwrap_or_else(PoisonError::into_inner)
+}
