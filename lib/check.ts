@@ -19,25 +19,45 @@ export type Shape<T> = { [K in keyof Required<T>]: Check }
 
 /**
  * The options that were given, each read once and checked. Throws an `INVALID_ARGUMENT` unless `options` fits `shape`; `undefined`
- * stands for an option left out. One that is inherited or hidden counts too: a class of the caller's may have its defaults so.
+ * stands for an option left out. One that is inherited counts too: a class of the caller's may have its defaults so.
  */
 export function checkOptions<T>(operation: string, options: unknown, shape: Shape<T>): T {
+  const required = requiredOf(shape)
   const taken: Record<string, unknown> = {}
-  if (options === undefined && requiredOf(shape).length === 0) return taken as T
-  checkArgument(operation, 'options', options, object)
+  if (options === undefined && required.length === 0) return taken as T
+  const plain = isPlain(options)
+  if (!plain) checkArgument(operation, 'options', options, object)
   const given = options as Record<string, unknown>
-  for (const name of readable(operation, 'options', () => Object.keys(given))) {
-    if (!Object.hasOwn(shape, name)) throw unknown(operation, name, Object.keys(shape))
+  let name = 'options'
+  try {
+    const names = Object.keys(given)
+    for (name of names) if (!Object.hasOwn(shape, name)) throw unknown(operation, name, Object.keys(shape))
+    for (name of plain ? names : Object.keys(shape)) {
+      const check: Check = shape[name as keyof T]
+      const value = given[name]
+      if (value === undefined) continue
+      if (!passes(check, value)) throw refused(operation, 'option', name, check, value)
+      taken[name] = value
+    }
+  } catch (cause) {
+    if (cause instanceof InvalidArgumentError) throw cause
+    // What a getter or a proxy of the caller throws.
+    throw new InvalidArgumentError(`${operation}: \`${name}\` can't be read: it throws`, { cause })
   }
-  for (const [name, check] of Object.entries<Check>(shape)) {
-    const value = readable(operation, name, () => given[name])
-    if (value !== undefined && !passes(check, value)) throw refused(operation, 'option', name, check, value)
-    if (value !== undefined) taken[name] = value
-  }
-  for (const [name, check] of requiredOf(shape)) {
-    if (taken[name] === undefined) throw refused(operation, 'option', name, check, undefined)
+  for (const [missing, check] of required) {
+    if (taken[missing] === undefined) throw refused(operation, 'option', missing, check, undefined)
   }
   return taken as T
+}
+
+/** Most options are: an object that inherits nothing, and is none of the many things that are no options. */
+function isPlain(value: unknown): boolean {
+  try {
+    return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+  } catch {
+    // A proxy that throws.
+    return false
+  }
 }
 
 /** The options of each shape that may not be left out, looked for once. */
@@ -72,15 +92,6 @@ function passes(check: Check, value: unknown): boolean {
     return check.holds(value)
   } catch {
     return false
-  }
-}
-
-/** What `read` gives. What a getter or a proxy of the caller throws becomes the cause of an `INVALID_ARGUMENT`. */
-function readable<T>(operation: string, name: string, read: () => T): T {
-  try {
-    return read()
-  } catch (cause) {
-    throw new InvalidArgumentError(`${operation}: \`${name}\` can't be read: it throws`, { cause })
   }
 }
 
@@ -187,8 +198,12 @@ export function matching(pattern: RegExp, expected: string): Check {
 export function arrayOf(check: Check, what: string): Check {
   return {
     expected: `an array of ${what}`,
-    // Not by `every`, which skips the holes of a sparse array.
-    holds: value => Array.isArray(value) && Array.from(value).every(item => check.holds(item)),
+    holds(value) {
+      if (!Array.isArray(value)) return false
+      // Not by `every`, which skips the holes of a sparse array.
+      for (let at = 0; at < value.length; at += 1) if (!check.holds(value[at])) return false
+      return true
+    },
   }
 }
 

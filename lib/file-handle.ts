@@ -61,7 +61,8 @@ const WEB = { autoClose: boolean, type: { expected: "'bytes'", holds: (value: un
 /** Makes a handle. Not part of the public API. */
 export let makeFileHandle: (native: NativeFiles, handle: number) => FileHandle
 
-let isFileHandle: (value: unknown) => boolean
+/** Whether a value is an open file, and no proxy of one. Not part of the public API. */
+export let isFileHandle: (value: unknown) => value is FileHandle
 
 /**
  * An open file in a box; `box.fs.open` makes one. Close it, or give it to a stream, which closes it at its end: a box holds at most
@@ -75,7 +76,7 @@ export class FileHandle extends EventEmitter implements AsyncDisposable {
 
   static {
     makeFileHandle = (native, handle) => new this(native, handle)
-    isFileHandle = value => typeof value === 'object' && value !== null && #native in value
+    isFileHandle = (value): value is FileHandle => typeof value === 'object' && value !== null && #native in value
   }
 
   private constructor(native: NativeFiles, handle: number) {

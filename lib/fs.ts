@@ -13,7 +13,7 @@ import { constants } from './file-constants.js'
 import { collect, send } from './file-contents.js'
 import { type FileData, partsOf } from './file-data.js'
 import { flagBits, flags as flagCheck, type OpenFlags } from './file-flags.js'
-import { FileHandle, makeFileHandle } from './file-handle.js'
+import { type FileHandle, isFileHandle, makeFileHandle } from './file-handle.js'
 import { type FileMode, fileLength, modeBits, ownerId, type Time, timeMs } from './file-mode.js'
 import {
   encoding as encodingCheck,
@@ -120,7 +120,7 @@ export class FileSystem {
   readFile(path: FilePath | FileHandle, options?: ReadFileOptions<null> | 'buffer' | null): Promise<Buffer>
   readFile(path: FilePath | FileHandle, options?: ReadEncoding | ReadFileOptions): Promise<string | Buffer>
   async readFile(path: FilePath | FileHandle, options?: ReadEncoding | ReadFileOptions): Promise<string | Buffer> {
-    if (path instanceof FileHandle) return path.readFile(options as BufferEncoding)
+    if (isFileHandle(path)) return path.readFile(options as BufferEncoding)
     const file = nativePath('fs.readFile', 'path', path)
     const given = withEncoding<ReadFileOptions>('fs.readFile', options, encodingOrBuffer)
     checkOptions('fs.readFile', given, READ_FILE)
@@ -133,7 +133,7 @@ export class FileSystem {
     data: FileData,
     options?: BufferEncoding | WriteFileOptions | null,
   ): Promise<void> {
-    if (path instanceof FileHandle) return path.writeFile(data, options)
+    if (isFileHandle(path)) return path.writeFile(data, options)
     return this.#write('fs.writeFile', path, data, options, 'w')
   }
 
@@ -142,7 +142,7 @@ export class FileSystem {
     data: FileData,
     options?: BufferEncoding | WriteFileOptions | null,
   ): Promise<void> {
-    if (path instanceof FileHandle) return path.appendFile(data, options)
+    if (isFileHandle(path)) return path.appendFile(data, options)
     return this.#write('fs.appendFile', path, data, options, 'a')
   }
 
