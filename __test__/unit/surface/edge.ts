@@ -9,6 +9,8 @@ type Type = (value: unknown) => boolean
 const text: Type = value => typeof value === 'string'
 const flag: Type = value => typeof value === 'boolean'
 const callback: Type = value => typeof value === 'function'
+/** Names need not be UTF-8. */
+const path: Type = value => text(value) || bytes(value)
 const bytes: Type = value => Buffer.isBuffer(value) || value instanceof Uint8Array
 const whole =
   (min: number, max: number): Type =>
@@ -112,8 +114,8 @@ const exec = record({
 })
 const file = record({
   operation: text,
-  path: maybe(text),
-  to: maybe(text),
+  path: maybe(path),
+  to: maybe(path),
   handle: maybe(i64),
   mode: maybe(u32),
   flags: maybe(u32),
@@ -130,6 +132,11 @@ const file = record({
   exclusive: maybe(flag),
   preserve: maybe(flag),
   dataOnly: maybe(flag),
+  name: maybe(text),
+  flush: maybe(flag),
+  opened: maybe(flag),
+  raw: maybe(flag),
+  exact: maybe(flag),
 })
 
 /** The arguments of each method that has some; an argument that may be left out is `maybe`. */
@@ -165,7 +172,10 @@ const METHODS: Record<string, Type[]> = {
   'files.call': [file],
   'files.read': [file],
   'files.write': [file],
-  'files.watch': [text, flag],
+  'files.as': [text],
+  'files.readDirectory': [path, flag, flag],
+  'files.openDirectory': [path, flag, flag],
+  'files.watch': [path, flag, flag],
   'files.copyIn': [text, text],
   'files.copyOut': [text, text, maybe(i64), maybe(i64)],
   'files.packOut': [text],
@@ -178,7 +188,32 @@ export const calls: string[] = []
 
 const info = { labels: {}, state: 'created', cpus: 1, memoryMib: 1, createdAtMs: 0, timings: [] }
 const boxInfo = { ...info, id: 'b1', image: 'alpine:3', detached: false, autoRemove: false }
-const stat = { atimeMs: 0, mtimeMs: 0, ctimeMs: 0, birthtimeMs: 0 }
+const exact = {
+  dev: 0n,
+  ino: 0n,
+  rdev: 0n,
+  size: 0n,
+  blocks: 0n,
+  atimeNs: 0n,
+  mtimeNs: 0n,
+  ctimeNs: 0n,
+  birthtimeNs: 0n,
+}
+const owner = { mode: 0, nlink: 1, uid: 0, gid: 0, blksize: 4096 }
+const stat = {
+  ...owner,
+  dev: 0,
+  ino: 0,
+  rdev: 0,
+  size: 0,
+  blocks: 0,
+  atimeMs: 0,
+  mtimeMs: 0,
+  ctimeMs: 0,
+  birthtimeMs: 0,
+  exact,
+}
+const statFs = { type: 0n, bsize: 0n, blocks: 0n, bfree: 0n, bavail: 0n, files: 0n, ffree: 0n }
 
 /** What each method answers; the others answer nothing. `now` marks those that answer at once and not by a promise. */
 const ANSWERS: Record<string, () => unknown> = {
@@ -213,8 +248,10 @@ const ANSWERS: Record<string, () => unknown> = {
   'execution.recv': () => [{ kind: 'exit', status: { code: 0 } }],
   'execution.kill': () => true,
   'execution.killAll': () => true,
-  'files.call': () => ({ stat, path: '/p', handle: 3, data: Buffer.alloc(0), count: 0 }),
+  'files.call': () => ({ stat, statFs, path: '/p', handle: 3, data: Buffer.alloc(0), count: 0 }),
   'files.readDirectory': () => [],
+  'files.openDirectory': () => object('directory', {}),
+  'directory.next': () => null,
   'files.read': () => object('reader', {}),
   'files.packOut': () => object('reader', {}),
   'files.write': () => object('writer', {}),
@@ -230,6 +267,10 @@ const AT_ONCE: Record<string, () => unknown> = {
   'binding.version': () => '0.1.0',
   'box.end': () => object('end', {}),
   'box.files': () => object('files', {}),
+  'files.as': () => object('files', {}),
+  'reader.close': () => undefined,
+  'writer.abort': () => undefined,
+  'directory.close': () => undefined,
   'files.copyIn': () => object('copy', {}),
   'files.copyOut': () => object('copy', {}),
   'copy.progress': () => ({ entries: 0, bytes: 0, skipped: 0 }),
