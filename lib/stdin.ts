@@ -117,7 +117,14 @@ export function preparedInput(
   }
   return (stdin, failed) => {
     const done = (error?: Error | null) => error && failed(sourceError(error))
-    const input = streamOf(source)
+    let input: NodeJS.ReadableStream
+    try {
+      input = streamOf(source)
+    } catch (error) {
+      // An iterable that can't even be begun. The process has been asked for: its end tells.
+      done(error as Error)
+      return
+    }
     if (input instanceof Readable && !input.readableObjectMode) pipeline(input, stdin, done)
     else pipeline(input, asBytes(), stdin, done)
   }

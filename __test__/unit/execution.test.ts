@@ -6,9 +6,10 @@ import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
+import type { NativeChunk } from '../../lib/binding.js'
 import { BoxliteError, errorFrom } from '../../lib/errors.js'
 import { makeExecution } from '../../lib/execution.js'
-import { exit, out, quiet, run } from './fake.js'
+import { exit, type FakeExecution, out, quiet, run } from './fake.js'
 
 const NOT_FOUND = { code: 'COMMAND_NOT_FOUND', className: 'ExecutionError', message: 'exec `nope`', causes: [] }
 const raise = (message: string): never => {
@@ -122,9 +123,8 @@ describe('stdin', () => {
     ],
   ])('is fed from %s', async (_, source) => {
     const { child, fake } = run([], { stdin: source() })
-    await sleep(20)
+    await expect.poll(() => fake.stdinClosed).toBe(true)
     expect(Buffer.concat(fake.written).toString()).toBe('abc')
-    expect(fake.stdinClosed).toBe(true)
     await child[Symbol.asyncDispose]()
   })
 
@@ -234,20 +234,26 @@ describe('stdin', () => {
   })
 
   test('an endless source stops when the process ends', async () => {
-    let pulls = 0
+    let [pulls, over] = [0, false]
+    let end = (_: NativeChunk[]) => {}
     const source = (async function* () {
-      for (;;) {
-        pulls += 1
-        yield 'x'
-        await sleep(1)
+      try {
+        for (;;) {
+          pulls += 1
+          if (pulls === 10) end([exit()])
+          yield 'x'
+          await sleep(1)
+        }
+      } finally {
+        over = true
       }
     })()
-    const { child } = run([new Promise(resolve => setTimeout(resolve, 20, [exit()]))], { stdin: source })
+    const ended = new Promise<NativeChunk[]>(resolve => {
+      end = resolve
+    })
+    const { child } = run([ended], { stdin: source })
     await child.wait()
-    await sleep(10)
-    const then = pulls
-    await sleep(20)
-    expect(pulls).toBe(then)
+    await expect.poll(() => over).toBe(true)
   })
 })
 
@@ -304,11 +310,16 @@ describe('abort', () => {
   test('while it starts: rejects at once, and kills once it runs', async () => {
     const { fake } = run([])
     const controller = new AbortController()
-    const child = makeExecution(() => sleep(30, fake), { signal: controller.signal })
+    let begin = (_: FakeExecution) => {}
+    const starting = new Promise<FakeExecution>(resolve => {
+      begin = resolve
+    })
+    const child = makeExecution(() => starting, { signal: controller.signal })
     controller.abort()
     await expect(child.wait()).rejects.toMatchObject({ code: 'ABORTED' })
     expect(fake.signals).toEqual([])
-    await sleep(50)
+    begin(fake)
+    await quiet()
     expect(fake.signals).toEqual([9])
   })
 

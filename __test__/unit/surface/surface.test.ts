@@ -86,8 +86,8 @@ async function outcome(call: Call, given: unknown[]): Promise<string> {
 
 function refusal(call: Call, error: unknown): string {
   if (!(error instanceof InvalidArgumentError)) return `${error}`
-  if (!error.message.startsWith(call.name.split(':')[0] as string))
-    return `does not name the operation: ${error.message}`
+  const operations = [call.name.split(':')[0] as string, 'execution.stdin']
+  if (!operations.some(name => error.message.startsWith(name))) return `does not name the operation: ${error.message}`
   const done = asked.filter(name => name !== 'binding.open')
   return done.length === 0 ? 'refused' : `refused after ${done}`
 }

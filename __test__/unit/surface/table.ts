@@ -57,6 +57,19 @@ const EXEC: Record<string, Takes> = {
   tty: FLAG,
   timeoutMs: WHOLE,
 }
+/** What data in parts may be. A part that is neither text nor bytes is told by the execution's end. */
+const STDIN: Takes = [
+  ...([
+    'empty string',
+    'string with NUL',
+    'buffer',
+    'buffer without bytes',
+    'typed array',
+    'array buffer',
+  ] satisfies Takes),
+  ...(['map', 'set', 'generator', 'iterable that throws', 'boxed string', 'array of undefined'] satisfies Takes),
+  ...(['array of null', 'array of numbers', 'sparse array', ...LIST, ...WORDS] satisfies Takes),
+]
 const COLLECT = { ...EXEC, check: FLAG, encoding: [], maxBuffer: BYTES }
 const BOX: Record<string, Takes> = {
   image: WORDS,
@@ -173,7 +186,7 @@ export function calls(Class: typeof Runtime, runtime: Runtime, box: Box, executi
         ['true', WORDS],
         [[], ARGS],
       ],
-      options: COLLECT,
+      options: { ...COLLECT, stdin: STDIN },
       whole: MAYBE,
     },
     { name: 'box.exec', call: box.exec, args: [['true', WORDS]], options: COLLECT, whole: ARGS },
@@ -185,7 +198,7 @@ export function calls(Class: typeof Runtime, runtime: Runtime, box: Box, executi
         ['true', WORDS],
         [[], ARGS],
       ],
-      options: { ...EXEC, detached: FLAG },
+      options: { ...EXEC, stdin: STDIN, detached: FLAG },
       whole: MAYBE,
     },
     {
