@@ -632,6 +632,24 @@ export interface BoxOptions extends SupervisionOptions {
 	labels?: Record<string, string>;
 	/** Processes and threads that may be in the box at once, 1 to 30 000. Default: 8 for each MiB of memory, 30 000 at most. */
 	pidsLimit?: number;
+	/**
+	 * Milliseconds that its guest may take to come up, at each start; see {@link RuntimeOptions.startTimeoutMs}. Default: the
+	 * runtime's.
+	 */
+	startTimeoutMs?: number;
+}
+/** How to start a box. */
+export interface StartOptions {
+	/**
+	 * Milliseconds that the guest may take to come up, if this call is the one that starts it; see
+	 * {@link RuntimeOptions.startTimeoutMs}. Default: the box's.
+	 */
+	startTimeoutMs?: number;
+	/**
+	 * Gives the start up and rejects with the code `ABORTED`; a start for which other calls wait too goes on for them. The box is
+	 * then what it was before. Default: none.
+	 */
+	signal?: AbortSignal;
 }
 /** How to stop or restart a box. */
 export interface StopOptions {
@@ -938,6 +956,11 @@ export interface RuntimeOptions {
 	 * of it and for ten minutes after its last use. Default: half of what it takes and what is free, together.
 	 */
 	imageQuotaBytes?: number;
+	/**
+	 * Milliseconds that the guest of a box may take from its power-on until it takes commands, at least 1; pulling its image does
+	 * not count. Then the start rejects with `GUEST_TIMEOUT`. Default: 15 000 under hardware virtualisation, 60 000 under emulation.
+	 */
+	startTimeoutMs?: number;
 	/**
 	 * Close the runtime when this process gets SIGINT, SIGTERM or SIGHUP, and let the signal do its work then; a second one
 	 * does it at once. Main thread only. Default: `false`, signals are yours, and attached boxes end with the process.
@@ -1845,8 +1868,12 @@ export declare class Box implements AsyncDisposable {
 	 * sockets and FIFOs are left out; everything belongs to the user of this process.
 	 */
 	copyOut(from: string, to: string | Writable, options?: CopyOutOptions): Promise<CopyProgress>;
-	/** Starts the box if it does not run; several calls start it once. Any execution does so too. */
-	start(): Promise<void>;
+	/**
+	 * Starts the box if it does not run; several calls start it once. Any execution does so too.
+	 *
+	 * Rejects with `GUEST_TIMEOUT` if the guest stays silent, with `ABORTED`, and with what else kept the box from starting.
+	 */
+	start(options?: StartOptions): Promise<void>;
 	/** Stops the box: its processes end, its files stay. Nothing happens if it does not run. */
 	stop(options?: StopOptions): Promise<void>;
 	/** Stops the box if it runs, as {@link Box.stop} does, and starts it. */
@@ -1856,7 +1883,12 @@ export declare class Box implements AsyncDisposable {
 	 * does not run now. While it waits, the program goes on.
 	 */
 	wait(options?: WaitOptions): Promise<BoxEnd>;
-	/** Deletes the box with its files. Rejects with `BOX_STATE` if it runs and `force` is not set. */
+	/**
+	 * Deletes the box with its files. Rejects with `BOX_STATE` if it runs and `force` is not set.
+	 *
+	 * With `force` it is over within two seconds, whatever the box or another process does: a start under way is given up, a
+	 * machine is killed, and whoever waits for the box's end is told that it has stopped.
+	 */
 	remove(options?: RemoveOptions): Promise<void>;
 	/** What is known of the box now. */
 	info(): Promise<BoxInfo>;

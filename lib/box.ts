@@ -20,7 +20,9 @@ import {
   type RemoveOptions,
   removeForce,
   type SpawnOptions,
+  type StartOptions,
   type StopOptions,
+  startOptions,
   stopTimeout,
   type UpdateOptions,
   updateInput,
@@ -29,6 +31,7 @@ import {
 } from './options.js'
 import { samples, type WatchMetricsOptions } from './sampling.js'
 import type { Shell } from './sh.js'
+import { started } from './start.js'
 
 /** Makes a box from its native handle. Not part of the public API. */
 export let makeBox: (native: NativeBox) => Box
@@ -164,9 +167,13 @@ export class Box implements AsyncDisposable {
     return await copyOut(this.#native.files(), from, to, options)
   }
 
-  /** Starts the box if it does not run; several calls start it once. Any execution does so too. */
-  async start(): Promise<void> {
-    await settled(this.#native.start())
+  /**
+   * Starts the box if it does not run; several calls start it once. Any execution does so too.
+   *
+   * Rejects with `GUEST_TIMEOUT` if the guest stays silent, with `ABORTED`, and with what else kept the box from starting.
+   */
+  async start(options?: StartOptions): Promise<void> {
+    await started(this.#native, 'box.start', startOptions(options))
   }
 
   /** Stops the box: its processes end, its files stay. Nothing happens if it does not run. */
@@ -187,7 +194,12 @@ export class Box implements AsyncDisposable {
     return await boxEnd(this.#native, waitSignal(options))
   }
 
-  /** Deletes the box with its files. Rejects with `BOX_STATE` if it runs and `force` is not set. */
+  /**
+   * Deletes the box with its files. Rejects with `BOX_STATE` if it runs and `force` is not set.
+   *
+   * With `force` it is over within two seconds, whatever the box or another process does: a start under way is given up, a
+   * machine is killed, and whoever waits for the box's end is told that it has stopped.
+   */
   async remove(options?: RemoveOptions): Promise<void> {
     await settled(this.#native.remove(removeForce('box.remove', options)))
   }

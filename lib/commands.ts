@@ -6,6 +6,7 @@ import { collect, type ExecResult, run } from './exec.js'
 import { type Execution, makeExecution } from './execution.js'
 import { checkExec, checkSpawn, type ExecOptions, execInput, type SpawnOptions } from './options.js'
 import { type Shell, type ShellValue, shellLine } from './sh.js'
+import { started } from './start.js'
 
 export class Commands {
   #native: NativeBox
@@ -56,7 +57,13 @@ export class Commands {
   }
 
   #start(command: string, args: readonly string[], options: SpawnOptions): Execution {
-    return makeExecution(() => settled(this.#native.spawn(execInput(command, args, options))), options)
+    const input = execInput(command, args, options)
+    const start = async () => {
+      // A signal gives up the start of the box too.
+      if (options.signal) await started(this.#native, 'box.exec', options)
+      return await settled(this.#native.spawn(input))
+    }
+    return makeExecution(start, options)
   }
 }
 

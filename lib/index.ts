@@ -93,6 +93,7 @@ export type {
   RestartOptions,
   RuntimeOptions,
   SpawnOptions,
+  StartOptions,
   StopOptions,
   SupervisionOptions,
   UpdateOptions,

@@ -23,6 +23,7 @@ const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     report::catch_panics();
+    process::heed_children();
     let arguments: Vec<String> =
         env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {

@@ -12,7 +12,7 @@ use nix::{
     sys::{
         prctl,
         resource::{Resource, getrlimit, setrlimit},
-        signal::{SigSet, Signal},
+        signal::{SigHandler, SigSet, Signal, signal},
         stat::{Mode, umask},
     },
     unistd::{close, setsid},
@@ -46,6 +46,12 @@ pub(crate) fn settle(id: &str) -> Result<(), ShimReport> {
         prctl::set_name(&name).map_err(|errno| fail("set the process's name", errno))?;
     }
     Ok(())
+}
+
+/// Has the kernel keep the end of a child until it is waited for: a program that ignores SIGCHLD passes that on to what it starts.
+pub(crate) fn heed_children() {
+    // SAFETY: no handler of ours is set or replaced; the default does nothing and keeps the child.
+    let _ = unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) };
 }
 
 /// Closes all but standard input, output and error. Node marks its descriptors close-on-exec, others may not.

@@ -33,6 +33,18 @@ export function writeSabotaged(file, victim, when) {
   replace(file, Buffer.concat([shipped, ...entries]))
 }
 
+/** The same, with a guest that never says a word. @param {string} file */
+export function writeSilent(file) {
+  const busybox = readFileSync(findProgram('busybox') ?? '')
+  const entries = [
+    entry('chaos', DIRECTORY),
+    entry('chaos/busybox', PROGRAM, busybox),
+    entry('init', PROGRAM, Buffer.from('#!/chaos/busybox sh\nwhile :; do /chaos/busybox sleep 1000; done\n')),
+    entry('TRAILER!!!', 0),
+  ]
+  replace(file, Buffer.concat([shipped, ...entries]))
+}
+
 /** Runs as PID 1 and becomes the agent; what it leaves behind is no child that the agent knows of. */
 const INIT = `#!/chaos/busybox sh
 /chaos/busybox mknod /dev/null c 1 3

@@ -136,6 +136,7 @@ export function fakeBox(script: () => Script, { collected = { exit: { code: 0 } 
     id: 'b1',
     name: null,
     image: 'alpine:3',
+    start: () => ({ wait: async () => ({}), cancel() {} }),
     async spawn(input) {
       inputs.push(input)
       return spawnError ? { error: spawnError } : { ok: begin() }

@@ -162,7 +162,7 @@ test.each([
   ['memory_mib', 'did you mean `memoryMib`?'],
   [
     'frobnicate',
-    'the options are `image`, `name`, `cpus`, `memoryMib`, `diskSizeGb`, `env`, `workdir`, `user`, `hostname`, `detached`, `autoRemove`, `pullPolicy`, `labels`, `pidsLimit`, `main`, `entrypoint`, `cmd`, `stopSignal`, `restart`, `healthCheck`, `maxLifetimeMs`, `idleTimeoutMs`',
+    'the options are `image`, `name`, `cpus`, `memoryMib`, `diskSizeGb`, `env`, `workdir`, `user`, `hostname`, `detached`, `autoRemove`, `pullPolicy`, `labels`, `pidsLimit`, `startTimeoutMs`, `main`, `entrypoint`, `cmd`, `stopSignal`, `restart`, `healthCheck`, `maxLifetimeMs`, `idleTimeoutMs`',
   ],
 ])('an unknown option `%s` is refused with a hint', (name, hint) => {
   expect(() => create({ [name]: 1 })).toThrow(expect.objectContaining({ hint }))

@@ -21,6 +21,7 @@ export interface BoxInput {
   pullPolicy?: string | undefined
   labels: Record<string, string>
   pidsLimit?: number | undefined
+  startTimeoutMs?: number | undefined
   supervision: SupervisionInput
 }
 
@@ -51,7 +52,7 @@ export interface NativeBox {
   readonly image: string
   readonly detached: boolean
   info(): Answer<NativeBoxInfo>
-  start(): Answer<void>
+  start(startTimeoutMs?: number): NativeStart
   stop(timeoutMs?: number): Answer<void>
   restart(timeoutMs?: number): Answer<void>
   end(): NativeBoxEnd
@@ -66,6 +67,11 @@ export interface NativeBox {
   metrics(): Answer<NativeBoxMetrics>
   logs(options: LogInput): Answer<NativeLogs>
   events(wake: () => void): Answer<NativeEvents>
+}
+
+export interface NativeStart {
+  wait(): Answer<void>
+  cancel(): void
 }
 
 export interface NativeBoxEnd {

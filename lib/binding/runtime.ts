@@ -17,6 +17,7 @@ export interface RuntimeInput {
   registries: RegistryInput[]
   searchRegistries: string[]
   imageQuota?: number | undefined
+  startTimeoutMs?: number | undefined
   parts?: string | undefined
 }
 

@@ -17,7 +17,7 @@ import {
   word,
 } from '../check.js'
 import { SUPERVISION, type SupervisionOptions, supervisionInput } from './supervision.js'
-import { abortSignal, milliseconds, pullPolicy, user, userName, variables } from './values.js'
+import { abortSignal, milliseconds, pullPolicy, startTimeout, user, userName, variables } from './values.js'
 
 /** How to make a box. */
 export interface BoxOptions extends SupervisionOptions {
@@ -66,6 +66,25 @@ export interface BoxOptions extends SupervisionOptions {
   labels?: Record<string, string>
   /** Processes and threads that may be in the box at once, 1 to 30 000. Default: 8 for each MiB of memory, 30 000 at most. */
   pidsLimit?: number
+  /**
+   * Milliseconds that its guest may take to come up, at each start; see {@link RuntimeOptions.startTimeoutMs}. Default: the
+   * runtime's.
+   */
+  startTimeoutMs?: number
+}
+
+/** How to start a box. */
+export interface StartOptions {
+  /**
+   * Milliseconds that the guest may take to come up, if this call is the one that starts it; see
+   * {@link RuntimeOptions.startTimeoutMs}. Default: the box's.
+   */
+  startTimeoutMs?: number
+  /**
+   * Gives the start up and rejects with the code `ABORTED`; a start for which other calls wait too goes on for them. The box is
+   * then what it was before. Default: none.
+   */
+  signal?: AbortSignal
 }
 
 /** How to stop or restart a box. */
@@ -125,6 +144,7 @@ const BOX: Shape<BoxOptions> = {
   pullPolicy,
   labels: boxLabels,
   pidsLimit: integer(1, 30_000),
+  startTimeoutMs: startTimeout,
   ...SUPERVISION,
 }
 
@@ -132,7 +152,7 @@ const BOX: Shape<BoxOptions> = {
 export function boxInput(given: BoxOptions, operation = 'runtime.create'): BoxInput {
   const options = checkOptions(operation, given, BOX)
   const { image, name, cpus, memoryMib, diskSizeGb, workdir, hostname, pullPolicy, pidsLimit } = options
-  const { detached, autoRemove } = options
+  const { detached, autoRemove, startTimeoutMs } = options
   return {
     image,
     name,
@@ -148,8 +168,14 @@ export function boxInput(given: BoxOptions, operation = 'runtime.create'): BoxIn
     pullPolicy,
     labels: options.labels ?? {},
     pidsLimit,
+    startTimeoutMs,
     supervision: supervisionInput(operation, options),
   }
+}
+
+/** Checked options of `box.start`. */
+export function startOptions(options: StartOptions | undefined): StartOptions {
+  return checkOptions<StartOptions>('box.start', options, { startTimeoutMs: startTimeout, signal: abortSignal })
 }
 
 /** Checked options of `box.stop` and `box.restart`. */

@@ -14,7 +14,7 @@ import {
   type Shape,
   text,
 } from '../check.js'
-import { milliseconds } from './values.js'
+import { milliseconds, startTimeout } from './values.js'
 
 /** What proves to a registry who you are: a password or access token, an OAuth2 refresh token, or a ready bearer token. */
 export type RegistryCredentials = { username: string; password: string } | { identityToken: string } | { token: string }
@@ -57,6 +57,11 @@ export interface RuntimeOptions {
    * of it and for ten minutes after its last use. Default: half of what it takes and what is free, together.
    */
   imageQuotaBytes?: number
+  /**
+   * Milliseconds that the guest of a box may take from its power-on until it takes commands, at least 1; pulling its image does
+   * not count. Then the start rejects with `GUEST_TIMEOUT`. Default: 15 000 under hardware virtualisation, 60 000 under emulation.
+   */
+  startTimeoutMs?: number
   /**
    * Close the runtime when this process gets SIGINT, SIGTERM or SIGHUP, and let the signal do its work then; a second one
    * does it at once. Main thread only. Default: `false`, signals are yours, and attached boxes end with the process.
@@ -101,6 +106,7 @@ const RUNTIME: Shape<RuntimeOptions> = {
   registries: arrayOf(object, 'objects'),
   searchRegistries: arrayOf(place, 'HOST[:PORT][/PATH]'),
   imageQuotaBytes: integer(0, Number.MAX_SAFE_INTEGER, 'bytes'),
+  startTimeoutMs: startTimeout,
   handleSignals: boolean,
 }
 
@@ -121,6 +127,7 @@ export function runtimeInput(options: RuntimeOptions): RuntimeInput {
     registries: (options.registries ?? []).map(registryInput),
     searchRegistries: options.searchRegistries ?? [],
     imageQuota: options.imageQuotaBytes,
+    startTimeoutMs: options.startTimeoutMs,
   }
 }
 

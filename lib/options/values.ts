@@ -20,6 +20,9 @@ export const abortSignal: Check = {
     typeof (value as AbortSignal).removeEventListener === 'function',
 }
 
+/** Of a guest that is to come up. */
+export const startTimeout = integer(1, 2_147_483_647, 'milliseconds')
+
 export const pullPolicy = oneOf('missing', 'always', 'never')
 
 /** Variables as the addon takes them. */

@@ -36,5 +36,6 @@ mod options;
 mod outcome;
 mod promise;
 mod runtime;
+mod start;
 mod supervision;
 mod update;

@@ -19,6 +19,7 @@ use crate::{
     logs::{LogInput, NativeLogs},
     options::ExecInput,
     promise::promise,
+    start::NativeStart,
     update::UpdateInput,
 };
 
@@ -68,14 +69,13 @@ impl NativeBox {
     #[napi]
     pub fn info<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let litebox = self.litebox.clone();
-        promise(env, async move { litebox.info().map(BoxInfo::from) })
+        promise(env, async move { litebox.info().await.map(BoxInfo::from) })
     }
 
-    /// Starts the box if it does not run.
+    /// The start of the box, if it does not run; its guest has `boot_ms` to come up.
     #[napi]
-    pub fn start<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let litebox = self.litebox.clone();
-        promise(env, async move { litebox.start().await })
+    pub fn start(&self, boot_ms: Option<u32>) -> NativeStart {
+        NativeStart::new(self.litebox.clone(), boot_ms.map(|ms| Duration::from_millis(ms.into())))
     }
 
     /// Stops the box; after `timeout_ms` by force.

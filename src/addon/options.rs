@@ -1,6 +1,6 @@
 //! Options on their way in: plain objects, already checked by `lib/options.ts`, into the runtime's types.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use boxlite_runtime::{
     BoxOptions, BoxliteError, BoxliteResult, Credentials, EngineChoice, ExecOptions, PullPolicy,
@@ -23,6 +23,8 @@ pub struct RuntimeInput {
     pub search_registries: Vec<String>,
     /// Bytes that the image cache may take.
     pub image_quota: Option<i64>,
+    /// Milliseconds that a guest may take to come up.
+    pub start_timeout_ms: Option<u32>,
     /// Folder of shim, kernel and initramfs.
     pub parts: Option<String>,
 }
@@ -86,6 +88,7 @@ impl TryFrom<RuntimeInput> for RuntimeOptions {
             registries: registries.map(RegistryOptions::from).collect(),
             search_registries: input.search_registries,
             image_quota: input.image_quota.map(i64::unsigned_abs),
+            start_timeout: input.start_timeout_ms.map(|ms| Duration::from_millis(ms.into())),
             parts: input.parts.map(Into::into),
         })
     }
@@ -122,6 +125,8 @@ pub struct BoxInput {
     pub labels: BTreeMap<String, String>,
     /// Processes that may be in it at once.
     pub pids_limit: Option<u32>,
+    /// Milliseconds that its guest may take to come up.
+    pub start_timeout_ms: Option<u32>,
     /// What it does on its own.
     pub supervision: SupervisionInput,
 }
@@ -149,6 +154,7 @@ impl TryFrom<BoxInput> for BoxOptions {
         }
         options.labels = input.labels;
         options.pids_limit = input.pids_limit;
+        options.start_timeout_ms = input.start_timeout_ms;
         options.supervision = input.supervision.try_into()?;
         Ok(options)
     }

@@ -84,7 +84,9 @@ impl Shared {
             paths.create()?;
             FileLock::make(&paths.lock())?;
             BoxRecord::created().save(&paths)?;
-            config.save(&paths)
+            config.save(&paths)?;
+            // Or a loss of power could take the folder with all that was flushed in it.
+            self.layout.flush_boxes()
         };
         if let Err(error) = write() {
             let _ = fs::remove_dir_all(paths.dir());
@@ -115,10 +117,10 @@ impl Shared {
     /// Every box that can be read, oldest first.
     pub(crate) fn all_boxes(self: &Arc<Self>) -> BoxliteResult<Vec<LiteBox>> {
         let folder = self.layout.boxes();
-        let entries =
-            fs::read_dir(&folder).map_err(|error| BoxliteError::io("list boxes", &folder, error))?;
+        let ids =
+            self.layout.box_folders().map_err(|error| BoxliteError::io("list boxes", &folder, error))?;
         let mut boxes = Vec::new();
-        for id in entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()) {
+        for id in ids {
             match self.box_of(&id) {
                 Ok(Some(litebox)) => boxes.push(litebox),
                 Ok(None) => {}

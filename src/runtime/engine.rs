@@ -2,7 +2,8 @@
 //! Called by the pipeline before a shim is spawned, and by the doctor.
 
 use std::{
-    process::{Command, Output, Stdio},
+    io::{self, Read},
+    process::{Command, ExitStatus, Stdio},
     time::Duration,
 };
 
@@ -12,20 +13,19 @@ use serde::{Deserialize, Serialize};
 use crate::{
     BoxliteError, BoxliteResult, EngineChoice, ErrorCode,
     parts::{Part, Parts},
+    shim::{ShimProcess, environment},
 };
+
+/// How long the shim may look: it opens `/dev/kvm` and runs QEMU twice.
+const LOOKING: Duration = Duration::from_secs(30);
+/// Most of what it says that is read.
+const SAID: u64 = 1 << 20;
 
 /// The engine that boxes of a runtime run on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Engine {
     pub(crate) kind: VmmKind,
     pub(crate) accelerated: bool,
-}
-
-impl Engine {
-    /// How long the guest may take from power-on to its ready notification. Emulation on a loaded machine is slow.
-    pub(crate) const fn boot_deadline(self) -> Duration {
-        if self.accelerated { Duration::from_secs(30) } else { Duration::from_mins(2) }
-    }
 }
 
 /// How much the probe looks at.
@@ -49,13 +49,51 @@ pub(crate) fn probe(parts: &Parts, depth: Depth) -> BoxliteResult<ProbeReport> {
         BoxliteError::new(ErrorCode::PartMissing, format!("run shim `{}`: {what}", shim.display()))
             .hint("reinstall `@boxlite/node`; the shim needs glibc 2.34 or newer")
     };
-    let Output { status, stdout, stderr } =
-        command.output().map_err(|error| failed("it can't be executed".to_owned()).caused_by(error))?;
-    if !status.success() {
+    let Ended { status, stdout, stderr } = run(environment::reduce(&mut command))
+        .map_err(|error| failed("it can't be executed".to_owned()).caused_by(error))?;
+    if let Some(status) = status.filter(|status| !status.success()) {
         return Err(failed(format!("{status}: {}", String::from_utf8_lossy(&stderr).trim())));
     }
     serde_json::from_slice(&stdout)
         .map_err(|error| failed("its answer can't be read".to_owned()).caused_by(error))
+}
+
+/// What came of a process.
+struct Ended {
+    /// `None`: children of this program are not waited for, since it ignores SIGCHLD.
+    status: Option<ExitStatus>,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+/// Runs `command`, which says little, and kills it when it takes too long.
+fn run(command: &mut Command) -> io::Result<Ended> {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let status = match ShimProcess::of_child(child.id()) {
+        Ok(process) => {
+            if !process.ended_in(LOOKING)? {
+                process.kill();
+                process.ended_in(Duration::from_secs(1))?;
+                process.reap();
+                return Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    format!("it did not answer within {} s", LOOKING.as_secs()),
+                ));
+            }
+            process.reap()
+        }
+        // It has ended, and was released by the kernel.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        // Without pidfds there are no boxes, but the doctor shall say so.
+        Err(_) => Some(child.wait()?),
+    };
+    let read = |stream: Option<&mut dyn Read>| {
+        let mut said = Vec::new();
+        stream.map_or(Ok(0), |stream| stream.take(SAID).read_to_end(&mut said)).map(|_| said)
+    };
+    let stdout = read(child.stdout.as_mut().map(|stream| stream as &mut dyn Read))?;
+    let stderr = read(child.stderr.as_mut().map(|stream| stream as &mut dyn Read))?;
+    Ok(Ended { status, stdout, stderr })
 }
 
 /// Settles on an engine, or says why none will do.

@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{BoxliteError, BoxliteResult, ErrorCode};
+use crate::{BoxliteError, BoxliteResult, ErrorCode, modes};
 
 /// No file of ours comes near this; a larger one is not ours.
 const LARGEST: u64 = 4 << 20;
@@ -31,6 +31,7 @@ pub(crate) fn write<T: Serialize>(path: &Path, value: &T, durability: Durability
 fn replace<T: Serialize>(path: &Path, value: &T, durability: Durability) -> io::Result<()> {
     let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     let mut file = tempfile::Builder::new().prefix(DRAFT).tempfile_in(folder)?;
+    modes::set_file(file.as_file())?;
     let mut writer = BufWriter::new(file.as_file_mut());
     serde_json::to_writer_pretty(&mut writer, value)?;
     writer.write_all(b"\n")?;

@@ -2,18 +2,27 @@
 
 use std::{
     fs, io,
-    os::unix::fs::{DirBuilderExt, MetadataExt},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
 use nix::unistd::Uid;
 
-use crate::{BoxliteError, BoxliteResult};
+use crate::{BoxliteError, BoxliteResult, modes};
 
 /// `sockaddr_un.sun_path` holds 108 bytes with its NUL (unix(7)); macOS has 104.
 const SUN_PATH: usize = 103;
 /// The longest socket name below a socket folder.
 const LONGEST_SOCKET: &str = "journal.sock";
+
+/// The name of a box's disk in its folder.
+pub(crate) const DISK: &str = "disk.qcow2";
+
+/// The name of a box's lock in its folder.
+pub(crate) const LOCK: &str = "box.lock";
+
+/// How the names of folders begin that are being deleted: no box is called so.
+const DOOMED: &str = ".removed-";
 
 /// The folders and files of one home.
 #[derive(Debug, Clone)]
@@ -28,7 +37,7 @@ impl FilesystemLayout {
         let home = fs::canonicalize(home).map_err(|e| BoxliteError::io("resolve home", home, e))?;
         let layout = Self { home };
         for folder in [layout.boxes(), layout.images(), layout.disks(), layout.logs()] {
-            make_private(&folder)?;
+            make_closed(&folder)?;
         }
         Ok(layout)
     }
@@ -74,6 +83,27 @@ impl FilesystemLayout {
         self.home.join("boxes")
     }
 
+    /// Has the list of boxes survive a loss of power.
+    pub(crate) fn flush_boxes(&self) -> BoxliteResult<()> {
+        let folder = self.boxes();
+        let flushed = fs::File::open(&folder).and_then(|folder| folder.sync_all());
+        flushed.map_err(|error| BoxliteError::io("flush folder", &folder, error))
+    }
+
+    /// The names of the folders that may be boxes.
+    pub(crate) fn box_folders(&self) -> io::Result<Vec<String>> {
+        let names =
+            fs::read_dir(self.boxes())?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+        Ok(names.filter(|name| !is_doomed(name)).collect())
+    }
+
+    /// Those of boxes that are being deleted, or were when their remover was killed.
+    pub(crate) fn doomed_folders(&self) -> io::Result<Vec<PathBuf>> {
+        let names =
+            fs::read_dir(self.boxes())?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+        Ok(names.filter(|name| is_doomed(name)).map(|name| self.boxes().join(name)).collect())
+    }
+
     pub(crate) fn of_box(&self, id: &str) -> BoxPaths {
         BoxPaths { dir: self.boxes().join(id), id: id.to_owned() }
     }
@@ -100,7 +130,12 @@ impl BoxPaths {
     }
 
     pub(crate) fn disk(&self) -> PathBuf {
-        self.dir.join("disk.qcow2")
+        self.dir.join(DISK)
+    }
+
+    /// What the folder is called while it is deleted.
+    pub(crate) fn doomed(&self) -> PathBuf {
+        self.dir.with_file_name(format!("{DOOMED}{}", self.id))
     }
 
     pub(crate) fn console(&self) -> PathBuf {
@@ -109,7 +144,7 @@ impl BoxPaths {
 
     /// Held by whoever changes the box.
     pub(crate) fn lock(&self) -> PathBuf {
-        self.dir.join("box.lock")
+        self.dir.join(LOCK)
     }
 
     /// What the box's main process wrote and how it fared; the guest's journal, as the shim appends it.
@@ -178,13 +213,29 @@ impl BoxPaths {
     }
 }
 
+fn is_doomed(name: &str) -> bool {
+    name.starts_with(DOOMED)
+}
+
 /// Makes a folder of mode 0700 where there is none.
 fn make_private(folder: &Path) -> BoxliteResult<()> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(|error| BoxliteError::io("make folder", folder, error))
+    modes::make_folder(folder).map_err(|error| BoxliteError::io("make folder", folder, error))
+}
+
+/// [`make_private`], and closed to others if it was open to them: a home may be older than this rule, or somebody's else folder
+/// that was opened to others on purpose, which is not ours to change.
+fn make_closed(folder: &Path) -> BoxliteResult<()> {
+    make_private(folder)?;
+    match modes::tighten(folder) {
+        Ok(false) => {}
+        Ok(true) => {
+            tracing::warn!(folder = %folder.display(), "the folder was open to other users: it is closed now");
+        }
+        Err(error) => {
+            tracing::warn!(%error, folder = %folder.display(), "the folder is open to other users, and can't be closed");
+        }
+    }
+    Ok(())
 }
 
 /// [`make_private`] in `/tmp`, where anybody could have made the folder, or a link of its name, first.

@@ -33,6 +33,7 @@ mod litebox;
 mod lock;
 mod log;
 mod metrics;
+mod modes;
 mod opened;
 mod options;
 mod parts;

@@ -9,12 +9,13 @@ use std::{
     io::{self, Read, Seek, SeekFrom, Write},
     os::unix::fs::OpenOptionsExt,
     path::Path,
+    sync::Arc,
     time::Duration,
 };
 
 use tokio::time::{Instant, sleep};
 
-use crate::{BoxliteError, BoxliteResult, ErrorCode};
+use crate::{BoxliteError, BoxliteResult, ErrorCode, blocking::blocking, modes};
 
 /// How long the short steps of others are waited for. Longer means that their process was stopped in one.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -42,8 +43,9 @@ impl FileLock {
     /// Makes the file of a lock. Apart from taking it: whoever waits for the lock of a box that is removed meanwhile must
     /// not bring its file back.
     pub(crate) fn make(path: &Path) -> BoxliteResult<()> {
-        let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
-        made.map(drop).map_err(|error| BoxliteError::io("make lock", path, error))
+        let made = OpenOptions::new().write(true).create(true).truncate(false).mode(modes::FILE).open(path);
+        made.and_then(|file| modes::set_file(&file))
+            .map_err(|error| BoxliteError::io("make lock", path, error))
     }
 
     /// Takes the lock at `path` if nobody has it. `Ok(None)`: somebody has.
@@ -58,43 +60,52 @@ impl FileLock {
             .map_err(|error| BoxliteError::io("lock", path, error))
     }
 
-    /// Takes the lock at `path` when whoever has it is done, however long that takes.
-    pub(crate) async fn take(path: &Path, mode: Mode) -> BoxliteResult<Self> {
+    /// Takes the lock at `path` when whoever has it is done, or when `end` comes: `Ok(None)`. It is looked at once at least.
+    async fn take(path: &Path, mode: Mode, end: Instant) -> BoxliteResult<Option<Self>> {
         let mut pause = FIRST_LOOK;
         loop {
-            if let Some(lock) = Self::try_take(path, mode)? {
-                return Ok(lock);
+            let at = path.to_owned();
+            // On a thread that may block: the home may lie on a disk that hangs.
+            if let Some(mut lock) = blocking("take a lock", move || Self::try_take(&at, mode)).await? {
+                // Whose it is only makes an error clearer.
+                if mode == Mode::Exclusive {
+                    let _ = lock.sign();
+                }
+                return Ok(Some(lock));
             }
-            sleep(pause).await;
+            let now = Instant::now();
+            if now >= end {
+                return Ok(None);
+            }
+            sleep(pause.min(end - now)).await;
             pause = (pause * 2).min(LATER_LOOKS);
         }
     }
 
     /// Takes the home's lock, which nobody has for long.
     pub(crate) async fn of_home(path: &Path, mode: Mode) -> BoxliteResult<Self> {
-        let end = Instant::now() + PATIENCE;
-        let mut lock =
-            tokio::time::timeout_at(end, Self::take(path, mode)).await.map_err(|_| held(path))??;
-        if mode == Mode::Exclusive {
-            lock.sign().map_err(|error| BoxliteError::io("write lock", path, error))?;
+        Self::take(path, mode, Instant::now() + PATIENCE).await?.ok_or_else(|| held(path))
+    }
+
+    /// Takes a box's lock when whoever has it is done; `BOX_BUSY` when that takes too long. A process that was stopped would
+    /// take for ever.
+    pub(crate) async fn of_box(path: &Path, id: &str) -> BoxliteResult<Arc<Self>> {
+        let (begin, mut patience) = (Instant::now(), PATIENCE);
+        loop {
+            if let Some(lock) = Self::take(path, Mode::Exclusive, begin + patience).await? {
+                return Ok(Arc::new(lock));
+            }
+            let holder = Holder::of(path);
+            if holder.is_stopped() || begin.elapsed() >= LONG_PATIENCE {
+                return Err(busy(&holder, id, begin.elapsed()));
+            }
+            patience += PATIENCE;
         }
-        Ok(lock)
     }
 
-    /// Takes a box's lock when whoever has it is done; `BOX_BUSY` when that takes too long.
-    pub(crate) async fn of_box(path: &Path, id: &str) -> BoxliteResult<Self> {
-        let taken = tokio::time::timeout(LONG_PATIENCE, Self::take(path, Mode::Exclusive)).await;
-        let mut lock = taken.map_err(|_| busy(path, id))??;
-        // Whose it is only makes an error clearer.
-        let _ = lock.sign();
-        Ok(lock)
-    }
-
-    /// Takes a box's lock if nobody has it.
-    pub(crate) fn try_of_box(path: &Path) -> BoxliteResult<Option<Self>> {
-        let mut lock = Self::try_take(path, Mode::Exclusive)?;
-        let _ = lock.as_mut().map(Self::sign);
-        Ok(lock)
+    /// Takes a box's lock if whoever has it is done by then. `Ok(None)`: he is not.
+    pub(crate) async fn of_box_within(path: &Path, limit: Duration) -> BoxliteResult<Option<Arc<Self>>> {
+        Ok(Self::take(path, Mode::Exclusive, Instant::now() + limit).await?.map(Arc::new))
     }
 
     /// Names this process in the file.
@@ -144,31 +155,56 @@ fn unlock(file: &File) {
     let _ = file.unlock();
 }
 
-/// Who signed the lock at `path`, in words.
-fn holder(path: &Path) -> String {
-    let mut text = String::new();
-    let _ = File::open(path).and_then(|file| file.take(32).read_to_string(&mut text));
-    match text.trim() {
-        "" => "another process".to_owned(),
-        pid => format!("process {pid}{}", command_of(pid)),
+/// Who signed a lock that somebody holds.
+struct Holder {
+    pid: Option<u32>,
+}
+
+impl Holder {
+    /// By the lock's file at `path`.
+    fn of(path: &Path) -> Self {
+        let mut text = String::new();
+        let _ = File::open(path).and_then(|file| file.take(32).read_to_string(&mut text));
+        Self { pid: text.trim().parse().ok() }
+    }
+
+    /// In words.
+    fn name(&self) -> String {
+        let Some(pid) = self.pid else { return "another process".to_owned() };
+        // " (node)", where the kernel tells.
+        let command = std::fs::read_to_string(format!("/proc/{pid}/comm"))
+            .map_or(String::new(), |name| format!(" ({})", name.trim()));
+        let stopped = if self.is_stopped() { ", which is stopped," } else { "" };
+        format!("process {pid}{command}{stopped}")
+    }
+
+    /// Whether it was stopped by a signal or a debugger: proc(5), the state is the first field after the command's name.
+    fn is_stopped(&self) -> bool {
+        let stat = self.pid.and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/stat")).ok());
+        let state = stat.as_deref().and_then(|stat| stat.rsplit_once(") ")).map(|(_, rest)| rest);
+        state.is_some_and(|rest| rest.starts_with(['T', 't']))
     }
 }
 
-fn busy(path: &Path, id: &str) -> BoxliteError {
+fn busy(holder: &Holder, id: &str, waited: Duration) -> BoxliteError {
     BoxliteError::new(
         ErrorCode::BoxBusy,
         format!(
-            "use box `{id}`: {} has been starting, stopping or changing it for {} minutes",
-            holder(path),
-            LONG_PATIENCE.as_secs() / 60
+            "use box `{id}`: {} has been starting, stopping or changing it for {} s",
+            holder.name(),
+            waited.as_secs()
         ),
     )
-    .hint("try again if it is fetching a large image; if it was stopped or hangs, resume or end it")
+    .hint(if holder.is_stopped() {
+        "resume that process (SIGCONT) or end it; `remove({ force: true })` does not wait for it"
+    } else {
+        "try again if it is fetching a large image; end it if it hangs. `remove({ force: true })` does not wait for it"
+    })
 }
 
 fn held(path: &Path) -> BoxliteError {
     let home = path.parent().unwrap_or(path).display();
-    let holder = holder(path);
+    let holder = Holder::of(path).name();
     BoxliteError::new(
         ErrorCode::HomeLocked,
         format!(
@@ -177,15 +213,6 @@ fn held(path: &Path) -> BoxliteError {
         ),
     )
     .hint("that takes milliseconds: the process was stopped, or its disk hangs. Resume or end it")
-}
-
-/// " (node)", where the kernel tells.
-fn command_of(pid: &str) -> String {
-    if !pid.bytes().all(|b| b.is_ascii_digit()) {
-        return String::new();
-    }
-    std::fs::read_to_string(format!("/proc/{pid}/comm"))
-        .map_or(String::new(), |name| format!(" ({})", name.trim()))
 }
 
 #[cfg(test)]
@@ -224,6 +251,36 @@ mod tests {
         assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
         drop(first);
         FileLock::of_box(&path, "web").await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_holder_that_was_stopped_is_named_and_not_waited_for_as_long() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("box.lock");
+        FileLock::make(&path).unwrap();
+        let _first = FileLock::of_box(&path, "web").await.unwrap();
+        let mut stopped = std::process::Command::new("sh").args(["-c", "kill -STOP $$"]).spawn().unwrap();
+        std::fs::write(&path, format!("{}\n", stopped.id())).unwrap();
+        while !Holder::of(&path).is_stopped() {
+            std::thread::yield_now();
+        }
+        let began = Instant::now();
+        let error = FileLock::of_box(&path, "web").await.unwrap_err();
+        stopped.kill().unwrap();
+        stopped.wait().unwrap();
+        assert!(began.elapsed() < LONG_PATIENCE);
+        assert_eq!(error.code(), ErrorCode::BoxBusy);
+        assert!(error.to_string().contains("which is stopped"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_look_at_a_lock_waits_for_nobody() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("box.lock");
+        FileLock::make(&path).unwrap();
+        let first = FileLock::of_box_within(&path, Duration::ZERO).await.unwrap();
+        assert!(first.is_some());
+        assert!(FileLock::of_box_within(&path, Duration::ZERO).await.unwrap().is_none());
     }
 
     #[test]

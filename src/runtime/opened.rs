@@ -48,12 +48,15 @@ pub(crate) fn open(options: RuntimeOptions) -> BoxliteResult<Arc<Shared>> {
     let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
     let open = open.get_or_insert_default();
     if let Some(opened) = open.get_mut(layout.home()) {
-        if opened.shared.choice != choice || opened.shared.parts != parts || opened.images != images {
+        let same = opened.shared.choice == choice
+            && opened.shared.parts == parts
+            && opened.shared.start_timeout == options.start_timeout;
+        if !same || opened.images != images {
             return Err(BoxliteError::invalid(format!(
                 "open home `{}`: this process has it open with other options",
                 layout.home().display()
             ))
-            .hint("use the same `engine` and options for images, or close the other runtime first"));
+            .hint("use the same `engine`, `startTimeoutMs` and options for images, or close the other runtime first"));
         }
         opened.handles += 1;
         return Ok(Arc::clone(&opened.shared));
@@ -66,7 +69,9 @@ pub(crate) fn open(options: RuntimeOptions) -> BoxliteResult<Arc<Shared>> {
     let manager = ImageManager::open(layout.images(), image_options)?;
     let disks = ImageStorage::open(layout.disks())?;
     let leases = Leases::open(&layout.disk_leases())?;
-    let shared = Arc::new(Shared::new(layout, choice, parts, manager, disks, leases, images.quota));
+    let mut shared = Shared::new(layout, choice, parts, manager, disks, leases, images.quota);
+    shared.start_timeout = options.start_timeout;
+    let shared = Arc::new(shared);
     let home = shared.home();
     open.insert(home, Opened { shared: Arc::clone(&shared), handles: 1, images });
     Ok(shared)

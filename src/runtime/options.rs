@@ -1,6 +1,6 @@
 //! What callers may choose, with its defaults and bounds. Checked here, once, before anything is done.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use boxlite_images::{PullPolicy, RegistryOptions};
 use boxlite_proto::limits;
@@ -39,6 +39,9 @@ pub struct RuntimeOptions {
     pub search_registries: Vec<String>,
     /// Bytes that the image cache may take. Default: half of what it takes and what is free, together.
     pub image_quota: Option<u64>,
+    /// How long a guest may take from its power-on to a container that takes executions; a box may say otherwise. Default: 15 s
+    /// under hardware virtualisation, a minute under emulation.
+    pub start_timeout: Option<Duration>,
     /// Folder of the platform package, which holds shim, kernel and initramfs. Each can be overridden by
     /// `BOXLITE_SHIM`, `BOXLITE_KERNEL` and `BOXLITE_INITRAMFS`.
     pub parts: Option<PathBuf>,
@@ -86,6 +89,9 @@ pub struct BoxOptions {
     /// memory, [`MOST_PIDS`] at most.
     #[serde(default)]
     pub pids_limit: Option<u32>,
+    /// How many milliseconds its guest may take to come up. Default: as its runtime says.
+    #[serde(default)]
+    pub start_timeout_ms: Option<u32>,
 }
 
 impl BoxOptions {
@@ -107,6 +113,7 @@ impl BoxOptions {
             labels: Labels::new(),
             supervision: SupervisionOptions::default(),
             pids_limit: None,
+            start_timeout_ms: None,
         }
     }
 

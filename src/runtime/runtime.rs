@@ -76,7 +76,7 @@ impl BoxliteRuntime {
         self.check_open()?;
         let shared = Arc::clone(&self.shared);
         blocking("list the boxes", move || {
-            let infos = shared.all_boxes()?.into_iter().map(|litebox| litebox.info());
+            let infos = shared.all_boxes()?.into_iter().map(|litebox| litebox.info_now());
             // One that is being removed at this moment is none.
             infos
                 .filter(|info| !matches!(info, Err(error) if error.code() == ErrorCode::BoxRemoved))

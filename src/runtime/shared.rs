@@ -3,6 +3,7 @@
 use std::{
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use boxlite_disk::ImageStorage;
@@ -34,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) leases: Leases,
     /// Bytes; `None` is by what is free.
     pub(crate) image_quota: Option<u64>,
+    /// `None` is what fits the engine.
+    pub(crate) start_timeout: Option<Duration>,
     pub(crate) boxes: BoxManager,
     pub(crate) metrics: Arc<RuntimeMetrics>,
     pub(crate) events: Arc<EventBus>,
@@ -62,6 +65,7 @@ impl Shared {
             disks: Arc::new(disks),
             leases,
             image_quota,
+            start_timeout: None,
             boxes: BoxManager::default(),
             metrics: Arc::default(),
             events: Arc::default(),

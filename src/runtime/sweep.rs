@@ -8,6 +8,7 @@ use futures::future::join_all;
 
 use crate::{
     BoxliteError, BoxliteResult, ErrorCode, LiteBox,
+    layout::LOCK,
     litebox::Transition,
     lock::{self, Mode},
     shared::Shared,
@@ -34,10 +35,15 @@ impl Shared {
     async fn sweep_folders(self: &Arc<Self>) -> BoxliteResult<()> {
         let folder = self.layout.boxes();
         let list = || -> std::io::Result<Vec<String>> {
-            let ids =
-                fs::read_dir(&folder)?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+            let ids = self.layout.box_folders()?.into_iter();
             Ok(ids.filter(|id| !self.layout.of_box(id).config().exists()).collect())
         };
+        for doomed in self.layout.doomed_folders().unwrap_or_default() {
+            // Held: its remover is still at it.
+            if !lock::is_held(&doomed.join(LOCK)).unwrap_or(true) {
+                let _ = fs::remove_dir_all(doomed);
+            }
+        }
         let ids = |error| BoxliteError::io("list boxes", &folder, error);
         if list().map_err(ids)?.is_empty() {
             return Ok(());

@@ -32,6 +32,9 @@ pub enum ShimExit {
     /// The machine ended and its agent had not announced it, as it does when it ends on its own: somebody told it to end, or
     /// its kernel panicked, or its agent gave up.
     Unannounced = 73,
+    /// Somebody asked for the end of the box and got it by force, or the box was removed with it. No shim ends so: the runtime
+    /// adds this report for one that it kills.
+    Asked = 74,
 }
 
 impl ShimExit {
@@ -54,6 +57,7 @@ impl ShimExit {
             71 => Self::Stopped,
             72 => Self::Overdue,
             73 => Self::Unannounced,
+            74 => Self::Asked,
             _ => return None,
         })
     }

@@ -23,6 +23,9 @@ use crate::{Result, bounded_log::BoundedLog, error::Context, transport::LAST_WOR
 /// How much of the console's end is searched for the agent's last word, behind which the kernel may have words too, in bytes.
 const END: usize = 4096;
 
+/// What a pipe holds at most, in bytes (pipe(7)), unless somebody enlarges it, which nobody does.
+const PIPE: usize = 64 << 10;
+
 /// The host's end of a console. Clones are the same console.
 #[derive(Clone)]
 pub(crate) struct Console(Arc<Mutex<Pump>>);
@@ -34,9 +37,9 @@ struct Pump {
     end: Vec<u8>,
 }
 
-#[derive(PartialEq, Eq)]
 enum Pumped {
-    Chunk,
+    /// So many bytes.
+    Chunk(usize),
     Nothing,
     End,
 }
@@ -54,14 +57,24 @@ impl Console {
         let pumping = console.clone();
         thread::Builder::new()
             .name("console".into())
-            .spawn(move || while readable(&watched, PollTimeout::NONE) && pumping.pump() != Pumped::End {})
+            .spawn(
+                move || {
+                    while readable(&watched, PollTimeout::NONE) && !matches!(pumping.pump(), Pumped::End) {}
+                },
+            )
             .context(ShimExit::Resource, "start a thread", what)?;
         Ok((console, writer))
     }
 
-    /// Moves what the pipe still holds into the file: the last words of a machine that is about to be gone.
+    /// Moves what the pipe still holds into the file: the last words of a machine that is about to be gone. A guest that goes
+    /// on writing meanwhile has had its say after as much as a pipe holds.
     pub(crate) fn drain(&self) {
-        while self.pump() == Pumped::Chunk {}
+        let mut left = PIPE;
+        while let Pumped::Chunk(count @ 1..) = self.pump()
+            && left > 0
+        {
+            left = left.saturating_sub(count);
+        }
     }
 
     /// Whether the agent said that it would switch the machine off. Ask when all is drained.
@@ -85,7 +98,7 @@ impl Console {
                 let _ = log.append(&chunk[..count]);
                 end.extend_from_slice(&chunk[..count]);
                 end.drain(..end.len().saturating_sub(END));
-                Pumped::Chunk
+                Pumped::Chunk(count)
             }
         }
     }
@@ -132,6 +145,23 @@ mod tests {
             console.drain();
             assert_eq!(console.said_farewell(), farewell, "{:?}", &said[..said.len().min(80)]);
         }
+    }
+
+    #[test]
+    fn a_guest_that_never_stops_writing_keeps_nobody_from_ending_its_machine() {
+        let (_folder, path, console, mut writer) = console();
+        let (tell, over) = std::sync::mpsc::channel::<()>();
+        let flood = thread::spawn(move || {
+            while over.try_recv() != Err(std::sync::mpsc::TryRecvError::Disconnected) {
+                writer.write_all(&[b'x'; 4096]).unwrap();
+            }
+        });
+        for _ in 0..20 {
+            console.drain();
+        }
+        drop(tell);
+        flood.join().unwrap();
+        assert!(fs::metadata(&path).unwrap().len() <= crate::bounded_log::LIMIT);
     }
 
     #[test]

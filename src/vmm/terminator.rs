@@ -3,18 +3,15 @@
 
 use std::{
     fs,
+    os::fd::{AsFd, OwnedFd},
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use boxlite_spec::{InstanceSpec, TransportSpec};
-use nix::{
-    errno::Errno,
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rustix::process::{Signal, pidfd_send_signal};
 
 use crate::{console::Console, journal::Journal};
 
@@ -29,7 +26,7 @@ struct Inner {
     sockets: Vec<PathBuf>,
     console: Console,
     journal: Option<Journal>,
-    child: Mutex<Option<Pid>>,
+    child: Mutex<Option<OwnedFd>>,
 }
 
 impl Terminator {
@@ -42,17 +39,17 @@ impl Terminator {
         Self(Arc::new(Inner { sockets, console, journal, child: Mutex::new(None) }))
     }
 
-    /// Sets the engine's process, or takes it back once it was reaped, so that a recycled pid is never killed.
-    pub(crate) fn set_child(&self, child: Option<Pid>) {
+    /// Sets the engine's process, by its pidfd: it never means another one, whatever becomes of its pid.
+    pub(crate) fn set_child(&self, child: Option<OwnedFd>) {
         *self.0.child.lock().unwrap_or_else(PoisonError::into_inner) = child;
     }
 
     /// Ends the machine; harmless when it has ended. Returns within about a second even when the engine is stuck.
     pub fn terminate(&self) {
         let child = self.0.child.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pid) = *child {
-            let _ = kill(pid, Signal::SIGKILL);
-            await_death(pid);
+        if let Some(pidfd) = &*child {
+            let _ = pidfd_send_signal(pidfd, Signal::KILL);
+            await_death(pidfd);
         }
         drop(child);
         for socket in &self.0.sockets {
@@ -70,37 +67,30 @@ impl Terminator {
     }
 }
 
-/// Waits until `pid` has let go of its files: a zombie has, whoever reaps it, once its last thread has ended too.
-fn await_death(pid: Pid) {
-    let deadline = Instant::now() + GRACE;
-    while Instant::now() < deadline {
-        match fs::read_to_string(format!("/proc/{pid}/stat")) {
-            Ok(stat) if !is_zombie(&stat) || threads(pid) > 1 => thread::sleep(Duration::from_millis(1)),
-            _ => return,
-        }
-        if kill(pid, None) == Err(Errno::ESRCH) {
-            return;
-        }
-    }
-}
-
-fn threads(pid: Pid) -> usize {
-    fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count)
-}
-
-/// The state is the first field after the command's name, which stands in the last closing bracket (proc(5)).
-fn is_zombie(stat: &str) -> bool {
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']))
+/// Waits until the process has let go of its files: a pidfd is readable once the last thread has ended (`pidfd_open(2)`), and
+/// a thread ends after its files.
+fn await_death(pidfd: &OwnedFd) {
+    let grace = PollTimeout::try_from(GRACE).unwrap_or(PollTimeout::MAX);
+    let _ = poll(&mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)], grace);
 }
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
+    use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
     use super::*;
 
     #[test]
-    fn a_zombie_is_told_by_its_state_whatever_its_name() {
-        assert!(is_zombie("7 (a) R (b)) Z 1 7 7"));
-        assert!(!is_zombie("7 (Z) S 1 7 7"));
-        assert!(!is_zombie(""));
+    fn a_killed_process_is_gone_although_nobody_has_reaped_it() {
+        let mut child = Command::new("sh").args(["-c", "kill -STOP $$"]).spawn().unwrap();
+        let pid = Pid::from_raw(child.id().cast_signed()).unwrap();
+        let pidfd = pidfd_open(pid, PidfdFlags::empty()).unwrap();
+        pidfd_send_signal(&pidfd, Signal::KILL).unwrap();
+        await_death(&pidfd);
+        let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+        assert!(stat.rsplit_once(") ").unwrap().1.starts_with('Z'), "{stat}");
+        child.wait().unwrap();
     }
 }

@@ -58,6 +58,7 @@ const home = record({
   registries: list(registry),
   searchRegistries: list(text),
   imageQuota: maybe(i64),
+  startTimeoutMs: maybe(u32),
   parts: maybe(text),
 })
 const supervision = record({
@@ -95,6 +96,7 @@ const box = record({
   pullPolicy: maybe(text),
   labels: map(text),
   pidsLimit: maybe(u32),
+  startTimeoutMs: maybe(u32),
   supervision,
 })
 const exec = record({
@@ -156,6 +158,7 @@ const METHODS: Record<string, Type[]> = {
   'runtime.loadImages': [text],
   'runtime.events': [callback],
   'runtime.close': [maybe(u32)],
+  'box.start': [maybe(u32)],
   'box.stop': [maybe(u32)],
   'box.restart': [maybe(u32)],
   'box.remove': [flag],
@@ -266,6 +269,8 @@ const ANSWERS: Record<string, () => unknown> = {
 const AT_ONCE: Record<string, () => unknown> = {
   'binding.version': () => '0.1.0',
   'box.end': () => object('end', {}),
+  'box.start': () => object('start', {}),
+  'start.cancel': () => undefined,
   'box.files': () => object('files', {}),
   'files.as': () => object('files', {}),
   'reader.close': () => undefined,

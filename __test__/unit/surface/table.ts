@@ -86,6 +86,7 @@ const BOX: Record<string, Takes> = {
   pullPolicy: [],
   labels: EMPTY,
   pidsLimit: COUNT,
+  startTimeoutMs: COUNT,
   main: FLAG,
   entrypoint: LIST,
   cmd: LIST,
@@ -101,6 +102,7 @@ const HOME: Record<string, Takes> = {
   registries: ['empty array'],
   searchRegistries: LIST,
   imageQuotaBytes: BYTES,
+  startTimeoutMs: COUNT,
   handleSignals: FLAG,
 }
 
@@ -231,6 +233,7 @@ export function calls(Class: typeof Runtime, runtime: Runtime, box: Box, executi
       ],
       options: { ...SIGNAL, onProgress: FUNCTION, maxBytes: BYTES, maxEntries: BYTES },
     },
+    { name: 'box.start', call: box.start, options: { ...SIGNAL, startTimeoutMs: COUNT } },
     { name: 'box.stop', call: box.stop, options: { timeoutMs: WHOLE } },
     { name: 'box.restart', call: box.restart, options: { timeoutMs: WHOLE } },
     { name: 'box.wait', call: box.wait, options: SIGNAL },

@@ -30,8 +30,7 @@ struct Findings {
 /// Every check of the boxes in `home`, which may not be there yet.
 pub(super) fn examine(home: &Path) -> Vec<DoctorCheck> {
     let Some(layout) = FilesystemLayout::existing(home) else { return vec![] };
-    let ids = fs::read_dir(layout.boxes()).into_iter().flatten().flatten();
-    let ids: Vec<String> = ids.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    let ids = layout.box_folders().unwrap_or_default();
     let mut findings = Findings { orphans: orphans(&layout), ..Findings::default() };
     for id in &ids {
         findings.look_at(id, &layout.of_box(id));

@@ -1,7 +1,7 @@
 //! The images that boxes were made of, asked of the home itself: other processes make boxes in it too. Asked by `cache`
 //! and `catalogue`.
 
-use std::{collections::HashSet, fs};
+use std::collections::HashSet;
 
 use serde::Deserialize;
 
@@ -30,10 +30,9 @@ impl InUse {
     /// Looks at every box. Blocks.
     pub(crate) fn of(layout: &FilesystemLayout) -> BoxliteResult<Self> {
         let folder = layout.boxes();
-        let entries =
-            fs::read_dir(&folder).map_err(|error| BoxliteError::io("list boxes", &folder, error))?;
+        let ids = layout.box_folders().map_err(|error| BoxliteError::io("list boxes", &folder, error))?;
         let mut found = Self::default();
-        for id in entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()) {
+        for id in ids {
             match json_file::read::<Config>(&layout.of_box(&id).config()) {
                 Ok(config) => {
                     found.digests.extend(config.and_then(|config| config.resolved).map(|image| image.digest));
@@ -54,6 +53,8 @@ impl InUse {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -59,7 +59,7 @@ impl LiteBox {
     async fn ended_soon(&self) -> BoxliteResult<BoxEnd> {
         loop {
             let Some(machine) = self.running().await? else {
-                let record = self.standing()?.record;
+                let record = self.standing().await?.record;
                 if Operation::Wait.rule(record.state) == Rule::Nothing {
                     return Ok(BoxEnd::of(&record));
                 }
@@ -80,7 +80,8 @@ impl LiteBox {
                         Some(exits) => exits.known().await,
                         None => None,
                     };
-                    Ok(BoxEnd::by(&outcome, exit))
+                    // Whoever removed the box said whether its end was asked for.
+                    Ok(BoxEnd::by(&machine.shim.last_words(), exit))
                 }
                 Err(error) => Err(error),
             };

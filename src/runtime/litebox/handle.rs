@@ -1,7 +1,7 @@
 //! `LiteBox` itself: what callers do with a box. State changes are `lifecycle`'s.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -12,8 +12,14 @@ use super::{
     Transition, lifecycle::Phase, record::ConfigFile, watches::Watches,
 };
 use crate::{
-    BoxliteError, BoxliteResult, ErrorCode, ExecOptions, event::EventKind, id, json_file, layout::BoxPaths,
-    pipeline::Pipeline, shared::Shared,
+    BoxliteError, BoxliteResult, ErrorCode, ExecOptions,
+    blocking::blocking,
+    event::EventKind,
+    id, json_file,
+    layout::BoxPaths,
+    lock::FileLock,
+    pipeline::{BootTimeout, Pipeline},
+    shared::Shared,
 };
 
 /// A handle to one box. Clones share it; it stays valid when the box stops, and names the box when it was removed.
@@ -33,6 +39,8 @@ pub(super) struct Inner {
     /// How its last machine ended that this process saw end: known also when the box was removed with it.
     end: Mutex<Option<BoxEnd>>,
     pub(super) watches: Watches,
+    /// Whether this process removes it, and tells of that.
+    pub(super) removing: AtomicBool,
 }
 
 impl LiteBox {
@@ -50,6 +58,7 @@ impl LiteBox {
                 phase: Mutex::default(),
                 end: Mutex::default(),
                 watches: Watches::default(),
+                removing: AtomicBool::new(false),
             }),
         }))
     }
@@ -61,7 +70,7 @@ impl LiteBox {
 
     /// Whether a killed process left something of it.
     pub(crate) fn has_leftovers(&self) -> bool {
-        let standing = self.standing();
+        let standing = self.standing_now();
         let ended = |state| matches!(state, BoxState::Stopped | BoxState::Failed);
         let drafts = json_file::drafts(self.inner.paths.dir()).next().is_some();
         drafts
@@ -94,13 +103,19 @@ impl LiteBox {
         self.inner.config().created_at_ms
     }
 
-    /// How it stands now, whichever process started it. Reads small files.
-    pub fn info(&self) -> BoxliteResult<BoxInfo> {
+    /// How it stands now, whichever process started it.
+    pub async fn info(&self) -> BoxliteResult<BoxInfo> {
+        let this = self.clone();
+        blocking("look at a box", move || this.info_now()).await
+    }
+
+    /// [`info`](Self::info) for those that may block: it reads files, up to the whole journal.
+    pub(crate) fn info_now(&self) -> BoxliteResult<BoxInfo> {
         if !self.refresh()? {
             return Err(self.removed());
         }
         let config = self.inner.config();
-        let Standing { record, pid, .. } = self.standing()?;
+        let Standing { record, pid, .. } = self.standing_now()?;
         let health = self.health(&config.options.supervision, &record)?;
         let engine = record.machine.as_ref().map(|machine| machine.engine);
         Ok(BoxInfo {
@@ -125,9 +140,11 @@ impl LiteBox {
         })
     }
 
-    /// Starts the machine if it does not run. Callers that come meanwhile wait for the same start.
-    pub async fn start(&self) -> BoxliteResult<()> {
-        self.machine().await.map(drop)
+    /// Starts the machine if it does not run. Callers that come meanwhile wait for the same start; when the last of them drops
+    /// its future, the start is given up. `boot` is how long the guest may take from its power-on, if this call is the one that
+    /// starts it; by default what the box, the runtime or the engine says.
+    pub async fn start(&self, boot: Option<Duration>) -> BoxliteResult<()> {
+        self.machine_within(boot).await.map(drop)
     }
 
     /// Stops the machine if it runs: SIGTERM to its processes, SIGKILL after `grace` (default 10 s), file systems
@@ -139,13 +156,13 @@ impl LiteBox {
     /// Stops the box if it runs, and starts it.
     pub async fn restart(&self, grace: Option<Duration>) -> BoxliteResult<()> {
         self.stop(grace).await?;
-        self.start().await
+        self.start(None).await
     }
 
     /// What the owner of a handle leaves behind when it is done: a detached box goes on, and so does one that another
     /// process started; of what is left, one with a name is stopped and one without is removed.
     pub async fn dispose(&self) -> BoxliteResult<()> {
-        let elsewhere = !self.is_ours() && self.standing()?.pid.is_some();
+        let elsewhere = !self.is_ours() && self.standing().await?.pid.is_some();
         if self.detached() || elsewhere {
             return Ok(());
         }
@@ -252,8 +269,8 @@ impl LiteBox {
         self.retire(force).await
     }
 
-    pub(super) fn pipeline(&self, config: BoxConfig) -> Pipeline {
-        Pipeline::new(Arc::clone(&self.inner.shared), self.inner.paths.clone(), config)
+    pub(super) fn pipeline(&self, config: BoxConfig, lock: Arc<FileLock>, boot: BootTimeout) -> Pipeline {
+        Pipeline::new(Arc::clone(&self.inner.shared), self.inner.paths.clone(), config, lock, boot)
     }
 }
 

@@ -2,34 +2,49 @@
 //! waits for that task, so a caller that goes away never leaves a machine half made. Between processes a `Transition`
 //! keeps the order, and `state` says what each operation means.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use futures::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
-use tokio::task::AbortHandle;
+use tokio::{
+    task::AbortHandle,
+    time::{sleep, timeout},
+};
 
 use super::{
     BoxState, LiteBox, Machine, Standing, Transition,
+    start::{Caller, Cut, Start, StartHandle},
     state::{Operation, Rule},
+    story,
 };
-use crate::{BoxliteError, BoxliteResult, ErrorCode, blocking::blocking, pipeline::Started};
+use crate::{
+    BoxliteError, BoxliteResult, ErrorCode,
+    blocking::blocking,
+    pipeline::{BootTimeout, Started},
+};
 
-/// What is going on with a box in this process.
+/// How often a start looks whether its box is still there: another process may have removed it.
+const LOOK: Duration = Duration::from_millis(250);
+/// What each step of [`LiteBox::cut_off`] may take.
+const CUT_OFF: Duration = Duration::from_millis(500);
+
+/// What is going on with a box in this process. Whether there is a box at all is asked of its folder.
 #[derive(Debug, Default)]
 pub(super) enum Phase {
     /// Nothing. The box may run all the same: then another process started it.
     #[default]
     Idle,
     /// It is being started, or joined.
-    Starting(Task<Arc<Machine>>),
+    Starting(Start),
     /// A machine runs, or ended a moment ago.
     Running(Arc<Machine>),
     /// The machine is being ended; here it is, if this process held it.
     Stopping(Task<()>, Option<Arc<Machine>>),
-    /// The box is gone.
-    Removed,
 }
 
 /// A transition under way, for any number of waiters.
@@ -46,9 +61,15 @@ impl<T: Clone> Task<T> {
     }
 }
 
-/// What a caller does next.
-enum Next<T> {
-    Done(T),
+/// What a caller of a start does next.
+enum Up {
+    Done(Arc<Machine>),
+    AwaitStart(Task<Arc<Machine>>, Caller),
+    AwaitStop(Task<()>),
+}
+
+/// What a caller of a stop does next.
+enum Down {
     AwaitStart(Task<Arc<Machine>>),
     AwaitStop(Task<()>),
 }
@@ -56,61 +77,112 @@ enum Next<T> {
 impl LiteBox {
     /// The running machine; joins it, or starts it if there is none.
     pub(super) async fn machine(&self) -> BoxliteResult<Arc<Machine>> {
+        self.machine_within(None).await
+    }
+
+    /// The same; if this call is the one that starts it, its guest has so long to come up. When the last caller goes away, the
+    /// start is given up.
+    pub(super) async fn machine_within(&self, boot: Option<Duration>) -> BoxliteResult<Arc<Machine>> {
         loop {
-            match self.go_up()? {
-                Next::Done(machine) => return Ok(machine),
-                Next::AwaitStart(task) => return task.result.await,
+            match self.go_up(boot)? {
+                Up::Done(machine) => return Ok(machine),
+                Up::AwaitStart(task, caller) => match task.result.await {
+                    // Others went away in the moment in which this one came.
+                    Err(error) if error.code() == ErrorCode::Aborted => drop(caller),
+                    started => return started,
+                },
                 // However the stop went, there is no machine after it.
-                Next::AwaitStop(task) => drop(task.result.await),
+                Up::AwaitStop(task) => drop(task.result.await),
             }
         }
     }
 
-    fn go_up(&self) -> BoxliteResult<Next<Arc<Machine>>> {
+    fn go_up(&self, boot: Option<Duration>) -> BoxliteResult<Up> {
         self.inner.shared.check_open()?;
         let mut status = self.inner.status();
         match &*status {
             Phase::Running(machine) if machine.outcome().is_none() => {
-                return Ok(Next::Done(Arc::clone(machine)));
+                return Ok(Up::Done(Arc::clone(machine)));
             }
-            Phase::Starting(task) => return Ok(Next::AwaitStart(task.clone())),
-            Phase::Stopping(task, _) => return Ok(Next::AwaitStop(task.clone())),
-            Phase::Removed => return Err(self.removed()),
+            Phase::Starting(start) => return Ok(Up::AwaitStart(start.task.clone(), start.join())),
+            Phase::Stopping(task, _) => return Ok(Up::AwaitStop(task.clone())),
             Phase::Idle => {}
             // Its watcher has not come round yet.
             Phase::Running(_) => self.inner.shared.metrics.count_ended(),
         }
-        let this = self.clone();
+        let (this, handle) = (self.clone(), StartHandle::default());
+        let (caller, own) = (handle.join(), handle.clone());
         let task = run(async move {
-            let result = this.bring_up().await;
+            let result = this.bring_up(boot, &own).await;
             this.went_up(result)
         });
-        *status = Phase::Starting(task.clone());
-        Ok(Next::AwaitStart(task))
+        *status = Phase::Starting(Start::new(task.clone(), handle));
+        Ok(Up::AwaitStart(task, caller))
     }
 
-    async fn bring_up(&self) -> BoxliteResult<Machine> {
-        let mut transition = Transition::begin(self).await?;
+    async fn bring_up(&self, boot: Option<Duration>, start: &StartHandle) -> BoxliteResult<Machine> {
+        let mut transition = tokio::select! {
+            transition = Transition::begin(self) => transition?,
+            cut = start.ended_early() => return Err(cut.error(&self.inner.id)),
+        };
         if Operation::Start.rule(transition.state()) == Rule::Nothing
-            && let Some(machine) = transition.join()?
+            && let Some(machine) = transition.join().await?
         {
             return Ok(machine);
         }
         self.inner.shared.check_open()?;
-        transition.starting()?;
-        let started = self.pipeline(transition.config.clone()).run().await;
-        let machine = started.and_then(|Started { mut machine, lease: _lease }| {
-            transition.started(machine.record.clone())?;
-            if transition.config.options.detached {
-                machine.shim.let_go();
+        transition.starting().await?;
+        let boot = BootTimeout::of(boot, &transition.config.options, &self.inner.shared);
+        let pipeline = self.pipeline(transition.config.clone(), transition.lock(), boot);
+        let started = tokio::select! {
+            started = pipeline.run() => started,
+            cut = start.ended_early() => Err(cut.error(&self.inner.id)),
+            () = self.vanished() => Err(self.removed()),
+        };
+        let machine = match started {
+            Ok(Started { mut machine, lease: _lease }) => {
+                transition.started(machine.record.clone()).await.map(|()| {
+                    if transition.config.options.detached {
+                        machine.shim.let_go();
+                    }
+                    machine
+                })
             }
-            Ok(machine)
-        });
-        if let Err(error) = &machine {
-            transition.failed(error);
-            self.inner.shared.metrics.count_failed();
+            Err(error) => Err(error),
+        };
+        match machine {
+            Ok(machine) => Ok(machine),
+            Err(error) => Err(self.gave_up(transition, error).await),
         }
-        machine
+    }
+
+    /// After a start that came to nothing. One that somebody ended is no failure of the box.
+    async fn gave_up(&self, mut transition: Transition, error: BoxliteError) -> BoxliteError {
+        if let Err(removed) = self.check_exists().await {
+            // Whatever went wrong did so for that.
+            transition.end_leftovers().await;
+            return removed;
+        }
+        match error.code() {
+            ErrorCode::Aborted | ErrorCode::RuntimeClosed | ErrorCode::BoxRemoved => {
+                transition.abandoned().await;
+            }
+            _ => {
+                transition.failed(&error).await;
+                self.inner.shared.metrics.count_failed();
+            }
+        }
+        error
+    }
+
+    /// Waits until the box's folder is gone.
+    async fn vanished(&self) {
+        loop {
+            sleep(LOOK).await;
+            if self.check_exists().await.is_err_and(|error| error.code() == ErrorCode::BoxRemoved) {
+                return;
+            }
+        }
     }
 
     fn went_up(&self, result: BoxliteResult<Machine>) -> BoxliteResult<Arc<Machine>> {
@@ -122,7 +194,7 @@ impl LiteBox {
                 Ok(machine)
             }
             Err(error) => {
-                *status = after(&error);
+                *status = Phase::Idle;
                 Err(error)
             }
         }
@@ -141,11 +213,11 @@ impl LiteBox {
         if let Some(machine) = self.here() {
             return Ok(Some(machine));
         }
-        let standing = self.standing()?;
+        let standing = self.standing().await?;
         if Operation::Wait.rule(standing.record.state) == Rule::Nothing {
             return Ok(None);
         }
-        let Some(machine) = Transition::begin(self).await?.join()? else { return Ok(None) };
+        let Some(machine) = Transition::begin(self).await?.join().await? else { return Ok(None) };
         let machine = Arc::new(machine);
         let mut status = self.inner.status();
         match &*status {
@@ -183,8 +255,10 @@ impl LiteBox {
         let settled = Transition::begin_after(&self, outcome.ok()).await;
         if let Err(error) = settled.map(drop) {
             tracing::debug!(box_id = self.inner.id, %error, "after the end of a machine");
-            if error.code() == ErrorCode::BoxRemoved {
-                *self.inner.status() = Phase::Removed;
+            if error.code() == ErrorCode::BoxRemoved && !self.inner.removing.load(Ordering::Acquire) {
+                // By another process.
+                self.inner.shared.boxes.forget(&self.inner.id);
+                story::removed(&self.inner.shared.events, &self.inner.config(), BoxState::Running);
             }
         }
     }
@@ -192,29 +266,28 @@ impl LiteBox {
     /// Ends the machine if there is one, whoever started it; processes get `grace` between SIGTERM and SIGKILL.
     pub(crate) async fn bring_down(&self, grace: Duration) -> BoxliteResult<()> {
         loop {
-            match self.go_down(grace)? {
-                Next::Done(()) => return Ok(()),
-                Next::AwaitStop(task) => return task.result.await,
+            let idle = matches!(&*self.inner.status(), Phase::Idle);
+            if idle {
+                let standing = self.standing().await?;
+                if Operation::Stop.rule(standing.record.state) == Rule::Nothing && !standing.stale {
+                    return self.check_exists().await;
+                }
+            }
+            match self.go_down(grace) {
+                Down::AwaitStop(task) => return task.result.await,
                 // If the start fails there is nothing to stop, and its caller is told why.
-                Next::AwaitStart(task) => drop(task.result.await),
+                Down::AwaitStart(task) => drop(task.result.await),
             }
         }
     }
 
-    fn go_down(&self, grace: Duration) -> BoxliteResult<Next<()>> {
+    fn go_down(&self, grace: Duration) -> Down {
         let mut status = self.inner.status();
         let known = match &*status {
-            Phase::Starting(task) => return Ok(Next::AwaitStart(task.clone())),
-            Phase::Stopping(task, _) => return Ok(Next::AwaitStop(task.clone())),
-            Phase::Removed => return Err(self.removed()),
+            Phase::Starting(start) => return Down::AwaitStart(start.task.clone()),
+            Phase::Stopping(task, _) => return Down::AwaitStop(task.clone()),
             Phase::Running(machine) => Some(Arc::clone(machine)),
-            Phase::Idle => {
-                let standing = self.standing()?;
-                if Operation::Stop.rule(standing.record.state) == Rule::Nothing && !standing.stale {
-                    return Ok(Next::Done(()));
-                }
-                None
-            }
+            Phase::Idle => None,
         };
         let (this, held) = (self.clone(), known.clone());
         let task = run(async move {
@@ -223,12 +296,12 @@ impl LiteBox {
             if counted {
                 this.inner.shared.metrics.count_ended();
             }
-            *this.inner.status() = result.as_ref().err().map_or(Phase::Idle, after);
+            *this.inner.status() = Phase::Idle;
             // That the box was to be removed with its machine is no failure of a stop.
             result.or_else(|error| (error.code() == ErrorCode::BoxRemoved).then_some(()).ok_or(error))
         });
         *status = Phase::Stopping(task.clone(), held);
-        Ok(Next::AwaitStop(task))
+        Down::AwaitStop(task)
     }
 
     async fn end(&self, known: Option<Arc<Machine>>, grace: Duration) -> BoxliteResult<()> {
@@ -236,51 +309,66 @@ impl LiteBox {
         let known = known.filter(|machine| machine.outcome().is_none());
         let machine = match (known, transition.state()) {
             (Some(machine), BoxState::Running) => machine,
-            _ => match transition.join()? {
+            _ => match transition.join().await? {
                 Some(machine) => Arc::new(machine),
                 None => return Ok(()),
             },
         };
-        transition.stopping();
+        transition.stopping().await;
         let outcome = machine.stop(grace).await;
         transition.stopped().await?;
         outcome
             .map(|outcome| tracing::debug!(box_id = self.inner.id, how = outcome.describe(), "box stopped"))
     }
 
-    /// Ends what of this box ends with this process: a start is awaited, a detached box goes on.
+    /// Ends what of this box ends with this process: a start of an attached box is given up, one of a detached box is awaited
+    /// and the box goes on.
     pub(crate) async fn let_down(&self, grace: Duration) -> BoxliteResult<()> {
         let starting = match &*self.inner.status() {
-            Phase::Starting(task) => Some(task.clone()),
+            Phase::Starting(start) => Some(start.clone()),
             _ => None,
         };
-        if let Some(task) = starting {
-            let _ = task.result.await;
+        if let Some(start) = starting {
+            if !self.detached() {
+                start.cut(Cut::Closed);
+            }
+            let _ = start.task.result.await;
         }
-        if self.is_ours() { self.bring_down(grace).await } else { Ok(()) }
+        if !self.is_ours() {
+            return Ok(());
+        }
+        let down = self.bring_down(grace).await;
+        down.or_else(|error| (error.code() == ErrorCode::BoxRemoved).then_some(()).ok_or(error))
     }
 
-    /// Kills what [`let_down`](Self::let_down) could not end in time.
+    /// Kills what [`let_down`](Self::let_down) could not end in time, and takes no long time for it.
     pub(crate) async fn cut_off(&self) {
         tracing::warn!(box_id = self.inner.id, "the box did not end in time; it is killed");
-        let machine = match &*self.inner.status() {
-            Phase::Starting(task) => {
-                task.abort();
-                None
+        let (starting, machine) = match &*self.inner.status() {
+            Phase::Starting(start) => {
+                start.cut(Cut::Closed);
+                (Some(start.task.clone()), None)
             }
             Phase::Stopping(task, machine) => {
                 task.abort();
-                machine.clone()
+                (None, machine.clone())
             }
-            Phase::Running(machine) => Some(Arc::clone(machine)),
-            Phase::Idle | Phase::Removed => None,
+            Phase::Running(machine) => (None, Some(Arc::clone(machine))),
+            Phase::Idle => (None, None),
         };
-        if let Some(machine) = machine {
-            machine.shim.kill();
-            let _ = machine.shim.ended().await;
+        if let Some(task) = starting
+            && timeout(CUT_OFF, task.result.clone()).await.is_err()
+        {
+            task.abort();
         }
-        // What the aborted task left.
-        let _ = Transition::begin(self).await;
+        if let Some(machine) = machine {
+            machine.shim.kill_as_asked("its runtime was closed");
+            if let Err(error) = machine.shim.ended_within(CUT_OFF).await {
+                tracing::warn!(box_id = self.inner.id, %error, "the box was killed and is still there");
+            }
+        }
+        // What was left half done. Another process that is at it does that itself.
+        let _ = timeout(CUT_OFF, Transition::begin(self)).await;
     }
 
     /// Whether something of this box ends with this process.
@@ -288,57 +376,30 @@ impl LiteBox {
         match &*self.inner.status() {
             Phase::Starting(_) | Phase::Stopping(..) => true,
             Phase::Running(machine) => machine.shim.is_ours(),
-            Phase::Idle | Phase::Removed => false,
+            Phase::Idle => false,
         }
     }
 
-    /// Removes the box and everything of it. A running one needs `force` and is killed.
-    pub(super) async fn retire(&self, force: bool) -> BoxliteResult<()> {
-        let operation = if force { Operation::RemoveByForce } else { Operation::Remove };
-        loop {
-            let standing = self.standing()?;
-            if operation.rule(standing.record.state) == Rule::Refuse {
-                return Err(operation.refused(&self.inner.id, standing.record.state));
-            }
-            let under_way = match &*self.inner.status() {
-                Phase::Removed => return Err(self.removed()),
-                Phase::Starting(task) => Next::AwaitStart(task.clone()),
-                Phase::Stopping(task, _) => Next::AwaitStop(task.clone()),
-                Phase::Idle | Phase::Running(_) => Next::Done(()),
-            };
-            match under_way {
-                Next::AwaitStart(task) => drop(task.result.await),
-                Next::AwaitStop(task) => drop(task.result.await),
-                Next::Done(()) => break,
-            }
-        }
-        let transition = Transition::begin(self).await?;
-        if operation.rule(transition.state()) == Rule::Refuse {
-            return Err(operation.refused(&self.inner.id, transition.state()));
-        }
-        let before = std::mem::replace(&mut *self.inner.status(), Phase::Removed);
-        if let Phase::Running(_) = before {
-            self.inner.shared.metrics.count_ended();
-        }
-        if let Some(machine) = transition.join()? {
-            machine.shim.kill();
-            machine.shim.ended().await?;
-        }
-        blocking("remove a box", move || transition.remove()).await
+    pub(super) async fn standing(&self) -> BoxliteResult<Standing> {
+        let this = self.clone();
+        blocking("look at a box", move || this.standing_now()).await
     }
 
-    pub(super) fn standing(&self) -> BoxliteResult<Standing> {
+    /// [`standing`](Self::standing) for those that may block.
+    pub(super) fn standing_now(&self) -> BoxliteResult<Standing> {
         Standing::of(&self.inner.paths, &self.inner.config())
+    }
+
+    /// `BOX_REMOVED` when there is no such box any more.
+    pub(super) async fn check_exists(&self) -> BoxliteResult<()> {
+        let config = self.inner.paths.config();
+        let exists = blocking("look for a box", move || Ok(config.exists())).await?;
+        if exists { Ok(()) } else { Err(self.removed()) }
     }
 
     pub(super) fn removed(&self) -> BoxliteError {
         BoxliteError::new(ErrorCode::BoxRemoved, format!("use box `{}`: it was removed", self.inner.id))
     }
-}
-
-/// The phase after a failure.
-fn after(error: &BoxliteError) -> Phase {
-    if error.code() == ErrorCode::BoxRemoved { Phase::Removed } else { Phase::Idle }
 }
 
 /// Runs a transition to its end, whether or not anybody waits.

@@ -16,6 +16,9 @@ const LAST_WORDS: Duration = Duration::from_millis(300);
 /// What a shutdown may take beyond the processes' grace: sync, unmount, power off.
 const POWER_OFF: Duration = Duration::from_secs(20);
 
+/// How long a killed shim may take to be gone.
+const DEATH: Duration = Duration::from_secs(5);
+
 /// What exists while a box runs.
 #[derive(Debug)]
 pub(crate) struct Machine {
@@ -66,7 +69,7 @@ impl Machine {
             return outcome;
         }
         tracing::warn!(pid = self.shim.identity().pid, "the guest did not power off in time; it is killed");
-        self.shim.kill();
-        self.shim.ended().await
+        self.shim.kill_as_asked("its guest did not power off in time");
+        self.shim.ended_within(DEATH).await
     }
 }

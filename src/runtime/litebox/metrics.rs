@@ -87,7 +87,7 @@ impl LiteBox {
         let guest = self.guest_usage().await?;
         let this = self.clone();
         blocking("measure a box", move || {
-            let info = this.info()?;
+            let info = this.info_now()?;
             let disk = std::fs::metadata(this.inner.paths.disk());
             Ok(BoxMetrics {
                 state: info.state,

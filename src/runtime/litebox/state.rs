@@ -117,6 +117,7 @@ impl Operation {
         use BoxState::{Created, Failed, Running, Starting, Stopped, Stopping};
         match (self, state) {
             (Self::Remove, Starting | Running | Stopping) => Rule::Refuse,
+            (Self::RemoveByForce, _) => Rule::Act,
             (_, Starting | Stopping) => Rule::Await,
             (Self::Start, Running) | (Self::Stop | Self::Wait, Created | Stopped | Failed) => Rule::Nothing,
             _ => Rule::Act,

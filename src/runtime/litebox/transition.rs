@@ -2,31 +2,35 @@
 //! starts, stops, amends or removes it, and begins with what is on disk, corrected for what killed processes left.
 //! Made by `lifecycle` and by the sweep of a home.
 
-use std::{fs, io, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use super::{
     BoxConfig, BoxEnd, BoxRecord, BoxState, LiteBox, Machine, MachineRecord, record::ConfigFile, story,
 };
 use crate::{
     BoxliteError, BoxliteResult, ErrorCode, MainExit,
+    blocking::blocking,
     event::Observed,
     journal::Journal,
     json_file,
     layout::BoxPaths,
     lock::FileLock,
     portal::{Connection, GuestSession},
-    shim::{Presence, ShimController, ShimOutcome, ShimProcess},
+    shim::{Presence, ShimController, ShimOutcome, ShimProcess, report_asked},
 };
 
 /// What processes get when a stop is completed whose process was killed.
 const LATE_GRACE: Duration = Duration::from_secs(5);
+/// How long a killed shim may take to be gone.
+const DEATH: Duration = Duration::from_secs(5);
 
 /// A box that this process alone may change, until this is dropped.
 pub(crate) struct Transition {
     litebox: LiteBox,
     pub(super) config: BoxConfig,
     record: BoxRecord,
-    _lock: FileLock,
+    /// Shared with what goes on in threads that nobody can call back: the box is let go when all of that is done.
+    lock: Arc<FileLock>,
 }
 
 impl Transition {
@@ -37,27 +41,49 @@ impl Transition {
 
     /// As [`begin`](Self::begin), by the parent of a shim that ended.
     pub(super) async fn begin_after(litebox: &LiteBox, outcome: Option<ShimOutcome>) -> BoxliteResult<Self> {
-        make_lock(litebox)?;
-        let lock = FileLock::of_box(&litebox.inner.paths.lock(), &litebox.inner.id).await;
-        Self::with(litebox, lock.map_err(|error| gone_or(litebox, error))?, outcome).await
+        make_lock(litebox).await?;
+        let lock = match FileLock::of_box(&litebox.inner.paths.lock(), &litebox.inner.id).await {
+            Ok(lock) => lock,
+            Err(error) => return Err(gone_or(litebox, error).await),
+        };
+        Self::with(litebox, lock, outcome).await
     }
 
     /// Begins if nobody is at it.
     pub(crate) async fn try_begin(litebox: &LiteBox) -> BoxliteResult<Option<Self>> {
-        make_lock(litebox)?;
-        let lock = FileLock::try_of_box(&litebox.inner.paths.lock());
-        match lock.map_err(|error| gone_or(litebox, error))? {
+        match Self::lock_within(litebox, Duration::ZERO).await? {
             Some(lock) => Self::with(litebox, lock, None).await.map(Some),
             None => Ok(None),
         }
     }
 
-    async fn with(litebox: &LiteBox, lock: FileLock, outcome: Option<ShimOutcome>) -> BoxliteResult<Self> {
-        let paths = &litebox.inner.paths;
-        let Some(ConfigFile { config, .. }) = ConfigFile::read(paths)? else { return Err(litebox.removed()) };
-        json_file::sweep(paths.dir());
-        let record = BoxRecord::read(paths, &config);
-        let mut this = Self { litebox: litebox.clone(), config, record, _lock: lock };
+    /// The box's lock alone, if its turn comes in time.
+    pub(super) async fn lock_within(
+        litebox: &LiteBox,
+        limit: Duration,
+    ) -> BoxliteResult<Option<Arc<FileLock>>> {
+        make_lock(litebox).await?;
+        match FileLock::of_box_within(&litebox.inner.paths.lock(), limit).await {
+            Ok(lock) => Ok(lock),
+            Err(error) => Err(gone_or(litebox, error).await),
+        }
+    }
+
+    async fn with(
+        litebox: &LiteBox,
+        lock: Arc<FileLock>,
+        outcome: Option<ShimOutcome>,
+    ) -> BoxliteResult<Self> {
+        let (paths, held) = (litebox.inner.paths.clone(), Arc::clone(&lock));
+        let read = blocking("read a box", move || {
+            let _held = held;
+            let Some(ConfigFile { config, .. }) = ConfigFile::read(&paths)? else { return Ok(None) };
+            json_file::sweep(paths.dir());
+            let record = BoxRecord::read(&paths, &config);
+            Ok(Some((config, record)))
+        });
+        let Some((config, record)) = read.await? else { return Err(litebox.removed()) };
+        let mut this = Self { litebox: litebox.clone(), config, record, lock };
         this.settle(outcome).await?;
         Ok(this)
     }
@@ -75,10 +101,7 @@ impl Transition {
                 machine.stop(LATE_GRACE).await?;
             }
             // What a killed process half made.
-            Presence::Alive(process) => {
-                process.kill();
-                process.ended().await.map_err(|error| self.unwatchable(error))?;
-            }
+            Presence::Alive(process) => process.end(DEATH).await?,
             Presence::Gone | Presence::Unseen(_) => {}
         }
         let gone = Presence::settled(&self.paths().shim_lock()).await?;
@@ -94,8 +117,8 @@ impl Transition {
         if after.state == BoxState::Failed {
             self.litebox.inner.shared.metrics.count_failed();
         }
-        self.note(after)?;
-        self.ended(ended)
+        self.note(after).await?;
+        self.ended(ended).await
     }
 
     /// How the main process of the machine that ended did, by the journal that it left.
@@ -105,12 +128,16 @@ impl Transition {
     }
 
     /// Tells those that wait, and removes the box if it was to live no longer than its machine.
-    fn ended(&self, ended: bool) -> BoxliteResult<()> {
+    async fn ended(&self, ended: bool) -> BoxliteResult<()> {
         if ended {
             self.litebox.inner.note_end(BoxEnd::of(&self.record));
         }
         if ended && self.config.options.auto_remove {
-            self.remove()?;
+            // Others see the machine's end before they see that the box is gone, and no state of it any more.
+            if self.record.state == BoxState::Stopped {
+                report_asked(&self.paths().shim_log(), "the box was removed with its end");
+            }
+            self.remove().await?;
             return Err(self.litebox.removed());
         }
         Ok(())
@@ -134,8 +161,9 @@ impl Transition {
     }
 
     /// The machine that runs, if one does: another process started it, or an earlier handle of this one.
-    pub(super) fn join(&self) -> BoxliteResult<Option<Machine>> {
-        match Presence::of(&self.paths().shim_lock())? {
+    pub(super) async fn join(&self) -> BoxliteResult<Option<Machine>> {
+        let lock = self.paths().shim_lock();
+        match blocking("look for the machine of a box", move || Presence::of(&lock)).await? {
             Presence::Alive(process) if self.record.state == BoxState::Running => {
                 self.joined(process).map(Some)
             }
@@ -160,99 +188,110 @@ impl Transition {
         })
     }
 
-    pub(super) fn starting(&mut self) -> BoxliteResult<()> {
-        self.note(BoxRecord { state: BoxState::Starting, failure: None, ..self.record.clone() })
+    pub(super) async fn starting(&mut self) -> BoxliteResult<()> {
+        self.note(BoxRecord { state: BoxState::Starting, failure: None, ..self.record.clone() }).await
     }
 
     /// Without a record of it nobody else could find the machine.
-    pub(super) fn started(&mut self, machine: MachineRecord) -> BoxliteResult<()> {
+    pub(super) async fn started(&mut self, machine: MachineRecord) -> BoxliteResult<()> {
         let machine = Some(machine);
-        self.note(BoxRecord { state: BoxState::Running, failure: None, machine, exit: None })
+        self.note(BoxRecord { state: BoxState::Running, failure: None, machine, exit: None }).await
     }
 
-    pub(super) fn failed(&mut self, error: &BoxliteError) {
+    pub(super) async fn failed(&mut self, error: &BoxliteError) {
         let failure = Some(error.to_string());
-        self.note_if_possible(BoxRecord { state: BoxState::Failed, failure, ..self.record.clone() });
+        self.note_if_possible(BoxRecord { state: BoxState::Failed, failure, ..self.record.clone() }).await;
     }
 
-    pub(super) fn stopping(&mut self) {
-        self.note_if_possible(BoxRecord { state: BoxState::Stopping, ..self.record.clone() });
+    /// The start was given up, which is no failure: the box is what it was.
+    pub(super) async fn abandoned(&mut self) {
+        self.end_leftovers().await;
+        let state = self.config.rest();
+        self.note_if_possible(BoxRecord { state, failure: None, ..self.record.clone() }).await;
+    }
+
+    /// Sees that what a start has started is gone.
+    pub(super) async fn end_leftovers(&self) {
+        match Presence::settled(&self.paths().shim_lock()).await {
+            Ok(Presence::Alive(process)) => {
+                if let Err(error) = process.end(DEATH).await {
+                    tracing::warn!(%error, "the machine of a start that was given up");
+                }
+            }
+            Ok(Presence::Gone | Presence::Unseen(_)) | Err(_) => {}
+        }
+        self.paths().remove_sockets();
+    }
+
+    pub(super) async fn stopping(&mut self) {
+        self.note_if_possible(BoxRecord { state: BoxState::Stopping, ..self.record.clone() }).await;
     }
 
     /// The machine was ended as somebody asked.
     pub(super) async fn stopped(&mut self) -> BoxliteResult<()> {
         self.paths().remove_sockets();
         let (machine, exit) = (self.record.machine.clone(), self.main_exit().await);
-        self.note_if_possible(BoxRecord { state: BoxState::Stopped, failure: None, machine, exit });
-        match self.ended(true) {
+        self.note_if_possible(BoxRecord { state: BoxState::Stopped, failure: None, machine, exit }).await;
+        match self.ended(true).await {
             Err(error) if error.code() == ErrorCode::BoxRemoved => Ok(()),
             result => result,
         }
     }
 
-    /// Removes everything of the box. First what makes it one, so that a half removed box is none.
-    pub(super) fn remove(&self) -> BoxliteResult<()> {
-        let paths = self.paths();
-        paths.remove_sockets();
-        let remove = || {
-            fs::remove_file(paths.config())?;
-            fs::remove_dir_all(paths.dir())
-        };
-        match remove() {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(BoxliteError::io("remove box", paths.dir(), error));
-            }
-            _ => {}
-        }
-        story::removed(&self.litebox.inner.shared.events, &self.config, self.record.state);
-        self.litebox.inner.shared.metrics.count_destroyed();
-        self.litebox.inner.shared.boxes.forget(&self.config.id);
-        Ok(())
+    /// Removes everything of the box.
+    pub(super) async fn remove(&self) -> BoxliteResult<()> {
+        self.litebox.remove_folder(Some(Arc::clone(&self.lock)), &self.config, self.record.state).await
     }
 
-    fn note_if_possible(&mut self, record: BoxRecord) {
-        if let Err(error) = self.note(record) {
+    async fn note_if_possible(&mut self, record: BoxRecord) {
+        if let Err(error) = self.note(record).await {
             // A state that can't be written is no reason to fail what was achieved: the locks tell as much.
             tracing::warn!(%error, "state of the box was not written");
         }
     }
 
     /// Every change of state comes through here.
-    fn note(&mut self, record: BoxRecord) -> BoxliteResult<()> {
+    async fn note(&mut self, record: BoxRecord) -> BoxliteResult<()> {
         let (from, to) = (self.record.state, record.state);
         debug_assert!(from == to || from.next().contains(&to), "{from} is not followed by {to}");
         self.record = record;
         if from != to {
             story::moved(&self.litebox.inner.shared.events, &self.config, from, &self.record);
         }
-        self.record.save(self.paths())
+        let (paths, record, held) = (self.paths().clone(), self.record.clone(), self.lock());
+        blocking("write the state of a box", move || {
+            let _held = held;
+            record.save(&paths)
+        })
+        .await
+    }
+
+    /// The right to change the box, for what outlives its caller.
+    pub(super) fn lock(&self) -> Arc<FileLock> {
+        Arc::clone(&self.lock)
     }
 
     fn paths(&self) -> &BoxPaths {
         &self.litebox.inner.paths
     }
-
-    fn unwatchable(&self, error: io::Error) -> BoxliteError {
-        BoxliteError::new(ErrorCode::Internal, format!("watch the shim of box `{}`", self.config.id))
-            .caused_by(error)
-    }
 }
 
 /// A box has its lock's file from the beginning; one that lost it gets another.
-fn make_lock(litebox: &LiteBox) -> BoxliteResult<()> {
-    let paths = &litebox.inner.paths;
-    if paths.lock().exists() {
-        return Ok(());
-    }
-    check_exists(litebox)?;
-    FileLock::make(&paths.lock())
-}
-
-fn check_exists(litebox: &LiteBox) -> BoxliteResult<()> {
-    if litebox.inner.paths.config().exists() { Ok(()) } else { Err(litebox.removed()) }
+async fn make_lock(litebox: &LiteBox) -> BoxliteResult<()> {
+    let (paths, removed) = (litebox.inner.paths.clone(), litebox.removed());
+    blocking("look for the lock of a box", move || {
+        if paths.lock().exists() {
+            return Ok(());
+        }
+        if !paths.config().exists() {
+            return Err(removed);
+        }
+        FileLock::make(&paths.lock())
+    })
+    .await
 }
 
 /// A box that was removed a moment ago has no file for its lock.
-fn gone_or(litebox: &LiteBox, error: BoxliteError) -> BoxliteError {
-    if check_exists(litebox).is_err() { litebox.removed() } else { error }
+async fn gone_or(litebox: &LiteBox, error: BoxliteError) -> BoxliteError {
+    if litebox.check_exists().await.is_err() { litebox.removed() } else { error }
 }

@@ -11,6 +11,7 @@ use std::{
 };
 
 use super::date::Day;
+use crate::modes;
 
 /// Days that an old file is kept.
 const KEPT: u64 = 7;
@@ -60,16 +61,20 @@ impl DailyFile {
 /// The file of `day`, with older ones moved away or removed.
 fn current(folder: &Path, day: Day) -> io::Result<File> {
     let lock = File::open(folder)?;
-    lock.lock()?;
     let path = folder.join(CURRENT);
-    if let Ok(metadata) = fs::metadata(&path) {
-        let of = Day::of(metadata.modified()?);
-        if of < day {
-            fs::rename(&path, folder.join(format!("boxlite.{of}.log")))?;
+    // Whoever has it does the same. It is not waited for: its holder may have been stopped.
+    if lock.try_lock().is_ok() {
+        if let Ok(metadata) = fs::metadata(&path) {
+            let of = Day::of(metadata.modified()?);
+            if of < day {
+                fs::rename(&path, folder.join(format!("boxlite.{of}.log")))?;
+            }
         }
+        prune(folder, day);
     }
-    prune(folder, day);
-    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+    let file = OpenOptions::new().append(true).create(true).mode(modes::FILE).open(path)?;
+    modes::set_file(&file)?;
+    Ok(file)
 }
 
 fn prune(folder: &Path, today: Day) {

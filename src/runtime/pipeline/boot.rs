@@ -1,6 +1,6 @@
 //! The second half of a start: from the disk to a container that takes executions.
 
-use std::{fs, io, sync::Arc, time::Duration};
+use std::{fs, io, os::unix::net::UnixListener as StdListener, path::Path, sync::Arc, time::Duration};
 
 use boxlite_disk::free_leaked_clusters;
 use boxlite_proto::{
@@ -11,10 +11,10 @@ use boxlite_spec::{DiskFormat, DiskSpec, InstanceSpec, JournalSpec, SPEC_VERSION
 use tokio::{
     io::AsyncReadExt,
     net::UnixListener,
-    time::{sleep, timeout},
+    time::{Instant, timeout, timeout_at},
 };
 
-use super::Pipeline;
+use super::{BootTimeout, Pipeline};
 use crate::{
     BoxliteError, BoxliteResult, ErrorCode, Stage,
     blocking::blocking,
@@ -24,12 +24,15 @@ use crate::{
     event::Observed,
     layout::BoxPaths,
     litebox::{BoxConfig, Machine, MachineRecord},
+    modes,
     parts::Part,
     portal::{Connection, GuestSession},
     shared::Shared,
     shim::{ShimController, console_excerpt},
 };
 
+/// How long a killed shim may take to be gone.
+const DEATH: Duration = Duration::from_secs(5);
 /// How long a guest may be late to end itself.
 const OVERDUE: Duration = Duration::from_secs(10);
 
@@ -39,7 +42,7 @@ impl Pipeline {
         let container = self.container()?;
         let started_at_ms = now_ms();
         let orders = container.supervision.clone();
-        let spawn = spawn(Arc::clone(&self.shared), paths.clone(), self.config.clone(), orders);
+        let spawn = self.spawn(orders);
         let (engine, ready, shim) = self.stage(Stage::Spawn, spawn).await?;
         let session = GuestSession::new(Connection::lazy(paths.portal())?);
         match self.bring_up(&shim, engine, ready, &session, container).await {
@@ -59,7 +62,7 @@ impl Pipeline {
         }
     }
 
-    /// From a spawned shim to a container.
+    /// From a spawned shim to a container, within the time that a guest has for that.
     async fn bring_up(
         &mut self,
         shim: &ShimController,
@@ -69,9 +72,25 @@ impl Pipeline {
         container: ContainerInitRequest,
     ) -> BoxliteResult<()> {
         let config = self.config.clone();
-        self.stage(Stage::Ready, await_ready(shim, engine, ready, &config.id)).await?;
-        self.stage(Stage::Guest, session.guest().init(config.hostname())).await?;
-        self.stage(Stage::Container, session.container().init(container)).await
+        let limit = self.boot.on(engine);
+        let silent = |what: &str| {
+            let (id, limit) = (&config.id, limit.as_millis());
+            let what =
+                format!("start box `{id}`: the guest {what} after {limit} ms on engine `{}`", engine.kind);
+            Err(BoxliteError::new(ErrorCode::GuestTimeout, what).hint(
+                "the machine may be overloaded: raise `startTimeoutMs`; `Runtime.doctor()` tells what could make it faster",
+            ))
+        };
+        let end = Instant::now() + limit;
+        let ready = timeout_at(end, await_ready(shim, ready, &config.id));
+        self.stage(Stage::Ready, async { ready.await.unwrap_or_else(|_| silent("was not ready")) }).await?;
+        let mut guest = session.guest();
+        let init = timeout_at(end, Box::pin(guest.init(config.hostname())));
+        self.stage(Stage::Guest, async { init.await.unwrap_or_else(|_| silent("was not set up")) }).await?;
+        let mut interface = session.container();
+        let init = timeout_at(end, Box::pin(interface.init(container)));
+        self.stage(Stage::Container, async { init.await.unwrap_or_else(|_| silent("had no container")) })
+            .await
     }
 
     /// The container as its guest is told of it; options that don't fit the image are found out before there is a machine.
@@ -90,7 +109,7 @@ impl Pipeline {
         let console = self.paths.console();
         let ended = timeout(Duration::from_millis(200), shim.ended()).await;
         shim.kill();
-        let _ = shim.ended().await;
+        let _ = shim.ended_within(DEATH).await;
         let stage = error.stage();
         let error = match ended {
             Ok(Ok(outcome)) if !outcome.by_guest() || error.code() == ErrorCode::PortalLost => {
@@ -109,23 +128,44 @@ impl Pipeline {
     }
 }
 
-/// Starts the shim, with the runtime's ear for the guest's notification already open.
-async fn spawn(
-    shared: Arc<Shared>,
-    paths: BoxPaths,
-    config: BoxConfig,
-    orders: Option<Supervision>,
-) -> BoxliteResult<(Engine, UnixListener, ShimController)> {
-    let engine = shared.engine().await?;
-    let program = shared.parts.find(Part::Shim)?;
-    let spec = spec(&shared, &paths, &config, engine, orders.as_ref())?;
-    let setup = paths.clone();
-    blocking("clear up after a machine", move || clear_up(&setup)).await?;
-    let ready = UnixListener::bind(paths.ready())
-        .map_err(|error| BoxliteError::io("listen on socket", &paths.ready(), error))?;
-    let shim =
-        blocking("start a shim", move || ShimController::spawn(&program, &spec, &paths.shim_log())).await?;
-    Ok((engine, ready, shim))
+impl Pipeline {
+    /// Starts the shim, with the runtime's ear for the guest's notification already open.
+    fn spawn(
+        &self,
+        orders: Option<Supervision>,
+    ) -> impl Future<Output = BoxliteResult<(Engine, UnixListener, ShimController)>> + use<> {
+        let (shared, paths, config) = (Arc::clone(&self.shared), self.paths.clone(), self.config.clone());
+        let (lock, boot) = (Arc::clone(&self.lock), self.boot);
+        async move {
+            let engine = shared.engine().await?;
+            let program = shared.parts.find(Part::Shim)?;
+            let spec = spec(&shared, &paths, &config, engine, boot, orders.as_ref())?;
+            let (setup, held) = (paths.clone(), Arc::clone(&lock));
+            let ready = blocking("clear up after a machine", move || {
+                let _held = held;
+                clear_up(&setup)?;
+                listen(&setup.ready())
+            })
+            .await?;
+            let ready = UnixListener::from_std(ready)
+                .map_err(|error| BoxliteError::io("listen on socket", &paths.ready(), error))?;
+            // The shim before the lock: when nobody wants it any more, it is killed before the box is let go.
+            let start = move || Ok((ShimController::spawn(&program, &spec, &paths.shim_log())?, lock));
+            let (shim, _) = blocking("start a shim", start).await?;
+            Ok((engine, ready, shim))
+        }
+    }
+}
+
+/// A socket for this user alone.
+fn listen(path: &Path) -> BoxliteResult<StdListener> {
+    let listen = || {
+        let listener = StdListener::bind(path)?;
+        modes::set_path(path)?;
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    };
+    listen().map_err(|error| BoxliteError::io("listen on socket", path, error))
 }
 
 /// What a killed machine left of this box. Nobody else has it open now.
@@ -142,6 +182,7 @@ fn spec(
     paths: &BoxPaths,
     config: &BoxConfig,
     engine: Engine,
+    boot: BootTimeout,
     orders: Option<&Supervision>,
 ) -> BoxliteResult<InstanceSpec> {
     let journal = orders.map(|_| JournalSpec { socket: paths.journal_socket(), file: paths.journal() });
@@ -161,27 +202,21 @@ fn spec(
         lock: paths.shim_lock(),
         attached: !config.options.detached,
         journal,
-        deadline_ms: orders.map_or(0, |orders| deadline_ms(orders, engine)),
+        deadline_ms: orders.map_or(0, |orders| deadline_ms(orders, boot.on(engine))),
         qemu: None,
     })
 }
 
 /// When the shim ends a machine whose guest does not keep its lifetime. The guest counts from its container's start, the
 /// shim from its own.
-fn deadline_ms(orders: &Supervision, engine: Engine) -> u64 {
-    let after = engine.boot_deadline() + Duration::from_millis(orders.stop_grace_ms.into()) + OVERDUE;
+fn deadline_ms(orders: &Supervision, boot: Duration) -> u64 {
+    let after = boot + Duration::from_millis(orders.stop_grace_ms.into()) + OVERDUE;
     let after = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
     if orders.max_lifetime_ms == 0 { 0 } else { orders.max_lifetime_ms.saturating_add(after) }
 }
 
-/// Waits for the guest's word, for the shim's end, or for the deadline.
-async fn await_ready(
-    shim: &ShimController,
-    engine: Engine,
-    ready: UnixListener,
-    id: &str,
-) -> BoxliteResult<()> {
-    let deadline = engine.boot_deadline();
+/// Waits for the guest's word, or for the shim's end.
+async fn await_ready(shim: &ShimController, ready: UnixListener, id: &str) -> BoxliteResult<()> {
     let notified = async {
         loop {
             let (mut stream, _) = ready.accept().await?;
@@ -200,10 +235,5 @@ async fn await_ready(
         outcome = shim.ended() => {
             Err(BoxliteError::new(ErrorCode::PortalLost, format!("start box `{id}`: {}", outcome?.describe())))
         }
-        () = sleep(deadline) => Err(BoxliteError::new(
-            ErrorCode::GuestTimeout,
-            format!("start box `{id}`: the guest was not ready after {} s on engine `{}`", deadline.as_secs(), engine.kind),
-        )
-        .hint("the machine may be overloaded; `Runtime.doctor()` tells what could make it faster")),
     }
 }

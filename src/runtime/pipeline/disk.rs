@@ -63,7 +63,9 @@ impl Pipeline {
         let path = self.paths.disk();
         let new_disk = NewDisk { path: Some(path.clone()), lease: Some(lease) };
         let size = self.config.options.disk_size_mib.map(|mebibytes| u64::from(mebibytes) << 20);
+        let held = Arc::clone(&self.lock);
         let overlay = blocking("make a disk", move || {
+            let _held = held;
             // What a killed start may have left.
             let _ = fs::remove_file(&path);
             let made = Overlay::create(path, &base, size);

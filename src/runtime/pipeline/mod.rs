@@ -5,15 +5,20 @@
 //! start, the sockets, the shim. What is worth keeping (pulled blobs, the merged disk) stays in the cache.
 
 mod boot;
+mod boot_timeout;
 mod disk;
 
 use std::{sync::Arc, time::Instant};
 
+pub(crate) use boot_timeout::BootTimeout;
+
 use crate::{
     BoxliteResult, Stage, Timings,
+    blocking::blocking,
     images::Lease,
     layout::BoxPaths,
     litebox::{BoxConfig, Machine},
+    lock::FileLock,
     shared::Shared,
 };
 
@@ -23,6 +28,9 @@ pub(crate) struct Pipeline {
     paths: BoxPaths,
     config: BoxConfig,
     timings: Timings,
+    /// The right to change the box: what goes on in threads when the start is given up keeps it until it is done.
+    lock: Arc<FileLock>,
+    boot: BootTimeout,
 }
 
 /// What a start brings.
@@ -33,8 +41,14 @@ pub(crate) struct Started {
 }
 
 impl Pipeline {
-    pub(crate) fn new(shared: Arc<Shared>, paths: BoxPaths, config: BoxConfig) -> Self {
-        Self { shared, paths, config, timings: Timings::default() }
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        paths: BoxPaths,
+        config: BoxConfig,
+        lock: Arc<FileLock>,
+        boot: BootTimeout,
+    ) -> Self {
+        Self { shared, paths, config, timings: Timings::default(), lock, boot }
     }
 
     /// Runs every stage.
@@ -47,7 +61,12 @@ impl Pipeline {
         let machine = machine?;
         let mut lease = None;
         if let Some(disk) = new_disk {
-            self.config.save(&self.paths)?;
+            let (paths, config, held) = (self.paths.clone(), self.config.clone(), Arc::clone(&self.lock));
+            blocking("write the image of a box", move || {
+                let _held = held;
+                config.save(&paths)
+            })
+            .await?;
             lease = disk.keep();
         }
         Ok(Started { machine, lease })

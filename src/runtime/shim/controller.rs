@@ -1,96 +1,101 @@
 //! `ShimController`: a box's shim, spawned by this process or joined; told of its end, and able to end it.
 //!
-//! A thread waits for a shim that we spawned, not SIGCHLD: the program around us (Node) has its own use for that
-//! signal. A shim that another process spawned is watched through its pidfd.
+//! A shim is watched and signalled through its pidfd, never by its pid, which may be somebody else's by then, nor by SIGCHLD:
+//! the program around us (Node) has its own use for that signal, or ignores it.
 
 use std::{
-    fs::File,
-    io::Write,
-    os::fd::OwnedFd,
-    path::Path,
-    process::{Child, ChildStdin, Command, Stdio},
-    sync::{Arc, Mutex, PoisonError},
-    thread,
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    os::{
+        fd::OwnedFd,
+        unix::{fs::OpenOptionsExt, process::CommandExt},
+    },
+    path::{Path, PathBuf},
+    process::{ChildStdin, Command, ExitStatus, Stdio},
+    sync::Arc,
+    time::Duration,
 };
 
 use boxlite_spec::{InstanceSpec, ShimIdentity};
-use nix::{
-    sys::{
-        signal::{Signal, kill},
-        wait::{Id, WaitPidFlag, waitid},
-    },
-    unistd::Pid,
-};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::timeout};
 
-use super::{
-    ShimOutcome,
-    process::{ShimProcess, identity_of},
-};
-use crate::{BoxliteError, BoxliteResult, ErrorCode};
+use super::{ShimOutcome, environment, outcome, process::ShimProcess};
+use crate::{BoxliteError, BoxliteResult, ErrorCode, modes};
 
 /// A running shim. Dropping the controller ends the shim, unless it was joined or [let go](Self::let_go).
 #[derive(Debug)]
 pub(crate) struct ShimController {
-    identity: ShimIdentity,
-    reach: Reach,
+    process: Arc<ShimProcess>,
+    /// `None`: another process started it.
+    child: Option<Child>,
+    /// Its standard error.
+    log: PathBuf,
+    /// The same file, open from the beginning: a box that is removed with its end takes the file's name.
+    words: Option<File>,
     ended: watch::Receiver<Option<ShimOutcome>>,
 }
 
-/// How the shim can be signalled.
 #[derive(Debug)]
-enum Reach {
-    Child {
-        process: Arc<Mutex<Process>>,
-        /// The shim reads its end of this pipe; the kernel closes ours when this process dies, however it dies.
-        lifeline: Option<ChildStdin>,
-        /// Whether it ends with this controller.
-        ours: bool,
-    },
-    Joined(Arc<ShimProcess>),
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Process {
-    Alive,
-    /// Its pid may belong to somebody else by now.
-    Reaped,
+struct Child {
+    /// The shim reads its end of this pipe; the kernel closes ours when this process dies, however it dies.
+    lifeline: Option<ChildStdin>,
+    /// Whether it ends with this controller.
+    ours: bool,
 }
 
 impl ShimController {
-    /// Starts the shim at `program` and hands it `spec`. Its standard error goes to `log`. Blocking, but short.
+    /// Starts the shim at `program` and hands it `spec`. Its standard error goes to `log`. Blocking, but short; on a thread of
+    /// tokio's.
     pub(crate) fn spawn(program: &Path, spec: &InstanceSpec, log: &Path) -> BoxliteResult<Self> {
-        let stderr = File::create(log).map_err(|error| BoxliteError::io("make log", log, error))?;
-        let words = File::open(log).map_err(|error| BoxliteError::io("open log", log, error))?;
-        let mut child = Command::new(program)
+        let (stderr, words) = make_log(log).map_err(|error| BoxliteError::io("make log", log, error))?;
+        let watched = words.try_clone().map_err(|error| BoxliteError::io("open log", log, error))?;
+        let mut command = Command::new(program);
+        // Seen in a list of processes, it says which box it is.
+        command.arg0(format!("boxlite-shim {}", log.parent().unwrap_or(log).display()));
+        let mut child = environment::reduce(&mut command)
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::from(OwnedFd::from(stderr)))
             .spawn()
             .map_err(|error| failed(program, "it can't be executed").caused_by(error))?;
-        let Some(mut lifeline) = child.stdin.take() else {
-            return Err(failed(program, "it has no standard input"));
+        let process = match ShimProcess::of_child(child.id()) {
+            Ok(process) => Arc::new(process),
+            Err(error) => {
+                let _ = child.kill().and_then(|()| child.wait());
+                return Err(failed(program, "the kernel gives no pidfd for it")
+                    .caused_by(error)
+                    .hint("boxes need Linux 5.4 or newer, and pidfd_open(2) allowed"));
+            }
         };
-        let mut paper =
-            serde_json::to_vec(spec).map_err(|error| failed(program, "no paper").caused_by(error))?;
-        paper.push(b'\n');
-        // A shim that dies before it reads is found out by its watcher, with a better reason than a broken pipe.
-        let _ = lifeline.write_all(&paper);
-        // Nobody else reaps it, so this is what the shim will say of itself.
-        let identity = identity_of(child.id()).ok_or_else(|| failed(program, "/proc does not tell of it"))?;
         let (tell, ended) = watch::channel(None);
-        let process = Arc::new(Mutex::new(Process::Alive));
-        watch_over(child, Arc::clone(&process), words, tell)
-            .map_err(|error| failed(program, "no thread to watch it").caused_by(error))?;
-        Ok(Self { identity, reach: Reach::Child { process, lifeline: Some(lifeline), ours: true }, ended })
+        tokio::spawn(watch_child(Arc::clone(&process), watched, tell));
+        let lifeline = child.stdin.take();
+        let mut this = Self {
+            process,
+            child: Some(Child { lifeline, ours: true }),
+            log: log.to_owned(),
+            words: Some(words),
+            ended,
+        };
+        this.hand_over(spec).map_err(|error| failed(program, "no paper").caused_by(error))?;
+        Ok(this)
     }
 
-    /// Joins a shim that another process started; what it says at its end is read from `log`, which is open from now on: a box
-    /// that is removed with its end takes the file's name.
+    fn hand_over(&mut self, spec: &InstanceSpec) -> io::Result<()> {
+        let mut paper = serde_json::to_vec(spec)?;
+        paper.push(b'\n');
+        if let Some(lifeline) = self.child.as_mut().and_then(|child| child.lifeline.as_mut()) {
+            // A shim that dies before it reads is found out by its watcher, with a better reason than a broken pipe.
+            let _ = lifeline.write_all(&paper);
+        }
+        Ok(())
+    }
+
+    /// Joins a shim that another process started; what it says at its end is read from `log`.
     pub(crate) fn join(process: ShimProcess, log: &Path) -> Self {
         let words = File::open(log).ok();
-        let identity = process.identity;
+        let watched_words = words.as_ref().and_then(|words| words.try_clone().ok());
         let process = Arc::new(process);
         let (tell, ended) = watch::channel(None);
         let watched = Arc::clone(&process);
@@ -98,28 +103,27 @@ impl ShimController {
             // Without anybody to tell, the shim is let alone.
             tokio::select! {
                 end = watched.ended() => if end.is_ok() {
-                    tell.send_replace(Some(ShimOutcome::read(None, words.as_ref())));
+                    tell.send_replace(Some(ShimOutcome::read(None, watched_words.as_ref())));
                 },
                 () = tell.closed() => {}
             }
         });
-        Self { identity, reach: Reach::Joined(process), ended }
+        Self { process, child: None, log: log.to_owned(), words, ended }
     }
 
     pub(crate) fn identity(&self) -> ShimIdentity {
-        self.identity
+        self.process.identity
     }
 
     /// Whether the shim ends with this process.
     pub(crate) fn is_ours(&self) -> bool {
-        matches!(self.reach, Reach::Child { ours: true, .. })
+        self.child.as_ref().is_some_and(|child| child.ours)
     }
 
     /// From now on, the shim of a detached box lives on its own.
     pub(crate) fn let_go(&mut self) {
-        if let Reach::Child { lifeline, ours, .. } = &mut self.reach {
-            *lifeline = None;
-            *ours = false;
+        if let Some(child) = &mut self.child {
+            *child = Child { lifeline: None, ours: false };
         }
     }
 
@@ -135,22 +139,30 @@ impl ShimController {
         outcome.ok_or_else(|| {
             BoxliteError::new(
                 ErrorCode::Internal,
-                format!("watch shim {}: lost sight of it", self.identity.pid),
+                format!("watch shim {}: lost sight of it", self.identity().pid),
             )
         })
     }
 
+    /// [`ended`](Self::ended) of a shim that was killed: the kernel may hold it for as long as a disk hangs.
+    pub(crate) async fn ended_within(&self, limit: Duration) -> BoxliteResult<ShimOutcome> {
+        timeout(limit, self.ended()).await.unwrap_or_else(|_| Err(self.process.undying()))
+    }
+
+    /// What is known of its end by now: whoever removed the box with its machine may have added a word to the shim's own.
+    pub(crate) fn last_words(&self) -> ShimOutcome {
+        ShimOutcome::read(self.outcome().and_then(|outcome| outcome.status()), self.words.as_ref())
+    }
+
     /// Ends the shim at once, and with it the machine.
     pub(crate) fn kill(&self) {
-        match &self.reach {
-            Reach::Child { process, .. } => {
-                let process = process.lock().unwrap_or_else(PoisonError::into_inner);
-                if *process == Process::Alive {
-                    let _ = kill(pid_of(self.identity.pid), Signal::SIGKILL);
-                }
-            }
-            Reach::Joined(process) => process.kill(),
-        }
+        self.process.kill();
+    }
+
+    /// The same on behalf of somebody who asked for the end of the box: for no process that looks has it failed.
+    pub(crate) fn kill_as_asked(&self, why: &str) {
+        outcome::report_asked(&self.log, why);
+        self.kill();
     }
 }
 
@@ -163,33 +175,113 @@ impl Drop for ShimController {
     }
 }
 
-/// Reaps the shim on a thread. The process is only released under the lock, so [`ShimController::kill`] never meets a
-/// recycled pid.
-fn watch_over(
-    mut child: Child,
-    process: Arc<Mutex<Process>>,
-    words: File,
-    tell: watch::Sender<Option<ShimOutcome>>,
-) -> std::io::Result<()> {
-    thread::Builder::new().name(format!("shim-{}", child.id())).stack_size(128 * 1024).spawn(move || {
-        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
-        while let Err(nix::errno::Errno::EINTR) = waitid(Id::Pid(pid_of(child.id())), flags) {}
-        let status = {
-            let mut process = process.lock().unwrap_or_else(PoisonError::into_inner);
-            *process = Process::Reaped;
-            child.wait()
-        };
-        if let Ok(status) = status {
-            tell.send_replace(Some(ShimOutcome::read(Some(status), Some(&words))));
-        }
-    })?;
-    Ok(())
+/// A new file, which keeps what several processes add; once to write, once to read.
+fn make_log(path: &Path) -> io::Result<(File, File)> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let file = OpenOptions::new().append(true).create_new(true).mode(modes::FILE).open(path)?;
+    modes::set_file(&file)?;
+    Ok((file, File::open(path)?))
 }
 
-fn pid_of(pid: u32) -> Pid {
-    Pid::from_raw(pid.cast_signed())
+/// Waits for the end of a child and releases it.
+async fn watch_child(process: Arc<ShimProcess>, words: File, tell: watch::Sender<Option<ShimOutcome>>) {
+    if process.ended().await.is_ok() {
+        let status: Option<ExitStatus> = process.reap();
+        tell.send_replace(Some(ShimOutcome::read(status, Some(&words))));
+    }
 }
 
 fn failed(program: &Path, what: &str) -> BoxliteError {
     BoxliteError::new(ErrorCode::EngineFailed, format!("spawn shim `{}`: {what}", program.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+    use boxlite_spec::{SPEC_VERSION, TransportSpec, VmmKind};
+
+    use super::*;
+
+    fn spec() -> InstanceSpec {
+        let nowhere = || "/nowhere".into();
+        InstanceSpec {
+            version: SPEC_VERSION,
+            box_id: "test".into(),
+            engine: VmmKind::Qemu,
+            cpus: 1,
+            memory_mib: 128,
+            kernel: nowhere(),
+            initramfs: nowhere(),
+            disks: vec![],
+            transport: TransportSpec { portal: nowhere(), ready: nowhere() },
+            console: nowhere(),
+            lock: nowhere(),
+            attached: true,
+            journal: None,
+            deadline_ms: 0,
+            qemu: None,
+        }
+    }
+
+    /// A program that stands in for the shim.
+    fn program(folder: &Path, line: &str) -> PathBuf {
+        let path = folder.join("program");
+        fs::write(&path, format!("#!/bin/sh\n{line}\n")).unwrap();
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o700)).unwrap();
+        path
+    }
+
+    #[tokio::test]
+    async fn an_end_is_told_with_its_status_and_leaves_no_zombie() {
+        let folder = tempfile::tempdir().unwrap();
+        let shim =
+            ShimController::spawn(&program(folder.path(), "exit 67"), &spec(), &folder.path().join("log"))
+                .unwrap();
+        let outcome = shim.ended().await.unwrap();
+        assert_eq!(outcome.status().and_then(|status| status.code()), Some(67));
+        assert!(!Path::new(&format!("/proc/{}", shim.identity().pid)).exists());
+    }
+
+    #[tokio::test]
+    async fn a_kill_that_somebody_asked_for_is_no_failure_for_anybody() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let shim =
+            ShimController::spawn(&program(folder.path(), "kill -STOP $$; sleep 60"), &spec(), &log).unwrap();
+        shim.kill_as_asked("removed by force");
+        let mine = shim.ended().await.unwrap();
+        assert_eq!(
+            mine.status().and_then(|status| std::os::unix::process::ExitStatusExt::signal(&status)),
+            Some(9)
+        );
+        for outcome in [mine, ShimOutcome::from_log(&log), shim.last_words()] {
+            assert_eq!(outcome.failure(None), None);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_kill_that_nobody_asked_for_is_a_failure() {
+        let folder = tempfile::tempdir().unwrap();
+        let shim =
+            ShimController::spawn(&program(folder.path(), "sleep 60"), &spec(), &folder.path().join("log"))
+                .unwrap();
+        shim.kill();
+        assert!(shim.ended().await.unwrap().failure(None).is_some());
+    }
+
+    #[tokio::test]
+    async fn the_log_is_for_this_user_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        fs::write(&log, "old").unwrap();
+        fs::set_permissions(&log, PermissionsExt::from_mode(0o666)).unwrap();
+        let shim = ShimController::spawn(&program(folder.path(), "exit 0"), &spec(), &log).unwrap();
+        shim.ended().await.unwrap();
+        let made = fs::metadata(&log).unwrap();
+        assert_eq!((made.mode() & 0o777, made.len()), (0o600, 0));
+    }
 }

@@ -4,9 +4,10 @@
 //! `controller`; its end is what ends the machine, and `outcome` says how.
 
 mod controller;
+pub(crate) mod environment;
 mod outcome;
 mod process;
 
 pub(crate) use controller::ShimController;
-pub(crate) use outcome::{ShimOutcome, console_excerpt};
+pub(crate) use outcome::{ShimOutcome, console_excerpt, report_asked};
 pub(crate) use process::{Presence, ShimProcess};

@@ -1,8 +1,8 @@
 //! How a shim ended, in words that a user can act on.
 
 use std::{
-    fs::File,
-    io::{Read, Seek, SeekFrom},
+    fs::{File, OpenOptions},
+    io::{Read, Seek, SeekFrom, Write},
     os::unix::process::ExitStatusExt,
     path::Path,
     process::ExitStatus,
@@ -43,8 +43,22 @@ impl ShimOutcome {
     }
 
     fn exit(&self) -> Option<ShimExit> {
+        let by_report = self.report.as_ref().map(|report| report.exit);
+        if self.was_asked_for() {
+            return by_report;
+        }
         let by_status = self.status.and_then(|status| status.code()).and_then(ShimExit::from_code);
-        by_status.or(self.report.as_ref().map(|report| report.exit))
+        by_status.or(by_report)
+    }
+
+    /// Whether somebody had the box ended by force.
+    pub(crate) fn was_asked_for(&self) -> bool {
+        self.report.as_ref().is_some_and(|report| report.exit == ShimExit::Asked)
+    }
+
+    /// How the process ended, for its parent.
+    pub(super) fn status(&self) -> Option<ExitStatus> {
+        self.status
     }
 
     fn powered_off(&self) -> bool {
@@ -60,7 +74,7 @@ impl ShimOutcome {
     /// its console, if that is still there.
     pub(crate) fn failure(&self, console: Option<&Path>) -> Option<String> {
         match self.exit() {
-            Some(ShimExit::PoweredOff | ShimExit::HostGone) => None,
+            Some(ShimExit::PoweredOff | ShimExit::HostGone | ShimExit::Asked) => None,
             Some(ShimExit::Unannounced) => {
                 Some(DIED.to_owned() + &console.map(console_excerpt).unwrap_or_default())
             }
@@ -88,6 +102,8 @@ impl ShimOutcome {
             Some(ShimExit::BootFile) => ErrorCode::PartMissing,
             Some(ShimExit::Disk) => ErrorCode::StorageIo,
             Some(ShimExit::PoweredOff | ShimExit::Unannounced) => ErrorCode::GuestFailed,
+            // What ends a start by force from outside is a removal.
+            Some(ShimExit::Asked) => ErrorCode::BoxRemoved,
             _ => ErrorCode::EngineFailed,
         };
         let scarce = scarcity::may_be_behind(code) && scarcity::is_told_by(&self.describe());
@@ -95,6 +111,17 @@ impl ShimOutcome {
         let message = format!("{what}: {why}{}", console_excerpt(console));
         let error = BoxliteError::new(code, message).maybe_hint(self.report.and_then(|report| report.hint));
         if scarce { error.for_want_of_resources() } else { error }
+    }
+}
+
+/// Adds to the log of a shim, on its behalf, that somebody asked for its end: it is about to be killed, or the box goes with
+/// it. Whoever looks at that end, in whatever process, then knows that nothing failed. A full disk keeps the word back, no more.
+pub(crate) fn report_asked(log: &Path, why: &str) {
+    let report = ShimReport { exit: ShimExit::Asked, message: format!("run machine: {why}"), hint: None };
+    if let (Ok(line), Ok(mut log)) =
+        (serde_json::to_string(&report), OpenOptions::new().append(true).open(log))
+    {
+        let _ = log.write_all(format!("\n{line}\n").as_bytes());
     }
 }
 

@@ -6,16 +6,20 @@
 use std::{
     fs, io,
     os::fd::{AsFd, OwnedFd},
+    os::unix::process::ExitStatusExt,
     path::Path,
+    process::ExitStatus,
     time::Duration,
 };
 
 use boxlite_spec::ShimIdentity;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid,
+};
 use tokio::{
     io::{Interest, unix::AsyncFd},
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
 use crate::{BoxliteError, BoxliteResult, ErrorCode, lock};
@@ -59,21 +63,22 @@ impl Presence {
         let end = Instant::now() + FADING;
         loop {
             match Self::of(path)? {
-                Self::Unseen(identity) if Instant::now() > end => return Err(unseen(identity)),
+                Self::Unseen(identity) if Instant::now() > end => return Err(Self::unseen(identity)),
                 Self::Unseen(_) => sleep(Duration::from_millis(5)).await,
                 seen => return Ok(seen),
             }
         }
     }
-}
 
-fn unseen(identity: Option<ShimIdentity>) -> BoxliteError {
-    let who = identity.map_or("unknown".to_owned(), |identity| identity.pid.to_string());
-    BoxliteError::new(
-        ErrorCode::BoxState,
-        format!("look for the shim of a box: its lock is held, and its holder (pid {who}) can't be seen"),
-    )
-    .hint("it may run in another container that shares this home: use the box there, or end it there")
+    /// The holder of the lock stays out of sight.
+    pub(crate) fn unseen(identity: Option<ShimIdentity>) -> BoxliteError {
+        let who = identity.map_or("unknown".to_owned(), |identity| identity.pid.to_string());
+        BoxliteError::new(
+            ErrorCode::BoxState,
+            format!("look for the shim of a box: its lock is held, and its holder (pid {who}) can't be seen"),
+        )
+        .hint("it may run in another container that shares this home: use the box there, or end it there")
+    }
 }
 
 /// A shim that lives, or lived a moment ago.
@@ -98,6 +103,40 @@ impl ShimProcess {
         Ok(it_is.then_some(Self { identity, pidfd }))
     }
 
+    /// The shim that this process has just started as `pid`. Where children are not waited for, because SIGCHLD is ignored,
+    /// one that ended at once may be gone.
+    pub(crate) fn of_child(pid: u32) -> io::Result<Self> {
+        let gone = || io::Error::from(io::ErrorKind::NotFound);
+        let number = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or_else(gone)?;
+        let pidfd = pidfd_open(number, PidfdFlags::empty())?;
+        let identity = identity_of(pid).ok_or_else(gone)?;
+        Ok(Self { identity, pidfd })
+    }
+
+    /// Releases a child that has ended, and tells how; `None`: somebody else did so, or nobody had to.
+    pub(crate) fn reap(&self) -> Option<ExitStatus> {
+        let waited = loop {
+            match waitid(WaitId::PidFd(self.pidfd.as_fd()), WaitIdOptions::EXITED) {
+                Err(rustix::io::Errno::INTR) => {}
+                waited => break waited.ok().flatten()?,
+            }
+        };
+        // As wait(2) has them.
+        let code = waited.exit_status().map(|code| code << 8);
+        code.or(waited.terminating_signal()).map(ExitStatus::from_raw)
+    }
+
+    /// Whether it ends within `limit`; blocks until then.
+    pub(crate) fn ended_in(&self, limit: Duration) -> io::Result<bool> {
+        let limit = PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX);
+        loop {
+            match poll(&mut [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)], limit) {
+                Err(nix::errno::Errno::EINTR) => {}
+                ended => return Ok(ended? > 0),
+            }
+        }
+    }
+
     /// Ends it at once.
     pub(crate) fn kill(&self) {
         let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
@@ -109,6 +148,27 @@ impl ShimProcess {
         // SAFETY: the descriptor is owned by the value that is registered, and stays the same until that is dropped.
         let pidfd = unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE) };
         pidfd.map_err(io::Error::from)?.readable().await.map(drop)
+    }
+}
+
+impl ShimProcess {
+    /// Kills it and waits until it is gone.
+    pub(crate) async fn end(&self, limit: Duration) -> BoxliteResult<()> {
+        self.kill();
+        match timeout(limit, self.ended()).await {
+            Ok(ended) => ended.map_err(|error| {
+                let pid = self.identity.pid;
+                BoxliteError::new(ErrorCode::Internal, format!("watch shim {pid}")).caused_by(error)
+            }),
+            Err(_) => Err(self.undying()),
+        }
+    }
+
+    /// The kernel does not let go of it.
+    pub(super) fn undying(&self) -> BoxliteError {
+        let pid = self.identity.pid;
+        BoxliteError::new(ErrorCode::BoxState, format!("end the shim of a box: process {pid} was killed and is still there"))
+            .hint("the kernel waits for something in its name, most often a disk or a network file system that hangs")
     }
 }
 

@@ -101,6 +101,19 @@ fn what_was_sent_before_a_sudden_end_is_drained() {
 }
 
 #[test]
+fn a_guest_that_never_stops_writing_keeps_nobody_from_draining() {
+    let fixture = fixture();
+    let mut guest = fixture.greet();
+    let flood = thread::spawn(move || while guest.write_all(&RECORD.repeat(1000)).is_ok() {});
+    for _ in 0..20 {
+        fixture.journal.drain();
+    }
+    // Its connection is closed with the journal's.
+    fixture.journal.intake().close();
+    flood.join().unwrap();
+}
+
+#[test]
 fn hostile_frames_end_the_journal_and_nothing_of_them_is_kept() {
     for frame in [&[0xff_u8, 0xff, 0xff, 0xff][..], &[0x81, 0x80, 0x02], &[0x80, 0x80, 0x80]] {
         let fixture = fixture();

@@ -5,7 +5,7 @@
 use std::{
     collections::VecDeque,
     io,
-    os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
     path::Path,
     process::Stdio,
 };
@@ -51,6 +51,13 @@ fn tie(parent: Pid, kept: &[RawFd]) -> io::Result<()> {
         fcntl(unsafe { BorrowedFd::borrow_raw(fd) }, FcntlArg::F_SETFD(FdFlag::empty()))?;
     }
     Ok(())
+}
+
+/// The running process for good, whatever becomes of its pid.
+pub(super) fn pidfd(child: &Child) -> io::Result<OwnedFd> {
+    let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
+    let pid = pid.ok_or(io::ErrorKind::NotFound)?;
+    Ok(rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?)
 }
 
 /// Reads to the end and keeps the last part.

@@ -13,7 +13,7 @@ use std::{
 };
 
 use boxlite_spec::{EngineProblem, InstanceSpec, ShimExit};
-use nix::{sys::prctl, unistd::Pid};
+use nix::sys::prctl;
 use tokio::{
     net::{UnixListener, UnixStream},
     process::Child,
@@ -89,7 +89,11 @@ impl Machine for QemuMachine {
 impl QemuMachine {
     async fn run(self) -> Result<()> {
         let (serial, mut child) = self.spawn()?;
-        self.terminator.set_child(child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw));
+        self.terminator.set_child(Some(child::pidfd(&child).context(
+            ShimExit::Resource,
+            "watch",
+            self.program.display(),
+        )?));
         let words = child.stderr.take().map(|stderr| tokio::spawn(child::last_words(stderr)));
         let ended = self.relay_until_end(serial, &mut child).await;
         self.terminator.set_child(None);

@@ -1,0 +1,47 @@
+//! `NativeStart`: the start of a box, which can be given up. Wrapped by `lib/start.ts`, calls `LiteBox`.
+
+use std::{sync::Arc, time::Duration};
+
+use boxlite_runtime::{BoxliteError, ErrorCode, LiteBox};
+use napi::{Env, Result, bindgen_prelude::Object};
+use napi_derive::napi;
+use tokio::sync::Notify;
+
+use crate::promise::promise;
+
+/// A start that one caller waits for.
+#[napi]
+pub struct NativeStart {
+    litebox: LiteBox,
+    boot: Option<Duration>,
+    given_up: Arc<Notify>,
+}
+
+impl NativeStart {
+    pub(crate) fn new(litebox: LiteBox, boot: Option<Duration>) -> Self {
+        Self { litebox, boot, given_up: Arc::default() }
+    }
+}
+
+#[napi]
+impl NativeStart {
+    /// Starts the box if it does not run, once.
+    #[napi]
+    pub fn wait<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let (litebox, boot, given_up) = (self.litebox.clone(), self.boot, Arc::clone(&self.given_up));
+        promise(env, async move {
+            tokio::select! {
+                started = litebox.start(boot) => started,
+                () = given_up.notified() => {
+                    Err(BoxliteError::new(ErrorCode::Aborted, "start a box: aborted"))
+                }
+            }
+        })
+    }
+
+    /// Gives it up, unless somebody else waits for it too.
+    #[napi]
+    pub fn cancel(&self) {
+        self.given_up.notify_one();
+    }
+}
