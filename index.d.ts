@@ -17,6 +17,8 @@ interface Failure {
 		syscall: string;
 		path?: string;
 		dest?: string;
+		code?: string;
+		reason?: string;
 	};
 }
 interface Outcome<T> {
@@ -54,6 +56,16 @@ interface FileInput {
 	raw?: boolean | undefined;
 	/** Answer `stat.exact` too. */
 	exact?: boolean | undefined;
+	verbatim?: boolean | undefined;
+	shallow?: boolean | undefined;
+	names?: string[] | undefined;
+}
+interface CopyInput {
+	owner?: string | undefined;
+	replace?: boolean | undefined;
+	xattrs?: boolean | undefined;
+	maxBytes?: number | undefined;
+	maxEntries?: number | undefined;
 }
 interface FileOutput {
 	stat?: NativeStat;
@@ -114,10 +126,10 @@ interface NativeFiles {
 	read(input: FileInput): Answer<NativeFileReader>;
 	write(input: FileInput): Answer<NativeFileWriter>;
 	watch(path: string | Buffer, recursive: boolean, raw: boolean): Answer<NativeWatcher>;
-	copyIn(from: string, to: string): NativeCopy;
-	copyOut(from: string, to: string, maxBytes?: number, maxEntries?: number): NativeCopy;
-	packOut(from: string): Answer<NativeFileReader>;
-	unpackIn(to: string): Answer<NativeArchiveWriter>;
+	copyIn(from: string, to: string, options: CopyInput): NativeCopy;
+	copyOut(from: string, to: string, options: CopyInput): NativeCopy;
+	packOut(from: string, options: CopyInput): Answer<NativeFileReader>;
+	unpackIn(to: string, options: CopyInput): Answer<NativeArchiveWriter>;
 }
 interface NativeFileReader {
 	pull(): Answer<Buffer | null>;
@@ -190,6 +202,21 @@ export interface CopyOptions {
 	onProgress?: (progress: CopyProgress) => void;
 	/** Breaks the copy off with an `AbortError`; what was copied stays. */
 	signal?: AbortSignal;
+	/**
+	 * What has the name of something of another type gives way to it, a folder only if it is empty. Default: `false`, which is `EEXIST` or
+	 * `EISDIR`.
+	 */
+	replace?: boolean;
+	/** Keep the extended attributes `user.*` and `security.capability`. Not of a tar stream into a box. Default: `false`. */
+	xattrs?: boolean;
+}
+/** How to copy into a box. */
+export interface CopyInOptions extends CopyOptions {
+	/**
+	 * Whom everything belongs to, as `user` of a command: `'app'`, `'1000'`, `'app:staff'`, `'1000:1000'`, looked up in the box. Default:
+	 * root, whoever the box's user is; of a tar stream whom it names.
+	 */
+	owner?: string;
 }
 /** How to copy out of a box, which may send whatever it likes. What exceeds a bound rejects with `COPY_TOO_LARGE`. */
 export interface CopyOutOptions extends CopyOptions {
@@ -251,10 +278,22 @@ declare const CODES: {
 	readonly FILE_REFUSED: "FileError";
 	readonly ARCHIVE_INVALID: "FileError";
 	readonly COPY_TOO_LARGE: "FileError";
+	readonly LISTING_TOO_LARGE: "FileError";
 	readonly INTERNAL: "InternalError";
 };
+declare const REFUSALS: {
+	readonly ERR_FS_EISDIR: "Path is a directory";
+	readonly ERR_FS_CP_DIR_TO_NON_DIR: "Cannot overwrite non-directory with directory";
+	readonly ERR_FS_CP_EEXIST: "Target already exists";
+	readonly ERR_FS_CP_EINVAL: "Invalid src or dest";
+	readonly ERR_FS_CP_FIFO_PIPE: "Cannot copy a FIFO pipe";
+	readonly ERR_FS_CP_NON_DIR_TO_DIR: "Cannot overwrite directory with non-directory";
+	readonly ERR_FS_CP_SOCKET: "Cannot copy a socket file";
+	readonly ERR_FS_CP_SYMLINK_TO_SUBDIRECTORY: "Cannot overwrite symlink in subdirectory of self";
+	readonly ERR_FS_CP_UNKNOWN: "Cannot copy an unknown file type";
+};
 /** What went wrong, for programs to match on. Codes are stable: they are never renamed. */
-export type ErrorCode = keyof typeof CODES | Errno | "ERR_FS_EISDIR" | "ERR_DIR_CLOSED" | "ERR_INVALID_STATE";
+export type ErrorCode = keyof typeof CODES | Errno | keyof typeof REFUSALS | "ERR_DIR_CLOSED" | "ERR_INVALID_STATE";
 /** Names of Linux's errors, as Node has them; of a {@link FileError}. */
 export type Errno = "E2BIG" | "EACCES" | "EAGAIN" | "EBADF" | "EBUSY" | "EDQUOT" | "EEXIST" | "EFAULT" | "EFBIG" | "EINVAL" | "EIO" | "EISDIR" | "ELOOP" | "EMFILE" | "EMLINK" | "ENAMETOOLONG" | "ENFILE" | "ENODATA" | "ENODEV" | "ENOENT" | "ENOMEM" | "ENOSPC" | "ENOSYS" | "ENOTDIR" | "ENOTEMPTY" | "ENOTSUP" | "ENXIO" | "EOVERFLOW" | "EPERM" | "EPIPE" | "EROFS" | "ESPIPE" | "ESTALE" | "ETXTBSY" | "EXDEV";
 /** A stage of the way from an image's name to a running container. */
@@ -1095,6 +1134,25 @@ export type FilePath = string | Uint8Array | URL;
 /** How names are given: decoded by an encoding, or with `'buffer'` as their bytes. */
 export type NameEncoding = BufferEncoding | "buffer";
 type NativePath = string | Buffer;
+/** How to copy inside a box. */
+export interface CpOptions {
+	/** Directories with all that is in them. Default: `false`. */
+	recursive?: boolean;
+	/** Overwrite files. Default: `true`. */
+	force?: boolean;
+	/** With `force: false`, fail with `ERR_FS_CP_EEXIST` where something exists. Default: `false`. */
+	errorOnExist?: boolean;
+	/** Copy what symlinks lead to. Default: `false`. */
+	dereference?: boolean;
+	/** Keep access and modification times. Default: `false`. */
+	preserveTimestamps?: boolean;
+	/** Keep symlinks as they are written; else relative ones become absolute, so that they lead where they led. Default: `false`. */
+	verbatimSymlinks?: boolean;
+	/** Whether to copy what is at `source` to `destination`; of a directory, nothing in it is copied either. May be asynchronous. */
+	filter?: (source: string, destination: string) => boolean | Promise<boolean>;
+	/** Flags of `copyFile`. Default: 0. */
+	mode?: number;
+}
 declare abstract class FileType {
 	/** The file type bits of its mode. */
 	protected abstract kind(): number;
@@ -1523,19 +1581,6 @@ export interface FileChangeEvent<T extends string | Buffer = string> {
 	/** Below the watched directory; of a watched file its own name. */
 	filename: T;
 }
-/** How to copy inside a box. */
-export interface CpOptions {
-	/** Directories with all that is in them. Default: `false`. */
-	recursive?: boolean;
-	/** Overwrite files. Default: `true`. */
-	force?: boolean;
-	/** With `force: false`, fail with `EEXIST` where a file exists. Default: `false`. */
-	errorOnExist?: boolean;
-	/** Copy what symlinks lead to. Default: `false`. */
-	dereference?: boolean;
-	/** Keep access and modification times. Default: `false`. */
-	preserveTimestamps?: boolean;
-}
 type ReadEncoding = BufferEncoding | "buffer" | null;
 /**
  * The files of a box as its processes see them, mounts and tmpfs included; `box.fs`. Acts as root, and as somebody else by
@@ -1617,7 +1662,10 @@ export declare class FileSystem {
 	rename(from: FilePath, to: FilePath): Promise<void>;
 	/** Copies one file with its mode. `mode` 1, `constants.COPYFILE_EXCL`, fails where there is one already. */
 	copyFile(from: FilePath, to: FilePath, mode?: number | null): Promise<void>;
-	/** Copies a file or a tree inside the box. Symlinks stay as they are written. */
+	/**
+	 * Copies a file or a tree inside the box, by Node's rules for what exists: files and symlinks replace their like, a file a symlink too,
+	 * directories are merged and keep their mode. Holes are kept.
+	 */
 	cp(from: FilePath, to: FilePath, options?: CpOptions): Promise<void>;
 	/** Makes `path` a symlink to `target`. What kind of symlink is for other systems: Linux has one. */
 	symlink(target: FilePath, path: FilePath, type?: "dir" | "file" | "junction" | null): Promise<void>;
@@ -1856,15 +1904,15 @@ export declare class Box implements AsyncDisposable {
 	/**
 	 * Copies a file or a tree of the host into the box, or unpacks a tar stream there.
 	 *
-	 * Of a path, `to` is the copy itself, as with `fs.cp`, and what is there already is merged into; modes, times, symlinks,
-	 * hard links and holes are kept, and everything belongs to root. A tar stream is unpacked beneath the folder `to`, with
-	 * the owners that it names.
+	 * Of a path, `to` is the copy itself: a folder is merged into one that exists, and a file goes into one under its own name. Modes, times,
+	 * symlinks, hard links and holes are kept, and everything belongs to root unless `owner` says another. What exists and is of another
+	 * type is an error, unless `replace` is given. A tar stream is unpacked beneath the folder `to`, with the owners that it names.
 	 */
-	copyIn(from: string | Chunks, to: string, options?: CopyOptions): Promise<CopyProgress>;
+	copyIn(from: string | Chunks, to: string, options?: CopyInOptions): Promise<CopyProgress>;
 	/**
 	 * Copies a file or a tree of the box to the host, or gives it as a tar stream, whose end ends the Writable.
 	 *
-	 * Nothing outside of `to` is touched, whatever the box sends. Setuid, setgid and sticky bits are dropped; devices,
+	 * What exists at `to` is treated as by `copyIn`. Nothing outside of `to` is touched, whatever the box sends. Setuid, setgid and sticky bits are dropped; devices,
 	 * sockets and FIFOs are left out; everything belongs to the user of this process.
 	 */
 	copyOut(from: string, to: string | Writable, options?: CopyOutOptions): Promise<CopyProgress>;

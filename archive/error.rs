@@ -1,5 +1,5 @@
-//! The crate's one error: the kernel refused, the archive is wrong or too large, or the stream broke. Told apart because
-//! users see the first as Node's own file errors.
+//! The crate's one error: the kernel refused, the stream is wrong or too large, or it broke. Told apart because users see the first as
+//! Node's own file errors.
 
 use std::{
     io,
@@ -8,7 +8,7 @@ use std::{
 
 use nix::errno::Errno;
 
-/// Why a tree could not be packed or unpacked.
+/// Why a tree could not be sent or received.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -22,10 +22,10 @@ pub enum Error {
         /// What it was about.
         path: PathBuf,
     },
-    /// The archive is malformed, or wants what it may not have.
+    /// The stream is malformed, or wants what it may not have.
     #[error("unpack: {0}")]
     Invalid(String),
-    /// The archive holds more than the caller allows.
+    /// The stream holds more than the caller, or memory, allows.
     #[error("unpack: it holds more than {most} {what}")]
     Exceeded {
         /// "bytes", "entries".
@@ -33,7 +33,7 @@ pub enum Error {
         /// How many are allowed.
         most: u64,
     },
-    /// The stream of the archive broke off.
+    /// The stream broke off.
     #[error("the archive's stream broke")]
     Stream(#[source] io::Error),
 }
@@ -44,18 +44,29 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// Names the call and the path of a failure.
 pub(crate) trait At<T> {
     fn at(self, syscall: &'static str, path: &Path) -> Result<T>;
+
+    /// The same, where the path has to be made first.
+    fn when(self, syscall: &'static str, path: impl FnOnce() -> PathBuf) -> Result<T>;
 }
 
 impl<T> At<T> for nix::Result<T> {
     fn at(self, syscall: &'static str, path: &Path) -> Result<T> {
-        self.map_err(|errno| Error::System { errno, syscall, path: path.to_owned() })
+        self.when(syscall, || path.to_owned())
+    }
+
+    fn when(self, syscall: &'static str, path: impl FnOnce() -> PathBuf) -> Result<T> {
+        self.map_err(|errno| Error::System { errno, syscall, path: path() })
     }
 }
 
 impl<T> At<T> for io::Result<T> {
     fn at(self, syscall: &'static str, path: &Path) -> Result<T> {
+        self.when(syscall, || path.to_owned())
+    }
+
+    fn when(self, syscall: &'static str, path: impl FnOnce() -> PathBuf) -> Result<T> {
         self.map_err(|error| match error.raw_os_error() {
-            Some(raw) => Error::System { errno: Errno::from_raw(raw), syscall, path: path.to_owned() },
+            Some(raw) => Error::System { errno: Errno::from_raw(raw), syscall, path: path() },
             None => Error::Stream(error),
         })
     }

@@ -1,7 +1,8 @@
-//! Trees as tar streams: what `copyIn` and `copyOut` send, on both sides of the wire.
+//! Trees as streams: what `copyIn` and `copyOut` send, on both sides of the wire.
 //!
-//! The guest agent packs what leaves a box and unpacks what enters it; the runtime does the same on the host. [`pack()`]
-//! writes a stream, [`unpack()`] reads one that may be hostile: whatever it holds, nothing outside the folder is touched.
+//! Between host and box a tree travels as [`send()`] writes it and [`receive()`] makes it anew; where the caller brings a stream or wants one
+//! it is a tar archive, by [`pack()`] and [`unpack()`]. Whatever a stream holds, nothing outside of the destination is touched. Nothing
+//! recurses: [`Folders`] is the way down a tree, which the guest's agent uses for its own walks too, as it does [`Content`].
 
 #![allow(
     clippy::unnecessary_debug_formatting,
@@ -9,16 +10,32 @@
 )]
 
 mod allowance;
-mod confined;
+mod attributes;
+mod content;
+mod destination;
 mod error;
+mod folders;
+mod linked;
 mod meter;
 mod pack;
 mod pipe;
+mod receive;
+mod record;
+mod send;
 mod source;
 mod unpack;
+mod walk;
 
+#[cfg(test)]
+mod tests;
+
+pub use content::Content;
+pub use destination::{Owner, Rules};
 pub use error::{Error, Result};
+pub use folders::Folders;
 pub use meter::{Meter, Progress};
 pub use pack::pack;
 pub use pipe::{PipeReader, PipeWriter};
-pub use unpack::{Place, Unpack, unpack};
+pub use receive::receive;
+pub use send::send;
+pub use unpack::unpack;

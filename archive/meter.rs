@@ -32,8 +32,8 @@ impl Meter {
         self.entries.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn moved(&self, bytes: usize) {
-        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    pub(crate) fn moved(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Counts what was left out, here or at the other end of the stream.

@@ -1,41 +1,46 @@
-//! A tree as a tar stream: GNU headers, PAX records for nanoseconds, sparse files as such, hard links once.
+//! A tree as a tar stream: GNU headers, PAX records for nanoseconds and extended attributes, sparse files as such, hard links once.
 //!
-//! Called by the guest for `copyOut` and by the host for `copyIn`. Symlinks are packed as they are, never followed, also those that
-//! take a folder's place meanwhile.
-//! Devices, sockets and FIFOs are left out and counted.
+//! Called by the guest for `copyOut` to a stream. Each entry bears its whole path, as tar has it; between host and box a tree travels as
+//! `send` and `receive` have it, which costs no more for a deep one.
 
 use std::{
-    collections::HashMap,
-    ffi::{OsStr, OsString},
+    ffi::OsStr,
     fs::{File, Metadata},
-    io::{self, Seek as _, SeekFrom, Write},
-    os::{
-        fd::{AsFd as _, BorrowedFd, OwnedFd},
-        unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
+    io::{self, Read as _, Seek as _, SeekFrom, Write},
+    os::unix::{
+        ffi::OsStrExt as _,
+        fs::{FileExt as _, MetadataExt as _},
     },
     path::{Path, PathBuf},
 };
 
-use nix::{
-    dir::{Dir, Entry},
-    errno::Errno,
-    fcntl::{AT_FDCWD, OFlag, openat, readlinkat},
-    sys::stat::Mode,
-};
+use nix::errno::Errno;
 use tar::{Builder, EntryType, Header, HeaderMode};
 
 use crate::{
     Error, Meter, Result,
+    attributes::{self, Attributes},
     error::At as _,
+    linked::Linked,
     source::{Exactly, Metered},
+    walk::{Visit, walk},
 };
 
-/// Writes `source` and all below it to `out`, as `name` and all below that. Flushes `out` at the end.
-pub fn pack(source: &Path, name: &Path, out: impl Write, meter: &Meter) -> Result<()> {
+/// Up to this size a file is read before its header says how long it is: what says nothing true of itself is not larger.
+const LOOKED: u64 = 128 * 1024;
+/// Most bytes of such a file that has more of them than it says.
+const UNSAID: usize = 16 << 20;
+/// Longest path of an entry.
+const PATH: usize = 1 << 19;
+
+/// Writes `source` and all below it to `out`, as `name` and all below that, with extended attributes where `xattrs` says so. Flushes `out`
+/// at the end.
+pub fn pack(source: &Path, name: &Path, xattrs: bool, out: impl Write, meter: &Meter) -> Result<()> {
     let mut builder = Builder::new(out);
     builder.mode(HeaderMode::Complete);
-    let mut packer = Packer { builder, meter, linked: HashMap::new() };
-    packer.add(At { parent: AT_FDCWD, name: source.as_os_str(), shown: source }, name)?;
+    let (root, path) = (name.to_owned(), PathBuf::new());
+    let mut packer = Packer { builder, meter, linked: Linked::default(), root: Some(root), path, xattrs };
+    walk(source, &mut packer, meter)?;
     packer.builder.finish().map_err(Error::Stream)?;
     packer.builder.get_mut().flush().map_err(Error::Stream)
 }
@@ -43,101 +48,98 @@ pub fn pack(source: &Path, name: &Path, out: impl Write, meter: &Meter) -> Resul
 struct Packer<'a, W: Write> {
     builder: Builder<W>,
     meter: &'a Meter,
-    /// Files with several names, by device and inode, and the first name met.
-    linked: HashMap<(u64, u64), PathBuf>,
+    linked: Linked<PathBuf>,
+    /// What the first entry is called.
+    root: Option<PathBuf>,
+    /// The folder at hand.
+    path: PathBuf,
+    xattrs: bool,
 }
 
-/// Where something lies: in a folder that is held open, so that no symlink which somebody puts in its or that folder's place
-/// leads elsewhere.
-#[derive(Clone, Copy)]
-struct At<'a> {
-    parent: BorrowedFd<'a>,
-    name: &'a OsStr,
-    /// Its whole path, for errors.
-    shown: &'a Path,
-}
-
-impl At<'_> {
-    fn open(self, flags: OFlag) -> nix::Result<OwnedFd> {
-        openat(self.parent, self.name, flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty())
-    }
-}
-
-impl<W: Write> Packer<'_, W> {
-    fn add(&mut self, source: At<'_>, name: &Path) -> Result<()> {
-        let there = File::from(source.open(OFlag::O_PATH).at("lstat", source.shown)?);
-        let meta = there.metadata().at("lstat", source.shown)?;
-        let kind = meta.file_type();
-        if kind.is_dir() {
-            self.directory(source, name)
-        } else if kind.is_symlink() {
-            let target = readlinkat(&there, "").at("readlink", source.shown)?;
-            let mut header = self.header(EntryType::Symlink, &meta)?;
-            self.meter.entry();
-            self.builder.append_link(&mut header, name, Path::new(&target)).map_err(Error::Stream)
-        } else if kind.is_file() {
-            self.file(source, name)
-        } else {
-            self.meter.skip(1);
-            Ok(())
-        }
-    }
-
-    fn directory(&mut self, source: At<'_>, name: &Path) -> Result<()> {
-        let folder = File::from(source.open(OFlag::O_DIRECTORY).at("scandir", source.shown)?);
-        let meta = folder.metadata().at("fstat", source.shown)?;
-        let mut header = self.header(EntryType::Directory, &meta)?;
-        self.meter.entry();
-        self.builder.append_data(&mut header, name, io::empty()).map_err(Error::Stream)?;
-        let mut folder = Dir::from_fd(folder.into()).at("scandir", source.shown)?;
-        let mut names =
-            folder.iter().map(|entry| entry.map(|entry| name_of(&entry))).collect::<nix::Result<Vec<_>>>();
-        let names = names.as_mut().map_err(|errno| *errno).at("scandir", source.shown)?;
-        names.sort_unstable();
-        for child in names.iter().filter(|child| !matches!(child.as_bytes(), b"." | b"..")) {
-            let below = if name == Path::new(".") { PathBuf::from(child) } else { name.join(child) };
-            let shown = source.shown.join(child);
-            match self.add(At { parent: folder.as_fd(), name: child, shown: &shown }, &below) {
-                // It went away between the listing and now.
-                Err(Error::System { errno: Errno::ENOENT, .. }) => {}
-                added => added?,
-            }
+impl<W: Write> Visit for Packer<'_, W> {
+    fn folder(&mut self, name: &OsStr, folder: &File, meta: &Metadata) -> Result<()> {
+        self.path = self.named(name)?;
+        let attributes = self.attributes(folder)?;
+        let mut header = self.header(EntryType::Directory, meta, &attributes)?;
+        self.builder.append_data(&mut header, &self.path, io::empty()).map_err(Error::Stream)?;
+        if self.path == Path::new(".") {
+            self.path = PathBuf::new();
         }
         Ok(())
     }
 
-    fn file(&mut self, at: At<'_>, name: &Path) -> Result<()> {
-        let source = at.shown;
-        // Without O_NONBLOCK, a FIFO that took the file's place would be waited for.
-        let mut file = File::from(at.open(OFlag::O_NONBLOCK).at("open", source)?);
-        let meta = file.metadata().at("fstat", source)?;
-        if !meta.is_file() {
-            self.meter.skip(1);
-            return Ok(());
+    fn leave(&mut self) -> Result<()> {
+        self.path.pop();
+        Ok(())
+    }
+
+    fn file(
+        &mut self,
+        name: &OsStr,
+        file: &File,
+        meta: &Metadata,
+        shown: &dyn Fn() -> PathBuf,
+    ) -> Result<()> {
+        let name = self.named(name)?;
+        let bytes = name.as_os_str().len();
+        if meta.nlink() > 1
+            && let Some(first) = self.linked.first(meta, &name, bytes)
+        {
+            let mut header = self.header(EntryType::Link, meta, &Attributes::default())?;
+            return self.builder.append_link(&mut header, name, first).map_err(Error::Stream);
         }
-        self.meter.entry();
-        if meta.nlink() > 1 {
-            if let Some(first) = self.linked.get(&(meta.dev(), meta.ino())).cloned() {
-                let mut header = self.header(EntryType::Link, &meta)?;
-                return self.builder.append_link(&mut header, name, first).map_err(Error::Stream);
-            }
-            self.linked.insert((meta.dev(), meta.ino()), name.to_owned());
-        }
+        let attributes = self.attributes(file)?;
+        let mut file = file.try_clone().when("dup", shown)?;
         if meta.blocks() * 512 < meta.size() && has_hole(&mut file, meta.size()) {
-            self.pax_times(&meta)?;
-            self.meter.moved(usize::try_from(meta.size()).unwrap_or(usize::MAX));
-            return self.builder.append_file(name, &mut file).at("read", source);
+            self.records(meta, &attributes)?;
+            self.meter.moved(meta.size());
+            self.builder.append_file(name, &mut file).when("read", shown)?;
+            // What the header promised of a file that became shorter meanwhile is not there.
+            let now = file.metadata().when("fstat", shown)?;
+            return if now.size() < meta.size() { Err(Errno::EIO).when("read", shown) } else { Ok(()) };
         }
-        let mut header = self.header(EntryType::Regular, &meta)?;
-        header.set_size(meta.size());
-        // A file that grows or shrinks meanwhile keeps the length that its header promised.
-        let content = Metered::new(Exactly::new(file, meta.size()), self.meter);
-        self.builder.append_data(&mut header, name, content).at("read", source)
+        let (mut begin, mut size) = (Vec::new(), meta.size());
+        if size <= LOOKED {
+            let mut most = usize::try_from(size).unwrap_or(0) + 1;
+            while !read_up_to(&file, most, &mut begin).when("read", shown)? {
+                if most == UNSAID {
+                    return Err(Errno::EFBIG).when("read", shown);
+                }
+                most = (most * 4).clamp(4096, UNSAID);
+            }
+            size = begin.len() as u64;
+        }
+        file.seek(SeekFrom::Start(begin.len() as u64)).when("lseek", shown)?;
+        let mut header = self.header(EntryType::Regular, meta, &attributes)?;
+        header.set_size(size);
+        // What grows meanwhile keeps the length that its header promised; what became shorter is an error.
+        let content = Metered::new(Exactly::new(begin.chain(file), size), self.meter);
+        self.builder.append_data(&mut header, name, content).when("read", shown)
+    }
+
+    fn symlink(&mut self, name: &OsStr, meta: &Metadata, target: &OsStr) -> Result<()> {
+        let name = self.named(name)?;
+        let mut header = self.header(EntryType::Symlink, meta, &Attributes::default())?;
+        self.builder.append_link(&mut header, name, Path::new(target)).map_err(Error::Stream)
+    }
+}
+
+impl<W: Write> Packer<'_, W> {
+    fn named(&mut self, name: &OsStr) -> Result<PathBuf> {
+        let path = self.root.take().unwrap_or_else(|| self.path.join(name));
+        if path.as_os_str().len() > PATH {
+            return Err(Error::Exceeded { what: "bytes of a path in a tar archive", most: PATH as u64 });
+        }
+        Ok(path)
+    }
+
+    fn attributes(&self, file: &File) -> Result<Attributes> {
+        if self.xattrs { attributes::of(file).at("getxattr", &self.path) } else { Ok(Attributes::default()) }
     }
 
     /// A header with everything but name and size, after the PAX records that belong to it.
-    fn header(&mut self, kind: EntryType, meta: &Metadata) -> Result<Header> {
-        self.pax_times(meta)?;
+    fn header(&mut self, kind: EntryType, meta: &Metadata, attributes: &Attributes) -> Result<Header> {
+        self.records(meta, attributes)?;
         let mut header = Header::new_gnu();
         header.set_entry_type(kind);
         header.set_size(0);
@@ -148,17 +150,36 @@ impl<W: Write> Packer<'_, W> {
         Ok(header)
     }
 
-    fn pax_times(&mut self, meta: &Metadata) -> Result<()> {
-        if meta.mtime_nsec() == 0 && meta.mtime() >= 0 {
+    fn records(&mut self, meta: &Metadata, attributes: &Attributes) -> Result<()> {
+        let plain = meta.mtime_nsec() == 0 && meta.mtime() >= 0;
+        let time = decimal(meta.mtime(), meta.mtime_nsec());
+        let time = (!plain).then_some((String::from("mtime"), time.as_bytes()));
+        let named = attributes.iter().filter_map(|(name, value)| {
+            Some((format!("SCHILY.xattr.{}", str::from_utf8(name.as_bytes()).ok()?), value.as_slice()))
+        });
+        let records: Vec<(String, &[u8])> = time.into_iter().chain(named).collect();
+        if records.is_empty() {
             return Ok(());
         }
-        let time = decimal(meta.mtime(), meta.mtime_nsec());
-        self.builder.append_pax_extensions([("mtime", time.as_bytes())]).map_err(Error::Stream)
+        let records = records.iter().map(|(name, value)| (name.as_str(), *value));
+        self.builder.append_pax_extensions(records).map_err(Error::Stream)
     }
 }
 
-fn name_of(entry: &Entry) -> OsString {
-    OsStr::from_bytes(entry.file_name().to_bytes()).to_owned()
+/// Reads on from the end of `begin` until it holds `most` bytes; answers whether that is the whole file.
+fn read_up_to(file: &File, most: usize, begin: &mut Vec<u8>) -> io::Result<bool> {
+    let mut filled = begin.len();
+    begin.resize(most, 0);
+    while filled < most {
+        match file.read_at(&mut begin[filled..], filled as u64) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    begin.truncate(filled);
+    Ok(filled < most)
 }
 
 /// Seconds as PAX writes them. The nanoseconds count forward, also from a negative second.

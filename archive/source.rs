@@ -6,18 +6,19 @@ use std::{
     rc::Rc,
 };
 
+use nix::errno::Errno;
+
 use crate::Meter;
 
-/// Exactly `left` bytes: zeros follow where the inner reader ends early.
+/// Exactly `left` bytes: it is an error where the inner reader ends early.
 pub(crate) struct Exactly<R> {
     inner: R,
     left: u64,
-    ended: bool,
 }
 
 impl<R> Exactly<R> {
     pub(crate) fn new(inner: R, left: u64) -> Self {
-        Self { inner, left, ended: false }
+        Self { inner, left }
     }
 }
 
@@ -25,11 +26,10 @@ impl<R: Read> Read for Exactly<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let wanted = usize::try_from(self.left).map_or(buffer.len(), |left| left.min(buffer.len()));
         let buffer = &mut buffer[..wanted];
-        let mut read = if self.ended { 0 } else { self.inner.read(buffer)? };
-        if read == 0 {
-            self.ended = true;
-            buffer.fill(0);
-            read = wanted;
+        let read = self.inner.read(buffer)?;
+        if read == 0 && wanted > 0 {
+            // Its header has promised more.
+            return Err(io::Error::from_raw_os_error(Errno::EIO as i32));
         }
         self.left -= read as u64;
         Ok(read)
@@ -51,7 +51,7 @@ impl<'a, R> Metered<'a, R> {
 impl<R: Read> Read for Metered<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
-        self.meter.moved(read);
+        self.meter.moved(read as u64);
         Ok(read)
     }
 }

@@ -1,102 +1,54 @@
-//! A tar stream as a tree beneath a folder. Called by the guest for `copyIn` and by the host for `copyOut`, where the
-//! stream is a hostile guest's: names, links, sizes and headers are all checked or bounded here.
+//! A tar stream as a tree beneath a folder. Called by the guest for `copyIn` from a stream: names, links, sizes and headers are all checked
+//! or bounded here.
 //!
-//! Devices and FIFOs are left out and counted. Directories get their mode and time at the end, so that what is in them
-//! can be written before.
+//! Devices and FIFOs are left out and counted. Folders get their mode and time at the end, so that what is in them can be written before.
 
 use std::{
-    collections::BTreeMap,
-    ffi::OsString,
-    fs::{self, File},
+    collections::HashMap,
+    ffi::{OsStr, OsString},
+    fs::File,
     io::{self, Read, Seek as _, SeekFrom, Write as _},
-    path::{Path, PathBuf},
+    os::fd::AsFd as _,
+    path::{Component, Path, PathBuf},
 };
 
-use nix::{
-    sys::{
-        stat::{Mode, fchmod, futimens},
-        time::TimeSpec,
-    },
-    unistd::{Gid, Uid, fchown},
-};
 use tar::{Archive, Entry, EntryType};
 
 use crate::{
-    Error, Meter, Result,
+    Error, Meter, Owner, Result, Rules,
     allowance::Allowance,
-    confined::{Confined, Inside},
+    destination::{Destination, invalid, make_folder},
     error::At as _,
+    record::Meta,
     source::{Budgeted, OVER_BUDGET},
 };
 
 /// Most bytes of the headers of one entry: long names, PAX records, sparse maps.
 const HEADERS: u64 = 1 << 20;
-/// Most directories of one archive, whose modes and times are kept until the end.
-const DIRECTORIES: usize = 1 << 20;
+/// Most bytes of memory for the folders of one archive, whose modes and times are kept until the end.
+const FOLDERS: u64 = 64 << 20;
+/// What a folder takes besides its name.
+const FOLDER: u64 = 120;
 const BUFFER: usize = 128 * 1024;
 /// A run of zeros of this length in a sparse file becomes a hole.
 const HOLE: usize = 4096;
 
-/// What of an archive is kept.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Unpack {
-    /// Give files to the users and groups that the archive names by number. Default: to the caller's.
-    pub owners: bool,
-    /// Keep the setuid, setgid and sticky bits. Default: they are dropped.
-    pub special_bits: bool,
-    /// Most bytes of file contents, holes included. Default: any number.
-    pub max_bytes: Option<u64>,
-    /// Most files, folders and links, the folders that the archive takes for granted included. Default: any number.
-    pub max_entries: Option<u64>,
-}
-
-/// Where an archive goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The folder that nothing leaves.
-    pub folder: PathBuf,
-    /// The one name in it that the archive may touch; all of them otherwise.
-    root: Option<OsString>,
-    /// What the archive calls that.
-    named: PathBuf,
-}
-
-impl Place {
-    /// A folder for what the archive holds; made with its parents if it is missing.
-    pub fn folder(path: &Path) -> Result<Self> {
-        fs::create_dir_all(path).at("mkdir", path)?;
-        Ok(Self { folder: path.to_owned(), root: None, named: PathBuf::from(".") })
-    }
-
-    /// A path for the one file or tree that the archive holds. Its parents are made if they are missing; a symlink to a
-    /// directory stands for that directory, since the caller chose it.
-    pub fn exactly(path: &Path) -> Result<Self> {
-        let Some(named) = path.file_name().map(PathBuf::from) else { return Self::folder(path) };
-        let path = if path.is_dir() { fs::canonicalize(path).at("realpath", path)? } else { path.to_owned() };
-        let Some(root) = path.file_name() else { return Self::folder(&path) };
-        let folder = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-            _ => PathBuf::from("."),
-        };
-        fs::create_dir_all(&folder).at("mkdir", &folder)?;
-        Ok(Self { folder, root: Some(root.to_owned()), named })
-    }
-
-    /// What the archive's root must be called: the path's own last name, "." for a folder.
-    pub fn root_name(&self) -> &Path {
-        &self.named
-    }
-}
-
-/// Unpacks `archive` at `place`. What was unpacked before a failure stays.
-pub fn unpack(archive: impl Read, place: &Place, options: Unpack, meter: &Meter) -> Result<()> {
+/// Unpacks `archive` beneath the folder `to`, which is made if it is missing. What was unpacked before a failure stays.
+pub fn unpack(archive: impl Read, to: &Path, rules: Rules, meter: &Meter) -> Result<()> {
+    make_folder(to)?;
     let (reader, budget) = Budgeted::new(archive);
     let mut archive = Archive::new(reader);
-    let folder = Confined::open(&place.folder, Allowance::new("entries", options.max_entries))?;
-    let contents = Allowance::new("bytes", options.max_bytes);
-    let directories = BTreeMap::new();
-    let mut unpacker =
-        Unpacker { folder, place, options, meter, contents, directories, buffer: vec![0; BUFFER] };
+    let mut unpacker = Unpacker {
+        destination: Destination::open(to, rules)?,
+        way: vec![0],
+        known: HashMap::new(),
+        rules,
+        meter,
+        contents: Allowance::new("bytes", rules.max_bytes),
+        folders: vec![Folder { above: 0, name: OsString::new(), made: false, meta: None }],
+        memory: Allowance::new("bytes of names of folders", Some(FOLDERS)),
+        buffer: vec![0; BUFFER],
+    };
     let mut entries = archive.entries().map_err(Error::Stream)?;
     loop {
         budget.set(HEADERS);
@@ -126,44 +78,94 @@ fn malformed(error: io::Error) -> Error {
 }
 
 struct Unpacker<'a> {
-    folder: Confined,
-    place: &'a Place,
-    options: Unpack,
+    destination: Destination,
+    /// Where in `folders` those on the way down are.
+    way: Vec<usize>,
+    rules: Rules,
     meter: &'a Meter,
     contents: Allowance,
-    directories: BTreeMap<Inside, Dress>,
+    /// Every folder of the archive, after the one that it is in; the first is the destination.
+    folders: Vec<Folder>,
+    /// Where in `folders` each is, by the one above and its name.
+    known: HashMap<(usize, OsString), usize>,
+    memory: Allowance,
     buffer: Vec<u8>,
 }
 
-/// What is put on a file once its contents are there.
-#[derive(Debug, Clone, Copy)]
-struct Dress {
-    owner: Option<(u32, u32)>,
-    mode: u32,
-    mtime: TimeSpec,
+/// A folder of the archive.
+struct Folder {
+    above: usize,
+    name: OsString,
+    /// Whether it was made for the archive; one that was there keeps what it has.
+    made: bool,
+    meta: Option<Meta>,
+}
+
+/// The names of an entry's path.
+fn names_of(path: &Path) -> Result<Vec<OsString>> {
+    let mut names = Vec::new();
+    for component in path.components() {
+        match component {
+            Component::Normal(name) => names.push(name.to_owned()),
+            // Relative to the folder, whether or not it begins with a slash.
+            Component::CurDir | Component::RootDir => {}
+            Component::ParentDir | Component::Prefix(_) => {
+                return Err(invalid(format!("entry {path:?}: it leaves the folder")));
+            }
+        }
+    }
+    Ok(names)
 }
 
 impl Unpacker<'_> {
     fn add(&mut self, entry: &mut Entry<'_, impl Read>) -> Result<()> {
-        let inside = self.inside(&entry.path().map_err(malformed)?)?;
+        let path = entry.path().map_err(malformed)?.into_owned();
+        let mut names = names_of(&path)?;
         let kind = entry.header().entry_type();
         match kind {
-            EntryType::Directory => self.directory(inside, entry),
-            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => self.file(&inside, entry),
-            EntryType::Symlink => {
-                let target = link_of(entry)?;
-                let Dress { owner, mtime, .. } = self.dress(entry)?;
-                self.folder.symlink(&inside, &target)?;
+            EntryType::Directory => {
+                let meta = self.meta(entry)?;
+                self.go_to(&names)?;
                 self.meter.entry();
-                self.folder.dress(&inside, owner, None, mtime)
+                // The first folder is the caller's, not the archive's.
+                let folder = self.at_hand();
+                self.folders[folder].meta = Some(meta);
+                return Ok(());
+            }
+            EntryType::XGlobalHeader => return Ok(()),
+            _ => {}
+        }
+        let last = names.pop().ok_or_else(|| invalid(format!("entry {path:?}: it has no name")))?;
+        match kind {
+            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
+                self.go_to(&names)?;
+                self.file(&last, entry)
+            }
+            EntryType::Symlink => {
+                let (target, meta) = (link_of(entry)?, self.meta(entry)?);
+                self.go_to(&names)?;
+                self.destination.spend()?;
+                self.destination.symlink(&last, target.as_os_str())?;
+                self.meter.entry();
+                self.destination.dress_link(&last, &meta)
             }
             EntryType::Link => {
-                let existing = self.inside(&link_of(entry)?)?;
-                self.folder.link(&inside, &existing)?;
+                let target = link_of(entry)?;
+                let mut existing = names_of(&target)?;
+                let Some(file) = existing.pop() else {
+                    return Err(invalid(format!("entry {path:?}: a link to no file")));
+                };
+                self.go_to(&names)?;
+                if existing == names && file == last {
+                    return Ok(());
+                }
+                let from = self.destination.find(existing.iter().map(OsString::as_os_str));
+                let from = from.when("link", || self.destination.shown(&last))?;
+                self.destination.spend()?;
+                self.destination.link(&last, from.as_fd(), &file)?;
                 self.meter.entry();
                 Ok(())
             }
-            EntryType::XGlobalHeader => Ok(()),
             _ => {
                 self.meter.skip(1);
                 Ok(())
@@ -171,83 +173,90 @@ impl Unpacker<'_> {
         }
     }
 
-    /// The path of an entry, or of a hard link's other name, both of which must be the archive's own.
-    fn inside(&self, path: &Path) -> Result<Inside> {
-        let inside = Inside::new(path)?;
-        let Some(root) = &self.place.root else { return Ok(inside) };
-        let named = &self.place.named;
-        let below = inside.path().strip_prefix(named).map_err(|_| {
-            Error::Invalid(format!("entry {path:?}: not below {named:?}, which was asked for"))
-        })?;
-        Inside::new(&Path::new(root).join(below))
-    }
-
-    fn directory(&mut self, inside: Inside, entry: &mut Entry<'_, impl Read>) -> Result<()> {
-        let dress = self.dress(entry)?;
-        self.folder.directory(&inside)?;
-        self.meter.entry();
-        // The folder itself is the caller's, not the archive's.
-        if !inside.is_root() {
-            self.directories.insert(inside, dress);
-        }
-        if self.directories.len() > DIRECTORIES {
-            return Err(Error::Invalid(format!("it has more than {DIRECTORIES} directories")));
+    /// Goes to the folder that `names` lead to, from the one at hand; makes those that are missing.
+    fn go_to(&mut self, names: &[OsString]) -> Result<()> {
+        let below = self.way.iter().skip(1).zip(names);
+        let shared = below.take_while(|(folder, name)| self.folders[**folder].name == **name).count();
+        self.climb(shared + 1)?;
+        for name in &names[shared..] {
+            self.destination.spend()?;
+            let above = self.at_hand();
+            let made = self.destination.enter(name)?;
+            let known = self.known.get(&(above, name.clone())).copied();
+            let folder = if let Some(folder) = known {
+                folder
+            } else {
+                self.memory.spend(FOLDER + 2 * name.len() as u64)?;
+                self.folders.push(Folder { above, name: name.clone(), made, meta: None });
+                let folder = self.folders.len() - 1;
+                self.known.insert((above, name.clone()), folder);
+                folder
+            };
+            self.way.push(folder);
         }
         Ok(())
     }
 
-    fn file(&mut self, inside: &Inside, entry: &mut Entry<'_, impl Read>) -> Result<()> {
-        let Dress { owner, mode, mtime } = self.dress(entry)?;
+    /// Leaves folders until only so many are on the way down.
+    fn climb(&mut self, levels: usize) -> Result<()> {
+        while self.way.len() > levels {
+            self.way.pop();
+            self.destination.leave()?;
+        }
+        Ok(())
+    }
+
+    /// Where in `folders` the folder at hand is.
+    fn at_hand(&self) -> usize {
+        self.way.last().copied().unwrap_or(0)
+    }
+
+    fn file(&mut self, name: &OsStr, entry: &mut Entry<'_, impl Read>) -> Result<()> {
+        let meta = self.meta(entry)?;
         let sparse = entry.header().entry_type() == EntryType::GNUSparse;
         let size = entry.size();
         // Before anything of it is there.
+        self.destination.spend()?;
         self.contents.spend(size)?;
-        let file = self.folder.file(inside)?;
+        let file = self.destination.file(name)?;
         self.meter.entry();
-        let path = inside.path();
         if sparse {
             // A length that the file system can't hold fails before anything is written.
-            file.set_len(size).at("ftruncate", path)?;
+            file.set_len(size).when("ftruncate", || self.destination.shown(name))?;
         }
-        let written = self.fill(&file, entry, sparse, path)?;
+        let written = self.fill(&file, entry, sparse, name)?;
         if written != size {
-            return Err(Error::Invalid(format!("entry {path:?}: it ends after {written} of {size} bytes")));
+            return Err(invalid(format!("entry {name:?}: it ends after {written} of {size} bytes")));
         }
-        if let Some((uid, gid)) = owner {
-            fchown(&file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid))).at("fchown", path)?;
-        }
-        fchmod(&file, Mode::from_bits_truncate(mode)).at("fchmod", path)?;
-        futimens(&file, &mtime, &mtime).at("futime", path)
+        self.destination.dress_file(&file, name, &meta)
     }
 
-    fn fill(&mut self, mut file: &File, entry: &mut impl Read, sparse: bool, path: &Path) -> Result<u64> {
+    fn fill(&mut self, mut file: &File, entry: &mut impl Read, sparse: bool, name: &OsStr) -> Result<u64> {
         let mut written = 0;
         loop {
             let read = entry.read(&mut self.buffer).map_err(malformed)?;
             if read == 0 {
                 return Ok(written);
             }
-            let data = &self.buffer[..read];
+            let (data, shown) = (&self.buffer[..read], || self.destination.shown(name));
             if sparse && read >= HOLE && data.iter().all(|byte| *byte == 0) {
-                file.seek(SeekFrom::Current(i64::try_from(read).unwrap_or(0))).at("lseek", path)?;
+                file.seek(SeekFrom::Current(i64::try_from(read).unwrap_or(0))).when("lseek", shown)?;
             } else {
-                file.write_all(data).at("write", path)?;
+                file.write_all(data).when("write", shown)?;
             }
             written += read as u64;
-            self.meter.moved(read);
+            self.meter.moved(read as u64);
         }
     }
 
-    fn dress(&self, entry: &mut Entry<'_, impl Read>) -> Result<Dress> {
+    fn meta(&self, entry: &mut Entry<'_, impl Read>) -> Result<Meta> {
         let header = entry.header();
-        let owner = if self.options.owners {
+        let (mut uid, mut gid) = (0, 0);
+        if self.rules.owner == Owner::Named {
             let id = |id: io::Result<u64>| u32::try_from(id.map_err(malformed)?).map_err(|_| out_of_range());
-            Some((id(header.uid())?, id(header.gid())?))
-        } else {
-            None
-        };
-        let bits = if self.options.special_bits { 0o7777 } else { 0o777 };
-        let mode = header.mode().map_err(malformed)? & bits;
+            (uid, gid) = (id(header.uid())?, id(header.gid())?);
+        }
+        let mode = header.mode().map_err(malformed)? & 0o7777;
         let mut seconds = i64::try_from(header.mtime().map_err(malformed)?).map_err(|_| out_of_range())?;
         let mut nanoseconds = 0;
         if let Some(records) = entry.pax_extensions().map_err(malformed)? {
@@ -255,14 +264,38 @@ impl Unpacker<'_> {
                 (seconds, nanoseconds) = record.value().ok().and_then(parse_time).ok_or_else(out_of_range)?;
             }
         }
-        Ok(Dress { owner, mode, mtime: TimeSpec::new(seconds, nanoseconds) })
+        Ok(Meta { mode, uid, gid, mtime: (seconds, nanoseconds), attributes: Vec::new() })
     }
 
-    /// The innermost directories first: dressing one must not need another that can't be entered any more.
+    /// Puts on every folder what the archive says of it. The last that were found come first: they are never above others.
     fn finish(mut self) -> Result<()> {
-        for (inside, Dress { owner, mode, mtime }) in std::mem::take(&mut self.directories).into_iter().rev()
-        {
-            self.folder.dress(&inside, owner, Some(mode), mtime)?;
+        for folder in (1..self.folders.len()).rev() {
+            self.return_to(folder)?;
+            match self.folders[folder].meta.take() {
+                Some(meta) if self.folders[folder].made => self.destination.dress_here(&meta)?,
+                None if self.folders[folder].made => self.destination.open_here()?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes to a folder that was found before, by the shortest way.
+    fn return_to(&mut self, folder: usize) -> Result<()> {
+        let mut down = Vec::new();
+        let mut next = folder;
+        let levels = loop {
+            // Folders on the way down have rising numbers.
+            if let Ok(level) = self.way.binary_search(&next) {
+                break level + 1;
+            }
+            down.push(next);
+            next = self.folders[next].above;
+        };
+        self.climb(levels)?;
+        for folder in down.into_iter().rev() {
+            self.destination.enter(&self.folders[folder].name)?;
+            self.way.push(folder);
         }
         Ok(())
     }
@@ -280,11 +313,11 @@ fn link_of(entry: &Entry<'_, impl Read>) -> Result<PathBuf> {
 }
 
 /// "-1.5" is a second and a half before the epoch; nanoseconds count forward.
-fn parse_time(text: &str) -> Option<(i64, i64)> {
+fn parse_time(text: &str) -> Option<(i64, u32)> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let seconds: i64 = whole.parse().ok()?;
     let digits: String = fraction.chars().chain("000000000".chars()).take(9).collect();
-    let nanoseconds: i64 = digits.parse().ok().filter(|_| digits.bytes().all(|b| b.is_ascii_digit()))?;
+    let nanoseconds: u32 = digits.parse().ok().filter(|_| digits.bytes().all(|b| b.is_ascii_digit()))?;
     if whole.starts_with('-') && nanoseconds > 0 {
         return Some((seconds.checked_sub(1)?, 1_000_000_000 - nanoseconds));
     }

@@ -6,7 +6,7 @@ import { type BoxEnd, boxEnd } from './box-end.js'
 import { checkArgument, text } from './check.js'
 import type { Chunks } from './chunks.js'
 import { Commands } from './commands.js'
-import { type CopyOptions, type CopyOutOptions, type CopyProgress, copyIn, copyOut } from './copy.js'
+import { type CopyInOptions, type CopyOutOptions, type CopyProgress, copyIn, copyOut } from './copy.js'
 import { type Events, type EventsOptions, makeEvents } from './events.js'
 import type { ExecResult } from './exec.js'
 import { type Execution, makeExecution } from './execution.js'
@@ -149,18 +149,18 @@ export class Box implements AsyncDisposable {
   /**
    * Copies a file or a tree of the host into the box, or unpacks a tar stream there.
    *
-   * Of a path, `to` is the copy itself, as with `fs.cp`, and what is there already is merged into; modes, times, symlinks,
-   * hard links and holes are kept, and everything belongs to root. A tar stream is unpacked beneath the folder `to`, with
-   * the owners that it names.
+   * Of a path, `to` is the copy itself: a folder is merged into one that exists, and a file goes into one under its own name. Modes, times,
+   * symlinks, hard links and holes are kept, and everything belongs to root unless `owner` says another. What exists and is of another
+   * type is an error, unless `replace` is given. A tar stream is unpacked beneath the folder `to`, with the owners that it names.
    */
-  async copyIn(from: string | Chunks, to: string, options?: CopyOptions): Promise<CopyProgress> {
+  async copyIn(from: string | Chunks, to: string, options?: CopyInOptions): Promise<CopyProgress> {
     return await copyIn(this.#native.files(), from, to, options)
   }
 
   /**
    * Copies a file or a tree of the box to the host, or gives it as a tar stream, whose end ends the Writable.
    *
-   * Nothing outside of `to` is touched, whatever the box sends. Setuid, setgid and sticky bits are dropped; devices,
+   * What exists at `to` is treated as by `copyIn`. Nothing outside of `to` is touched, whatever the box sends. Setuid, setgid and sticky bits are dropped; devices,
    * sockets and FIFOs are left out; everything belongs to the user of this process.
    */
   async copyOut(from: string, to: string | Writable, options?: CopyOutOptions): Promise<CopyProgress> {

@@ -1,10 +1,10 @@
-// `box.copyIn` and `box.copyOut`: files and trees between host and box, each in one tar stream. Called by `box.ts`.
-import { resolve } from 'node:path'
+// `box.copyIn` and `box.copyOut`: files and trees between host and box, each in one stream. Called by `box.ts`.
+import { resolve, sep } from 'node:path'
 import { Readable, type Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { onAbort } from './abort.js'
 import { type NativeCopy, type NativeFiles, settled } from './binding.js'
-import { type Check, checkArgument, checkOptions, integer, text } from './check.js'
+import { boolean, type Check, checkArgument, checkOptions, integer, text } from './check.js'
 import { type Chunks, chunksOf, isStream } from './chunks.js'
 import { aborted, FileError, InvalidArgumentError } from './errors.js'
 import { abortSignal } from './options/values.js'
@@ -28,6 +28,22 @@ export interface CopyOptions {
   onProgress?: (progress: CopyProgress) => void
   /** Breaks the copy off with an `AbortError`; what was copied stays. */
   signal?: AbortSignal
+  /**
+   * What has the name of something of another type gives way to it, a folder only if it is empty. Default: `false`, which is `EEXIST` or
+   * `EISDIR`.
+   */
+  replace?: boolean
+  /** Keep the extended attributes `user.*` and `security.capability`. Not of a tar stream into a box. Default: `false`. */
+  xattrs?: boolean
+}
+
+/** How to copy into a box. */
+export interface CopyInOptions extends CopyOptions {
+  /**
+   * Whom everything belongs to, as `user` of a command: `'app'`, `'1000'`, `'app:staff'`, `'1000:1000'`, looked up in the box. Default:
+   * root, whoever the box's user is; of a tar stream whom it names.
+   */
+  owner?: string
 }
 
 /** How to copy out of a box, which may send whatever it likes. What exceeds a bound rejects with `COPY_TOO_LARGE`. */
@@ -44,9 +60,12 @@ export interface CopyOutOptions extends CopyOptions {
 const OPTIONS = {
   onProgress: { expected: 'a function', holds: (value: unknown) => typeof value === 'function' },
   signal: abortSignal,
+  replace: boolean,
+  xattrs: boolean,
 }
 
 const most = integer(0, Number.MAX_SAFE_INTEGER)
+const IN_OPTIONS = { ...OPTIONS, owner: text }
 const OUT_OPTIONS = { ...OPTIONS, maxBytes: most, maxEntries: most }
 
 const source: Check = {
@@ -70,14 +89,18 @@ export async function copyIn(
   native: NativeFiles,
   from: string | Chunks,
   to: string,
-  given?: CopyOptions,
+  given?: CopyInOptions,
 ): Promise<CopyProgress> {
   checkArgument('box.copyIn', 'from', from, source)
   checkArgument('box.copyIn', 'to', to, text)
-  const options = checkOptions<CopyOptions>('box.copyIn', given, OPTIONS)
+  const options = checkOptions<CopyInOptions>('box.copyIn', given, IN_OPTIONS)
+  const { owner, replace, xattrs } = options
   if (options.signal?.aborted) throw aborted('copyIn', options.signal)
-  if (typeof from === 'string') return run('copyIn', native.copyIn(resolve(from), to), options)
-  const writer = await settled(native.unpackIn(to))
+  if (typeof from === 'string') {
+    return run('copyIn', native.copyIn(onHost(from), to, { owner, replace, xattrs }), options)
+  }
+  if (xattrs) throw new InvalidArgumentError('box.copyIn: option `xattrs`: not with a Readable')
+  const writer = await settled(native.unpackIn(to, { owner, replace }))
   const meter = new Ticker(options)
   try {
     for await (const data of chunksOf('box.copyIn', 'from', from)) {
@@ -102,17 +125,19 @@ export async function copyOut(
   checkArgument('box.copyOut', 'from', from, text)
   checkArgument('box.copyOut', 'to', to, target)
   const options = checkOptions<CopyOutOptions>('box.copyOut', given, OUT_OPTIONS)
-  const { maxBytes = Number.POSITIVE_INFINITY, maxEntries } = options
+  const { maxBytes = Number.POSITIVE_INFINITY, maxEntries, replace, xattrs } = options
   if (options.signal?.aborted) throw aborted('copyOut', options.signal)
   if (typeof to === 'string') {
-    return run('copyOut', native.copyOut(from, resolve(to), options.maxBytes, maxEntries), options)
+    const input = { maxBytes: options.maxBytes, maxEntries, replace, xattrs }
+    return run('copyOut', native.copyOut(from, onHost(to), input), options)
   }
   if (maxEntries !== undefined) {
     throw new InvalidArgumentError(
       'box.copyOut: option `maxEntries`: not with a Writable, whose entries are not looked at',
     )
   }
-  const reader = await settled(native.packOut(from))
+  if (replace) throw new InvalidArgumentError('box.copyOut: option `replace`: not with a Writable')
+  const reader = await settled(native.packOut(from, { xattrs }))
   const meter = new Ticker(options)
   const chunks = async function* () {
     for (;;) {
@@ -130,6 +155,12 @@ export async function copyOut(
     await reader.close()
   }
   return meter.end()
+}
+
+/** The whole path; a slash at its end, which says that it is a folder, stays. */
+function onHost(path: string): string {
+  const whole = resolve(path)
+  return path.endsWith(sep) && !whole.endsWith(sep) ? whole + sep : whole
 }
 
 async function run(operation: string, copy: NativeCopy, { onProgress, signal }: CopyOptions): Promise<CopyProgress> {

@@ -62,12 +62,26 @@ export const CODES = {
   FILE_REFUSED: 'FileError',
   ARCHIVE_INVALID: 'FileError',
   COPY_TOO_LARGE: 'FileError',
+  LISTING_TOO_LARGE: 'FileError',
 
   INTERNAL: 'InternalError',
 } as const
 
+/** What Node refuses by itself, with the words that its messages begin with. */
+const REFUSALS = {
+  ERR_FS_EISDIR: 'Path is a directory',
+  ERR_FS_CP_DIR_TO_NON_DIR: 'Cannot overwrite non-directory with directory',
+  ERR_FS_CP_EEXIST: 'Target already exists',
+  ERR_FS_CP_EINVAL: 'Invalid src or dest',
+  ERR_FS_CP_FIFO_PIPE: 'Cannot copy a FIFO pipe',
+  ERR_FS_CP_NON_DIR_TO_DIR: 'Cannot overwrite directory with non-directory',
+  ERR_FS_CP_SOCKET: 'Cannot copy a socket file',
+  ERR_FS_CP_SYMLINK_TO_SUBDIRECTORY: 'Cannot overwrite symlink in subdirectory of self',
+  ERR_FS_CP_UNKNOWN: 'Cannot copy an unknown file type',
+} as const
+
 /** What went wrong, for programs to match on. Codes are stable: they are never renamed. */
-export type ErrorCode = keyof typeof CODES | Errno | 'ERR_FS_EISDIR' | 'ERR_DIR_CLOSED' | 'ERR_INVALID_STATE'
+export type ErrorCode = keyof typeof CODES | Errno | keyof typeof REFUSALS | 'ERR_DIR_CLOSED' | 'ERR_INVALID_STATE'
 
 /** Names of Linux's errors, as Node has them; of a {@link FileError}. */
 export type Errno =
@@ -284,8 +298,14 @@ export function errorFrom({ code, className, message, stage, hint, causes, file 
 }
 
 /** Node's own text and code for a refusal. Its table is the host's, whose numbers are Linux's like the box's. */
-function refused({ errno, syscall, path, dest }: NonNullable<Failure['file']>, hint?: string): FileError {
+function refused(file: NonNullable<Failure['file']>, hint?: string): FileError {
+  const { errno, syscall, path, dest, code: own, reason: why } = file
   const [code, reason] = getSystemErrorMap().get(-errno) ?? LINUX.get(errno) ?? ['EIO', `errno ${errno}`]
+  if (own !== undefined && own in REFUSALS) {
+    const of = own as keyof typeof REFUSALS
+    const message = `${REFUSALS[of]}: ${syscall} returned ${code} (${why}) ${path ?? ''}`
+    return new FileError(of, message, { errno, syscall, ...(path !== undefined && { path }) })
+  }
   if (syscall === 'rm' && code === 'EISDIR') return isDirectory(errno, path ?? '')
   const about = path === undefined ? '' : ` '${path}'${dest === undefined ? '' : ` -> '${dest}'`}`
   const message = `${code}: ${reason}, ${syscall}${about}`

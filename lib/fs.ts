@@ -7,6 +7,7 @@ import { type FileInput, type FileOutput, type NativeFiles, settled } from './bi
 import { bindMembers } from './bound.js'
 import { type Bytes, dataToBuffer } from './bytes.js'
 import { checkArgument, checkOptions, integer, type Shape } from './check.js'
+import { type CpOptions, cp } from './cp.js'
 import { type Dir, makeDir } from './directory.js'
 import { FileError } from './errors.js'
 import { constants } from './file-constants.js'
@@ -64,20 +65,6 @@ import {
 import { user as userCheck, userName } from './options/values.js'
 import { type BigIntStats, Dirent, StatFs, type Stats, statsOf } from './stats.js'
 import { checkWatch, type FileChangeEvent, type WatchOptions, watch } from './watch.js'
-
-/** How to copy inside a box. */
-export interface CpOptions {
-  /** Directories with all that is in them. Default: `false`. */
-  recursive?: boolean
-  /** Overwrite files. Default: `true`. */
-  force?: boolean
-  /** With `force: false`, fail with `EEXIST` where a file exists. Default: `false`. */
-  errorOnExist?: boolean
-  /** Copy what symlinks lead to. Default: `false`. */
-  dereference?: boolean
-  /** Keep access and modification times. Default: `false`. */
-  preserveTimestamps?: boolean
-}
 
 type ReadEncoding = BufferEncoding | 'buffer' | null
 
@@ -322,19 +309,12 @@ export class FileSystem {
     await this.#call(file, { operation: 'COPY_FILE', to: target, exclusive })
   }
 
-  /** Copies a file or a tree inside the box. Symlinks stay as they are written. */
-  async cp(from: FilePath, to: FilePath, options: CpOptions = {}): Promise<void> {
-    const [file, target] = [nativePath('fs.cp', 'src', from), nativePath('fs.cp', 'dest', to)]
-    const { recursive, force = true, errorOnExist = false, dereference, preserveTimestamps } = options
-    await this.#call(file, {
-      operation: 'COPY',
-      to: target,
-      recursive,
-      force,
-      exclusive: errorOnExist && !force,
-      follow: dereference,
-      preserve: preserveTimestamps,
-    })
+  /**
+   * Copies a file or a tree inside the box, by Node's rules for what exists: files and symlinks replace their like, a file a symlink too,
+   * directories are merged and keep their mode. Holes are kept.
+   */
+  async cp(from: FilePath, to: FilePath, options?: CpOptions): Promise<void> {
+    await cp(this.#native, nativePath('fs.cp', 'src', from), nativePath('fs.cp', 'dest', to), options)
   }
 
   /** Makes `path` a symlink to `target`. What kind of symlink is for other systems: Linux has one. */

@@ -3,7 +3,8 @@ export { Box } from './box.js'
 export type { BoxEnd } from './box-end.js'
 export type { Bytes } from './bytes.js'
 export type { Chunks } from './chunks.js'
-export type { CopyOptions, CopyOutOptions, CopyProgress } from './copy.js'
+export type { CopyInOptions, CopyOptions, CopyOutOptions, CopyProgress } from './copy.js'
+export type { CpOptions } from './cp.js'
 export { Dir } from './directory.js'
 export type { DoctorCheck, DoctorReport } from './doctor.js'
 export {
@@ -54,7 +55,7 @@ export {
   type ReadStreamOptions,
   type WriteStreamOptions,
 } from './file-streams.js'
-export { type CpOptions, FileSystem } from './fs.js'
+export { FileSystem } from './fs.js'
 export {
   type ImageDetails,
   type ImageInfo,

@@ -94,6 +94,161 @@ describe('a tree', () => {
   })
 })
 
+/** A chain of folders with a file at its end; its paths are too long for Node's own calls. */
+const MAKE = 'mkdir $ARGV[0]; chdir $ARGV[0]; for (1 .. 2500) { mkdir "d"; chdir "d" } open F, ">file"; print F "end"'
+/** How long the chain is, and what its file holds. */
+const LOOK = 'chdir $ARGV[0]; $n++ while chdir "d"; open F, "file"; print "$n ", <F>'
+
+describe('a tree of any depth', () => {
+  it('goes in, is copied inside, comes out and is removed', async () => {
+    const [source, back] = [join(homes.folder(), 'deep'), join(homes.folder(), 'back')]
+    await capture('perl', ['-e', MAKE, source])
+    expect(await capture('perl', ['-e', LOOK, source])).toMatchObject({ stdout: '2500 end' })
+    expect(await box.copyIn(source, '/opt/deep')).toMatchObject({ entries: 2502 })
+    await box.fs.cp('/opt/deep', '/opt/again', { recursive: true })
+    expect(await box.copyOut('/opt/again', back)).toMatchObject({ entries: 2502 })
+    expect(await capture('perl', ['-e', LOOK, back])).toMatchObject({ stdout: '2500 end' })
+    for (const name of ['deep', 'again']) await box.fs.rm(`/opt/${name}`, { recursive: true })
+    expect(await box.fs.exists('/opt/deep')).toBe(false)
+    for (const name of [source, back]) expect(await capture('rm', ['-r', name])).toMatchObject({ status: 0 })
+  })
+})
+
+describe('what exists', () => {
+  it('takes a file into a folder under its own name, in and out', async () => {
+    const source = homes.folder()
+    writeFileSync(join(source, 'file'), 'x')
+    await out('mkdir -p /opt/empty; ln -s empty /opt/to-empty')
+    await box.copyIn(join(source, 'file'), '/opt/empty')
+    await box.copyIn(join(source, 'file'), '/opt/new/')
+    expect(await out('cat /opt/empty/file /opt/new/file')).toBe('xx')
+    await out('rm /opt/empty/file')
+    await box.copyIn(join(source, 'file'), '/opt/to-empty')
+    expect(await out('cat /opt/empty/file; readlink /opt/to-empty')).toBe('xempty\n')
+    const back = homes.folder()
+    await box.copyOut('/opt/empty/file', back)
+    await box.copyOut('/opt/empty/file', `${back}/slash/`)
+    expect(readFileSync(join(back, 'file'), 'utf8')).toBe('x')
+    expect(readFileSync(join(back, 'slash/file'), 'utf8')).toBe('x')
+  })
+
+  it('is merged into through a symlink to a folder, and keeps its mode', async () => {
+    await out(
+      'mkdir -m 1777 /opt/top; mkdir -p /opt/top/usr/lib; ln -s usr/lib /opt/top/lib; echo > /opt/top/usr/lib/libc',
+    )
+    const source = homes.folder()
+    mkdirSync(join(source, 'lib'))
+    writeFileSync(join(source, 'lib/new'), 'new')
+    chmodSync(source, 0o700)
+    await box.copyIn(source, '/opt/top')
+    expect(await out('cd /opt/top; readlink lib; ls lib; cat usr/lib/new; stat -c %a .')).toBe(
+      'usr/lib\nlibc\nnew\nnew1777\n',
+    )
+  })
+
+  it('gives way to what is of another type only when that is asked for', async () => {
+    await out('mkdir -p /opt/types/folder; cd /opt/types; echo file > file; ln -s nowhere link')
+    const source = homes.folder()
+    writeFileSync(join(source, 'folder'), 'x')
+    await failure(box.copyIn(source, '/opt/types'), 'EISDIR')
+    const other = homes.folder()
+    mkdirSync(join(other, 'file'))
+    await failure(box.copyIn(other, '/opt/types'), 'EEXIST')
+    const third = homes.folder()
+    writeFileSync(join(third, 'link'), 'x')
+    await failure(box.copyIn(third, '/opt/types'), 'EEXIST')
+    expect(await out('cd /opt/types; cat file; readlink link; ls folder')).toBe('file\nnowhere\n')
+    for (const tree of [source, other, third]) await box.copyIn(tree, '/opt/types', { replace: true })
+    expect(await out('cd /opt/types; cat folder link; ls -d file/')).toBe('xxfile/\n')
+    // The same on the host.
+    const back = homes.folder()
+    mkdirSync(join(back, 'link'))
+    await failure(box.copyOut('/opt/types', back), 'EISDIR')
+    await box.copyOut('/opt/types', back, { replace: true })
+    expect(readFileSync(join(back, 'link'), 'utf8')).toBe('x')
+  })
+})
+
+describe('a file whose size lies', () => {
+  it('is read to its end, in, out and in a tar archive', async () => {
+    const back = homes.folder()
+    await box.copyOut('/proc/cpuinfo', join(back, 'cpuinfo'))
+    expect(readFileSync(join(back, 'cpuinfo'), 'utf8')).toContain('processor')
+    await box.copyIn('/proc/version', '/opt/version')
+    expect(await out('cat /opt/version')).toBe(readFileSync('/proc/version', 'utf8'))
+    await box.fs.cp('/proc/version', '/opt/of-the-box')
+    expect(await out('cmp /proc/version /opt/of-the-box && echo same')).toBe('same\n')
+    const chunks: Buffer[] = []
+    await box.copyOut(
+      '/proc/version',
+      new PassThrough().on('data', chunk => chunks.push(chunk)),
+    )
+    expect(Buffer.concat(chunks).toString()).toContain(await out('cat /proc/version'))
+  })
+})
+
+describe('a sparse file of 20 GiB', () => {
+  it('costs what its data costs, in, inside and out', async () => {
+    const source = join(homes.folder(), 'sparse')
+    writeFileSync(source, 'start')
+    truncateSync(source, 20 * 2 ** 30)
+    expect(await box.copyIn(source, '/opt/sparse')).toMatchObject({ bytes: 20 * 2 ** 30 })
+    await box.fs.cp('/opt/sparse', '/opt/sparse-2')
+    await box.fs.copyFile('/opt/sparse-2', '/opt/sparse-3')
+    const back = join(homes.folder(), 'back')
+    await box.copyOut('/opt/sparse-3', back)
+    for (const name of ['sparse', 'sparse-2', 'sparse-3']) {
+      const { size, blocks } = await box.fs.stat(`/opt/${name}`)
+      expect([size, blocks < 1024], name).toEqual([20 * 2 ** 30, true])
+    }
+    const { size, blocks } = statSync(back)
+    expect([size, blocks < 1024]).toEqual([20 * 2 ** 30, true])
+    expect(await out('head -c 5 /opt/sparse-3')).toBe('start')
+  })
+})
+
+describe('an owner', () => {
+  it('gets all that is copied in, looked up in the box', async () => {
+    await out('mkdir -p /etc; echo guard:x:1234:2345::/home:/bin/sh >> /etc/passwd')
+    const folder = homes.folder()
+    mkdirSync(join(folder, 'sub'))
+    writeFileSync(join(folder, 'sub/file'), '')
+    symlinkSync('file', join(folder, 'sub/link'))
+    for (const [owner, ids] of [
+      ['guard', '1234:2345'],
+      ['77:88', '77:88'],
+    ] as const) {
+      await box.copyIn(folder, `/opt/of-${owner}`, { owner })
+      const line = `stat -c %u:%g /opt/of-${owner} /opt/of-${owner}/sub /opt/of-${owner}/sub/file /opt/of-${owner}/sub/link`
+      expect(await out(line)).toBe(`${ids}\n`.repeat(4))
+    }
+    await failure(box.copyIn(folder, '/opt/nobody', { owner: 'nobody-there' }), 'EXEC_USER')
+    expect(await box.fs.exists('/opt/nobody')).toBe(false)
+  })
+})
+
+describe('extended attributes', () => {
+  it('are kept where asked, there and back', async context => {
+    const source = homes.folder()
+    writeFileSync(join(source, 'file'), '')
+    const set = await capture('python3', [
+      '-c',
+      `import os; os.setxattr(${JSON.stringify(join(source, 'file'))}, 'user.test', b'a\\nb')`,
+    ])
+    if (set.status !== 0) context.skip('this folder has no extended attributes, or there is no python3')
+    await box.copyIn(source, '/opt/with', { xattrs: true })
+    await box.copyIn(source, '/opt/without')
+    const back = homes.folder()
+    await box.copyOut('/opt/with', join(back, 'with'), { xattrs: true })
+    await box.copyOut('/opt/without', join(back, 'without'), { xattrs: true })
+    const names = async (name: string) =>
+      (await capture('python3', ['-c', `import os; print(os.listxattr(${JSON.stringify(join(back, name, 'file'))}))`]))
+        .output
+    expect(await names('with')).toContain('user.test')
+    expect(await names('without')).not.toContain('user.test')
+  })
+})
+
 describe('a file', () => {
   it('goes in and out under the name that is asked for, with progress', async () => {
     const source = join(homes.folder(), 'data')

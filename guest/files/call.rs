@@ -21,9 +21,9 @@ use nix::{
 };
 
 use super::{
-    Files, attributes, extended,
+    Files, attributes, cp, extended,
     fault::{Call as _, Outcome, Towards as _, bytes_of, fault},
-    tree,
+    remove, tree,
 };
 use crate::Result;
 
@@ -74,10 +74,10 @@ fn perform(files: &Files, request: &FileRequest) -> Outcome<FileAnswer> {
         }
         FileOperation::Rmdir => fs::remove_dir(path).call("rmdir", path)?,
         FileOperation::Unlink => fs::remove_file(path).call("unlink", path)?,
-        FileOperation::Remove => tree::remove(path, request.recursive, request.force)?,
+        FileOperation::Remove => remove::remove(path, request.recursive, request.force)?,
         FileOperation::Rename => fs::rename(path, to).call("rename", path).towards(to)?,
         FileOperation::CopyFile => tree::copy_file(path, to, request.exclusive, "copyfile")?,
-        FileOperation::Copy => tree::Copying::of(request).copy(path, to)?,
+        FileOperation::Copy => answer.data = cp::copy(request)?.into(),
         FileOperation::Symlink => std::os::unix::fs::symlink(to, path).call("symlink", to).towards(path)?,
         FileOperation::ReadLink => answer.path = bytes_of(&fs::read_link(path).call("readlink", path)?),
         FileOperation::RealPath => answer.path = bytes_of(&fs::canonicalize(path).call("realpath", path)?),

@@ -1,14 +1,17 @@
-//! Whole trees in and out, as tar streams. Called by the Files service; the archive itself is `boxlite-archive`'s.
+//! Whole trees in and out, as streams. Called by the Files service; the streams themselves are `boxlite-archive`'s.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
-use boxlite_archive::{Error as ArchiveError, Meter, PipeReader, PipeWriter, Place, Unpack, pack, unpack};
+use boxlite_archive::{
+    Error as ArchiveError, Meter, Owner, PipeReader, PipeWriter, Rules, pack, receive, send, unpack,
+};
 use boxlite_proto::{
     limits,
-    v1::{CopyInRequest, CopyOutRequest, FileAnswer, FileError},
+    v1::{CopyInRequest, CopyOutRequest, FileAnswer, FileError, FileRefusal},
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, stream};
+use nix::libc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -16,7 +19,7 @@ use super::{
     call::path_of,
     fault::{Outcome, archive_fault},
 };
-use crate::{Error, Kind, Result};
+use crate::{Error, Kind, Result, container::user::Accounts};
 
 /// Chunks under way between the wire and the thread.
 const AHEAD: usize = 4;
@@ -33,18 +36,11 @@ impl Files {
     pub(crate) async fn copy_in(&self, first: &CopyInRequest) -> Result<CopyIn> {
         let (chunks, receiver) = mpsc::channel(AHEAD);
         let (tell, done) = oneshot::channel();
-        let CopyInRequest { path, exact, owners, .. } = first.clone();
+        let request = CopyInRequest { data: Bytes::new(), ..first.clone() };
         let (files, permit, meter) = (self.clone(), self.long().await?, Arc::new(Meter::default()));
         let counted = Arc::clone(&meter);
         tokio::spawn(async move {
-            let unpacked = files.run(move || {
-                let path = path_of(&path);
-                let place = if exact { Place::exactly(path) } else { Place::folder(path) };
-                let options = Unpack { owners, special_bits: true, ..Unpack::default() };
-                place
-                    .and_then(|place| unpack(PipeReader::new(receiver), &place, options, &counted))
-                    .map_err(|error| archive_fault(&error))
-            });
+            let unpacked = files.run(move || take_in(&request, PipeReader::new(receiver), &counted));
             let _ = tell.send(unpacked.await);
             drop(permit);
         });
@@ -61,12 +57,8 @@ impl Files {
         let (tell, done) = oneshot::channel();
         tokio::spawn(async move {
             let packed = files.run(move || {
-                let path = path_of(&request.path);
-                let name = if request.name.is_empty() { path.file_name() } else { None };
-                let name = name.map_or(path_of(&request.name), std::path::Path::new);
-                let name = if name.as_os_str().is_empty() { std::path::Path::new(".") } else { name };
                 let (writer, meter) = (PipeWriter::new(chunks, limits::FILE_CHUNK), Meter::default());
-                match pack(path, name, writer, &meter) {
+                match give_out(&request, writer, &meter) {
                     // The host has gone away, and nobody is left to tell.
                     Err(ArchiveError::Stream(_)) => Ok(0),
                     packed => {
@@ -107,4 +99,44 @@ impl CopyIn {
             ..FileAnswer::default()
         })
     }
+}
+
+fn take_in(request: &CopyInRequest, stream: PipeReader, meter: &Meter) -> Outcome<()> {
+    let path = path_of(&request.path);
+    let owner = match request.owner.as_str() {
+        "" if request.owners => Owner::Named,
+        "" => Owner::Caller,
+        owner => owner_of(owner)?,
+    };
+    let rules = Rules { owner, special_bits: true, replace: request.replace, ..Rules::default() };
+    let taken = if request.tree {
+        receive(stream, path, path_of(&request.name).as_os_str(), rules, meter).map(drop)
+    } else {
+        unpack(stream, path, rules, meter)
+    };
+    taken.map_err(|error| archive_fault(&error))
+}
+
+/// A user as commands have it: "app", "1000", "app:staff", "1000:1000".
+fn owner_of(owner: &str) -> Outcome<Owner> {
+    let user = Accounts::default().look_up(owner);
+    let user = user.map_err(|message| FileError {
+        errno: libc::EINVAL,
+        syscall: String::from("chown"),
+        message: format!("owner {owner:?}: {message}"),
+        refusal: FileRefusal::ExecUser.into(),
+        ..FileError::default()
+    })?;
+    Ok(Owner::Of(user.uid, user.gid))
+}
+
+fn give_out(request: &CopyOutRequest, out: PipeWriter, meter: &Meter) -> Result<(), ArchiveError> {
+    let path = path_of(&request.path);
+    if request.tree {
+        return send(path, request.xattrs, out, meter);
+    }
+    let name = if request.name.is_empty() { path.file_name() } else { None };
+    let name = name.map_or(path_of(&request.name), Path::new);
+    let name = if name.as_os_str().is_empty() { Path::new(".") } else { name };
+    pack(path, name, request.xattrs, out, meter)
 }

@@ -3,7 +3,7 @@
 use std::{io, os::unix::ffi::OsStrExt as _, path::Path};
 
 use boxlite_archive::Error as ArchiveError;
-use boxlite_proto::v1::FileError;
+use boxlite_proto::v1::{FileError, FileRefusal};
 use bytes::Bytes;
 use nix::{errno::Errno, libc};
 
@@ -51,6 +51,11 @@ impl<T> Towards<T> for Outcome<T> {
 pub(super) fn archive_fault(error: &ArchiveError) -> FileError {
     match error {
         ArchiveError::System { errno, syscall, path } => fault(*errno as i32, syscall, path),
+        ArchiveError::Exceeded { what, most } => FileError {
+            message: format!("there are more than {most} {what}"),
+            refusal: FileRefusal::CopyTooLarge.into(),
+            ..FileError::default()
+        },
         other => FileError { message: other.to_string(), ..FileError::default() },
     }
 }

@@ -1,11 +1,12 @@
 //! The entries of a directory or of a tree, in batches, as the host takes them. Called by the Files service.
 
 use std::{
-    ffi::OsStr,
-    os::{fd::OwnedFd, unix::ffi::OsStrExt as _},
+    ffi::{OsStr, OsString},
+    os::{fd::BorrowedFd, unix::ffi::OsStrExt as _},
     path::{Path, PathBuf},
 };
 
+use boxlite_archive::Folders;
 use boxlite_proto::{
     limits,
     v1::{DirectoryEntry, FileAnswer, FileError, FileRequest},
@@ -14,7 +15,7 @@ use bytes::Bytes;
 use nix::{
     dir::{Dir, Type},
     errno::Errno,
-    fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, open, openat2},
+    fcntl::{AtFlags, OFlag, open},
     libc,
     sys::stat::{Mode, fstatat},
 };
@@ -82,43 +83,66 @@ impl Batch {
     }
 }
 
+/// The entries of `path` and, of a tree, those of every folder in it. Nothing recurses, and below `path` no symlink is followed, also none
+/// that takes a folder's place meanwhile.
 fn list(path: &Path, recursive: bool, batch: &mut Batch) -> Outcome<()> {
     let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let root = open(path, flags, Mode::empty()).call("scandir", path)?;
-    // Below it no symlink is followed, also none that takes a folder's place meanwhile.
-    let inside = OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
-    let mut folders = vec![PathBuf::from(".")];
-    while let Some(below) = folders.pop() {
-        let folder = path.join(&below);
-        let entries = match openat2(&root, &below, inside) {
+    let mut folders = Folders::new(root, OFlag::empty()).call("scandir", path)?;
+    let mut below = PathBuf::new();
+    // Of each folder on the way down, those in it that are still to come.
+    let mut waiting = vec![list_one(path, &folders, &below, recursive, batch)?];
+    while let Some(names) = waiting.last_mut() {
+        let Some(name) = names.pop() else {
+            waiting.pop();
+            let left = folders.leave();
+            left.map_err(|errno| fault(errno as i32, "scandir", &folders.shown(path, OsStr::new(".."))))?;
+            below.pop();
+            continue;
+        };
+        match folders.enter(&name) {
+            Ok(()) => {}
             // It went away, or became something else, while its parent was listed.
             Err(Errno::ENOENT | Errno::ELOOP | Errno::ENOTDIR) => continue,
-            opened => opened.and_then(Dir::from_fd).call("scandir", &folder)?,
-        };
-        for entry in entries {
-            let entry = entry.call("scandir", &folder)?;
-            let name = OsStr::from_bytes(entry.file_name().to_bytes());
-            if matches!(name.as_bytes(), b"." | b"..") {
-                continue;
-            }
-            let name = if below == Path::new(".") { PathBuf::from(name) } else { below.join(name) };
-            if name.as_os_str().len() > limits::CHUNK {
-                return Err(fault(libc::ENAMETOOLONG, "scandir", &folder));
-            }
-            let Some(kind) = kind_of(&root, &name, entry.file_type()).call("scandir", &folder)? else {
-                continue;
-            };
-            batch.add(&name, kind)?;
-            if recursive && kind == libc::S_IFDIR {
-                folders.push(name);
-            }
+            Err(errno) => return Err(fault(errno as i32, "scandir", &folders.shown(path, &name))),
         }
+        below.push(&name);
+        waiting.push(list_one(path, &folders, &below, true, batch)?);
     }
     Ok(())
 }
 
+/// Lists the folder at hand, which is at `below`; answers the folders in it if they are to be listed too.
+fn list_one(
+    path: &Path,
+    folders: &Folders,
+    below: &Path,
+    recursive: bool,
+    batch: &mut Batch,
+) -> Outcome<Vec<OsString>> {
+    let failed = |errno: Errno| fault(errno as i32, "scandir", &folders.shown(path, OsStr::new("")));
+    let itself = folders.here().try_clone_to_owned().call("scandir", path)?;
+    let mut inside = Vec::new();
+    for entry in Dir::from_fd(itself).map_err(failed)?.iter() {
+        let entry = entry.map_err(failed)?;
+        let name = OsStr::from_bytes(entry.file_name().to_bytes());
+        if matches!(name.as_bytes(), b"." | b"..") {
+            continue;
+        }
+        let Some(kind) = kind_of(folders.here(), name, entry.file_type()).map_err(failed)? else { continue };
+        if below.as_os_str().len() + name.len() > limits::CHUNK {
+            return Err(failed(Errno::ENAMETOOLONG));
+        }
+        batch.add(&below.join(name), kind)?;
+        if recursive && kind == libc::S_IFDIR {
+            inside.push(name.to_owned());
+        }
+    }
+    Ok(inside)
+}
+
 /// The file type bits of a mode; nothing if it went away. Few file systems don't tell with the entry.
-fn kind_of(root: &OwnedFd, name: &Path, kind: Option<Type>) -> nix::Result<Option<u32>> {
+fn kind_of(folder: BorrowedFd<'_>, name: &OsStr, kind: Option<Type>) -> nix::Result<Option<u32>> {
     Ok(Some(match kind {
         Some(Type::Directory) => libc::S_IFDIR,
         Some(Type::Symlink) => libc::S_IFLNK,
@@ -127,7 +151,7 @@ fn kind_of(root: &OwnedFd, name: &Path, kind: Option<Type>) -> nix::Result<Optio
         Some(Type::Socket) => libc::S_IFSOCK,
         Some(Type::BlockDevice) => libc::S_IFBLK,
         Some(Type::CharacterDevice) => libc::S_IFCHR,
-        None => match fstatat(root, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+        None => match fstatat(folder, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
             Err(Errno::ENOENT) => return Ok(None),
             stat => stat?.st_mode & libc::S_IFMT,
         },

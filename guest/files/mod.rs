@@ -7,13 +7,18 @@
 mod acting;
 mod attributes;
 mod call;
+mod content;
 mod copy;
+mod cp;
 mod extended;
 mod fault;
 mod handles;
+mod lexical;
 mod listing;
 mod pool;
+mod remove;
 mod stream;
+mod threads;
 mod tree;
 mod watch;
 

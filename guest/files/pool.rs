@@ -2,8 +2,7 @@
 //!
 //! A thread enters by itself: `unshare(CLONE_FS)` gives it a root and a working directory of its own, after which
 //! `setns(2)` lets even a thread of many change its mount namespace. So the agent stays where it is, and no second
-//! process or protocol is needed. The blocking pool of a tokio runtime that runs nothing else keeps the threads: up to
-//! [`THREADS`], made when needed, ended when idle.
+//! process or protocol is needed. `threads` keeps them.
 
 use std::{
     cell::Cell,
@@ -11,7 +10,6 @@ use std::{
     os::fd::OwnedFd,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use boxlite_proto::v1::FileError;
@@ -22,26 +20,21 @@ use nix::{
     sys::stat::{Mode, umask},
     unistd::{chdir, chroot, fchdir},
 };
-use tokio::{
-    runtime::{Builder, Runtime},
-    sync::{OwnedSemaphorePermit, Semaphore},
-};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{
     acting::Acting,
     fault::{fault, not_inside},
     handles::Handles,
+    threads::Threads,
 };
 use crate::{
     Context as _, Error, Kind, Result,
     container::user::{Accounts, User},
 };
 
-/// Most threads, which is most operations at the same time; further ones wait.
-const THREADS: usize = 64;
 /// Most operations that hold a thread for as long as the host takes to read or write: copies and listings.
 const LONG: usize = 32;
-const IDLE: Duration = Duration::from_secs(10);
 /// As the container's init has it.
 const UMASK: Mode = Mode::from_bits_truncate(0o022);
 
@@ -56,7 +49,7 @@ pub struct Files(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    pool: Mutex<Option<Runtime>>,
+    pool: Mutex<Option<Threads>>,
     handles: Handles,
     long: Arc<Semaphore>,
     accounts: Mutex<Accounts>,
@@ -89,33 +82,25 @@ impl Files {
             root: at("root", OFlag::O_PATH | OFlag::O_DIRECTORY)?,
             cwd: Path::new("/").join(cwd),
         };
-        self.start(move || ENTERED.set(inside.enter()))
+        self.start(move || ENTERED.set(inside.enter()));
+        Ok(())
     }
 
     /// Lets operations act on this machine itself, without a container.
     #[cfg(any(test, feature = "testing"))]
     pub fn open_uncontained(&self) -> Result<()> {
-        self.start(|| ENTERED.set(Ok(())))
+        self.start(|| ENTERED.set(Ok(())));
+        Ok(())
     }
 
-    fn start(&self, enter: impl Fn() + Send + Sync + 'static) -> Result<()> {
-        let pool = Builder::new_current_thread()
-            .max_blocking_threads(THREADS)
-            .thread_keep_alive(IDLE)
-            .thread_name("files")
-            .on_thread_start(enter)
-            .build()
-            .context(|| "start the threads of files")?;
-        *self.pool() = Some(pool);
-        Ok(())
+    fn start(&self, enter: impl Fn() + Send + Sync + 'static) {
+        *self.pool() = Some(Threads::new(enter));
     }
 
     /// Closes what the host holds open and takes no more operations: an open file would keep the root disk busy.
     pub fn close(&self) {
         self.0.handles.clear();
-        if let Some(pool) = self.pool().take() {
-            pool.shutdown_background();
-        }
+        drop(self.pool().take());
     }
 
     /// The files that the host holds open.
@@ -133,17 +118,24 @@ impl Files {
         &self,
         job: impl FnOnce() -> Result<T, FileError> + Send + 'static,
     ) -> Result<Result<T, FileError>> {
-        let running = {
+        let (tell, done) = oneshot::channel();
+        let started = {
             let pool = self.pool();
             let Some(pool) = pool.as_ref() else {
                 return Err(Error::new(Kind::State, "use files: there is no container"));
             };
-            pool.spawn_blocking(|| match ENTERED.get() {
-                Ok(()) => job(),
-                Err(errno) => Err(not_inside(errno)),
+            pool.run(|| {
+                let _ = tell.send(match ENTERED.get() {
+                    Ok(()) => job(),
+                    Err(errno) => Err(not_inside(errno)),
+                });
             })
         };
-        running.await.map_err(|_| Error::new(Kind::State, "use files: the container is ending"))
+        if let Err(error) = started {
+            let errno = error.raw_os_error().unwrap_or(Errno::EAGAIN as i32);
+            return Ok(Err(fault(errno, "clone", Path::new(""))));
+        }
+        done.await.map_err(|_| Error::new(Kind::State, "use files: the container is ending"))
     }
 
     /// Runs `job` on a thread inside the container, as the user that `user` names there; empty is root with all that the agent
@@ -177,7 +169,7 @@ impl Files {
         permit.map_err(|_| Error::new(Kind::State, "use files: the container is ending"))
     }
 
-    fn pool(&self) -> std::sync::MutexGuard<'_, Option<Runtime>> {
+    fn pool(&self) -> std::sync::MutexGuard<'_, Option<Threads>> {
         self.0.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -193,15 +185,6 @@ fn acting<T>(user: &User, job: impl FnOnce() -> Result<T, FileError>) -> Result<
         ENTERED.set(Err(Errno::from_raw(errno.raw_os_error())));
     }
     done
-}
-
-impl Drop for Inner {
-    /// A runtime may not be dropped, which waits for its threads, on a thread that runs tasks.
-    fn drop(&mut self) {
-        if let Some(pool) = self.pool.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
-            pool.shutdown_background();
-        }
-    }
 }
 
 impl Inside {

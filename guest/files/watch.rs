@@ -1,18 +1,22 @@
 //! What changes in a directory or a tree, by inotify(7). Called by the Files service.
 //!
 //! inotify watches directories one by one, so a tree has one watch for each, and a directory that appears gets its own;
-//! what was made in it before that is found by listing it. The queue's overflow ends the stream with `EOVERFLOW`: a gap
-//! is told, never hidden.
+//! what was made in it before that is found by listing it. What is found goes out in messages of bounded size, however much one
+//! event brings. The queue's overflow, and more than [`WAITING`] bytes of names at once, end the stream with `EOVERFLOW`: a gap is told,
+//! never hidden.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     fs, io,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
-use boxlite_proto::v1::{FileChange, FileRequest, FileWatchAnswer};
+use boxlite_proto::{
+    limits,
+    v1::{FileChange, FileError, FileRequest, FileWatchAnswer},
+};
 use bytes::Bytes;
 use futures::{Stream, stream};
 use nix::{
@@ -37,6 +41,11 @@ const RENAMED: AddWatchFlags = AddWatchFlags::IN_CREATE
     .union(AddWatchFlags::IN_DELETE_SELF)
     .union(AddWatchFlags::IN_MOVE_SELF);
 
+/// Most bytes of names that wait to be told.
+const WAITING: usize = 16 << 20;
+/// What a change takes besides its name, on the wire and in memory.
+const CHANGE: usize = 64;
+
 /// One watched path and what inotify knows of it.
 struct Watch {
     files: Files,
@@ -47,6 +56,38 @@ struct Watch {
     ready: AsyncFd<OwnedFd>,
     /// Below `root`, the directory of each descriptor.
     folders: Arc<Mutex<HashMap<WatchDescriptor, PathBuf>>>,
+    waiting: Waiting,
+}
+
+/// Changes that are to be told.
+#[derive(Default)]
+struct Waiting {
+    changes: VecDeque<FileChange>,
+    bytes: usize,
+}
+
+impl Waiting {
+    /// Adds one; false if there are too many.
+    fn add(&mut self, change: FileChange) -> bool {
+        self.bytes += CHANGE + change.name.len();
+        self.changes.push_back(change);
+        self.bytes <= WAITING
+    }
+
+    /// As many as fit in a message, which is at least one.
+    fn take(&mut self) -> Vec<FileChange> {
+        let (mut taken, mut room) = (Vec::new(), limits::CHUNK);
+        while let Some(change) = self.changes.front() {
+            let cost = CHANGE + change.name.len();
+            if cost > room && !taken.is_empty() {
+                break;
+            }
+            room = room.saturating_sub(cost);
+            self.bytes -= cost;
+            taken.extend(self.changes.pop_front());
+        }
+        taken
+    }
 }
 
 impl Files {
@@ -61,15 +102,17 @@ impl Files {
         let root = path_of(&request.path).to_owned();
         let recursive = request.recursive;
         let (adding, known, top) = (Arc::clone(&queue), Arc::clone(&folders), root.clone());
-        let added = self
-            .run_as(&request.user, move || add(&adding, &known, &top, PathBuf::new(), recursive).map(drop));
+        let added = self.run_as(&request.user, move || {
+            // What is there already is no change.
+            add(&adding, &known, &top, PathBuf::new(), recursive, &mut |_| true)
+        });
         if let Err(error) = added.await? {
             return Ok(Err(error));
         }
         let fd = std::os::fd::AsFd::as_fd(&*queue).try_clone_to_owned().context(|| "watch files")?;
         let ready = reactor::watch(fd, Interest::READABLE).context(|| "watch files")?;
-        let user = request.user;
-        let watch = Watch { files: self.clone(), root, recursive, user, queue, ready, folders };
+        let (user, waiting) = (request.user, Waiting::default());
+        let watch = Watch { files: self.clone(), root, recursive, user, queue, ready, folders, waiting };
         Ok(Ok(stream::unfold((Some(watch), true), |(watch, first)| async move {
             let mut watch = watch?;
             if first {
@@ -88,7 +131,7 @@ impl Files {
 
 impl Watch {
     async fn next(&mut self) -> Result<Outcome<Vec<FileChange>>> {
-        loop {
+        while self.waiting.changes.is_empty() {
             let events = {
                 let mut ready = self.ready.readable().await.context(|| "watch files")?;
                 match ready.try_io(|_| self.queue.read_events().map_err(io::Error::from)) {
@@ -96,22 +139,23 @@ impl Watch {
                     Err(_) => continue,
                 }
             };
-            let mut changes = Vec::new();
             for event in events {
                 if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
-                    return Ok(Err(fault(libc::EOVERFLOW, "watch", &self.root)));
+                    return Ok(Err(self.overflow()));
                 }
-                if let Err(error) = self.take(&event, &mut changes).await? {
+                if let Err(error) = self.take(&event).await? {
                     return Ok(Err(error));
                 }
             }
-            if !changes.is_empty() {
-                return Ok(Ok(changes));
-            }
         }
+        Ok(Ok(self.waiting.take()))
     }
 
-    async fn take(&self, event: &InotifyEvent, changes: &mut Vec<FileChange>) -> Result<Outcome<()>> {
+    fn overflow(&self) -> FileError {
+        fault(libc::EOVERFLOW, "watch", &self.root)
+    }
+
+    async fn take(&mut self, event: &InotifyEvent) -> Result<Outcome<()>> {
         let Some(folder) = self.folder(event.wd) else { return Ok(Ok(())) };
         if event.mask.contains(AddWatchFlags::IN_IGNORED) {
             self.lock().remove(&event.wd);
@@ -126,21 +170,25 @@ impl Watch {
             Some(name) => folder.join(name),
             None => PathBuf::from(self.root.file_name().unwrap_or_default()),
         };
-        changes.push(FileChange { renamed, name: bytes_of(&name) });
+        if !self.waiting.add(FileChange { renamed, name: bytes_of(&name) }) {
+            return Ok(Err(self.overflow()));
+        }
         let appeared = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO;
         let is_folder = event.mask.contains(AddWatchFlags::IN_ISDIR);
         if !(self.recursive && is_folder && event.mask.intersects(appeared)) {
             return Ok(Ok(()));
         }
         let (queue, folders, root) = (Arc::clone(&self.queue), Arc::clone(&self.folders), self.root.clone());
-        let found = self.files.run_as(&self.user, move || match add(&queue, &folders, &root, name, true) {
-            // It went away again.
-            Err(error) if error.errno == libc::ENOENT => Ok(Vec::new()),
-            added => added,
+        let mut waiting = std::mem::take(&mut self.waiting);
+        let found = self.files.run_as(&self.user, move || {
+            let mut tell = |name| waiting.add(FileChange { renamed: true, name });
+            match add(&queue, &folders, &root, name, true, &mut tell) {
+                // It went away again.
+                Err(error) if error.errno == libc::ENOENT => Ok(waiting),
+                added => added.map(|()| waiting),
+            }
         });
-        Ok(found.await?.map(|found| {
-            changes.extend(found.into_iter().map(|name| FileChange { renamed: true, name }));
-        }))
+        Ok(found.await?.map(|found| self.waiting = found))
     }
 
     fn folder(&self, descriptor: WatchDescriptor) -> Option<PathBuf> {
@@ -152,15 +200,15 @@ impl Watch {
     }
 }
 
-/// Watches `below` and, of a tree, every directory in it. Answers the names that are there already.
+/// Watches `below` and, of a tree, every directory in it. Tells the names that are there already, while it is answered true.
 fn add(
     queue: &Inotify,
     folders: &Mutex<HashMap<WatchDescriptor, PathBuf>>,
     root: &Path,
     below: PathBuf,
     recursive: bool,
-) -> Outcome<Vec<Bytes>> {
-    let mut found = Vec::new();
+    tell: &mut impl FnMut(Bytes) -> bool,
+) -> Outcome<()> {
     let mut waiting = vec![below];
     while let Some(below) = waiting.pop() {
         let is_root = below.as_os_str().is_empty();
@@ -179,11 +227,50 @@ fn add(
         let Ok(entries) = fs::read_dir(&path) else { continue };
         for entry in entries.flatten() {
             let name = below.join(entry.file_name());
-            found.push(bytes_of(&name));
+            if !tell(bytes_of(&name)) {
+                return Err(fault(libc::EOVERFLOW, "watch", root));
+            }
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 waiting.push(name);
             }
         }
     }
-    Ok(found)
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(length: usize) -> FileChange {
+        FileChange { renamed: true, name: vec![b'n'; length].into() }
+    }
+
+    #[test]
+    fn changes_go_out_in_messages_of_bounded_size_and_in_order() {
+        let mut waiting = Waiting::default();
+        for length in 1..=3000 {
+            assert!(waiting.add(change(length)));
+        }
+        let (mut told, mut messages) = (Vec::new(), 0);
+        while !waiting.changes.is_empty() {
+            let some = waiting.take();
+            let size: usize = some.iter().map(|change| CHANGE + change.name.len()).sum();
+            assert!(size <= limits::CHUNK);
+            told.extend(some.iter().map(|change| change.name.len()));
+            messages += 1;
+        }
+        assert!(messages > 1);
+        assert_eq!((told, waiting.bytes), ((1..=3000).collect(), 0));
+        // One that is larger than that goes alone.
+        waiting.add(change(limits::CHUNK));
+        assert_eq!(waiting.take().len(), 1);
+    }
+
+    #[test]
+    fn more_than_memory_should_hold_is_a_gap() {
+        let mut waiting = Waiting::default();
+        let fits = std::iter::repeat_with(|| waiting.add(change(1 << 20))).take_while(|fits| *fits).count();
+        assert_eq!(fits, 15);
+    }
 }

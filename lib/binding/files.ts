@@ -32,6 +32,18 @@ export interface FileInput {
   raw?: boolean | undefined
   /** Answer `stat.exact` too. */
   exact?: boolean | undefined
+  verbatim?: boolean | undefined
+  shallow?: boolean | undefined
+  names?: string[] | undefined
+}
+
+/** How to copy between host and box. */
+export interface CopyInput {
+  owner?: string | undefined
+  replace?: boolean | undefined
+  xattrs?: boolean | undefined
+  maxBytes?: number | undefined
+  maxEntries?: number | undefined
 }
 
 export interface FileOutput {
@@ -99,10 +111,10 @@ export interface NativeFiles {
   read(input: FileInput): Answer<NativeFileReader>
   write(input: FileInput): Answer<NativeFileWriter>
   watch(path: string | Buffer, recursive: boolean, raw: boolean): Answer<NativeWatcher>
-  copyIn(from: string, to: string): NativeCopy
-  copyOut(from: string, to: string, maxBytes?: number, maxEntries?: number): NativeCopy
-  packOut(from: string): Answer<NativeFileReader>
-  unpackIn(to: string): Answer<NativeArchiveWriter>
+  copyIn(from: string, to: string, options: CopyInput): NativeCopy
+  copyOut(from: string, to: string, options: CopyInput): NativeCopy
+  packOut(from: string, options: CopyInput): Answer<NativeFileReader>
+  unpackIn(to: string, options: CopyInput): Answer<NativeArchiveWriter>
 }
 
 export interface NativeFileReader {

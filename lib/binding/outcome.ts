@@ -8,7 +8,7 @@ export interface Failure {
   hint?: string
   causes: string[]
   /** A refused file operation. */
-  file?: { errno: number; syscall: string; path?: string; dest?: string }
+  file?: { errno: number; syscall: string; path?: string; dest?: string; code?: string; reason?: string }
 }
 
 /** A result as a value. */

@@ -33,12 +33,17 @@ pub struct FileFault {
     pub path: Option<String>,
     /// The second path.
     pub dest: Option<String>,
+    /// What the operation itself refused: Node's code for that.
+    pub code: Option<&'static str>,
+    /// Why it did.
+    pub reason: Option<String>,
 }
 
 impl From<&boxlite_runtime::FileFault> for FileFault {
     fn from(fault: &boxlite_runtime::FileFault) -> Self {
-        let boxlite_runtime::FileFault { errno, syscall, path, dest } = fault.clone();
-        Self { errno, syscall, path, dest }
+        let boxlite_runtime::FileFault { errno, syscall, path, dest, refusal } = fault.clone();
+        let (code, reason) = refusal.map(|refusal| (refusal.code, refusal.reason)).unzip();
+        Self { errno, syscall, path, dest, code, reason }
     }
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use boxlite_runtime::{
-    BoxliteError, BoxliteResult, CopyBound, DirectoryEntry, FileAnswer, FileOperation, FileReadRequest,
-    FileRequest, FileStat, FileSystemStat, FileWriteRequest, Files, Meter,
+    BoxliteError, BoxliteResult, CopyFrom, CopyInto, DirectoryEntry, FileAnswer, FileOperation,
+    FileReadRequest, FileRequest, FileStat, FileSystemStat, FileWriteRequest, Files, Meter,
 };
 use bytes::Bytes;
 use napi::{
@@ -81,6 +81,12 @@ pub struct FileInput {
     pub raw: Option<bool>,
     /// Answer `stat.exact` too.
     pub exact: Option<bool>,
+    /// See `files.proto`.
+    pub verbatim: Option<bool>,
+    /// See `files.proto`.
+    pub shallow: Option<bool>,
+    /// Names in a folder.
+    pub names: Option<Vec<String>>,
 }
 
 /// A path or a name: text, or its bytes where it is none.
@@ -191,6 +197,9 @@ impl TryFrom<FileInput> for FileRequest {
             data_only: input.data_only.unwrap_or(false),
             name: input.name.map(Bytes::from).unwrap_or_default(),
             user: String::new(),
+            verbatim: input.verbatim.unwrap_or(false),
+            shallow: input.shallow.unwrap_or(false),
+            names: input.names.unwrap_or_default().into_iter().map(Bytes::from).collect(),
         })
     }
 }
@@ -290,42 +299,65 @@ impl NativeFiles {
 
     /// Copies from the host.
     #[napi]
-    pub fn copy_in(&self, from: String, to: String) -> NativeCopy {
+    pub fn copy_in(&self, from: String, to: String, options: CopyInput) -> NativeCopy {
         let (files, meter) = (self.0.clone(), Arc::new(Meter::default()));
         let counted = Arc::clone(&meter);
-        NativeCopy::new(meter, async move { files.copy_in(from.into(), to.into(), counted).await })
+        let how = CopyInto::from(options);
+        NativeCopy::new(meter, async move { files.copy_in(from.into(), to.into(), how, counted).await })
     }
 
     /// Copies to the host.
     #[napi]
-    pub fn copy_out(
-        &self,
-        from: String,
-        to: String,
-        max_bytes: Option<i64>,
-        max_entries: Option<i64>,
-    ) -> NativeCopy {
+    pub fn copy_out(&self, from: String, to: String, options: CopyInput) -> NativeCopy {
         let (files, meter) = (self.0.clone(), Arc::new(Meter::default()));
         let counted = Arc::clone(&meter);
-        let bound = CopyBound { bytes: unsigned(max_bytes), entries: unsigned(max_entries) };
-        NativeCopy::new(meter, async move { files.copy_out(from.into(), to.into(), bound, counted).await })
+        let how = CopyFrom {
+            max_bytes: unsigned(options.max_bytes),
+            max_entries: unsigned(options.max_entries),
+            replace: options.replace.unwrap_or(false),
+            xattrs: options.xattrs.unwrap_or(false),
+        };
+        NativeCopy::new(meter, async move { files.copy_out(from.into(), to.into(), how, counted).await })
     }
 
     /// Packs a tree as a tar stream.
     #[napi]
-    pub fn pack_out<'env>(&self, env: &'env Env, from: String) -> Result<Object<'env>> {
-        let files = self.0.clone();
-        promise(
-            env,
-            async move { files.pack_out(from.into(), Bytes::new()).await.map(NativeFileReader::from) },
-        )
+    pub fn pack_out<'env>(&self, env: &'env Env, from: String, options: CopyInput) -> Result<Object<'env>> {
+        let (files, xattrs) = (self.0.clone(), options.xattrs.unwrap_or(false));
+        promise(env, async move { files.pack_out(from.into(), xattrs).await.map(NativeFileReader::from) })
     }
 
     /// Unpacks a tar stream.
     #[napi]
-    pub fn unpack_in<'env>(&self, env: &'env Env, to: String) -> Result<Object<'env>> {
-        let files = self.0.clone();
-        promise(env, async move { files.unpack_in(to.into()).await.map(NativeArchiveWriter::from) })
+    pub fn unpack_in<'env>(&self, env: &'env Env, to: String, options: CopyInput) -> Result<Object<'env>> {
+        let (files, how) = (self.0.clone(), CopyInto::from(options));
+        promise(env, async move { files.unpack_in(to.into(), how).await.map(NativeArchiveWriter::from) })
+    }
+}
+
+/// How to copy; which fields count is the direction's.
+#[napi(object, object_to_js = false)]
+#[derive(Default)]
+pub struct CopyInput {
+    /// Whom the copy belongs to.
+    pub owner: Option<String>,
+    /// What is of another type gives way.
+    pub replace: Option<bool>,
+    /// With extended attributes.
+    pub xattrs: Option<bool>,
+    /// Most bytes.
+    pub max_bytes: Option<i64>,
+    /// Most entries.
+    pub max_entries: Option<i64>,
+}
+
+impl From<CopyInput> for CopyInto {
+    fn from(input: CopyInput) -> Self {
+        Self {
+            owner: input.owner,
+            replace: input.replace.unwrap_or(false),
+            xattrs: input.xattrs.unwrap_or(false),
+        }
     }
 }
 

@@ -134,6 +134,8 @@ codes! {
     ArchiveInvalid = "ARCHIVE_INVALID" in FileError;
     /// A copy out of a box holds more than `maxBytes` or `maxEntries` allow.
     CopyTooLarge = "COPY_TOO_LARGE" in FileError;
+    /// A directory or a tree has more entries than one listing may hold.
+    ListingTooLarge = "LISTING_TOO_LARGE" in FileError;
 
     /// A bug in boxlite.
     Internal = "INTERNAL" in InternalError;

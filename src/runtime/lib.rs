@@ -63,7 +63,7 @@ pub use doctor::{DoctorCheck, DoctorReport};
 pub use error::{BoxliteError, BoxliteResult};
 pub use event::{Event, EventKind, EventStream, PullPhase};
 pub use exit_status::ExitStatus;
-pub use file_fault::FileFault;
+pub use file_fault::{FileFault, FileRefusal};
 pub use filter::BoxFilter;
 pub use host_usage::HostUsage;
 pub use images::{
@@ -72,9 +72,9 @@ pub use images::{
 };
 pub use labels::Labels;
 pub use litebox::{
-    ArchiveReader, ArchiveWriter, BoxEnd, BoxInfo, BoxMetrics, BoxState, BoxUpdate, Collected, CopyBound,
-    DirectoryReader, ExecEvent, Execution, ExecutionEnd, ExecutionInfo, FileReader, FileWatcher, FileWriter,
-    Files, GuestUsage, LiteBox, LogEntry, LogOptions, LogReader, LogSource, LogText,
+    ArchiveReader, ArchiveWriter, BoxEnd, BoxInfo, BoxMetrics, BoxState, BoxUpdate, Collected, CopyFrom,
+    CopyInto, DirectoryReader, ExecEvent, Execution, ExecutionEnd, ExecutionInfo, FileReader, FileWatcher,
+    FileWriter, Files, GuestUsage, LiteBox, LogEntry, LogOptions, LogReader, LogSource, LogText,
 };
 pub use metrics::RuntimeMetricsSnapshot;
 pub use options::{BoxOptions, EngineChoice, ExecOptions, RuntimeOptions};

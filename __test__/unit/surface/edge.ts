@@ -139,6 +139,16 @@ const file = record({
   opened: maybe(flag),
   raw: maybe(flag),
   exact: maybe(flag),
+  verbatim: maybe(flag),
+  shallow: maybe(flag),
+  names: maybe(list(text)),
+})
+const copy = record({
+  owner: maybe(text),
+  replace: maybe(flag),
+  xattrs: maybe(flag),
+  maxBytes: maybe(i64),
+  maxEntries: maybe(i64),
 })
 
 /** The arguments of each method that has some; an argument that may be left out is `maybe`. */
@@ -179,10 +189,10 @@ const METHODS: Record<string, Type[]> = {
   'files.readDirectory': [path, flag, flag],
   'files.openDirectory': [path, flag, flag],
   'files.watch': [path, flag, flag],
-  'files.copyIn': [text, text],
-  'files.copyOut': [text, text, maybe(i64), maybe(i64)],
-  'files.packOut': [text],
-  'files.unpackIn': [text],
+  'files.copyIn': [text, text, copy],
+  'files.copyOut': [text, text, copy],
+  'files.packOut': [text, copy],
+  'files.unpackIn': [text, copy],
   'writer.push': [bytes],
 }
 

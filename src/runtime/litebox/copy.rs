@@ -1,15 +1,14 @@
-//! Copies between host and box, each one tar stream: `Files::copy_in`, `Files::copy_out`, and their forms for streams that
-//! the caller brings. What comes out of a box is unpacked as `boxlite-archive` does it: confined, whatever it holds.
+//! Copies between host and box, each one stream: `Files::copy_in`, `Files::copy_out`, and their forms for tar streams that
+//! the caller brings. What comes out of a box is received as `boxlite-archive` does it: confined, whatever it holds.
 
 use std::{
+    ffi::{OsStr, OsString},
+    os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
 };
 
-use boxlite_archive::{Error as ArchiveError, Meter, PipeReader, PipeWriter, Place, Unpack, pack, unpack};
+use boxlite_archive::{Error as ArchiveError, Meter, PipeReader, PipeWriter, Rules, receive, send};
 use boxlite_proto::{
     limits,
     v1::{CopyInRequest, CopyOutRequest, FileAnswer},
@@ -34,16 +33,29 @@ use crate::{
 const AHEAD: usize = 4;
 
 impl Files {
-    /// Copies the file or tree at `from` on the host to `to` in the box, where it belongs to root.
-    pub async fn copy_in(&self, from: PathBuf, to: Bytes, meter: Arc<Meter>) -> BoxliteResult<()> {
+    /// Copies the file or tree at `from` on the host to `to` in the box, where it belongs to root or to whom `how` says.
+    pub async fn copy_in(
+        &self,
+        from: PathBuf,
+        to: Bytes,
+        how: CopyInto,
+        meter: Arc<Meter>,
+    ) -> BoxliteResult<()> {
         let (machine, interface) = self.reach().await?;
-        // The name that the box expects at the root; of a folder that exists there it is the same.
-        let name = root_name(&to);
         let (chunks, mut packed) = mpsc::channel(AHEAD);
+        let name = name_of(&from);
+        let CopyInto { owner, replace, xattrs } = how;
         let packing =
-            spawn_blocking(move || pack(&from, &name, PipeWriter::new(chunks, limits::FILE_CHUNK), &meter));
+            spawn_blocking(move || send(&from, xattrs, PipeWriter::new(chunks, limits::FILE_CHUNK), &meter));
         let (messages, receiver) = mpsc::channel(AHEAD);
-        let first = CopyInRequest { path: to, exact: true, ..CopyInRequest::default() };
+        let first = CopyInRequest {
+            path: to,
+            tree: true,
+            name,
+            owner: owner.unwrap_or_default(),
+            replace,
+            ..CopyInRequest::default()
+        };
         let sending = async move {
             let _ = messages.send(first).await;
             while let Some(data) = packed.recv().await {
@@ -77,24 +89,27 @@ impl Files {
     }
 
     /// Copies the file or tree at `from` in the box to `to` on the host, where it belongs to this process's user. Setuid,
-    /// setgid and sticky bits are dropped; devices, sockets and FIFOs are left out. What exceeds `bound` is not begun.
+    /// setgid and sticky bits are dropped; devices, sockets and FIFOs are left out. What exceeds a bound is not begun.
     pub async fn copy_out(
         &self,
         from: Bytes,
         to: PathBuf,
-        bound: CopyBound,
+        how: CopyFrom,
         meter: Arc<Meter>,
     ) -> BoxliteResult<()> {
-        let prepared = spawn_blocking(move || Place::exactly(&to)).await;
-        let place = joined(prepared).map_err(|error| from_archive(&error))?;
-        let name = bytes_of(place.root_name());
-        let reader = self.pack_out(from, name).await?;
+        let (machine, interface) = self.reach().await?;
+        // What a file is called in a folder is asked of nobody in the box.
+        let name = path_of(&from).file_name().map_or_else(|| OsString::from("root"), OsString::from);
+        let CopyFrom { max_bytes, max_entries, replace, xattrs } = how;
+        let request = CopyOutRequest { path: from, tree: true, xattrs, ..CopyOutRequest::default() };
+        let reader = ArchiveReader::begin(machine, &interface, request).await?;
         let (chunks, receiver) = mpsc::channel(AHEAD);
         let counted = Arc::clone(&meter);
-        let CopyBound { bytes: max_bytes, entries: max_entries } = bound;
-        let options = Unpack { max_bytes, max_entries, ..Unpack::default() };
-        let mut unpacking =
-            spawn_blocking(move || unpack(PipeReader::new(receiver), &place, options, &counted));
+        let rules = Rules { max_bytes, max_entries, replace, ..Rules::default() };
+        let mut unpacking = spawn_blocking(move || {
+            receive(PipeReader::new(receiver), &to, &name, rules, &counted)
+                .map(|skipped| counted.skip(skipped))
+        });
         let fetching = fetch(&reader, chunks);
         tokio::pin!(fetching);
         let (fetched, unpacked) = tokio::select! {
@@ -106,22 +121,29 @@ impl Files {
                 failed => (Ok(()), failed),
             },
         };
-        meter.skip(reader.skipped.load(Ordering::Relaxed));
         // Why the stream broke says more than that it did.
         fetched.and(unpacked.map_err(|error| from_archive(&error)))
     }
 
     /// The tree at `from` as a tar stream.
-    pub async fn pack_out(&self, from: Bytes, name: Bytes) -> BoxliteResult<ArchiveReader> {
+    pub async fn pack_out(&self, from: Bytes, xattrs: bool) -> BoxliteResult<ArchiveReader> {
         let (machine, interface) = self.reach().await?;
-        ArchiveReader::begin(machine, &interface, CopyOutRequest { path: from, name }).await
+        let request = CopyOutRequest { path: from, xattrs, ..CopyOutRequest::default() };
+        ArchiveReader::begin(machine, &interface, request).await
     }
 
-    /// Unpacks a tar stream beneath the folder `to` in the box, with the owners that it names.
-    pub async fn unpack_in(&self, to: Bytes) -> BoxliteResult<ArchiveWriter> {
+    /// Unpacks a tar stream beneath the folder `to` in the box, with the owners that it names unless `how` says another.
+    pub async fn unpack_in(&self, to: Bytes, how: CopyInto) -> BoxliteResult<ArchiveWriter> {
         let (machine, interface) = self.reach().await?;
         let (messages, receiver) = mpsc::channel(AHEAD);
-        let first = CopyInRequest { path: to, owners: true, ..CopyInRequest::default() };
+        let owner = how.owner.unwrap_or_default();
+        let first = CopyInRequest {
+            path: to,
+            owners: owner.is_empty(),
+            owner,
+            replace: how.replace,
+            ..CopyInRequest::default()
+        };
         let _ = messages.send(first).await;
         let done = tokio::spawn(async move { interface.copy_in(receiver).await });
         let state = Sending { messages: Some(messages), done: Some(done) };
@@ -129,13 +151,28 @@ impl Files {
     }
 }
 
-/// How much a copy out of a box may bring; `None` is any number.
+/// How to copy into a box.
+#[derive(Debug, Clone, Default)]
+pub struct CopyInto {
+    /// Whom the copy belongs to, as commands name a user. Default: root; of a tar stream whom it names.
+    pub owner: Option<String>,
+    /// What is of another type gives way.
+    pub replace: bool,
+    /// With extended attributes. Not of a tar stream.
+    pub xattrs: bool,
+}
+
+/// How to copy out of a box, and how much; `None` is any number.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct CopyBound {
-    /// Bytes of file contents, holes included.
-    pub bytes: Option<u64>,
+pub struct CopyFrom {
+    /// Bytes of file contents, holes included, and of extended attributes.
+    pub max_bytes: Option<u64>,
     /// Files, folders and links.
-    pub entries: Option<u64>,
+    pub max_entries: Option<u64>,
+    /// What is of another type gives way.
+    pub replace: bool,
+    /// With extended attributes.
+    pub xattrs: bool,
 }
 
 /// Hands what `reader` gives to an unpacker.
@@ -155,7 +192,6 @@ async fn fetch(reader: &ArchiveReader, chunks: mpsc::Sender<Option<Bytes>>) -> B
 pub struct ArchiveReader {
     machine: Arc<Machine>,
     chunks: Arc<Mutex<Option<Streaming<FileAnswer>>>>,
-    skipped: Arc<AtomicU64>,
 }
 
 impl ArchiveReader {
@@ -165,7 +201,7 @@ impl ArchiveReader {
         request: CopyOutRequest,
     ) -> BoxliteResult<Self> {
         let chunks = explained(&machine, interface.copy_out(request).await).await?;
-        Ok(Self { machine, chunks: Arc::new(Mutex::new(Some(chunks))), skipped: Arc::default() })
+        Ok(Self { machine, chunks: Arc::new(Mutex::new(Some(chunks))) })
     }
 
     /// The next bytes; `None` at the end.
@@ -177,10 +213,7 @@ impl ArchiveReader {
         // The last answer has no bytes. A stream that ends without it has broken off.
         let next = match next {
             Ok(None) => Err(broken("copy out", "an archive without an end")),
-            Ok(Some(answer)) if answer.data.is_empty() => {
-                self.skipped.store(answer.count, Ordering::Relaxed);
-                Ok(None)
-            }
+            Ok(Some(answer)) if answer.data.is_empty() => Ok(None),
             Ok(Some(answer)) => Ok(Some(answer.data)),
             Err(error) => Err(error),
         };
@@ -259,6 +292,7 @@ fn from_archive(error: &ArchiveError) -> BoxliteError {
             syscall: (*syscall).to_owned(),
             path: Some(path.to_string_lossy().into_owned()),
             dest: None,
+            refusal: None,
         }),
         ArchiveError::Exceeded { what, most } => {
             let message = format!("copy out: the box sends more than {most} {what}");
@@ -269,13 +303,12 @@ fn from_archive(error: &ArchiveError) -> BoxliteError {
     }
 }
 
-fn root_name(path: &[u8]) -> PathBuf {
-    use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
-    let path = Path::new(OsStr::from_bytes(path));
-    path.file_name().map_or_else(|| PathBuf::from("."), PathBuf::from)
+/// What the file or folder at `path` on this host is called.
+fn name_of(path: &Path) -> Bytes {
+    path.file_name()
+        .map_or_else(|| Bytes::from_static(b"root"), |name| Bytes::copy_from_slice(name.as_bytes()))
 }
 
-fn bytes_of(path: &Path) -> Bytes {
-    use std::os::unix::ffi::OsStrExt as _;
-    Bytes::copy_from_slice(path.as_os_str().as_bytes())
+fn path_of(path: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(path))
 }

@@ -33,7 +33,7 @@ mod update;
 mod watches;
 
 pub use collect::Collected;
-pub use copy::{ArchiveReader, ArchiveWriter, CopyBound};
+pub use copy::{ArchiveReader, ArchiveWriter, CopyFrom, CopyInto};
 pub use directory::DirectoryReader;
 pub use end::BoxEnd;
 pub use execution::{ExecEvent, Execution, ExecutionEnd};

@@ -8,7 +8,7 @@ use boxlite_proto::{
     limits,
     v1::{
         CopyInRequest, CopyOutRequest, DirectoryEntry, FileAnswer, FileError, FileOperation, FileReadRequest,
-        FileRequest, FileWatchAnswer, FileWriteRequest, files_client::FilesClient,
+        FileRefusal, FileRequest, FileWatchAnswer, FileWriteRequest, files_client::FilesClient,
     },
 };
 use bytes::Bytes;
@@ -21,10 +21,12 @@ use super::{
     fault::{bounded, broken, from_status},
     opening::opening,
 };
-use crate::{BoxliteError, BoxliteResult, ErrorCode, FileFault};
+use crate::{BoxliteError, BoxliteResult, ErrorCode, FileFault, FileRefusal as Refusal};
 
-/// Most bytes of memory that one listing may take: some 4 million entries. A guest that sends more lists no directory.
-const LISTING: usize = 512 << 20;
+/// Most entries of one listing, and most bytes that it may take: it is handed to JavaScript as a whole.
+const LISTED: usize = 1 << 20;
+/// See [`LISTED`].
+const LISTING: usize = 128 << 20;
 /// What an entry takes besides its name.
 const ENTRY: usize = 64;
 /// Longest path, Linux's `PATH_MAX`, that an error may name.
@@ -82,8 +84,8 @@ impl FilesInterface {
         let (mut entries, mut size) = (Vec::new(), 0);
         while let Some(batch) = listing.next().await? {
             size += batch.iter().map(|entry| ENTRY + entry.name.len()).sum::<usize>();
-            if size > LISTING {
-                return Err(broken("read directory", "a listing without an end"));
+            if size > LISTING || entries.len() + batch.len() > LISTED {
+                return Err(too_large());
             }
             entries.extend(batch);
         }
@@ -152,6 +154,12 @@ impl FilesInterface {
     }
 }
 
+fn too_large() -> BoxliteError {
+    let message = format!("readdir: there are more than {LISTED} entries, or {} MiB of them", LISTING >> 20);
+    BoxliteError::new(ErrorCode::ListingTooLarge, message)
+        .hint("list the folders of the tree one by one, or run `ls` or `find` in the box and read its output as a stream")
+}
+
 /// A directory that is being listed.
 #[derive(Debug)]
 pub(crate) struct Listing {
@@ -206,6 +214,14 @@ pub(crate) fn refused(error: &FileError) -> BoxliteError {
         let text = String::from_utf8_lossy(&bytes[..bytes.len().min(PATH)]).into_owned();
         Some(text).filter(|text| !text.is_empty())
     };
+    let ours = match error.refusal() {
+        FileRefusal::CopyTooLarge => Some(ErrorCode::CopyTooLarge),
+        FileRefusal::ExecUser => Some(ErrorCode::ExecUser),
+        _ => None,
+    };
+    if let Some(code) = ours {
+        return BoxliteError::new(code, format!("in the box: {}", bounded(&error.message)));
+    }
     if error.errno == 0 {
         return BoxliteError::new(
             ErrorCode::ArchiveInvalid,
@@ -217,6 +233,10 @@ pub(crate) fn refused(error: &FileError) -> BoxliteError {
         syscall: bounded(&error.syscall),
         path: text(&error.path),
         dest: text(&error.to),
+        refusal: match error.refusal() {
+            FileRefusal::None => None,
+            code => Some(Refusal { code: code.as_str_name(), reason: bounded(&error.message) }),
+        },
     };
     BoxliteError::of_file(fault)
 }

@@ -1,0 +1,120 @@
+// `fs.cp`: a file or a tree inside the box, by Node's rules. Called by `fs.ts`. The box goes through the tree by itself; with a filter, which
+// only JavaScript can ask, it is asked for one folder at a time.
+import { posix } from 'node:path'
+import { type FileInput, type NativeFiles, settled } from './binding.js'
+import { boolean, type Check, checkOptions, integer } from './check.js'
+import { type NativePath, pathText } from './file-path.js'
+
+/** Most names in one request, and most bytes of them. */
+const NAMES = 1000
+const BYTES = 128 * 1024
+/** The file type bits of a mode. */
+const TYPE = 0o170000
+const FOLDER = 0o040000
+
+/** How to copy inside a box. */
+export interface CpOptions {
+  /** Directories with all that is in them. Default: `false`. */
+  recursive?: boolean
+  /** Overwrite files. Default: `true`. */
+  force?: boolean
+  /** With `force: false`, fail with `ERR_FS_CP_EEXIST` where something exists. Default: `false`. */
+  errorOnExist?: boolean
+  /** Copy what symlinks lead to. Default: `false`. */
+  dereference?: boolean
+  /** Keep access and modification times. Default: `false`. */
+  preserveTimestamps?: boolean
+  /** Keep symlinks as they are written; else relative ones become absolute, so that they lead where they led. Default: `false`. */
+  verbatimSymlinks?: boolean
+  /** Whether to copy what is at `source` to `destination`; of a directory, nothing in it is copied either. May be asynchronous. */
+  filter?: (source: string, destination: string) => boolean | Promise<boolean>
+  /** Flags of `copyFile`. Default: 0. */
+  mode?: number
+}
+
+const filter: Check = { expected: 'a function', holds: value => typeof value === 'function' }
+
+const OPTIONS = {
+  recursive: boolean,
+  force: boolean,
+  errorOnExist: boolean,
+  dereference: boolean,
+  preserveTimestamps: boolean,
+  verbatimSymlinks: boolean,
+  filter,
+  mode: integer(0, 7),
+}
+
+export async function cp(native: NativeFiles, from: NativePath, to: NativePath, options?: CpOptions): Promise<void> {
+  const { force = true, errorOnExist = false, ...given } = checkOptions<CpOptions>('fs.cp', options, OPTIONS)
+  const input: FileInput = {
+    operation: 'COPY',
+    recursive: given.recursive,
+    force,
+    exclusive: errorOnExist && !force,
+    follow: given.dereference,
+    preserve: given.preserveTimestamps,
+    verbatim: given.verbatimSymlinks,
+    mode: given.mode,
+  }
+  if (given.filter === undefined) await settled(native.call({ ...input, path: from, to }))
+  else await filtered(native, pathText(from), pathText(to), input, given.filter)
+}
+
+async function filtered(
+  native: NativeFiles,
+  from: string,
+  to: string,
+  input: FileInput,
+  wanted: NonNullable<CpOptions['filter']>,
+): Promise<void> {
+  if (!(await wanted(from, to))) return
+  const shallow = { ...input, shallow: true }
+  const folders: [string, string][] = []
+  const [isFolder] = (await settled(native.call({ ...shallow, path: from, to }))).data
+  if (isFolder) folders.push([from, to])
+  const filled: [string, string][] = []
+  for (let next = folders.pop(); next !== undefined; next = folders.pop()) {
+    const [source, target] = next
+    const names: string[] = []
+    for (const entry of await settled(native.readDirectory(source, false, false))) {
+      const name = pathText(entry.name)
+      if (await wanted(posix.join(source, name), posix.join(target, name))) names.push(name)
+    }
+    const inside: [string, string][] = []
+    for (const some of portions(names)) {
+      const { data } = await settled(native.call({ ...shallow, path: source, to: target, names: some }))
+      some.forEach((name, index) => {
+        if (data[index]) inside.push([posix.join(source, name), posix.join(target, name)])
+      })
+    }
+    folders.push(...inside.reverse())
+    filled.push(next)
+  }
+  if (input.preserve) for (const [source, target] of filled.reverse()) await keepTimes(native, source, target)
+}
+
+/** A folder's times, which every file that was made in it has changed. */
+async function keepTimes(native: NativeFiles, source: string, target: string): Promise<void> {
+  const { stat } = await settled(native.call({ operation: 'STAT', path: source, follow: true }))
+  if (stat === undefined || (stat.mode & TYPE) !== FOLDER) return
+  const { atimeMs, mtimeMs } = stat
+  await settled(native.call({ operation: 'SET_TIMES', path: target, follow: true, atimeMs, mtimeMs }))
+}
+
+/** As many names at a time as fit in a request. */
+function* portions(names: string[]): Generator<string[]> {
+  let some: string[] = []
+  let bytes = 0
+  for (const name of names) {
+    const length = Buffer.byteLength(name)
+    if (some.length === NAMES || (some.length > 0 && bytes + length > BYTES)) {
+      yield some
+      some = []
+      bytes = 0
+    }
+    some.push(name)
+    bytes += length
+  }
+  if (some.length > 0) yield some
+}
