@@ -572,6 +572,30 @@ export declare class Events extends EventEmitter<Listened> implements AsyncItera
 	/** Does what {@link Events.close | close()} does. */
 	[Symbol.dispose](): void;
 }
+/** Capabilities of Linux by name, as `'NET_ADMIN'` or `'CAP_NET_ADMIN'`; `'ALL'` is every one. */
+export interface CapabilityOptions {
+	/** Over docker's default ones. */
+	add?: readonly string[];
+	/** Of docker's default ones; with `add: ['ALL']`, of all. */
+	drop?: readonly string[];
+}
+/** What the processes of a box may do to their own machine; nothing of it opens anything of the host. */
+export interface PrivilegeOptions {
+	/** Capabilities of the box's root processes, up to 64 in each list. Default: docker's 14. */
+	capabilities?: CapabilityOptions;
+	/** Parameters of the box's kernel by name, such as `{ 'net.ipv4.ip_forward': '1' }`, up to 64. Default: see `docs/api.md`. */
+	sysctls?: Record<string, string | number>;
+	/**
+	 * Devices of the machine beside docker's default ones, up to 64: `'/dev/fuse'`, `'/dev/net/tun'`, or `'/dev/loop-control'`,
+	 * which brings the loop devices. Default: none.
+	 */
+	devices?: readonly string[];
+	/**
+	 * Every capability and every device, nothing masked or read-only, the box's control groups its own: what containers, systemd
+	 * and mounts in the box need. The host is as safe from it as from any box. Default: `false`.
+	 */
+	privileged?: boolean;
+}
 /** When a main process that ended is started again. */
 export interface RestartOptions {
 	/** `'no'`: the box ends with it. `'on-failure'`: after an exit code other than 0, or a signal. Default: `'no'`. */
@@ -610,6 +634,11 @@ export interface SupervisionOptions {
 	entrypoint?: readonly string[];
 	/** The arguments of the entrypoint, or the main process where there is none. Default: the image's. */
 	cmd?: readonly string[];
+	/**
+	 * `false`: the main process is the container's pid 1 itself, as s6-overlay and systemd insist on, and reaps the container's
+	 * orphans. Its end then ends every process of the container, and `restart` can't be used. Default: `true`, pid 1 is ours.
+	 */
+	init?: boolean;
 	/** The signal that asks the main process to end: a name such as `'SIGINT'`, or a number. Default: the image's, else SIGTERM. */
 	stopSignal?: string | number;
 	/** When the main process is started again after its end. Default: never. */
@@ -625,7 +654,7 @@ export interface SupervisionOptions {
 	idleTimeoutMs?: number;
 }
 /** How to make a box. */
-export interface BoxOptions extends SupervisionOptions {
+export interface BoxOptions extends SupervisionOptions, PrivilegeOptions {
 	/** An image: a registry reference such as `alpine:3`, or a path; see {@link Images.pull}. */
 	image: string;
 	/**

@@ -83,9 +83,11 @@ export type {
 export type {
   BoxFilter,
   BoxOptions,
+  CapabilityOptions,
   CloseOptions,
   ExecOptions,
   HealthCheckOptions,
+  PrivilegeOptions,
   PruneOptions,
   PullOptions,
   RegistryCredentials,

@@ -3,6 +3,7 @@
 //! The guest agent (`guest/`) serves them; the runtime's portal (`src/runtime`) calls them; the shim only carries
 //! bytes and needs nothing but [`port`], [`limits`], [`frame`] and [`farewell`]. The `.proto` files under `boxlite/v1` are the reference.
 
+pub mod capability;
 pub mod farewell;
 pub mod frame;
 pub mod limits;

@@ -46,6 +46,16 @@ it('is the Debian that it says, and keeps what is written', async () => {
   expect((await box.exec('wc', ['-c', '/srv/kept'])).stdout).toBe('100000 /srv/kept\n')
 })
 
+it('pings as a user', async () => {
+  const program = `
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP)
+s.settimeout(30)
+s.sendto(bytes([8, 0, 0, 0, 0, 0, 0, 1]) + b"echo", ("127.0.0.1", 0))
+print(s.recv(64)[8:])`
+  expect((await box.exec('python3', ['-c', program], { user: 'nobody', check: true })).stdout).toBe("b'echo'\n")
+})
+
 // Sockets that ask for times switch a branch in the kernel's receive path on and off, which it does by writing its own code
 // while other CPUs run it (net/core/dev.c, `netstamp_needed_key`). See src/vmm/qemu/accelerator.rs.
 const PATCHES = `

@@ -6,54 +6,10 @@
 //! them. Inheritable and ambient sets stay empty. So an execution pays nothing for its capabilities.
 #![allow(unsafe_code, reason = "prctl(2) has no safe wrapper for the bounding set")]
 
+use boxlite_proto::capability;
 use nix::{errno::Errno, libc};
 
 use crate::{Context as _, Error, Kind, Result};
-
-/// Capabilities by number (`include/uapi/linux/capability.h`).
-const NAMES: [&str; 41] = [
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "DAC_READ_SEARCH",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "SETGID",
-    "SETUID",
-    "SETPCAP",
-    "LINUX_IMMUTABLE",
-    "NET_BIND_SERVICE",
-    "NET_BROADCAST",
-    "NET_ADMIN",
-    "NET_RAW",
-    "IPC_LOCK",
-    "IPC_OWNER",
-    "SYS_MODULE",
-    "SYS_RAWIO",
-    "SYS_CHROOT",
-    "SYS_PTRACE",
-    "SYS_PACCT",
-    "SYS_ADMIN",
-    "SYS_BOOT",
-    "SYS_NICE",
-    "SYS_RESOURCE",
-    "SYS_TIME",
-    "SYS_TTY_CONFIG",
-    "MKNOD",
-    "LEASE",
-    "AUDIT_WRITE",
-    "AUDIT_CONTROL",
-    "SETFCAP",
-    "MAC_OVERRIDE",
-    "MAC_ADMIN",
-    "SYSLOG",
-    "WAKE_ALARM",
-    "BLOCK_SUSPEND",
-    "AUDIT_READ",
-    "PERFMON",
-    "BPF",
-    "CHECKPOINT_RESTORE",
-];
 
 /// Drops every capability that `keep` does not name from this process's bounding set.
 pub fn drop_bounding(keep: &[String]) -> Result<()> {
@@ -81,10 +37,7 @@ pub fn drop_bounding(keep: &[String]) -> Result<()> {
 fn parse(names: &[String]) -> Result<u64> {
     let mut set = 0;
     for name in names {
-        let bare = name.strip_prefix("CAP_").unwrap_or(name);
-        let number = NAMES
-            .iter()
-            .position(|known| *known == bare)
+        let number = capability::number(name)
             .ok_or_else(|| Error::new(Kind::Invalid, format!("capability {name:?}: unknown")))?;
         set |= 1 << number;
     }

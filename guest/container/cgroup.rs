@@ -33,9 +33,12 @@ impl Cgroup {
         Ok(Self(Path::new(ROOT).join(format!("box-{container_id}"))))
     }
 
-    /// Makes the group and sets its limits. Memory and pids are always accounted: boxes look at them.
-    pub fn create(&self, limits: Option<&Resources>) -> Result<()> {
-        write(&Path::new(ROOT).join("cgroup.subtree_control"), "+memory +pids")?;
+    /// Makes the group and sets its limits. Memory and pids are always accounted: boxes look at them. With `whole` it has
+    /// every controller of the machine, to hand on to groups below.
+    pub fn create(&self, limits: Option<&Resources>, whole: bool) -> Result<()> {
+        let root = Path::new(ROOT);
+        let controllers = if whole { every_controller(root)? } else { "+memory +pids".to_owned() };
+        write(&root.join("cgroup.subtree_control"), &controllers)?;
         match fs::create_dir(&self.0) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             made => made.context(|| format!("make cgroup {}", self.0.display()))?,
@@ -50,6 +53,14 @@ impl Cgroup {
         Ok(())
     }
 
+    /// Moves this process into a group below: a group that has processes of its own can't hand controllers on (Linux
+    /// `Documentation/admin-guide/cgroup-v2.rst`, "No Internal Process Constraint").
+    pub fn step_down(&self) -> Result<()> {
+        let below = self.0.join("init");
+        fs::create_dir(&below).context(|| format!("make cgroup {}", below.display()))?;
+        write(&below.join("cgroup.procs"), "0")
+    }
+
     /// Its directory.
     pub fn path(&self) -> &Path {
         &self.0
@@ -59,6 +70,13 @@ impl Cgroup {
     pub fn memory_events(&self) -> PathBuf {
         self.0.join("memory.events")
     }
+}
+
+fn every_controller(root: &Path) -> Result<String> {
+    let file = root.join("cgroup.controllers");
+    let known = fs::read_to_string(&file).context(|| format!("read {}", file.display()))?;
+    let all: Vec<_> = known.split_whitespace().map(|name| format!("+{name}")).collect();
+    Ok(all.join(" "))
 }
 
 fn write(path: &Path, value: &str) -> Result<()> {

@@ -20,7 +20,8 @@ pub mod user;
 
 pub use bounding::drop_bounding;
 pub use cgroup::{Cgroup, ROOT as CGROUP_ROOT};
-pub use device_filter::filter_devices;
+pub use device_filter::{DeviceRule, filter_devices};
+pub use devices::Device;
 pub use execution_group::{ExecutionGroup, ExecutionGroups};
-pub use init::{Container, become_container};
+pub use init::{Container, become_container, join_container};
 pub use rlimit::Rlimits;

@@ -8,12 +8,15 @@ use std::{fs::File, io::Write as _, os::fd::OwnedFd, path::Path};
 use boxlite_proto::v1::Sysctl;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 
-use crate::{Context as _, Result};
+use crate::{Error, Kind, Result};
 
 /// Sets each of `sysctls`, in their order. `proc` is a /proc that nothing of the container has touched.
 pub(super) fn set(proc: &OwnedFd, sysctls: &[Sysctl]) -> Result<()> {
     sysctls.iter().try_for_each(|Sysctl { name, value }| {
-        write(proc, name, value).context(|| format!("set sysctl {name:?} to {value:?}"))
+        // Whatever the kernel says against it, the one who asked for it is to hear of it.
+        write(proc, name, value).map_err(|error| {
+            Error::new(Kind::Invalid, format!("set kernel parameter {name:?} to {value:?}: {error}"))
+        })
     })
 }
 

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     Context as _, Result,
-    zygote::{OnExit, message::Exited},
+    zygote::{Lot, OnExit, message::Exited},
 };
 
 /// Between SIGTERM and SIGKILL of an execution whose time is up.
@@ -67,8 +67,12 @@ async fn launch(
         Err(error) => return Ok(Err(exhausted(&request, &error))),
     };
     let on_exit = on_exit(table.clone(), Arc::clone(execution));
-    let alone = matches!(execution.purpose, Purpose::Check);
-    let spawned = execution.zygote.spawn(execution.serial, request, alone, ends.child, on_exit).await?;
+    let lot = match execution.purpose {
+        Purpose::Asked => Lot::Free,
+        Purpose::Main(_) => Lot::Main,
+        Purpose::Check => Lot::Alone,
+    };
+    let spawned = execution.zygote.spawn(execution.serial, request, lot, ends.child, on_exit).await?;
     let spawned = match spawned {
         Ok(spawned) => spawned,
         Err(error) => return Ok(Err(error)),

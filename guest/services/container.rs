@@ -43,7 +43,9 @@ impl Container for ContainerService {
         let cgroup = Cgroup::of(&request.container_id)?;
         let cwd = request.process.as_ref().map(|process| process.cwd.clone()).unwrap_or_default();
         let defaults = Defaults::new(request.process.clone().unwrap_or_default());
-        let init_pid = self.zygote.contain(request).await?;
+        let main_is_init =
+            orders.as_ref().and_then(|orders| orders.main.as_ref()).is_some_and(|main| main.is_init);
+        let init_pid = self.zygote.contain(request, main_is_init).await?;
         self.files.open(init_pid, &cwd)?;
         self.executions.open(defaults, OomEvents::open(&cgroup.memory_events()));
         let main_error = self.supervisor.begin(orders, Some(cgroup)).await?;

@@ -25,7 +25,7 @@ use tokio::{
 
 use super::{
     Side,
-    message::{Action, Contain, Event, Exited, Reply, Request, Signal, Signalled, Spawn, Stop},
+    message::{Action, Contain, Event, Exited, Failed, Reply, Request, Signal, Signalled, Spawn, Stop},
     wire::{self, Received, Receiver},
 };
 use crate::{Context as _, Error, Kind, Result, reactor, storage::ROOTFS};
@@ -40,6 +40,17 @@ pub struct Spawned {
     pub pid: u32,
     /// The terminal's master, if one was asked for.
     pub master: Option<OwnedFd>,
+}
+
+/// What becomes of an execution's processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lot {
+    /// They may outlive the first.
+    Free,
+    /// None outlives the first.
+    Alone,
+    /// The first is the box's main process.
+    Main,
 }
 
 /// Called once when an execution's process has ended.
@@ -65,7 +76,7 @@ struct Pending {
     /// There is a container, and nobody asked for its end.
     serving: bool,
     init_pid: u32,
-    container: Option<oneshot::Sender<Result<u32, String>>>,
+    container: Option<oneshot::Sender<Result<u32, Failed>>>,
     spawns: HashMap<u64, oneshot::Sender<Result<Spawned, StartError>>>,
     exits: HashMap<u64, OnExit>,
     /// Answers come in the order of the requests.
@@ -96,9 +107,10 @@ impl Zygote {
         Ok(Self(line))
     }
 
-    /// Makes it the container's init. Answers its pid in the guest's initial pid namespace.
-    pub async fn contain(&self, request: ContainerInitRequest) -> Result<u32> {
-        let order = Contain { request: Some(request), rootfs: ROOTFS.to_owned() };
+    /// Makes the container, with it or, with `main_is_init`, with the main process as its init. Answers the init's pid in the
+    /// guest's initial pid namespace.
+    pub async fn contain(&self, request: ContainerInitRequest, main_is_init: bool) -> Result<u32> {
+        let order = Contain { request: Some(request), rootfs: ROOTFS.to_owned(), main_is_init };
         self.found(Action::Contain(Box::new(order))).await
     }
 
@@ -113,16 +125,18 @@ impl Zygote {
         self.0.pending().container = Some(answer);
         self.send(action, &[]).await?;
         let made = wait.await.map_err(|_| gone())?;
-        made.map_err(|message| Error::new(Kind::System, format!("make container: {message}")))
+        made.map_err(|Failed { message, invalid }| {
+            let kind = if invalid { Kind::Invalid } else { Kind::System };
+            Error::new(kind, format!("make container: {message}"))
+        })
     }
 
-    /// Forks a child for `request` with its ends of the streams; with `alone` no process of it outlives it. `on_exit` is
-    /// called only if this succeeds.
+    /// Forks a child for `request` with its ends of the streams. `on_exit` is called only if this succeeds.
     pub async fn spawn(
         &self,
         serial: u64,
         request: ExecRequest,
-        alone: bool,
+        lot: Lot,
         streams: Vec<OwnedFd>,
         on_exit: OnExit,
     ) -> Result<Result<Spawned, StartError>> {
@@ -132,7 +146,8 @@ impl Zygote {
             pending.spawns.insert(serial, answer);
             pending.exits.insert(serial, on_exit);
         }
-        let action = Action::Spawn(Box::new(Spawn { serial, request: Some(request), alone }));
+        let (alone, main) = (matches!(lot, Lot::Alone), matches!(lot, Lot::Main));
+        let action = Action::Spawn(Box::new(Spawn { serial, request: Some(request), alone, main }));
         let fds: Vec<RawFd> = streams.iter().map(AsRawFd::as_raw_fd).collect();
         let sent = self.send(action, &fds).await;
         drop(streams);
@@ -239,7 +254,7 @@ impl Line {
                 pending.serving = true;
                 reply(pending.container.take(), Ok(pid));
             }
-            Event::Failed(message) => reply(pending.container.take(), Err(message)),
+            Event::Failed(failed) => reply(pending.container.take(), Err(failed)),
             Event::Spawned(event) => {
                 reply(
                     pending.spawns.remove(&event.serial),

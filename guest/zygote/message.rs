@@ -4,6 +4,8 @@
 
 use boxlite_proto::v1::{ContainerInitRequest, ExecRequest, StartError};
 
+use crate::{Error, Kind};
+
 /// Agent to zygote.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Request {
@@ -42,6 +44,9 @@ pub struct Contain {
     /// Where the root disk is mounted.
     #[prost(string, tag = "2")]
     pub rootfs: String,
+    /// The main process is to be the container's pid 1.
+    #[prost(bool, tag = "3")]
+    pub main_is_init: bool,
 }
 
 /// See [`Action::Spawn`].
@@ -56,6 +61,9 @@ pub struct Spawn {
     /// No process of it may outlive its first.
     #[prost(bool, tag = "3")]
     pub alone: bool,
+    /// It is the box's main process.
+    #[prost(bool, tag = "4")]
+    pub main: bool,
 }
 
 /// See [`Action::Signal`].
@@ -109,8 +117,8 @@ pub enum Event {
     #[prost(bool, tag = "2")]
     Ready(bool),
     /// The container can't be made, and why.
-    #[prost(string, tag = "3")]
-    Failed(String),
+    #[prost(message, tag = "3")]
+    Failed(Failed),
     /// A child was forked and is the program. Carries the terminal's master, if any.
     #[prost(message, tag = "4")]
     Spawned(SpawnedEvent),
@@ -126,6 +134,24 @@ pub enum Event {
     /// Every process has ended; how many had to be killed.
     #[prost(uint32, tag = "8")]
     Stopped(u32),
+}
+
+/// See [`Event::Failed`].
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Failed {
+    /// What was tried, and the cause.
+    #[prost(string, tag = "1")]
+    pub message: String,
+    /// Whether what was asked for is to blame.
+    #[prost(bool, tag = "2")]
+    pub invalid: bool,
+}
+
+impl Failed {
+    /// What the agent is to hear of `error`.
+    pub fn of(error: &Error) -> Self {
+        Self { message: error.chain(), invalid: error.kind() == Kind::Invalid }
+    }
 }
 
 /// See [`Event::Spawned`].

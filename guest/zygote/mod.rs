@@ -6,12 +6,16 @@
 //!                                      (exits)                                               └─ fork ─ execution …
 //! ```
 //!
+//! Where the main process is to be the container's pid 1, the zygote clones a process that becomes it, joins all namespaces but
+//! that of pids, and serves executions from outside (`first`).
+//!
 //! [`launch()`] forks it; [`Zygote`] is the agent's handle; `serve` is the loop on the other side; `birth` clones the
-//! init `stop` is its end, and `spawn` is what a forked child does until it is the `program`. [`message`] is what they say to each other
+//! init, `stop` is its end, and `spawn` is what a forked child does until it is the `program`. [`message`] is what they say to each other
 //! and `wire` how it travels, file descriptors included.
 
 mod birth;
 mod children;
+mod first;
 mod fork;
 mod handle;
 mod interpreter;
@@ -25,6 +29,6 @@ mod stop;
 mod terminal;
 mod wire;
 
-pub use handle::{OnExit, Spawned, Zygote};
+pub use handle::{Lot, OnExit, Spawned, Zygote};
 pub use launch::{Side, launch};
 pub(crate) use terminal::resize;

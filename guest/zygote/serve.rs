@@ -25,8 +25,9 @@ use nix::{
 };
 
 use super::{
-    birth::contain,
+    birth::{Standing, contain},
     children::Children,
+    first::First,
     fork::Nursery,
     message::{Action, Event, NotSpawned, Reply, Request, Signal, Signalled, Spawn, SpawnedEvent},
     process,
@@ -47,13 +48,13 @@ const AGAIN: Duration = Duration::from_millis(10);
 /// Serves the agent until it goes away.
 pub(super) fn serve(socket: &OwnedFd) -> ! {
     let mut receiver = Receiver::new();
-    let (container, groups) = loop {
+    let (container, groups, first) = loop {
         match await_request(socket, &mut receiver).0.action {
             Some(Action::Contain(order)) => {
-                let (container, groups) = contain(socket, &order);
-                break (container, Some(groups));
+                let Standing { container, groups, first } = contain(socket, &order);
+                break (container, Some(groups), first);
             }
-            Some(Action::Uncontained(_)) if cfg!(feature = "testing") => break (uncontained(), None),
+            Some(Action::Uncontained(_)) if cfg!(feature = "testing") => break (uncontained(), None, None),
             Some(Action::Stop(_)) => {
                 let _ = wire::send(socket.as_fd(), &Reply { event: Some(Event::Stopped(0)) }, &[]);
             }
@@ -63,7 +64,7 @@ pub(super) fn serve(socket: &OwnedFd) -> ! {
     if groups.is_none() {
         let _ = wire::send(socket.as_fd(), &Reply { event: Some(Event::Ready(true)) }, &[]);
     }
-    match Init::new(socket, container, groups).and_then(|mut init| init.run(&mut receiver)) {
+    match Init::new(socket, container, groups, first).and_then(|mut init| init.run(&mut receiver)) {
         Ok(()) => exit(0),
         Err(error) => {
             eprintln!("boxlite-guest: container init: {}", error.chain());
@@ -88,10 +89,12 @@ fn uncontained() -> Container {
     Container { pts: open("/dev", path, Mode::empty()).ok(), proc: None, rlimits: Rlimits::default() }
 }
 
-/// The container's init at work.
+/// The container's init at work, or what serves in its place.
 pub(super) struct Init<'a> {
     socket: &'a OwnedFd,
     container: Container,
+    /// The container's init where it is another process: the main one.
+    pub(super) first: Option<First>,
     /// False in tests on the host: then only its own children are its to signal.
     pub(super) isolated: bool,
     pub(super) children_died: SignalFd,
@@ -101,12 +104,13 @@ pub(super) struct Init<'a> {
 }
 
 impl<'a> Init<'a> {
-    fn new(socket: &'a OwnedFd, container: Container, groups: Option<ExecutionGroups>) -> Result<Self> {
-        let null = open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())
-            .context(|| "open /dev/null")?;
-        // What executions without input inherit.
-        dup2_stdin(&null).context(|| "make /dev/null the standard input")?;
-        restore_sigpipe()?;
+    fn new(
+        socket: &'a OwnedFd,
+        container: Container,
+        groups: Option<ExecutionGroups>,
+        first: Option<First>,
+    ) -> Result<Self> {
+        settle()?;
         let mut mask = SigSet::empty();
         mask.add(Number::SIGCHLD);
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&mask), None).context(|| "block SIGCHLD")?;
@@ -115,7 +119,7 @@ impl<'a> Init<'a> {
         let isolated = groups.is_some();
         let nursery = Nursery::new().context(|| "map a stack for children")?;
         let (children, accounts) = (Children::new(groups), Accounts::default());
-        Ok(Self { socket, container, isolated, children_died, children, nursery, accounts })
+        Ok(Self { socket, container, first, isolated, children_died, children, nursery, accounts })
     }
 
     fn run(&mut self, receiver: &mut Receiver) -> Result<()> {
@@ -124,6 +128,10 @@ impl<'a> Init<'a> {
             let (asked, died) = self.wait(if ending { LOOK_AGAIN.into() } else { PollTimeout::NONE })?;
             if died || ending {
                 self.reap();
+            }
+            if self.first.as_ref().is_some_and(|first| !first.is_alive() && !first.was_program()) {
+                // Nothing can be executed any more, and nobody is told of the end of what never began.
+                return Ok(());
             }
             if !asked {
                 continue;
@@ -166,15 +174,19 @@ impl<'a> Init<'a> {
     }
 
     fn spawn(&mut self, order: Spawn, fds: Vec<OwnedFd>) {
+        if order.main && self.first.as_ref().is_some_and(First::is_waiting) {
+            self.spawn_first(order, &fds);
+            return;
+        }
         let (serial, alone) = (order.serial, order.alone);
         let request = order.request.unwrap_or_default();
         let group = self.children.group();
         let Self { container, accounts, nursery, .. } = self;
         match spawn::fork_program(container, accounts, nursery, group.as_ref(), &request, fds) {
-            Ok(Forked { pid, master }) => {
+            Ok(Forked { pid, inner, master }) => {
                 self.children.add(pid, serial, group, alone);
                 let fds: Vec<_> = master.iter().map(AsRawFd::as_raw_fd).collect();
-                self.tell(Event::Spawned(SpawnedEvent { serial, pid: pid.as_raw().unsigned_abs() }), &fds);
+                self.tell(Event::Spawned(SpawnedEvent { serial, pid: inner.as_raw().unsigned_abs() }), &fds);
             }
             Err(failure) => {
                 // A child that failed is reaped like any orphan.
@@ -186,6 +198,20 @@ impl<'a> Init<'a> {
                 self.tell(Event::NotSpawned(NotSpawned { serial, error }), &[]);
             }
         }
+    }
+
+    /// Lets the container's init become the main process.
+    fn spawn_first(&mut self, order: Spawn, fds: &[OwnedFd]) {
+        let Some(first) = &mut self.first else { return };
+        let (serial, alone) = (order.serial, order.alone);
+        let event = match first.become_program(order, fds) {
+            Ok(()) => {
+                self.children.add(first.pid(), serial, None, alone);
+                Event::Spawned(SpawnedEvent { serial, pid: 1 })
+            }
+            Err(error) => Event::NotSpawned(NotSpawned { serial, error: Some(error) }),
+        };
+        self.tell(event, &[]);
     }
 
     fn signal(&mut self, order: Signal) {
@@ -205,6 +231,9 @@ impl<'a> Init<'a> {
         let mut killed = 0;
         while let Some(death) = process::reap_one() {
             killed += u32::from(death.signal == Number::SIGKILL as i32);
+            if let Some(first) = &mut self.first {
+                first.note_death(death.pid);
+            }
             if let Some(exited) = self.children.died(death) {
                 self.tell(Event::Exited(exited), &[]);
             }
@@ -219,6 +248,15 @@ impl<'a> Init<'a> {
     fn tell(&self, event: Event, fds: &[std::os::fd::RawFd]) {
         let _ = wire::send(self.socket.as_fd(), &Reply { event: Some(event) }, fds);
     }
+}
+
+/// What programs are to inherit of this process, once the container's root is its own.
+pub(super) fn settle() -> Result<()> {
+    let null =
+        open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty()).context(|| "open /dev/null")?;
+    // What executions without input inherit.
+    dup2_stdin(&null).context(|| "make /dev/null the standard input")?;
+    restore_sigpipe()
 }
 
 /// Rust ignores SIGPIPE, and programs would inherit that.

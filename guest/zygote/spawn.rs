@@ -21,7 +21,7 @@ use nix::{
     },
     unistd::{
         Gid, Pid, ResGid, ResUid, Uid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, fchown, getgroups,
-        getresgid, getresuid, setgid, setgroups, setsid, setuid, write,
+        getpid, getresgid, getresuid, setgid, setgroups, setsid, setuid, write,
     },
 };
 
@@ -38,6 +38,8 @@ use crate::container::{
 /// A child that has become its program.
 pub(super) struct Forked {
     pub(super) pid: Pid,
+    /// Its pid as the container has it.
+    pub(super) inner: Pid,
     /// The terminal's master, if the program has one.
     pub(super) master: Option<OwnedFd>,
 }
@@ -74,22 +76,46 @@ pub(super) fn fork_program(
     request: &ExecRequest,
     fds: Vec<OwnedFd>,
 ) -> Result<Forked, NotForked> {
-    let mut fds = fds.into_iter();
-    let mut next = || fds.next().ok_or_else(|| io::Error::other("a stream is missing"));
     let (streams, master) = if let Some(size) = request.tty {
         let (master, slave) = open_terminal(container, size)?;
         (Streams { stdin: Some(slave.try_clone()?), stdout: slave, stderr: None }, Some(master))
     } else {
-        let stdin = if request.stdin { Some(next()?) } else { None };
-        (Streams { stdin, stdout: next()?, stderr: Some(next()?) }, None)
+        (Streams::of(request, fds)?, None)
     };
-    let mut birth = Birth { container, request, streams, accounts, program: None, error: None };
+    let inner = Pid::from_raw(0);
+    let mut birth = Birth { container, request, streams, accounts, inner, program: None, error: None };
     // SAFETY: the container's init has a single thread.
     let pid = unsafe { nursery.bear(group.map(AsFd::as_fd), &mut birth, become_program) }
         .map_err(io::Error::from)?;
     match birth.error {
         Some(error) => Err(NotForked::Failed(error)),
-        None => Ok(Forked { pid, master }),
+        None => Ok(Forked { pid, inner: birth.inner, master }),
+    }
+}
+
+/// Makes this very process the program of `request`; returns only if that can't be. It has no terminal.
+pub(super) fn turn_into_program(
+    container: &Container,
+    accounts: &mut Accounts,
+    request: &ExecRequest,
+    fds: Vec<OwnedFd>,
+) -> StartError {
+    let streams = match Streams::of(request, fds) {
+        Ok(streams) => streams,
+        Err(error) => return failure(Kind::Other, format!("start {:?}: {error}", request.command)),
+    };
+    match prepare(container, request, &streams, accounts).and_then(|env| Program::new(request, &env)) {
+        Ok(program) => program.execute(),
+        Err(failure) => failure,
+    }
+}
+
+impl Streams {
+    fn of(request: &ExecRequest, fds: Vec<OwnedFd>) -> io::Result<Self> {
+        let mut fds = fds.into_iter();
+        let mut next = || fds.next().ok_or_else(|| io::Error::other("a stream is missing"));
+        let stdin = if request.stdin { Some(next()?) } else { None };
+        Ok(Self { stdin, stdout: next()?, stderr: Some(next()?) })
     }
 }
 
@@ -100,6 +126,8 @@ struct Birth<'a> {
     request: &'a ExecRequest,
     streams: Streams,
     accounts: &'a mut Accounts,
+    /// The child's own pid, as its pid namespace has it.
+    inner: Pid,
     program: Option<Program>,
     error: Option<StartError>,
 }
@@ -116,7 +144,8 @@ fn open_terminal(container: &Container, size: TtySize) -> io::Result<(OwnedFd, O
 
 /// Everything between birth and execve, and the end where that fails.
 fn become_program(birth: &mut Birth<'_>) -> Never {
-    let Birth { container, request, streams, accounts, program, error } = birth;
+    let Birth { container, request, streams, accounts, inner, program, error } = birth;
+    *inner = getpid();
     let failure =
         match prepare(container, request, streams, accounts).and_then(|env| Program::new(request, &env)) {
             Ok(ready) => program.insert(ready).execute(),

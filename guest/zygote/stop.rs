@@ -9,7 +9,7 @@ use std::{
 
 use nix::{
     errno::Errno,
-    libc::SIGTERM,
+    libc::{SIGKILL, SIGTERM},
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -25,6 +25,9 @@ impl Init<'_> {
     /// Ends every process of the container and says how many had to be killed.
     pub(super) fn stop(&mut self, Stop { grace_ms, main, main_signal }: Stop) -> Result<u32> {
         let deadline = Instant::now() + Duration::from_millis(grace_ms.into());
+        if self.first.is_some() {
+            return self.stop_first(deadline, main_signal);
+        }
         let main_pid = self.children.pid_of(main).filter(|_| main_signal != SIGTERM);
         if let Some(pid) = main_pid {
             // The main process is left to end its own children, until it is gone.
@@ -39,6 +42,21 @@ impl Init<'_> {
         }
         self.signal_all(Signal::SIGKILL);
         self.reap_until(Instant::now() + KILL_PATIENCE, Self::is_alone)
+    }
+
+    /// As docker does: the container's init is asked, and the kernel ends all others with it.
+    fn stop_first(&mut self, deadline: Instant, signal: i32) -> Result<u32> {
+        let ask = |init: &Self, signal| init.first.iter().for_each(|first| first.signal(signal));
+        ask(self, signal);
+        self.reap_until(deadline, Self::is_first_gone)?;
+        let killed = u32::from(!self.is_first_gone());
+        ask(self, SIGKILL);
+        self.reap_until(Instant::now() + KILL_PATIENCE, Self::is_alone)?;
+        Ok(killed)
+    }
+
+    fn is_first_gone(&self) -> bool {
+        self.first.as_ref().is_none_or(|first| !first.is_alive())
     }
 
     fn reap_until(&mut self, deadline: Instant, done: impl Fn(&Self) -> bool) -> Result<u32> {

@@ -160,7 +160,7 @@ mod tests {
     fn a_long_message_arrives_whole_with_its_descriptors() {
         let (left, right) = pair();
         let (reader, writer) = pipe().expect("pipe");
-        let message = Contain { request: None, rootfs: "x".repeat(100_000) };
+        let message = Contain { request: None, rootfs: "x".repeat(100_000), main_is_init: false };
         send(left.as_fd(), &message, &[writer.as_raw_fd()]).expect("send");
         drop(writer);
         let mut receiver = Receiver::new();
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn a_message_that_broke_off_is_none_of_the_next_one() {
         let (left, right) = pair();
-        let message = |size| Contain { request: None, rootfs: "x".repeat(size) };
+        let message = |size| Contain { request: None, rootfs: "x".repeat(size), main_is_init: false };
         let broken = message(100_000).encode_to_vec();
         for packet in packets(&broken).take(2) {
             send_packet(left.as_fd(), packet, &[]).expect("send");

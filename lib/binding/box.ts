@@ -23,6 +23,13 @@ export interface BoxInput {
   pidsLimit?: number | undefined
   startTimeoutMs?: number | undefined
   supervision: SupervisionInput
+  privileges: {
+    privileged: boolean
+    capAdd: string[]
+    capDrop: string[]
+    sysctls: Record<string, string>
+    devices: string[]
+  }
 }
 
 export interface SupervisionInput {
@@ -30,6 +37,7 @@ export interface SupervisionInput {
   entrypoint?: string[] | undefined
   cmd?: string[] | undefined
   stopSignal?: string | undefined
+  mainIsInit: boolean
   restart?: { policy: string; maxRetries?: number | undefined; delayMs?: number | undefined } | undefined
   healthCheck?:
     | {

@@ -16,11 +16,12 @@ import {
   text,
   word,
 } from '../check.js'
+import { PRIVILEGES, type PrivilegeOptions, privilegesInput } from './privileges.js'
 import { SUPERVISION, type SupervisionOptions, supervisionInput } from './supervision.js'
 import { abortSignal, milliseconds, pullPolicy, startTimeout, user, userName, variables } from './values.js'
 
 /** How to make a box. */
-export interface BoxOptions extends SupervisionOptions {
+export interface BoxOptions extends SupervisionOptions, PrivilegeOptions {
   /** An image: a registry reference such as `alpine:3`, or a path; see {@link Images.pull}. */
   image: string
   /**
@@ -145,6 +146,7 @@ const BOX: Shape<BoxOptions> = {
   labels: boxLabels,
   pidsLimit: integer(1, 30_000),
   startTimeoutMs: startTimeout,
+  ...PRIVILEGES,
   ...SUPERVISION,
 }
 
@@ -170,6 +172,7 @@ export function boxInput(given: BoxOptions, operation = 'runtime.create'): BoxIn
     pidsLimit,
     startTimeoutMs,
     supervision: supervisionInput(operation, options),
+    privileges: privilegesInput(operation, options),
   }
 }
 

@@ -45,6 +45,11 @@ export interface SupervisionOptions {
   entrypoint?: readonly string[]
   /** The arguments of the entrypoint, or the main process where there is none. Default: the image's. */
   cmd?: readonly string[]
+  /**
+   * `false`: the main process is the container's pid 1 itself, as s6-overlay and systemd insist on, and reaps the container's
+   * orphans. Its end then ends every process of the container, and `restart` can't be used. Default: `true`, pid 1 is ours.
+   */
+  init?: boolean
   /** The signal that asks the main process to end: a name such as `'SIGINT'`, or a number. Default: the image's, else SIGTERM. */
   stopSignal?: string | number
   /** When the main process is started again after its end. Default: never. */
@@ -74,6 +79,7 @@ export const SUPERVISION: Shape<SupervisionOptions> = {
   main: boolean,
   entrypoint: commandLine,
   cmd: commandLine,
+  init: boolean,
   stopSignal: {
     expected: "a signal's name, such as 'SIGINT', or an integer from 1 to 64",
     holds: value => text.holds(value) || integer(1, 64).holds(value),
@@ -109,16 +115,34 @@ export function supervisionInput(operation: string, options: SupervisionOptions)
     throw new InvalidArgumentError(`${operation}: option \`main\`: false, but \`entrypoint\` or \`cmd\` ask for one`)
   }
   const restart = options.restart && checkOptions(`${operation}: restart`, options.restart, RESTART)
+  if (options.init === false) checkOwnInit(operation, options, restart)
   return {
     main: main ?? false,
     entrypoint: entrypoint && [...entrypoint],
     cmd: cmd && [...cmd],
+    mainIsInit: options.init === false,
     stopSignal: stopSignal === undefined ? undefined : String(stopSignal),
     restart: restart && { policy: restart.policy ?? 'no', maxRetries: restart.maxRetries, delayMs: restart.delayMs },
     healthCheck: healthCheck ? healthInput(`${operation}: healthCheck`, healthCheck) : undefined,
     noHealthCheck: healthCheck === false,
     maxLifetimeMs: options.maxLifetimeMs,
     idleTimeoutMs: options.idleTimeoutMs,
+  }
+}
+
+/** A main process that is the container's pid 1 can't be started again: its end ends every process of the container. */
+function checkOwnInit(operation: string, options: SupervisionOptions, restart: RestartOptions | undefined): void {
+  const { main, entrypoint, cmd } = options
+  if (!main && entrypoint === undefined && cmd === undefined) {
+    throw new InvalidArgumentError(`${operation}: option \`init\`: false, but the box has no main process`, {
+      hint: 'give `main: true` to run the program of the image, or `entrypoint` or `cmd`',
+    })
+  }
+  if (restart?.policy !== undefined && restart.policy !== 'no') {
+    throw new InvalidArgumentError(
+      `${operation}: option \`restart\`: a main process that is pid 1 (\`init: false\`) can't be started again: its end ends every process of the container`,
+      { hint: 'leave `restart` out and start the box again, or leave `init` out' },
+    )
   }
 }
 

@@ -1,5 +1,6 @@
-// A real Debian image with python3, made once by mmdebstrap and kept in the build cache by the content of this recipe.
-// Called by its e2e test and by the bench; needs the Debian package mmdebstrap and Debian's archive.
+// Real Debian images, made once by mmdebstrap and kept in the build cache by the content of their recipe: one with python3, and
+// one with what makes containers and services itself. Called by their e2e tests and by the bench; needs the Debian package
+// mmdebstrap and Debian's archive.
 import { createHash } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,16 +9,29 @@ import { Failure } from '../failure.mjs'
 import { cacheFolder } from '../paths.mjs'
 import { writeLayout } from './layout.mjs'
 
-const RECIPE = ['--variant=minbase', '--include=python3-minimal', 'bookworm']
+/** Without documentation and translations, which nothing here reads, and without waiting for the host's disk. */
+const LEAN = [
+  '--dpkgopt=force-unsafe-io',
+  '--dpkgopt=path-exclude=/usr/share/doc/*',
+  '--dpkgopt=path-exclude=/usr/share/locale/*',
+]
+const PYTHON = ['--variant=minbase', '--include=python3-minimal', 'bookworm']
+const CONTAINERS = ['--variant=minbase', ...LEAN, '--include=bubblewrap,podman,crun,systemd,iproute2', 'bookworm']
 const CONFIG = {
   Env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'LANG=C.UTF-8'],
   Cmd: ['bash'],
 }
 
-/** The folder of an OCI layout with the image as `latest`. @returns {Promise<string>} */
-export async function debianLayout() {
+/** The folder of an OCI layout with Debian and python3 as `latest`. @returns {Promise<string>} */
+export const debianLayout = () => made(PYTHON)
+
+/** The same with bubblewrap, podman and systemd. @returns {Promise<string>} */
+export const containersLayout = () => made(CONTAINERS)
+
+/** @param {string[]} recipe @returns {Promise<string>} */
+async function made(recipe) {
   const key = createHash('sha256')
-    .update(JSON.stringify([RECIPE, CONFIG, 1]))
+    .update(JSON.stringify([recipe, CONFIG, 1]))
     .digest('hex')
     .slice(0, 16)
   const folder = join(cacheFolder(), `debian-image-${key}`)
@@ -25,9 +39,9 @@ export async function debianLayout() {
   const draft = mkdtempSync(join(cacheFolder(), 'debian-draft-'))
   try {
     const archive = join(draft, 'rootfs.tar')
-    const made = await capture('mmdebstrap', [...RECIPE, archive], { timeoutMs: 600_000 })
-    if (made.status !== 0) {
-      throw new Failure(`mmdebstrap: ${made.output.slice(-2000)}`, 'apt-get install mmdebstrap, and try again')
+    const { status, output } = await capture('mmdebstrap', [...recipe, archive], { timeoutMs: 1_500_000 })
+    if (status !== 0) {
+      throw new Failure(`mmdebstrap: ${output.slice(-2000)}`, 'apt-get install mmdebstrap, and try again')
     }
     const layers = [readFileSync(archive)]
     rmSync(archive)

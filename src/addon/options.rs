@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use boxlite_runtime::{
-    BoxOptions, BoxliteError, BoxliteResult, Credentials, EngineChoice, ExecOptions, PullPolicy,
+    BoxOptions, BoxliteError, BoxliteResult, Credentials, EngineChoice, ExecOptions, Privileges, PullPolicy,
     RegistryOptions, RuntimeOptions,
 };
 use napi_derive::napi;
@@ -129,6 +129,30 @@ pub struct BoxInput {
     pub start_timeout_ms: Option<u32>,
     /// What it does on its own.
     pub supervision: SupervisionInput,
+    /// What its processes may do.
+    pub privileges: PrivilegesInput,
+}
+
+/// What the processes of a box may do.
+#[napi(object, object_to_js = false)]
+pub struct PrivilegesInput {
+    /// All of it.
+    pub privileged: bool,
+    /// Capabilities over the default ones.
+    pub cap_add: Vec<String>,
+    /// Capabilities that are left out.
+    pub cap_drop: Vec<String>,
+    /// Parameters of its kernel.
+    pub sysctls: BTreeMap<String, String>,
+    /// Devices beside the default ones.
+    pub devices: Vec<String>,
+}
+
+impl From<PrivilegesInput> for Privileges {
+    fn from(input: PrivilegesInput) -> Self {
+        let PrivilegesInput { privileged, cap_add, cap_drop, sysctls, devices } = input;
+        Self { privileged, cap_add, cap_drop, sysctls, devices }
+    }
 }
 
 impl TryFrom<BoxInput> for BoxOptions {
@@ -156,6 +180,7 @@ impl TryFrom<BoxInput> for BoxOptions {
         options.pids_limit = input.pids_limit;
         options.start_timeout_ms = input.start_timeout_ms;
         options.supervision = input.supervision.try_into()?;
+        options.privileges = input.privileges.into();
         Ok(options)
     }
 }

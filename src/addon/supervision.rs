@@ -17,6 +17,8 @@ pub struct SupervisionInput {
     pub cmd: Option<Vec<String>>,
     /// A name or a number.
     pub stop_signal: Option<String>,
+    /// Whether the main process is the container's pid 1.
+    pub main_is_init: bool,
     /// When the main process is started again.
     pub restart: Option<RestartInput>,
     /// How its health is found out.
@@ -71,6 +73,7 @@ impl TryFrom<SupervisionInput> for SupervisionOptions {
             entrypoint: input.entrypoint,
             cmd: input.cmd,
             stop_signal: input.stop_signal,
+            main_is_init: input.main_is_init,
             restart: input.restart.map_or(Ok(RestartPolicy::default()), TryInto::try_into)?,
             health,
             max_lifetime_ms: input.max_lifetime_ms.unwrap_or_default().unsigned_abs(),

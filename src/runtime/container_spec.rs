@@ -14,23 +14,9 @@ use crate::{
 /// `PATH` of an image that sets none (moby, oci/defaults: `DefaultPathEnv`).
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Docker's default capabilities (moby, oci/caps/defaults.go).
-const CAPABILITIES: [&str; 14] = [
-    "CAP_AUDIT_WRITE",
-    "CAP_CHOWN",
-    "CAP_DAC_OVERRIDE",
-    "CAP_FOWNER",
-    "CAP_FSETID",
-    "CAP_KILL",
-    "CAP_MKNOD",
-    "CAP_NET_BIND_SERVICE",
-    "CAP_NET_RAW",
-    "CAP_SETFCAP",
-    "CAP_SETGID",
-    "CAP_SETPCAP",
-    "CAP_SETUID",
-    "CAP_SYS_CHROOT",
-];
+/// What tells an init, such as systemd, that it is a container's and of which kind (systemd's container interface). Other
+/// programs do without, as in docker.
+const CONTAINER: &str = "boxlite";
 
 /// Docker's masked paths (moby, oci/defaults.go).
 const MASKED: [&str; 7] = [
@@ -56,7 +42,10 @@ const RLIMITS: [(&str, u64); 2] = [("RLIMIT_NOFILE", 1 << 20), ("RLIMIT_NPROC", 
 /// Those of [`supervision_spec::build`].
 pub(crate) fn build(config: &BoxConfig, image: &ResolvedImage) -> BoxliteResult<ContainerInitRequest> {
     let hostname = config.hostname();
-    let pids = config.options.pids();
+    let (pids, privileges) = (config.options.pids(), &config.options.privileges);
+    let hidden = |paths: &[&str]| {
+        paths.iter().filter(|_| !privileges.privileged).map(|&path| path.to_owned()).collect()
+    };
     let supervision = supervision_spec::build(&config.id, &config.options.supervision, &image.config)?;
     Ok(ContainerInitRequest {
         container_id: config.id.clone(),
@@ -69,22 +58,26 @@ pub(crate) fn build(config: &BoxConfig, image: &ResolvedImage) -> BoxliteResult<
                 .or_else(|| image.config.working_dir.clone())
                 .unwrap_or_else(|| "/".to_owned()),
             user: config.options.user.clone().or_else(|| image.config.user.clone()).unwrap_or_default(),
-            capabilities: CAPABILITIES.map(str::to_owned).to_vec(),
+            capabilities: privileges.capabilities(),
             rlimits: RLIMITS
                 .map(|(name, limit)| Rlimit { r#type: name.to_owned(), soft: limit, hard: limit })
                 .to_vec(),
             no_new_privileges: false,
         }),
         hostname: hostname.to_owned(),
-        mounts: mounts(),
-        masked_paths: MASKED.map(str::to_owned).to_vec(),
-        readonly_paths: READ_ONLY.map(str::to_owned).to_vec(),
+        mounts: mounts(privileges.privileged),
+        masked_paths: hidden(&MASKED),
+        readonly_paths: hidden(&READ_ONLY),
         // Memory is bounded by the machine itself.
         resources: Some(Resources { memory_max: 0, pids_max: pids.into() }),
         files: files(hostname),
         supervision,
-        sysctls: sysctls::defaults(config.options.memory_mib, pids),
-        ..Default::default()
+        sysctls: sysctls::defaults(config.options.memory_mib, pids)
+            .into_iter()
+            .chain(privileges.sysctls())
+            .collect(),
+        devices: privileges.devices.clone(),
+        privileged: privileges.privileged,
     })
 }
 
@@ -93,7 +86,9 @@ pub(crate) fn build(config: &BoxConfig, image: &ResolvedImage) -> BoxliteResult<
 fn environment(config: &BoxConfig, image: &ResolvedImage) -> Vec<String> {
     let of_image = image.config.env.iter().filter_map(|entry| entry.split_once('='));
     let of_box = config.options.env.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    let of_init = config.options.supervision.main_is_init.then_some(("container", CONTAINER));
     let variables = std::iter::once(("PATH", PATH))
+        .chain(of_init)
         .chain(of_image)
         .chain(of_box)
         .filter(|(key, value)| !key.is_empty() && !key.contains('\0') && !value.contains('\0'));
@@ -108,8 +103,10 @@ fn environment(config: &BoxConfig, image: &ResolvedImage) -> Vec<String> {
     variables.enumerate().filter_map(holds).collect()
 }
 
-/// What every container has mounted (runtime-spec, config-linux.md "Default Filesystems"; options as docker's).
-fn mounts() -> Vec<Mount> {
+/// What every container has mounted (runtime-spec, config-linux.md "Default Filesystems"; options as docker's). A privileged one
+/// may write to all of it.
+fn mounts(privileged: bool) -> Vec<Mount> {
+    let access = if privileged { "rw" } else { "ro" };
     let mount = |destination: &str, kind: &str, options: &[&str]| Mount {
         destination: destination.to_owned(),
         r#type: kind.to_owned(),
@@ -126,8 +123,8 @@ fn mounts() -> Vec<Mount> {
         ),
         mount("/dev/shm", "tmpfs", &["nosuid", "noexec", "nodev", "mode=1777", "size=50%"]),
         mount("/dev/mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
-        mount("/sys", "sysfs", &["nosuid", "noexec", "nodev", "ro"]),
-        mount("/sys/fs/cgroup", "cgroup2", &["nosuid", "noexec", "nodev", "relatime", "ro"]),
+        mount("/sys", "sysfs", &["nosuid", "noexec", "nodev", access]),
+        mount("/sys/fs/cgroup", "cgroup2", &["nosuid", "noexec", "nodev", "relatime", access]),
     ]
 }
 
@@ -161,6 +158,26 @@ mod tests {
     fn the_box_overrides_the_image_by_key() {
         let path = format!("PATH={PATH}");
         assert_eq!(built(&["A=1", "AB=2"], &[("A", "3")]), [&path, "AB=2", "A=3"]);
+    }
+
+    #[test]
+    fn a_privileged_box_has_all_of_its_machine() {
+        let mut options = BoxOptions::new("x");
+        options.privileges.privileged = true;
+        options.privileges.sysctls.insert("net.ipv4.ip_forward".into(), "1".into());
+        options.supervision.main_is_init = true;
+        let config = BoxConfig::new("id".into(), 0, options);
+        let image = ResolvedImage { digest: "sha256:0".into(), config: ImageConfig::default() };
+        let spec = build(&config, &image).expect("a spec");
+        assert!(spec.privileged && spec.masked_paths.is_empty() && spec.readonly_paths.is_empty());
+        assert!(spec.mounts.iter().all(|mount| !mount.options.iter().any(|option| option == "ro")));
+        let process = spec.process.expect("a process");
+        assert_eq!(
+            (process.capabilities.len(), process.env.last().expect("PATH").as_str()),
+            (41, "container=boxlite")
+        );
+        let last = spec.sysctls.last().expect("the box's own");
+        assert_eq!((last.name.as_str(), last.value.as_str()), ("net/ipv4/ip_forward", "1"));
     }
 
     #[test]

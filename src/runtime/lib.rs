@@ -39,6 +39,7 @@ mod options;
 mod parts;
 mod pipeline;
 mod portal;
+mod privileges;
 mod runtime;
 mod scarcity;
 mod shared;
@@ -78,6 +79,7 @@ pub use litebox::{
 };
 pub use metrics::RuntimeMetricsSnapshot;
 pub use options::{BoxOptions, EngineChoice, ExecOptions, RuntimeOptions};
+pub use privileges::Privileges;
 pub use runtime::BoxliteRuntime;
 pub use stage::{Stage, Timings};
 pub use supervision::{Health, HealthChange, Limit, MainExit};

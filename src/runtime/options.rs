@@ -7,7 +7,7 @@ use boxlite_proto::limits;
 use boxlite_spec::VmmKind;
 use serde::{Deserialize, Serialize};
 
-use crate::{BoxliteError, BoxliteResult, Labels, SupervisionOptions, command_line, labels};
+use crate::{BoxliteError, BoxliteResult, Labels, Privileges, SupervisionOptions, command_line, labels};
 
 /// Processes of a box: below `kernel.pid_max` (32 768), so that a fork bomb leaves the agent its pids.
 pub(crate) const MOST_PIDS: u32 = 30_000;
@@ -92,6 +92,9 @@ pub struct BoxOptions {
     /// How many milliseconds its guest may take to come up. Default: as its runtime says.
     #[serde(default)]
     pub start_timeout_ms: Option<u32>,
+    /// What its processes may do to their own machine.
+    #[serde(default)]
+    pub privileges: Privileges,
 }
 
 impl BoxOptions {
@@ -114,6 +117,7 @@ impl BoxOptions {
             supervision: SupervisionOptions::default(),
             pids_limit: None,
             start_timeout_ms: None,
+            privileges: Privileges::default(),
         }
     }
 
@@ -165,6 +169,7 @@ impl BoxOptions {
         }
         labels::check(&self.labels)?;
         self.supervision.check()?;
+        self.privileges.check()?;
         check_env(&self.env)?;
         command_line::check_environment(&self.env)
     }

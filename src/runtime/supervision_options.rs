@@ -29,6 +29,8 @@ pub struct SupervisionOptions {
     pub stop_signal: Option<String>,
     /// When the main process is started again.
     pub restart: RestartPolicy,
+    /// Whether the main process is the container's pid 1, in place of ours.
+    pub main_is_init: bool,
     /// How its health is found out.
     pub health: HealthOption,
     /// Milliseconds from its start after which the box stops; 0 is never.
@@ -123,6 +125,13 @@ impl SupervisionOptions {
             return Err(BoxliteError::invalid(format!("option `stopSignal`: no signal of Linux: {name:?}"))
                 .hint("use a name such as `SIGINT` or `SIGRTMIN+3`, or a number from 1 to 64"));
         }
+        if self.main_is_init && self.restart.when != RestartWhen::No {
+            return Err(BoxliteError::invalid(
+                "option `restart`: a main process that is pid 1 (`init: false`) can't be started again: its end ends every \
+                 process of the container",
+            )
+            .hint("leave `restart` out and start the box again, or leave `init` out"));
+        }
         if !self.has_main() {
             let without = |name| {
                 BoxliteError::invalid(format!("option `{name}`: the box has no main process"))
@@ -130,6 +139,9 @@ impl SupervisionOptions {
             };
             if self.restart != RestartPolicy::default() {
                 return Err(without("restart"));
+            }
+            if self.main_is_init {
+                return Err(without("init"));
             }
             if self.stop_signal.is_some() {
                 return Err(without("stopSignal"));

@@ -59,6 +59,7 @@ fn main_process(id: &str, options: &SupervisionOptions, image: &ImageConfig) -> 
         argv,
         stop_signal: stop_signal.unwrap_or_default(),
         restart: Some(restart(options.restart)),
+        is_init: options.main_is_init,
     })
 }
 

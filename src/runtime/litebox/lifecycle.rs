@@ -113,7 +113,7 @@ impl LiteBox {
         let (this, handle) = (self.clone(), StartHandle::default());
         let (caller, own) = (handle.join(), handle.clone());
         let task = run(async move {
-            let result = this.bring_up(boot, &own).await;
+            let result = Box::pin(this.bring_up(boot, &own)).await;
             this.went_up(result)
         });
         *status = Phase::Starting(Start::new(task.clone(), handle));

@@ -58,11 +58,12 @@ impl GuestInterface {
     }
 }
 
-/// A refusal during set-up is the guest's failure, not a failed RPC.
+/// A refusal during set-up is the guest's failure, not a failed RPC; but of what was asked for, such as a device that the machine
+/// has not, the one who asked for it is to hear.
 pub(super) fn set_up_failed(what: &str, status: &tonic::Status) -> BoxliteError {
     let error = from_status(what, status);
     match error.code() {
-        ErrorCode::PortalLost | ErrorCode::GuestTimeout => error,
+        ErrorCode::PortalLost | ErrorCode::GuestTimeout | ErrorCode::InvalidArgument => error,
         _ => BoxliteError::new(ErrorCode::GuestFailed, error.to_string()),
     }
 }
