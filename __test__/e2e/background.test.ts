@@ -1,5 +1,4 @@
 // Processes beyond their call: detached ones that are found again, and those that a timeout or an abort must not leave.
-import { text } from 'node:stream/consumers'
 import { finished } from 'node:stream/promises'
 import { expect, it } from 'vitest'
 import type { Box, Execution } from '../../index.mjs'
@@ -119,35 +118,41 @@ it('lets a background process go on after the end of its command', async () => {
   await box.exec('sh', ['-c', `kill ${stdout.trim()}`], { check: true })
 })
 
+/** Collects what a handle reads, from now on. */
+function hearing(child: Execution): { text: string } {
+  const heard = { text: '' }
+  child.stdout.on('data', chunk => {
+    heard.text += String(chunk).replaceAll('\r', '')
+  })
+  return heard
+}
+
 it.each([false, true])('hears what any of its handles writes, and each reads all of it (terminal: %s)', async tty => {
   const script = `${tty ? 'stty -echo; ' : ''}echo ready; while read -r line; do echo "heard $line"; done; exit 3`
   const first = box.spawn('sh', ['-c', script], { detached: true, tty })
   await first.started
   const id = String(first.id)
-  const heard = (text: string) => new RegExp(`${text}\\r?\\n$`)
-  const until = async (child: Execution, text: string) => {
-    let output = ''
-    for await (const chunk of child.stdout.iterator({ destroyOnReturn: false })) {
-      output += chunk
-      if (heard(text).test(output)) return output
-    }
-    throw new Error(`it ended before ${text}: ${output}`)
-  }
-  await until(first, 'ready')
+  const until = (heard: { text: string }, text: string) =>
+    expect.poll(() => heard.text, { timeout: 30_000, interval: 20 }).toBe(text)
+  const [one, two, three] = ['ready\nheard one\n', 'heard two\n', 'heard three\n']
+  const atFirst = hearing(first)
+  await until(atFirst, 'ready\n')
   first.stdin.write('one\n')
-  await until(first, 'heard one')
+  await until(atFirst, one)
   const second = box.execution(id)
+  const atSecond = hearing(second)
   second.stdin.write('two\n')
-  await Promise.all([until(first, 'heard two'), until(second, 'heard two')])
+  await until(atFirst, one + two)
+  await until(atSecond, one + two)
   await first[Symbol.asyncDispose]()
   await using third = box.execution(id)
+  const atThird = hearing(third)
   third.stdin.write('three\n')
-  const all = await until(third, 'heard three')
-  expect(all.replaceAll('\r', '')).toBe('ready\nheard one\nheard two\nheard three\n')
+  await until(atThird, one + two + three)
+  await until(atSecond, one + two + three)
   third.stdin.end()
-  const rest = text(second.stdout)
   expect(await third.wait()).toMatchObject({ exitCode: 3 })
-  expect((await rest).replaceAll('\r', '')).toBe('heard three\n')
+  expect(await second.wait()).toMatchObject({ exitCode: 3 })
 })
 
 it('refuses what a handle writes after another one has ended the input', async () => {
