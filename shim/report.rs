@@ -22,9 +22,14 @@ pub(crate) fn from_vmm(error: &Error) -> ShimReport {
     ShimReport { exit: error.kind(), message: error.sentence(), hint: error.hint().map(str::to_owned) }
 }
 
+/// Longest message in bytes, so that the line, in JSON, is never longer than what the runtime reads of the log's end.
+const LONGEST: usize = 4096;
+
 /// Writes the report and returns the exit status. Nobody may be reading any more, which changes nothing.
 pub(crate) fn write(report: &ShimReport) -> u8 {
-    if let Ok(line) = serde_json::to_string(report) {
+    let mut report = report.clone();
+    report.message.truncate(report.message.floor_char_boundary(LONGEST));
+    if let Ok(line) = serde_json::to_string(&report) {
         let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
     }
     report.exit.code()

@@ -1,6 +1,6 @@
 // What a test file left behind: processes, sockets, mounts and temporary files that belong to its folder.
 // Called by homes.ts after the last test, and by the tests of sudden death.
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** Everything that still lives and mentions `base`; waits up to two seconds for what is about to end. */
@@ -17,13 +17,14 @@ export async function leaksOf(base: string): Promise<string[]> {
   }
 }
 
-/** The live processes other than this one whose command line or environment mentions `folder`. */
+/** The live processes other than this one whose command line, environment or working directory mentions `folder`. */
 export function processesOf(folder: string): string[] {
   const found = []
   for (const pid of readdirSync('/proc').filter(name => /^\d+$/.test(name))) {
     if (Number(pid) === process.pid) continue
     const command = read(`/proc/${pid}/cmdline`)
-    if (command === '' || !(command + read(`/proc/${pid}/environ`)).includes(folder)) continue
+    const traces = [command, read(`/proc/${pid}/environ`), link(`/proc/${pid}/cwd`)]
+    if (command === '' || !traces.some(trace => trace.includes(folder))) continue
     found.push(`process ${pid}: ${command.replaceAll('\0', ' ').slice(0, 160)}`)
   }
   return found
@@ -46,5 +47,13 @@ function read(file: string): string {
     return readFileSync(file, 'latin1')
   } catch {
     return '' // the process ended while we looked
+  }
+}
+
+function link(path: string): string {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return '' // the process ended, or is another user's
   }
 }

@@ -40,4 +40,4 @@ pub use layer::LayerFile;
 pub use leaks::free_leaked_clusters;
 pub use limits::Limits;
 pub use overlay::Overlay;
-pub use storage::{BUILDER_VERSION, ImageStorage, ImageStorageOptions, StoredBase};
+pub use storage::{BUILDER_VERSION, ImageStorage, ImageStorageOptions, StoredBase, base_digest};

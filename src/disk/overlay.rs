@@ -6,7 +6,7 @@ use std::{
     fs::{self, File, OpenOptions, Permissions},
     io,
     os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt},
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use futures::executor::block_on;
@@ -22,6 +22,8 @@ use crate::{
 
 /// What a box has beside an image that would fill the default size.
 const HEADROOM: u64 = 4 << 30;
+/// Room for the base's name in a qcow2 header (QEMU, docs/interop/qcow2.txt), in bytes.
+const LONGEST_BACKING: usize = 1023;
 /// imago's default, and qemu-img's.
 const CLUSTER: u64 = 64 * 1024;
 
@@ -35,8 +37,9 @@ pub struct Overlay {
 }
 
 impl Overlay {
-    /// Makes an empty overlay at `path`, where nothing may be yet, durable when this returns. It names its base by
-    /// absolute path and says that it is raw, so that no engine ever guesses a format from what a box wrote.
+    /// Makes an empty overlay at `path`, where nothing may be yet, durable when this returns. It names its base from its own
+    /// folder on, since a qcow2 file has room for 1023 bytes of text while a home may have any path, and says that it is raw,
+    /// so that no engine ever guesses a format from what a box wrote.
     ///
     /// The disk and its file system have `size` bytes, rounded up to 128 MiB, or by default the base's: another one is
     /// written into the overlay as a few blocks of descriptors. Fails as [`ErrorKind::TooLarge`] when the image needs more.
@@ -45,8 +48,10 @@ impl Overlay {
         let failed = |error| Error::storage(format!("make disk {}", path.display()), error);
         let backing = fs::canonicalize(&base.path).map_err(failed)?;
         let image = File::open(&backing).map_err(failed)?;
-        let backing = backing.to_str().ok_or_else(|| {
-            Error::unsupported(format!("make disk: base path {} that is not UTF-8", backing.display()))
+        let backing = relative(&fs::canonicalize(parent(&path)).map_err(failed)?, &backing);
+        let backing = backing.to_str().filter(|name| name.len() <= LONGEST_BACKING).ok_or_else(|| {
+            let what = format!("make disk: base {}: seen from {}", backing.display(), path.display());
+            Error::unsupported(format!("{what}, its name is no text of {LONGEST_BACKING} bytes at most"))
         })?;
         let groups = Groups::read(&image)?;
         let size = size.map_or_else(|| default_size(base, &groups), |size| size.next_multiple_of(GROUP));
@@ -71,6 +76,27 @@ impl Overlay {
         }
         Ok(Self { path, virtual_size: size })
     }
+}
+
+/// What the overlay at `path` names as its base; `None` where it is no qcow2 file with one (QEMU, docs/interop/qcow2.txt).
+pub(crate) fn backing_name(path: &Path) -> io::Result<Option<String>> {
+    let file = File::open(path)?;
+    let read = |bytes: &mut [u8], at| match file.read_exact_at(bytes, at) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        read => read.map(|()| true),
+    };
+    let mut header = [0; 20];
+    if !read(&mut header, 0)? || header[..4] != *b"QFI\xfb" {
+        return Ok(None);
+    }
+    let number = |at: usize| header[at..at + 4].iter().fold(0, |n, &byte| n << 8 | u64::from(byte));
+    let (offset, length) = (number(8) << 32 | number(12), number(16));
+    let Some(length) = usize::try_from(length).ok().filter(|&length| (1..=LONGEST_BACKING).contains(&length))
+    else {
+        return Ok(None);
+    };
+    let mut name = vec![0; length];
+    Ok(if read(&mut name, offset)? { String::from_utf8(name).ok() } else { None })
 }
 
 /// The base's size, or some more where the image leaves too little of it.
@@ -137,6 +163,29 @@ fn write(file: File, backing: &str, size: u64, clusters: &BTreeMap<u64, Vec<u8>>
 }
 
 fn sync_parent(path: &Path) -> io::Result<()> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+    File::open(parent(path))?.sync_all()
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// The way from the folder `from` to `to`. Both are free of links, so that `..` means what it says.
+fn relative(from: &Path, to: &Path) -> PathBuf {
+    let common = from.components().zip(to.components()).take_while(|(a, b)| a == b).count();
+    let up = from.components().skip(common).map(|_| Component::ParentDir);
+    up.chain(to.components().skip(common)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_way_goes_up_to_the_common_folder_and_down_again() {
+        let way = |from: &str, to: &str| relative(Path::new(from), Path::new(to)).display().to_string();
+        assert_eq!(way("/h/boxes/a", "/h/images/disks/x"), "../../images/disks/x");
+        assert_eq!(way("/h", "/h/x"), "x");
+        assert_eq!(way("/a/b", "/c"), "../../c");
+    }
 }

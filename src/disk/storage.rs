@@ -14,7 +14,7 @@ use std::{
 
 use ring::digest::{SHA256, digest};
 
-use crate::{BaseDisk, Cancel, DEFAULT_SIZE, Error, LayerFile, Limits, base};
+use crate::{BaseDisk, Cancel, DEFAULT_SIZE, Error, LayerFile, Limits, base, overlay};
 
 /// Part of every base's name. Raise it with any change that gives an image other bytes, a new `mkext4` among them.
 pub const BUILDER_VERSION: u32 = 2;
@@ -38,6 +38,25 @@ impl Default for ImageStorageOptions {
     fn default() -> Self {
         Self { virtual_size: DEFAULT_SIZE, limits: Limits::default() }
     }
+}
+
+/// The digest of the image whose base the overlay at `path` lies on, by the name of that base. `None`: there is no overlay, or one
+/// that is damaged, or one of something else.
+///
+/// # Errors
+/// [`ErrorKind::StorageIo`](crate::ErrorKind::StorageIo) when there is something that can't be read.
+pub fn base_digest(path: &Path) -> Result<Option<String>, Error> {
+    match overlay::backing_name(path) {
+        Ok(name) => Ok(name.as_deref().and_then(|name| digest_of(name.rsplit('/').next()?))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::storage(format!("read disk {}", path.display()), error)),
+    }
+}
+
+/// The image of a base, by the base's file name.
+fn digest_of(name: &str) -> Option<String> {
+    let (hex, _) = name.strip_suffix(".ext4")?.split_once('-')?;
+    Some(format!("sha256:{hex}"))
 }
 
 /// The bases of a home, `images/disks`.
@@ -101,12 +120,9 @@ impl ImageStorage {
         for entry in fs::read_dir(&self.dir).map_err(failed)? {
             let path = entry.map_err(failed)?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let Some((hex, _)) = name.strip_suffix(".ext4").and_then(|name| name.split_once('-')) else {
-                continue;
-            };
+            let Some(image_digest) = digest_of(name) else { continue };
             // It may have been removed since.
             if let Ok(meta) = path.metadata() {
-                let image_digest = format!("sha256:{hex}");
                 bases.push(StoredBase { image_digest, bytes: meta.blocks() * 512, path });
             }
         }

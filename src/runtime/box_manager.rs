@@ -16,6 +16,7 @@ use crate::{
     litebox::{BoxConfig, BoxRecord, story},
     lock::{FileLock, Mode},
     shared::Shared,
+    unreadable::UnreadableBox,
 };
 
 /// The handles.
@@ -66,12 +67,14 @@ impl Shared {
 
     /// Refuses a name that a box has. Asked under the home's lock.
     pub(crate) fn check_free(self: &Arc<Self>, name: &str) -> BoxliteResult<()> {
-        let boxes = self.all_boxes()?;
-        match boxes.iter().find(|other| other.name().as_deref() == Some(name)) {
+        let (boxes, unreadable) = self.look_at_all()?;
+        let readable = boxes.iter().find(|other| other.name().as_deref() == Some(name)).map(LiteBox::id);
+        let other = unreadable.iter().find(|other| other.name() == Some(name)).map(UnreadableBox::id);
+        match readable.or(other) {
             None => Ok(()),
-            Some(other) => Err(BoxliteError::new(
+            Some(id) => Err(BoxliteError::new(
                 ErrorCode::BoxNameTaken,
-                format!("name a box `{name}`: the name belongs to box `{}`", other.id()),
+                format!("name a box `{name}`: the name belongs to box `{id}`"),
             )
             .hint("choose another name, remove that box, or `get` it by this name")),
         }
@@ -88,11 +91,12 @@ impl Shared {
             // Or a loss of power could take the folder with all that was flushed in it.
             self.layout.flush_boxes()
         };
-        if let Err(error) = write() {
+        // What can't be read again is not left behind either.
+        let made = write().and_then(|()| self.box_of(&config.id)).inspect_err(|_| {
+            let _ = fs::remove_file(paths.config());
             let _ = fs::remove_dir_all(paths.dir());
-            return Err(error);
-        }
-        self.box_of(&config.id)?.ok_or_else(|| {
+        });
+        made?.ok_or_else(|| {
             BoxliteError::new(ErrorCode::Internal, format!("create box `{}`: it is gone", config.id))
         })
     }
@@ -104,32 +108,38 @@ impl Shared {
         {
             return Ok(litebox);
         }
-        let boxes = self.all_boxes()?;
-        boxes.into_iter().find(|litebox| litebox.name().as_deref() == Some(id_or_name)).ok_or_else(|| {
-            BoxliteError::new(
-                ErrorCode::BoxNotFound,
-                format!("find box {id_or_name:?}: no box has this id or name"),
-            )
-            .hint("`runtime.list()` tells which boxes there are")
-        })
+        let (boxes, unreadable) = self.look_at_all()?;
+        let found = boxes.into_iter().find(|litebox| litebox.name().as_deref() == Some(id_or_name));
+        if found.is_none()
+            && let Some(damaged) = unreadable.iter().find(|damaged| damaged.name() == Some(id_or_name))
+        {
+            // Says what is wrong with it.
+            return self.box_of(damaged.id())?.ok_or_else(|| unknown(id_or_name));
+        }
+        found.ok_or_else(|| unknown(id_or_name))
     }
 
     /// Every box that can be read, oldest first.
     pub(crate) fn all_boxes(self: &Arc<Self>) -> BoxliteResult<Vec<LiteBox>> {
+        Ok(self.look_at_all()?.0)
+    }
+
+    /// Every box that can be read, oldest first, and those that can't.
+    pub(crate) fn look_at_all(self: &Arc<Self>) -> BoxliteResult<(Vec<LiteBox>, Vec<UnreadableBox>)> {
         let folder = self.layout.boxes();
         let ids =
             self.layout.box_folders().map_err(|error| BoxliteError::io("list boxes", &folder, error))?;
-        let mut boxes = Vec::new();
+        let (mut boxes, mut unreadable) = (Vec::new(), Vec::new());
         for id in ids {
             match self.box_of(&id) {
                 Ok(Some(litebox)) => boxes.push(litebox),
                 Ok(None) => {}
                 // Kept, for somebody to look at.
-                Err(error) => tracing::warn!(%error, box_id = id, "a box can't be read"),
+                Err(error) => unreadable.push(UnreadableBox::new(&self.layout, &id, &error)),
             }
         }
         boxes.sort_by_cached_key(|litebox| (litebox.created_at_ms(), litebox.id().to_owned()));
-        Ok(boxes)
+        Ok((boxes, unreadable))
     }
 
     /// The handle of the box in this folder, as it is on disk now; `None`: there is none.
@@ -146,4 +156,9 @@ impl Shared {
         let mut boxes = self.boxes.boxes.write().unwrap_or_else(PoisonError::into_inner);
         Ok(Some(boxes.entry(id.to_owned()).or_insert(litebox).clone()))
     }
+}
+
+fn unknown(id_or_name: &str) -> BoxliteError {
+    BoxliteError::new(ErrorCode::BoxNotFound, format!("find box {id_or_name:?}: no box has this id or name"))
+        .hint("`runtime.list()` tells which boxes there are")
 }

@@ -2,7 +2,13 @@
 
 use std::{error::Error as StdError, fmt, io, path::Path, sync::Arc};
 
-use crate::{ErrorCode, FileFault, Stage, scarcity};
+use crate::{
+    ErrorCode, FileFault, Stage, scarcity,
+    shorten::{self, shortened},
+};
+
+/// Causes of causes that are told.
+const MOST_CAUSES: usize = 16;
 
 /// The result of every public operation.
 pub type BoxliteResult<T> = Result<T, BoxliteError>;
@@ -21,9 +27,10 @@ pub struct BoxliteError {
 }
 
 impl BoxliteError {
-    /// A failure of kind `code`; `message` reads "what was tried `value`: what came of it".
+    /// A failure of kind `code`; `message` reads "what was tried `value`: what came of it". A message that somebody made long
+    /// is shortened here, once for all that it is shown, logged and kept by.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None, stage: None, file: None, source: None }
+        Self { code, message: short(message.into()), hint: None, stage: None, file: None, source: None }
     }
 
     /// An option that can't be used.
@@ -58,7 +65,7 @@ impl BoxliteError {
     #[must_use]
     pub fn maybe_hint(mut self, hint: Option<impl Into<String>>) -> Self {
         if self.code != ErrorCode::HostLimit {
-            self.hint = hint.map(Into::into).or(self.hint);
+            self.hint = hint.map(|hint| short(hint.into())).or(self.hint);
         }
         self
     }
@@ -113,12 +120,12 @@ impl BoxliteError {
         self.stage
     }
 
-    /// The texts of the causes, outermost first, each once.
+    /// The texts of the causes, outermost first, each once, and not too many.
     pub fn causes(&self) -> Vec<String> {
         let mut texts: Vec<String> = Vec::new();
         let mut next = self.source();
-        while let Some(error) = next {
-            let text = error.to_string();
+        while let Some(error) = next.filter(|_| texts.len() < MOST_CAUSES) {
+            let text = short(error.to_string());
             // A carried error's text is ours already, and some libraries repeat their source's.
             if text != self.message && texts.last() != Some(&text) {
                 texts.push(text);
@@ -127,6 +134,10 @@ impl BoxliteError {
         }
         texts
     }
+}
+
+fn short(text: String) -> String {
+    if text.len() <= shorten::TEXT { text } else { shortened(&text, shorten::TEXT).into_owned() }
 }
 
 impl fmt::Display for BoxliteError {
@@ -138,5 +149,21 @@ impl fmt::Display for BoxliteError {
 impl StdError for BoxliteError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_stranger_says_at_length_is_shortened_in_every_text() {
+        let long = "x".repeat(5 << 20);
+        let error = BoxliteError::new(ErrorCode::RegistryFailed, format!("pull `a`: {long}"))
+            .hint(long.clone())
+            .caused_by(io::Error::other(long));
+        let texts = [error.to_string(), error.hint_text().unwrap().to_owned(), error.causes()[0].clone()];
+        assert!(texts.iter().all(|text| (1000..9000).contains(&text.len())), "{texts:?}");
+        assert!(texts[0].starts_with("pull `a`: xxx"));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, BufReader, BufWriter, Read, Write},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
 };
 
@@ -10,8 +10,9 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{BoxliteError, BoxliteResult, ErrorCode, modes};
 
-/// No file of ours comes near this; a larger one is not ours.
-const LARGEST: u64 = 4 << 20;
+/// The largest file that is written and read. What may become large, a box's options and what its image says, is held to
+/// less before it comes here (`record`).
+const LARGEST: usize = 4 << 20;
 
 /// Whether a write must outlive a power cut. A state that the next start can derive need not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,23 +21,33 @@ pub(crate) enum Durability {
     Cached,
 }
 
+/// What to do about a file that can't be understood.
+const REMEDY: &str = "restore the file, or give the box up: `runtime.remove(id, { force: true })`";
+
 /// The names of files that are being written.
 const DRAFT: &str = ".writing-";
 
-/// Replaces the file at `path`: a reader finds the old value or the new one, whole.
+/// Replaces the file at `path`: a reader finds the old value or the new one, whole. What could not be read again is not written.
 pub(crate) fn write<T: Serialize>(path: &Path, value: &T, durability: Durability) -> BoxliteResult<()> {
-    replace(path, value, durability).map_err(|error| BoxliteError::io("write", path, error))
+    let io = |error| BoxliteError::io("write", path, error);
+    let mut text = serde_json::to_vec_pretty(value).map_err(|error| io(error.into()))?;
+    text.push(b'\n');
+    if text.len() > LARGEST {
+        return Err(too_large("write", path));
+    }
+    replace(path, &text, durability).map_err(io)
 }
 
-fn replace<T: Serialize>(path: &Path, value: &T, durability: Durability) -> io::Result<()> {
+/// How many bytes `value` takes in a file.
+pub(crate) fn size<T: Serialize>(value: &T) -> usize {
+    serde_json::to_vec_pretty(value).map_or(usize::MAX, |text| text.len())
+}
+
+fn replace(path: &Path, text: &[u8], durability: Durability) -> io::Result<()> {
     let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     let mut file = tempfile::Builder::new().prefix(DRAFT).tempfile_in(folder)?;
     modes::set_file(file.as_file())?;
-    let mut writer = BufWriter::new(file.as_file_mut());
-    serde_json::to_writer_pretty(&mut writer, value)?;
-    writer.write_all(b"\n")?;
-    writer.flush()?;
-    drop(writer);
+    file.write_all(text)?;
     if durability == Durability::Flushed {
         file.as_file().sync_all()?;
     }
@@ -45,6 +56,11 @@ fn replace<T: Serialize>(path: &Path, value: &T, durability: Durability) -> io::
         File::open(folder)?.sync_all()?;
     }
     Ok(())
+}
+
+fn too_large(what: &str, path: &Path) -> BoxliteError {
+    let message = format!("{what} `{}`: a file of boxlite has at most {LARGEST} bytes", path.display());
+    BoxliteError::new(ErrorCode::StorageCorrupt, message)
 }
 
 /// Removes what killed writers left in `folder`. Call it while nobody writes there.
@@ -68,13 +84,15 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> BoxliteResult<Option<T>>
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(BoxliteError::io("open", path, error)),
     };
-    serde_json::from_reader(BufReader::new(file.take(LARGEST))).map(Some).map_err(|error| {
-        BoxliteError::new(
-            ErrorCode::StorageCorrupt,
-            format!("read `{}`: not a valid file of boxlite", path.display()),
-        )
-        .caused_by(error)
-        .hint("restore the file, or remove the box's folder to give the box up")
+    let mut text = Vec::new();
+    let whole = file.take(LARGEST as u64 + 1).read_to_end(&mut text);
+    whole.map_err(|error| BoxliteError::io("read", path, error))?;
+    if text.len() > LARGEST {
+        return Err(too_large("read", path).hint(REMEDY));
+    }
+    serde_json::from_slice(&text).map(Some).map_err(|error| {
+        let message = format!("read `{}`: not a valid file of boxlite", path.display());
+        BoxliteError::new(ErrorCode::StorageCorrupt, message).caused_by(error).hint(REMEDY)
     })
 }
 
@@ -102,6 +120,24 @@ mod tests {
         sweep(dir.path());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
         sweep(Path::new("/nowhere"));
+    }
+
+    #[test]
+    fn what_is_written_can_be_read_and_what_could_not_is_not_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.json");
+        // Quotes and the newline of the file.
+        let longest = "x".repeat(LARGEST - 3);
+        write(&path, &longest, Durability::Cached).unwrap();
+        assert_eq!(read::<String>(&path).unwrap(), Some(longest.clone()));
+        assert_eq!(
+            write(&path, &(longest + "x"), Durability::Cached).unwrap_err().code(),
+            ErrorCode::StorageCorrupt
+        );
+        assert_eq!(read::<String>(&path).unwrap().unwrap().len(), LARGEST - 3);
+        fs::write(&path, " ".repeat(LARGEST + 1)).unwrap();
+        assert!(read::<String>(&path).unwrap_err().to_string().contains("at most 4194304 bytes"));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]

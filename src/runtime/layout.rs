@@ -2,18 +2,15 @@
 
 use std::{
     fs, io,
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
-use nix::unistd::Uid;
+use crate::{BoxliteError, BoxliteResult, box_socket::BoxSocket, modes};
 
-use crate::{BoxliteError, BoxliteResult, modes};
-
-/// `sockaddr_un.sun_path` holds 108 bytes with its NUL (unix(7)); macOS has 104.
-const SUN_PATH: usize = 103;
-/// The longest socket name below a socket folder.
-const LONGEST_SOCKET: &str = "journal.sock";
+/// The longest path that the kernel takes in one call, its closing NUL counted (limits.h, `PATH_MAX`).
+const PATH_MAX: usize = 4096;
+/// What lies in a home has a path of at most so many bytes below it: a blob that is being fetched has a digest in its name.
+const BELOW: usize = 256;
 
 /// The name of a box's disk in its folder.
 pub(crate) const DISK: &str = "disk.qcow2";
@@ -33,8 +30,11 @@ pub(crate) struct FilesystemLayout {
 impl FilesystemLayout {
     /// Makes the home's folders, private to the user. The path becomes absolute and free of links.
     pub(crate) fn create(home: &Path) -> BoxliteResult<Self> {
+        // A path that the kernel would refuse in parts must not leave folders behind.
+        check_length(home)?;
         make_private(home)?;
         let home = fs::canonicalize(home).map_err(|e| BoxliteError::io("resolve home", home, e))?;
+        check_length(&home)?;
         let layout = Self { home };
         for folder in [layout.boxes(), layout.images(), layout.disks(), layout.logs()] {
             make_closed(&folder)?;
@@ -105,7 +105,7 @@ impl FilesystemLayout {
     }
 
     pub(crate) fn of_box(&self, id: &str) -> BoxPaths {
-        BoxPaths { dir: self.boxes().join(id), id: id.to_owned() }
+        BoxPaths { dir: self.boxes().join(id) }
     }
 }
 
@@ -113,7 +113,6 @@ impl FilesystemLayout {
 #[derive(Debug, Clone)]
 pub(crate) struct BoxPaths {
     dir: PathBuf,
-    id: String,
 }
 
 impl BoxPaths {
@@ -165,56 +164,39 @@ impl BoxPaths {
         make_private(&self.dir)
     }
 
-    /// Where the box's sockets go: its own folder, or a short one where that path is too long for a socket.
-    fn sockets(&self) -> PathBuf {
-        if self.dir.join(LONGEST_SOCKET).as_os_str().len() <= SUN_PATH {
-            return self.dir.clone();
-        }
-        PathBuf::from(format!("/tmp/boxlite-{}", Uid::effective())).join(&self.id)
+    pub(crate) fn portal(&self) -> BoxSocket {
+        BoxSocket::new(&self.dir, "portal.sock")
     }
 
-    pub(crate) fn portal(&self) -> PathBuf {
-        self.sockets().join("portal.sock")
-    }
-
-    pub(crate) fn ready(&self) -> PathBuf {
-        self.sockets().join("ready.sock")
+    pub(crate) fn ready(&self) -> BoxSocket {
+        BoxSocket::new(&self.dir, "ready.sock")
     }
 
     /// Where the shim takes the guest's journal.
-    pub(crate) fn journal_socket(&self) -> PathBuf {
-        self.sockets().join(LONGEST_SOCKET)
+    pub(crate) fn journal_socket(&self) -> BoxSocket {
+        BoxSocket::new(&self.dir, "journal.sock")
     }
 
-    /// Makes the socket folder and removes what an earlier machine left in it.
-    pub(crate) fn prepare_sockets(&self) -> BoxliteResult<()> {
-        let folder = self.sockets();
-        if folder != self.dir {
-            if let Some(parent) = folder.parent() {
-                make_private_in_public(parent)?;
-            }
-            make_private(&folder)?;
-        }
-        self.remove_sockets();
-        Ok(())
-    }
-
-    /// Removes the sockets, and the short folder if there is one.
+    /// Removes what an earlier machine left.
     pub(crate) fn remove_sockets(&self) {
         for socket in [self.portal(), self.ready(), self.journal_socket()] {
-            let _ = fs::remove_file(socket);
-        }
-        let folder = self.sockets();
-        if folder != self.dir {
-            let _ = fs::remove_dir(&folder);
-            // Shared with other boxes: goes with the last one.
-            let _ = folder.parent().map(fs::remove_dir);
+            socket.remove();
         }
     }
 }
 
 fn is_doomed(name: &str) -> bool {
     name.starts_with(DOOMED)
+}
+
+/// Refuses a home in which some file would have a path that the kernel does not take.
+fn check_length(home: &Path) -> BoxliteResult<()> {
+    let (length, most) = (home.as_os_str().len(), PATH_MAX - 1 - BELOW);
+    if length <= most {
+        return Ok(());
+    }
+    Err(BoxliteError::invalid(format!("option `home`: its path must have at most {most} bytes: {length}"))
+        .hint("choose a `home` with a shorter path"))
 }
 
 /// Makes a folder of mode 0700 where there is none.
@@ -238,34 +220,28 @@ fn make_closed(folder: &Path) -> BoxliteResult<()> {
     Ok(())
 }
 
-/// [`make_private`] in `/tmp`, where anybody could have made the folder, or a link of its name, first.
-fn make_private_in_public(folder: &Path) -> BoxliteResult<()> {
-    make_private(folder)?;
-    let refuse = |why: String| {
-        let error = io::Error::new(io::ErrorKind::PermissionDenied, why);
-        Err(BoxliteError::io("use folder", folder, error).hint("choose a `home` with a shorter path"))
-    };
-    match fs::symlink_metadata(folder) {
-        Err(error) => Err(BoxliteError::io("look at folder", folder, error)),
-        Ok(meta) if !meta.is_dir() => refuse("it is no folder".to_owned()),
-        Ok(meta) if meta.uid() != Uid::effective().as_raw() => {
-            refuse(format!("it belongs to user {}", meta.uid()))
-        }
-        Ok(meta) if meta.mode() & 0o077 != 0 => refuse("others can look into it".to_owned()),
-        Ok(_) => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn sockets_stay_below_the_limit_however_deep_the_home() {
-        let layout = FilesystemLayout { home: PathBuf::from(format!("/{}", "deep/".repeat(40))) };
-        let paths = layout.of_box("0123456789ab");
-        assert!(paths.journal_socket().as_os_str().len() <= SUN_PATH);
-        assert_ne!(paths.portal(), layout.of_box("0123456789ac").portal());
+    fn a_home_has_any_path_that_leaves_room_for_its_files() {
+        let base = tempfile::tempdir().unwrap();
+        let base = fs::canonicalize(base.path()).unwrap();
+        let home = |length: usize| {
+            let fill = length - base.as_os_str().len();
+            let names =
+                (0..fill / 200).map(|_| "x".repeat(199)).chain([("y").repeat((fill % 200).max(2) - 1)]);
+            names.fold(base.clone(), |path, name| path.join(name))
+        };
+        let longest = PATH_MAX - 1 - BELOW;
+        let layout = FilesystemLayout::create(&home(longest)).unwrap();
+        let file = layout.images().join("blobs/sha256").join("0".repeat(64) + ".partial");
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, "").unwrap();
+        let error = FilesystemLayout::create(&home(longest + 1)).unwrap_err();
+        assert_eq!(error.code(), crate::ErrorCode::InvalidArgument);
+        assert!(error.to_string().contains(&longest.to_string()), "{error}");
     }
 
     #[test]

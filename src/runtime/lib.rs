@@ -7,6 +7,7 @@
 
 mod blocking;
 mod box_manager;
+mod box_socket;
 mod clock;
 mod code;
 mod command_line;
@@ -44,6 +45,7 @@ mod runtime;
 mod scarcity;
 mod shared;
 mod shim;
+mod shorten;
 mod signal;
 mod stage;
 mod supervision;
@@ -51,6 +53,7 @@ mod supervision_options;
 mod supervision_spec;
 mod sweep;
 mod sysctls;
+mod unreadable;
 
 pub use boxlite_archive::Meter;
 pub use boxlite_images::{PullPolicy, RegistryOptions};

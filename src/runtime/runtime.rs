@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use crate::{
     BoxInfo, BoxOptions, BoxliteError, BoxliteResult, DoctorReport, ErrorCode, LiteBox,
     RuntimeMetricsSnapshot, RuntimeOptions, blocking::blocking, clock::now_ms, doctor, id,
-    litebox::BoxConfig, opened, shared::Shared,
+    litebox::BoxConfig, opened, shared::Shared, unreadable::UnreadableBox,
 };
 
 /// How long a runtime takes to close at most.
@@ -59,6 +59,7 @@ impl BoxliteRuntime {
         self.check_open()?;
         options.check()?;
         let config = BoxConfig::new(id::random()?, now_ms(), options);
+        config.check_size()?;
         let litebox = self.shared.make_box(config).await?;
         self.shared.metrics.count_created();
         Ok(litebox)
@@ -76,18 +77,27 @@ impl BoxliteRuntime {
         self.check_open()?;
         let shared = Arc::clone(&self.shared);
         blocking("list the boxes", move || {
-            let infos = shared.all_boxes()?.into_iter().map(|litebox| litebox.info_now());
-            // One that is being removed at this moment is none.
-            infos
-                .filter(|info| !matches!(info, Err(error) if error.code() == ErrorCode::BoxRemoved))
-                .collect()
+            let (boxes, unreadable) = shared.look_at_all()?;
+            let infos = boxes.into_iter().filter_map(|litebox| match litebox.info_now() {
+                // One that is being removed at this moment is none.
+                Err(error) if error.code() == ErrorCode::BoxRemoved => None,
+                // Damaged at this moment.
+                Err(error) => Some(UnreadableBox::new(&shared.layout, litebox.id(), &error).info()),
+                Ok(info) => Some(info),
+            });
+            Ok(infos.chain(unreadable.iter().map(UnreadableBox::info)).collect())
         })
         .await
     }
 
     /// Removes a box with everything of it. A running one needs `force`.
     pub async fn remove(&self, id_or_name: &str, force: bool) -> BoxliteResult<()> {
-        self.get(id_or_name).await?.remove(force).await
+        match self.get(id_or_name).await {
+            Err(error) if force && UnreadableBox::is_told_by(&error) => {
+                self.shared.remove_unreadable(id_or_name).await
+            }
+            found => found?.remove(force).await,
+        }
     }
 
     /// Counters since the home was opened.

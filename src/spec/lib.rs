@@ -9,6 +9,7 @@ mod engine;
 mod exit;
 mod identity;
 mod instance;
+mod path;
 mod probe;
 
 pub use engine::VmmKind;

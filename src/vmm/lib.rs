@@ -18,6 +18,7 @@ mod journal;
 mod krun;
 mod memory;
 mod parts;
+mod path;
 mod probe;
 mod qemu;
 mod socket;

@@ -1,18 +1,29 @@
 //! Unix sockets by path. Called by both engines before they listen, and by the relay.
 
-use std::{fs, io, os::unix::fs::FileTypeExt, path::Path};
+use std::{
+    fs, io,
+    os::unix::fs::FileTypeExt,
+    path::{Path, PathBuf},
+};
 
 use boxlite_spec::ShimExit;
 
-use crate::{Error, Result, error::Context};
+use crate::{Error, Result, error::Context, path::from_here};
 
 /// `sun_path` of `sockaddr_un` with its closing NUL (unix(7)).
 const PATH_LIMIT: usize = 108;
 
+/// What the kernel and the engines can call the socket at `path`: its path, or where that is too long for a socket, or no
+/// text, its name from the working directory on.
+pub(crate) fn name(path: &Path) -> PathBuf {
+    let fits = path.as_os_str().len() < PATH_LIMIT && path.to_str().is_some();
+    if fits { path.to_owned() } else { from_here(path) }
+}
+
 /// Makes way for a listening socket: removes what a killed shim left at `path`. The caller holds the box's lock, so
 /// nobody else can be listening there.
 pub(crate) fn clear(path: &Path) -> Result<()> {
-    if path.as_os_str().len() >= PATH_LIMIT {
+    if name(path).as_os_str().len() >= PATH_LIMIT {
         let what = format!("listen on {}: the path is longer than {} bytes", path.display(), PATH_LIMIT - 1);
         return Err(Error::new(ShimExit::Resource, what));
     }

@@ -77,7 +77,7 @@ impl Findings {
                 "boxes_damaged",
                 "boxes whose `config.json` can't be read",
                 &self.damaged,
-                "restore the file, or remove `boxes/<id>` in the home to give the box up",
+                "restore the file, or give the box up: `runtime.remove(id, { force: true })`",
             ),
             bad(
                 "leftovers",

@@ -53,7 +53,7 @@ fn machine_over(mut connect: impl FnMut() -> std::io::Result<DuplexStream> + Sen
         qemu: None,
     };
     let log = tempfile::NamedTempFile::new().unwrap();
-    let shim = ShimController::spawn(Path::new("/bin/cat"), &spec, log.path()).unwrap();
+    let shim = ShimController::spawn(Path::new("/bin/cat"), &spec, Path::new("/"), log.path()).unwrap();
     let engine = Engine { kind: VmmKind::Qemu, accelerated: false };
     let session = GuestSession::new(connection.unwrap());
     let record =

@@ -5,13 +5,13 @@ use std::collections::HashSet;
 
 use serde::Deserialize;
 
-use crate::{BoxliteError, BoxliteResult, json_file, layout::FilesystemLayout};
+use crate::{BoxliteError, BoxliteResult, json_file, layout::FilesystemLayout, unreadable};
 
 /// By the digests of their manifests.
 #[derive(Debug, Default)]
 pub(crate) struct InUse {
     digests: HashSet<String>,
-    /// A box's config can't be read: it may have been made of any image.
+    /// Neither a box's config nor its disk can be read: it may have been made of any image.
     unknown: bool,
 }
 
@@ -37,10 +37,13 @@ impl InUse {
                 Ok(config) => {
                     found.digests.extend(config.and_then(|config| config.resolved).map(|image| image.digest));
                 }
-                Err(error) => {
-                    tracing::warn!(%error, id, "a box can't be read: every root disk is kept for it");
-                    found.unknown = true;
-                }
+                Err(_) => match unreadable::image_of(&layout.of_box(&id)) {
+                    Ok(digest) => found.digests.extend(digest),
+                    Err(error) => {
+                        tracing::warn!(%error, id, "a box's disk can't be read: every root disk is kept for it");
+                        found.unknown = true;
+                    }
+                },
             }
         }
         Ok(found)
@@ -57,8 +60,17 @@ mod tests {
 
     use super::*;
 
+    /// The beginning of a qcow2 file over the base of `digest`.
+    fn disk(digest: &str) -> Vec<u8> {
+        let name = format!("../../images/disks/{digest}-v2-16384m.ext4");
+        let length = u32::try_from(name.len()).unwrap();
+        let mut header = [0x5146_49fb_u32, 3, 0, 104, length].map(u32::to_be_bytes).concat();
+        header.resize(104, 0);
+        [header, name.into_bytes()].concat()
+    }
+
     #[test]
-    fn a_box_that_cannot_be_read_keeps_every_image() {
+    fn a_box_that_cannot_be_read_keeps_the_image_under_its_disk_and_no_other() {
         let dir = tempfile::tempdir().unwrap();
         let layout = FilesystemLayout::create(dir.path()).unwrap();
         let write = |id: &str, text: &str| {
@@ -71,6 +83,14 @@ mod tests {
         let in_use = InUse::of(&layout).unwrap();
         assert!(in_use.contains("sha256:1") && !in_use.contains("sha256:2"));
         write("c", "{");
+        assert!(!InUse::of(&layout).unwrap().contains("sha256:2"));
+        let digest = "a".repeat(64);
+        fs::write(layout.of_box("c").disk(), disk(&digest)).unwrap();
+        let in_use = InUse::of(&layout).unwrap();
+        assert!(in_use.contains(&format!("sha256:{digest}")) && !in_use.contains("sha256:2"));
+        // One that may not even be opened could have any.
+        fs::remove_file(layout.of_box("c").disk()).unwrap();
+        fs::create_dir(layout.of_box("c").disk()).unwrap();
         assert!(InUse::of(&layout).unwrap().contains("sha256:2"));
     }
 }

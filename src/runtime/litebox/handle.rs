@@ -20,6 +20,7 @@ use crate::{
     lock::FileLock,
     pipeline::{BootTimeout, Pipeline},
     shared::Shared,
+    unreadable::UnreadableBox,
 };
 
 /// A handle to one box. Clones share it; it stays valid when the box stops, and names the box when it was removed.
@@ -266,7 +267,17 @@ impl LiteBox {
 
     /// Removes the box and everything of it. A running one needs `force`, which does not ask its processes.
     pub async fn remove(&self, force: bool) -> BoxliteResult<()> {
-        self.retire(force).await
+        let removed = self.retire(force).await;
+        // Damaged since this handle was made.
+        if removed.as_ref().is_err_and(UnreadableBox::is_told_by)
+            && force
+            && ConfigFile::read(&self.inner.paths).is_err()
+        {
+            self.inner.shared.remove_unreadable(self.id()).await?;
+            *self.inner.status() = Phase::Removed;
+            return Ok(());
+        }
+        removed
     }
 
     pub(super) fn pipeline(&self, config: BoxConfig, lock: Arc<FileLock>, boot: BootTimeout) -> Pipeline {

@@ -16,6 +16,11 @@ use crate::{
 /// Raised when a field changes meaning.
 const VERSION: u32 = 1;
 
+/// Most bytes of what a box's maker says of it, as its file has it: environment, labels, command lines and all else in sum.
+const OPTIONS: usize = 1 << 20;
+/// Most bytes of what an image says of its processes. Both together fit in a file that can be read again, whatever they are.
+const IMAGE: usize = 2 << 20;
+
 /// What the box is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct BoxConfig {
@@ -41,6 +46,41 @@ pub(crate) struct ResolvedImage {
 impl BoxConfig {
     pub(crate) fn new(id: String, created_at_ms: u64, options: BoxOptions) -> Self {
         Self { version: VERSION, id, created_at_ms, options, resolved: None }
+    }
+
+    /// Refuses options that can't be kept. Asked before anything is made or changed.
+    pub(crate) fn check_size(&self) -> BoxliteResult<()> {
+        let size = json_file::size(&self.options);
+        if size <= OPTIONS {
+            return Ok(());
+        }
+        let BoxOptions { env, labels, supervision, .. } = &self.options;
+        let parts = [
+            ("env", json_file::size(env)),
+            ("labels", json_file::size(labels)),
+            ("main process and health check", json_file::size(supervision)),
+        ];
+        let parts = parts.map(|(name, size)| format!("{name} {size}")).join(", ");
+        Err(BoxliteError::invalid(format!(
+            "options of a box: together they must take at most {OPTIONS} bytes: {size} ({parts})"
+        ))
+        .hint("write what is large into the box's files, with `box.fs.writeFile` or `box.copyIn`"))
+    }
+
+    /// Refuses an image whose configuration can't be kept. Asked before its disk is made.
+    pub(crate) fn check_image(&self, image: &ImageConfig) -> BoxliteResult<()> {
+        let size = json_file::size(image);
+        if size <= IMAGE {
+            return Ok(());
+        }
+        let message = format!(
+            "start box `{}`: the configuration of image `{}` takes {size} bytes, of at most {IMAGE} ({} of them labels, {} env)",
+            self.id,
+            self.options.image,
+            json_file::size(&image.labels),
+            json_file::size(&image.env),
+        );
+        Err(BoxliteError::new(ErrorCode::ImageTooLarge, message))
     }
 
     /// Its labels over its image's, as far as that is known.
@@ -194,6 +234,36 @@ mod tests {
         assert_eq!((name.as_deref(), *cpus, user.as_deref()), (Some("web"), 2, Some("1000")));
         assert_eq!(env, &[("A".to_owned(), "b".to_owned())]);
         assert_eq!((*detached, labels.len(), *pids_limit), (false, 0, None));
+    }
+
+    #[test]
+    fn whatever_passes_the_checks_can_be_written_and_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = crate::layout::FilesystemLayout::create(folder.path()).unwrap().of_box("0123456789ab");
+        paths.create().unwrap();
+        // What takes most in JSON: a control character is six bytes of it.
+        let worst = |bytes: usize| "\u{1}".repeat(bytes / 6);
+        let with = |bytes: usize| {
+            let mut options = BoxOptions::new("debian");
+            options.env.push(("A".into(), worst(bytes)));
+            BoxConfig::new("0123456789ab".into(), 7, options)
+        };
+        let mut config = with(OPTIONS - 4096);
+        config.check_size().unwrap();
+        let image = ImageConfig { env: vec![worst(IMAGE - 4096)], ..Default::default() };
+        config.check_image(&image).unwrap();
+        config.resolved = Some(ResolvedImage { digest: "sha256:0".into(), config: image });
+        config.save(&paths).unwrap();
+        assert_eq!(
+            ConfigFile::read(&paths).unwrap().unwrap().config.options.env[0].1.len(),
+            (OPTIONS - 4096) / 6
+        );
+        let error = with(OPTIONS).check_size().unwrap_err();
+        assert_eq!(error.code(), ErrorCode::InvalidArgument);
+        assert!(error.to_string().contains("env 10"), "{error}");
+        let large =
+            ImageConfig { labels: Labels::from([("a".into(), "x".repeat(5 << 20))]), ..Default::default() };
+        assert_eq!(config.check_image(&large).unwrap_err().code(), ErrorCode::ImageTooLarge);
     }
 
     #[test]

@@ -15,6 +15,10 @@ use std::{
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::daily::DailyFile;
+use crate::shorten::{self, shortened};
+
+/// Longest line, in bytes: room for an error's text and what goes with it.
+const LONGEST: usize = 4 * shorten::TEXT;
 
 /// Lines that wait for a slow disk.
 const QUEUE: usize = 4096;
@@ -100,9 +104,12 @@ impl Write for Outlets {
     }
 }
 
-/// What is quoted in an event, such as a box's console, can neither end its line nor begin one of its own.
+/// What is quoted in an event, such as a box's console, can neither end its line nor begin one of its own, nor fill the log.
 fn one_line(event: &[u8]) -> Vec<u8> {
     let event = event.strip_suffix(b"\n").unwrap_or(event);
+    let text = (event.len() > LONGEST).then(|| String::from_utf8_lossy(event));
+    let short = text.as_deref().map(|text| shortened(text, LONGEST));
+    let event = short.as_deref().map_or(event, str::as_bytes);
     let mut line = Vec::with_capacity(event.len() + 1);
     for &byte in event {
         match byte {
@@ -123,6 +130,12 @@ mod tests {
     #[test]
     fn an_event_is_one_line_whatever_it_quotes() {
         assert_eq!(one_line(b"a\nb\r\x1b[31m\tc\n"), b"a\\nb\\r?[31m\tc\n");
+    }
+
+    #[test]
+    fn a_line_is_no_longer_than_is_of_use() {
+        let line = one_line(&vec![b'x'; 5 << 20]);
+        assert!(line.len() < LONGEST + 100 && line.ends_with(b"x\n"), "{}", line.len());
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! The second half of a start: from the disk to a container that takes executions.
 
-use std::{fs, io, os::unix::net::UnixListener as StdListener, path::Path, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use boxlite_disk::free_leaked_clusters;
 use boxlite_proto::{
+    limits,
     port::READY,
     v1::{ContainerInitRequest, Supervision},
 };
 use boxlite_spec::{DiskFormat, DiskSpec, InstanceSpec, JournalSpec, SPEC_VERSION, TransportSpec};
+use prost::Message as _;
 use tokio::{
     io::AsyncReadExt,
     net::UnixListener,
@@ -24,7 +26,6 @@ use crate::{
     event::Observed,
     layout::BoxPaths,
     litebox::{BoxConfig, Machine, MachineRecord},
-    modes,
     parts::Part,
     portal::{Connection, GuestSession},
     shared::Shared,
@@ -48,7 +49,7 @@ impl Pipeline {
         match self.bring_up(&shim, engine, ready, &session, container).await {
             Ok(()) => {
                 // Heard once, needed no more.
-                let _ = fs::remove_file(paths.ready());
+                paths.ready().remove();
                 let record = MachineRecord {
                     shim: shim.identity(),
                     engine,
@@ -101,7 +102,18 @@ impl Pipeline {
                 format!("start box `{}`: its image is not resolved", self.config.id),
             ));
         };
-        container_spec::build(&self.config, image)
+        let container = container_spec::build(&self.config, image)?;
+        let size = container.encoded_len();
+        if size > limits::MESSAGE {
+            let what = "options and image describe a container of";
+            let message = format!(
+                "start box `{}`: {what} {size} bytes; at most {} can be given to a box",
+                self.config.id,
+                limits::MESSAGE
+            );
+            return Err(BoxliteError::invalid(message).hint("give less environment").at(Stage::Container));
+        }
+        Ok(container)
     }
 
     /// Ends the shim of a failed start and adds what is known: why the shim ended, if it did, and the console's end.
@@ -144,28 +156,19 @@ impl Pipeline {
             let ready = blocking("clear up after a machine", move || {
                 let _held = held;
                 clear_up(&setup)?;
-                listen(&setup.ready())
+                let ready = setup.ready();
+                ready.listen().map_err(|error| BoxliteError::io("listen on socket", ready.path(), error))
             })
             .await?;
             let ready = UnixListener::from_std(ready)
-                .map_err(|error| BoxliteError::io("listen on socket", &paths.ready(), error))?;
+                .map_err(|error| BoxliteError::io("listen on socket", paths.ready().path(), error))?;
             // The shim before the lock: when nobody wants it any more, it is killed before the box is let go.
-            let start = move || Ok((ShimController::spawn(&program, &spec, &paths.shim_log())?, lock));
+            let start =
+                move || Ok((ShimController::spawn(&program, &spec, paths.dir(), &paths.shim_log())?, lock));
             let (shim, _) = blocking("start a shim", start).await?;
             Ok((engine, ready, shim))
         }
     }
-}
-
-/// A socket for this user alone.
-fn listen(path: &Path) -> BoxliteResult<StdListener> {
-    let listen = || {
-        let listener = StdListener::bind(path)?;
-        modes::set_path(path)?;
-        listener.set_nonblocking(true)?;
-        Ok(listener)
-    };
-    listen().map_err(|error| BoxliteError::io("listen on socket", path, error))
 }
 
 /// What a killed machine left of this box. Nobody else has it open now.
@@ -174,7 +177,8 @@ fn clear_up(paths: &BoxPaths) -> BoxliteResult<()> {
     if leaked > 0 {
         tracing::debug!(leaked, disk = %paths.disk().display(), "clusters of a killed engine were given back");
     }
-    paths.prepare_sockets()
+    paths.remove_sockets();
+    Ok(())
 }
 
 fn spec(
@@ -185,7 +189,8 @@ fn spec(
     boot: BootTimeout,
     orders: Option<&Supervision>,
 ) -> BoxliteResult<InstanceSpec> {
-    let journal = orders.map(|_| JournalSpec { socket: paths.journal_socket(), file: paths.journal() });
+    let journal = orders
+        .map(|_| JournalSpec { socket: paths.journal_socket().path().to_owned(), file: paths.journal() });
     let disk =
         DiskSpec { id: "root".to_owned(), path: paths.disk(), format: DiskFormat::Qcow2, read_only: false };
     Ok(InstanceSpec {
@@ -197,7 +202,10 @@ fn spec(
         kernel: shared.parts.find(Part::Kernel)?,
         initramfs: shared.parts.find(Part::Initramfs)?,
         disks: vec![disk],
-        transport: TransportSpec { portal: paths.portal(), ready: paths.ready() },
+        transport: TransportSpec {
+            portal: paths.portal().path().to_owned(),
+            ready: paths.ready().path().to_owned(),
+        },
         console: paths.console(),
         lock: paths.shim_lock(),
         attached: !config.options.detached,

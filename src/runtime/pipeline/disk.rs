@@ -42,6 +42,7 @@ impl Pipeline {
             return Ok(None);
         }
         let image = self.image().await?;
+        self.config.check_image(&image.config).map_err(|error| error.at(Stage::Image))?;
         let mut lease = self.shared.leases.hold([image.digest.clone()])?;
         let (image, base) = match self.rootfs(&image).await {
             Ok(base) => (image, base),

@@ -1,17 +1,14 @@
 //! `Connection`: one HTTP/2 channel to the guest over the portal socket, made at the first use and again when it broke.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{io, time::Duration};
 
 use boxlite_proto::limits;
 use hyper_util::rt::TokioIo;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::UnixStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
 
-use crate::{BoxliteError, BoxliteResult, ErrorCode};
+use crate::{BoxliteError, BoxliteResult, ErrorCode, box_socket::BoxSocket};
 
 /// A silent guest is asked for a sign of life this often while calls are under way.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
@@ -25,11 +22,11 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// A channel to the guest behind the socket at `portal`. Nothing is sent before the first call.
-    pub(crate) fn lazy(portal: PathBuf) -> BoxliteResult<Self> {
+    /// A channel to the guest behind the socket `portal`. Nothing is sent before the first call.
+    pub(crate) fn lazy(portal: BoxSocket) -> BoxliteResult<Self> {
         Self::over(move || {
             let portal = portal.clone();
-            async move { UnixStream::connect(portal).await }
+            async move { portal.connect().await }
         })
     }
 

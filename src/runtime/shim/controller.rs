@@ -44,16 +44,21 @@ struct Child {
 }
 
 impl ShimController {
-    /// Starts the shim at `program` and hands it `spec`. Its standard error goes to `log`. Blocking, but short; on a thread of
-    /// tokio's.
-    pub(crate) fn spawn(program: &Path, spec: &InstanceSpec, log: &Path) -> BoxliteResult<Self> {
+    /// Starts the shim at `program`, which works in the box's folder, and hands it `spec`. Its standard error goes to `log`.
+    /// Blocking, but short; on a thread of tokio's.
+    pub(crate) fn spawn(
+        program: &Path,
+        spec: &InstanceSpec,
+        folder: &Path,
+        log: &Path,
+    ) -> BoxliteResult<Self> {
         let (stderr, words) = make_log(log).map_err(|error| BoxliteError::io("make log", log, error))?;
         let watched = words.try_clone().map_err(|error| BoxliteError::io("open log", log, error))?;
         let mut command = Command::new(program);
         // Seen in a list of processes, it says which box it is.
-        command.arg0(format!("boxlite-shim {}", log.parent().unwrap_or(log).display()));
+        command.arg0(format!("boxlite-shim {}", folder.display()));
         let mut child = environment::reduce(&mut command)
-            .current_dir("/")
+            .current_dir(folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::from(OwnedFd::from(stderr)))

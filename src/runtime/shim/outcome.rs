@@ -12,8 +12,8 @@ use boxlite_spec::{ShimExit, ShimReport};
 
 use crate::{BoxliteError, ErrorCode, scarcity};
 
-/// How much of the end of a log is read.
-const TAIL: u64 = 16 * 1024;
+/// How much of the end of a log is read: more than a report of the shim's can be.
+const TAIL: u64 = 64 * 1024;
 /// What is said of a machine that ended unannounced and unasked.
 const DIED: &str = "its guest died: the kernel panicked, or the agent gave up";
 /// Console lines shown in an error.

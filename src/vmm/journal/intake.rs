@@ -59,7 +59,7 @@ impl Journal {
         let files = files.context(ShimExit::Resource, "open journal", spec.file.display())?;
         socket::clear(&spec.socket)?;
         let what = spec.socket.display();
-        let listener = listen(&spec.socket).context(ShimExit::Resource, "listen on", &what)?;
+        let listener = listen(&socket::name(&spec.socket)).context(ShimExit::Resource, "listen on", &what)?;
         let watched = listener.try_clone().context(ShimExit::Resource, "listen on", &what)?;
         let journal = Self(Arc::new(Mutex::new(Intake { listener, guest: None, ended: false, files })));
         let pumping = journal.clone();

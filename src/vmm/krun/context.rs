@@ -11,7 +11,7 @@ use std::{
 use boxlite_spec::{DiskFormat, DiskSpec, ShimExit};
 use nix::errno::Errno;
 
-use crate::{Error, Result, error::Context as _};
+use crate::{Error, Result, error::Context as _, path::from_here};
 
 /// `KRUN_KERNEL_FORMAT_ELF` of libkrun.h.
 const KERNEL_FORMAT_ELF: u32 = 1;
@@ -62,7 +62,7 @@ impl Context {
 
     /// A disk whose flushes reach the host's storage (`KRUN_SYNC_FULL` is the default on Linux).
     pub(super) fn add_disk(&self, disk: &DiskSpec) -> Result<()> {
-        let (id, path) = (c_string(disk.id.as_bytes())?, c_path(&disk.path)?);
+        let (id, path) = (c_string(disk.id.as_bytes())?, c_path(&from_here(&disk.path))?);
         let format = match disk.format {
             DiskFormat::Raw => 0,
             DiskFormat::Qcow2 => 1,

@@ -62,10 +62,10 @@ fn configure(spec: &InstanceSpec, console: &OwnedFd) -> Result<Context> {
         context.add_disk(disk)?;
     }
     context.add_vsock()?;
-    context.add_vsock_port(GRPC, &spec.transport.portal, true)?;
-    context.add_vsock_port(READY_PORT, &spec.transport.ready, false)?;
+    context.add_vsock_port(GRPC, &socket::name(&spec.transport.portal), true)?;
+    context.add_vsock_port(READY_PORT, &socket::name(&spec.transport.ready), false)?;
     if let Some(journal) = &spec.journal {
-        context.add_vsock_port(JOURNAL_PORT, &journal.socket, false)?;
+        context.add_vsock_port(JOURNAL_PORT, &socket::name(&journal.socket), false)?;
     }
     // libkrun wants a path; this one names our pipe.
     context.set_console_output(&PathBuf::from(format!("/proc/self/fd/{}", console.as_raw_fd())))?;

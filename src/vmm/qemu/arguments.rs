@@ -1,6 +1,6 @@
 //! QEMU's arguments: the machine, as data. Called by `engine`.
 
-use std::os::fd::RawFd;
+use std::{ffi::OsString, os::fd::RawFd};
 
 use boxlite_spec::{DiskFormat, DiskSpec, InstanceSpec};
 use serde_json::json;
@@ -9,7 +9,7 @@ use super::{
     accelerator::Accelerator,
     cmdline::{Clock, guest_cmdline},
 };
-use crate::transport::SERIAL_NAME;
+use crate::{path::from_here, transport::SERIAL_NAME};
 
 /// Descriptors that QEMU inherits.
 pub(super) struct Inherited {
@@ -25,7 +25,7 @@ pub(super) fn arguments(
     accelerator: Accelerator,
     clock: Clock,
     inherited: &Inherited,
-) -> Vec<String> {
+) -> Vec<OsString> {
     let mut list = machine(spec);
     list.extend(strings(&["-accel", &accelerator.argument()]));
     list.extend(boot(spec, clock));
@@ -35,7 +35,7 @@ pub(super) fn arguments(
     list
 }
 
-fn machine(spec: &InstanceSpec) -> Vec<String> {
+fn machine(spec: &InstanceSpec) -> Vec<OsString> {
     strings(&[
         "-name",
         &format!("boxlite-{}", spec.box_id),
@@ -61,12 +61,10 @@ fn machine(spec: &InstanceSpec) -> Vec<String> {
     ])
 }
 
-fn boot(spec: &InstanceSpec, clock: Clock) -> Vec<String> {
-    strings(&[
-        "-kernel",
-        &spec.kernel.to_string_lossy(),
-        "-initrd",
-        &spec.initramfs.to_string_lossy(),
+fn boot(spec: &InstanceSpec, clock: Clock) -> Vec<OsString> {
+    let mut list = vec!["-kernel".into(), spec.kernel.clone().into_os_string()];
+    list.extend(["-initrd".into(), spec.initramfs.clone().into_os_string()]);
+    list.extend(strings(&[
         "-append",
         &guest_cmdline(clock),
         "-device",
@@ -74,11 +72,12 @@ fn boot(spec: &InstanceSpec, clock: Clock) -> Vec<String> {
         // Pages that the guest frees go back to the host.
         "-device",
         "virtio-balloon-device,free-page-reporting=on",
-    ])
+    ]));
+    list
 }
 
 /// `append`, or QEMU truncates, which a pipe refuses.
-fn console(inherited: &Inherited) -> Vec<String> {
+fn console(inherited: &Inherited) -> Vec<OsString> {
     strings(&[
         "-add-fd",
         &format!("fd={},set=1", inherited.console),
@@ -92,10 +91,10 @@ fn console(inherited: &Inherited) -> Vec<String> {
 /// Guest writes reach the host's page cache, guest flushes its storage; discarded blocks leave the file. A write that the
 /// host can't do, say for want of space, is the guest's error, as with libkrun: QEMU's default would pause the machine,
 /// and whoever waits for it would wait without a word.
-fn block_device(index: usize, disk: &DiskSpec) -> Vec<String> {
+fn block_device(index: usize, disk: &DiskSpec) -> Vec<OsString> {
     let file = json!({
         "driver": "file",
-        "filename": disk.path.to_string_lossy(),
+        "filename": from_here(&disk.path).to_string_lossy(),
         "aio": "threads",
         "discard": "unmap",
         "read-only": disk.read_only,
@@ -113,7 +112,7 @@ fn block_device(index: usize, disk: &DiskSpec) -> Vec<String> {
     strings(&["-blockdev", &node.to_string(), "-device", &device])
 }
 
-fn portal(inherited: &Inherited) -> Vec<String> {
+fn portal(inherited: &Inherited) -> Vec<OsString> {
     strings(&[
         "-device",
         "virtio-serial-device,max_ports=2",
@@ -124,13 +123,13 @@ fn portal(inherited: &Inherited) -> Vec<String> {
     ])
 }
 
-fn strings(list: &[&str]) -> Vec<String> {
-    list.iter().map(ToString::to_string).collect()
+fn strings(list: &[&str]) -> Vec<OsString> {
+    list.iter().map(OsString::from).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::{os::unix::ffi::OsStrExt, path::Path};
 
     use super::*;
     use crate::{parts::tests::spec, qemu::accelerator::Threads};
@@ -141,6 +140,7 @@ mod tests {
         let emulation = Accelerator::Emulation(Threads::EachCpu);
         let inherited = Inherited { serial: 5, console: 6 };
         let list = arguments(&spec(folder.path()), emulation, Clock::Unknown, &inherited);
+        let list: Vec<_> = list.iter().map(|word| word.to_str().unwrap()).collect();
         let list = list.join("\n").replace(&folder.path().display().to_string(), "DIR");
         assert_eq!(
             list.lines().collect::<Vec<_>>(),
@@ -200,9 +200,27 @@ mod tests {
         let mut spec = spec(folder.path());
         spec.disks[0].path = Path::new("/x,driver=nbd/\"quoted\"").into();
         let list = arguments(&spec, Accelerator::Kvm, Clock::Kvm, &Inherited { serial: 5, console: 6 });
-        let node = list.iter().find(|argument| argument.starts_with('{')).unwrap();
+        let node =
+            list.iter().find_map(|argument| argument.to_str().filter(|text| text.starts_with('{'))).unwrap();
         assert!(list.windows(2).any(|pair| pair == ["-accel", "kvm"]));
         let node: serde_json::Value = serde_json::from_str(node).unwrap();
         assert_eq!(node["file"]["filename"], "/x,driver=nbd/\"quoted\"");
+    }
+
+    #[test]
+    fn boot_files_may_have_any_name_and_disks_any_folder() {
+        let odd = |name: &[u8]| std::path::PathBuf::from(std::ffi::OsStr::from_bytes(name));
+        let folder = tempfile::tempdir().unwrap();
+        let mut spec = spec(folder.path());
+        spec.kernel = odd(b"/p\xff/vmlinux");
+        spec.disks[0].path = std::env::current_dir().unwrap().join("disk.qcow2");
+        let list = arguments(&spec, Accelerator::Kvm, Clock::Kvm, &Inherited { serial: 5, console: 6 });
+        assert!(list.contains(&spec.kernel.clone().into_os_string()));
+        let node =
+            list.iter().find_map(|argument| argument.to_str().filter(|text| text.starts_with('{'))).unwrap();
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(node).unwrap()["file"]["filename"],
+            "disk.qcow2"
+        );
     }
 }

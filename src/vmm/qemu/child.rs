@@ -4,6 +4,7 @@
 
 use std::{
     collections::VecDeque,
+    ffi::OsString,
     io,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
     path::Path,
@@ -25,7 +26,7 @@ use tokio::{
 const WORDS_LIMIT: usize = 4096;
 
 /// Starts `program`, which the kernel kills when this thread ends, and which inherits `kept`.
-pub(super) fn spawn(program: &Path, arguments: &[String], kept: &[BorrowedFd<'_>]) -> io::Result<Child> {
+pub(super) fn spawn(program: &Path, arguments: &[OsString], kept: &[BorrowedFd<'_>]) -> io::Result<Child> {
     let parent = getpid();
     let kept: Vec<RawFd> = kept.iter().map(|fd| fd.as_fd().as_raw_fd()).collect();
     let mut command = Command::new(program);
@@ -94,7 +95,7 @@ mod tests {
             closed.as_raw_fd()
         );
         fcntl(&kept, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).unwrap();
-        let mut child = spawn(Path::new("/bin/sh"), &["-c".into(), script], &[kept.as_fd()]).unwrap();
+        let mut child = spawn(Path::new("/bin/sh"), &["-c".into(), script.into()], &[kept.as_fd()]).unwrap();
         assert!(child.wait().await.unwrap().success());
     }
 }

@@ -59,9 +59,10 @@ impl Vmm for Qemu {
 fn listen(spec: &InstanceSpec) -> Result<StdListener> {
     let portal = &spec.transport.portal;
     socket::clear(portal)?;
+    let name = socket::name(portal);
     let bind = || -> io::Result<StdListener> {
-        let listener = StdListener::bind(portal)?;
-        std::fs::set_permissions(portal, PermissionsExt::from_mode(0o600))?;
+        let listener = StdListener::bind(&name)?;
+        std::fs::set_permissions(&name, PermissionsExt::from_mode(0o600))?;
         listener.set_nonblocking(true)?;
         Ok(listener)
     };
@@ -146,8 +147,8 @@ impl QemuMachine {
 
     /// Where streams of the guest go.
     fn ears(&self) -> Ears {
-        let journal = self.spec.journal.as_ref().map(|journal| journal.socket.clone());
-        Ears { ready: self.spec.transport.ready.clone(), journal }
+        let journal = self.spec.journal.as_ref().map(|journal| socket::name(&journal.socket));
+        Ears { ready: socket::name(&self.spec.transport.ready), journal }
     }
 
     /// What QEMU's end means.
