@@ -75,7 +75,10 @@ it('leaves a box of a newer version alone and says so', async () => {
   const { report, bad } = await examined(home)
   expect([report.ok, bad(...OF_BOXES).map(({ code }) => code)]).toEqual([true, ['boxes_newer']])
   const again = await homes.open({ home })
-  expect((await again.list()).map(({ id }) => id)).toEqual([old.id])
+  expect(await again.list()).toMatchObject([
+    { id: old.id, state: 'created' },
+    { id: newer.id, state: 'failed', failure: expect.stringContaining('version 99') },
+  ])
   const error = await failure(again.get(newer.id), 'HOME_INCOMPATIBLE')
   expect(error.message).toContain('version 99')
   expect(existsSync(file)).toBe(true)

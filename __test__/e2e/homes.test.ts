@@ -37,11 +37,13 @@ async function useBox(runtime: Runtime, home: string): Promise<void> {
   }
   await box.restart()
   expect(await box.fs.readFile('/note', 'utf8')).toBe('kept\n')
-  await expect.poll(async () => {
-    const pieces: string[] = []
-    for await (const entry of box.logs()) if (entry.stream === 'stdout') pieces.push(entry.data.toString())
-    return pieces.join('')
-  }).toContain('main')
+  await expect
+    .poll(async () => {
+      const pieces: string[] = []
+      for await (const entry of box.logs()) if (entry.stream === 'stdout') pieces.push(entry.data.toString())
+      return pieces.join('')
+    })
+    .toContain('main')
   await box.stop()
   await box.remove()
   expect(readdirSync(join(home, 'boxes'))).toEqual([])
@@ -53,7 +55,10 @@ describe('a home', () => {
     ['of 72 bytes', () => pathOf(72)],
     ['of 1 200 bytes, more than a disk image can name', () => pathOf(1200)],
     ['of 3 800 bytes', () => pathOf(3800)],
-    ['with commas, quotes, spaces, newlines and letters of all kinds', () => join(homes.folder(), 'a,b=c "d" \'e\' ü 箱\n%s\\')],
+    [
+      'with commas, quotes, spaces, newlines and letters of all kinds',
+      () => join(homes.folder(), 'a,b=c "d" \'e\' ü 箱\n%s\\'),
+    ],
     ['with a slash at its end', () => `${homes.folder()}/`],
   ])('%s has boxes that work', async (_, path) => {
     const home = path()

@@ -190,7 +190,7 @@ fn is_doomed(name: &str) -> bool {
 }
 
 /// Refuses a home in which some file would have a path that the kernel does not take.
-fn check_length(home: &Path) -> BoxliteResult<()> {
+pub(crate) fn check_length(home: &Path) -> BoxliteResult<()> {
     let (length, most) = (home.as_os_str().len(), PATH_MAX - 1 - BELOW);
     if length <= most {
         return Ok(());

@@ -1,5 +1,5 @@
 //! What the doctor asks of a home: whether it can be written, on what file system it lies and how much space is left, where
-//! its sockets go. Called by `doctor`. Nothing is made: a home that is not there yet is judged by the folder above it.
+//! its path is too long. Called by `doctor`. Nothing is made: a home that is not there yet is judged by the folder above it.
 
 use std::{
     os::unix::fs::MetadataExt,
@@ -15,12 +15,10 @@ use nix::{
 };
 
 use super::DoctorCheck;
-use crate::runtime::home_of;
+use crate::{layout::check_length, runtime::home_of};
 
 /// Less free space than this and an image of some size will not fit.
 const ENOUGH_SPACE: u64 = 2 << 30;
-/// Longer, and a socket in a box's folder can't be named: 103 bytes, less `/boxes/`, an id, and the longest socket's name.
-const LONGEST_HOME: usize = 103 - "/boxes/0123456789ab/portal.sock".len();
 
 /// `CIFS_SUPER_MAGIC` and `SMB2_SUPER_MAGIC` (fs/smb/client/cifsglob.h), `V9FS_MAGIC` (include/uapi/linux/magic.h).
 const CIFS: FsType = FsType(0xff53_4d42);
@@ -46,7 +44,7 @@ pub(super) fn examine(option: Option<&Path>) -> Vec<DoctorCheck> {
         checks.push(space(free, &existing));
     }
     checks.extend(statfs(&existing).ok().map(|stat| file_system(stat.filesystem_type(), &existing)));
-    checks.extend(sockets(&home, Path::new("/tmp")));
+    checks.extend(length(&home));
     checks
 }
 
@@ -100,21 +98,10 @@ fn file_system(kind: FsType, existing: &Path) -> DoctorCheck {
     }
 }
 
-/// Of a home with a long path, the sockets go to a folder of this user in `short`; that must be possible.
-fn sockets(home: &Path, short: &Path) -> Option<DoctorCheck> {
-    if home.as_os_str().len() <= LONGEST_HOME {
-        return None;
-    }
-    let errno = access(short, AccessFlags::W_OK | AccessFlags::X_OK).err()?;
-    Some(DoctorCheck::bad(
-        "home_path",
-        format!(
-            "home `{}` is too long for sockets, which would go to `{}`: {errno}",
-            home.display(),
-            short.display()
-        ),
-        format!("choose a `home` of at most {LONGEST_HOME} bytes"),
-    ))
+/// A home whose path leaves room for those of its files.
+fn length(home: &Path) -> Option<DoctorCheck> {
+    let error = check_length(home).err()?;
+    Some(DoctorCheck::bad("home_path", error.to_string(), "choose a `home` with a shorter path"))
 }
 
 /// The nearest folder above `path` that exists.
@@ -128,11 +115,11 @@ mod tests {
 
     #[test]
     fn each_want_has_its_remedy() {
-        let long = PathBuf::from(format!("/{}", "deep/".repeat(30)));
+        let long = PathBuf::from(format!("/{}", "deep/".repeat(800)));
         for (check, code, remedy) in [
             (space(1 << 20, Path::new("/small")), "disk_space", "free some space"),
             (file_system(statfs::NFS_SUPER_MAGIC, Path::new("/net")), "home_file_system", "local disk"),
-            (sockets(&long, Path::new("/nowhere")).unwrap(), "home_path", "choose a `home`"),
+            (length(&long).unwrap(), "home_path", "shorter path"),
             (file_system(SMB2, Path::new("/net")), "home_file_system", "local disk"),
             (writable(Path::new("/proc/none"), Path::new("/proc/none")), "home", "BOXLITE_HOME"),
             (owner(0, 1000, Path::new("/theirs")).unwrap(), "home_owner", "run as that user"),
@@ -147,7 +134,6 @@ mod tests {
         assert!(space(8 << 30, Path::new("/")).ok);
         assert!(file_system(statfs::EXT4_SUPER_MAGIC, Path::new("/")).ok);
         assert_eq!(owner(1000, 1000, Path::new("/short")), None);
-        assert_eq!(sockets(Path::new("/short"), Path::new("/nowhere")), None);
-        assert_eq!(sockets(&PathBuf::from("/".to_owned() + &"x".repeat(200)), Path::new("/")), None);
+        assert_eq!(length(&PathBuf::from(format!("/{}", "deep/".repeat(700)))), None);
     }
 }
