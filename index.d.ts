@@ -428,10 +428,23 @@ export interface BoxInfo {
 	accelerated: boolean | null;
 	/** The process that holds the micro-VM; `null` while it does not run. */
 	pid: number | null;
-	/** Virtual CPUs. */
+	/** Virtual CPUs that it has, or will have when it starts. */
 	cpus: number;
-	/** Memory in MiB. */
+	/** Memory in MiB that it has, or will have when it starts. */
 	memoryMib: number;
+	/** What {@link Box.update} has changed and only the next start brings; `null` where that is nothing. */
+	pending: {
+		cpus?: number;
+		memoryMib?: number;
+	} | null;
+	/** Processes and threads that may be in it at once. */
+	pidsLimit: number;
+	/** Milliseconds after its start at which it stops; 0 is never. */
+	maxLifetimeMs: number;
+	/** Milliseconds without use after which it stops; 0 is never. */
+	idleTimeoutMs: number;
+	/** When it stops; `null` is never. */
+	endsAt: Date | null;
 	/** Size of the disk in GiB; `null` until the first start unless it was asked for. */
 	diskSizeGb: number | null;
 	/** When it was made. */
@@ -517,7 +530,7 @@ export interface OutOfMemoryEvent extends OfBox<"oom"> {
 }
 /** A limit ends the box. */
 export interface LimitEvent extends OfBox<"limit"> {
-	limit: "maxLifetimeMs" | "idleTimeoutMs";
+	limit: "maxLifetimeMs" | "idleTimeoutMs" | "endsAt";
 }
 /** So many events are missing here: they were taken too slowly. */
 export interface LostEvent extends Happened<"lost"> {
@@ -652,6 +665,11 @@ export interface SupervisionOptions {
 	 * 366 days. A main process and health checks don't count as use. Default: 0.
 	 */
 	idleTimeoutMs?: number;
+	/**
+	 * When the box stops, whatever it is doing: a Date, or milliseconds since 1970, that must be to come. It holds over restarts
+	 * of the box and of this program; from then on the box does not start until `box.update` gives it another. Default: never.
+	 */
+	endsAt?: Date | number;
 }
 /** How to make a box. */
 export interface BoxOptions extends SupervisionOptions, PrivilegeOptions {
@@ -734,12 +752,31 @@ export interface RemoveOptions {
 	/** Remove it even if it runs. Default: `false`. */
 	force?: boolean;
 }
-/** What to change of a box; what is left out stays. */
+/** What to change of a box; what is left out stays. Each says from when on it holds; {@link BoxInfo} tells what does. */
 export interface UpdateOptions {
-	/** A new name, unique in the home; `null` takes the name away. */
+	/** A new name, unique in the home; `null` takes the name away. At once; a host name that follows it, from the next start on. */
 	name?: string | null;
-	/** All of the box's own labels, instead of those that it has. */
+	/** All of the box's own labels, instead of those that it has. At once. */
 	labels?: Record<string, string>;
+	/** Virtual CPUs, 1 to 32. From the next start on. */
+	cpus?: number;
+	/** Memory in MiB, 128 to 1 048 576. From the next start on. */
+	memoryMib?: number;
+	/**
+	 * All of the box's own environment, instead of that which it has. At once for executions that begin after it; for the main
+	 * process when it is started next.
+	 */
+	env?: Record<string, string | undefined>;
+	/** Processes and threads that may be in the box at once, 1 to 30 000. At once; what runs above a lower limit goes on. */
+	pidsLimit?: number;
+	/** Remove the box, with its files, once its machine has ended. At once. */
+	autoRemove?: boolean;
+	/** Milliseconds at which the box stops, counted from its start; 0 is never. At once: one that has lived longer stops. */
+	maxLifetimeMs?: number;
+	/** Milliseconds without use after which the box stops; 0 is never. At once; the update itself is a use. */
+	idleTimeoutMs?: number;
+	/** When the box stops: a Date, or milliseconds since 1970, that must be to come; `null` is never. At once. */
+	endsAt?: Date | number | null;
 }
 /** How to run a command; for `box.spawn`. */
 export interface SpawnOptions {
@@ -1970,12 +2007,23 @@ export declare class Box implements AsyncDisposable {
 	/** What is known of the box now. */
 	info(): Promise<BoxInfo>;
 	/**
-	 * Changes the box's name and labels, in any state. A running box goes on; its host name changes with the next start. A
-	 * start or stop that is under way is awaited.
+	 * Changes what the box is, in any state: each option says whether it holds at once or from the next start on, and
+	 * {@link Box.info} tells both. What runs goes on. A start or stop that is under way is awaited.
 	 *
-	 * Rejects with `BOX_NAME_TAKEN` and `BOX_REMOVED`.
+	 * Rejects with `INVALID_ARGUMENT`, `BOX_NAME_TAKEN` and `BOX_REMOVED`. Where the box runs and can't be told, it rejects with
+	 * why, and what was asked for holds from the next start on.
+	 *
+	 * @example
+	 * ```ts
+	 * await box.update({ endsAt: Date.now() + 30 * 60_000 }) // half an hour more
+	 * ```
 	 */
 	update(options: UpdateOptions): Promise<void>;
+	/**
+	 * Uses the box for a moment, which begins its idle time anew. Resolves whether it runs: one that does not is not started.
+	 * Any other call to the box that reaches it is a use, too.
+	 */
+	touch(): Promise<boolean>;
 	/** The box's figures. A box that does not run is not started: of it, less is known. */
 	metrics(): Promise<BoxMetrics>;
 	/** The box's figures at once, and then at each interval, for as long as one iterates. */

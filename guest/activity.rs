@@ -68,6 +68,12 @@ impl Activity {
         self.uses().under_way += 1;
     }
 
+    /// A use that is over at once.
+    pub fn touch(&self) {
+        self.begin();
+        self.end();
+    }
+
     /// A use ends.
     pub fn end(&self) {
         let mut uses = self.uses();

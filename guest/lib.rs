@@ -17,6 +17,7 @@
 
 pub mod activity;
 pub mod boot;
+pub mod clock;
 pub mod container;
 mod error;
 pub mod execution;

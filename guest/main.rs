@@ -5,9 +5,9 @@
 use std::{io, time::Duration};
 
 use boxlite_guest::{
-    Context as _, Error, Kind, Result, boot,
+    Context as _, Error, Kind, Result, boot, clock,
     services::{AgentStart, Server, Services},
-    supervision::{Ending, JournalLine},
+    supervision::{Ending, HostLine},
     transport,
     zygote::{self, Side, Zygote},
 };
@@ -42,8 +42,9 @@ fn run() -> Result<Ending> {
 async fn serve(zygote: Side, start: AgentStart) -> Result<Ending> {
     let zygote = Zygote::new(zygote)?;
     let (end, mut ended) = watch::channel(false);
-    let (line, asks) = JournalLine::new();
-    let services = Services::new(&zygote, start, line, end);
+    let (line, asks) = HostLine::new();
+    let services = Services::new(&zygote, start, line.clone(), end);
+    tokio::spawn(clock::keep(line));
     let server = Server::new(services.clone(), ended.clone());
     // A task of its own: it must go on carrying bytes while the connections close.
     let mut carried = tokio::spawn(transport::serve(server.clone(), asks));

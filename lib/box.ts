@@ -212,14 +212,28 @@ export class Box implements AsyncDisposable {
   }
 
   /**
-   * Changes the box's name and labels, in any state. A running box goes on; its host name changes with the next start. A
-   * start or stop that is under way is awaited.
+   * Changes what the box is, in any state: each option says whether it holds at once or from the next start on, and
+   * {@link Box.info} tells both. What runs goes on. A start or stop that is under way is awaited.
    *
-   * Rejects with `BOX_NAME_TAKEN` and `BOX_REMOVED`.
+   * Rejects with `INVALID_ARGUMENT`, `BOX_NAME_TAKEN` and `BOX_REMOVED`. Where the box runs and can't be told, it rejects with
+   * why, and what was asked for holds from the next start on.
+   *
+   * @example
+   * ```ts
+   * await box.update({ endsAt: Date.now() + 30 * 60_000 }) // half an hour more
+   * ```
    */
   async update(options: UpdateOptions): Promise<void> {
     await settled(this.#native.update(updateInput(options)))
     if (options.name !== undefined) this.#name = options.name
+  }
+
+  /**
+   * Uses the box for a moment, which begins its idle time anew. Resolves whether it runs: one that does not is not started.
+   * Any other call to the box that reaches it is a use, too.
+   */
+  async touch(): Promise<boolean> {
+    return await settled(this.#native.touch())
   }
 
   /** The box's figures. A box that does not run is not started: of it, less is known. */

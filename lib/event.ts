@@ -66,7 +66,7 @@ export interface OutOfMemoryEvent extends OfBox<'oom'> {
 
 /** A limit ends the box. */
 export interface LimitEvent extends OfBox<'limit'> {
-  limit: 'maxLifetimeMs' | 'idleTimeoutMs'
+  limit: 'maxLifetimeMs' | 'idleTimeoutMs' | 'endsAt'
 }
 
 /** So many events are missing here: they were taken too slowly. */

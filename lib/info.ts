@@ -29,10 +29,20 @@ export interface BoxInfo {
   accelerated: boolean | null
   /** The process that holds the micro-VM; `null` while it does not run. */
   pid: number | null
-  /** Virtual CPUs. */
+  /** Virtual CPUs that it has, or will have when it starts. */
   cpus: number
-  /** Memory in MiB. */
+  /** Memory in MiB that it has, or will have when it starts. */
   memoryMib: number
+  /** What {@link Box.update} has changed and only the next start brings; `null` where that is nothing. */
+  pending: { cpus?: number; memoryMib?: number } | null
+  /** Processes and threads that may be in it at once. */
+  pidsLimit: number
+  /** Milliseconds after its start at which it stops; 0 is never. */
+  maxLifetimeMs: number
+  /** Milliseconds without use after which it stops; 0 is never. */
+  idleTimeoutMs: number
+  /** When it stops; `null` is never. */
+  endsAt: Date | null
   /** Size of the disk in GiB; `null` until the first start unless it was asked for. */
   diskSizeGb: number | null
   /** When it was made. */
@@ -49,6 +59,14 @@ export interface BoxInfo {
   timings: Partial<Record<Stage, number>>
 }
 
+function pendingOf({ nextCpus, nextMemoryMib }: Partial<NativeBoxInfo>): BoxInfo['pending'] {
+  if (nextCpus === undefined && nextMemoryMib === undefined) return null
+  return {
+    ...(nextCpus !== undefined && { cpus: nextCpus }),
+    ...(nextMemoryMib !== undefined && { memoryMib: nextMemoryMib }),
+  }
+}
+
 /** The public form of the addon's answer. */
 export function boxInfo({ createdAtMs, timings, ...info }: NativeBoxInfo): BoxInfo {
   return {
@@ -63,6 +81,11 @@ export function boxInfo({ createdAtMs, timings, ...info }: NativeBoxInfo): BoxIn
     pid: info.pid ?? null,
     cpus: info.cpus,
     memoryMib: info.memoryMib,
+    pending: pendingOf(info),
+    pidsLimit: info.pidsLimit,
+    maxLifetimeMs: info.maxLifetimeMs,
+    idleTimeoutMs: info.idleTimeoutMs,
+    endsAt: info.endsAtMs === undefined ? null : new Date(info.endsAtMs),
     diskSizeGb: info.diskSizeMib === undefined ? null : info.diskSizeMib / 1024,
     createdAt: new Date(createdAtMs),
     failure: info.failure ?? null,

@@ -2,14 +2,15 @@
 //! the kernel closes it when the host dies, however it dies. Started by `machine`.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     os::fd::{AsFd, BorrowedFd},
+    path::PathBuf,
     sync::{Arc, OnceLock},
     thread,
     time::{Duration, Instant},
 };
 
-use boxlite_spec::{ShimExit, ShimReport};
+use boxlite_spec::{DEADLINE_FILE, ShimExit, ShimReport};
 use boxlite_vmm::Terminator;
 use nix::{
     errno::Errno,
@@ -22,7 +23,7 @@ use nix::{
 };
 
 use crate::{
-    process::{self, ENDING},
+    process::{self, AMENDED, HEARD},
     report,
 };
 
@@ -41,10 +42,9 @@ impl Lifeline {
             let nothing = File::open("/dev/null").map_err(|error| fail(error.to_string()))?;
             dup2_stdin(nothing).map_err(|errno| fail(errno.to_string()))?;
         }
-        let signals = SignalFd::with_flags(&ENDING.into_iter().collect::<SigSet>(), SfdFlags::SFD_CLOEXEC)
+        let signals = SignalFd::with_flags(&HEARD.into_iter().collect::<SigSet>(), SfdFlags::SFD_CLOEXEC)
             .map_err(|errno| fail(errno.to_string()))?;
-        let deadline =
-            Instant::now().checked_add(Duration::from_millis(deadline_ms)).filter(|_| deadline_ms > 0);
+        let deadline = Deadline::new(deadline_ms, DEADLINE_FILE.into());
         let machine = Arc::new(OnceLock::new());
         let watched = Arc::clone(&machine);
         let watch = move || {
@@ -62,12 +62,54 @@ impl Lifeline {
     }
 }
 
+/// When the machine must have ended by itself.
+struct Deadline {
+    began: Instant,
+    /// After its beginning; `None` is never.
+    at: Option<Instant>,
+    /// Where the runtime writes another.
+    file: PathBuf,
+}
+
+impl Deadline {
+    fn new(deadline_ms: u64, file: PathBuf) -> Self {
+        let mut this = Self { began: Instant::now(), at: None, file };
+        this.set(deadline_ms);
+        this
+    }
+
+    fn set(&mut self, deadline_ms: u64) {
+        let at = self.began.checked_add(Duration::from_millis(deadline_ms));
+        self.at = at.filter(|_| deadline_ms > 0);
+    }
+
+    /// Reads what the runtime has written since the start.
+    fn refresh(&mut self) {
+        let written = fs::read_to_string(&self.file).ok().and_then(|text| text.trim().parse().ok());
+        if let Some(deadline_ms) = written {
+            self.set(deadline_ms);
+        }
+    }
+
+    fn left(&self) -> Option<Duration> {
+        self.at.map(|at| at.saturating_duration_since(Instant::now()))
+    }
+
+    fn is_over(&self) -> bool {
+        self.left().is_some_and(|left| left.is_zero())
+    }
+}
+
 /// Returns when the box has to end, with the reason.
-fn watch(attached: bool, deadline: Option<Instant>, signals: &SignalFd) -> ShimReport {
+fn watch(attached: bool, mut deadline: Deadline, signals: &SignalFd) -> ShimReport {
     let input = std::io::stdin();
     loop {
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        if left.is_some_and(|left| left.is_zero()) {
+        if deadline.is_over() {
+            // Changed by a process that was killed before it could say so.
+            deadline.refresh();
+        }
+        let left = deadline.left();
+        if deadline.is_over() {
             return report::new(ShimExit::Overdue, "run machine: it did not end when its time was up");
         }
         let mut watched =
@@ -81,6 +123,10 @@ fn watch(attached: bool, deadline: Option<Instant>, signals: &SignalFd) -> ShimR
         if watched[0].any() == Some(true)
             && let Ok(Some(signal)) = signals.read_signal()
         {
+            if signal.ssi_signo == AMENDED as u32 {
+                deadline.refresh();
+                continue;
+            }
             return report::new(
                 ShimExit::Stopped,
                 format!("run machine: ended by signal {}", signal.ssi_signo),
@@ -122,8 +168,26 @@ mod tests {
     fn a_machine_that_is_overdue_is_ended() {
         let signals = SignalFd::with_flags(&SigSet::empty(), SfdFlags::SFD_CLOEXEC).unwrap();
         let began = Instant::now();
-        let report = watch(false, Some(began + Duration::from_millis(30)), &signals);
+        let report = watch(false, Deadline::new(30, "/nowhere".into()), &signals);
         assert_eq!(report.exit, ShimExit::Overdue);
         assert!(began.elapsed() >= Duration::from_millis(30));
+    }
+
+    #[test]
+    fn a_deadline_that_was_put_off_meanwhile_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("deadline");
+        fs::write(&file, "200\n").unwrap();
+        let signals = SignalFd::with_flags(&SigSet::empty(), SfdFlags::SFD_CLOEXEC).unwrap();
+        let began = Instant::now();
+        watch(false, Deadline::new(30, file.clone()), &signals);
+        assert!(began.elapsed() >= Duration::from_millis(200));
+        // What makes no sense changes nothing, and 0 is never.
+        for (text, left) in [("soon", true), ("0", false)] {
+            fs::write(&file, text).unwrap();
+            let mut deadline = Deadline::new(60_000, file.clone());
+            deadline.refresh();
+            assert_eq!(deadline.left().is_some(), left, "{text}");
+        }
     }
 }

@@ -20,8 +20,11 @@ use nix::{
 
 use crate::report;
 
-/// The signals that end a box; `lifeline` receives them.
-pub(crate) const ENDING: [Signal; 3] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP];
+/// Says that the box's deadline has changed.
+pub(crate) const AMENDED: Signal = Signal::SIGUSR1;
+
+/// The signals that `lifeline` receives: all but [`AMENDED`] end the box.
+pub(crate) const HEARD: [Signal; 4] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, AMENDED];
 
 /// Settles the process for the box `id`.
 pub(crate) fn settle(id: &str) -> Result<(), ShimReport> {
@@ -40,7 +43,7 @@ pub(crate) fn settle(id: &str) -> Result<(), ShimReport> {
     // Files and sockets for this user alone; a socket's mode is what bind(2) leaves of 0777.
     umask(Mode::from_bits_truncate(0o177));
     // Inherited by every thread; QEMU's mask is emptied when it is started.
-    ENDING.into_iter().collect::<SigSet>().thread_block().map_err(|errno| fail("block signals", errno))?;
+    HEARD.into_iter().collect::<SigSet>().thread_block().map_err(|errno| fail("block signals", errno))?;
     // The kernel keeps 15 bytes.
     if let Ok(name) = CString::new(format!("boxlite-{id}")) {
         prctl::set_name(&name).map_err(|errno| fail("set the process's name", errno))?;

@@ -59,6 +59,12 @@ export async function api(): Promise<void> {
 
   const kept = await runtime.getOrCreate({ image: 'x', name: 'n', labels: { a: 'b' }, cmd: ['serve'], restart: {} })
   await kept.update({ name: null, labels: {} })
+  await kept.update({ cpus: 2, memoryMib: 256, env: { A: undefined }, endsAt: new Date(), idleTimeoutMs: 0 })
+  const touched: boolean = await kept.touch()
+  const { pending, endsAt } = await kept.info()
+  const next: number | undefined = pending?.cpus
+  const end: Date | null = endsAt
+  void [touched, next, end]
   same<Promise<BoxInfo[]>, ReturnType<typeof runtime.list>>(true)
   await runtime.list({ state: ['running', 'failed'], labels: { a: 'b' }, name: 'n' })
   using events = kept.events({ signal: AbortSignal.timeout(5) })

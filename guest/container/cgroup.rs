@@ -61,6 +61,11 @@ impl Cgroup {
         write(&below.join("cgroup.procs"), "0")
     }
 
+    /// As many processes and threads may be in it; those that are stay.
+    pub fn set_pids_max(&self, most: u64) -> Result<()> {
+        write(&self.0.join("pids.max"), &most.to_string())
+    }
+
     /// Its directory.
     pub fn path(&self) -> &Path {
         &self.0

@@ -26,6 +26,11 @@ impl Defaults {
         Self { env: process.env, cwd: process.cwd, user: process.user }
     }
 
+    /// Executions that begin from now on have this environment.
+    pub(super) fn set_env(&mut self, env: Vec<String>) {
+        self.env = env;
+    }
+
     /// Completes what `request` leaves open. HOME comes later: it takes the container's passwd file.
     pub(super) fn complete(&self, request: &mut ExecRequest) {
         request.env = merge(&self.env, std::mem::take(&mut request.env), &request.unset);

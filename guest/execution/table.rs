@@ -5,7 +5,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     fmt,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak},
 };
 
 use boxlite_proto::{
@@ -53,7 +53,7 @@ struct Shared {
     zygote: Zygote,
     activity: Activity,
     on_oom: OnceLock<OnOom>,
-    container: OnceLock<(Defaults, Option<OomEvents>)>,
+    container: OnceLock<(RwLock<Defaults>, Option<OomEvents>)>,
     arrived: Notify,
     entries: Mutex<Entries>,
 }
@@ -86,7 +86,14 @@ impl Executions {
 
     /// Notes the container's defaults. False: that was done before.
     pub fn open(&self, defaults: Defaults, oom: Option<OomEvents>) -> bool {
-        self.0.container.set((defaults, oom)).is_ok()
+        self.0.container.set((RwLock::new(defaults), oom)).is_ok()
+    }
+
+    /// Executions that begin from now on have this environment. Without a container there is nothing to change.
+    pub fn set_env(&self, env: Vec<String>) {
+        if let Some((defaults, _)) = self.0.container.get() {
+            defaults.write().unwrap_or_else(PoisonError::into_inner).set_env(env);
+        }
     }
 
     /// Whether the container is there.
@@ -124,7 +131,7 @@ impl Executions {
         let Some((defaults, _)) = self.0.container.get() else {
             return Err(Error::new(Kind::State, format!("exec {id}: the container is not initialised")));
         };
-        defaults.complete(&mut request);
+        defaults.read().unwrap_or_else(PoisonError::into_inner).complete(&mut request);
         let execution = self.insert(id, purpose, About::new(&request))?;
         Ok((execution, request))
     }

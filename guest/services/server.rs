@@ -31,7 +31,7 @@ use crate::{
     execution::Executions,
     files::Files,
     services::AgentStart,
-    supervision::{Ending, JournalLine, Supervisor},
+    supervision::{Ending, HostLine, Supervisor},
     zygote::Zygote,
 };
 
@@ -57,7 +57,7 @@ struct Rooms {
 }
 
 impl Rooms {
-    fn new(zygote: &Zygote, line: JournalLine, ended: watch::Sender<bool>) -> Self {
+    fn new(zygote: &Zygote, line: HostLine, ended: watch::Sender<bool>) -> Self {
         let (activity, files) = (Activity::default(), Files::default());
         let executions = Executions::new(zygote.clone(), activity.clone());
         let supervisor =
@@ -69,7 +69,7 @@ impl Rooms {
 impl Services {
     /// `start` is when this process began; the journal is asked for on `line`; `ended` is set when the machine is to be
     /// switched off.
-    pub fn new(zygote: &Zygote, start: AgentStart, line: JournalLine, ended: watch::Sender<bool>) -> Self {
+    pub fn new(zygote: &Zygote, start: AgentStart, line: HostLine, ended: watch::Sender<bool>) -> Self {
         Self::of(Rooms::new(zygote, line, ended), start)
     }
 
@@ -78,7 +78,7 @@ impl Services {
     pub async fn uncontained(
         zygote: &Zygote,
         start: AgentStart,
-        line: JournalLine,
+        line: HostLine,
         ended: watch::Sender<bool>,
         orders: Option<boxlite_proto::v1::Supervision>,
     ) -> crate::Result<(Self, Option<boxlite_proto::v1::StartError>)> {

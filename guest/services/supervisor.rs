@@ -5,7 +5,8 @@
 use std::pin::Pin;
 
 use boxlite_proto::v1::{
-    BoxEvent, MetricsRequest, MetricsResponse, WatchRequest, supervisor_server::Supervisor as Service,
+    AmendRequest, AmendResponse, BoxEvent, MetricsRequest, MetricsResponse, WatchRequest,
+    supervisor_server::Supervisor as Service,
 };
 use futures::{Stream, stream};
 use tonic::{Request, Response, Status};
@@ -39,5 +40,10 @@ impl Service for SupervisorService {
 
     async fn metrics(&self, _: Request<MetricsRequest>) -> Result<Response<MetricsResponse>, Status> {
         Ok(Response::new(self.supervisor.metrics()))
+    }
+
+    async fn amend(&self, request: Request<AmendRequest>) -> Result<Response<AmendResponse>, Status> {
+        self.supervisor.amend(request.into_inner())?;
+        Ok(Response::new(AmendResponse {}))
     }
 }

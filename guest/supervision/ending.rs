@@ -13,6 +13,9 @@ use crate::{storage, zygote::message::Stop};
 /// How long the main process's last bytes may take once no process is left.
 const LAST_BYTES: Duration = Duration::from_secs(1);
 
+/// What processes get where the orders say nothing, since limits came later.
+const GRACE_MS: u32 = 10_000;
+
 /// Who wanted the end first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
@@ -47,7 +50,7 @@ impl Supervisor {
 
     /// The end as the machine's own limits want it.
     pub(super) async fn end_by_itself(&self) {
-        self.end_as(Ending::OfItself, self.0.grace_ms.get().copied().unwrap_or(0)).await;
+        self.end_as(Ending::OfItself, self.0.grace_ms.get().copied().unwrap_or(GRACE_MS)).await;
     }
 
     async fn end_all(self, grace_ms: u32) {

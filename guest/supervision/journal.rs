@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    journal_line::{JournalLine, JournalStream},
+    host_line::{HostLine, HostStream},
     journal_queue::Queue,
 };
 /// How long the main process waits for a host that takes nothing, before its output is dropped.
@@ -58,12 +58,12 @@ struct State {
 
 impl Journal {
     /// Opens the stream to the host and starts to send. A host that takes no journal is done without.
-    pub(super) async fn open(line: &JournalLine) -> Self {
+    pub(super) async fn open(line: &HostLine) -> Self {
         let closed = watch::Sender::new(false);
         let shared =
             Shared { state: Mutex::default(), filled: Notify::new(), emptied: Notify::new(), closed };
         let journal = Self(Arc::new(shared));
-        match line.open().await {
+        match line.open(port::JOURNAL_PORT).await {
             Ok(stream) => drop(tokio::spawn(journal.clone().send(stream))),
             Err(error) => {
                 eprintln!("boxlite-guest: open the journal: {error}");
@@ -106,7 +106,7 @@ impl Journal {
         let _ = timeout(LAST_WORDS, closed.wait_for(|closed| *closed)).await;
     }
 
-    async fn send(self, stream: Box<dyn JournalStream>) {
+    async fn send(self, stream: Box<dyn HostStream>) {
         // Without its stream it is as if no host took it.
         if let Err(error) = self.send_all(stream).await {
             eprintln!("boxlite-guest: send the journal: {error}");
@@ -114,7 +114,7 @@ impl Journal {
         self.close();
     }
 
-    async fn send_all(&self, mut stream: Box<dyn JournalStream>) -> io::Result<()> {
+    async fn send_all(&self, mut stream: Box<dyn HostStream>) -> io::Result<()> {
         stream.write_all(port::JOURNAL).await?;
         loop {
             let (batch, ending) = {

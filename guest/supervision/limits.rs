@@ -1,32 +1,125 @@
-//! The box's limits in time: how long it may live, and how long unused. Kept whether or not a host is there.
+//! The box's limits in time: how long it may live, until when, and how long unused. Kept whether or not a host is there, and
+//! changed while they are kept.
 //!
-//! Begun by `supervisor`.
+//! Begun by `supervisor` with the container, whose start the lifetime is counted from.
 
-use std::time::Duration;
+use std::{
+    future::pending,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
-use boxlite_proto::v1::{LimitReached, box_event::Event, limit_reached::Limit};
-use tokio::time::sleep;
+use boxlite_proto::v1::{LimitReached, Supervision, box_event::Event, limit_reached::Limit};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, sleep_until},
+};
 
 use super::Supervisor;
 
-/// Ends the machine after these milliseconds; 0 is never.
-pub(super) fn watch_over(supervisor: &Supervisor, max_lifetime_ms: u64, idle_timeout_ms: u64) {
-    if max_lifetime_ms > 0 {
-        let lived = sleep(Duration::from_millis(max_lifetime_ms));
-        tokio::spawn(keep(supervisor.clone(), Limit::MaxLifetime, lived));
-    }
-    if idle_timeout_ms > 0 {
-        let activity = supervisor.0.activity.clone();
-        let idle = async move { activity.idle_for(Duration::from_millis(idle_timeout_ms)).await };
-        tokio::spawn(keep(supervisor.clone(), Limit::IdleTimeout, idle));
+/// Between two looks at the clock, which may be set meanwhile, as after a sleep of the host.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// What holds; 0 is never.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Limits {
+    pub(super) max_lifetime_ms: u64,
+    pub(super) idle_timeout_ms: u64,
+    /// Milliseconds since the Unix epoch.
+    pub(super) ends_at: u64,
+}
+
+impl Limits {
+    pub(super) fn of(orders: &Supervision) -> Self {
+        Self {
+            max_lifetime_ms: orders.max_lifetime_ms,
+            idle_timeout_ms: orders.idle_timeout_ms,
+            ends_at: orders.ends_at_unix_ms,
+        }
     }
 }
 
-async fn keep(supervisor: Supervisor, limit: Limit, reached: impl Future<Output = ()>) {
-    tokio::select! {
-        () = reached => {}
-        () = supervisor.ending() => return,
+/// Ends the machine when the first of its limits is reached.
+pub(super) async fn watch_over(supervisor: Supervisor, began: Instant, mut limits: watch::Receiver<Limits>) {
+    loop {
+        let now = *limits.borrow_and_update();
+        tokio::select! {
+            // The sender lives as long as the supervisor.
+            _ = limits.changed() => {}
+            limit = reached(&supervisor, began, now) => {
+                supervisor.tell(Event::Limit(LimitReached { limit: limit.into() }));
+                return supervisor.end_by_itself().await;
+            }
+            () = supervisor.ending() => return,
+        }
     }
-    supervisor.tell(Event::Limit(LimitReached { limit: limit.into() }));
-    supervisor.end_by_itself().await;
+}
+
+/// The first of `limits` that is reached.
+async fn reached(supervisor: &Supervisor, began: Instant, limits: Limits) -> Limit {
+    let Limits { max_lifetime_ms, idle_timeout_ms, ends_at } = limits;
+    let lived = async {
+        match began.checked_add(Duration::from_millis(max_lifetime_ms)).filter(|_| max_lifetime_ms > 0) {
+            Some(end) => sleep_until(end).await,
+            None => pending().await,
+        }
+    };
+    let idle = async {
+        match idle_timeout_ms {
+            0 => pending().await,
+            limit => supervisor.0.activity.idle_for(Duration::from_millis(limit)).await,
+        }
+    };
+    tokio::select! {
+        () = lived => Limit::MaxLifetime,
+        () = idle => Limit::IdleTimeout,
+        () = until(ends_at, unix_now) => Limit::EndsAt,
+    }
+}
+
+/// Waits for a moment of the clock `now`, however that is set meanwhile; 0 never comes.
+async fn until(unix_ms: u64, now: impl Fn() -> Duration) {
+    if unix_ms == 0 {
+        return pending().await;
+    }
+    let end = Duration::from_millis(unix_ms);
+    while let left @ 1.. = end.saturating_sub(now()).as_nanos() {
+        sleep(LOOK.min(Duration::from_nanos(u64::try_from(left).unwrap_or(u64::MAX)))).await;
+    }
+}
+
+fn unix_now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    };
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_moment_comes_by_the_clock_also_when_that_is_set() {
+        let clock = Arc::new(AtomicU64::new(1000));
+        let read = Arc::clone(&clock);
+        let now = move || Duration::from_secs(read.load(SeqCst));
+        let waiting = tokio::spawn(until(5_000_000, now));
+        sleep(Duration::from_hours(2)).await;
+        assert!(!waiting.is_finished(), "the clock stands still");
+        // As after a host's sleep.
+        clock.store(5000, SeqCst);
+        timeout(Duration::from_secs(3), waiting).await.unwrap().unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_moment_is_met_exactly_and_none_never_comes() {
+        let began = Instant::now();
+        until(7500, || Instant::now() - began).await;
+        assert_eq!((Instant::now() - began).as_millis(), 7500);
+        assert!(timeout(Duration::from_hours(1), until(0, || Duration::MAX)).await.is_err());
+    }
 }

@@ -9,8 +9,8 @@ mod check;
 mod ending;
 mod events;
 mod health;
+mod host_line;
 mod journal;
-mod journal_line;
 mod journal_queue;
 mod limits;
 mod main_process;
@@ -21,7 +21,7 @@ mod supervisor;
 
 pub use ending::Ending;
 pub use events::{Events, Watch};
+pub use host_line::{HostAsk, HostAsks, HostLine, HostStream};
 pub use journal::Journal;
-pub use journal_line::{JournalAsk, JournalAsks, JournalLine, JournalStream};
 pub(crate) use metrics::uptime_ns;
 pub use supervisor::Supervisor;

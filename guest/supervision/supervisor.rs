@@ -11,22 +11,24 @@ use std::{
 };
 
 use boxlite_proto::v1::{
-    LimitReached, MetricsResponse, StartError, Supervision, box_event::Event, journal_record::Record,
+    AmendRequest, Environment, LimitReached, MetricsResponse, StartError, Supervision, box_event::Event,
+    journal_record::Record,
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use super::{
     ending::Ending,
     events::{Events, Watch},
     health,
+    host_line::HostLine,
     journal::Journal,
-    journal_line::JournalLine,
-    limits,
+    limits::{self, Limits},
     main_process::{MainProcess, Running},
     metrics, oom,
 };
 use crate::{
-    Result, activity::Activity, container::Cgroup, execution::Executions, files::Files, zygote::Zygote,
+    Error, Kind, Result, activity::Activity, container::Cgroup, execution::Executions, files::Files,
+    zygote::Zygote,
 };
 
 /// See the module. Clones are the same one.
@@ -39,10 +41,15 @@ pub(super) struct Shared {
     pub(super) files: Files,
     pub(super) activity: Activity,
     pub(super) events: Events,
-    line: JournalLine,
+    line: HostLine,
     pub(super) journal: OnceLock<Journal>,
     cgroup: OnceLock<Cgroup>,
     watches_oom: AtomicBool,
+    /// When the container stood.
+    began: OnceLock<Instant>,
+    limits: watch::Sender<Limits>,
+    /// Whether they are watched over.
+    limited: AtomicBool,
     /// Milliseconds between SIGTERM and SIGKILL when this machine ends by itself.
     pub(super) grace_ms: OnceLock<u32>,
     /// The run of the main process that is under way.
@@ -75,7 +82,7 @@ impl Supervisor {
         executions: Executions,
         files: Files,
         activity: Activity,
-        line: JournalLine,
+        line: HostLine,
         ended: watch::Sender<bool>,
     ) -> Self {
         let events = Events::default();
@@ -91,6 +98,9 @@ impl Supervisor {
             journal: OnceLock::new(),
             cgroup: OnceLock::new(),
             watches_oom: AtomicBool::new(false),
+            began: OnceLock::new(),
+            limits: watch::Sender::default(),
+            limited: AtomicBool::new(false),
             grace_ms: OnceLock::new(),
             main: Mutex::default(),
             runs: watch::Sender::new(0),
@@ -117,7 +127,10 @@ impl Supervisor {
         if let Some(cgroup) = cgroup {
             let _ = self.0.cgroup.set(cgroup);
         }
+        // What a lifetime is counted from, also one that is given later.
+        let _ = self.0.began.set(Instant::now());
         let Some(orders) = orders else { return Ok(None) };
+        let limits = Limits::of(&orders);
         let _ = self.0.grace_ms.set(orders.stop_grace_ms);
         // Before any process of the box lives: the first that asks the host for a journal is the one that gets it.
         let journal = Journal::open(&self.0.line).await;
@@ -130,8 +143,38 @@ impl Supervisor {
         if let Some(check) = orders.health {
             tokio::spawn(health::watch_over(self.clone(), check));
         }
-        limits::watch_over(self, orders.max_lifetime_ms, orders.idle_timeout_ms);
+        self.keep(limits);
         Ok(None)
+    }
+
+    /// Changes what can change while the box runs, which is a use of it.
+    pub fn amend(&self, request: AmendRequest) -> Result<()> {
+        if self.0.began.get().is_none() {
+            return Err(Error::new(Kind::State, "amend box: it has no container yet"));
+        }
+        self.0.activity.touch();
+        if let (Some(most), Some(cgroup)) = (request.pids_max, self.0.cgroup.get()) {
+            cgroup.set_pids_max(most)?;
+        }
+        if let Some(Environment { env }) = request.env {
+            self.0.executions.set_env(env);
+        }
+        let now = *self.0.limits.borrow();
+        self.keep(Limits {
+            max_lifetime_ms: request.max_lifetime_ms.unwrap_or(now.max_lifetime_ms),
+            idle_timeout_ms: request.idle_timeout_ms.unwrap_or(now.idle_timeout_ms),
+            ends_at: request.ends_at_unix_ms.unwrap_or(now.ends_at),
+        });
+        Ok(())
+    }
+
+    /// From now on these limits hold. The first that are any begin to be watched over.
+    fn keep(&self, limits: Limits) {
+        self.0.limits.send_replace(limits);
+        if limits != Limits::default() && !self.0.limited.swap(true, Ordering::Relaxed) {
+            let began = self.0.began.get().copied().unwrap_or_else(Instant::now);
+            tokio::spawn(limits::watch_over(self.clone(), began, self.0.limits.subscribe()));
+        }
     }
 
     /// What happened after the event `after`, else how the box stands; from then on all that happens.

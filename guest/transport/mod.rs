@@ -13,10 +13,10 @@ use std::{convert::Infallible, time::Duration};
 
 use tokio::time::sleep;
 
-use crate::{Result, services::Server, supervision::JournalAsks};
+use crate::{Result, services::Server, supervision::HostAsks};
 
 /// Serves the host until the machine is to end, and opens the streams that are asked for; returns only with an error.
-pub async fn serve(server: Server, asks: JournalAsks) -> Result<Infallible> {
+pub async fn serve(server: Server, asks: HostAsks) -> Result<Infallible> {
     match port::find()? {
         Some(device) => mux::serve(server, &device, asks).await,
         None => vsock::serve(server, asks).await,

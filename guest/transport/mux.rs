@@ -1,7 +1,7 @@
 //! gRPC over yamux over the virtio-serial port, where there is no vsock (the qemu engine).
 //!
 //! Called by `transport`. The shim is yamux's client: each stream that it opens is a connection to the services. What the
-//! guest opens is its ready notification and its journal.
+//! guest opens is its ready notification, its journal, and its questions for the time.
 
 use std::{convert::Infallible, future::poll_fn, io, path::Path, task::Poll, time::Duration};
 
@@ -15,14 +15,14 @@ use super::port::Port;
 use crate::{
     Context as _, Result,
     services::Server,
-    supervision::{JournalAsk, JournalAsks},
+    supervision::{HostAsk, HostAsks},
 };
 
 /// Between a session that broke and the next.
 const AGAIN: Duration = Duration::from_millis(20);
 
 /// Serves one session after another: a shim that comes back starts over.
-pub(super) async fn serve(server: Server, device: &Path, mut asks: JournalAsks) -> Result<Infallible> {
+pub(super) async fn serve(server: Server, device: &Path, mut asks: HostAsks) -> Result<Infallible> {
     loop {
         // Opened anew for each session: closing it makes the kernel discard what the last one left unread.
         let port = Port::open(device)?;
@@ -38,10 +38,10 @@ pub(super) async fn serve(server: Server, device: &Path, mut asks: JournalAsks) 
 /// A stream that came to be.
 enum Opened {
     ByHost(yamux::Stream),
-    ForJournal(JournalAsk, yamux::Stream),
+    ForAsk(HostAsk, yamux::Stream),
 }
 
-async fn session(server: &Server, port: Port, asks: &mut JournalAsks) -> Result<(), ConnectionError> {
+async fn session(server: &Server, port: Port, asks: &mut HostAsks) -> Result<(), ConnectionError> {
     let mut connection = Connection::new(port.compat(), Config::default(), Mode::Server);
     let ready = poll_fn(|cx| connection.poll_new_outbound(cx)).await?;
     tokio::spawn(announce(ready));
@@ -62,7 +62,7 @@ async fn session(server: &Server, port: Port, asks: &mut JournalAsks) -> Result<
         }
         connection.poll_new_outbound(cx).map(|stream| {
             let ask = asked.take()?;
-            Some(stream.map(|stream| Opened::ForJournal(ask, stream)))
+            Some(stream.map(|stream| Opened::ForAsk(ask, stream)))
         })
     });
     while let Some(opened) = (&mut next).await.transpose()? {
@@ -72,7 +72,7 @@ async fn session(server: &Server, port: Port, asks: &mut JournalAsks) -> Result<
                 tokio::spawn(async move { server.serve(stream.compat()).await });
             }
             // Who asked may have given up.
-            Opened::ForJournal(ask, stream) => drop(ask.send(Box::new(stream.compat()))),
+            Opened::ForAsk(ask, stream) => drop(ask.send(Box::new(stream.compat()))),
         }
     }
     Ok(())

@@ -8,7 +8,7 @@ use boxlite_proto::port;
 use tokio::{io::AsyncWriteExt as _, time::sleep};
 use tokio_vsock::{VMADDR_CID_ANY, VMADDR_CID_HOST, VsockAddr, VsockListener, VsockStream};
 
-use crate::{Context as _, Error, Kind, Result, services::Server, supervision::JournalAsks};
+use crate::{Context as _, Error, Kind, Result, services::Server, supervision::HostAsks};
 
 /// Between a connection that could not be accepted and the next try.
 const AGAIN: Duration = Duration::from_millis(100);
@@ -17,14 +17,14 @@ const AGAIN: Duration = Duration::from_millis(100);
 const FAILURES: u32 = 6000;
 
 /// Serves every connection of the host.
-pub(super) async fn serve(server: Server, asks: JournalAsks) -> Result<Infallible> {
+pub(super) async fn serve(server: Server, asks: HostAsks) -> Result<Infallible> {
     // The kernel queues connections from here on, so the notification may precede the first accept.
     let listener = VsockListener::bind(VsockAddr::new(VMADDR_CID_ANY, port::GRPC))
         .map_err(|error| no_transport(&error))?;
     announce()
         .await
         .context(|| format!("tell the host on vsock port {} that the box is ready", port::READY_PORT))?;
-    tokio::spawn(open_journals(asks));
+    tokio::spawn(open_streams(asks));
     let mut failures = 0;
     loop {
         let (stream, peer) = match listener.accept().await {
@@ -59,11 +59,11 @@ async fn announce() -> std::io::Result<()> {
     stream.shutdown(std::net::Shutdown::Both)
 }
 
-async fn open_journals(mut asks: JournalAsks) {
+async fn open_streams(mut asks: HostAsks) {
     while let Some(ask) = asks.recv().await {
-        match VsockStream::connect(VsockAddr::new(VMADDR_CID_HOST, port::JOURNAL_PORT)).await {
+        match VsockStream::connect(VsockAddr::new(VMADDR_CID_HOST, ask.port)).await {
             Ok(stream) => drop(ask.send(Box::new(stream))),
-            Err(error) => eprintln!("boxlite-guest: connect to vsock port {}: {error}", port::JOURNAL_PORT),
+            Err(error) => eprintln!("boxlite-guest: connect to vsock port {}: {error}", ask.port),
         }
     }
 }

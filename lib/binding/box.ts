@@ -52,6 +52,7 @@ export interface SupervisionInput {
   noHealthCheck: boolean
   maxLifetimeMs?: number | undefined
   idleTimeoutMs?: number | undefined
+  endsAtMs?: number | undefined
 }
 
 export interface NativeBox {
@@ -71,7 +72,8 @@ export interface NativeBox {
   files(): NativeFiles
   executions(): Answer<NativeExecutionInfo[]>
   execution(id: string): Answer<NativeExecution>
-  update(update: { rename: boolean; name?: string; labels?: Record<string, string> }): Answer<void>
+  update(update: UpdateInput): Answer<void>
+  touch(): Answer<boolean>
   metrics(): Answer<NativeBoxMetrics>
   logs(options: LogInput): Answer<NativeLogs>
   events(wake: () => void): Answer<NativeEvents>
@@ -80,6 +82,20 @@ export interface NativeBox {
 export interface NativeStart {
   wait(): Answer<void>
   cancel(): void
+}
+
+export interface UpdateInput {
+  rename: boolean
+  name?: string | undefined
+  labels?: Record<string, string> | undefined
+  cpus?: number | undefined
+  memoryMib?: number | undefined
+  env?: Record<string, string> | undefined
+  pidsLimit?: number | undefined
+  autoRemove?: boolean | undefined
+  maxLifetimeMs?: number | undefined
+  idleTimeoutMs?: number | undefined
+  endsAtMs?: number | undefined
 }
 
 export interface NativeBoxEnd {
@@ -94,6 +110,12 @@ export interface NativeBoxEnd {
 }
 
 export interface NativeBoxInfo {
+  nextCpus?: number
+  nextMemoryMib?: number
+  pidsLimit: number
+  maxLifetimeMs: number
+  idleTimeoutMs: number
+  endsAtMs?: number
   id: string
   name?: string
   labels: Record<string, string>

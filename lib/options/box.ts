@@ -1,5 +1,5 @@
 // How to make, stop and remove a box. Checked here for `runtime.ts` and `box.ts`.
-import type { BoxInput, NativeBox } from '../binding.js'
+import type { BoxInput, UpdateInput } from '../binding.js'
 import {
   absolutePath,
   boolean,
@@ -17,8 +17,8 @@ import {
   word,
 } from '../check.js'
 import { PRIVILEGES, type PrivilegeOptions, privilegesInput } from './privileges.js'
-import { SUPERVISION, type SupervisionOptions, supervisionInput } from './supervision.js'
-import { abortSignal, milliseconds, pullPolicy, startTimeout, user, userName, variables } from './values.js'
+import { lifetime, SUPERVISION, type SupervisionOptions, supervisionInput } from './supervision.js'
+import { abortSignal, milliseconds, moment, pullPolicy, startTimeout, user, userName, variables } from './values.js'
 
 /** How to make a box. */
 export interface BoxOptions extends SupervisionOptions, PrivilegeOptions {
@@ -106,12 +106,31 @@ export interface RemoveOptions {
   force?: boolean
 }
 
-/** What to change of a box; what is left out stays. */
+/** What to change of a box; what is left out stays. Each says from when on it holds; {@link BoxInfo} tells what does. */
 export interface UpdateOptions {
-  /** A new name, unique in the home; `null` takes the name away. */
+  /** A new name, unique in the home; `null` takes the name away. At once; a host name that follows it, from the next start on. */
   name?: string | null
-  /** All of the box's own labels, instead of those that it has. */
+  /** All of the box's own labels, instead of those that it has. At once. */
   labels?: Record<string, string>
+  /** Virtual CPUs, 1 to 32. From the next start on. */
+  cpus?: number
+  /** Memory in MiB, 128 to 1 048 576. From the next start on. */
+  memoryMib?: number
+  /**
+   * All of the box's own environment, instead of that which it has. At once for executions that begin after it; for the main
+   * process when it is started next.
+   */
+  env?: Record<string, string | undefined>
+  /** Processes and threads that may be in the box at once, 1 to 30 000. At once; what runs above a lower limit goes on. */
+  pidsLimit?: number
+  /** Remove the box, with its files, once its machine has ended. At once. */
+  autoRemove?: boolean
+  /** Milliseconds at which the box stops, counted from its start; 0 is never. At once: one that has lived longer stops. */
+  maxLifetimeMs?: number
+  /** Milliseconds without use after which the box stops; 0 is never. At once; the update itself is a use. */
+  idleTimeoutMs?: number
+  /** When the box stops: a Date, or milliseconds since 1970, that must be to come; `null` is never. At once. */
+  endsAt?: Date | number | null
 }
 
 /** A name that a box may have. */
@@ -196,17 +215,33 @@ export function removeForce(operation: string, options: RemoveOptions | undefine
   return checkOptions<RemoveOptions>(operation, options, { force: boolean }).force ?? false
 }
 
+const orNull = (check: Check): Check => ({
+  expected: `${check.expected}, or null`,
+  holds: value => value === null || check.holds(value),
+})
+
+const UPDATE: Shape<UpdateOptions> = {
+  name: orNull(boxName),
+  labels: boxLabels,
+  cpus: BOX.cpus,
+  memoryMib: BOX.memoryMib,
+  env: environment,
+  pidsLimit: BOX.pidsLimit,
+  autoRemove: boolean,
+  maxLifetimeMs: lifetime,
+  idleTimeoutMs: lifetime,
+  endsAt: orNull(moment),
+}
+
 /** Checked options of `box.update`, as the addon takes them. */
-export function updateInput(given: UpdateOptions): Parameters<NativeBox['update']>[0] {
-  const name: Check = {
-    expected: `${boxName.expected}, or null`,
-    holds: value => value === null || boxName.holds(value),
-  }
+export function updateInput(given: UpdateOptions): UpdateInput {
   checkArgument('box.update', 'options', given, object)
-  const options = checkOptions<UpdateOptions>('box.update', given, { name, labels: boxLabels })
+  const { name, env, endsAt, ...rest } = checkOptions<UpdateOptions>('box.update', given, UPDATE)
   return {
-    rename: options.name !== undefined,
-    ...(options.name != null && { name: options.name }),
-    ...(options.labels && { labels: options.labels }),
+    ...rest,
+    rename: name !== undefined,
+    name: name ?? undefined,
+    env: env && variables(env),
+    endsAtMs: endsAt === undefined ? undefined : Number(endsAt ?? 0),
   }
 }

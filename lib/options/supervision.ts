@@ -3,7 +3,7 @@
 import type { SupervisionInput } from '../binding.js'
 import { arrayOf, boolean, type Check, checkOptions, integer, object, oneOf, type Shape, text, word } from '../check.js'
 import { InvalidArgumentError } from '../errors.js'
-import { milliseconds } from './values.js'
+import { milliseconds, moment } from './values.js'
 
 /** When a main process that ended is started again. */
 export interface RestartOptions {
@@ -63,9 +63,17 @@ export interface SupervisionOptions {
    * 366 days. A main process and health checks don't count as use. Default: 0.
    */
   idleTimeoutMs?: number
+  /**
+   * When the box stops, whatever it is doing: a Date, or milliseconds since 1970, that must be to come. It holds over restarts
+   * of the box and of this program; from then on the box does not start until `box.update` gives it another. Default: never.
+   */
+  endsAt?: Date | number
 }
 
 const LONGEST_MS = 366 * 24 * 60 * 60 * 1000
+
+/** A time that a box may live or idle. */
+export const lifetime = integer(0, LONGEST_MS, 'milliseconds')
 
 const commandLine = arrayOf(word, 'strings without NUL byte')
 
@@ -89,8 +97,9 @@ export const SUPERVISION: Shape<SupervisionOptions> = {
     expected: 'an object or false',
     holds: value => value === false || object.holds(value),
   },
-  maxLifetimeMs: integer(0, LONGEST_MS, 'milliseconds'),
-  idleTimeoutMs: integer(0, LONGEST_MS, 'milliseconds'),
+  maxLifetimeMs: lifetime,
+  idleTimeoutMs: lifetime,
+  endsAt: moment,
 }
 
 const RESTART: Shape<RestartOptions> = {
@@ -127,6 +136,7 @@ export function supervisionInput(operation: string, options: SupervisionOptions)
     noHealthCheck: healthCheck === false,
     maxLifetimeMs: options.maxLifetimeMs,
     idleTimeoutMs: options.idleTimeoutMs,
+    endsAtMs: options.endsAt === undefined ? undefined : Number(options.endsAt),
   }
 }
 

@@ -1,7 +1,10 @@
 // Checks and forms that the options of several calls share.
+import { types } from 'node:util'
 import { type Check, integer, oneOf, text } from '../check.js'
 
 const MAX_MS = 2 ** 31 - 1
+/** The last moment that a Date can be, see ECMA-262. */
+const LAST_DATE = 8.64e15
 export const milliseconds = integer(0, MAX_MS, 'milliseconds')
 
 export const user: Check = {
@@ -24,6 +27,15 @@ export const abortSignal: Check = {
 export const startTimeout = integer(1, 2_147_483_647, 'milliseconds')
 
 export const pullPolicy = oneOf('missing', 'always', 'never')
+
+/** A moment that is to come, given as a Date or in milliseconds since 1970. */
+export const moment: Check = {
+  expected: 'a Date that is to come, or such a time in milliseconds since 1970',
+  holds: value => {
+    const ms = types.isDate(value) ? value.getTime() : value
+    return Number.isInteger(ms) && (ms as number) > Date.now() && (ms as number) <= LAST_DATE
+  },
+}
 
 /** Variables as the addon takes them. */
 export function variables(env: Record<string, string | undefined> = {}): Record<string, string> {

@@ -168,6 +168,7 @@ impl NativeEvent {
                 limit: Some(match limit {
                     Limit::MaxLifetime => "maxLifetimeMs",
                     Limit::IdleTimeout => "idleTimeoutMs",
+                    Limit::EndsAt => "endsAt",
                 }),
                 ..new("limit")
             },

@@ -49,6 +49,18 @@ pub struct BoxInfo {
     pub cpus: u32,
     /// Memory in MiB.
     pub memory_mib: u32,
+    /// Virtual CPUs from the next start on, where that is another number.
+    pub next_cpus: Option<u32>,
+    /// Memory in MiB from the next start on, where that is another size.
+    pub next_memory_mib: Option<u32>,
+    /// Processes that may be in it at once.
+    pub pids_limit: u32,
+    /// Milliseconds; 0 is never.
+    pub max_lifetime_ms: f64,
+    /// Milliseconds; 0 is never.
+    pub idle_timeout_ms: f64,
+    /// Milliseconds since 1970.
+    pub ends_at_ms: Option<f64>,
     /// Size of the disk in MiB.
     pub disk_size_mib: Option<u32>,
     /// Milliseconds since 1970.
@@ -81,12 +93,22 @@ impl From<boxlite_runtime::BoxInfo> for BoxInfo {
             pid: info.pid,
             cpus: u32::from(info.cpus),
             memory_mib: info.memory_mib,
+            next_cpus: info.next_cpus.map(u32::from),
+            next_memory_mib: info.next_memory_mib,
+            pids_limit: info.pids_limit,
+            max_lifetime_ms: number(info.max_lifetime_ms),
+            idle_timeout_ms: number(info.idle_timeout_ms),
+            ends_at_ms: Some(info.ends_at_ms).filter(|at| *at > 0).map(number),
             disk_size_mib: info.disk_size_mib,
-            #[expect(clippy::cast_precision_loss, reason = "exact for the next 285 thousand years")]
-            created_at_ms: info.created_at_ms as f64,
+            created_at_ms: number(info.created_at_ms),
             failure: info.failure,
             detached: info.detached,
             auto_remove: info.auto_remove,
         }
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "exact for milliseconds of 285 thousand years")]
+fn number(milliseconds: u64) -> f64 {
+    milliseconds as f64
 }

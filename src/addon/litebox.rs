@@ -152,11 +152,18 @@ impl NativeBox {
         })
     }
 
-    /// Changes its name and labels: a name of `null` is taken away, what is not there stays.
+    /// Changes what it is: a name that is not there is taken away if it is to change; what else is not there stays.
     #[napi]
     pub fn update<'env>(&self, env: &'env Env, update: UpdateInput) -> Result<Object<'env>> {
         let litebox = self.litebox.clone();
-        promise(env, async move { litebox.update(update.into()).await })
+        promise(env, async move { litebox.update(update.try_into()?).await })
+    }
+
+    /// Uses it for a moment; whether it runs.
+    #[napi]
+    pub fn touch<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let litebox = self.litebox.clone();
+        promise(env, async move { litebox.touch().await })
     }
 
     /// Its figures of this moment.

@@ -29,6 +29,8 @@ pub struct SupervisionInput {
     pub max_lifetime_ms: Option<i64>,
     /// Milliseconds; 0 is never.
     pub idle_timeout_ms: Option<i64>,
+    /// Milliseconds since 1970.
+    pub ends_at_ms: Option<i64>,
 }
 
 /// When a main process is started again.
@@ -78,6 +80,7 @@ impl TryFrom<SupervisionInput> for SupervisionOptions {
             health,
             max_lifetime_ms: input.max_lifetime_ms.unwrap_or_default().unsigned_abs(),
             idle_timeout_ms: input.idle_timeout_ms.unwrap_or_default().unsigned_abs(),
+            ends_at_ms: input.ends_at_ms.unwrap_or_default().unsigned_abs(),
         })
     }
 }

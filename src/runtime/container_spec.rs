@@ -83,7 +83,7 @@ pub(crate) fn build(config: &BoxConfig, image: &ResolvedImage) -> BoxliteResult<
 
 /// The image's environment under the box's, by key; the last value of a key holds. What is no variable is left out: an image
 /// may say anything, and execve(2) takes no NUL byte.
-fn environment(config: &BoxConfig, image: &ResolvedImage) -> Vec<String> {
+pub(crate) fn environment(config: &BoxConfig, image: &ResolvedImage) -> Vec<String> {
     let of_image = image.config.env.iter().filter_map(|entry| entry.split_once('='));
     let of_box = config.options.env.iter().map(|(key, value)| (key.as_str(), value.as_str()));
     let of_init = config.options.supervision.main_is_init.then_some(("container", CONTAINER));

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use boxlite_spec::DEADLINE_FILE;
+
 use crate::{BoxliteError, BoxliteResult, box_socket::BoxSocket, modes};
 
 /// The longest path that the kernel takes in one call, its closing NUL counted (limits.h, `PATH_MAX`).
@@ -155,6 +157,11 @@ impl BoxPaths {
         self.dir.join("shim.log")
     }
 
+    /// When the shim is to end the box, where that has changed since its start.
+    pub(crate) fn deadline(&self) -> PathBuf {
+        self.dir.join(DEADLINE_FILE)
+    }
+
     /// Held by the box's shim and engine.
     pub(crate) fn shim_lock(&self) -> PathBuf {
         self.dir.join("shim.lock")
@@ -177,9 +184,14 @@ impl BoxPaths {
         BoxSocket::new(&self.dir, "journal.sock")
     }
 
+    /// Where the shim tells the guest the time.
+    pub(crate) fn clock_socket(&self) -> BoxSocket {
+        BoxSocket::new(&self.dir, "clock.sock")
+    }
+
     /// Removes what an earlier machine left.
     pub(crate) fn remove_sockets(&self) {
-        for socket in [self.portal(), self.ready(), self.journal_socket()] {
+        for socket in [self.portal(), self.ready(), self.journal_socket(), self.clock_socket()] {
             socket.remove();
         }
     }

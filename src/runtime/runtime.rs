@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use crate::{
     BoxInfo, BoxOptions, BoxliteError, BoxliteResult, DoctorReport, ErrorCode, LiteBox,
     RuntimeMetricsSnapshot, RuntimeOptions, blocking::blocking, clock::now_ms, doctor, id,
-    litebox::BoxConfig, opened, shared::Shared, unreadable::UnreadableBox,
+    litebox::BoxConfig, opened, shared::Shared, supervision_options::check_end, unreadable::UnreadableBox,
 };
 
 /// How long a runtime takes to close at most.
@@ -58,6 +58,7 @@ impl BoxliteRuntime {
     pub async fn create(&self, options: BoxOptions) -> BoxliteResult<LiteBox> {
         self.check_open()?;
         options.check()?;
+        check_end(options.supervision.ends_at_ms, now_ms())?;
         let config = BoxConfig::new(id::random()?, now_ms(), options);
         config.check_size()?;
         let litebox = self.shared.make_box(config).await?;

@@ -49,6 +49,8 @@ pub enum Limit {
     MaxLifetime,
     /// Nobody used it for as long as that may be.
     IdleTimeout,
+    /// The moment has come at which it was to end.
+    EndsAt,
 }
 
 impl From<MainExited> for MainExit {
@@ -79,6 +81,7 @@ impl Limit {
         match limit_reached::Limit::try_from(limit).ok()? {
             limit_reached::Limit::MaxLifetime => Some(Self::MaxLifetime),
             limit_reached::Limit::IdleTimeout => Some(Self::IdleTimeout),
+            limit_reached::Limit::EndsAt => Some(Self::EndsAt),
         }
     }
 }

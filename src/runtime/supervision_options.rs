@@ -15,6 +15,28 @@ const COMMAND_LINE: usize = 256 * 1024;
 /// Longest lifetime and idle time in milliseconds: a leap year.
 pub(crate) const LONGEST_LIMIT: u64 = 366 * 24 * 60 * 60 * 1000;
 
+/// The last moment that JavaScript can name (ECMA-262, time values).
+const LAST_MOMENT: u64 = 8_640_000_000_000_000;
+
+/// Refuses a moment for the end of a box that is over, seen from `now_ms`; 0 is never.
+pub(crate) fn check_end(ends_at_ms: u64, now_ms: u64) -> BoxliteResult<()> {
+    if ends_at_ms == 0 || (now_ms < ends_at_ms && ends_at_ms <= LAST_MOMENT) {
+        return Ok(());
+    }
+    Err(BoxliteError::invalid(format!(
+        "option `endsAt`: must be to come, and at most {LAST_MOMENT}: {ends_at_ms}, and it is {now_ms}"
+    )))
+}
+
+/// Refuses a lifetime or an idle time beyond all use.
+fn check_limit(name: &str, limit: u64) -> BoxliteResult<()> {
+    if limit > LONGEST_LIMIT {
+        let message = format!("option `{name}`: must be at most {LONGEST_LIMIT}: {limit}");
+        return Err(BoxliteError::invalid(message));
+    }
+    Ok(())
+}
+
 /// What a box does on its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -37,6 +59,8 @@ pub struct SupervisionOptions {
     pub max_lifetime_ms: u64,
     /// Milliseconds without an execution and without a call of the host after which it stops; 0 is never.
     pub idle_timeout_ms: u64,
+    /// When it stops, in milliseconds since the Unix epoch; 0 is never.
+    pub ends_at_ms: u64,
 }
 
 /// When a main process that ended is started again.
@@ -147,15 +171,8 @@ impl SupervisionOptions {
                 return Err(without("stopSignal"));
             }
         }
-        for (name, limit) in
-            [("maxLifetimeMs", self.max_lifetime_ms), ("idleTimeoutMs", self.idle_timeout_ms)]
-        {
-            if limit > LONGEST_LIMIT {
-                return Err(BoxliteError::invalid(format!(
-                    "option `{name}`: must be at most {LONGEST_LIMIT}: {limit}"
-                )));
-            }
-        }
+        check_limit("maxLifetimeMs", self.max_lifetime_ms)?;
+        check_limit("idleTimeoutMs", self.idle_timeout_ms)?;
         match &self.health {
             HealthOption::Own(check) => check.check(),
             HealthOption::Image | HealthOption::Off => Ok(()),
@@ -237,6 +254,15 @@ mod tests {
         assert!(check(Probe::Command(vec![])).is_err());
         assert!(check(Probe::TcpPort(0)).is_err());
         assert!(check(Probe::TcpPort(80)).is_ok());
+    }
+
+    #[test]
+    fn an_end_is_to_come_and_within_what_a_date_can_be() {
+        for (end, good) in
+            [(0, true), (1001, true), (LAST_MOMENT, true), (1000, false), (1, false), (u64::MAX, false)]
+        {
+            assert_eq!(check_end(end, 1000).is_ok(), good, "{end}");
+        }
     }
 
     #[test]

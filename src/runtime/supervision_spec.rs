@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Between the signal that asks the main process to end and SIGKILL, when the guest itself ends the machine; as `stop`.
-const STOP_GRACE_MS: u32 = 10_000;
+pub(crate) const STOP_GRACE_MS: u32 = 10_000;
 
 /// What the guest of a box is to do; `None` where it is nothing.
 ///
@@ -31,7 +31,8 @@ pub(crate) fn build(
         }
         HealthOption::Image | HealthOption::Off => None,
     };
-    if main.is_none() && health.is_none() && options.max_lifetime_ms == 0 && options.idle_timeout_ms == 0 {
+    let limits = [options.max_lifetime_ms, options.idle_timeout_ms, options.ends_at_ms];
+    if main.is_none() && health.is_none() && limits == [0; 3] {
         return Ok(None);
     }
     Ok(Some(Supervision {
@@ -40,6 +41,7 @@ pub(crate) fn build(
         max_lifetime_ms: options.max_lifetime_ms,
         idle_timeout_ms: options.idle_timeout_ms,
         stop_grace_ms: STOP_GRACE_MS,
+        ends_at_unix_ms: options.ends_at_ms,
     }))
 }
 

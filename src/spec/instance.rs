@@ -9,6 +9,10 @@ use crate::{VmmKind, path};
 /// Raised whenever a field changes meaning; a shim refuses a paper of another version.
 pub const SPEC_VERSION: u32 = 1;
 
+/// A file in the box's folder with another [`InstanceSpec::deadline_ms`], as a decimal number: the limits of the box have changed
+/// since it started. The shim reads it when the runtime sends SIGUSR1, and before it ends a machine that is overdue.
+pub const DEADLINE_FILE: &str = "deadline";
+
 /// All that a shim must know to run one box. Its working directory is the box's folder, so that engines can be given names
 /// of any file there whatever the length and the bytes of the folder's path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,7 +84,7 @@ pub enum DiskFormat {
     Qcow2,
 }
 
-/// The two Unix sockets between host and guest. Both engines present exactly this, whatever carries the bytes.
+/// The Unix sockets between host and guest. Both engines present exactly this, whatever carries the bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TransportSpec {
@@ -90,6 +94,9 @@ pub struct TransportSpec {
     /// The runtime listens here; the guest's ready notification (port 2696) arrives as a connection.
     #[serde(with = "path")]
     pub ready: PathBuf,
+    /// The shim listens here for guests that ask for the time (port 2698); `None` for one that is not told.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "path::optional")]
+    pub clock: Option<PathBuf>,
 }
 
 /// The way of the guest's journal to the host's disk.

@@ -15,5 +15,7 @@ mod probe;
 pub use engine::VmmKind;
 pub use exit::{ShimExit, ShimReport};
 pub use identity::ShimIdentity;
-pub use instance::{DiskFormat, DiskSpec, InstanceSpec, JournalSpec, SPEC_VERSION, TransportSpec};
+pub use instance::{
+    DEADLINE_FILE, DiskFormat, DiskSpec, InstanceSpec, JournalSpec, SPEC_VERSION, TransportSpec,
+};
 pub use probe::{EngineProbe, EngineProblem, ProbeReport};

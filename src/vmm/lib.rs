@@ -9,6 +9,7 @@
 //! machine, `cmdline` its kernel's command line, `probe` says whether it can run here.
 
 mod bounded_log;
+mod clock;
 mod cmdline;
 mod console;
 mod error;

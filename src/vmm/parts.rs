@@ -86,7 +86,11 @@ pub(crate) mod tests {
                 format: DiskFormat::Qcow2,
                 read_only: false,
             }],
-            transport: TransportSpec { portal: folder.join("portal"), ready: folder.join("ready") },
+            transport: TransportSpec {
+                portal: folder.join("portal"),
+                ready: folder.join("ready"),
+                clock: None,
+            },
             console: folder.join("console.log"),
             lock: folder.join("lock"),
             attached: true,

@@ -33,9 +33,9 @@ impl Terminator {
     /// For the machine of `spec`, with its console and its journal.
     pub(crate) fn new(spec: &InstanceSpec, console: Console, journal: Option<Journal>) -> Self {
         // The ready socket is the runtime's, which may have been killed before it heard the guest.
-        let TransportSpec { portal, ready } = &spec.transport;
+        let TransportSpec { portal, ready, clock } = &spec.transport;
         let journal_socket = spec.journal.as_ref().map(|journal| &journal.socket);
-        let sockets = [portal, ready].into_iter().chain(journal_socket).cloned().collect();
+        let sockets = [portal, ready].into_iter().chain(clock).chain(journal_socket).cloned().collect();
         Self(Arc::new(Inner { sockets, console, journal, child: Mutex::new(None) }))
     }
 

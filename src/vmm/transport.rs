@@ -17,4 +17,4 @@ mod port;
 pub(crate) use farewell::LAST_WORD;
 pub(crate) use frame::Frame;
 pub(crate) use limits::JOURNAL as JOURNAL_FILE;
-pub(crate) use port::{GRPC, JOURNAL, JOURNAL_PORT, READY_PORT, SERIAL_NAME};
+pub(crate) use port::{CLOCK, CLOCK_ASK, CLOCK_PORT, GRPC, JOURNAL, JOURNAL_PORT, READY_PORT, SERIAL_NAME};

@@ -2,7 +2,7 @@
 
 use boxlite_guest::{
     services::{AgentStart, Server, Services},
-    supervision::JournalLine,
+    supervision::HostLine,
     zygote::{self, Zygote},
 };
 use boxlite_proto::{
@@ -33,7 +33,7 @@ impl Bench {
         let zygote = Zygote::new(zygote::launch().expect("fork the zygote")).expect("take up the line");
         zygote.uncontained().await.expect("serve on this machine");
         let (ended, watched) = watch::channel(false);
-        let (line, _) = JournalLine::new();
+        let (line, _) = HostLine::new();
         let services = Services::uncontained(&zygote, AgentStart::now(), line, ended.clone(), None);
         let services = services.await.expect("nothing to begin").0;
         let server = Server::new(services, watched);

@@ -44,7 +44,7 @@ fn machine_over(mut connect: impl FnMut() -> std::io::Result<DuplexStream> + Sen
         kernel: nowhere(),
         initramfs: nowhere(),
         disks: vec![],
-        transport: TransportSpec { portal: nowhere(), ready: nowhere() },
+        transport: TransportSpec { portal: nowhere(), ready: nowhere(), clock: None },
         console: nowhere(),
         lock: nowhere(),
         attached: true,
@@ -56,8 +56,13 @@ fn machine_over(mut connect: impl FnMut() -> std::io::Result<DuplexStream> + Sen
     let shim = ShimController::spawn(Path::new("/bin/cat"), &spec, Path::new("/"), log.path()).unwrap();
     let engine = Engine { kind: VmmKind::Qemu, accelerated: false };
     let session = GuestSession::new(connection.unwrap());
-    let record =
-        MachineRecord { shim: shim.identity(), engine, started_at_ms: 0, timings: Timings::default() };
+    let record = MachineRecord {
+        shim: shim.identity(),
+        engine,
+        started_at_ms: 0,
+        timings: Timings::default(),
+        size: None,
+    };
     let observed = Observed::new("b", &Arc::default());
     Arc::new(Machine { shim, session, record, observed })
 }

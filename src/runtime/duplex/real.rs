@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use boxlite_guest::{
     services::{AgentStart, Server, Services},
-    supervision::JournalLine,
+    supervision::HostLine,
     zygote::{self, Zygote},
 };
 use boxlite_proto::v1::Supervision;
@@ -35,7 +35,7 @@ pub(super) async fn server(orders: Option<Supervision>) -> Server {
     let zygote = Zygote::new(zygote::launch().unwrap()).unwrap();
     zygote.uncontained().await.unwrap();
     let (end, ended) = watch::channel(false);
-    let (line, _) = JournalLine::new();
+    let (line, _) = HostLine::new();
     let services = Services::uncontained(&zygote, AgentStart::now(), line, end, orders).await.unwrap().0;
     Server::new(services, ended)
 }

@@ -10,8 +10,8 @@ use std::{
 };
 
 use boxlite_proto::v1::{
-    BoxEvent, HealthChanged, LimitReached, MainExited, MainProcess, MetricsRequest, MetricsResponse,
-    OutOfMemory, Supervision, WatchRequest,
+    AmendRequest, AmendResponse, BoxEvent, HealthChanged, LimitReached, MainExited, MainProcess,
+    MetricsRequest, MetricsResponse, OutOfMemory, Supervision, WatchRequest,
     box_event::Event,
     supervisor_server::{Supervisor as Service, SupervisorServer},
 };
@@ -65,6 +65,10 @@ impl Service for Liar {
         let more =
             stream::repeat_with(|| Ok(BoxEvent { event: Some(Event::Lost(1)), ..BoxEvent::default() }));
         Ok(Response::new(if self.1 { Box::pin(told.chain(more)) } else { Box::pin(told) }))
+    }
+
+    async fn amend(&self, _: Request<AmendRequest>) -> Result<Response<AmendResponse>, Status> {
+        Err(Status::internal("no"))
     }
 
     async fn metrics(&self, _: Request<MetricsRequest>) -> Result<Response<MetricsResponse>, Status> {
@@ -156,6 +160,10 @@ impl Service for Fickle {
         let next =
             if after == Some(7) { health(2, 8) } else { Err(Status::out_of_range("not where it was")) };
         Ok(Response::new(Box::pin(stream::iter([next]).chain(stream::pending()))))
+    }
+
+    async fn amend(&self, _: Request<AmendRequest>) -> Result<Response<AmendResponse>, Status> {
+        Err(Status::internal("no"))
     }
 
     async fn metrics(&self, _: Request<MetricsRequest>) -> Result<Response<MetricsResponse>, Status> {

@@ -1,7 +1,8 @@
 //! Going through a box's journal: what is there, and what is added while one waits. Used by `LiteBox` for logs, for the
 //! exit of the main process and for health; calls `file`.
 //!
-//! The files are small, local and in the host's cache, so they are read where the caller stands.
+//! The files are small, local and in the host's cache, so a look at them is made where the caller stands; between two looks others
+//! have their turn ([`JournalReader::next`]), and whoever wants all at once calls from where it may block.
 
 use std::{
     fs, io,
@@ -10,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::sleep;
+use tokio::{task::yield_now, time::sleep};
 
 use super::{JournalEntry, JournalRecord, file::JournalFile};
 use crate::{
@@ -76,16 +77,34 @@ impl JournalReader {
     /// The next records that are there, a hundred KiB at a time; none: all that is there was read. More may come.
     pub(crate) fn read(&mut self) -> BoxliteResult<Vec<JournalRecord>> {
         loop {
-            let mut records = self
-                .step()
-                .map_err(|error| BoxliteError::io("read journal", &self.journal.current, error))?;
-            if records.is_empty() {
-                return Ok(records);
+            let records = self.piece()?;
+            if records.as_ref().is_none_or(|records| !records.is_empty()) {
+                return Ok(records.unwrap_or_default());
             }
-            records.retain(|record| record.time_unix_ns >= self.since_unix_ns);
-            if !records.is_empty() {
-                return Ok(records);
+        }
+    }
+
+    /// What one look finds of the time that is asked for, which may be nothing; `None`: all that is there was read.
+    fn piece(&mut self) -> BoxliteResult<Option<Vec<JournalRecord>>> {
+        let step = self.step();
+        let mut records =
+            step.map_err(|error| BoxliteError::io("read journal", &self.journal.current, error))?;
+        if records.is_empty() {
+            return Ok(None);
+        }
+        records.retain(|record| record.time_unix_ns >= self.since_unix_ns);
+        Ok(Some(records))
+    }
+
+    /// As [`read`](Self::read), a piece at a time with others having their turn in between: what is passed over may be all of two
+    /// files. Loses nothing when it is dropped.
+    pub(crate) async fn next(&mut self) -> BoxliteResult<Vec<JournalRecord>> {
+        loop {
+            let records = self.piece()?;
+            if records.as_ref().is_none_or(|records| !records.is_empty()) {
+                return Ok(records.unwrap_or_default());
             }
+            yield_now().await;
         }
     }
 
@@ -93,7 +112,7 @@ impl JournalReader {
     pub(crate) async fn more(&mut self) -> BoxliteResult<Vec<JournalRecord>> {
         let (mut pause, longest) = PAUSES;
         loop {
-            let records = self.read()?;
+            let records = self.next().await?;
             if !records.is_empty() {
                 return Ok(records);
             }

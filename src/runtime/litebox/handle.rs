@@ -18,6 +18,7 @@ use crate::{
     id, json_file,
     layout::BoxPaths,
     lock::FileLock,
+    options::MOST_PIDS,
     pipeline::{BootTimeout, Pipeline},
     shared::Shared,
     unreadable::UnreadableBox,
@@ -119,6 +120,10 @@ impl LiteBox {
         let Standing { record, pid, .. } = self.standing_now()?;
         let health = self.health(&config.options.supervision, &record)?;
         let engine = record.machine.as_ref().map(|machine| machine.engine);
+        let (next, running) = (config.size(), !record.state.at_rest());
+        let now =
+            record.machine.as_ref().filter(|_| running).and_then(|machine| machine.size).unwrap_or(next);
+        let supervision = &config.options.supervision;
         Ok(BoxInfo {
             labels: config.labels(),
             id: config.id,
@@ -129,8 +134,14 @@ impl LiteBox {
             engine: engine.map(|engine| engine.kind),
             accelerated: engine.map(|engine| engine.accelerated),
             pid,
-            cpus: config.options.cpus,
-            memory_mib: config.options.memory_mib,
+            cpus: now.cpus,
+            memory_mib: now.memory_mib,
+            next_cpus: (next.cpus != now.cpus).then_some(next.cpus),
+            next_memory_mib: (next.memory_mib != now.memory_mib).then_some(next.memory_mib),
+            pids_limit: config.options.pids_limit.unwrap_or(MOST_PIDS),
+            max_lifetime_ms: supervision.max_lifetime_ms,
+            idle_timeout_ms: supervision.idle_timeout_ms,
+            ends_at_ms: supervision.ends_at_ms,
             disk_size_mib: config.options.disk_size_mib,
             created_at_ms: config.created_at_ms,
             failure: record.failure,
@@ -274,7 +285,6 @@ impl LiteBox {
             && ConfigFile::read(&self.inner.paths).is_err()
         {
             self.inner.shared.remove_unreadable(self.id()).await?;
-            *self.inner.status() = Phase::Removed;
             return Ok(());
         }
         removed

@@ -26,10 +26,22 @@ pub struct BoxInfo {
     pub accelerated: Option<bool>,
     /// The shim's pid, while it runs.
     pub pid: Option<u32>,
-    /// Virtual CPUs.
+    /// Virtual CPUs that it has, or will have when it starts.
     pub cpus: u8,
-    /// Memory in MiB.
+    /// Memory in MiB that it has, or will have when it starts.
     pub memory_mib: u32,
+    /// Virtual CPUs from the next start on, where that is another number.
+    pub next_cpus: Option<u8>,
+    /// Memory in MiB from the next start on, where that is another size.
+    pub next_memory_mib: Option<u32>,
+    /// Processes and threads that may be in it at once.
+    pub pids_limit: u32,
+    /// Milliseconds after its start at which it stops; 0 is never.
+    pub max_lifetime_ms: u64,
+    /// Milliseconds without use after which it stops; 0 is never.
+    pub idle_timeout_ms: u64,
+    /// When it stops, in milliseconds since the Unix epoch; 0 is never.
+    pub ends_at_ms: u64,
     /// Size of the disk in MiB; by default it is known when the box was started for the first time.
     pub disk_size_mib: Option<u32>,
     /// Milliseconds since the Unix epoch.

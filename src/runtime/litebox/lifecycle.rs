@@ -25,6 +25,7 @@ use super::{
 use crate::{
     BoxliteError, BoxliteResult, ErrorCode,
     blocking::blocking,
+    clock::now_ms,
     pipeline::{BootTimeout, Started},
 };
 
@@ -131,6 +132,7 @@ impl LiteBox {
             return Ok(machine);
         }
         self.inner.shared.check_open()?;
+        transition.config.check_due(now_ms())?;
         transition.starting().await?;
         let boot = BootTimeout::of(boot, &transition.config.options, &self.inner.shared);
         let pipeline = self.pipeline(transition.config.clone(), transition.lock(), boot);

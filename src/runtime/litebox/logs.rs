@@ -107,7 +107,7 @@ impl LogReader {
         loop {
             let State { source, machine } = &mut *state;
             let Some(running) = machine else {
-                let rest = source.read()?;
+                let rest = source.read().await?;
                 return Ok((!rest.is_empty()).then_some(rest));
             };
             tokio::select! {
@@ -126,10 +126,10 @@ impl LogReader {
 }
 
 impl Source {
-    fn read(&mut self) -> BoxliteResult<Vec<LogEntry>> {
+    async fn read(&mut self) -> BoxliteResult<Vec<LogEntry>> {
         match self {
             Self::Main(journal) => loop {
-                let records = journal.read()?;
+                let records = journal.next().await?;
                 let over = records.is_empty();
                 let entries: Vec<_> = records.into_iter().filter_map(entry).collect();
                 // What the supervisor noted in between is no output.

@@ -92,6 +92,23 @@ impl BoxConfig {
         json_file::write(&paths.config(), self, Durability::Flushed)
     }
 
+    /// Refuses to start a box whose end has come.
+    pub(crate) fn check_due(&self, now_ms: u64) -> BoxliteResult<()> {
+        let ends_at_ms = self.options.supervision.ends_at_ms;
+        if ends_at_ms == 0 || now_ms < ends_at_ms {
+            return Ok(());
+        }
+        let late = now_ms - ends_at_ms;
+        let message = format!("start box `{}`: its `endsAt` was {late} ms ago", self.id);
+        Err(BoxliteError::new(ErrorCode::BoxState, message)
+            .hint("give it another with `box.update({ endsAt })`; `null` is never"))
+    }
+
+    /// The size of a machine that is started now.
+    pub(crate) const fn size(&self) -> MachineSize {
+        MachineSize { cpus: self.options.cpus, memory_mib: self.options.memory_mib }
+    }
+
     /// The state of a box that nothing is known to have happened to.
     pub(crate) const fn rest(&self) -> BoxState {
         if self.resolved.is_some() { BoxState::Stopped } else { BoxState::Created }
@@ -189,6 +206,16 @@ pub(crate) struct MachineRecord {
     /// When it was switched on, in milliseconds since the Unix epoch.
     pub(crate) started_at_ms: u64,
     pub(crate) timings: Timings,
+    /// What it was given; a box can be given more meanwhile, for its next one. Unknown of a machine of an older version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) size: Option<MachineSize>,
+}
+
+/// What only the start of a machine decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MachineSize {
+    pub(crate) cpus: u8,
+    pub(crate) memory_mib: u32,
 }
 
 impl MachineRecord {

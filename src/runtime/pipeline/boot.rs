@@ -1,6 +1,6 @@
 //! The second half of a start: from the disk to a container that takes executions.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{fs, io, sync::Arc, time::Duration};
 
 use boxlite_disk::free_leaked_clusters;
 use boxlite_proto::{
@@ -30,6 +30,8 @@ use crate::{
     portal::{Connection, GuestSession},
     shared::Shared,
     shim::{ShimController, console_excerpt},
+    supervision_options::SupervisionOptions,
+    supervision_spec::STOP_GRACE_MS,
 };
 
 /// How long a killed shim may take to be gone.
@@ -55,6 +57,7 @@ impl Pipeline {
                     engine,
                     started_at_ms,
                     timings: self.timings.clone(),
+                    size: Some(self.config.size()),
                 };
                 let observed = Observed::new(&self.config.id, &self.shared.events);
                 Ok(Machine { shim, session, record, observed })
@@ -178,6 +181,8 @@ fn clear_up(paths: &BoxPaths) -> BoxliteResult<()> {
         tracing::debug!(leaked, disk = %paths.disk().display(), "clusters of a killed engine were given back");
     }
     paths.remove_sockets();
+    // The spec says what holds now.
+    let _ = fs::remove_file(paths.deadline());
     Ok(())
 }
 
@@ -205,22 +210,26 @@ fn spec(
         transport: TransportSpec {
             portal: paths.portal().path().to_owned(),
             ready: paths.ready().path().to_owned(),
+            clock: Some(paths.clock_socket().path().to_owned()),
         },
         console: paths.console(),
         lock: paths.shim_lock(),
         attached: !config.options.detached,
         journal,
-        deadline_ms: orders.map_or(0, |orders| deadline_ms(orders, boot.on(engine))),
+        deadline_ms: deadline_ms(&config.options.supervision, boot.on(engine), now_ms()),
         qemu: None,
     })
 }
 
-/// When the shim ends a machine whose guest does not keep its lifetime. The guest counts from its container's start, the
-/// shim from its own.
-fn deadline_ms(orders: &Supervision, boot: Duration) -> u64 {
-    let after = boot + Duration::from_millis(orders.stop_grace_ms.into()) + OVERDUE;
-    let after = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
-    if orders.max_lifetime_ms == 0 { 0 } else { orders.max_lifetime_ms.saturating_add(after) }
+/// When the shim ends a machine whose guest does not keep its limits, in milliseconds from the shim's start; 0 is never. The guest
+/// counts from its container's start.
+pub(crate) fn deadline_ms(options: &SupervisionOptions, boot: Duration, started_at_ms: u64) -> u64 {
+    let SupervisionOptions { max_lifetime_ms, ends_at_ms, .. } = *options;
+    let until = ends_at_ms.saturating_sub(started_at_ms).max(1);
+    let limits = [max_lifetime_ms, if ends_at_ms == 0 { 0 } else { until }];
+    let Some(first) = limits.into_iter().filter(|limit| *limit > 0).min() else { return 0 };
+    let after = boot + Duration::from_millis(STOP_GRACE_MS.into()) + OVERDUE;
+    first.saturating_add(u64::try_from(after.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Waits for the guest's word, or for the shim's end.

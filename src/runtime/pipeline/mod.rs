@@ -10,6 +10,7 @@ mod disk;
 
 use std::{sync::Arc, time::Instant};
 
+pub(crate) use boot::deadline_ms;
 pub(crate) use boot_timeout::BootTimeout;
 
 use crate::{

@@ -3,8 +3,8 @@
 use boxlite_proto::{
     limits,
     v1::{
-        BoxEvent, MainStarted, MetricsRequest, MetricsResponse, OutOfMemory, WatchRequest, box_event::Event,
-        supervisor_client::SupervisorClient,
+        AmendRequest, BoxEvent, MainStarted, MetricsRequest, MetricsResponse, OutOfMemory, WatchRequest,
+        box_event::Event, supervisor_client::SupervisorClient,
     },
 };
 use tonic::{Request, Streaming, transport::Channel};
@@ -66,6 +66,14 @@ impl SupervisorInterface {
         request.set_timeout(limits::UNARY_DEADLINE);
         let answer = self.client.clone().metrics(request).await;
         Ok(answer.map_err(|status| from_status("measure the box", &status))?.into_inner())
+    }
+
+    /// Changes what can change while the box runs; that is a use of it, also where nothing changes.
+    pub(crate) async fn amend(&self, request: AmendRequest) -> BoxliteResult<()> {
+        let mut request = Request::new(request);
+        request.set_timeout(limits::UNARY_DEADLINE);
+        let answer = self.client.clone().amend(request).await;
+        answer.map(drop).map_err(|status| from_status("change the box", &status))
     }
 }
 

@@ -169,6 +169,11 @@ impl ShimController {
         outcome::report_asked(&self.log, why);
         self.kill();
     }
+
+    /// Has the shim read its deadline again.
+    pub(crate) fn amend(&self) {
+        self.process.amend();
+    }
 }
 
 impl Drop for ShimController {

@@ -142,6 +142,11 @@ impl ShimProcess {
         let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
     }
 
+    /// Has it read its deadline again.
+    pub(crate) fn amend(&self) {
+        let _ = pidfd_send_signal(&self.pidfd, Signal::USR1);
+    }
+
     /// Waits for its end.
     pub(crate) async fn ended(&self) -> io::Result<()> {
         let pidfd = self.pidfd.try_clone()?;

@@ -13,14 +13,14 @@ use nix::errno::Errno;
 
 use super::{cmdline::guest_cmdline, context::Context, exit, kvm_problem, log::Log, memory};
 use crate::{
-    Error, Result, Terminator, Vmm, VmmInstance,
+    Error, Result, Terminator, Vmm, VmmInstance, clock,
     console::Console,
     error::Context as _,
     host::ThisHost,
     journal::Journal,
     memory::is_small,
     parts, socket,
-    transport::{GRPC, JOURNAL_PORT, READY_PORT},
+    transport::{CLOCK_PORT, GRPC, JOURNAL_PORT, READY_PORT},
     vmm::Machine,
 };
 
@@ -41,6 +41,7 @@ impl Vmm for Krun {
         socket::clear(&spec.transport.portal)?;
         let (console, console_input) = Console::open(&spec.console)?;
         let journal = spec.journal.as_ref().map(Journal::open).transpose()?;
+        spec.transport.clock.as_deref().map(clock::serve).transpose()?;
         let log = Log::open()?;
         let context = configure(&spec, &console_input)?;
         let machine =
@@ -64,6 +65,9 @@ fn configure(spec: &InstanceSpec, console: &OwnedFd) -> Result<Context> {
     context.add_vsock()?;
     context.add_vsock_port(GRPC, &socket::name(&spec.transport.portal), true)?;
     context.add_vsock_port(READY_PORT, &socket::name(&spec.transport.ready), false)?;
+    if let Some(clock) = &spec.transport.clock {
+        context.add_vsock_port(CLOCK_PORT, &socket::name(clock), false)?;
+    }
     if let Some(journal) = &spec.journal {
         context.add_vsock_port(JOURNAL_PORT, &socket::name(&journal.socket), false)?;
     }

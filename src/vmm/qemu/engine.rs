@@ -30,8 +30,8 @@ use super::{
     tsc,
 };
 use crate::{
-    Error, Result, Terminator, Vmm, VmmInstance, console::Console, error::Context as _, host::ThisHost,
-    journal::Journal, memory::is_small, parts, socket, vmm::Machine,
+    Error, Result, Terminator, Vmm, VmmInstance, clock, console::Console, error::Context as _,
+    host::ThisHost, journal::Journal, memory::is_small, parts, socket, vmm::Machine,
 };
 
 /// virtio-mmio slots of a microvm without ACPI (QEMU, hw/i386/microvm.c), less those of entropy, balloon and serial.
@@ -50,6 +50,7 @@ impl Vmm for Qemu {
         let listener = listen(&spec)?;
         let (console, console_input) = Console::open(&spec.console)?;
         let journal = spec.journal.as_ref().map(Journal::open).transpose()?;
+        spec.transport.clock.as_deref().map(clock::serve).transpose()?;
         let terminator = Terminator::new(&spec, console, journal);
         let machine = QemuMachine { spec, program, listener, console_input, terminator: terminator.clone() };
         Ok(VmmInstance::new(machine, terminator))
@@ -116,7 +117,7 @@ impl QemuMachine {
             pair().context(ShimExit::Resource, "make a socket pair", "for the serial port")?;
         let inherited = Inherited { serial: qemus.as_raw_fd(), console: self.console_input.as_raw_fd() };
         let accelerator = Accelerator::choose(&ThisHost, &self.program, self.spec.cpus);
-        let arguments = arguments(&self.spec, accelerator, clock(accelerator), &inherited);
+        let arguments = arguments(&self.spec, accelerator, guest_clock(accelerator), &inherited);
         if is_small(self.spec.memory_mib) {
             // QEMU inherits it. A host that can't do that only gives more memory than it need.
             let _ = prctl::set_thp_disable(true);
@@ -148,7 +149,8 @@ impl QemuMachine {
     /// Where streams of the guest go.
     fn ears(&self) -> Ears {
         let journal = self.spec.journal.as_ref().map(|journal| socket::name(&journal.socket));
-        Ears { ready: socket::name(&self.spec.transport.ready), journal }
+        let clock = self.spec.transport.clock.as_deref().map(socket::name);
+        Ears { ready: socket::name(&self.spec.transport.ready), journal, clock }
     }
 
     /// What QEMU's end means.
@@ -166,7 +168,7 @@ impl QemuMachine {
 }
 
 /// What will tell time in the guest. Takes 20 ms where there is no KVM.
-fn clock(accelerator: Accelerator) -> Clock {
+fn guest_clock(accelerator: Accelerator) -> Clock {
     match accelerator {
         Accelerator::Kvm => Clock::Kvm,
         Accelerator::Emulation(_) => tsc::khz().map_or(Clock::Unknown, |tsc_khz| Clock::Emulated { tsc_khz }),

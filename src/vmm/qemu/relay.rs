@@ -1,6 +1,6 @@
 //! Many connections over one serial port. Host programs connect to the portal's socket; each connection becomes a
-//! yamux stream to the guest's gRPC server. A stream that the guest opens is its ready notification or its journal, told
-//! apart by the first bytes, and becomes a connection to the socket of the one or the other. Called by `engine`.
+//! yamux stream to the guest's gRPC server. A stream that the guest opens is its ready notification, its journal or its questions
+//! for the time, told apart by the first bytes, and becomes a connection to the socket of the one or the other. Called by `engine`.
 //!
 //! Memory is bounded: a stream holds at most its window of 256 KiB each way, and the number of streams is limited. A
 //! stream that nobody reads stops at its window and the others go on.
@@ -24,12 +24,12 @@ use tokio::{
 use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt, TokioAsyncReadCompatExt};
 use yamux::{Config, Connection, ConnectionError, DEFAULT_CREDIT, Mode, Stream};
 
-use crate::transport::JOURNAL;
+use crate::transport::{CLOCK, JOURNAL};
 
 /// Connections to the portal at one time; more wait to be accepted.
 const CONNECTIONS_MAX: usize = 64;
 
-/// Streams of the guest at one time: a ready notification, a journal, and room; one that opens more is cut off.
+/// Streams of the guest at one time: a ready notification, a journal, the clock, and room; one that opens more is cut off.
 const GUEST_STREAMS_MAX: usize = 4;
 
 /// yamux ends everything at this number of streams, so it is never reached by keeping the two limits above: closed
@@ -48,6 +48,8 @@ pub(super) struct Ears {
     pub(super) ready: PathBuf,
     /// `None`: this guest keeps no journal.
     pub(super) journal: Option<PathBuf>,
+    /// `None`: this guest is told no time.
+    pub(super) clock: Option<PathBuf>,
 }
 
 /// Relays until the serial port ends or breaks, and says how.
@@ -149,19 +151,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
 /// Joins a stream of the guest with the socket that its first bytes mean.
 async fn carry(stream: Stream, ears: Arc<Ears>) -> io::Result<()> {
     let mut stream = stream.compat();
-    let mut greeting = [0; JOURNAL.len()];
-    let mut length = 0;
-    while length < JOURNAL.len() && greeting[..length] == JOURNAL[..length] {
-        match stream.read(&mut greeting[length..]).await? {
-            0 => break,
-            count => length += count,
+    let known = [(JOURNAL, &ears.journal), (CLOCK, &ears.clock)];
+    let mut greeting = Vec::with_capacity(JOURNAL.len());
+    // For as long as it may become one of them.
+    while known.iter().any(|(word, _)| word.len() > greeting.len() && word.starts_with(&greeting)) {
+        let mut byte = [0];
+        if stream.read(&mut byte).await? == 0 {
+            break;
         }
+        greeting.extend(byte);
     }
-    let is_journal = greeting[..length] == *JOURNAL;
-    let ear = if is_journal { ears.journal.as_ref() } else { Some(&ears.ready) };
+    let ear = match known.into_iter().find(|(word, _)| *word == greeting) {
+        Some((_, ear)) => ear.as_ref(),
+        None => Some(&ears.ready),
+    };
     let Some(ear) = ear else { return Ok(()) };
     let mut host = UnixStream::connect(ear).await?;
-    host.write_all(&greeting[..length]).await?;
+    host.write_all(&greeting).await?;
     join(host, stream).await
 }
 

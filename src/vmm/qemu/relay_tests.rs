@@ -50,8 +50,9 @@ fn fixture(guest: Guest, width: usize) -> Fixture {
     let listener = UnixListener::bind(&portal).unwrap();
     let ready_listener = UnixListener::bind(&ready).unwrap();
     let journal_listener = UnixListener::bind(&journal).unwrap();
-    let relay =
-        tokio::spawn(async move { run(host_end, listener, Ears { ready, journal: Some(journal) }).await });
+    let relay = tokio::spawn(async move {
+        run(host_end, listener, Ears { ready, journal: Some(journal), clock: None }).await
+    });
     let (open, requests) = mpsc::channel(64);
     let received = Arc::new(AtomicUsize::new(0));
     let guest = tokio::spawn(serve(guest_end, guest, requests, Arc::clone(&received)));

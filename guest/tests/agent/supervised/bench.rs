@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use boxlite_guest::{
     services::{AgentStart, Server, Services},
-    supervision::{JournalAsks, JournalLine},
+    supervision::{HostAsks, HostLine},
     zygote::{self, Zygote},
 };
 use boxlite_proto::{
@@ -46,12 +46,12 @@ impl Bench {
 
     pub(super) async fn with_host(
         orders: Supervision,
-        host: impl FnOnce(JournalAsks) -> JoinHandle<Vec<u8>>,
+        host: impl FnOnce(HostAsks) -> JoinHandle<Vec<u8>>,
     ) -> Self {
         let zygote = Zygote::new(zygote::launch().expect("fork the zygote")).expect("take up the line");
         zygote.uncontained().await.expect("serve on this machine");
         let (end, ended) = watch::channel(false);
-        let (line, asks) = JournalLine::new();
+        let (line, asks) = HostLine::new();
         let journal = host(asks);
         let services = Services::uncontained(&zygote, AgentStart::now(), line, end, Some(orders));
         let (services, main_error) = services.await.expect("begun");
@@ -87,10 +87,10 @@ impl Bench {
 }
 
 /// The host's side: everything after the greeting, until the empty record, which it answers by closing.
-pub(super) async fn take_journal(mut asks: JournalAsks, width: usize) -> Vec<u8> {
+pub(super) async fn take_journal(mut asks: HostAsks, width: usize) -> Vec<u8> {
     let Some(ask) = asks.recv().await else { return Vec::new() };
     let (mut ours, theirs): (DuplexStream, _) = tokio::io::duplex(width);
-    assert!(ask.send(Box::new(theirs)).is_ok());
+    assert!(ask.send(Box::new(theirs)));
     let mut greeting = [0; port::JOURNAL.len()];
     ours.read_exact(&mut greeting).await.expect("a greeting");
     assert_eq!(greeting, port::JOURNAL);

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use boxlite_guest::supervision::JournalAsks;
+use boxlite_guest::supervision::HostAsks;
 use boxlite_proto::{
     port,
     v1::{box_event::Event, journal_record::Record},
@@ -14,11 +14,11 @@ use super::bench::{Bench, PATIENCE, decodes, exits, next, only, shell, stdout};
 #[tokio::test]
 async fn a_host_that_takes_nothing_holds_nobody_up_for_ever_and_the_loss_is_told() {
     let (go, mut gone) = watch::channel(false);
-    let host = |mut asks: JournalAsks| {
+    let host = |mut asks: HostAsks| {
         tokio::spawn(async move {
             let ask = asks.recv().await.expect("asked");
             let (mut ours, theirs) = tokio::io::duplex(1024);
-            assert!(ask.send(Box::new(theirs)).is_ok());
+            assert!(ask.send(Box::new(theirs)));
             // Takes nothing until the main process is through.
             let _ = gone.wait_for(|gone| *gone).await;
             let mut bytes = Vec::new();
@@ -52,7 +52,7 @@ async fn a_host_that_takes_nothing_holds_nobody_up_for_ever_and_the_loss_is_told
 
 #[tokio::test]
 async fn without_a_host_for_the_journal_it_runs_all_the_same() {
-    let host = |asks: JournalAsks| {
+    let host = |asks: HostAsks| {
         drop(asks);
         tokio::spawn(async { Vec::new() })
     };
