@@ -107,7 +107,7 @@ impl FilesystemLayout {
     }
 
     pub(crate) fn of_box(&self, id: &str) -> BoxPaths {
-        BoxPaths { dir: self.boxes().join(id) }
+        BoxPaths { dir: self.boxes().join(id), id: id.to_owned() }
     }
 }
 
@@ -115,6 +115,7 @@ impl FilesystemLayout {
 #[derive(Debug, Clone)]
 pub(crate) struct BoxPaths {
     dir: PathBuf,
+    id: String,
 }
 
 impl BoxPaths {

@@ -227,7 +227,7 @@ mod tests {
             kernel: nowhere(),
             initramfs: nowhere(),
             disks: vec![],
-            transport: TransportSpec { portal: nowhere(), ready: nowhere() },
+            transport: TransportSpec { portal: nowhere(), ready: nowhere(), clock: None },
             console: nowhere(),
             lock: nowhere(),
             attached: true,
@@ -248,9 +248,13 @@ mod tests {
     #[tokio::test]
     async fn an_end_is_told_with_its_status_and_leaves_no_zombie() {
         let folder = tempfile::tempdir().unwrap();
-        let shim =
-            ShimController::spawn(&program(folder.path(), "exit 67"), &spec(), &folder.path().join("log"))
-                .unwrap();
+        let shim = ShimController::spawn(
+            &program(folder.path(), "exit 67"),
+            &spec(),
+            folder.path(),
+            &folder.path().join("log"),
+        )
+        .unwrap();
         let outcome = shim.ended().await.unwrap();
         assert_eq!(outcome.status().and_then(|status| status.code()), Some(67));
         assert!(!Path::new(&format!("/proc/{}", shim.identity().pid)).exists());
@@ -260,8 +264,13 @@ mod tests {
     async fn a_kill_that_somebody_asked_for_is_no_failure_for_anybody() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
-        let shim =
-            ShimController::spawn(&program(folder.path(), "kill -STOP $$; sleep 60"), &spec(), &log).unwrap();
+        let shim = ShimController::spawn(
+            &program(folder.path(), "kill -STOP $$; sleep 60"),
+            &spec(),
+            folder.path(),
+            &log,
+        )
+        .unwrap();
         shim.kill_as_asked("removed by force");
         let mine = shim.ended().await.unwrap();
         assert_eq!(
@@ -276,9 +285,13 @@ mod tests {
     #[tokio::test]
     async fn a_kill_that_nobody_asked_for_is_a_failure() {
         let folder = tempfile::tempdir().unwrap();
-        let shim =
-            ShimController::spawn(&program(folder.path(), "sleep 60"), &spec(), &folder.path().join("log"))
-                .unwrap();
+        let shim = ShimController::spawn(
+            &program(folder.path(), "sleep 60"),
+            &spec(),
+            folder.path(),
+            &folder.path().join("log"),
+        )
+        .unwrap();
         shim.kill();
         assert!(shim.ended().await.unwrap().failure(None).is_some());
     }
@@ -289,7 +302,8 @@ mod tests {
         let log = folder.path().join("log");
         fs::write(&log, "old").unwrap();
         fs::set_permissions(&log, PermissionsExt::from_mode(0o666)).unwrap();
-        let shim = ShimController::spawn(&program(folder.path(), "exit 0"), &spec(), &log).unwrap();
+        let shim =
+            ShimController::spawn(&program(folder.path(), "exit 0"), &spec(), folder.path(), &log).unwrap();
         shim.ended().await.unwrap();
         let made = fs::metadata(&log).unwrap();
         assert_eq!((made.mode() & 0o777, made.len()), (0o600, 0));
