@@ -204,7 +204,7 @@ mod tests {
         guest.read_exact(&mut told).unwrap();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let late = now.saturating_sub(Duration::from_nanos(u64::from_le_bytes(told)));
-        assert!(late < Duration::from_secs(60), "{late:?}");
+        assert!(late < Duration::from_mins(1), "{late:?}");
         drop(silent);
     }
 }

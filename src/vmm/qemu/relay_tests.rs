@@ -296,7 +296,7 @@ async fn garbage_ends_the_relay() {
     guest_end.write_all(&[0xff; 64]).await.unwrap();
     let ended = timeout(
         Duration::from_secs(5),
-        run(host_end, listener, Ears { ready: "/nonexistent".into(), journal: None }),
+        run(host_end, listener, Ears { ready: "/nonexistent".into(), journal: None, clock: None }),
     )
     .await
     .unwrap();
