@@ -231,6 +231,10 @@ impl Attachment {
         }
         let stream = streams.get_mut(index)?;
         let at = stream.replay.end();
+        if at != self.next[index] {
+            // Another has read since. That comes first: reading on could push it out of the replay.
+            return None;
+        }
         let Some(bytes) = stream.pipe.as_ref().and_then(read) else {
             // Nothing is there: what was at the exit has been read, by whomever.
             if let Some(drain) = &mut self.drain {
@@ -241,8 +245,8 @@ impl Attachment {
         stream.took(&bytes);
         drop(streams);
         self.turn = (index + 1) % 2;
-        if bytes.is_empty() || at != self.next[index] {
-            // The end of the stream; or another has read since, and this is in the replay behind that.
+        if bytes.is_empty() {
+            // The end of the stream, which the others are to look at too.
             self.reader.moved(self.next);
             return None;
         }
