@@ -27,6 +27,10 @@ const LONG_PATIENCE: Duration = Duration::from_mins(10);
 const FIRST_LOOK: Duration = Duration::from_millis(1);
 const LATER_LOOKS: Duration = Duration::from_millis(20);
 
+/// The same for those who have waited for two seconds: whoever has the lock is at something long.
+const LAST_LOOKS: Duration = Duration::from_millis(200);
+const LONG_WAIT: Duration = Duration::from_secs(2);
+
 /// A lock that this process holds.
 #[derive(Debug)]
 pub(crate) struct FileLock {
@@ -62,7 +66,7 @@ impl FileLock {
 
     /// Takes the lock at `path` when whoever has it is done, or when `end` comes: `Ok(None)`. It is looked at once at least.
     async fn take(path: &Path, mode: Mode, end: Instant) -> BoxliteResult<Option<Self>> {
-        let mut pause = FIRST_LOOK;
+        let (begin, mut pause) = (Instant::now(), FIRST_LOOK);
         loop {
             let at = path.to_owned();
             // On a thread that may block: the home may lie on a disk that hangs.
@@ -78,7 +82,7 @@ impl FileLock {
                 return Ok(None);
             }
             sleep(pause.min(end - now)).await;
-            pause = (pause * 2).min(LATER_LOOKS);
+            pause = (pause * 2).min(if now - begin < LONG_WAIT { LATER_LOOKS } else { LAST_LOOKS });
         }
     }
 
