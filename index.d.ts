@@ -694,7 +694,7 @@ export interface BoxOptions extends SupervisionOptions, PrivilegeOptions {
 	 * host than what is written to it. Default: 16, or what the image needs and 4 more if the image is that large.
 	 */
 	diskSizeGb?: number;
-	/** Environment of every execution, over the image's. Default: none. */
+	/** Environment of every execution, over the image's. A variable that is `undefined` is none, whatever the image says. Default: none. */
 	env?: Record<string, string | undefined>;
 	/** Working directory of every execution. Default: the image's, else `/`. */
 	workdir?: string;
@@ -764,7 +764,7 @@ export interface UpdateOptions {
 	memoryMib?: number;
 	/**
 	 * All of the box's own environment, instead of that which it has. At once for executions that begin after it; for the main
-	 * process when it is started next.
+	 * process when it is started next. A variable that is `undefined` is none, whatever the image says.
 	 */
 	env?: Record<string, string | undefined>;
 	/** Processes and threads that may be in the box at once, 1 to 30 000. At once; what runs above a lower limit goes on. */

@@ -11,11 +11,11 @@ const homes = useHomes()
 let box: Box
 const sh = (script: string, options = {}) => box.exec('sh', ['-c', script], options)
 
-const config = { Env: ['PATH=/bin:/usr/bin', 'FROM_IMAGE=image', 'SHARED=image'], WorkingDir: '/var' }
+const config = { Env: ['PATH=/bin:/usr/bin', 'FROM_IMAGE=image', 'SHARED=image', 'GONE=image'], WorkingDir: '/var' }
 useRuntime(
   homes,
   async ({ runtime, image }) => {
-    box = await runtime.create({ image, env: { FROM_BOX: 'box', SHARED: 'box' }, hostname: 'sandbox' })
+    box = await runtime.create({ image, env: { FROM_BOX: 'box', SHARED: 'box', GONE: undefined }, hostname: 'sandbox' })
     await box.start()
   },
   { layers: [[file('etc/plain', 'not a program\n')]], image: { config } },

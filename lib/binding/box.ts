@@ -13,6 +13,7 @@ export interface BoxInput {
   memoryMib?: number | undefined
   diskSizeMib?: number | undefined
   env: Record<string, string>
+  unset: string[]
   workdir?: string | undefined
   user?: string | undefined
   hostname?: string | undefined
@@ -91,6 +92,7 @@ export interface UpdateInput {
   cpus?: number | undefined
   memoryMib?: number | undefined
   env?: Record<string, string> | undefined
+  unset: string[]
   pidsLimit?: number | undefined
   autoRemove?: boolean | undefined
   maxLifetimeMs?: number | undefined

@@ -18,7 +18,17 @@ import {
 } from '../check.js'
 import { PRIVILEGES, type PrivilegeOptions, privilegesInput } from './privileges.js'
 import { lifetime, SUPERVISION, type SupervisionOptions, supervisionInput } from './supervision.js'
-import { abortSignal, milliseconds, moment, pullPolicy, startTimeout, user, userName, variables } from './values.js'
+import {
+  abortSignal,
+  milliseconds,
+  moment,
+  pullPolicy,
+  startTimeout,
+  unsetVariables,
+  user,
+  userName,
+  variables,
+} from './values.js'
 
 /** How to make a box. */
 export interface BoxOptions extends SupervisionOptions, PrivilegeOptions {
@@ -43,7 +53,7 @@ export interface BoxOptions extends SupervisionOptions, PrivilegeOptions {
    * host than what is written to it. Default: 16, or what the image needs and 4 more if the image is that large.
    */
   diskSizeGb?: number
-  /** Environment of every execution, over the image's. Default: none. */
+  /** Environment of every execution, over the image's. A variable that is `undefined` is none, whatever the image says. Default: none. */
   env?: Record<string, string | undefined>
   /** Working directory of every execution. Default: the image's, else `/`. */
   workdir?: string
@@ -118,7 +128,7 @@ export interface UpdateOptions {
   memoryMib?: number
   /**
    * All of the box's own environment, instead of that which it has. At once for executions that begin after it; for the main
-   * process when it is started next.
+   * process when it is started next. A variable that is `undefined` is none, whatever the image says.
    */
   env?: Record<string, string | undefined>
   /** Processes and threads that may be in the box at once, 1 to 30 000. At once; what runs above a lower limit goes on. */
@@ -181,6 +191,7 @@ export function boxInput(given: BoxOptions, operation = 'runtime.create'): BoxIn
     memoryMib,
     diskSizeMib: diskSizeGb === undefined ? undefined : Math.ceil(diskSizeGb * 8) * 128,
     env: variables(options.env),
+    unset: unsetVariables(options.env),
     workdir,
     user: userName(options.user),
     hostname,
@@ -242,6 +253,7 @@ export function updateInput(given: UpdateOptions): UpdateInput {
     rename: name !== undefined,
     name: name ?? undefined,
     env: env && variables(env),
+    unset: unsetVariables(env),
     endsAtMs: endsAt === undefined ? undefined : Number(endsAt ?? 0),
   }
 }

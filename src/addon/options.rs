@@ -109,6 +109,8 @@ pub struct BoxInput {
     pub disk_size_mib: Option<u32>,
     /// Environment of every execution.
     pub env: BTreeMap<String, String>,
+    /// Variables of the image that no execution has.
+    pub unset: Vec<String>,
     /// Working directory of every execution.
     pub workdir: Option<String>,
     /// User of every execution.
@@ -168,6 +170,7 @@ impl TryFrom<BoxInput> for BoxOptions {
         options.disk_size_mib = input.disk_size_mib;
         options.name = input.name;
         options.env = input.env.into_iter().collect();
+        options.unset = input.unset;
         options.workdir = input.workdir;
         options.user = input.user;
         options.hostname = input.hostname;

@@ -20,6 +20,8 @@ pub struct UpdateInput {
     pub memory_mib: Option<u32>,
     /// All of its own environment.
     pub env: Option<BTreeMap<String, String>>,
+    /// With it: variables of the image that no execution has.
+    pub unset: Vec<String>,
     /// Processes that may be in it at once.
     pub pids_limit: Option<u32>,
     /// Whether it is removed once its machine has ended.
@@ -45,6 +47,7 @@ impl TryFrom<UpdateInput> for BoxUpdate {
             cpus: cpus.transpose()?,
             memory_mib: input.memory_mib,
             env: input.env.map(|env| env.into_iter().collect()),
+            unset: input.unset,
             pids_limit: input.pids_limit,
             auto_remove: input.auto_remove,
             max_lifetime_ms: input.max_lifetime_ms.map(i64::unsigned_abs),

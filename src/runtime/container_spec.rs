@@ -1,7 +1,7 @@
 //! The container that a box's processes run in, as data: what the OCI runtime specification calls the config, with
 //! docker's defaults. Built by the pipeline, obeyed by the guest.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use boxlite_proto::v1::{ContainerInitRequest, File, Mount, Process, Resources, Rlimit};
 
@@ -81,10 +81,12 @@ pub(crate) fn build(config: &BoxConfig, image: &ResolvedImage) -> BoxliteResult<
     })
 }
 
-/// The image's environment under the box's, by key; the last value of a key holds. What is no variable is left out: an image
+/// The image's environment, less what the box unsets, under the box's, by key; the last value of a key holds. What is no variable is left out: an image
 /// may say anything, and execve(2) takes no NUL byte.
 pub(crate) fn environment(config: &BoxConfig, image: &ResolvedImage) -> Vec<String> {
+    let unset: HashSet<&str> = config.options.unset.iter().map(String::as_str).collect();
     let of_image = image.config.env.iter().filter_map(|entry| entry.split_once('='));
+    let of_image = of_image.filter(|(key, _)| !unset.contains(key));
     let of_box = config.options.env.iter().map(|(key, value)| (key.as_str(), value.as_str()));
     let of_init = config.options.supervision.main_is_init.then_some(("container", CONTAINER));
     let variables = std::iter::once(("PATH", PATH))
@@ -145,7 +147,12 @@ mod tests {
     use crate::BoxOptions;
 
     fn built(image_env: &[&str], box_env: &[(&str, &str)]) -> Vec<String> {
+        built_without(&[], image_env, box_env)
+    }
+
+    fn built_without(unset: &[&str], image_env: &[&str], box_env: &[(&str, &str)]) -> Vec<String> {
         let mut options = BoxOptions::new("x");
+        options.unset = unset.iter().map(|&name| name.to_owned()).collect();
         options.env = box_env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let config = BoxConfig::new("id".into(), 0, options);
         let env = image_env.iter().map(|&v| v.to_owned()).collect();
@@ -158,6 +165,13 @@ mod tests {
     fn the_box_overrides_the_image_by_key() {
         let path = format!("PATH={PATH}");
         assert_eq!(built(&["A=1", "AB=2"], &[("A", "3")]), [&path, "AB=2", "A=3"]);
+    }
+
+    #[test]
+    fn the_box_unsets_what_the_image_sets() {
+        let path = format!("PATH={PATH}");
+        let env = built_without(&["A", "PATH", "NONE"], &["A=1", "AB=1", "B=1", "PATH=/x"], &[("B", "2")]);
+        assert_eq!(env, [&path, "AB=1", "B=2"]);
     }
 
     #[test]

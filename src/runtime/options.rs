@@ -64,6 +64,9 @@ pub struct BoxOptions {
     pub disk_size_mib: Option<u32>,
     /// Environment of every execution, over the image's.
     pub env: Vec<(String, String)>,
+    /// Names of variables of the image that no execution has.
+    #[serde(default)]
+    pub unset: Vec<String>,
     /// Working directory of every execution. Default: the image's, else `/`.
     pub workdir: Option<String>,
     /// User of every execution: `name`, `uid`, `name:group` or `uid:gid`. Default: the image's, else root.
@@ -107,6 +110,7 @@ impl BoxOptions {
             memory_mib: 512,
             disk_size_mib: None,
             env: Vec::new(),
+            unset: Vec::new(),
             workdir: None,
             user: None,
             hostname: None,
@@ -171,6 +175,7 @@ impl BoxOptions {
         self.supervision.check()?;
         self.privileges.check()?;
         check_env(&self.env)?;
+        check_names(&self.unset)?;
         command_line::check_environment(&self.env)
     }
 }
@@ -239,9 +244,7 @@ impl ExecOptions {
             }
         }
         check_env(&self.env)?;
-        for name in &self.unset {
-            check_variable(name, "")?;
-        }
+        check_names(&self.unset)?;
         command_line::check(&self.command, &self.args, &self.env)
     }
 }
@@ -257,6 +260,10 @@ pub(crate) fn check_name(name: &str) -> BoxliteResult<()> {
 
 fn check_env(env: &[(String, String)]) -> BoxliteResult<()> {
     env.iter().try_for_each(|(key, value)| check_variable(key, value))
+}
+
+fn check_names(unset: &[String]) -> BoxliteResult<()> {
+    unset.iter().try_for_each(|name| check_variable(name, ""))
 }
 
 fn check_variable(key: &str, value: &str) -> BoxliteResult<()> {

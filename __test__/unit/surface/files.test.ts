@@ -64,6 +64,7 @@ const CALLS: Record<string, FileCall> = {
   rm: { right: [PATH], options: ['recursive', 'force', 'maxRetries', 'retryDelay'] },
   rename: { right: [PATH, PATH] },
   copyFile: { right: [PATH, PATH, 0] },
+  cp: { right: [PATH, PATH], options: ['recursive', 'force', 'errorOnExist', 'dereference', 'preserveTimestamps'] },
   symlink: { right: [PATH, PATH, 'file'] },
   readlink: { right: [PATH], options: ['encoding'] },
   realpath: { right: [PATH], options: ['encoding'] },

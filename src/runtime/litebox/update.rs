@@ -41,6 +41,8 @@ pub struct BoxUpdate {
     pub memory_mib: Option<u32>,
     /// All of its own environment, of executions that begin later.
     pub env: Option<Vec<(String, String)>>,
+    /// With `env`: names of variables of the image that no execution has.
+    pub unset: Vec<String>,
     /// Processes and threads that may be in it at once.
     pub pids_limit: Option<u32>,
     /// Whether it is removed once its machine has ended.
@@ -63,12 +65,14 @@ impl BoxUpdate {
     }
 
     fn apply(&self, options: &mut BoxOptions) {
-        let Self { name, labels, cpus, memory_mib, env, pids_limit, auto_remove, .. } = self.clone();
+        let Self { name, labels, cpus, memory_mib, env, unset, pids_limit, auto_remove, .. } = self.clone();
         options.name = name.unwrap_or_else(|| options.name.take());
         options.labels = labels.unwrap_or_else(|| std::mem::take(&mut options.labels));
         options.cpus = cpus.unwrap_or(options.cpus);
         options.memory_mib = memory_mib.unwrap_or(options.memory_mib);
-        options.env = env.unwrap_or_else(|| std::mem::take(&mut options.env));
+        if let Some(env) = env {
+            (options.env, options.unset) = (env, unset);
+        }
         options.pids_limit = pids_limit.or(options.pids_limit);
         options.auto_remove = auto_remove.unwrap_or(options.auto_remove);
         let supervision = &mut options.supervision;
