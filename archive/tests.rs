@@ -315,7 +315,7 @@ fn nothing_leaves_the_destination() {
         fs::create_dir(around.path().join("out")).unwrap();
         fs::write(around.path().join("secret"), "secret").unwrap();
         let done = received(&stream(&attack), &around.path().join("out"));
-        assert!(done.is_err(), "{attack:?} went through");
+        assert!(matches!(done, Err(Error::Invalid(_) | Error::System { .. })), "{attack:?}: {done:?}");
         assert_eq!(fs::read(around.path().join("secret")).unwrap(), b"secret");
         assert_eq!(
             fs::read_dir(around.path()).unwrap().count(),

@@ -243,8 +243,11 @@ mod tests {
         assert_eq!(user("4242"), User { uid: 4242, gid: 0, groups: vec![], home: "/".into() });
         assert!(resolve("ghost", PASSWD, GROUP).expect_err("unknown").contains("ghost"));
         assert!(resolve("web:ghosts", PASSWD, GROUP).expect_err("unknown").contains("ghosts"));
-        assert!(resolve("huge", PASSWD, GROUP).is_err(), "its uid is no uid");
-        assert!(resolve("4294967295", PASSWD, GROUP).is_err(), "(uid_t)-1 means \"unchanged\" to setuid");
+        // Its uid is no uid; and (uid_t)-1 means "unchanged" to setuid.
+        for who in ["huge", "4294967295"] {
+            let refused = resolve(who, PASSWD, GROUP).expect_err("no uid");
+            assert!(refused.contains(&format!("user {who:?}")), "{refused}");
+        }
     }
 
     #[test]

@@ -242,8 +242,11 @@ mod tests {
         ] {
             assert_eq!(normalise("name", raw.as_bytes(), &limits).unwrap(), expected, "{raw}");
         }
-        assert!(normalise("name", b"caf\xe9", &limits).is_err());
-        assert!(normalise("name", "x".repeat(256).as_bytes(), &limits).is_err());
-        assert!(normalise("name", "x/".repeat(4000).as_bytes(), &limits).is_err());
+        let refused = |raw: &[u8]| normalise("name", raw, &limits).unwrap_err().to_string();
+        assert!(refused(b"caf\xe9").contains("UTF-8"), "{}", refused(b"caf\xe9"));
+        let long = "x".repeat(256);
+        assert!(refused(long.as_bytes()).contains("a part of 256 bytes"), "{}", refused(long.as_bytes()));
+        let deep = "x/".repeat(4000);
+        assert!(refused(deep.as_bytes()).contains("8000 bytes"), "{}", refused(deep.as_bytes()));
     }
 }

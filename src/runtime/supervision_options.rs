@@ -249,10 +249,10 @@ mod tests {
     fn a_health_check_needs_something_to_try() {
         let check = |probe| {
             let health = HealthOption::Own(HealthCheck::new(probe));
-            SupervisionOptions { health, ..Default::default() }.check()
+            SupervisionOptions { health, ..Default::default() }.check().map_err(|error| error.to_string())
         };
-        assert!(check(Probe::Command(vec![])).is_err());
-        assert!(check(Probe::TcpPort(0)).is_err());
+        assert!(check(Probe::Command(vec![])).unwrap_err().contains("its command is empty"));
+        assert!(check(Probe::TcpPort(0)).unwrap_err().contains("a TCP port is 1 to 65535"));
         assert!(check(Probe::TcpPort(80)).is_ok());
     }
 

@@ -172,9 +172,15 @@ mod tests {
 
     #[test]
     fn contradictory_maps_are_refused() {
-        assert!(SparseMap::new(&[(0, 10), (5, 10)], 100, 20).is_err());
-        assert!(SparseMap::new(&[(0, 10)], 5, 10).is_err());
-        assert!(SparseMap::new(&[(0, 10)], 100, 11).is_err());
-        assert!(SparseMap::new(&[(u64::MAX, 10)], u64::MAX, 10).is_err());
+        let maps: [(&[(u64, u64)], u64, u64); 4] = [
+            (&[(0, 10), (5, 10)], 100, 20),
+            (&[(0, 10)], 5, 10),
+            (&[(0, 10)], 100, 11),
+            (&[(u64::MAX, 10)], u64::MAX, 10),
+        ];
+        for (pairs, size, stored) in maps {
+            let refused = SparseMap::new(pairs, size, stored).unwrap_err().to_string();
+            assert!(refused.contains("contradictory sparse map"), "{pairs:?}: {refused}");
+        }
     }
 }

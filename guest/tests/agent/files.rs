@@ -48,7 +48,8 @@ async fn done(files: &Files, request: FileRequest) -> FileAnswer {
 #[tokio::test]
 async fn without_a_container_there_are_no_files() {
     let refused = Files::default().call(request(FileOperation::Stat, Path::new("/"))).await;
-    assert!(refused.is_err());
+    let refused = refused.expect_err("no container").to_string();
+    assert!(refused.contains("container"), "{refused}");
 }
 
 #[tokio::test]
