@@ -172,14 +172,14 @@ mod tests {
 
     #[test]
     fn contradictory_maps_are_refused() {
-        let maps: [(&[(u64, u64)], u64, u64); 4] = [
-            (&[(0, 10), (5, 10)], 100, 20),
-            (&[(0, 10)], 5, 10),
-            (&[(0, 10)], 100, 11),
-            (&[(u64::MAX, 10)], u64::MAX, 10),
+        let maps = [
+            (vec![(0, 10), (5, 10)], 100, 20),
+            (vec![(0, 10)], 5, 10),
+            (vec![(0, 10)], 100, 11),
+            (vec![(u64::MAX, 10)], u64::MAX, 10),
         ];
         for (pairs, size, stored) in maps {
-            let refused = SparseMap::new(pairs, size, stored).unwrap_err().to_string();
+            let refused = SparseMap::new(&pairs, size, stored).unwrap_err().to_string();
             assert!(refused.contains("contradictory sparse map"), "{pairs:?}: {refused}");
         }
     }
