@@ -33,7 +33,12 @@ impl Defaults {
 
     /// Completes what `request` leaves open. HOME comes later: it takes the container's passwd file.
     pub(super) fn complete(&self, request: &mut ExecRequest) {
-        request.env = merge(&self.env, std::mem::take(&mut request.env), &request.unset);
+        if request.env.is_empty() && request.unset.is_empty() {
+            // The host names each variable of the container once, so there is nothing to merge.
+            request.env.clone_from(&self.env);
+        } else {
+            request.env = merge(&self.env, std::mem::take(&mut request.env), &request.unset);
+        }
         for default in std::iter::once(PATH).chain(request.tty.is_some().then_some(TERM)) {
             let name = key(default);
             if !has(&request.env, name) && !request.unset.iter().any(|unset| unset == name) {
