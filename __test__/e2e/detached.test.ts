@@ -1,5 +1,6 @@
 // Detached boxes: they outlive the process that started them, and the next one goes on with them.
-import { readFileSync, readlinkSync } from 'node:fs'
+import { readFileSync, readlinkSync, realpathSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterEach, expect, it } from 'vitest'
 import { Runtime } from '../../index.mjs'
 import { engine, useHomes } from '../support/homes.js'
@@ -37,8 +38,8 @@ it('lives on when its process is killed; the next one finds it, re-joins what ru
   const box = await runtime.get('service')
   const { pid } = await box.info()
   expect(await box.info()).toMatchObject({ state: 'running', detached: true, pid: before.pid, engine })
-  // Nothing ties it to the process that was: no stream, no folder, no session.
-  expect(readlinkSync(`/proc/${pid}/cwd`)).toBe('/')
+  // Nothing ties it to the process that was: no stream, no folder but the box's own, no session.
+  expect(readlinkSync(`/proc/${pid}/cwd`)).toBe(realpathSync(join(home, 'boxes', box.id)))
   expect(readlinkSync(`/proc/${pid}/fd/0`)).toBe('/dev/null')
   expect(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[3]).toBe(`${pid}`)
 

@@ -216,7 +216,7 @@ describe('confinement', () => {
   })
 
   it('has cgroup v2 with a bound on processes', async () => {
-    expect((await sh('cat /sys/fs/cgroup/pids.max')).stdout).toBe('30000\n')
+    expect((await sh('cat /sys/fs/cgroup/pids.max')).stdout).toBe('4096\n')
     expect((await sh('cat /proc/self/cgroup')).stdout).toMatch(/^0::\//)
   })
 })

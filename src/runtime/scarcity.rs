@@ -1,7 +1,7 @@
 //! When the host itself runs short of what every program shares: descriptors, processes, threads. Whatever was tried then, the
 //! reason and the remedy are the same, so `error` asks here before it settles for the code of what was tried.
 
-use std::{error::Error as StdError, io};
+use std::{error::Error as StdError, io, sync::Arc};
 
 use nix::errno::Errno;
 
@@ -18,6 +18,10 @@ const SHORT: [Errno; 3] = [Errno::EMFILE, Errno::ENFILE, Errno::EAGAIN];
 pub(crate) fn is_behind(error: &(dyn StdError + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
+        // A cause that several errors share stands in front of what it shares, and has the latter's cause for its own.
+        let error = error
+            .downcast_ref::<Arc<dyn StdError + Send + Sync>>()
+            .map_or(error, |shared| &**shared as &(dyn StdError + 'static));
         let number = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error).map(Errno::from_raw);
         if number.or(error.downcast_ref::<Errno>().copied()).is_some_and(|errno| SHORT.contains(&errno)) {
             return true;
@@ -60,6 +64,10 @@ mod tests {
         let error =
             BoxliteError::io("open", Path::new("/x"), io::Error::from_raw_os_error(Errno::EMFILE as i32));
         assert_eq!(error.code(), ErrorCode::HostLimit);
+        let shared: Arc<dyn StdError + Send + Sync> =
+            Arc::new(io::Error::from_raw_os_error(Errno::EMFILE as i32));
+        let of_images = BoxliteError::new(ErrorCode::StorageIo, "read the index").caused_by(shared);
+        assert_eq!(of_images.code(), ErrorCode::HostLimit);
         let above = BoxliteError::new(ErrorCode::PartMissing, "run shim").caused_by(error).hint("reinstall");
         assert_eq!((above.code(), above.hint_text()), (ErrorCode::HostLimit, Some(REMEDY)));
         let other =
