@@ -26,8 +26,8 @@ const times = {
     restart: 400,
     memoryIdle: 48,
     cpuIdle: 0.2,
-    copyInSmall: 2500,
-    copyOutSmall: 2500,
+    copyInSmall: 500,
+    copyOutSmall: 500,
   },
   qemu: { coldStart: 3000 },
 }
