@@ -48,7 +48,7 @@ beforeAll(async () => {
   const image = await layout(homes)
   const env = { ...process.env, BOXLITE_HOME: homes.folder(), BOXLITE_ENGINE: engine }
   const exports = Object.entries(env).filter(([key]) => /^(BOXLITE_|TMPDIR|PATH)/.test(key))
-  const line = `${exports.map(([key, value]) => `${key}='${value}'`).join(' ')} '${process.execPath}' '${program}' '${image}'; echo "ended $?"; cat`
+  const line = `${exports.map(([key, value]) => `${key}='${value}'`).join(' ')} '${process.execPath}' '${program}' '${image}'; echo "ended $?"; sleep 600`
   tmux('new-session', '-d', '-s', 'shell', '-x', '80', '-y', '24', line)
 })
 
@@ -103,10 +103,7 @@ it('edits a file with vi', async () => {
 })
 
 it('ends with Ctrl-D, and its status is the exit code', async () => {
-  await enter('clear; (exit 7)')
-  await shows(/# *$/)
-  // Once only, after a while as in `enter`: what comes after the shell is ended by it too.
-  await new Promise(resolve => setTimeout(resolve, 500))
-  type('C-d')
-  await shows(/^ended 7$/m)
+  await enter('clear; PS1="seven> "; (exit 7)')
+  await shows(/^seven> *$/m)
+  await press('C-d', /^ended 7$/m)
 })
