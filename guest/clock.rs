@@ -10,7 +10,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use boxlite_proto::port;
+use boxlite_wire::port;
 use nix::{
     libc,
     sys::time::TimeSpec,

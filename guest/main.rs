@@ -20,7 +20,7 @@ fn main() {
     match run() {
         Err(error) => boot::die(&error),
         Ok(Ending::Asked) => boot::power_off(),
-        Ok(Ending::OfItself) => boot::farewell(),
+        Ok(Ending::OfItself) => boot::announce_power_off(),
     }
 }
 

@@ -6,16 +6,17 @@ import { cargoGraph, shippedCrates } from '../../scripts/package/crates.mjs'
 /** Crate → the workspace crates that it may use. */
 const arrows: Record<string, string[]> = {
   'boxlite-addon': ['boxlite-runtime'],
-  'boxlite-runtime': ['boxlite-archive', 'boxlite-disk', 'boxlite-images', 'boxlite-proto', 'boxlite-spec'],
+  'boxlite-runtime': ['boxlite-archive', 'boxlite-disk', 'boxlite-images', 'boxlite-proto', 'boxlite-spec', 'boxlite-wire'],
   'boxlite-shim': ['boxlite-spec', 'boxlite-vmm'],
-  'boxlite-vmm': ['boxlite-proto', 'boxlite-spec'],
-  'boxlite-guest': ['boxlite-archive', 'boxlite-proto'],
+  'boxlite-vmm': ['boxlite-spec', 'boxlite-wire'],
+  'boxlite-guest': ['boxlite-archive', 'boxlite-proto', 'boxlite-wire'],
   'boxlite-archive': [],
   'boxlite-images': ['boxlite-unpack'],
   'boxlite-disk': ['boxlite-unpack'],
   'boxlite-unpack': [],
   'boxlite-proto': [],
   'boxlite-spec': [],
+  'boxlite-wire': [],
 }
 
 const found: Record<string, string[]> = {}

@@ -1,11 +1,11 @@
 //! What the agent says when it ends: one line on the console, then power-off. The host shows the last lines of a machine
-//! that died, and takes one that ends unasked and without [`LAST_WORD`] for dead.
+//! that died, and takes one that ends unasked and without [`MARKER`] for dead.
 //!
 //! Called by `main.rs`; calls `power`.
 
 use std::{fs::OpenOptions, io::Write as _, panic};
 
-use boxlite_proto::farewell::LAST_WORD;
+use boxlite_wire::power_off::MARKER;
 
 use crate::{Error, boot::power_off};
 
@@ -15,9 +15,9 @@ const NAME: &str = "boxlite-guest";
 /// The longest text that the kernel takes at once, less than `LOG_LINE_MAX` of kernel/printk/printk.c, in bytes.
 const LONGEST: usize = 900;
 
-/// Says that the machine ends by itself, and ends it.
-pub fn farewell() -> ! {
-    say(LAST_WORD);
+/// Announces that the machine ends of its own accord, and switches it off.
+pub fn announce_power_off() -> ! {
+    say(MARKER);
     power_off()
 }
 

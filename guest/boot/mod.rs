@@ -6,6 +6,6 @@ mod console;
 mod early;
 mod power;
 
-pub use console::{die, farewell, watch_panics};
+pub use console::{announce_power_off, die, watch_panics};
 pub use early::{ignore_children, mount_early, raise_file_limit};
 pub use power::{POWER_OFF, power_off};

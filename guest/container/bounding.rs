@@ -6,7 +6,7 @@
 //! them. Inheritable and ambient sets stay empty. So an execution pays nothing for its capabilities.
 #![allow(unsafe_code, reason = "prctl(2) has no safe wrapper for the bounding set")]
 
-use boxlite_proto::capability;
+use boxlite_wire::capability;
 use nix::{errno::Errno, libc};
 
 use crate::{Context as _, Error, Kind, Result};

@@ -4,10 +4,8 @@
 
 use std::{sync::OnceLock, time::Instant};
 
-use boxlite_proto::{
-    limits,
-    v1::{ExecRequest, RunningExecution},
-};
+use boxlite_proto::v1::{ExecRequest, RunningExecution};
+use boxlite_wire::limits;
 
 /// One execution in short.
 #[derive(Debug)]

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use boxlite_proto::limits;
+use boxlite_wire::limits;
 use bytes::Bytes;
 
 use super::{

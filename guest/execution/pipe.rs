@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use boxlite_proto::limits;
+use boxlite_wire::limits;
 use bytes::{BufMut as _, Bytes, BytesMut};
 use nix::{
     errno::Errno,

@@ -10,10 +10,8 @@ use std::{
     },
 };
 
-use boxlite_proto::{
-    limits,
-    v1::{ExitStatus, StartError, TtySize},
-};
+use boxlite_proto::v1::{ExitStatus, StartError, TtySize};
+use boxlite_wire::limits;
 use tokio::sync::{Mutex as AsyncMutex, Notify, watch};
 
 use super::{

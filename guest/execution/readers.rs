@@ -6,7 +6,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use boxlite_proto::limits;
+use boxlite_wire::limits;
 use tokio::sync::watch;
 
 /// Bytes that a reader may lie behind before it holds the others back: a chunk less than are kept.

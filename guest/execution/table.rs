@@ -8,10 +8,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak},
 };
 
-use boxlite_proto::{
-    limits,
-    v1::{ExecRequest, RunningExecution, StartError},
-};
+use boxlite_proto::v1::{ExecRequest, RunningExecution, StartError};
+use boxlite_wire::limits;
 use tokio::{
     sync::Notify,
     time::{Instant, sleep_until, timeout},

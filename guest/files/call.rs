@@ -9,10 +9,8 @@ use std::{
     sync::Arc,
 };
 
-use boxlite_proto::{
-    limits,
-    v1::{FileAnswer, FileError, FileOperation, FileRequest},
-};
+use boxlite_proto::v1::{FileAnswer, FileError, FileOperation, FileRequest};
+use boxlite_wire::limits;
 use nix::{
     fcntl::{self, AT_FDCWD, AtFlags, OFlag},
     libc,

@@ -5,10 +5,8 @@ use std::{path::Path, sync::Arc};
 use boxlite_archive::{
     Error as ArchiveError, Meter, Owner, PipeReader, PipeWriter, Rules, pack, receive, send, unpack,
 };
-use boxlite_proto::{
-    limits,
-    v1::{CopyInRequest, CopyOutRequest, FileAnswer, FileError, FileRefusal},
-};
+use boxlite_proto::v1::{CopyInRequest, CopyOutRequest, FileAnswer, FileError, FileRefusal};
+use boxlite_wire::limits;
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, stream};
 use nix::libc;

@@ -7,7 +7,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use boxlite_proto::{limits, v1::FileError};
+use boxlite_proto::v1::FileError;
+use boxlite_wire::limits;
 use nix::libc;
 
 use super::fault::{Outcome, fault};

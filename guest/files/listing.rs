@@ -7,10 +7,8 @@ use std::{
 };
 
 use boxlite_archive::Folders;
-use boxlite_proto::{
-    limits,
-    v1::{DirectoryEntry, FileAnswer, FileError, FileRequest},
-};
+use boxlite_proto::v1::{DirectoryEntry, FileAnswer, FileError, FileRequest};
+use boxlite_wire::limits;
 use bytes::Bytes;
 use nix::{
     dir::{Dir, Type},

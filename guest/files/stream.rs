@@ -4,10 +4,8 @@
 
 use std::{fs::File, path::Path, sync::Arc};
 
-use boxlite_proto::{
-    limits,
-    v1::{FileAnswer, FileReadRequest, FileWriteRequest},
-};
+use boxlite_proto::v1::{FileAnswer, FileReadRequest, FileWriteRequest};
+use boxlite_wire::limits;
 use futures::{Stream, stream};
 use nix::libc;
 

@@ -13,10 +13,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use boxlite_proto::{
-    limits,
-    v1::{FileChange, FileError, FileRequest, FileWatchAnswer},
-};
+use boxlite_proto::v1::{FileChange, FileError, FileRequest, FileWatchAnswer};
+use boxlite_wire::limits;
 use bytes::Bytes;
 use futures::{Stream, stream};
 use nix::{

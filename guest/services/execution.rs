@@ -4,14 +4,12 @@
 
 use std::pin::Pin;
 
-use boxlite_proto::{
-    limits,
-    v1::{
-        AttachRequest, Chunk, ExecOutput, ExecRequest, ExecResponse, ExecStdin, KillRequest, KillResponse,
-        ListRequest, ListResponse, ResizeTtyRequest, ResizeTtyResponse, SendInputAck, WaitRequest,
-        WaitResponse, exec_output::Event, execution_server::Execution,
-    },
+use boxlite_proto::v1::{
+    AttachRequest, Chunk, ExecOutput, ExecRequest, ExecResponse, ExecStdin, KillRequest, KillResponse,
+    ListRequest, ListResponse, ResizeTtyRequest, ResizeTtyResponse, SendInputAck, WaitRequest, WaitResponse,
+    exec_output::Event, execution_server::Execution,
 };
+use boxlite_wire::limits;
 use futures::{Stream, StreamExt as _, stream};
 use tokio::time::timeout;
 use tonic::{Request, Response, Status, Streaming};

@@ -5,13 +5,11 @@
 
 use std::{convert::Infallible, future::Future, pin::Pin, sync::Arc};
 
-use boxlite_proto::{
-    limits,
-    v1::{
-        container_server::ContainerServer, execution_server::ExecutionServer, files_server::FilesServer,
-        guest_server::GuestServer, supervisor_server::SupervisorServer,
-    },
+use boxlite_proto::v1::{
+    container_server::ContainerServer, execution_server::ExecutionServer, files_server::FilesServer,
+    guest_server::GuestServer, supervisor_server::SupervisorServer,
 };
+use boxlite_wire::limits;
 use http::{Request, Response};
 use hyper::{body::Incoming, server::conn::http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};

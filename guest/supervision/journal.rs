@@ -9,7 +9,8 @@ use std::{
     time::Duration,
 };
 
-use boxlite_proto::{limits, port, v1::journal_record::Record};
+use boxlite_proto::v1::journal_record::Record;
+use boxlite_wire::{limits, port};
 use bytes::Bytes;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},

@@ -5,7 +5,7 @@
 
 use std::{convert::Infallible, future::poll_fn, io, path::Path, task::Poll, time::Duration};
 
-use boxlite_proto::port as meeting;
+use boxlite_wire::port as meeting;
 use futures::AsyncWriteExt as _;
 use tokio::time::sleep;
 use tokio_util::compat::{FuturesAsyncReadCompatExt as _, TokioAsyncReadCompatExt as _};

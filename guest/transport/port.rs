@@ -11,7 +11,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use boxlite_proto::port::SERIAL_NAME;
+use boxlite_wire::port::SERIAL_NAME;
 use nix::{
     fcntl::{OFlag, open},
     poll::{PollFd, PollFlags, PollTimeout, poll},

@@ -4,7 +4,7 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use boxlite_proto::port;
+use boxlite_wire::port;
 use tokio::{io::AsyncWriteExt as _, time::sleep};
 use tokio_vsock::{VMADDR_CID_ANY, VMADDR_CID_HOST, VsockAddr, VsockListener, VsockStream};
 

@@ -9,10 +9,8 @@ use std::{
     ptr,
 };
 
-use boxlite_proto::{
-    limits,
-    v1::{ExecRequest, StartError, start_error::Kind},
-};
+use boxlite_proto::v1::{ExecRequest, StartError, start_error::Kind};
+use boxlite_wire::limits;
 use nix::{errno::Errno, libc};
 
 use super::interpreter;

@@ -3,7 +3,7 @@
 //! Asked by `options` before anything is sent. What a box and its image set besides is known to the guest alone, whose kernel
 //! refuses the sum with an error that names the same limits.
 
-use boxlite_proto::limits;
+use boxlite_wire::limits;
 
 use crate::{BoxliteError, BoxliteResult};
 

@@ -3,8 +3,8 @@
 use std::{path::PathBuf, time::Duration};
 
 use boxlite_images::{PullPolicy, RegistryOptions};
-use boxlite_proto::limits;
 use boxlite_spec::VmmKind;
+use boxlite_wire::limits;
 use serde::{Deserialize, Serialize};
 
 use crate::{BoxliteError, BoxliteResult, Labels, Privileges, SupervisionOptions, command_line, labels};

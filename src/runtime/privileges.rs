@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use boxlite_proto::{capability, v1::Sysctl};
+use boxlite_proto::v1::Sysctl;
+use boxlite_wire::capability;
 use serde::{Deserialize, Serialize};
 
 use crate::{BoxliteError, BoxliteResult};

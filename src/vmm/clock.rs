@@ -1,6 +1,6 @@
 //! The host's time for the guest, on a socket to which both engines bring its connections: told when asked, and unasked when this
 //! host's clock was set or the host slept. A thread of its own that lives as long as the machine. The guest's side is
-//! `guest/clock.rs`; the protocol is in `proto/port.rs`.
+//! `guest/clock.rs`; the protocol is in `wire/port.rs`.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -26,7 +26,8 @@ use nix::{
     time::{ClockId, clock_gettime},
 };
 
-use crate::{Result, error::Context as _, socket, transport::CLOCK_ASK};
+use crate::{Result, error::Context as _, socket};
+use boxlite_wire::port::CLOCK_ASK;
 
 /// Connections at one time; the oldest makes way for another.
 const CONNECTIONS: usize = 4;

@@ -18,7 +18,8 @@ use nix::{
     unistd::pipe2,
 };
 
-use crate::{Result, bounded_log::BoundedLog, error::Context, transport::LAST_WORD};
+use crate::{Result, bounded_log::BoundedLog, error::Context};
+use boxlite_wire::power_off::MARKER;
 
 /// How much of the console's end is searched for the agent's last word, behind which the kernel may have words too, in bytes.
 const END: usize = 4096;
@@ -78,9 +79,9 @@ impl Console {
     }
 
     /// Whether the agent said that it would switch the machine off. Ask when all is drained.
-    pub(crate) fn said_farewell(&self) -> bool {
+    pub(crate) fn announced_power_off(&self) -> bool {
         let pump = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&pump.end).lines().any(|line| line.trim_end().ends_with(LAST_WORD))
+        String::from_utf8_lossy(&pump.end).lines().any(|line| line.trim_end().ends_with(MARKER))
     }
 
     /// Moves one chunk, if there is one now. The lock spans reading and writing, so chunks keep their order.
@@ -143,7 +144,7 @@ mod tests {
             let (_folder, _, console, mut writer) = console();
             writer.write_all(said.as_bytes()).unwrap();
             console.drain();
-            assert_eq!(console.said_farewell(), farewell, "{:?}", &said[..said.len().min(80)]);
+            assert_eq!(console.announced_power_off(), farewell, "{:?}", &said[..said.len().min(80)]);
         }
     }
 

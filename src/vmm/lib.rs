@@ -24,7 +24,6 @@ mod probe;
 mod qemu;
 mod socket;
 mod terminator;
-mod transport;
 mod vmm;
 
 pub use error::{Error, Result};

@@ -62,8 +62,8 @@ impl Terminator {
     }
 
     /// Whether the guest had ended in order. Ask once the machine is terminated.
-    pub(crate) fn said_farewell(&self) -> bool {
-        self.0.console.said_farewell()
+    pub(crate) fn announced_power_off(&self) -> bool {
+        self.0.console.announced_power_off()
     }
 }
 

@@ -42,7 +42,7 @@ impl VmmInstance {
         let ended = self.machine.enter();
         self.terminator.terminate();
         ended?;
-        if self.terminator.said_farewell() {
+        if self.terminator.announced_power_off() {
             return Ok(());
         }
         Err(Error::new(ShimExit::Unannounced, "run machine: it ended as told, or its guest died"))

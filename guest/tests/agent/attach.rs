@@ -2,13 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use boxlite_proto::{
-    limits,
-    v1::{
-        AttachRequest, ExecOutput, ExecRequest, ExecStdin, KillRequest, ListRequest, WaitRequest,
-        exec_output::Event,
-    },
+use boxlite_proto::v1::{
+    AttachRequest, ExecOutput, ExecRequest, ExecStdin, KillRequest, ListRequest, WaitRequest,
+    exec_output::Event,
 };
+use boxlite_wire::limits;
 use bytes::Bytes;
 use nix::libc;
 use tokio::time::timeout;

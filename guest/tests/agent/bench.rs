@@ -5,13 +5,11 @@ use boxlite_guest::{
     supervision::HostLine,
     zygote::{self, Zygote},
 };
-use boxlite_proto::{
-    limits,
-    v1::{
-        AttachRequest, ExecOutput, ExecRequest, ExecResponse, ExitStatus, KillRequest, exec_output::Event,
-        execution_client::ExecutionClient,
-    },
+use boxlite_proto::v1::{
+    AttachRequest, ExecOutput, ExecRequest, ExecResponse, ExitStatus, KillRequest, exec_output::Event,
+    execution_client::ExecutionClient,
 };
+use boxlite_wire::limits;
 use hyper_util::rt::TokioIo;
 use tokio::sync::watch;
 use tonic::{

@@ -8,10 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use boxlite_proto::{
-    limits,
-    v1::{ExecRequest, ExecStdin, ExitStatus, KillRequest, TtySize, WaitRequest, start_error::Kind},
+use boxlite_proto::v1::{
+    ExecRequest, ExecStdin, ExitStatus, KillRequest, TtySize, WaitRequest, start_error::Kind,
 };
+use boxlite_wire::limits;
 use bytes::Bytes;
 use nix::libc;
 use tonic::Code;

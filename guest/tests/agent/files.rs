@@ -12,10 +12,8 @@ use std::{
 
 use boxlite_archive::Folders;
 use boxlite_guest::files::Files;
-use boxlite_proto::{
-    limits,
-    v1::{FileAnswer, FileOperation, FileReadRequest, FileRequest},
-};
+use boxlite_proto::v1::{FileAnswer, FileOperation, FileReadRequest, FileRequest};
+use boxlite_wire::limits;
 use bytes::Bytes;
 use futures::{StreamExt as _, pin_mut};
 use nix::{

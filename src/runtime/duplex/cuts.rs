@@ -11,10 +11,8 @@ use std::{
     },
 };
 
-use boxlite_proto::{
-    limits,
-    v1::{FileReadRequest, FileWriteRequest},
-};
+use boxlite_proto::v1::{FileReadRequest, FileWriteRequest};
+use boxlite_wire::limits;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, split};
 

@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use boxlite_proto::{frame::Frame, limits};
+use boxlite_wire::{frame::Frame, limits};
 
 use super::JournalRecord;
 

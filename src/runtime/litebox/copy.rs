@@ -9,10 +9,8 @@ use std::{
 };
 
 use boxlite_archive::{Error as ArchiveError, Meter, PipeReader, PipeWriter, Rules, receive, send};
-use boxlite_proto::{
-    limits,
-    v1::{CopyInRequest, CopyOutRequest, FileAnswer},
-};
+use boxlite_proto::v1::{CopyInRequest, CopyOutRequest, FileAnswer};
+use boxlite_wire::limits;
 use bytes::Bytes;
 use tokio::{
     sync::{Mutex, mpsc},

@@ -10,10 +10,8 @@ use std::{
     time::Duration,
 };
 
-use boxlite_proto::{
-    limits,
-    v1::{Chunk, ExecOutput, exec_output::Event},
-};
+use boxlite_proto::v1::{Chunk, ExecOutput, exec_output::Event};
+use boxlite_wire::limits;
 use bytes::Bytes;
 use futures::FutureExt;
 use tokio::sync::{Mutex, Notify};

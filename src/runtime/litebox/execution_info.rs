@@ -1,6 +1,7 @@
 //! `ExecutionInfo`: what the list of a box's executions tells of each. Made from the guest's answer, which may lie.
 
-use boxlite_proto::{limits, v1::RunningExecution};
+use boxlite_proto::v1::RunningExecution;
+use boxlite_wire::limits;
 
 /// An execution that runs.
 #[derive(Debug, Clone, PartialEq, Eq)]

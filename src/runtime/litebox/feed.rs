@@ -10,7 +10,8 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use boxlite_proto::{limits, v1::ExecStdin};
+use boxlite_proto::v1::ExecStdin;
+use boxlite_wire::limits;
 use bytes::Bytes;
 use futures::{
     FutureExt as _, Stream,

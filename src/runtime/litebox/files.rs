@@ -4,13 +4,10 @@
 
 use std::{mem, sync::Arc};
 
-use boxlite_proto::{
-    limits,
-    v1::{
-        DirectoryEntry, FileAnswer, FileChange, FileReadRequest, FileRequest, FileWatchAnswer,
-        FileWriteRequest,
-    },
+use boxlite_proto::v1::{
+    DirectoryEntry, FileAnswer, FileChange, FileReadRequest, FileRequest, FileWatchAnswer, FileWriteRequest,
 };
+use boxlite_wire::limits;
 use bytes::Bytes;
 use tokio::{
     sync::{Mutex, Notify, mpsc, oneshot},

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use boxlite_proto::limits;
+use boxlite_wire::limits;
 
 use super::{
     BoxConfig, BoxEnd, BoxInfo, BoxState, Collected, Execution, ExecutionInfo, Files, Machine, Standing,

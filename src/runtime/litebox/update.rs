@@ -3,10 +3,8 @@
 
 use std::{fs, io::Write, os::unix::fs::OpenOptionsExt, sync::Arc};
 
-use boxlite_proto::{
-    limits,
-    v1::{AmendRequest, Environment},
-};
+use boxlite_proto::v1::{AmendRequest, Environment};
+use boxlite_wire::limits;
 use prost::Message as _;
 
 use super::{

@@ -3,12 +3,9 @@
 use std::{fs, io, sync::Arc, time::Duration};
 
 use boxlite_disk::free_leaked_clusters;
-use boxlite_proto::{
-    limits,
-    port::READY,
-    v1::{ContainerInitRequest, Supervision},
-};
+use boxlite_proto::v1::{ContainerInitRequest, Supervision};
 use boxlite_spec::{DiskFormat, DiskSpec, InstanceSpec, JournalSpec, SPEC_VERSION, TransportSpec};
+use boxlite_wire::{limits, port::READY};
 use prost::Message as _;
 use tokio::{
     io::AsyncReadExt,

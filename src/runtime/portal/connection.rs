@@ -2,7 +2,7 @@
 
 use std::{io, time::Duration};
 
-use boxlite_proto::limits;
+use boxlite_wire::limits;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tonic::transport::{Channel, Endpoint};

@@ -1,9 +1,9 @@
 //! `ContainerInterface`: makes the container, from the host's side.
 
-use boxlite_proto::{
-    limits,
-    v1::{ContainerInitRequest, StartError, container_client::ContainerClient, start_error::Kind},
+use boxlite_proto::v1::{
+    ContainerInitRequest, StartError, container_client::ContainerClient, start_error::Kind,
 };
+use boxlite_wire::limits;
 use tonic::{Request, transport::Channel};
 
 use super::{Connection, execution::start_failed, guest::set_up_failed};

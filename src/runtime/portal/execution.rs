@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use boxlite_proto::{
-    limits,
-    v1::{
-        AttachRequest, ExecOutput, ExecRequest, ExecResponse, ExecStdin, ExitStatus as ExitMessage,
-        KillRequest, ListRequest, ResizeTtyRequest, RunningExecution, StartError, TtySize, WaitRequest,
-        exec_output::Event, execution_client::ExecutionClient, start_error::Kind,
-    },
+use boxlite_proto::v1::{
+    AttachRequest, ExecOutput, ExecRequest, ExecResponse, ExecStdin, ExitStatus as ExitMessage, KillRequest,
+    ListRequest, ResizeTtyRequest, RunningExecution, StartError, TtySize, WaitRequest, exec_output::Event,
+    execution_client::ExecutionClient, start_error::Kind,
 };
+use boxlite_wire::limits;
 use futures::Stream;
 use tokio::time::{sleep, timeout};
 use tonic::{Code, Request, Response, Status, Streaming, transport::Channel};

@@ -4,13 +4,11 @@
 
 use std::{collections::HashMap, mem};
 
-use boxlite_proto::{
-    limits,
-    v1::{
-        CopyInRequest, CopyOutRequest, DirectoryEntry, FileAnswer, FileError, FileOperation, FileReadRequest,
-        FileRefusal, FileRequest, FileWatchAnswer, FileWriteRequest, files_client::FilesClient,
-    },
+use boxlite_proto::v1::{
+    CopyInRequest, CopyOutRequest, DirectoryEntry, FileAnswer, FileError, FileOperation, FileReadRequest,
+    FileRefusal, FileRequest, FileWatchAnswer, FileWriteRequest, files_client::FilesClient,
 };
+use boxlite_wire::limits;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;

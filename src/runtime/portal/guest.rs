@@ -2,10 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use boxlite_proto::{
-    limits,
-    v1::{GuestInitRequest, RootDisk, ShutdownRequest, guest_client::GuestClient},
-};
+use boxlite_proto::v1::{GuestInitRequest, RootDisk, ShutdownRequest, guest_client::GuestClient};
+use boxlite_wire::limits;
 use tonic::{Request, transport::Channel};
 
 use super::{Connection, fault::from_status};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use boxlite_proto::limits;
+use boxlite_wire::limits;
 use tokio::{pin, time::timeout};
 use tonic::{Response, Status, Streaming};
 

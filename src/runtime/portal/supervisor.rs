@@ -1,12 +1,10 @@
 //! `SupervisorInterface`: what the guest tells of the box on its own, from the host's side.
 
-use boxlite_proto::{
-    limits,
-    v1::{
-        AmendRequest, BoxEvent, MainStarted, MetricsRequest, MetricsResponse, OutOfMemory, WatchRequest,
-        box_event::Event, supervisor_client::SupervisorClient,
-    },
+use boxlite_proto::v1::{
+    AmendRequest, BoxEvent, MainStarted, MetricsRequest, MetricsResponse, OutOfMemory, WatchRequest,
+    box_event::Event, supervisor_client::SupervisorClient,
 };
+use boxlite_wire::limits;
 use tonic::{Request, Streaming, transport::Channel};
 
 use super::{Connection, fault::from_status};

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::transport::{Frame, JOURNAL_FILE};
+use boxlite_wire::{frame::Frame, limits::JOURNAL as JOURNAL_FILE};
 
 /// The two files.
 pub(super) struct JournalFiles {

@@ -19,12 +19,8 @@ use boxlite_spec::{JournalSpec, ShimExit};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::file::JournalFiles;
-use crate::{
-    Result,
-    error::Context as _,
-    socket,
-    transport::{Frame, JOURNAL},
-};
+use crate::{Result, error::Context as _, socket};
+use boxlite_wire::{frame::Frame, port::JOURNAL};
 
 /// What is moved at a time, in bytes.
 const CHUNK: usize = 16 << 10;

@@ -13,16 +13,10 @@ use nix::errno::Errno;
 
 use super::{cmdline::guest_cmdline, context::Context, exit, kvm_problem, log::Log, memory};
 use crate::{
-    Error, Result, Terminator, Vmm, VmmInstance, clock,
-    console::Console,
-    error::Context as _,
-    host::ThisHost,
-    journal::Journal,
-    memory::is_small,
-    parts, socket,
-    transport::{CLOCK_PORT, GRPC, JOURNAL_PORT, READY_PORT},
-    vmm::Machine,
+    Error, Result, Terminator, Vmm, VmmInstance, clock, console::Console, error::Context as _,
+    host::ThisHost, journal::Journal, memory::is_small, parts, socket, vmm::Machine,
 };
+use boxlite_wire::port::{CLOCK_PORT, GRPC, JOURNAL_PORT, READY_PORT};
 
 /// Interrupt lines 5 to 15 (`IRQ_BASE`, `IRQ_MAX` of krun-arch), less those of balloon, entropy, console and vsock.
 /// `krun_split_irqchip` adds none in libkrun 1.19.

@@ -9,7 +9,8 @@ use super::{
     accelerator::Accelerator,
     cmdline::{Clock, guest_cmdline},
 };
-use crate::{path::from_here, transport::SERIAL_NAME};
+use crate::path::from_here;
+use boxlite_wire::port::SERIAL_NAME;
 
 /// Descriptors that QEMU inherits.
 pub(super) struct Inherited {

@@ -24,7 +24,7 @@ use tokio::{
 use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt, TokioAsyncReadCompatExt};
 use yamux::{Config, Connection, ConnectionError, DEFAULT_CREDIT, Mode, Stream};
 
-use crate::transport::{CLOCK, JOURNAL};
+use boxlite_wire::port::{CLOCK, JOURNAL};
 
 /// Connections to the portal at one time; more wait to be accepted.
 const CONNECTIONS_MAX: usize = 64;

@@ -7,14 +7,11 @@ use boxlite_guest::{
     supervision::{HostAsks, HostLine},
     zygote::{self, Zygote},
 };
-use boxlite_proto::{
-    port,
-    v1::{
-        BoxEvent, JournalRecord, MainExited, MainProcess, ShutdownRequest, StartError, Supervision,
-        WatchRequest, box_event::Event, guest_client::GuestClient, journal_record::Record,
-        supervisor_client::SupervisorClient,
-    },
+use boxlite_proto::v1::{
+    BoxEvent, JournalRecord, MainExited, MainProcess, ShutdownRequest, StartError, Supervision, WatchRequest,
+    box_event::Event, guest_client::GuestClient, journal_record::Record, supervisor_client::SupervisorClient,
 };
+use boxlite_wire::port;
 use hyper_util::rt::TokioIo;
 use prost::Message as _;
 use tokio::{

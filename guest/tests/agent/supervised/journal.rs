@@ -3,10 +3,8 @@
 use std::time::Instant;
 
 use boxlite_guest::supervision::HostAsks;
-use boxlite_proto::{
-    port,
-    v1::{box_event::Event, journal_record::Record},
-};
+use boxlite_proto::v1::{box_event::Event, journal_record::Record};
+use boxlite_wire::port;
 use tokio::{io::AsyncReadExt as _, sync::watch};
 
 use super::bench::{Bench, PATIENCE, decodes, exits, next, only, shell, stdout};

@@ -1,9 +1,9 @@
 //! How the journal's records lie one behind another: each behind its length, a varint of protobuf.
 //!
 //! The guest writes them so, the shim cuts the stream at these borders, the runtime reads the file along them. Nothing here
-//! looks into a record. Pure, and free of other crates: the shim includes this file alone.
+//! looks into a record.
 
-use super::limits::JOURNAL_RECORD;
+use crate::limits::JOURNAL_RECORD;
 
 /// The longest length, in bytes: [`JOURNAL_RECORD`] takes three groups of seven bits.
 const LENGTH: usize = 3;
