@@ -6,7 +6,14 @@ import { cargoGraph, shippedCrates } from '../../scripts/package/crates.mjs'
 /** Crate → the workspace crates that it may use. */
 const arrows: Record<string, string[]> = {
   'boxlite-addon': ['boxlite-runtime'],
-  'boxlite-runtime': ['boxlite-archive', 'boxlite-disk', 'boxlite-images', 'boxlite-proto', 'boxlite-spec', 'boxlite-wire'],
+  'boxlite-runtime': [
+    'boxlite-archive',
+    'boxlite-disk',
+    'boxlite-images',
+    'boxlite-proto',
+    'boxlite-spec',
+    'boxlite-wire',
+  ],
   'boxlite-shim': ['boxlite-spec', 'boxlite-vmm'],
   'boxlite-vmm': ['boxlite-spec', 'boxlite-wire'],
   'boxlite-guest': ['boxlite-archive', 'boxlite-proto', 'boxlite-wire'],

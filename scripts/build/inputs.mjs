@@ -24,11 +24,16 @@ export function hashInputs(paths, facts) {
   return hash.digest('hex').slice(0, 32)
 }
 
-/** @param {string} path @returns {string[]} */
+/**
+ * All files that decide bytes: documentation does not.
+ * @param {string} path @returns {string[]}
+ */
 function filesBelow(path) {
   if (!statSync(path).isDirectory()) return [path]
   return readdirSync(path, { withFileTypes: true })
-    .filter(entry => !entry.name.startsWith('.') && entry.name !== 'node_modules' && entry.name !== 'target')
+    .filter(
+      ({ name }) => !name.startsWith('.') && name !== 'node_modules' && name !== 'target' && !name.endsWith('.md'),
+    )
     .flatMap(entry => filesBelow(join(path, entry.name)))
 }
 
