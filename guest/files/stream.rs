@@ -6,6 +6,7 @@ use std::{fs::File, path::Path, sync::Arc};
 
 use boxlite_proto::v1::{FileAnswer, FileReadRequest, FileWriteRequest};
 use boxlite_wire::limits;
+use bytes::Bytes;
 use futures::{Stream, stream};
 use nix::libc;
 
@@ -108,6 +109,40 @@ fn read_some(file: &File, offset: Option<u64>, data: &mut [u8]) -> Outcome<usize
     .call("read", Path::new(""))
 }
 
+impl Files {
+    /// Writes the file that `message` holds whole, and returns the number of bytes written. That is one job of one thread, or two
+    /// where a user is named: only opening the file is done as that user.
+    pub(crate) async fn write_whole(&self, message: FileWriteRequest) -> Result<Outcome<u64>> {
+        let (files, user) = (self.clone(), message.user.clone());
+        if user.is_empty() {
+            return self.run(move || write_all(&*writable(&files, &message)?, &message)).await;
+        }
+        let opened = self.run_as(&user, move || Ok((writable(&files, &message)?, message)));
+        match opened.await? {
+            Ok((file, message)) => self.run(move || write_all(&file, &message)).await,
+            Err(error) => Ok(Err(error)),
+        }
+    }
+}
+
+fn write_all(file: &File, message: &FileWriteRequest) -> Outcome<u64> {
+    write(file, message.offset, &message.data).call("write", Path::new(""))?;
+    let count = message.data.len() as u64;
+    if message.flush { synced(file, count) } else { Ok(count) }
+}
+
+/// The file that `first` names.
+fn writable(files: &Files, first: &FileWriteRequest) -> Outcome<Arc<File>> {
+    match first.handle {
+        0 => open(path_of(&first.path), first.flags, first.mode).map(Arc::new),
+        handle => files.file(handle).map_err(|error| named(error, "write")),
+    }
+}
+
+fn synced(file: &File, count: u64) -> Outcome<u64> {
+    file.sync_all().call("fsync", Path::new("")).map(|()| count)
+}
+
 /// A file that the host writes, chunk by chunk.
 pub(crate) struct Writing {
     files: Files,
@@ -120,12 +155,9 @@ pub(crate) struct Writing {
 impl Writing {
     /// Opens what the first message names.
     pub(crate) async fn begin(files: &Files, first: &FileWriteRequest) -> Result<Outcome<Self>> {
-        let FileWriteRequest { path, handle, flags, mode, offset, flush, user, .. } = first.clone();
-        let all = files.clone();
-        let opened = files.run_as(&user, move || match handle {
-            0 => open(path_of(&path), flags, mode).map(Arc::new),
-            handle => all.file(handle).map_err(|error| named(error, "write")),
-        });
+        let (offset, flush) = (first.offset, first.flush);
+        let (all, named) = (files.clone(), FileWriteRequest { data: Bytes::new(), ..first.clone() });
+        let opened = files.run_as(&first.user, move || writable(&all, &named));
         Ok(opened.await?.map(|file| Self { files: files.clone(), file, offset, count: 0, flush }))
     }
 
@@ -150,6 +182,6 @@ impl Writing {
         if !flush {
             return Ok(Ok(count));
         }
-        files.run(move || file.sync_all().call("fsync", Path::new("")).map(|()| count)).await
+        files.run(move || synced(&file, count)).await
     }
 }

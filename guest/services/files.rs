@@ -120,6 +120,9 @@ impl Step {
                 let Some(first) = messages.message().await? else {
                     return Ok(Some((FileAnswer::default(), Self::Done)));
                 };
+                if first.whole {
+                    return Ok(Some((counted(files.write_whole(first).await?), Self::Done)));
+                }
                 match Writing::begin(&files, &first).await? {
                     Err(error) => return Ok(Some((failed(error), Self::Done))),
                     Ok(writing) => {
@@ -129,11 +132,7 @@ impl Step {
             }
             Self::Write(writing, first, messages) => (writing, first, messages),
         };
-        let answer = match write(writing, first, messages).await? {
-            Ok(count) => FileAnswer { count, ..FileAnswer::default() },
-            Err(error) => failed(error),
-        };
-        Ok(Some((answer, Self::Done)))
+        Ok(Some((counted(write(writing, first, messages).await?), Self::Done)))
     }
 }
 
@@ -151,6 +150,10 @@ async fn write(
         next = messages.message().await?;
     }
     Ok(writing.finish().await?)
+}
+
+fn counted(written: Result<u64, FileError>) -> FileAnswer {
+    written.map_or_else(failed, |count| FileAnswer { count, ..FileAnswer::default() })
 }
 
 fn failed(error: FileError) -> FileAnswer {

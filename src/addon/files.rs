@@ -278,6 +278,7 @@ impl NativeFiles {
             data: Bytes::new(),
             flush: input.flush.unwrap_or(false),
             user: String::new(),
+            whole: false,
         };
         promise(env, async move { files.write(request).await.map(NativeFileWriter::from) })
     }

@@ -68,8 +68,12 @@ impl Bench {
 }
 
 pub(super) async fn connect(server: &Server) -> ExecutionClient<Channel> {
+    ExecutionClient::new(channel(server).await)
+}
+
+pub(super) async fn channel(server: &Server) -> Channel {
     let server = server.clone();
-    let channel = Endpoint::from_static("http://box")
+    Endpoint::from_static("http://box")
         .initial_stream_window_size(limits::STREAM_WINDOW)
         .connect_with_connector(tower::service_fn(move |_| {
             let server = server.clone();
@@ -80,8 +84,7 @@ pub(super) async fn connect(server: &Server) -> ExecutionClient<Channel> {
             }
         }))
         .await
-        .expect("connect");
-    ExecutionClient::new(channel)
+        .expect("connect")
 }
 
 #[derive(Debug, Default)]

@@ -10,3 +10,4 @@ mod execution;
 mod feed;
 mod files;
 mod supervised;
+mod write;
