@@ -23,7 +23,7 @@ pub struct BaseDisk {
     pub virtual_size: u64,
 }
 
-/// Builds the image of `layers`, lowest first, into the empty file `file`, and makes it durable. The disk has `size`
+/// Builds the image of `layers`, lowest first, into the empty file `file`. The disk has `size`
 /// bytes, or what the image needs if that is more.
 pub(crate) fn build(
     file: &File,
@@ -54,7 +54,7 @@ pub(crate) fn build(
         file.write_all_at(&patch.bytes, patch.offset)
             .map_err(|error| Error::storage("size the disk image", error))?;
     }
-    file.sync_all().map_err(|error| Error::storage("flush the disk image", error))
+    Ok(())
 }
 
 /// Running out of space halfway costs the user minutes, so ask first.

@@ -3,12 +3,13 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File, OpenOptions, Permissions},
+    fs::{self, File, OpenOptions},
     io,
-    os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Component, Path, PathBuf},
 };
 
+use boxlite_durable::folder_of;
 use futures::executor::block_on;
 use imago::{
     DenyImplicitOpenGate, FormatAccess, FormatCreateBuilder, FormatDriverBuilder, StorageOpenOptions,
@@ -48,7 +49,7 @@ impl Overlay {
         let failed = |error| Error::storage(format!("make disk {}", path.display()), error);
         let backing = fs::canonicalize(&base.path).map_err(failed)?;
         let image = File::open(&backing).map_err(failed)?;
-        let backing = relative(&fs::canonicalize(parent(&path)).map_err(failed)?, &backing);
+        let backing = relative(&fs::canonicalize(folder_of(&path)).map_err(failed)?, &backing);
         let backing = backing.to_str().filter(|name| name.len() <= LONGEST_BACKING).ok_or_else(|| {
             let what = format!("make disk: base {}: seen from {}", backing.display(), path.display());
             Error::unsupported(format!("{what}, its name is no text of {LONGEST_BACKING} bytes at most"))
@@ -58,13 +59,12 @@ impl Overlay {
         let patches = if size == base.virtual_size { Vec::new() } else { groups.resize(size)? };
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path);
         let file = file.map_err(failed)?;
-        let made = file
-            // Whatever the umask: the disk is its owner's alone.
-            .set_permissions(Permissions::from_mode(0o600))
+        // Whatever the umask: the disk is its owner's alone.
+        let made = boxlite_durable::set_mode(&file, 0o600)
             .and_then(|()| file.try_clone())
             .and_then(|copy| write(copy, backing, size, &clusters(&image, patches)?))
             .and_then(|()| file.sync_all())
-            .and_then(|()| sync_parent(&path));
+            .and_then(|()| boxlite_durable::sync_folder(folder_of(&path)));
         if let Err(error) = made {
             let _ = fs::remove_file(&path);
             return Err(match Error::storage(format!("make disk {}", path.display()), error) {
@@ -160,14 +160,6 @@ fn write(file: File, backing: &str, size: u64, clusters: &BTreeMap<u64, Vec<u8>>
         }
         disk.flush().await
     })
-}
-
-fn sync_parent(path: &Path) -> io::Result<()> {
-    File::open(parent(path))?.sync_all()
-}
-
-fn parent(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// The way from the folder `from` to `to`. Both are free of links, so that `..` means what it says.

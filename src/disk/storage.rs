@@ -4,9 +4,9 @@
 //! process or another, waits for the lock. A killed builder leaves an unlocked file, which the next one removes.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError},
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io,
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     thread,
     time::Duration,
@@ -171,10 +171,9 @@ impl ImageStorage {
         let (size, limits) = (self.options.virtual_size, self.options.limits);
         base::build(&temporary.file, layers, size, uuid(image_digest), limits, cancel)?;
         let failed = |error| Error::storage(format!("store {}", path.display()), error);
-        temporary.file.set_permissions(Permissions::from_mode(0o400)).map_err(failed)?;
-        fs::rename(&temporary.path, path).map_err(failed)?;
+        boxlite_durable::set_mode(&temporary.file, 0o400).map_err(failed)?;
+        boxlite_durable::rename(&temporary.file, &temporary.path, path).map_err(failed)?;
         temporary.done = true;
-        File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(failed)?;
         BaseDisk::at(path)
     }
 }
@@ -218,7 +217,7 @@ impl Temporary {
             // What a killed builder wrote must not shine through the holes of this one's image.
             file.set_len(0).map_err(failed)?;
             // The umask is the program's, and what an image holds is nobody else's business.
-            file.set_permissions(Permissions::from_mode(0o600)).map_err(failed)?;
+            boxlite_durable::set_mode(&file, 0o600).map_err(failed)?;
             return Ok(Some(Self { file, path: temporary, done: false }));
         }
         Ok(None)

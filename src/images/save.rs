@@ -11,6 +11,7 @@ use std::{
     path::Path,
 };
 
+use boxlite_durable::Durability;
 use boxlite_unpack::{Cancel, Cancellable};
 use serde_json::{Value, json};
 use tar::{Builder, Header};
@@ -113,8 +114,7 @@ struct Archive {
 impl Archive {
     /// Under a temporary name first: an archive is there whole or not at all.
     fn write(&self, path: &Path, cancel: &Cancel) -> io::Result<u64> {
-        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file = tempfile::Builder::new().prefix(".save-").tempfile_in(dir)?;
+        let mut file = boxlite_durable::draft(path, 0o600)?;
         let mut tar = Builder::new(io::BufWriter::with_capacity(1 << 20, file.as_file_mut()));
         append(&mut tar, "oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#)?;
         append(&mut tar, "index.json", self.index().to_string().as_bytes())?;
@@ -132,9 +132,8 @@ impl Archive {
             }
         }
         tar.into_inner()?.flush()?;
-        file.as_file().sync_all()?;
         let size = file.as_file().metadata()?.len();
-        file.persist(path)?;
+        boxlite_durable::persist(file, path, Durability::Flushed)?;
         Ok(size)
     }
 

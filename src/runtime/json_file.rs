@@ -1,11 +1,12 @@
-//! JSON files that are never torn: written beside, flushed, renamed into place. Used for every state file of a box.
+//! JSON files that are replaced as a whole. Used for every state file of a box.
 
 use std::{
-    fs::{self, File},
-    io::{self, Read, Write},
-    path::{Path, PathBuf},
+    fs,
+    io::{self, Read},
+    path::Path,
 };
 
+pub(crate) use boxlite_durable::{Durability, drafts, sweep};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{BoxliteError, BoxliteResult, ErrorCode, modes};
@@ -14,18 +15,8 @@ use crate::{BoxliteError, BoxliteResult, ErrorCode, modes};
 /// less before it comes here (`record`).
 const LARGEST: usize = 4 << 20;
 
-/// Whether a write must outlive a power cut. A state that the next start can derive need not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Durability {
-    Flushed,
-    Cached,
-}
-
 /// What to do about a file that can't be understood.
 const REMEDY: &str = "restore the file, or give the box up: `runtime.remove(id, { force: true })`";
-
-/// The names of files that are being written.
-const DRAFT: &str = ".writing-";
 
 /// Replaces the file at `path`: a reader finds the old value or the new one, whole. What could not be read again is not written.
 pub(crate) fn write<T: Serialize>(path: &Path, value: &T, durability: Durability) -> BoxliteResult<()> {
@@ -35,7 +26,7 @@ pub(crate) fn write<T: Serialize>(path: &Path, value: &T, durability: Durability
     if text.len() > LARGEST {
         return Err(too_large("write", path));
     }
-    replace(path, &text, durability).map_err(io)
+    boxlite_durable::write(path, &text, modes::FILE, durability).map_err(io)
 }
 
 /// How many bytes `value` takes in a file.
@@ -43,38 +34,9 @@ pub(crate) fn size<T: Serialize>(value: &T) -> usize {
     serde_json::to_vec_pretty(value).map_or(usize::MAX, |text| text.len())
 }
 
-fn replace(path: &Path, text: &[u8], durability: Durability) -> io::Result<()> {
-    let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-    let mut file = tempfile::Builder::new().prefix(DRAFT).tempfile_in(folder)?;
-    modes::set_file(file.as_file())?;
-    file.write_all(text)?;
-    if durability == Durability::Flushed {
-        file.as_file().sync_all()?;
-    }
-    file.persist(path).map_err(|error| error.error)?;
-    if durability == Durability::Flushed {
-        File::open(folder)?.sync_all()?;
-    }
-    Ok(())
-}
-
 fn too_large(what: &str, path: &Path) -> BoxliteError {
     let message = format!("{what} `{}`: a file of boxlite has at most {LARGEST} bytes", path.display());
     BoxliteError::new(ErrorCode::StorageCorrupt, message)
-}
-
-/// Removes what killed writers left in `folder`. Call it while nobody writes there.
-pub(crate) fn sweep(folder: &Path) {
-    for draft in drafts(folder) {
-        let _ = fs::remove_file(draft);
-    }
-}
-
-/// What is being written in `folder`, or was when its writer was killed.
-pub(crate) fn drafts(folder: &Path) -> impl Iterator<Item = PathBuf> {
-    let is_draft = |entry: &fs::DirEntry| entry.file_name().as_encoded_bytes().starts_with(DRAFT.as_bytes());
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.filter(is_draft).map(|entry| entry.path())
 }
 
 /// Reads the file at `path`; `None` when there is none.
@@ -109,17 +71,6 @@ mod tests {
         write(&path, &vec![3], Durability::Cached).unwrap();
         assert_eq!(read::<Vec<u32>>(&path).unwrap(), Some(vec![3]));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn what_a_killed_writer_left_is_swept_away() {
-        let dir = tempfile::tempdir().unwrap();
-        write(&dir.path().join("a.json"), &1, Durability::Flushed).unwrap();
-        fs::write(dir.path().join(".writing-x1"), "{").unwrap();
-        assert_eq!(drafts(dir.path()).count(), 1);
-        sweep(dir.path());
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
-        sweep(Path::new("/nowhere"));
     }
 
     #[test]

@@ -88,8 +88,8 @@ impl FilesystemLayout {
     /// Has the list of boxes survive a loss of power.
     pub(crate) fn flush_boxes(&self) -> BoxliteResult<()> {
         let folder = self.boxes();
-        let flushed = fs::File::open(&folder).and_then(|folder| folder.sync_all());
-        flushed.map_err(|error| BoxliteError::io("flush folder", &folder, error))
+        boxlite_durable::sync_folder(&folder)
+            .map_err(|error| BoxliteError::io("flush folder", &folder, error))
     }
 
     /// The names of the folders that may be boxes.

@@ -15,10 +15,7 @@ pub(crate) const FOLDER: u32 = 0o700;
 
 /// Gives a file that was just made its mode. It had no other user's rights before, if it was made with [`FILE`].
 pub(crate) fn set_file(file: &File) -> io::Result<()> {
-    if file.metadata()?.mode() & 0o777 == FILE {
-        return Ok(());
-    }
-    file.set_permissions(Permissions::from_mode(FILE))
+    boxlite_durable::set_mode(file, FILE)
 }
 
 /// The same for what stands at `path`: a socket.

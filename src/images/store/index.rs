@@ -11,9 +11,10 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use boxlite_durable::Durability;
 use serde::{Deserialize, Serialize};
 
-use super::{ImageStore, durable};
+use super::ImageStore;
 use crate::{Digest, Error, Platform, blocking::blocking};
 
 const VERSION: u32 = 1;
@@ -60,7 +61,8 @@ impl LockedIndex {
         let path = store.index_path();
         let failed = |error: io::Error| Error::storage(format!("write {}", path.display()), error);
         let bytes = serde_json::to_vec_pretty(&self.index).map_err(|error| failed(error.into()))?;
-        durable::write(&path, &bytes).map_err(failed)
+        boxlite_durable::sweep(&store.dir);
+        boxlite_durable::write(&path, &bytes, 0o600, Durability::Flushed).map_err(failed)
     }
 }
 

@@ -3,14 +3,14 @@
 //! `blobs/sha256/<hex>` holds verified blobs, `<hex>.partial` what has arrived of others; `index.json` names images. A
 //! blob gets its final name only when its digest is right and its bytes are on the disk.
 
-mod durable;
 mod index;
 mod partial;
 
 use std::{
     collections::HashSet,
-    fs::{self, File},
+    fs::{self, DirBuilder, File},
     io::{self, Read},
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
@@ -39,8 +39,8 @@ impl ImageStore {
     /// Opens the folder `dir`, usually `<home>/images`, and makes it if it is missing.
     pub fn open(dir: impl Into<PathBuf>) -> Result<Self, Error> {
         let dir = dir.into();
-        durable::make_dir(&dir.join("blobs/sha256"))
-            .map_err(|error| Error::storage(format!("open image store {}", dir.display()), error))?;
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(dir.join("blobs/sha256"));
+        made.map_err(|error| Error::storage(format!("open image store {}", dir.display()), error))?;
         Ok(Self { dir: dir.into() })
     }
 

@@ -15,7 +15,7 @@ use std::{
 use boxlite_unpack::{Cancel, Cancellable};
 use bytes::Bytes;
 
-use super::{ImageStore, durable, hash};
+use super::{ImageStore, hash};
 use crate::{
     Digest, Error, ErrorKind,
     blocking::{blocking, long_blocking},
@@ -87,9 +87,8 @@ impl Partial {
     /// Opens, locks and hashes what is there; `None` while another has it.
     fn open(target: PathBuf, digest: &Digest, size: u64, cancel: &Cancel) -> io::Result<Option<Self>> {
         let path = target.with_extension("partial");
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
-        let file = file?;
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),
@@ -107,7 +106,8 @@ impl Partial {
             fs::remove_file(&path)?;
             return Ok(None);
         }
-        let mut file = durable::own(file)?;
+        // Whatever the umask: an image may be private.
+        boxlite_durable::set_mode(&file, 0o600)?;
         if open.len() > size {
             file.set_len(0)?;
         }
@@ -173,12 +173,7 @@ impl Partial {
                     format!("verify blob {}: its content is {found}", self.digest),
                 ));
             }
-            let dir = self.target.parent().map(PathBuf::from).unwrap_or_default();
-            self.file
-                .sync_all()
-                .and_then(|()| fs::rename(&self.path, &self.target))
-                .and_then(|()| durable::sync_dir(&dir))
-                .map_err(|error| self.failed(error))
+            boxlite_durable::rename(&self.file, &self.path, &self.target).map_err(|error| self.failed(error))
         })
         .await
     }

@@ -1,8 +1,9 @@
 //! What of a box can be changed after it was made, in any state. What a machine must know when it starts holds from the next start
 //! on; all else at once, for which its guest and its shim are told. Part of [`LiteBox`].
 
-use std::{fs, io::Write, os::unix::fs::OpenOptionsExt, sync::Arc};
+use std::sync::Arc;
 
+use boxlite_durable::Durability;
 use boxlite_proto::v1::{AmendRequest, Environment};
 use boxlite_wire::limits;
 use prost::Message as _;
@@ -18,6 +19,7 @@ use crate::{
     container_spec::environment,
     layout::BoxPaths,
     lock::Mode,
+    modes,
     options::MOST_PIDS,
     pipeline::{BootTimeout, deadline_ms},
     supervision_options::check_end,
@@ -211,14 +213,9 @@ fn check_message(config: &BoxConfig, request: Option<&AmendRequest>) -> BoxliteR
 /// At once whole: the shim may be reading.
 fn write_deadline(paths: &BoxPaths, deadline_ms: u64) -> BoxliteResult<()> {
     let path = paths.deadline();
-    let draft = path.with_extension("new");
-    let write = || {
-        let mut file =
-            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-        writeln!(file, "{deadline_ms}")?;
-        fs::rename(&draft, &path)
-    };
-    write().map_err(|error| BoxliteError::io("write", &path, error))
+    let text = format!("{deadline_ms}\n");
+    boxlite_durable::write(&path, text.as_bytes(), modes::FILE, Durability::Cached)
+        .map_err(|error| BoxliteError::io("write", &path, error))
 }
 
 #[cfg(test)]

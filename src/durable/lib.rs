@@ -1,0 +1,172 @@
+//! Files that are replaced as a whole: written under another name, flushed, and renamed into place. Called by `boxlite-images`,
+//! `boxlite-disk` and `boxlite-runtime` for everything in a home that a reader must never find half written.
+//!
+//! A file under construction is a *draft*: it lies in the folder of its target, and its name begins with [`DRAFT`]. A writer
+//! that is killed leaves its draft behind, and [`sweep`] removes it.
+//!
+//! ```
+//! # let folder = tempfile::tempdir()?;
+//! use boxlite_durable::{Durability, write};
+//!
+//! let path = folder.path().join("state.json");
+//! write(&path, b"{}", 0o600, Durability::Flushed)?;
+//! assert_eq!(std::fs::read(&path)?, b"{}");
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+use std::{
+    fs::{self, File, Permissions},
+    io::{self, Write},
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use tempfile::{Builder, NamedTempFile};
+
+/// How the name of every draft begins.
+pub const DRAFT: &str = ".writing-";
+
+/// Whether a write must outlive a loss of power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// The file and its name are on the disk when the call returns.
+    Flushed,
+    /// The kernel writes them when it likes, which is enough for what can be derived again.
+    Cached,
+}
+
+/// Replaces the file at `path` by one of `bytes` with the permissions `mode`, whatever the umask is. A reader finds the old
+/// content or the new, whole. Several writers may do so at once, and the last one wins.
+///
+/// # Errors
+/// The failure of the host's file system. The old file is still there then, unless it was the last flush that failed.
+pub fn write(path: &Path, bytes: &[u8], mode: u32, durability: Durability) -> io::Result<()> {
+    let mut draft = draft(path, mode)?;
+    draft.write_all(bytes)?;
+    persist(draft, path, durability)
+}
+
+/// Makes an empty draft of `path` with the permissions `mode`; it is removed when it is dropped.
+///
+/// # Errors
+/// The failure of the host's file system.
+pub fn draft(path: &Path, mode: u32) -> io::Result<NamedTempFile> {
+    let draft = Builder::new().prefix(DRAFT).tempfile_in(folder_of(path))?;
+    set_mode(draft.as_file(), mode)?;
+    Ok(draft)
+}
+
+/// Puts a finished draft in the place of `path`.
+///
+/// # Errors
+/// The failure of the host's file system.
+pub fn persist(draft: NamedTempFile, path: &Path, durability: Durability) -> io::Result<()> {
+    if durability == Durability::Cached {
+        draft.persist(path)?;
+        return Ok(());
+    }
+    draft.as_file().sync_all()?;
+    draft.persist(path)?;
+    sync_folder(folder_of(path))
+}
+
+/// Gives an open file that has the name `from` the name `to`, and flushes both the file and the folder. For files that others
+/// find under their first name, because they lock it or go on with it.
+///
+/// # Errors
+/// The failure of the host's file system.
+pub fn rename(file: &File, from: &Path, to: &Path) -> io::Result<()> {
+    file.sync_all()?;
+    fs::rename(from, to)?;
+    sync_folder(folder_of(to))
+}
+
+/// Flushes a folder: the names in it outlive a loss of power then.
+///
+/// # Errors
+/// The failure of the host's file system.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// The folder that `path` lies in.
+pub fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Gives a file exactly the permissions `mode`. A umask may have taken some away when it was made.
+///
+/// # Errors
+/// The failure of the host's file system.
+pub fn set_mode(file: &File, mode: u32) -> io::Result<()> {
+    if file.metadata()?.mode() & 0o7777 == mode {
+        return Ok(());
+    }
+    file.set_permissions(Permissions::from_mode(mode))
+}
+
+/// The drafts in `folder`, of writers that are at work or were killed.
+pub fn drafts(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let is_draft = |entry: &fs::DirEntry| entry.file_name().as_encoded_bytes().starts_with(DRAFT.as_bytes());
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter(is_draft).map(|entry| entry.path())
+}
+
+/// Removes the drafts in `folder`. Call it while nobody writes there.
+pub fn sweep(folder: &Path) {
+    for draft in drafts(folder) {
+        let _ = fs::remove_file(draft);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_file_is_replaced_with_its_mode_and_nothing_is_left_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        for (bytes, mode, durability) in
+            [(b"one", 0o600, Durability::Flushed), (b"two", 0o644, Durability::Cached)]
+        {
+            write(&path, bytes, mode, durability).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), bytes);
+            assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, mode);
+        }
+        assert_eq!(names(folder.path()), ["file"]);
+    }
+
+    #[test]
+    fn what_fails_leaves_the_old_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("folder");
+        fs::create_dir(&path).unwrap();
+        assert!(write(&path, b"x", 0o600, Durability::Flushed).is_err());
+        assert!(path.is_dir());
+        assert_eq!(names(folder.path()), ["folder"]);
+    }
+
+    #[test]
+    fn drafts_of_killed_writers_are_swept_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        write(&path, b"x", 0o600, Durability::Cached).unwrap();
+        draft(&path, 0o600).unwrap().keep().unwrap();
+        assert_eq!(drafts(folder.path()).count(), 1);
+        sweep(folder.path());
+        assert_eq!(names(folder.path()), ["file"]);
+        sweep(Path::new("/nowhere"));
+    }
+
+    #[test]
+    fn a_bare_name_lies_in_the_working_folder() {
+        assert_eq!(folder_of(Path::new("file")), Path::new("."));
+        assert_eq!(folder_of(Path::new("a/file")), Path::new("a"));
+    }
+}
