@@ -1,5 +1,5 @@
-//! Ends the box when its host is gone, a signal says so, or its time has long been up. The host holds the other end of the shim's standard input;
-//! the kernel closes it when the host dies, however it dies. Started by `machine`.
+//! Ends the box when its host process has exited, on a signal, or at its deadline. The host process holds the other end of the shim's
+//! standard input, and the kernel closes that when the host exits for any reason. Started by `machine`.
 
 use std::{
     fs::{self, File},
@@ -23,26 +23,26 @@ use nix::{
 };
 
 use crate::{
-    process::{self, AMENDED, HEARD},
+    process::{self, DEADLINE_CHANGED, RECEIVED},
     report,
 };
 
-/// After this time the kernel ends a shim that could not end in order, say for a dead disk; QEMU goes with it.
-const DEADLINE_SECONDS: u32 = 1;
+/// After this many seconds, the kernel ends a shim that could not end regularly, for example because its disk hangs, and QEMU with it.
+const ALARM_SECONDS: u32 = 1;
 
-/// The thread that watches.
+/// The thread that waits for a reason to end the box.
 pub(crate) struct Lifeline(Arc<OnceLock<Terminator>>);
 
 impl Lifeline {
-    /// Starts to watch. A box that is not `attached` outlives its host and ends by signals only: of its host's streams it
-    /// keeps none. `deadline_ms` from now the machine is ended if it has not by itself; 0 is never.
+    /// Starts the thread. A box that is not `attached` outlives its host, so its standard input is replaced by `/dev/null`. The
+    /// machine is ended `deadline_ms` from now if it has not ended by itself; 0 means never.
     pub(crate) fn start(attached: bool, deadline_ms: u64) -> Result<Self, ShimReport> {
-        let fail = |what: String| report::new(ShimExit::Resource, format!("start the lifeline: {what}"));
+        let fail = |what: String| ShimReport::new(ShimExit::Resource, format!("start the lifeline: {what}"));
         if !attached {
             let nothing = File::open("/dev/null").map_err(|error| fail(error.to_string()))?;
             dup2_stdin(nothing).map_err(|errno| fail(errno.to_string()))?;
         }
-        let signals = SignalFd::with_flags(&HEARD.into_iter().collect::<SigSet>(), SfdFlags::SFD_CLOEXEC)
+        let signals = SignalFd::with_flags(&RECEIVED.into_iter().collect::<SigSet>(), SfdFlags::SFD_CLOEXEC)
             .map_err(|errno| fail(errno.to_string()))?;
         let deadline = Deadline::new(deadline_ms, DEADLINE_FILE.into());
         let machine = Arc::new(OnceLock::new());
@@ -56,8 +56,8 @@ impl Lifeline {
         Ok(Self(machine))
     }
 
-    /// From now on, there is a machine to end.
-    pub(crate) fn hold(&self, machine: Terminator) {
+    /// Sets the machine that is to be ended.
+    pub(crate) fn set_machine(&self, machine: Terminator) {
         let _ = self.0.set(machine);
     }
 }
@@ -65,9 +65,9 @@ impl Lifeline {
 /// When the machine must have ended by itself.
 struct Deadline {
     began: Instant,
-    /// After its beginning; `None` is never.
+    /// `None` means never.
     at: Option<Instant>,
-    /// Where the runtime writes another.
+    /// The file into which the runtime writes a new deadline.
     file: PathBuf,
 }
 
@@ -83,7 +83,7 @@ impl Deadline {
         self.at = at.filter(|_| deadline_ms > 0);
     }
 
-    /// Reads what the runtime has written since the start.
+    /// Reads the deadline that the runtime may have written since the start.
     fn refresh(&mut self) {
         let written = fs::read_to_string(&self.file).ok().and_then(|text| text.trim().parse().ok());
         if let Some(deadline_ms) = written {
@@ -105,45 +105,45 @@ fn watch(attached: bool, mut deadline: Deadline, signals: &SignalFd) -> ShimRepo
     let input = std::io::stdin();
     loop {
         if deadline.is_over() {
-            // Changed by a process that was killed before it could say so.
+            // A process may have written a new deadline and been killed before it sent the signal.
             deadline.refresh();
         }
         let left = deadline.left();
         if deadline.is_over() {
-            return report::new(ShimExit::Overdue, "run machine: it did not end when its time was up");
+            return ShimReport::new(ShimExit::Overdue, "run machine: it did not end when its time was up");
         }
         let mut watched =
             [PollFd::new(signals.as_fd(), PollFlags::POLLIN), PollFd::new(input.as_fd(), PollFlags::POLLIN)];
-        // Detached, only signals count.
+        // A detached box ends by signals only.
         let count = if attached { 2 } else { 1 };
         match poll(&mut watched[..count], left.map_or(PollTimeout::NONE, rounded_up)) {
             Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return report::new(ShimExit::Resource, format!("watch the lifeline: {errno}")),
+            Err(errno) => return ShimReport::new(ShimExit::Resource, format!("watch the lifeline: {errno}")),
         }
         if watched[0].any() == Some(true)
             && let Ok(Some(signal)) = signals.read_signal()
         {
-            if signal.ssi_signo == AMENDED as u32 {
+            if signal.ssi_signo == DEADLINE_CHANGED as u32 {
                 deadline.refresh();
                 continue;
             }
-            return report::new(
+            return ShimReport::new(
                 ShimExit::Stopped,
                 format!("run machine: ended by signal {}", signal.ssi_signo),
             );
         }
         if attached && watched[1].any() == Some(true) && at_end(input.as_fd()) {
-            return report::new(ShimExit::HostGone, "run machine: the host process is gone");
+            return ShimReport::new(ShimExit::HostGone, "run machine: the host process has exited");
         }
     }
 }
 
-/// In the units of poll(2); what is longer than it can say is waited for in parts.
+/// Converts to milliseconds. A longer time than poll(2) accepts is waited for in several steps.
 fn rounded_up(left: Duration) -> PollTimeout {
     PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
 }
 
-/// Whether the stream has reached its end; what it holds instead means nothing.
+/// Whether the stream has reached its end. Data on the stream is ignored.
 fn at_end(stream: BorrowedFd<'_>) -> bool {
     let mut ignored = [0; 512];
     match read(stream, &mut ignored) {
@@ -153,11 +153,11 @@ fn at_end(stream: BorrowedFd<'_>) -> bool {
 }
 
 fn end(cause: &ShimReport, machine: Option<&Terminator>) {
-    alarm::set(DEADLINE_SECONDS);
+    alarm::set(ALARM_SECONDS);
     if let Some(machine) = machine {
         machine.terminate();
     }
-    process::leave(report::write(cause));
+    process::exit(report::write(cause));
 }
 
 #[cfg(test)]
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deadline_that_was_put_off_meanwhile_holds() {
+    fn a_deadline_that_was_extended_meanwhile_counts() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("deadline");
         fs::write(&file, "200\n").unwrap();
@@ -182,7 +182,7 @@ mod tests {
         let began = Instant::now();
         watch(false, Deadline::new(30, file.clone()), &signals);
         assert!(began.elapsed() >= Duration::from_millis(200));
-        // What makes no sense changes nothing, and 0 is never.
+        // A malformed file changes nothing, and 0 means never.
         for (text, left) in [("soon", true), ("0", false)] {
             fs::write(&file, text).unwrap();
             let mut deadline = Deadline::new(60_000, file.clone());

@@ -1,5 +1,5 @@
-//! A box's identity: a file that is locked for as long as any process of the box lives, and that names the shim. Taken by
-//! `machine`, looked at by the runtime.
+//! The lock of a box: a file that is locked as long as any process of the box runs, and that contains the shim's identity. Called by
+//! `machine`; the runtime reads the file and tests the lock.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -12,21 +12,20 @@ use std::{
 use boxlite_spec::{ShimExit, ShimIdentity, ShimReport};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
-use crate::report;
+/// How long to wait for the lock. A process that tests whether the box runs holds it for a moment; a running box holds it for longer.
+const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Whoever asks whether a box runs holds its lock for a moment; a box that runs holds it for longer than this.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-/// The locked file; unlocked when the process ends, and the last of those that inherited it.
+/// The locked file. It is unlocked when this process and all that inherited it have exited.
 pub(crate) struct Lock(#[expect(dead_code, reason = "held, not read")] File);
 
 impl Lock {
     /// Locks the file at `path` and writes this process's identity into it.
     pub(crate) fn take(path: &Path) -> Result<Self, ShimReport> {
-        let fail = |what: String| report::new(ShimExit::Resource, format!("lock {}: {what}", path.display()));
+        let fail =
+            |what: String| ShimReport::new(ShimExit::Resource, format!("lock {}: {what}", path.display()));
         let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
         let mut file = open.map_err(|error| fail(error.to_string()))?;
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIMEOUT;
         loop {
             match file.try_lock() {
                 Ok(()) => break,
@@ -39,7 +38,7 @@ impl Lock {
                 Err(TryLockError::Error(error)) => return Err(fail(error.to_string())),
             }
         }
-        mark(&mut file).map_err(|error| fail(error.to_string()))?;
+        write_identity(&mut file).map_err(|error| fail(error.to_string()))?;
         Ok(Self(file))
     }
 }
@@ -50,14 +49,14 @@ fn holder(file: &mut File) -> String {
     text.parse().map_or_else(|()| "unknown".to_owned(), |holder: ShimIdentity| holder.pid.to_string())
 }
 
-/// QEMU inherits the lock: it is free only once nobody can touch the box's disks any more, also when a shim is killed
-/// a moment before its QEMU.
-fn mark(file: &mut File) -> io::Result<()> {
+/// Writes this process's identity. QEMU inherits the lock, so it is free only when no process can write to the box's disks any more,
+/// even if the shim is killed before QEMU.
+fn write_identity(file: &mut File) -> io::Result<()> {
     fcntl(&*file, FcntlArg::F_SETFD(FdFlag::empty()))?;
     let identity = ShimIdentity::from_stat(process::id(), &fs::read_to_string("/proc/self/stat")?)
         .ok_or_else(|| io::Error::other("/proc/self/stat has no start time"))?;
     file.set_len(0)?;
-    // At once, so that nobody reads half of it.
+    // One write, so that no reader gets a part of it.
     file.write_all(format!("{identity}\n").as_bytes())
 }
 
@@ -66,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_holder_is_told_of_the_first() {
+    fn a_second_holder_is_refused_and_the_first_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         fs::write(&path, "stale and longer than an identity of two numbers\n").unwrap();

@@ -1,19 +1,19 @@
-//! The life of one box, in order. Called by `main`; calls every other room.
+//! Runs one box, step by step. Called by `main`; calls every other module.
 
 use boxlite_spec::ShimReport;
 use boxlite_vmm::VmmFactory;
 
-use crate::{lifeline::Lifeline, lock::Lock, paper, process, report};
+use crate::{lifeline::Lifeline, lock::Lock, process, report, spec};
 
-/// Runs a box from its paper to its end. `Ok` means that the guest powered off.
+/// Runs a box from its spec to its end. `Ok` means that the guest powered off.
 pub(crate) fn run() -> Result<(), ShimReport> {
-    let spec = paper::read(std::io::stdin())?;
-    process::settle(&spec.box_id)?;
+    let spec = spec::read(std::io::stdin())?;
+    process::isolate(&spec.box_id)?;
     let lifeline = Lifeline::start(spec.attached, spec.deadline_ms)?;
     let _lock = Lock::take(&spec.lock)?;
-    // The network gateway's thread will start here, before the machine that it serves.
+    // A network gateway has to start here, before the machine that it serves.
     let instance = VmmFactory.vmm(spec.engine).create(spec).map_err(|error| report::from_vmm(&error))?;
-    lifeline.hold(instance.terminator());
-    // The jail will be sealed here: all that the machine needs is open, nothing of the guest has run.
+    lifeline.set_machine(instance.terminator());
+    // A jail has to be entered here: everything that the machine needs is open, and nothing of the guest has run.
     instance.enter().map_err(|error| report::from_vmm(&error))
 }

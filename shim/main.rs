@@ -1,31 +1,31 @@
-//! `boxlite-shim`: the process that becomes a box.
+//! `boxlite-shim`: the process that runs one box.
 //!
-//! The runtime starts one for each box and writes an `InstanceSpec` to its standard input, which stays open as the
-//! box's lifeline, if the box is attached. The shim settles (`process`), takes the box's identity (`lock`), lets a VMM
-//! prepare the machine and enters it (`machine`). When the machine ends, its exit status is a `ShimExit` and the last
-//! line of standard error a `ShimReport` (`report`).
+//! The runtime starts one for each box and writes an `InstanceSpec` to its standard input (`spec`), which stays open as the box's
+//! lifeline if the box is attached (`lifeline`). The shim isolates its process (`process`), locks the box (`lock`), lets an engine
+//! prepare the machine and enters it (`machine`). After the machine has ended, the shim's exit status is a `ShimExit` and the last
+//! line of its standard error is a `ShimReport` (`report`).
 //!
-//! `boxlite-shim probe [--all]` prints what this machine can run as a `ProbeReport`.
+//! `boxlite-shim probe [--all]` prints which engines can run here, as a `ProbeReport`.
 
 mod lifeline;
 mod lock;
 mod machine;
-mod paper;
 mod process;
 mod report;
+mod spec;
 
 use std::{env, io::Write as _, process::ExitCode};
 
 use boxlite_vmm::{ProbeScope, probe};
 
-/// Exit status of a command line that nobody writes by intent (sysexits.h).
+/// The exit status of a wrong command line.
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     report::catch_panics();
-    process::heed_children();
+    process::reset_sigchld();
     let arguments: Vec<String> =
-        env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+        env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => {
             let end = machine::run().err().unwrap_or_else(report::powered_off);

@@ -1,4 +1,5 @@
-//! The shim's last words: a `ShimReport` as the last line on standard error. Called by every room that fails.
+//! Writes a `ShimReport` as the last line of standard error. Called by `main`, `machine` and `lifeline`; calls `process` to exit after
+//! a panic.
 
 use std::{io::Write as _, panic};
 
@@ -7,38 +8,33 @@ use boxlite_vmm::Error;
 
 use crate::process;
 
-/// A report without a hint.
-pub(crate) fn new(exit: ShimExit, message: impl Into<String>) -> ShimReport {
-    ShimReport { exit, message: message.into(), hint: None }
-}
-
-/// The guest powered off: the normal end.
+/// Returns the report of a normal end: the guest powered off.
 pub(crate) fn powered_off() -> ShimReport {
-    new(ShimExit::PoweredOff, "the machine powered off")
+    ShimReport::new(ShimExit::PoweredOff, "the machine powered off")
 }
 
-/// What a VMM said, as a report.
+/// Converts an engine's error into a report.
 pub(crate) fn from_vmm(error: &Error) -> ShimReport {
     ShimReport { exit: error.kind(), message: error.sentence(), hint: error.hint().map(str::to_owned) }
 }
 
-/// Longest message in bytes, so that the line, in JSON, is never longer than what the runtime reads of the log's end.
-const LONGEST: usize = 4096;
+/// The longest message, in bytes. As JSON, the line must not be longer than the part of the log's end that the runtime reads.
+const MESSAGE_MAX: usize = 4096;
 
-/// Writes the report and returns the exit status. Nobody may be reading any more, which changes nothing.
+/// Writes the report and returns the exit status. A failure to write is ignored: the reader may have exited.
 pub(crate) fn write(report: &ShimReport) -> u8 {
     let mut report = report.clone();
-    report.message.truncate(report.message.floor_char_boundary(LONGEST));
+    report.message.truncate(report.message.floor_char_boundary(MESSAGE_MAX));
     if let Ok(line) = serde_json::to_string(&report) {
         let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
     }
     report.exit.code()
 }
 
-/// From here on, a panic, ours or libkrun's, is a report too, whatever thread it hits.
+/// Makes every panic, on any thread, in our code or in libkrun, end the process with a report.
 pub(crate) fn catch_panics() {
     panic::set_hook(Box::new(|info| {
         let message = format!("panicked: {info}").replace('\n', " ");
-        process::leave(write(&new(ShimExit::Engine, message)));
+        process::exit(write(&ShimReport::new(ShimExit::Engine, message)));
     }));
 }

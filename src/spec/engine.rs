@@ -1,4 +1,4 @@
-//! The engines that can run a box. Chosen by the runtime, obeyed by the shim.
+//! The engines that can run a box. The runtime chooses one and writes it into the spec; the shim runs it.
 
 use std::{fmt, str::FromStr};
 
@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum VmmKind {
-    /// libkrun, linked into the shim: needs hardware virtualisation (`/dev/kvm`, or HVF on macOS).
+    /// libkrun, linked into the shim. It needs hardware virtualisation (`/dev/kvm`, or HVF on macOS).
     Krun,
     /// QEMU as a child of the shim: with KVM where there is one, by software emulation anywhere else.
     Qemu,
 }
 
 impl VmmKind {
-    /// The lower-case name that users write: `krun` or `qemu`.
+    /// Returns the lower-case name: `krun` or `qemu`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Krun => "krun",

@@ -1,15 +1,15 @@
-//! How a shim ends: one exit status per cause, and a report in words.
+//! How a shim ends: one exit status for each cause, and a report with a message.
 //!
-//! Written by `shim/`, read by the runtime's `ShimController`, which turns them into a `BoxliteError`.
+//! Written by `shim/`, read by the runtime's `ShimController`, which converts them into a `BoxliteError`.
 
 use serde::{Deserialize, Serialize};
 
-/// The shim's exit statuses. The numbers are API between shim and runtime: never reuse one.
+/// The shim's exit statuses. Shims and runtimes of different versions exchange the numbers, so none is ever reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum ShimExit {
-    /// The guest powered off by itself, and announced it.
+    /// The guest powered off on its own initiative and announced it.
     PoweredOff = 0,
     /// Standard input held no valid `InstanceSpec`.
     BadSpec = 64,
@@ -19,31 +19,31 @@ pub enum ShimExit {
     BootFile = 66,
     /// A disk could not be opened.
     Disk = 67,
-    /// A socket, the console file or the lock could not be made.
+    /// A socket, the console file or the lock could not be created.
     Resource = 68,
     /// The engine failed while it set up or ran the machine.
     Engine = 69,
-    /// The host process of an attached box is gone, so the box was ended.
+    /// The host process of an attached box has exited, so the shim ended the box.
     HostGone = 70,
-    /// SIGTERM or SIGINT told the shim to end the box at once.
+    /// The shim received SIGTERM, SIGINT or SIGHUP and ended the box at once.
     Stopped = 71,
-    /// The machine was to end by itself and did not, so the shim ended it at the spec's deadline.
+    /// The machine should have ended by itself and did not, so the shim ended it at the deadline of its spec.
     Overdue = 72,
-    /// The machine ended and its agent had not announced it, as it does when it ends on its own: somebody told it to end, or
-    /// its kernel panicked, or its agent gave up.
+    /// The machine ended without the announcement that its agent makes before a power-off of its own: it was asked to end, its
+    /// kernel panicked, or its agent crashed.
     Unannounced = 73,
-    /// Somebody asked for the end of the box and got it by force, or the box was removed with it. No shim ends so: the runtime
-    /// adds this report for one that it kills.
+    /// The box was ended by force on request, or was removed. No shim exits with this status: the runtime writes this report for a
+    /// shim that it kills.
     Asked = 74,
 }
 
 impl ShimExit {
-    /// The process exit status.
+    /// Returns the process's exit status.
     pub const fn code(self) -> u8 {
         self as u8
     }
 
-    /// The cause behind an exit status, if it is one of ours.
+    /// Returns the cause behind an exit status, or `None` if the status is none of these.
     pub const fn from_code(code: i32) -> Option<Self> {
         Some(match code {
             0 => Self::PoweredOff,
@@ -63,11 +63,11 @@ impl ShimExit {
     }
 }
 
-/// The shim's last words, one line of JSON on standard error: a process that did not start the shim reads how it ended
-/// from them alone. Without them, it was killed.
+/// The last line of the shim's standard error, as JSON. A process that did not start the shim learns from this line alone how it
+/// ended. If the line is missing, the shim was killed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShimReport {
-    /// The cause; the same as the exit status.
+    /// The cause, which is also the exit status.
     pub exit: ShimExit,
     /// What was tried and what went wrong, in one sentence.
     pub message: String,
@@ -76,12 +76,19 @@ pub struct ShimReport {
     pub hint: Option<String>,
 }
 
+impl ShimReport {
+    /// Creates a report without a hint.
+    pub fn new(exit: ShimExit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), hint: None }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_exit_survives_the_trip_through_a_status() {
+    fn every_exit_is_restored_from_its_status() {
         for code in 0..=255 {
             if let Some(exit) = ShimExit::from_code(code) {
                 assert_eq!(i32::from(exit.code()), code);

@@ -1,4 +1,4 @@
-//! The paper itself. Built by the runtime's pipeline, read by the shim and by `Vmm::create`.
+//! The spec itself. Written by the runtime's pipeline, read by the shim and by `Vmm::create`.
 
 use std::path::PathBuf;
 
@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{VmmKind, path};
 
-/// Raised whenever a field changes meaning; a shim refuses a paper of another version.
+/// The version of the spec. It is raised whenever a field changes its meaning; a shim refuses a spec of another version.
 pub const SPEC_VERSION: u32 = 1;
 
-/// A file in the box's folder with another [`InstanceSpec::deadline_ms`], as a decimal number: the limits of the box have changed
-/// since it started. The shim reads it when the runtime sends SIGUSR1, and before it ends a machine that is overdue.
+/// A file in the box's folder with a new [`InstanceSpec::deadline_ms`], as a decimal number, for a box whose limits have changed since
+/// it started. The shim reads it when the runtime sends SIGUSR1, and before it ends a machine that is overdue.
 pub const DEADLINE_FILE: &str = "deadline";
 
-/// All that a shim must know to run one box. Its working directory is the box's folder, so that engines can be given names
-/// of any file there whatever the length and the bytes of the folder's path.
+/// Everything that a shim needs in order to run one box. The shim's working directory must be the box's folder, so that each file
+/// there has a short name for engines, whatever the folder's path is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InstanceSpec {
@@ -26,7 +26,7 @@ pub struct InstanceSpec {
     pub engine: VmmKind,
     /// Virtual CPUs, 1 to 255.
     pub cpus: u8,
-    /// Guest memory in MiB, at least 64; an odd number gets one more under libkrun.
+    /// Guest memory in MiB, at least 64. libkrun rounds it up to an even number.
     pub memory_mib: u32,
     /// The guest kernel: an ELF `vmlinux` with a PVH note.
     #[serde(with = "path")]
@@ -34,27 +34,28 @@ pub struct InstanceSpec {
     /// The initramfs whose `/init` is the guest agent.
     #[serde(with = "path")]
     pub initramfs: PathBuf,
-    /// The disks in order: the first is `/dev/vda`. libkrun has room for 7, QEMU's microvm for 5.
+    /// The disks in order: the first is `/dev/vda`. libkrun supports 7, QEMU's microvm supports 5.
     pub disks: Vec<DiskSpec>,
-    /// Where host and guest meet.
+    /// The sockets between host and guest.
     pub transport: TransportSpec,
-    /// File that receives the guest's console; truncated at start, never longer than 1 MiB (the older half goes).
+    /// The file that receives the guest's console. It is truncated at the start and is never longer than 1 MiB: when it is full, its
+    /// older half is dropped.
     #[serde(with = "path")]
     pub console: PathBuf,
-    /// File that the shim locks and writes its [`ShimIdentity`](crate::ShimIdentity) into. QEMU inherits the lock, so it
-    /// is free only once no process can touch the box's disks any more.
+    /// The file that the shim locks and into which it writes its [`ShimIdentity`](crate::ShimIdentity). QEMU inherits the lock, so
+    /// it is free only when no process can write to the box's disks any more.
     #[serde(with = "path")]
     pub lock: PathBuf,
-    /// An attached box ends when the shim's standard input reaches its end, which the kernel sees to when the host
-    /// process dies, however it dies. A detached box ignores it.
+    /// Whether the box is attached: it then ends when the shim's standard input reaches its end, which happens when the host process
+    /// exits for any reason. A detached box ignores its standard input.
     pub attached: bool,
-    /// Where the guest's journal goes; `None` for a guest that keeps none.
+    /// Where the guest's journal is received and stored; `None` for a guest that writes none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub journal: Option<JournalSpec>,
-    /// Milliseconds after its own start at which the shim ends a machine that should have ended by itself; 0 is never.
+    /// Milliseconds from the shim's start until it ends a machine that should have ended by itself; 0 means never.
     #[serde(default)]
     pub deadline_ms: u64,
-    /// QEMU's program, where the engine is [`VmmKind::Qemu`]; `None` searches `PATH`.
+    /// QEMU's program if the engine is [`VmmKind::Qemu`]; `None` searches `PATH`.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "path::optional")]
     pub qemu: Option<PathBuf>,
 }
@@ -63,28 +64,28 @@ pub struct InstanceSpec {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DiskSpec {
-    /// A name of at most 20 bytes, the virtio-blk serial.
+    /// A name of at most 20 bytes, which becomes the virtio-blk serial.
     pub id: String,
-    /// The image on the host. A qcow2 overlay names its own backing chain, which this project made itself.
+    /// The image on the host. A qcow2 overlay names its own backing chain, which the runtime has created.
     #[serde(with = "path")]
     pub path: PathBuf,
-    /// How the image is laid out.
+    /// The format of the image.
     pub format: DiskFormat,
-    /// Whether the guest may write.
+    /// Whether the guest can only read.
     pub read_only: bool,
 }
 
-/// The layout of a disk image.
+/// The format of a disk image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DiskFormat {
-    /// Bytes as they are.
+    /// The bytes of the disk as they are.
     Raw,
     /// QCOW2, possibly with backing files.
     Qcow2,
 }
 
-/// The Unix sockets between host and guest. Both engines present exactly this, whatever carries the bytes.
+/// The Unix sockets between host and guest. They are the same with both engines, however the bytes are carried.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TransportSpec {
@@ -94,19 +95,19 @@ pub struct TransportSpec {
     /// The runtime listens here; the guest's ready notification (port 2696) arrives as a connection.
     #[serde(with = "path")]
     pub ready: PathBuf,
-    /// The shim listens here for guests that ask for the time (port 2698); `None` for one that is not told.
+    /// The shim listens here for the guest's requests for the time (port 2698); `None` for a guest that gets no clock.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "path::optional")]
     pub clock: Option<PathBuf>,
 }
 
-/// The way of the guest's journal to the host's disk.
+/// Where the guest's journal is received and stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JournalSpec {
-    /// The shim listens here for what the guest sends to port 2697.
+    /// The shim listens here for the journal, which the guest sends to port 2697.
     #[serde(with = "path")]
     pub socket: PathBuf,
-    /// The shim appends to this file, and renames it to one of the same name and `.1` when it has grown to 8 MiB.
+    /// The shim appends to this file. When it has grown to 8 MiB, the shim renames it to the same name with `.1` appended.
     #[serde(with = "path")]
     pub file: PathBuf,
 }

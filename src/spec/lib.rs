@@ -1,9 +1,9 @@
-//! `InstanceSpec`: the plain paper that the runtime hands the shim, and what the shim hands back.
+//! What the runtime and the shim exchange: the [`InstanceSpec`] that describes one box, and the reports that come back.
 //!
-//! The runtime (`src/runtime`) writes one [`InstanceSpec`] as a single line of JSON to the shim's standard input; the
-//! shim (`shim/`) reads it, gives it to a VMM (`src/vmm`) and is taken over by the machine. When it ends, its exit
-//! status is one of [`ShimExit`] and the last line of its standard error is a [`ShimReport`]. While it lives, the lock
-//! file that it holds tells its [`ShimIdentity`]. Nothing here does I/O.
+//! The runtime (`src/runtime`) writes one [`InstanceSpec`] as a single line of JSON to the shim's standard input. The shim (`shim/`)
+//! reads it and runs the machine through an engine (`src/vmm`). While it runs, the lock file that it holds contains its
+//! [`ShimIdentity`]. When it exits, its status is one of [`ShimExit`] and the last line of its standard error is a [`ShimReport`].
+//! `boxlite-shim probe` prints a [`ProbeReport`]. This crate does no I/O.
 
 mod engine;
 mod exit;

@@ -1,5 +1,5 @@
-//! Paths in the spec: text where they are text, else their bytes, since a folder of Linux may have any name. Used by
-//! `instance`, and no other crate writes paths to JSON.
+//! Serialises the spec's paths: as text if they are UTF-8, else as their bytes, since a file of Linux may have any name. Used by
+//! `instance`.
 
 use std::{
     ffi::OsString,
@@ -36,7 +36,7 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf,
     Written::deserialize(from).map(read)
 }
 
-/// The same where there may be none.
+/// The same for an optional path.
 pub(super) mod optional {
     use super::{Deserialize, Deserializer, PathBuf, Serialize, Serializer, Written, read, written};
 
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_of_any_bytes_survives() {
+    fn a_path_of_any_bytes_is_restored() {
         let odd = PathBuf::from(OsStr::from_bytes(b"/h\xff,\n\"x"));
         for (one, two) in
             [(odd.clone(), Some(odd)), ("/plain".into(), Some("/ü".into())), ("/a".into(), None)]

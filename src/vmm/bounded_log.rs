@@ -1,4 +1,4 @@
-//! A file that keeps the end of an endless stream: when it is full, its older half goes. Written by the console.
+//! A file that keeps the end of an endless stream: when it is full, its older half is dropped. Written by the console.
 
 use std::{
     fs::{File, OpenOptions},
@@ -6,11 +6,11 @@ use std::{
     path::Path,
 };
 
-/// The most that the file ever holds, in bytes.
+/// The largest size of the file, in bytes.
 pub(crate) const LIMIT: u64 = 1 << 20;
 
-/// How much of the end survives when the file is full.
-const KEPT: u64 = LIMIT / 2;
+/// How much of the end is retained when the file is full, in bytes.
+const RETAINED: u64 = LIMIT / 2;
 
 /// The file, opened for appending.
 pub(crate) struct BoundedLog {
@@ -19,26 +19,26 @@ pub(crate) struct BoundedLog {
 }
 
 impl BoundedLog {
-    /// Makes or truncates the file at `path`.
+    /// Creates or truncates the file at `path`.
     pub(crate) fn create(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
         Ok(Self { file, length: 0 })
     }
 
-    /// Adds `bytes` at the end; fewer than [`LIMIT`] at a time.
+    /// Appends `bytes`, which must be fewer than [`LIMIT`].
     pub(crate) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.length + bytes.len() as u64 > LIMIT {
-            self.forget()?;
+            self.drop_older_half()?;
         }
         self.file.write_all(bytes)?;
         self.length += bytes.len() as u64;
         Ok(())
     }
 
-    /// Moves the last part to the front and cuts the rest off.
-    fn forget(&mut self) -> io::Result<()> {
+    /// Moves the end to the front and truncates the file behind it.
+    fn drop_older_half(&mut self) -> io::Result<()> {
         let mut end = Vec::new();
-        self.file.seek(SeekFrom::Start(self.length.saturating_sub(KEPT)))?;
+        self.file.seek(SeekFrom::Start(self.length.saturating_sub(RETAINED)))?;
         self.file.read_to_end(&mut end)?;
         self.file.rewind()?;
         self.file.write_all(&end)?;
@@ -69,7 +69,7 @@ mod tests {
             debug_assert!(log.length <= LIMIT);
         }
         let text = fs::read_to_string(&path).unwrap();
-        assert!(text.len() as u64 <= LIMIT && text.len() as u64 >= KEPT);
+        assert!(text.len() as u64 <= LIMIT && text.len() as u64 >= RETAINED);
         let lines: Vec<u64> = text.lines().map(|line| line.parse().unwrap()).collect();
         assert_eq!(*lines.last().unwrap(), written / 16 - 1);
         assert!(lines.windows(2).all(|pair| pair[1] == pair[0] + 1));

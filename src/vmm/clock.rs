@@ -1,15 +1,12 @@
-//! The host's time for the guest, on a socket to which both engines bring its connections: told when asked, and unasked when this
-//! host's clock was set or the host slept. A thread of its own that lives as long as the machine. The guest's side is
-//! `guest/clock.rs`; the protocol is in `wire/port.rs`.
+//! Sends the host's time to the guest: on request, and unasked after this host's clock was set or the host slept. Both engines
+//! connect the guest to the socket that is served here. Started by both engines' `create`, as a thread that runs as long as the
+//! machine. The guest's side is `guest/clock.rs`; the protocol is in `wire/port.rs`.
 
 use std::{
     io::{self, Read as _, Write as _},
     os::{
         fd::AsFd as _,
-        unix::{
-            fs::PermissionsExt,
-            net::{UnixListener, UnixStream},
-        },
+        unix::net::{UnixListener, UnixStream},
     },
     path::Path,
     thread,
@@ -26,23 +23,30 @@ use nix::{
     time::{ClockId, clock_gettime},
 };
 
-use crate::{Result, error::Context as _, socket};
+use crate::{
+    error::{Context as _, Result},
+    socket,
+};
 use boxlite_wire::port::CLOCK_ASK;
 
-/// Connections at one time; the oldest makes way for another.
+/// Most connections at one time; a further one replaces the oldest.
 const CONNECTIONS: usize = 4;
-/// Between two looks at the clocks, where the kernel says nothing.
-const LOOK: Duration = Duration::from_secs(10);
-/// What this host's clocks may drift apart from one look to the next, in nanoseconds, and how late a look may be.
-const JUMP: i128 = 50_000_000;
-const LATE: Duration = Duration::from_secs(2);
-/// As good as never.
+
+/// How often the clocks are compared while the kernel reports no change.
+const CHECK_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How far the host's clocks may drift apart between two checks, in nanoseconds; more means that one of them was set.
+const DRIFT_MAX: i128 = 50_000_000;
+
+/// How late a check may come; a later one means that this process was stopped.
+const DELAY_MAX: Duration = Duration::from_secs(2);
+
+/// When the timer would expire, in seconds from now: a hundred years. Only its cancellation matters.
 const FAR: i64 = 100 * 365 * 24 * 60 * 60;
 
-/// Listens at `path`, and starts the thread.
+/// Listens at `path` and starts the thread.
 pub(crate) fn serve(path: &Path) -> Result<()> {
-    socket::clear(path)?;
-    let listener = listen(&socket::name(path)).context(ShimExit::Resource, "listen on", path.display())?;
+    let listener = socket::listen(path)?;
     let timer = TimerFd::new(TimerClock::CLOCK_REALTIME, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)
         .context(ShimExit::Resource, "make a timer", "for the guest's clock")?;
     thread::Builder::new()
@@ -53,23 +57,16 @@ pub(crate) fn serve(path: &Path) -> Result<()> {
     Ok(())
 }
 
-fn listen(path: &Path) -> io::Result<UnixListener> {
-    let listener = UnixListener::bind(path)?;
-    std::fs::set_permissions(path, PermissionsExt::from_mode(0o600))?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
-}
-
 struct ClockServer {
     listener: UnixListener,
-    /// Cancelled by the kernel when the clock is set, and when the machine wakes (`timerfd_create(2)`).
+    /// The kernel cancels it when the clock is set and when the machine wakes (`timerfd_create(2)`).
     timer: TimerFd,
     guests: Vec<UnixStream>,
 }
 
 impl ClockServer {
     fn run(mut self) {
-        let mut looks = Looks::new(now());
+        let mut jumps = JumpDetector::new(now());
         loop {
             self.arm();
             let mut watched = vec![
@@ -77,15 +74,15 @@ impl ClockServer {
                 PollFd::new(self.listener.as_fd(), PollFlags::POLLIN),
             ];
             watched.extend(self.guests.iter().map(|guest| PollFd::new(guest.as_fd(), PollFlags::POLLIN)));
-            // Without a guest there is nobody to tell.
-            let wait = if self.guests.is_empty() { PollTimeout::NONE } else { millis(LOOK) };
+            // Without a connection the clocks need not be checked.
+            let wait = if self.guests.is_empty() { PollTimeout::NONE } else { millis(CHECK_INTERVAL) };
             let _ = poll(&mut watched, wait);
             drop(watched);
             let cancelled = self.timer.wait() == Err(nix::errno::Errno::ECANCELED);
-            // Asked in any case, so that one jump is told once.
-            let jumped = looks.jumped(now());
+            // Checked even after a cancellation, so that one jump is sent once.
+            let jumped = jumps.check(now());
             if cancelled || jumped {
-                self.guests.retain_mut(tell);
+                self.guests.retain_mut(send_time);
             }
             self.accept();
             self.guests.retain_mut(answer);
@@ -96,7 +93,7 @@ impl ClockServer {
         let now = i64::try_from(now().1 / 1_000_000_000).unwrap_or(0);
         let far = Expiration::OneShot(TimeSpec::new(now + FAR, 0));
         let flags = TimerSetTimeFlags::TFD_TIMER_ABSTIME | TimerSetTimeFlags::TFD_TIMER_CANCEL_ON_SET;
-        // Where that can't be, the looks are left.
+        // If this fails, the regular checks still find a jump.
         let _ = self.timer.set(far, flags);
     }
 
@@ -116,24 +113,25 @@ fn millis(wait: Duration) -> PollTimeout {
     PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX)
 }
 
-/// Answers what was asked; false: the guest has hung up, or does not take its answers.
+/// Reads requests and answers them. Returns `false` if the guest has disconnected or does not read its answers.
 fn answer(guest: &mut UnixStream) -> bool {
-    let mut asked = [0; 256];
-    match guest.read(&mut asked) {
+    let mut received = [0; 256];
+    match guest.read(&mut received) {
         Ok(0) => false,
-        Ok(count) => !asked[..count].contains(&CLOCK_ASK) || tell(guest),
+        Ok(count) => !received[..count].contains(&CLOCK_ASK) || send_time(guest),
         Err(error) => matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted),
     }
 }
 
-fn tell(guest: &mut UnixStream) -> bool {
+/// Sends the time. Returns `false` if the guest does not read.
+fn send_time(guest: &mut UnixStream) -> bool {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
-    // Eight bytes are taken whole or not at all.
+    // A socket accepts eight bytes either whole or not at all.
     guest.write(&now.to_le_bytes()).is_ok_and(|count| count == 8)
 }
 
-/// The monotonic clock, which stands still while the host sleeps, and the wall clock, in nanoseconds.
+/// Reads the monotonic clock, which stands still while the host sleeps, and the wall clock, in nanoseconds.
 fn now() -> (i128, i128) {
     let read = |id| {
         clock_gettime(id)
@@ -142,21 +140,22 @@ fn now() -> (i128, i128) {
     (read(ClockId::CLOCK_MONOTONIC), read(ClockId::CLOCK_REALTIME))
 }
 
-/// Finds out that time has passed unnoticed: the clocks have moved apart, or this process was stopped and a look came late.
-struct Looks {
+/// Detects that time has passed unnoticed: the clocks have moved apart, or this process was stopped and a check came late.
+struct JumpDetector {
     last: (i128, i128),
 }
 
-impl Looks {
+impl JumpDetector {
     fn new(now: (i128, i128)) -> Self {
         Self { last: now }
     }
 
-    fn jumped(&mut self, now: (i128, i128)) -> bool {
+    /// Compares `now` with the last check; `true` if there was a jump in between.
+    fn check(&mut self, now: (i128, i128)) -> bool {
         let (monotonic, real) = (now.0 - self.last.0, now.1 - self.last.1);
         self.last = now;
-        let late = i128::try_from((LOOK + LATE).as_nanos()).unwrap_or(i128::MAX);
-        (real - monotonic).abs() > JUMP || monotonic > late
+        let late = i128::try_from((CHECK_INTERVAL + DELAY_MAX).as_nanos()).unwrap_or(i128::MAX);
+        (real - monotonic).abs() > DRIFT_MAX || monotonic > late
     }
 }
 
@@ -167,8 +166,8 @@ mod tests {
     const SECOND: i128 = 1_000_000_000;
 
     #[test]
-    fn a_clock_that_was_set_and_a_host_that_slept_or_stood_are_seen_once() {
-        let mut looks = Looks::new((0, 0));
+    fn a_jump_of_the_clock_and_a_pause_of_the_process_are_detected_once() {
+        let mut jumps = JumpDetector::new((0, 0));
         let mut at = (0, 0);
         for (monotonic, real, jumped) in [
             (10 * SECOND, 10 * SECOND, false),
@@ -184,27 +183,27 @@ mod tests {
             (SECOND, SECOND, false),
         ] {
             at = (at.0 + monotonic, at.1 + real);
-            assert_eq!(looks.jumped(at), jumped, "{monotonic} {real}");
+            assert_eq!(jumps.check(at), jumped, "{monotonic} {real}");
         }
     }
 
     #[test]
-    fn whoever_asks_is_told_the_time_and_nobody_keeps_others_from_it() {
+    fn every_request_is_answered_whatever_other_connections_do() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("clock.sock");
         serve(&path).unwrap();
         let connect = || UnixStream::connect(&path).unwrap();
-        // They say nothing, or never stop.
+        // These send nothing; `flood` never stops.
         let silent: Vec<_> = (0..2 * CONNECTIONS).map(|_| connect()).collect();
         let mut flood = connect();
         flood.set_nonblocking(true).unwrap();
         while flood.write(&[CLOCK_ASK; 4096]).is_ok() {}
         let mut guest = connect();
         guest.write_all(b"boxlite-clock/1\n?").unwrap();
-        let mut told = [0; 8];
-        guest.read_exact(&mut told).unwrap();
+        let mut answer = [0; 8];
+        guest.read_exact(&mut answer).unwrap();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        let late = now.saturating_sub(Duration::from_nanos(u64::from_le_bytes(told)));
+        let late = now.saturating_sub(Duration::from_nanos(u64::from_le_bytes(answer)));
         assert!(late < Duration::from_mins(1), "{late:?}");
         drop(silent);
     }

@@ -1,29 +1,29 @@
 //! The part of the guest kernel's command line that both engines share; `krun/cmdline.rs` and `qemu/cmdline.rs` add
-//! theirs. There is no `root=`: the initramfs is the root file system. The virtio devices are announced behind it by
-//! the engine. Measured in `guest/kernel/README.md`.
+//! theirs. There is no `root=`, since the initramfs is the root file system. The engines append their virtio devices themselves. The
+//! effect of each parameter is measured in `guest/kernel/README.md`.
 
 /// Parameters of Documentation/admin-guide/kernel-parameters.txt.
 const COMMON: &[&str] = &[
-    // Errors still appear; the 200 lines of a start would cost time on a console that nobody watches.
+    // Errors still appear. The 200 lines of a normal start would only cost time.
     "quiet",
     // A guest that panics ends at once, and so does its shim.
     "panic=-1",
-    // How `reboot(2)` ends the machine: a triple fault is an end that both engines see at once. `f`: without putting its
-    // hardware in order first, which nothing will find again.
+    // `reboot(2)` ends the machine by a triple fault, which both engines notice at once. `f` skips the shutdown of devices that
+    // are gone a moment later.
     "reboot=t,f",
     // The VM is the boundary: processes of one box trust each other as much as processes of one container host do.
     "mitigations=off",
-    // Nothing is calibrated or watched: the engine says what the clocks are.
+    // The engine provides reliable clocks, so the kernel need not test its timer.
     "no_timer_check",
     // A box of more than 3 GiB would set 64 MiB of bounce buffers aside, which virtio never uses.
     "swiotlb=noforce",
     // Unmounting and removing cgroups is fast; it costs little on few CPUs.
     "rcupdate.rcu_expedited=1",
-    // No pressure stall information: it would cost every switch between processes, and a box's figures are its cgroup's.
+    // Pressure stall information would slow down every switch between processes, and a box's metrics come from its cgroup.
     "psi=0",
 ];
 
-/// The whole command line: what `engine` needs, then what all do.
+/// Returns the whole command line: the parameters of one engine, then those of both.
 pub(crate) fn cmdline(engine: &[&str]) -> String {
     [engine, COMMON].concat().join(" ")
 }

@@ -1,5 +1,5 @@
-//! The guest's console, kept in a file that a hostile guest can't make grow: engines write into a pipe, a thread moves
-//! what arrives into the file, and when that is full its older half goes. Made by both engines' `create`.
+//! Writes the guest's console into a file of bounded size. The engine writes into a pipe, and a thread moves what arrives into the
+//! file. Created by both engines' `create`.
 
 use std::{
     fs::File,
@@ -18,13 +18,16 @@ use nix::{
     unistd::pipe2,
 };
 
-use crate::{Result, bounded_log::BoundedLog, error::Context};
+use crate::{
+    bounded_log::BoundedLog,
+    error::{Context, Result},
+};
 use boxlite_wire::power_off::MARKER;
 
-/// How much of the console's end is searched for the agent's last word, behind which the kernel may have words too, in bytes.
+/// How much of the console's end is searched for the power-off marker, in bytes. The kernel may print more after it.
 const END: usize = 4096;
 
-/// What a pipe holds at most, in bytes (pipe(7)), unless somebody enlarges it, which nobody does.
+/// The capacity of a pipe, in bytes (pipe(7)).
 const PIPE: usize = 64 << 10;
 
 /// The host's end of a console. Clones are the same console.
@@ -34,19 +37,21 @@ pub(crate) struct Console(Arc<Mutex<Pump>>);
 struct Pump {
     pipe: File,
     log: BoundedLog,
-    /// The last bytes: the file may miss them when the host's disk is full.
+    /// The last [`END`] bytes, which the file lacks if the host's disk is full.
     end: Vec<u8>,
 }
 
 enum Pumped {
-    /// So many bytes.
+    /// This many bytes were moved.
     Chunk(usize),
+    /// The pipe is empty.
     Nothing,
+    /// The pipe is closed.
     End,
 }
 
 impl Console {
-    /// Truncates the file at `path` and starts the thread that fills it. Returns the pipe's end for the engine.
+    /// Truncates the file at `path` and starts the thread that fills it. Also returns the pipe's end for the engine.
     pub(crate) fn open(path: &Path) -> Result<(Self, OwnedFd)> {
         let log =
             BoundedLog::create(path).context(ShimExit::Resource, "create console file", path.display())?;
@@ -67,8 +72,8 @@ impl Console {
         Ok((console, writer))
     }
 
-    /// Moves what the pipe still holds into the file: the last words of a machine that is about to be gone. A guest that goes
-    /// on writing meanwhile has had its say after as much as a pipe holds.
+    /// Moves what the pipe still holds into the file, before the process exits. It stops after one pipe's capacity, so a guest that
+    /// goes on writing can't block it.
     pub(crate) fn drain(&self) {
         let mut left = PIPE;
         while let Pumped::Chunk(count @ 1..) = self.pump()
@@ -78,13 +83,13 @@ impl Console {
         }
     }
 
-    /// Whether the agent said that it would switch the machine off. Ask when all is drained.
+    /// Whether the agent printed the power-off marker. Call this after [`drain`](Self::drain).
     pub(crate) fn announced_power_off(&self) -> bool {
         let pump = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(&pump.end).lines().any(|line| line.trim_end().ends_with(MARKER))
     }
 
-    /// Moves one chunk, if there is one now. The lock spans reading and writing, so chunks keep their order.
+    /// Moves one chunk if there is one. The lock is held while it is read and written, so chunks keep their order.
     fn pump(&self) -> Pumped {
         let mut pump = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Pump { pipe, log, end } = &mut *pump;
@@ -95,7 +100,7 @@ impl Console {
         match pipe.read(&mut chunk) {
             Ok(0) | Err(_) => Pumped::End,
             Ok(count) => {
-                // A full host disk loses console output, which must not stop the guest.
+                // Output is lost if the host's disk is full, which must not stop the guest.
                 let _ = log.append(&chunk[..count]);
                 end.extend_from_slice(&chunk[..count]);
                 end.drain(..end.len().saturating_sub(END));
@@ -105,7 +110,7 @@ impl Console {
     }
 }
 
-/// Waits until `file` has bytes or has reached its end; false when the time is up.
+/// Waits until `file` has bytes or has reached its end. Returns `false` if neither happened in time.
 fn readable(file: impl AsFd, timeout: PollTimeout) -> bool {
     loop {
         match poll(&mut [PollFd::new(file.as_fd(), PollFlags::POLLIN)], timeout) {
@@ -129,8 +134,8 @@ mod tests {
     }
 
     #[test]
-    fn a_farewell_is_the_agents_last_word_and_not_far_from_the_end() {
-        for (said, farewell) in [
+    fn a_power_off_marker_counts_only_near_the_end_of_the_console() {
+        for (output, announced) in [
             (
                 "[    3.1] boxlite-guest: power off\r\n[    3.2] reboot: Restarting system\r\n".to_owned(),
                 true,
@@ -142,16 +147,16 @@ mod tests {
             (String::new(), false),
         ] {
             let (_folder, _, console, mut writer) = console();
-            writer.write_all(said.as_bytes()).unwrap();
+            writer.write_all(output.as_bytes()).unwrap();
             console.drain();
-            assert_eq!(console.announced_power_off(), farewell, "{:?}", &said[..said.len().min(80)]);
+            assert_eq!(console.announced_power_off(), announced, "{:?}", &output[..output.len().min(80)]);
         }
     }
 
     #[test]
-    fn a_guest_that_never_stops_writing_keeps_nobody_from_ending_its_machine() {
+    fn draining_ends_although_the_guest_never_stops_writing() {
         let (_folder, path, console, mut writer) = console();
-        let (tell, over) = std::sync::mpsc::channel::<()>();
+        let (running, over) = std::sync::mpsc::channel::<()>();
         let flood = thread::spawn(move || {
             while over.try_recv() != Err(std::sync::mpsc::TryRecvError::Disconnected) {
                 writer.write_all(&[b'x'; 4096]).unwrap();
@@ -160,13 +165,13 @@ mod tests {
         for _ in 0..20 {
             console.drain();
         }
-        drop(tell);
+        drop(running);
         flood.join().unwrap();
         assert!(fs::metadata(&path).unwrap().len() <= crate::bounded_log::LIMIT);
     }
 
     #[test]
-    fn last_words_are_in_the_file_once_drained() {
+    fn all_output_is_in_the_file_once_drained() {
         let (_folder, path, console, mut writer) = console();
         for line in 0..200 {
             writeln!(writer, "line {line}").unwrap();

@@ -1,14 +1,14 @@
-//! What can go wrong between a spec and a running machine. Made everywhere in this crate; the shim turns it into a
-//! `ShimReport`, the runtime that into a `BoxliteError`.
+//! What can go wrong between a spec and a running machine. Returned everywhere in this crate; the shim converts it into a
+//! `ShimReport`, and the runtime converts that into a `BoxliteError`.
 
 use std::{error, fmt};
 
 use boxlite_spec::ShimExit;
 
-/// The crate's result.
+/// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A failure with the exit status that it ends the shim with.
+/// A failure, with the exit status with which it ends the shim.
 #[derive(Debug, thiserror::Error)]
 #[error("{context}")]
 pub struct Error {
@@ -33,17 +33,17 @@ impl Error {
         self
     }
 
-    /// The cause, which is the shim's exit status.
+    /// Returns the cause, which becomes the shim's exit status.
     pub fn kind(&self) -> ShimExit {
         self.kind
     }
 
-    /// What the user can do about it, if anything is known.
+    /// Returns what the user can do about it, if anything is known.
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
     }
 
-    /// The whole chain of causes as one sentence.
+    /// Returns the message and the whole chain of causes as one sentence.
     pub fn sentence(&self) -> String {
         let mut sentence = self.to_string();
         let mut cause = error::Error::source(self);
@@ -55,7 +55,7 @@ impl Error {
     }
 }
 
-/// Adds what was tried to a foreign error.
+/// Adds what was tried to an error of another crate.
 pub(crate) trait Context<T> {
     /// Wraps the error as `kind`, with `operation value` as its text.
     fn context(self, kind: ShimExit, operation: &str, value: impl fmt::Display) -> Result<T>;

@@ -1,15 +1,15 @@
-//! Chooses the `Vmm` for a spec. Called by the shim; the choice itself was made by the runtime.
+//! Maps the kind of engine in a spec to its `Vmm`. Called by the shim; the runtime has chosen the kind.
 
 use boxlite_spec::VmmKind;
 
-use crate::{Vmm, krun::Krun, qemu::Qemu};
+use crate::{krun::Krun, qemu::Qemu, vmm::Vmm};
 
-/// Makes engines by kind.
+/// Creates engines by kind.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct VmmFactory;
 
 impl VmmFactory {
-    /// The engine of `kind`. Cheap: whether it can run here shows when it creates a machine.
+    /// Returns the engine of `kind`. This checks nothing: an engine that can't run here fails in [`Vmm::create`].
     pub fn vmm(self, kind: VmmKind) -> Box<dyn Vmm> {
         match kind {
             VmmKind::Krun => Box::new(Krun),

@@ -1,5 +1,5 @@
-//! What this crate asks the machine it runs on: the KVM device, the processor, programs. A trait, so that probes are
-//! tested against machines that nobody has at hand.
+//! What this crate reads from the machine it runs on: the KVM device, the processor, programs. It is a trait so that probes can be
+//! tested against machines that are not at hand. Called by the probes.
 
 use std::{
     arch::x86_64::__cpuid,
@@ -15,30 +15,30 @@ use nix::{errno::Errno, unistd::AccessFlags};
 pub(crate) enum KvmError {
     /// `/dev/kvm` can't be opened for reading and writing.
     Open(Errno),
-    /// It speaks another version of the API than 12, the only one there is (Documentation/virt/kvm/api.rst).
+    /// It has another version of the API than 12, the only one there is (Documentation/virt/kvm/api.rst).
     Version(i32),
-    /// A VM or a virtual CPU can't be made.
+    /// A VM or a virtual CPU can't be created.
     Create(Errno),
 }
 
-/// What the processor says of itself.
+/// What CPUID reports of the processor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Processor {
-    /// It can run virtual machines: VT-x or AMD-V.
+    /// Whether it can run virtual machines: VT-x or AMD-V.
     pub(crate) virtualises: bool,
-    /// It is a virtual machine's.
+    /// Whether it is the processor of a virtual machine.
     pub(crate) is_virtual: bool,
 }
 
-/// A machine.
+/// A machine that may run boxes.
 pub(crate) trait Host {
-    /// Opens KVM, makes a VM with one CPU and throws it away. Under a millisecond.
+    /// Opens KVM, creates a VM with one CPU and drops it. Takes less than a millisecond.
     fn try_kvm(&self) -> Result<(), KvmError>;
-    /// The processor, asked by CPUID: `/proc/cpuinfo` says the same and takes milliseconds on large machines.
+    /// Reads CPUID: `/proc/cpuinfo` holds the same and takes milliseconds on large machines.
     fn processor(&self) -> Processor;
-    /// Where `name` stands in `PATH`.
+    /// Finds the program `name` in `PATH`.
     fn find_program(&self, name: &str) -> Option<PathBuf>;
-    /// What `program` prints to standard output when it succeeds. Takes a process.
+    /// Runs `program` and returns its standard output if it succeeds.
     fn output(&self, program: &Path, arguments: &[&str]) -> io::Result<String>;
 }
 
@@ -79,8 +79,8 @@ impl Host for ThisHost {
     fn output(&self, program: &Path, arguments: &[&str]) -> io::Result<String> {
         let output = Command::new(program).args(arguments).stdin(Stdio::null()).output()?;
         if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr);
-            return Err(io::Error::other(format!("{}: {}", output.status, said.trim())));
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            return Err(io::Error::other(format!("{}: {}", output.status, stderr.trim())));
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
@@ -90,7 +90,7 @@ impl Host for ThisHost {
 pub(crate) mod tests {
     use super::*;
 
-    /// A machine made of answers.
+    /// A machine with fixed answers.
     pub(crate) struct FakeHost {
         pub(crate) kvm: Result<(), KvmError>,
         pub(crate) processor: Processor,

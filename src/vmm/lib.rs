@@ -1,12 +1,11 @@
 //! The engines that run a box, behind one trait.
 //!
-//! The shim makes a [`VmmFactory`], asks it for the [`Vmm`] that the spec names, lets it
-//! [`create`](Vmm::create) a [`VmmInstance`] (every file and socket opened, nothing running yet) and
-//! [`enter`](VmmInstance::enter)s it, which lasts as long as the machine does. [`probe`](probe()) says which engines
-//! can run on this machine and what would help the others.
+//! The shim gets the [`Vmm`] that the spec names from a [`VmmFactory`], lets it [`create`](Vmm::create) a [`VmmInstance`] (every
+//! file and socket is open, nothing runs yet) and [`enter`](VmmInstance::enter)s it, which returns when the machine has ended.
+//! [`probe`](probe()) finds out which engines can run on this machine and what would help the others.
 //!
-//! `krun/` and `qemu/` hold one engine each; a file that both need has the same name in both: `engine` makes the
-//! machine, `cmdline` its kernel's command line, `probe` says whether it can run here.
+//! `krun/` and `qemu/` hold one engine each; a file that both need has the same name in both: `engine` creates the machine,
+//! `cmdline` writes its kernel's command line, `probe` checks whether the engine can run here. What both share lies beside them.
 
 mod bounded_log;
 mod clock;
@@ -15,14 +14,15 @@ mod console;
 mod error;
 mod factory;
 mod host;
+mod huge_pages;
 mod journal;
 mod krun;
-mod memory;
-mod parts;
+mod kvm;
 mod path;
 mod probe;
 mod qemu;
 mod socket;
+mod spec_check;
 mod terminator;
 mod vmm;
 

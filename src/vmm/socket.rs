@@ -1,27 +1,47 @@
-//! Unix sockets by path. Called by both engines before they listen, and by the relay.
+//! Unix sockets by path. Called by the engines, the journal and the clock before they listen, and for the names that engines connect
+//! to.
 
 use std::{
     fs, io,
-    os::unix::fs::FileTypeExt,
+    os::unix::{
+        fs::{FileTypeExt, PermissionsExt},
+        net::UnixListener,
+    },
     path::{Path, PathBuf},
 };
 
 use boxlite_spec::ShimExit;
 
-use crate::{Error, Result, error::Context, path::from_here};
+use crate::{
+    error::{Context, Error, Result},
+    path::from_here,
+};
 
 /// `sun_path` of `sockaddr_un` with its closing NUL (unix(7)).
 const PATH_LIMIT: usize = 108;
 
-/// What the kernel and the engines can call the socket at `path`: its path, or where that is too long for a socket, or no
-/// text, its name from the working directory on.
+/// Returns a name of the socket at `path` that the kernel and the engines accept: the path itself, or its short name if the path is
+/// too long for a socket's address or is not text.
 pub(crate) fn name(path: &Path) -> PathBuf {
     let fits = path.as_os_str().len() < PATH_LIMIT && path.to_str().is_some();
     if fits { path.to_owned() } else { from_here(path) }
 }
 
-/// Makes way for a listening socket: removes what a killed shim left at `path`. The caller holds the box's lock, so
-/// nobody else can be listening there.
+/// Listens at `path`, for this user alone, and never blocks in `accept`.
+pub(crate) fn listen(path: &Path) -> Result<UnixListener> {
+    clear(path)?;
+    let name = name(path);
+    let bind = || -> io::Result<UnixListener> {
+        let listener = UnixListener::bind(&name)?;
+        fs::set_permissions(&name, PermissionsExt::from_mode(0o600))?;
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    };
+    bind().context(ShimExit::Resource, "listen on", path.display())
+}
+
+/// Removes the socket that a killed shim left at `path`, so that another one can be bound there. The caller holds the box's lock, so
+/// no other process is listening.
 pub(crate) fn clear(path: &Path) -> Result<()> {
     if name(path).as_os_str().len() >= PATH_LIMIT {
         let what = format!("listen on {}: the path is longer than {} bytes", path.display(), PATH_LIMIT - 1);
@@ -30,7 +50,7 @@ pub(crate) fn clear(path: &Path) -> Result<()> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Ok(metadata) if !metadata.file_type().is_socket() => {
-            let what = format!("listen on {}: something that is no socket is in the way", path.display());
+            let what = format!("listen on {}: a file that is no socket is in the way", path.display());
             Err(Error::new(ShimExit::Resource, what))
         }
         found => found.and_then(|_| fs::remove_file(path)).context(

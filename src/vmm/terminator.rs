@@ -1,5 +1,5 @@
 //! Ends a machine from any thread: kills the engine's process if it has one, completes console and journal and removes
-//! the box's sockets. Called when the machine ended by itself, by the shim's lifeline and on its signals.
+//! the box's sockets. Called after the machine has ended by itself, and by the shim's lifeline.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use rustix::process::{Signal, pidfd_send_signal};
 
 use crate::{console::Console, journal::Journal};
 
-/// How long a killed engine may take to be gone before the shim leaves it to the kernel.
+/// How long to wait for a killed engine's exit.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// A handle that ends one machine. Clones end the same machine.
@@ -30,26 +30,26 @@ struct Inner {
 }
 
 impl Terminator {
-    /// For the machine of `spec`, with its console and its journal.
+    /// Creates the terminator of the machine of `spec`, with its console and its journal.
     pub(crate) fn new(spec: &InstanceSpec, console: Console, journal: Option<Journal>) -> Self {
-        // The ready socket is the runtime's, which may have been killed before it heard the guest.
+        // The runtime listens at the ready socket; it may have been killed before the guest connected.
         let TransportSpec { portal, ready, clock } = &spec.transport;
         let journal_socket = spec.journal.as_ref().map(|journal| &journal.socket);
         let sockets = [portal, ready].into_iter().chain(clock).chain(journal_socket).cloned().collect();
         Self(Arc::new(Inner { sockets, console, journal, child: Mutex::new(None) }))
     }
 
-    /// Sets the engine's process, by its pidfd: it never means another one, whatever becomes of its pid.
+    /// Sets the engine's process. A pidfd never refers to another process, even if the pid is used again.
     pub(crate) fn set_child(&self, child: Option<OwnedFd>) {
         *self.0.child.lock().unwrap_or_else(PoisonError::into_inner) = child;
     }
 
-    /// Ends the machine; harmless when it has ended. Returns within about a second even when the engine is stuck.
+    /// Ends the machine, and does nothing if it has ended. Returns within about a second even if the engine is stuck.
     pub fn terminate(&self) {
         let child = self.0.child.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pidfd) = &*child {
             let _ = pidfd_send_signal(pidfd, Signal::KILL);
-            await_death(pidfd);
+            await_exit(pidfd);
         }
         drop(child);
         for socket in &self.0.sockets {
@@ -61,15 +61,15 @@ impl Terminator {
         }
     }
 
-    /// Whether the guest had ended in order. Ask once the machine is terminated.
+    /// Whether the guest announced its power-off. Call this after [`terminate`](Self::terminate).
     pub(crate) fn announced_power_off(&self) -> bool {
         self.0.console.announced_power_off()
     }
 }
 
-/// Waits until the process has let go of its files: a pidfd is readable once the last thread has ended (`pidfd_open(2)`), and
-/// a thread ends after its files.
-fn await_death(pidfd: &OwnedFd) {
+/// Waits until the process has closed its files: a pidfd is readable once the last thread has ended (`pidfd_open(2)`), and a thread
+/// closes its files before it ends.
+fn await_exit(pidfd: &OwnedFd) {
     let grace = PollTimeout::try_from(GRACE).unwrap_or(PollTimeout::MAX);
     let _ = poll(&mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)], grace);
 }
@@ -83,12 +83,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_killed_process_is_gone_although_nobody_has_reaped_it() {
+    fn an_exit_is_noticed_before_the_process_is_reaped() {
         let mut child = Command::new("sh").args(["-c", "kill -STOP $$"]).spawn().unwrap();
         let pid = Pid::from_raw(child.id().cast_signed()).unwrap();
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).unwrap();
         pidfd_send_signal(&pidfd, Signal::KILL).unwrap();
-        await_death(&pidfd);
+        await_exit(&pidfd);
         let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
         assert!(stat.rsplit_once(") ").unwrap().1.starts_with('Z'), "{stat}");
         child.wait().unwrap();

@@ -1,19 +1,27 @@
-//! The trait that every engine implements, and the machine that it makes. Called by the shim.
+//! The trait that every engine implements, and the machine that it creates. Called by the shim.
 
 use boxlite_spec::{InstanceSpec, ShimExit};
 
-use crate::{Error, Result, Terminator};
+use crate::{
+    error::{Error, Result},
+    terminator::Terminator,
+};
 
 /// A virtual machine monitor.
 pub trait Vmm {
-    /// Prepares a machine: checks the spec, opens files, sockets and the console. Nothing runs yet, so a jail that is
-    /// put on between this and [`VmmInstance::enter`] holds for all that the guest can reach.
+    /// Prepares a machine: checks the spec, opens files, sockets and the console. Nothing of the guest runs yet, so a jail that
+    /// is entered between this call and [`VmmInstance::enter`] confines everything that the guest can reach.
+    ///
+    /// # Errors
+    /// [`ShimExit::BadSpec`], [`ShimExit::BootFile`] or [`ShimExit::Disk`] if the spec names something unusable,
+    /// [`ShimExit::Resource`] if a socket or file can't be created, [`ShimExit::Engine`] or [`ShimExit::EngineUnavailable`] if
+    /// the engine fails.
     fn create(&mut self, spec: InstanceSpec) -> Result<VmmInstance>;
 }
 
-/// What an engine does once it is entered.
+/// A machine that an engine has prepared.
 pub(crate) trait Machine {
-    /// Runs the machine to its end. `Ok` means that the guest powered off or reset, which engines can't tell apart.
+    /// Runs the machine until it ends. `Ok` means that the guest powered off or reset, which engines can't distinguish.
     fn enter(self: Box<Self>) -> Result<()>;
 }
 
@@ -28,16 +36,16 @@ impl VmmInstance {
         Self { machine: Box::new(machine), terminator }
     }
 
-    /// The handle that ends the machine from another thread.
+    /// Returns a handle that ends the machine from another thread.
     pub fn terminator(&self) -> Terminator {
         self.terminator.clone()
     }
 
-    /// Runs the machine on this thread until it ends; `Ok` means that the guest's agent switched it off by itself. Its
-    /// sockets are removed and its console is complete when this returns.
+    /// Runs the machine on this thread until it ends. `Ok` means that the guest agent powered it off on its own initiative. The
+    /// machine's sockets are removed and its console file is complete when this returns.
     ///
     /// # Errors
-    /// The engine's; [`ShimExit::Unannounced`] when the machine was reset and its agent had not said that it would be.
+    /// Returns the engine's failure, or [`ShimExit::Unannounced`] if the machine ended without the agent's power-off marker.
     pub fn enter(self) -> Result<()> {
         let ended = self.machine.enter();
         self.terminator.terminate();
@@ -45,6 +53,6 @@ impl VmmInstance {
         if self.terminator.announced_power_off() {
             return Ok(());
         }
-        Err(Error::new(ShimExit::Unannounced, "run machine: it ended as told, or its guest died"))
+        Err(Error::new(ShimExit::Unannounced, "run machine: it ended on request, or its guest crashed"))
     }
 }

@@ -1,5 +1,5 @@
-//! The journal's files: the current one, and the one before it. Only whole records are ever added, and the files change
-//! places between two records. Written by `intake`.
+//! The journal's files: the current one, and the one before it. Only whole records are appended, and the files are rotated between
+//! two records. Called by `intake`.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -9,7 +9,7 @@ use std::{
 
 use boxlite_wire::{frame::Frame, limits::JOURNAL as JOURNAL_FILE};
 
-/// The two files.
+/// The two files of one journal.
 pub(super) struct JournalFiles {
     current: PathBuf,
     previous: PathBuf,
@@ -18,7 +18,7 @@ pub(super) struct JournalFiles {
 }
 
 impl JournalFiles {
-    /// Goes on with the file at `path`, cutting off what a killed shim left half-written.
+    /// Opens the file at `path` for appending, and truncates it behind its last whole record: a killed shim may have left part of one.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let mut file = open(path)?;
         let mut bytes = Vec::new();
@@ -30,7 +30,7 @@ impl JournalFiles {
         Ok(Self { current: path.to_owned(), previous: previous.into(), file, length })
     }
 
-    /// Adds `records`, whole ones; far fewer bytes than a file holds. What does not fit on the host's disk is lost.
+    /// Appends whole `records`, which must be far smaller than a file. Fails, and appends nothing, if the host's disk is full.
     pub(super) fn append(&mut self, records: &[u8]) -> io::Result<()> {
         if self.length + records.len() as u64 > JOURNAL_FILE {
             self.rotate()?;
@@ -38,7 +38,7 @@ impl JournalFiles {
         let written = self.file.write_all(records);
         match written {
             Ok(()) => self.length += records.len() as u64,
-            // Nothing may follow half a record.
+            // The next record must not follow a part of this one.
             Err(_) => self.file.set_len(self.length)?,
         }
         written
@@ -60,7 +60,7 @@ fn open(path: &Path) -> io::Result<File> {
 mod tests {
     use super::*;
 
-    /// A record of `length` bytes, behind its length.
+    /// A record of `length` bytes, after its length.
     fn record(length: usize) -> Vec<u8> {
         let mut bytes = vec![u8::try_from(length & 0x7f | 0x80).unwrap(), u8::try_from(length >> 7).unwrap()];
         bytes.resize(2 + length, b'x');
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_end_is_cut_off_and_the_rest_goes_on() {
+    fn a_torn_end_is_cut_off_and_appending_goes_on() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("main.log");
         let whole = record(300);
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_made_by_nobody_of_ours_is_cut_off_too() {
+    fn content_that_is_no_journal_is_cut_off_too() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("main.log");
         fs::write(&path, vec![0xff; 20 << 20]).unwrap();

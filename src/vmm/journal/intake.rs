@@ -1,16 +1,12 @@
-//! Takes the journal from the guest: one connection for the machine's life, whatever else connects. Both engines bring it
-//! to the same socket; a thread of this process moves what arrives into the files.
+//! Receives the journal from the guest: one connection for the machine's life, whatever else connects. Both engines connect the
+//! guest to the same socket, and a thread moves what arrives into the files. Created by both engines' `create`.
 
 use std::{
     io::{self, Read as _},
     os::{
         fd::AsFd as _,
-        unix::{
-            fs::PermissionsExt,
-            net::{UnixListener, UnixStream},
-        },
+        unix::net::{UnixListener, UnixStream},
     },
-    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
 };
@@ -19,32 +15,36 @@ use boxlite_spec::{JournalSpec, ShimExit};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::file::JournalFiles;
-use crate::{Result, error::Context as _, socket};
+use crate::{
+    error::{Context as _, Result},
+    socket,
+};
 use boxlite_wire::{frame::Frame, port::JOURNAL};
 
-/// What is moved at a time, in bytes.
+/// The most that is read at a time, in bytes.
 const CHUNK: usize = 16 << 10;
 
-/// How often is looked before others have their turn: together more than a socket holds.
+/// How many reads one [`Journal::drain`] makes: together more than a socket's buffer holds.
 const STEPS: usize = 64;
 
-/// The host's end of a journal. Clones are the same journal.
+/// The host's end of a journal. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Journal(Arc<Mutex<Intake>>);
 
 struct Intake {
     listener: UnixListener,
-    /// The connection that is read. Its place is taken by a newer one only while it has not greeted.
+    /// The connection that is read. A newer connection replaces it only if it has not sent its first line.
     guest: Option<Guest>,
-    /// The journal came to its end; nobody may write another.
+    /// Whether the journal has ended. No other connection may continue it.
     ended: bool,
     files: JournalFiles,
 }
 
 struct Guest {
     stream: UnixStream,
+    /// Whether it has sent the first line of a journal.
     greeted: bool,
-    /// The start of a record whose end has not arrived: less than the longest record.
+    /// The start of a record whose end has not arrived, shorter than the longest record.
     rest: Vec<u8>,
 }
 
@@ -53,10 +53,9 @@ impl Journal {
     pub(crate) fn open(spec: &JournalSpec) -> Result<Self> {
         let files = JournalFiles::open(&spec.file);
         let files = files.context(ShimExit::Resource, "open journal", spec.file.display())?;
-        socket::clear(&spec.socket)?;
-        let what = spec.socket.display();
-        let listener = listen(&socket::name(&spec.socket)).context(ShimExit::Resource, "listen on", &what)?;
-        let watched = listener.try_clone().context(ShimExit::Resource, "listen on", &what)?;
+        let listener = socket::listen(&spec.socket)?;
+        let watched = listener.try_clone();
+        let watched = watched.context(ShimExit::Resource, "listen on", spec.socket.display())?;
         let journal = Self(Arc::new(Mutex::new(Intake { listener, guest: None, ended: false, files })));
         let pumping = journal.clone();
         thread::Builder::new()
@@ -67,8 +66,8 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Moves what has arrived into the file: the last words of a machine that is about to be gone. Its own thread may miss
-    /// what comes after that. A guest that goes on writing meanwhile keeps nobody from ending its machine.
+    /// Moves what has arrived into the file, before the process exits and its thread with it. The number of reads is bounded, so a
+    /// guest that goes on writing can't block it.
     pub(crate) fn drain(&self) {
         let mut intake = self.intake();
         let _ = (0..STEPS).all(|_| intake.step());
@@ -76,8 +75,8 @@ impl Journal {
 
     fn pump(&self, listener: &UnixListener) {
         loop {
-            // The stream is the same one for as long as it is there: only this thread and `drain` close it, and a closed
-            // one is polled once more, in vain.
+            // A clone of the stream is polled without the lock. If `drain` closes the stream meanwhile, the clone is polled once more
+            // for nothing.
             let stream = self.intake().guest.as_ref().and_then(|guest| guest.stream.try_clone().ok());
             let mut watched = vec![PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
             watched.extend(stream.as_ref().map(|stream| PollFd::new(stream.as_fd(), PollFlags::POLLIN)));
@@ -92,15 +91,8 @@ impl Journal {
     }
 }
 
-fn listen(path: &Path) -> io::Result<UnixListener> {
-    let listener = UnixListener::bind(path)?;
-    std::fs::set_permissions(path, PermissionsExt::from_mode(0o600))?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
-}
-
 impl Intake {
-    /// Accepts or reads once; false when there was nothing to do.
+    /// Accepts or reads once. Returns `false` if there was nothing to do.
     fn step(&mut self) -> bool {
         if let Ok((stream, _)) = self.listener.accept() {
             let taken = self.ended || self.guest.as_ref().is_some_and(|guest| guest.greeted);
@@ -115,12 +107,13 @@ impl Intake {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Ok(0) | Err(_) => self.close(),
-            Ok(count) => self.took(&chunk[..count]),
+            Ok(count) => self.receive(&chunk[..count]),
         }
         true
     }
 
-    fn took(&mut self, bytes: &[u8]) {
+    /// Checks the first line, then appends the whole records of what has arrived and retains the rest.
+    fn receive(&mut self, bytes: &[u8]) {
         let Some(guest) = &mut self.guest else { return };
         guest.rest.extend_from_slice(bytes);
         if !guest.greeted {
@@ -136,7 +129,7 @@ impl Intake {
             guest.rest.drain(..length);
         }
         let whole = Frame::whole(&guest.rest);
-        // A full host disk loses records, which must not stop the guest.
+        // Records are lost if the host's disk is full, which must not stop the guest.
         let _ = self.files.append(&guest.rest[..whole]);
         guest.rest.drain(..whole);
         if !matches!(Frame::first(&guest.rest), Frame::Partial) {
@@ -144,7 +137,7 @@ impl Intake {
         }
     }
 
-    /// The guest learns from this that all is in the file.
+    /// Closes the connection, which lets the guest know that everything is in the file.
     fn close(&mut self) {
         self.ended |= self.guest.take().is_some_and(|guest| guest.greeted);
     }

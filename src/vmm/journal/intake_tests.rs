@@ -1,4 +1,4 @@
-//! The intake with guests at its socket: honest, hostile, and several at once.
+//! Tests of the intake with real connections: well-behaved ones, hostile ones, and several at once.
 
 use std::{
     fs,
@@ -35,11 +35,11 @@ impl Fixture {
         stream
     }
 
-    /// Waits for the thread that pumps.
+    /// Waits until the journal's thread has `reached` a state.
     fn until(&self, reached: impl Fn(&Intake) -> bool) {
         let give_up = Instant::now() + Duration::from_secs(20);
         while !reached(&self.journal.intake()) {
-            assert!(Instant::now() < give_up, "never came to that");
+            assert!(Instant::now() < give_up, "the state was not reached");
             thread::sleep(Duration::from_millis(1));
         }
     }
@@ -67,7 +67,7 @@ fn refused(stream: &UnixStream) -> bool {
 const RECORD: &[u8] = b"\x03abc";
 
 #[test]
-fn once_it_is_closed_all_is_in_the_file() {
+fn everything_is_in_the_file_once_the_connection_is_closed() {
     let fixture = fixture();
     let mut guest = fixture.greet();
     for _ in 0..50_000 {
@@ -101,7 +101,7 @@ fn what_was_sent_before_a_sudden_end_is_drained() {
 }
 
 #[test]
-fn a_guest_that_never_stops_writing_keeps_nobody_from_draining() {
+fn draining_ends_although_the_guest_never_stops_writing() {
     let fixture = fixture();
     let mut guest = fixture.greet();
     let flood = thread::spawn(move || while guest.write_all(&RECORD.repeat(1000)).is_ok() {});
@@ -114,14 +114,14 @@ fn a_guest_that_never_stops_writing_keeps_nobody_from_draining() {
 }
 
 #[test]
-fn hostile_frames_end_the_journal_and_nothing_of_them_is_kept() {
+fn hostile_frames_end_the_journal_and_are_not_written() {
     for frame in [&[0xff_u8, 0xff, 0xff, 0xff][..], &[0x81, 0x80, 0x02], &[0x80, 0x80, 0x80]] {
         let fixture = fixture();
         let mut guest = fixture.greet();
         guest.write_all(&[RECORD, frame].concat()).unwrap();
         closed(&guest);
         assert_eq!(fixture.content(), RECORD);
-        // And there is no second one.
+        // No second journal is accepted.
         let mut other = fixture.connect();
         let _ = other.write_all(JOURNAL);
         closed(&other);
@@ -129,12 +129,12 @@ fn hostile_frames_end_the_journal_and_nothing_of_them_is_kept() {
 }
 
 #[test]
-fn only_one_guest_is_heard() {
+fn only_one_connection_is_the_journal() {
     let fixture = fixture();
     let mut silent = fixture.connect();
-    let mut rude = fixture.connect();
-    let _ = rude.write_all(b"GET / HTTP/1.1\r\n");
-    closed(&rude);
+    let mut other = fixture.connect();
+    let _ = other.write_all(b"GET / HTTP/1.1\r\n");
+    closed(&other);
     let mut guest = fixture.greet();
     assert!(refused(&silent));
     let _ = silent.write_all(JOURNAL);
@@ -151,13 +151,13 @@ fn only_one_guest_is_heard() {
 fn an_endless_record_and_endless_records_cost_bounded_memory_and_disk() {
     let fixture = fixture();
     let mut guest = fixture.greet();
-    // The longest record that there may be, for ever.
+    // The longest allowed record, repeated without end.
     let mut record = vec![0x80, 0x80, 0x02];
     record.resize(3 + (32 << 10), b'z');
     let until = Instant::now() + Duration::from_secs(20);
     for _ in 0..1000 {
         guest.write_all(&record).unwrap();
-        assert!(Instant::now() < until, "nobody reads");
+        assert!(Instant::now() < until, "the journal is not read");
     }
     let held = fixture.journal.intake().guest.as_ref().map_or(0, |guest| guest.rest.capacity());
     assert!(held < 1 << 20, "{held}");

@@ -1,7 +1,7 @@
-//! The guest's journal on its way to the host's disk: a socket that takes it, and two files of bounded size.
+//! Writes the guest's journal to the host's disk: a socket receives it, and two files of bounded size hold it.
 //!
-//! Made by both engines' `create` where the spec asks for it. The guest is hostile: what it sends is cut along its record
-//! borders (`wire/frame.rs`) and never looked into, and what can't be cut ends the journal.
+//! Created by both engines' `create` if the spec has a journal. The guest is untrusted: its stream is split at record borders
+//! (`wire/frame.rs`), records are not parsed, and a stream that can't be split ends the journal.
 
 mod file;
 mod intake;

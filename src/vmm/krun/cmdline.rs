@@ -1,9 +1,9 @@
-//! What the guest kernel must be told under libkrun. Called by `engine`.
+//! The guest kernel's command line under libkrun. Called by `engine`.
 
 use crate::cmdline;
 
-/// libkrun's console is virtio's; it has no serial port, so the driver need not look for one. kvmclock tells the TSC's
-/// frequency and the host watches over it.
+/// The console is virtio's. libkrun has no serial port, so the driver need not probe for one. kvmclock provides the TSC's frequency,
+/// and the host checks that it is stable.
 pub(super) fn guest_cmdline() -> String {
     cmdline::cmdline(&["console=hvc0", "8250.nr_uarts=0", "tsc=reliable"])
 }

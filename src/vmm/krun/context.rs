@@ -1,4 +1,4 @@
-//! libkrun's C API with Rust's types. Each method is one call; a negative status is `-errno`. Called by `engine`.
+//! libkrun's C API with Rust's types. Each method makes one call, whose negative status is `-errno`. Called by `engine`.
 
 #![allow(unsafe_code, reason = "libkrun's functions take C strings")]
 
@@ -11,7 +11,10 @@ use std::{
 use boxlite_spec::{DiskFormat, DiskSpec, ShimExit};
 use nix::errno::Errno;
 
-use crate::{Error, Result, error::Context as _, path::from_here};
+use crate::{
+    error::{Context as _, Error, Result},
+    path::from_here,
+};
 
 /// `KRUN_KERNEL_FORMAT_ELF` of libkrun.h.
 const KERNEL_FORMAT_ELF: u32 = 1;
@@ -19,13 +22,13 @@ const KERNEL_FORMAT_ELF: u32 = 1;
 /// `KRUN_LOG_LEVEL_ERROR`, `KRUN_LOG_STYLE_NEVER` and `KRUN_LOG_OPTION_NO_ENV` of libkrun.h.
 const LOG: (u32, u32, u32) = (1, 2, 1);
 
-/// No `KRUN_TSI_HIJACK_*`: the guest can't make this process open network sockets.
+/// No `KRUN_TSI_HIJACK_*` flag, so the guest can't make this process open network sockets.
 const NO_TSI: u32 = 0;
 
 /// Sends libkrun's errors to `fd`, which libkrun then owns.
 pub(super) fn log_errors_to(fd: RawFd) -> Result<()> {
     let (level, style, options) = LOG;
-    // SAFETY: `fd` is open and the caller gives it away.
+    // SAFETY: `fd` is open, and the caller gives up its ownership.
     check("krun_init_log", unsafe { ::krun::krun_init_log(fd, level, style, options) })
 }
 
@@ -39,7 +42,7 @@ impl Context {
         Ok(Self(id.unsigned_abs()))
     }
 
-    /// A machine with no devices but those that are added here. Balloon and entropy come with every libkrun machine.
+    /// Sets the machine's size and disables the devices that libkrun would add. Balloon and entropy come with every machine.
     pub(super) fn set_vm_config(&self, cpus: u8, memory_mib: u32) -> Result<()> {
         check("krun_set_vm_config", ::krun::krun_set_vm_config(self.0, cpus, memory_mib))?;
         check("krun_disable_implicit_init", ::krun::krun_disable_implicit_init(self.0))
@@ -60,7 +63,7 @@ impl Context {
         })
     }
 
-    /// A disk whose flushes reach the host's storage (`KRUN_SYNC_FULL` is the default on Linux).
+    /// Adds a disk. Its flushes reach the host's storage (`KRUN_SYNC_FULL` is the default on Linux).
     pub(super) fn add_disk(&self, disk: &DiskSpec) -> Result<()> {
         let (id, path) = (c_string(disk.id.as_bytes())?, c_path(&from_here(&disk.path))?);
         let format = match disk.format {
@@ -73,13 +76,13 @@ impl Context {
         })
     }
 
-    /// The vsock device, without the TSI that libkrun would turn on by itself where there is no network.
+    /// Adds the vsock device, without the TSI that libkrun would turn on where there is no network.
     pub(super) fn add_vsock(&self) -> Result<()> {
         check("krun_disable_implicit_vsock", ::krun::krun_disable_implicit_vsock(self.0))?;
         check("krun_add_vsock", ::krun::krun_add_vsock(self.0, NO_TSI))
     }
 
-    /// Joins vsock `port` and the Unix socket at `path`: with `listen`, the host connects to the guest.
+    /// Connects vsock `port` with the Unix socket at `path`. With `listen`, the host connects to the guest; else the guest to the host.
     pub(super) fn add_vsock_port(&self, port: u32, path: &Path, listen: bool) -> Result<()> {
         let path = c_path(path)?;
         // SAFETY: a C string that outlives the call, which copies it.
@@ -88,14 +91,14 @@ impl Context {
         })
     }
 
-    /// Sends the guest's console (hvc0) to `path`, opened when the machine starts. It has no input.
+    /// Sends the guest's console (hvc0) to `path`, which is opened when the machine starts. The console has no input.
     pub(super) fn set_console_output(&self, path: &Path) -> Result<()> {
         let path = c_path(path)?;
         // SAFETY: a C string that outlives the call, which copies it.
         check("krun_set_console_output", unsafe { ::krun::krun_set_console_output(self.0, path.as_ptr()) })
     }
 
-    /// Runs the machine. Returns only when it could not be made; a machine that ran ends in `_exit`.
+    /// Runs the machine. Returns only if it could not be started; a machine that ran ends in `_exit`.
     pub(super) fn start_enter(self) -> Errno {
         Errno::from_raw(::krun::krun_start_enter(self.0).wrapping_neg())
     }

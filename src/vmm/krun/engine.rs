@@ -1,4 +1,4 @@
-//! Makes a libkrun machine from a spec and enters it. Called by the shim through `Vmm`.
+//! Creates a libkrun machine from a spec and enters it. Called by the shim through `Vmm`.
 
 use std::{
     ffi::c_int,
@@ -11,10 +11,17 @@ use std::{
 use boxlite_spec::{InstanceSpec, ShimExit};
 use nix::errno::Errno;
 
-use super::{cmdline::guest_cmdline, context::Context, exit, kvm_problem, log::Log, memory};
+use super::{cmdline::guest_cmdline, context::Context, exit, log::Log, memory};
 use crate::{
-    Error, Result, Terminator, Vmm, VmmInstance, clock, console::Console, error::Context as _,
-    host::ThisHost, journal::Journal, memory::is_small, parts, socket, vmm::Machine,
+    clock,
+    console::Console,
+    error::{Context as _, Error, Result},
+    host::ThisHost,
+    huge_pages::is_small,
+    journal::Journal,
+    kvm, socket, spec_check,
+    terminator::Terminator,
+    vmm::{Machine, Vmm, VmmInstance},
 };
 use boxlite_wire::port::{CLOCK_PORT, GRPC, JOURNAL_PORT, READY_PORT};
 
@@ -22,8 +29,8 @@ use boxlite_wire::port::{CLOCK_PORT, GRPC, JOURNAL_PORT, READY_PORT};
 /// `krun_split_irqchip` adds none in libkrun 1.19.
 const DISKS_MAX: usize = 11 - 4;
 
-/// Guest memory in whole huge pages. libkrun maps it below the heap of its thread, which glibc aligns to 64 MiB; an odd
-/// size would shift it, and KVM could map no huge page: a start takes 15 % longer.
+/// The size of a huge page. Guest memory is a multiple of it: libkrun maps the memory below its thread's heap, which glibc aligns to
+/// 64 MiB, so memory of an odd size would not be aligned to huge pages. KVM could then map none, and a start takes 15 % longer.
 const HUGE_PAGE_MIB: u32 = 2;
 
 /// libkrun as a [`Vmm`].
@@ -31,7 +38,7 @@ pub(crate) struct Krun;
 
 impl Vmm for Krun {
     fn create(&mut self, spec: InstanceSpec) -> Result<VmmInstance> {
-        parts::check(&spec, DISKS_MAX)?;
+        spec_check::check(&spec, DISKS_MAX)?;
         socket::clear(&spec.transport.portal)?;
         let (console, console_input) = Console::open(&spec.console)?;
         let journal = spec.journal.as_ref().map(Journal::open).transpose()?;
@@ -44,7 +51,7 @@ impl Vmm for Krun {
     }
 }
 
-/// In whole huge pages.
+/// Returns the memory of the machine, rounded up to whole huge pages.
 fn memory_mib(spec: &InstanceSpec) -> u32 {
     spec.memory_mib.next_multiple_of(HUGE_PAGE_MIB)
 }
@@ -65,7 +72,7 @@ fn configure(spec: &InstanceSpec, console: &OwnedFd) -> Result<Context> {
     if let Some(journal) = &spec.journal {
         context.add_vsock_port(JOURNAL_PORT, &socket::name(&journal.socket), false)?;
     }
-    // libkrun wants a path; this one names our pipe.
+    // libkrun takes a path, not a descriptor; this path opens our pipe.
     context.set_console_output(&PathBuf::from(format!("/proc/self/fd/{}", console.as_raw_fd())))?;
     Ok(context)
 }
@@ -77,11 +84,11 @@ struct KrunMachine {
     _console_input: OwnedFd,
 }
 
-/// How libkrun let go of its thread.
+/// How libkrun's thread ended.
 enum Ended {
-    /// The machine could not be made.
+    /// The machine could not be started.
     NotStarted(Errno),
-    /// The machine ran and ended with a status of libkrun's.
+    /// The machine ran and ended with this status of libkrun.
     Exited(c_int),
 }
 
@@ -89,18 +96,18 @@ impl Machine for KrunMachine {
     fn enter(self: Box<Self>) -> Result<()> {
         let Self { context, memory_mib, mut log, _console_input } = *self;
         let failed = match run(context, memory_mib)? {
-            // FC_EXIT_CODE_OK of krun-vmm: the guest reset, through the keyboard controller or a triple fault.
+            // FC_EXIT_CODE_OK of krun-vmm: the guest was reset, through the keyboard controller or by a triple fault.
             Ended::Exited(0) => return Ok(()),
             Ended::Exited(status) => {
                 Error::new(ShimExit::Engine, format!("run machine: libkrun ended with {status}"))
             }
             Ended::NotStarted(errno) => Error::new(ShimExit::Engine, format!("start machine: {errno}")),
         };
-        let failed = match log.last_words() {
-            Some(words) => failed.with_source(words),
+        let failed = match log.last_message() {
+            Some(message) => failed.with_source(message),
             None => failed,
         };
-        Err(match kvm_problem(&ThisHost) {
+        Err(match kvm::problem(&ThisHost) {
             Some(problem) => Error::new(ShimExit::EngineUnavailable, problem.message)
                 .with_source(failed)
                 .with_hint(problem.remedy),
@@ -109,7 +116,7 @@ impl Machine for KrunMachine {
     }
 }
 
-/// libkrun renames the thread that it runs on and never gives it back, so it gets one of its own.
+/// Runs libkrun on a thread of its own, since it renames its thread and does not return from it.
 fn run(context: Context, memory_mib: u32) -> Result<Ended> {
     let (ended, end) = mpsc::channel();
     let (exited, exit) = mpsc::channel();
@@ -125,7 +132,7 @@ fn run(context: Context, memory_mib: u32) -> Result<Ended> {
         "start a thread",
         "for the machine",
     )?;
-    // The exit's sender goes with the thread, and so does the other: the first to be sent or dropped decides.
+    // A status arrives if the machine ran. If it could not be started, the thread ends, which drops the sender of the status.
     match exit.recv() {
         Ok(status) => Ok(Ended::Exited(status)),
         Err(_) => Ok(Ended::NotStarted(end.recv().unwrap_or(Errno::UnknownErrno))),

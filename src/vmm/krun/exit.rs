@@ -1,10 +1,10 @@
-//! Takes the process back from libkrun. When the guest ends, libkrun calls `_exit` (krun-vmm, `Vmm::stop`), past every
-//! handler that could complete the console or remove a socket. The definition here stands in for libc's at link time:
-//! on libkrun's thread it hands the status to whoever entered the machine; everywhere else it is `_exit`.
+//! Keeps libkrun from ending the process. When the guest ends, libkrun calls `_exit` (krun-vmm, `Vmm::stop`), which would skip
+//! everything that completes the console and removes the sockets. The definition here replaces libc's at link time: on libkrun's
+//! thread it sends the status to the thread that entered the machine; everywhere else it is `_exit`.
 //!
-//! Called by libkrun; listened to by `engine`.
+//! Called by libkrun; `engine` receives the status.
 
-#![allow(unsafe_code, reason = "a symbol of libc is replaced")]
+#![allow(unsafe_code, reason = "replaces a symbol of libc")]
 
 use std::{cell::RefCell, ffi::c_int, sync::mpsc::Sender, thread};
 
@@ -19,13 +19,13 @@ pub(super) fn capture(handler: Sender<c_int>) {
     HANDLER.with(|slot| *slot.borrow_mut() = Some(handler));
 }
 
-/// `_exit` of POSIX, but on a thread that called [`capture`].
+/// `_exit` of POSIX, except on a thread that called [`capture`].
 // SAFETY: the name belongs to libc; this has the signature and, outside captured threads, the effect of libc's own.
 #[unsafe(no_mangle)]
 extern "C" fn _exit(status: c_int) -> ! {
     let handler = HANDLER.try_with(|slot| slot.borrow_mut().take()).ok().flatten();
     if handler.is_some_and(|handler| handler.send(status).is_ok()) {
-        // libkrun holds its locks in here and its virtual CPUs are stopped: nothing of it may run on.
+        // The caller holds libkrun's locks and its virtual CPUs are stopped, so this thread must not return.
         loop {
             thread::park();
         }

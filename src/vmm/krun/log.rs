@@ -1,4 +1,4 @@
-//! What libkrun says when it fails: an errno through its API, the reason only in its log. Made by `engine`.
+//! Reads libkrun's log. When libkrun fails, its API returns only an errno, and the reason is only in its log. Created by `engine`.
 
 use std::{
     fs::File,
@@ -9,16 +9,15 @@ use std::{
 use boxlite_spec::ShimExit;
 use nix::{fcntl::OFlag, unistd::pipe2};
 
-use crate::{Result, error::Context as _};
-
 use super::context;
+use crate::error::{Context as _, Result};
 
-/// libkrun's log at level error, in a pipe that nobody reads before the end. When it is full, the rest is lost: a
-/// guest that provokes errors without end costs 64 KiB.
+/// libkrun's log at level error, in a pipe that is read only after the machine has ended. When the pipe is full, further messages
+/// are lost, so a guest that provokes errors without end costs 64 KiB.
 pub(super) struct Log(File);
 
 impl Log {
-    /// Opens the log; once in a process.
+    /// Opens the log. libkrun allows this once in a process.
     pub(super) fn open() -> Result<Self> {
         let (reader, writer) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).context(
             ShimExit::Resource,
@@ -26,15 +25,15 @@ impl Log {
             "for libkrun's log",
         )?;
         context::log_errors_to(writer.as_raw_fd())?;
-        // libkrun owns it from here.
+        // libkrun owns the descriptor now.
         let _ = writer.into_raw_fd();
         Ok(Self(reader.into()))
     }
 
-    /// The last message, without time and level.
-    pub(super) fn last_words(&mut self) -> Option<String> {
+    /// Returns the last message, without time and level.
+    pub(super) fn last_message(&mut self) -> Option<String> {
         let mut text = Vec::new();
-        // Ends with EAGAIN: the writer stays open.
+        // The read ends with EAGAIN, since the writer is still open.
         let _ = self.0.read_to_end(&mut text);
         let text = String::from_utf8_lossy(&text);
         let line = text.lines().rev().find(|line| !line.trim().is_empty())?;
@@ -42,7 +41,7 @@ impl Log {
     }
 }
 
-/// `[2026-01-01T00:00:00.000000Z ERROR krun] message`
+/// Returns the message of a line like `[2026-01-01T00:00:00.000000Z ERROR krun] message`.
 fn message(line: &str) -> &str {
     line.split_once("] ").filter(|(head, _)| head.starts_with('[')).map_or(line, |(_, message)| message)
 }

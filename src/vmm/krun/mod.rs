@@ -9,4 +9,4 @@ mod memory;
 mod probe;
 
 pub(crate) use engine::Krun;
-pub(crate) use probe::{kvm_problem, probe};
+pub(crate) use probe::probe;

@@ -1,43 +1,39 @@
-//! How QEMU carries out the guest's instructions: by KVM, or translated, on one thread or on one for each CPU. Chosen by
-//! `engine`, rendered by `arguments`.
+//! How QEMU executes the guest's instructions: by KVM, or by translation on one thread or on one thread for each CPU. Called by
+//! `engine`, and by `arguments` for the value of `-accel`.
 
 use std::path::Path;
 
 use super::version::{PATCH_SAFE, Version};
-use crate::{host::Host, krun};
+use crate::{host::Host, kvm};
 
-/// How much translated code QEMU keeps under emulation, in MiB; its default of up to 1 GiB would count as the box's.
+/// How much translated code QEMU retains under emulation, in MiB. Its default of up to 1 GiB would count as the box's memory.
 const TRANSLATION_MIB: u32 = 128;
 
-/// What runs the guest.
+/// What executes the guest's instructions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Accelerator {
     /// The host's processor.
     Kvm,
-    /// Translation.
+    /// Translation by QEMU.
     Emulation(Threads),
 }
 
-/// Who carries out the instructions of an emulated machine's CPUs.
+/// The threads of an emulated machine's CPUs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Threads {
-    /// One thread, in turns.
+    /// All CPUs take turns on one thread.
     One,
-    /// A thread for each CPU.
+    /// Each CPU has a thread.
     EachCpu,
 }
 
 impl Accelerator {
-    /// For a machine of `cpus` on `host`. QEMU itself would find out too late whether KVM works.
+    /// Chooses for a machine of `cpus` on `host`. QEMU itself would notice too late that KVM does not work.
     pub(super) fn choose(host: &impl Host, program: &Path, cpus: u8) -> Self {
-        if krun::kvm_problem(host).is_none() {
-            Self::Kvm
-        } else {
-            Self::Emulation(threads(host, program, cpus))
-        }
+        if kvm::problem(host).is_none() { Self::Kvm } else { Self::Emulation(threads(host, program, cpus)) }
     }
 
-    /// The value of `-accel`.
+    /// Returns the value of `-accel`.
     pub(super) fn argument(self) -> String {
         let threads = match self {
             Self::Kvm => return "kvm".to_owned(),
@@ -48,15 +44,15 @@ impl Accelerator {
     }
 }
 
-/// Before 8.1, QEMU may keep the translation of an instruction that another CPU changes at that moment ("accel/tcg: Always lock
-/// pages before translation"). Linux patches its own code while it runs, behind a breakpoint that it then takes away
-/// (arch/x86/kernel/alternative.c, `text_poke_bp_batch`): a CPU that goes on to meet the breakpoint panics with "int3". It
-/// happens to one start in hundreds on a busy host. So the CPUs of an older QEMU take turns. Asking for the version takes
-/// some 20 ms, which a machine of one CPU need not spend.
+/// Chooses the threads of an emulated machine. Before 8.1, QEMU may retain the translation of an instruction that another CPU changes
+/// at that moment ("accel/tcg: Always lock pages before translation"). Linux patches its own code while it runs, behind a breakpoint
+/// that it removes afterwards (arch/x86/kernel/alternative.c, `text_poke_bp_batch`); a CPU that still executes the breakpoint panics
+/// with "int3". This happens at one start in some hundreds on a busy host, so the CPUs of an older QEMU take turns. Reading the
+/// version takes some 20 ms, which a machine of one CPU need not spend.
 fn threads(host: &impl Host, program: &Path, cpus: u8) -> Threads {
     let is_safe = || {
-        let said = host.output(program, &["-version"]).ok();
-        said.and_then(|said| Version::parse(&said)).is_some_and(|version| version >= PATCH_SAFE)
+        let output = host.output(program, &["-version"]).ok();
+        output.and_then(|text| Version::parse(&text)).is_some_and(|version| version >= PATCH_SAFE)
     };
     if cpus == 1 || is_safe() { Threads::EachCpu } else { Threads::One }
 }
@@ -76,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn kvm_is_taken_where_it_works() {
+    fn kvm_is_chosen_where_it_works() {
         assert_eq!(Accelerator::choose(&FakeHost::good(), Path::new("qemu"), 2), Accelerator::Kvm);
         assert_eq!(Accelerator::Kvm.argument(), "kvm");
     }

@@ -1,4 +1,4 @@
-//! QEMU's arguments: the machine, as data. Called by `engine`.
+//! QEMU's command line, which describes the machine. Called by `engine`.
 
 use std::{ffi::OsString, os::fd::RawFd};
 
@@ -14,13 +14,13 @@ use boxlite_wire::port::SERIAL_NAME;
 
 /// Descriptors that QEMU inherits.
 pub(super) struct Inherited {
-    /// The serial port's other end, a stream socket.
+    /// QEMU's end of the serial port, a stream socket.
     pub(super) serial: RawFd,
-    /// The console's pipe.
+    /// QEMU's end of the console's pipe.
     pub(super) console: RawFd,
 }
 
-/// The whole list, without the program.
+/// Returns all arguments, without the program.
 pub(super) fn arguments(
     spec: &InstanceSpec,
     accelerator: Accelerator,
@@ -40,19 +40,19 @@ fn machine(spec: &InstanceSpec) -> Vec<OsString> {
     strings(&[
         "-name",
         &format!("boxlite-{}", spec.box_id),
-        // Nothing but what is named here: no configuration file, no default device, no monitor, no window.
+        // There is nothing but what is named here: no configuration file, no default device, no monitor, no window.
         "-no-user-config",
         "-nodefaults",
         "-display",
         "none",
-        // A guest that resets is a box that ends.
+        // A reset of the guest ends QEMU.
         "-no-reboot",
         "-sandbox",
         "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
-        // PIT and PIC stay: the kernel calibrates its clock against them under emulation.
+        // Under emulation, the kernel calibrates its clock against PIT and PIC.
         "-machine",
         "microvm,acpi=off,x-option-roms=off,isa-serial=on,pit=on,pic=on",
-        // The host's own processor with KVM, all that can be emulated without.
+        // With KVM, this is the host's own processor; without, one with every feature that QEMU emulates.
         "-cpu",
         "max",
         "-smp",
@@ -70,14 +70,14 @@ fn boot(spec: &InstanceSpec, clock: Clock) -> Vec<OsString> {
         &guest_cmdline(clock),
         "-device",
         "virtio-rng-device",
-        // Pages that the guest frees go back to the host.
+        // Pages that the guest frees are returned to the host.
         "-device",
         "virtio-balloon-device,free-page-reporting=on",
     ]));
     list
 }
 
-/// `append`, or QEMU truncates, which a pipe refuses.
+/// `append=on`, since QEMU would otherwise truncate, which fails for a pipe.
 fn console(inherited: &Inherited) -> Vec<OsString> {
     strings(&[
         "-add-fd",
@@ -89,9 +89,9 @@ fn console(inherited: &Inherited) -> Vec<OsString> {
     ])
 }
 
-/// Guest writes reach the host's page cache, guest flushes its storage; discarded blocks leave the file. A write that the
-/// host can't do, say for want of space, is the guest's error, as with libkrun: QEMU's default would pause the machine,
-/// and whoever waits for it would wait without a word.
+/// The guest's writes reach the host's page cache, and its flushes reach the host's storage; discarded blocks are removed from the
+/// file. If the host can't write, for example because its disk is full, the guest gets the error, as under libkrun. QEMU's default is
+/// to pause the machine, which would look like a hang.
 fn block_device(index: usize, disk: &DiskSpec) -> Vec<OsString> {
     let file = json!({
         "driver": "file",
@@ -133,7 +133,7 @@ mod tests {
     use std::{os::unix::ffi::OsStrExt, path::Path};
 
     use super::*;
-    use crate::{parts::tests::spec, qemu::accelerator::Threads};
+    use crate::{qemu::accelerator::Threads, spec_check::tests::spec};
 
     #[test]
     fn the_whole_list_is_reviewed_here() {

@@ -1,22 +1,22 @@
-//! What the guest kernel must be told under QEMU. Called by `engine`.
+//! The guest kernel's command line under QEMU. Called by `arguments`.
 
 use crate::cmdline;
 
-/// What tells time in the guest.
+/// The guest kernel's clock source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Clock {
-    /// kvmclock, which needs no help.
+    /// kvmclock, which needs no parameter.
     Kvm,
-    /// An emulated TSC that ticks as the host's does, so many thousand times a second.
+    /// An emulated TSC, which ticks like the host's.
     Emulated {
-        /// From `tsc::khz`.
+        /// Thousands of ticks a second, from `tsc::khz`.
         tsc_khz: u64,
     },
-    /// An emulated TSC of unknown frequency: the guest calibrates, 200 ms and only as well as the host is idle.
+    /// An emulated TSC of unknown frequency. The guest calibrates it, which takes 200 ms and is inaccurate on a busy host.
     Unknown,
 }
 
-/// The console is the ISA serial port: there from the first line on, and QEMU's microvm has it anyway.
+/// The console is the ISA serial port, which works from the first line on, and which QEMU's microvm has anyway.
 pub(super) fn guest_cmdline(clock: Clock) -> String {
     match clock {
         Clock::Kvm | Clock::Unknown => cmdline::cmdline(&["console=ttyS0"]),

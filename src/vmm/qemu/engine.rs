@@ -1,11 +1,11 @@
-//! Makes a QEMU machine from a spec and enters it: one process, one serial port, one relay. Called by the shim through
+//! Creates a QEMU machine from a spec and enters it: one process, one serial port, one relay. Called by the shim through
 //! `Vmm`.
 
 use std::{
     io,
     os::{
         fd::{AsFd, AsRawFd, OwnedFd},
-        unix::{fs::PermissionsExt, net::UnixListener as StdListener, net::UnixStream as StdStream},
+        unix::net::{UnixListener as StdListener, UnixStream as StdStream},
     },
     path::PathBuf,
     process::ExitStatus,
@@ -26,28 +26,35 @@ use super::{
     child,
     cmdline::Clock,
     probe,
-    relay::{self, Ears},
+    relay::{self, GuestSockets},
     tsc,
 };
 use crate::{
-    Error, Result, Terminator, Vmm, VmmInstance, clock, console::Console, error::Context as _,
-    host::ThisHost, journal::Journal, memory::is_small, parts, socket, vmm::Machine,
+    clock,
+    console::Console,
+    error::{Context as _, Error, Result},
+    host::ThisHost,
+    huge_pages::is_small,
+    journal::Journal,
+    socket, spec_check,
+    terminator::Terminator,
+    vmm::{Machine, Vmm, VmmInstance},
 };
 
 /// virtio-mmio slots of a microvm without ACPI (QEMU, hw/i386/microvm.c), less those of entropy, balloon and serial.
 const DISKS_MAX: usize = 8 - 3;
 
-/// How long QEMU may live on after its serial port was closed or broken.
-const AFTERLIFE: Duration = Duration::from_secs(1);
+/// How long to wait for QEMU's exit after its serial port was closed or broken.
+const EXIT_GRACE: Duration = Duration::from_secs(1);
 
 /// QEMU as a [`Vmm`].
 pub(crate) struct Qemu;
 
 impl Vmm for Qemu {
     fn create(&mut self, spec: InstanceSpec) -> Result<VmmInstance> {
-        parts::check(&spec, DISKS_MAX)?;
+        spec_check::check(&spec, DISKS_MAX)?;
         let program = probe::find(&ThisHost, spec.qemu.as_deref()).map_err(unavailable)?;
-        let listener = listen(&spec)?;
+        let listener = socket::listen(&spec.transport.portal)?;
         let (console, console_input) = Console::open(&spec.console)?;
         let journal = spec.journal.as_ref().map(Journal::open).transpose()?;
         spec.transport.clock.as_deref().map(clock::serve).transpose()?;
@@ -55,19 +62,6 @@ impl Vmm for Qemu {
         let machine = QemuMachine { spec, program, listener, console_input, terminator: terminator.clone() };
         Ok(VmmInstance::new(machine, terminator))
     }
-}
-
-fn listen(spec: &InstanceSpec) -> Result<StdListener> {
-    let portal = &spec.transport.portal;
-    socket::clear(portal)?;
-    let name = socket::name(portal);
-    let bind = || -> io::Result<StdListener> {
-        let listener = StdListener::bind(&name)?;
-        std::fs::set_permissions(&name, PermissionsExt::from_mode(0o600))?;
-        listener.set_nonblocking(true)?;
-        Ok(listener)
-    };
-    bind().context(ShimExit::Resource, "listen on", portal.display())
 }
 
 struct QemuMachine {
@@ -96,17 +90,17 @@ impl QemuMachine {
             "watch",
             self.program.display(),
         )?));
-        let words = child.stderr.take().map(|stderr| tokio::spawn(child::last_words(stderr)));
+        let stderr = child.stderr.take().map(|stderr| tokio::spawn(child::tail(stderr)));
         let ended = self.relay_until_end(serial, &mut child).await;
         self.terminator.set_child(None);
-        let words = match words {
-            Some(words) => words.await.unwrap_or_default(),
+        let stderr = match stderr {
+            Some(tail) => tail.await.unwrap_or_default(),
             None => String::new(),
         };
-        self.judge(ended?, &words)
+        self.judge(ended?, &stderr)
     }
 
-    /// Starts QEMU; what it inherits is closed here, so that its end is seen.
+    /// Starts QEMU. Our copies of the descriptors that it inherits are closed here, so that the serial port ends with QEMU.
     fn spawn(&self) -> Result<(UnixStream, Child)> {
         let pair = || -> io::Result<(UnixStream, StdStream)> {
             let (ours, qemus) = StdStream::pair()?;
@@ -119,7 +113,7 @@ impl QemuMachine {
         let accelerator = Accelerator::choose(&ThisHost, &self.program, self.spec.cpus);
         let arguments = arguments(&self.spec, accelerator, guest_clock(accelerator), &inherited);
         if is_small(self.spec.memory_mib) {
-            // QEMU inherits it. A host that can't do that only gives more memory than it need.
+            // QEMU inherits this setting. Where it fails, the box only takes more memory.
             let _ = prctl::set_thp_disable(true);
         }
         let child = child::spawn(&self.program, &arguments, &[qemus.as_fd(), self.console_input.as_fd()])
@@ -127,8 +121,8 @@ impl QemuMachine {
         Ok((ours, child))
     }
 
-    /// Carries connections for as long as QEMU lives. A guest that breaks the serial port's protocol ends its box:
-    /// nobody could reach it any more.
+    /// Relays connections until QEMU exits. A guest that breaks the serial port's protocol ends its machine, which could not be reached
+    /// any more.
     async fn relay_until_end(&self, serial: UnixStream, child: &mut Child) -> Result<ExitStatus> {
         let wait = "wait for";
         let what = self.program.display();
@@ -137,24 +131,24 @@ impl QemuMachine {
             listener.context(ShimExit::Resource, "listen on", self.spec.transport.portal.display())?;
         let broken = tokio::select! {
             status = child.wait() => return status.context(ShimExit::Engine, wait, what),
-            broken = relay::run(serial, listener, self.ears()) => broken,
+            broken = relay::run(serial, listener, self.guest_sockets()) => broken,
         };
-        if let Ok(status) = timeout(AFTERLIFE, child.wait()).await {
+        if let Ok(status) = timeout(EXIT_GRACE, child.wait()).await {
             return status.context(ShimExit::Engine, wait, what);
         }
         child.kill().await.context(ShimExit::Engine, "kill", self.program.display())?;
         Err(broken).context(ShimExit::Engine, "relay", "the portal over the serial port")
     }
 
-    /// Where streams of the guest go.
-    fn ears(&self) -> Ears {
+    /// Returns the sockets to which streams of the guest are connected.
+    fn guest_sockets(&self) -> GuestSockets {
         let journal = self.spec.journal.as_ref().map(|journal| socket::name(&journal.socket));
         let clock = self.spec.transport.clock.as_deref().map(socket::name);
-        Ears { ready: socket::name(&self.spec.transport.ready), journal, clock }
+        GuestSockets { ready: socket::name(&self.spec.transport.ready), journal, clock }
     }
 
-    /// What QEMU's end means.
-    fn judge(&self, status: ExitStatus, words: &str) -> Result<()> {
+    /// Explains a failure of QEMU by what keeps it from running here, or else by its standard error.
+    fn judge(&self, status: ExitStatus, stderr: &str) -> Result<()> {
         if status.success() {
             return Ok(());
         }
@@ -163,11 +157,11 @@ impl QemuMachine {
             return Err(unavailable(problem));
         }
         let error = Error::new(ShimExit::Engine, format!("run QEMU: {status}"));
-        Err(if words.is_empty() { error } else { error.with_source(words.replace('\n', "; ")) })
+        Err(if stderr.is_empty() { error } else { error.with_source(stderr.replace('\n', "; ")) })
     }
 }
 
-/// What will tell time in the guest. Takes 20 ms where there is no KVM.
+/// Returns the guest's clock source. Takes 20 ms where there is no KVM.
 fn guest_clock(accelerator: Accelerator) -> Clock {
     match accelerator {
         Accelerator::Kvm => Clock::Kvm,

@@ -1,5 +1,5 @@
-//! QEMU as a child of this process: with KVM where there is one, by software emulation anywhere else. Chosen by
-//! `VmmFactory`. The machine is `microvm`, whose devices are virtio over MMIO, as libkrun's are.
+//! QEMU, as a child of this process: with KVM where there is one, by software emulation anywhere else. Chosen by
+//! `VmmFactory`. The machine is a `microvm`, whose devices are virtio over MMIO, like libkrun's.
 
 mod accelerator;
 mod arguments;

@@ -1,34 +1,41 @@
-//! Whether there is a QEMU that can run a box, and how fast. Called by `probe` and, where QEMU didn't start, by
-//! `engine`. Starts QEMU twice, some 50 ms.
+//! Whether there is a QEMU that can run a box, and whether it is accelerated. Called by the crate's `probe` and, if QEMU failed, by
+//! `engine`. Starts QEMU twice, which takes some 50 ms.
 
 use std::path::{Path, PathBuf};
 
 use boxlite_spec::{EngineProbe, EngineProblem, VmmKind};
 
 use super::version::{OLDEST, Version};
-use crate::{host::Host, krun, probe::problem};
+use crate::{host::Host, kvm};
 
-/// The programs to look for. Debian's second one is small, but has no emulation.
+/// The programs to look for. The second one, which Debian has, is small but has no emulation.
 const PROGRAMS: [&str; 2] = ["qemu-system-x86_64", "qemu-system-x86_64-microvm"];
 
-/// What brings QEMU.
+/// How to install QEMU.
 const INSTALL: &str = "install QEMU: sudo apt-get install -y --no-install-recommends qemu-system-x86 \
                        (Fedora: sudo dnf install qemu-system-x86-core; Alpine: apk add qemu-system-x86_64)";
 
-/// QEMU's program: `wanted`, or the first in `PATH`.
+/// Returns QEMU's program: `wanted`, or else the first that is found in `PATH`.
 pub(super) fn find(host: &impl Host, wanted: Option<&Path>) -> Result<PathBuf, EngineProblem> {
     match wanted {
         Some(path) if path.is_file() => Ok(path.into()),
-        Some(path) => {
-            Err(problem("qemu_missing", format!("find QEMU {}: no such file", path.display()), INSTALL))
-        }
-        None => PROGRAMS.iter().find_map(|name| host.find_program(name)).ok_or_else(|| {
-            problem("qemu_missing", format!("find {} in PATH: not there", PROGRAMS[0]), INSTALL)
-        }),
+        Some(path) => Err(missing(format!("find QEMU {}: no such file", path.display()))),
+        None => PROGRAMS
+            .iter()
+            .find_map(|name| host.find_program(name))
+            .ok_or_else(|| missing(format!("find {} in PATH: not found", PROGRAMS[0]))),
     }
 }
 
-/// Whether QEMU can run a box on `host`.
+fn missing(message: String) -> EngineProblem {
+    EngineProblem::new("qemu_missing", message, INSTALL)
+}
+
+fn broken(message: String) -> EngineProblem {
+    EngineProblem::new("qemu_broken", message, format!("re{INSTALL}"))
+}
+
+/// Checks whether QEMU can run a box on `host`.
 pub(crate) fn probe(host: &impl Host, wanted: Option<&Path>) -> EngineProbe {
     let mut report = EngineProbe {
         kind: VmmKind::Qemu,
@@ -43,40 +50,32 @@ pub(crate) fn probe(host: &impl Host, wanted: Option<&Path>) -> EngineProbe {
     report
 }
 
+/// Fills `report` in. Fails with the problem that makes QEMU unusable.
 fn examine(host: &impl Host, program: &Path, report: &mut EngineProbe) -> Result<(), EngineProblem> {
     let place = program.display();
-    let ask = |argument: &[&str]| {
-        host.output(program, argument).map_err(|error| {
-            problem(
-                "qemu_broken",
-                format!("run {place} {}: {error}", argument.join(" ")),
-                format!("re{INSTALL}"),
-            )
-        })
+    let run = |arguments: &[&str]| {
+        let output = host.output(program, arguments);
+        output.map_err(|error| broken(format!("run {place} {}: {error}", arguments.join(" "))))
     };
-    let said = ask(&["-version"])?;
-    let Some(version) = Version::parse(&said) else {
-        let message = format!("read the version of {place}: {}", said.lines().next().unwrap_or_default());
-        return Err(problem("qemu_broken", message, format!("re{INSTALL}")));
-    };
+    let output = run(&["-version"])?;
+    let version = Version::parse(&output).ok_or_else(|| {
+        broken(format!("read the version of {place}: {}", output.lines().next().unwrap_or_default()))
+    })?;
     report.detail = format!("QEMU {version}, {place}");
     if version < OLDEST {
-        return Err(problem(
-            "qemu_too_old",
-            format!("use {place}: {version} is older than {OLDEST}"),
-            INSTALL,
-        ));
+        let message = format!("use {place}: {version} is older than {OLDEST}");
+        return Err(EngineProblem::new("qemu_too_old", message, INSTALL));
     }
-    let accelerators = ask(&["-accel", "help"])?;
+    let accelerators = run(&["-accel", "help"])?;
     let has = |name: &str| accelerators.lines().any(|line| line.trim() == name);
-    let kvm = krun::kvm_problem(host);
+    let kvm = kvm::problem(host);
     report.accelerated = has("kvm") && kvm.is_none();
     report.usable = report.accelerated || has("tcg");
     if !report.usable {
         let message = format!("use {place} without KVM: it has no emulation");
-        return Err(problem("qemu_no_emulation", message, INSTALL));
+        return Err(EngineProblem::new("qemu_no_emulation", message, INSTALL));
     }
-    // Emulation works, only slower: what would make it fast is worth telling.
+    // Emulation works but is slow, so the report includes what would make it fast.
     report.problems.extend(kvm);
     Ok(())
 }

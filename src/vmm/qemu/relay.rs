@@ -1,9 +1,9 @@
-//! Many connections over one serial port. Host programs connect to the portal's socket; each connection becomes a
-//! yamux stream to the guest's gRPC server. A stream that the guest opens is its ready notification, its journal or its questions
-//! for the time, told apart by the first bytes, and becomes a connection to the socket of the one or the other. Called by `engine`.
+//! Relays many connections over one serial port. Host programs connect to the portal's socket, and each connection becomes a yamux
+//! stream to the guest's gRPC server. A stream that the guest opens is its ready notification, its journal or its clock; the first
+//! bytes identify it, and it becomes a connection to the corresponding socket. Called by `engine`.
 //!
-//! Memory is bounded: a stream holds at most its window of 256 KiB each way, and the number of streams is limited. A
-//! stream that nobody reads stops at its window and the others go on.
+//! Memory is bounded: a stream buffers at most its window of 256 KiB each way, and the number of streams is limited. A stream that is
+//! not read stops at its window and does not block the others.
 
 use std::{
     future::{Future as _, poll_fn},
@@ -26,41 +26,41 @@ use yamux::{Config, Connection, ConnectionError, DEFAULT_CREDIT, Mode, Stream};
 
 use boxlite_wire::port::{CLOCK, JOURNAL};
 
-/// Connections to the portal at one time; more wait to be accepted.
+/// Most connections to the portal at one time. Further ones wait to be accepted.
 const CONNECTIONS_MAX: usize = 64;
 
-/// Streams of the guest at one time: a ready notification, a journal, the clock, and room; one that opens more is cut off.
+/// Most streams of the guest at one time: a ready notification, a journal, the clock and a spare one. Further ones are reset.
 const GUEST_STREAMS_MAX: usize = 4;
 
-/// yamux ends everything at this number of streams, so it is never reached by keeping the two limits above: closed
-/// streams linger in its books for one turn.
+/// At this number of streams, yamux fails the whole connection. The two limits above keep the number below it; closed streams are
+/// counted until the next poll.
 const STREAMS_MAX: usize = 4 * CONNECTIONS_MAX;
 
-/// What one direction of one connection moves at a time, in bytes; yamux's frames are as large.
+/// The most that one direction of one connection moves at a time, in bytes. It is also the size of yamux's frames.
 const CHUNK: usize = 16 << 10;
 
-/// How long to accept nothing after accepting failed, which means that descriptors are short.
+/// How long to wait after `accept` failed, which means that descriptors are exhausted.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
-/// The sockets at which streams of the guest end.
+/// The sockets to which streams of the guest are connected.
 #[derive(Debug, Clone)]
-pub(super) struct Ears {
+pub(super) struct GuestSockets {
     pub(super) ready: PathBuf,
-    /// `None`: this guest keeps no journal.
+    /// `None` if this guest has no journal.
     pub(super) journal: Option<PathBuf>,
-    /// `None`: this guest is told no time.
+    /// `None` if this guest gets no clock.
     pub(super) clock: Option<PathBuf>,
 }
 
-/// Relays until the serial port ends or breaks, and says how.
-pub(super) async fn run<S>(serial: S, listener: UnixListener, ears: Ears) -> ConnectionError
+/// Relays until the serial port ends or breaks, and returns why.
+pub(super) async fn run<S>(serial: S, listener: UnixListener, sockets: GuestSockets) -> ConnectionError
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut relay = Relay {
         mux: Connection::new(serial.compat(), config(), Mode::Client),
         listener,
-        ears: Arc::new(ears),
+        sockets: Arc::new(sockets),
         waiting: None,
         back_off: None,
         connections: JoinSet::new(),
@@ -72,7 +72,7 @@ where
 fn config() -> Config {
     let mut config = Config::default();
     config.set_max_num_streams(STREAMS_MAX);
-    // No more than each stream's first window: the port's round trip is short, larger ones only cost memory.
+    // Each stream gets no more than its first window: the port's round trip is short, so larger windows would only cost memory.
     config.set_max_connection_receive_window(Some(STREAMS_MAX * DEFAULT_CREDIT as usize));
     config.set_split_send_size(CHUNK);
     config
@@ -81,8 +81,8 @@ fn config() -> Config {
 struct Relay<S> {
     mux: Connection<Compat<S>>,
     listener: UnixListener,
-    ears: Arc<Ears>,
-    /// Accepted, but without a stream yet.
+    sockets: Arc<GuestSockets>,
+    /// An accepted connection that has no stream yet.
     waiting: Option<UnixStream>,
     back_off: Option<Pin<Box<Sleep>>>,
     connections: JoinSet<io::Result<()>>,
@@ -95,7 +95,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
             while let Poll::Ready(Some(_)) = self.connections.poll_join_next(cx) {}
             while let Poll::Ready(Some(_)) = self.guest_streams.poll_join_next(cx) {}
             match self.mux.poll_next_inbound(cx) {
-                Poll::Ready(Some(Ok(stream))) => self.hear(stream),
+                Poll::Ready(Some(Ok(stream))) => self.accept_guest_stream(stream),
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(error),
                 Poll::Ready(None) => return Poll::Ready(ConnectionError::Closed),
                 Poll::Pending => match self.poll_connect(cx) {
@@ -140,38 +140,39 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
         }
     }
 
-    /// Carries a stream of the guest, unless there are too many: dropping it resets it.
-    fn hear(&mut self, stream: Stream) {
+    /// Connects a stream of the guest. Drops it if there are too many, which resets it.
+    fn accept_guest_stream(&mut self, stream: Stream) {
         if self.guest_streams.len() < GUEST_STREAMS_MAX {
-            self.guest_streams.spawn(carry(stream, Arc::clone(&self.ears)));
+            self.guest_streams.spawn(connect(stream, Arc::clone(&self.sockets)));
         }
     }
 }
 
-/// Joins a stream of the guest with the socket that its first bytes mean.
-async fn carry(stream: Stream, ears: Arc<Ears>) -> io::Result<()> {
+/// Connects a stream of the guest with the socket that its first bytes name. A stream without a known first line is a ready
+/// notification.
+async fn connect(stream: Stream, sockets: Arc<GuestSockets>) -> io::Result<()> {
     let mut stream = stream.compat();
-    let known = [(JOURNAL, &ears.journal), (CLOCK, &ears.clock)];
+    let known = [(JOURNAL, &sockets.journal), (CLOCK, &sockets.clock)];
     let mut greeting = Vec::with_capacity(JOURNAL.len());
-    // For as long as it may become one of them.
-    while known.iter().any(|(word, _)| word.len() > greeting.len() && word.starts_with(&greeting)) {
+    // Reads on while the bytes are the start of a known first line.
+    while known.iter().any(|(line, _)| line.len() > greeting.len() && line.starts_with(&greeting)) {
         let mut byte = [0];
         if stream.read(&mut byte).await? == 0 {
             break;
         }
         greeting.extend(byte);
     }
-    let ear = match known.into_iter().find(|(word, _)| *word == greeting) {
-        Some((_, ear)) => ear.as_ref(),
-        None => Some(&ears.ready),
+    let socket = match known.into_iter().find(|(line, _)| *line == greeting) {
+        Some((_, socket)) => socket.as_ref(),
+        None => Some(&sockets.ready),
     };
-    let Some(ear) = ear else { return Ok(()) };
-    let mut host = UnixStream::connect(ear).await?;
+    let Some(socket) = socket else { return Ok(()) };
+    let mut host = UnixStream::connect(socket).await?;
     host.write_all(&greeting).await?;
     join(host, stream).await
 }
 
-/// Copies both ways; the end of one way is passed on while the other goes on.
+/// Copies in both directions. The end of one direction is passed on while the other continues.
 async fn join(mut host: UnixStream, mut guest: Compat<Stream>) -> io::Result<()> {
     copy_bidirectional_with_sizes(&mut host, &mut guest, CHUNK, CHUNK).await?;
     Ok(())

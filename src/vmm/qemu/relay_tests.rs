@@ -1,4 +1,4 @@
-//! The relay between real sockets and a yamux server that stands in for the guest.
+//! Tests of the relay between real sockets and a yamux server that plays the guest.
 
 use std::{
     path::{Path, PathBuf},
@@ -25,7 +25,7 @@ enum Guest {
     Echo,
     /// Reads nothing where the first byte is `s`, else as [`Guest::Echo`].
     StallOnS,
-    /// Reads to the end, then says how much that was: works only if each way ends by itself.
+    /// Reads to the end, then sends the number of bytes. This works only if each direction ends separately.
     Count,
     /// Resets every stream.
     Refuse,
@@ -51,7 +51,7 @@ fn fixture(guest: Guest, width: usize) -> Fixture {
     let ready_listener = UnixListener::bind(&ready).unwrap();
     let journal_listener = UnixListener::bind(&journal).unwrap();
     let relay = tokio::spawn(async move {
-        run(host_end, listener, Ears { ready, journal: Some(journal), clock: None }).await
+        run(host_end, listener, GuestSockets { ready, journal: Some(journal), clock: None }).await
     });
     let (open, requests) = mpsc::channel(64);
     let received = Arc::new(AtomicUsize::new(0));
@@ -163,7 +163,7 @@ async fn more_connections_than_fit_are_all_served() {
 }
 
 #[tokio::test]
-async fn each_way_ends_by_itself() {
+async fn each_direction_ends_separately() {
     let fixture = fixture(Guest::Count, 4096);
     let mut host = UnixStream::connect(&fixture.portal).await.unwrap();
     host.write_all(&vec![7; 1_000_000]).await.unwrap();
@@ -177,7 +177,7 @@ async fn each_way_ends_by_itself() {
 }
 
 #[tokio::test]
-async fn a_stalled_connection_is_bounded_and_stops_nobody() {
+async fn a_stalled_connection_is_bounded_and_blocks_no_other() {
     let fixture = fixture(Guest::StallOnS, 4096);
     let mut stalled = UnixStream::connect(&fixture.portal).await.unwrap();
     let mut written = 0;
@@ -194,7 +194,7 @@ async fn a_stalled_connection_is_bounded_and_stops_nobody() {
 }
 
 #[tokio::test]
-async fn a_host_that_does_not_read_stops_the_guest_and_nobody_else() {
+async fn a_host_that_does_not_read_blocks_no_other_connection() {
     let fixture = fixture(Guest::Echo, 4096);
     let mut lazy = UnixStream::connect(&fixture.portal).await.unwrap();
     let mut written = 0;
@@ -204,14 +204,14 @@ async fn a_host_that_does_not_read_stops_the_guest_and_nobody_else() {
     }
     assert!(fixture.received.load(Ordering::SeqCst) < 2 << 20);
     echo(&fixture.portal, b"other").await;
-    // And when it reads at last, nothing is missing.
+    // When it reads at last, nothing is missing.
     let mut back = vec![0; written];
     timeout(Duration::from_secs(20), lazy.read_exact(&mut back)).await.expect("lost bytes").unwrap();
     assert!(back.iter().all(|&byte| byte == b'l'));
 }
 
 #[tokio::test]
-async fn a_host_that_vanishes_leaves_room() {
+async fn a_host_that_disconnects_frees_its_place() {
     let fixture = fixture(Guest::Echo, 4096);
     for _ in 0..4 * CONNECTIONS_MAX {
         let mut host = UnixStream::connect(&fixture.portal).await.unwrap();
@@ -239,39 +239,39 @@ async fn a_guest_stream_is_a_ready_notification() {
     for _ in 0..50 {
         fixture.open.send(b"boxlite-ready/1\n".to_vec()).await.unwrap();
         let (mut stream, _) = timeout(Duration::from_secs(5), fixture.ready.accept()).await.unwrap().unwrap();
-        let mut words = String::new();
-        stream.read_to_string(&mut words).await.unwrap();
-        assert_eq!(words, "boxlite-ready/1\n");
+        let mut received = String::new();
+        stream.read_to_string(&mut received).await.unwrap();
+        assert_eq!(received, "boxlite-ready/1\n");
     }
 }
 
 #[tokio::test]
-async fn a_guest_stream_that_greets_is_the_journal() {
+async fn a_guest_stream_with_the_journals_first_line_is_the_journal() {
     let fixture = fixture(Guest::Echo, 4096);
     fixture.open.send([JOURNAL, b"\x03abc"].concat()).await.unwrap();
     let (mut stream, _) = timeout(Duration::from_secs(5), fixture.journal.accept()).await.unwrap().unwrap();
-    let mut words = Vec::new();
-    stream.read_to_end(&mut words).await.unwrap();
-    assert_eq!(words, [JOURNAL, b"\x03abc"].concat());
-    // What only begins so is something else.
+    let mut received = Vec::new();
+    stream.read_to_end(&mut received).await.unwrap();
+    assert_eq!(received, [JOURNAL, b"\x03abc"].concat());
+    // A stream that ends within that line is something else.
     fixture.open.send(JOURNAL[..9].to_vec()).await.unwrap();
     let (mut stream, _) = timeout(Duration::from_secs(5), fixture.ready.accept()).await.unwrap().unwrap();
-    words.clear();
-    stream.read_to_end(&mut words).await.unwrap();
-    assert_eq!(words, JOURNAL[..9]);
+    received.clear();
+    stream.read_to_end(&mut received).await.unwrap();
+    assert_eq!(received, JOURNAL[..9]);
 }
 
 #[tokio::test]
-async fn a_guest_that_notifies_without_end_is_cut_off() {
+async fn the_number_of_guest_streams_is_limited() {
     let fixture = fixture(Guest::Echo, 4096);
-    let mut held = Vec::new();
+    let mut accepted = Vec::new();
     for _ in 0..40 {
         fixture.open.send(vec![0; 1_000_000]).await.unwrap();
         if let Ok(Ok((stream, _))) = timeout(Duration::from_millis(50), fixture.ready.accept()).await {
-            held.push(stream);
+            accepted.push(stream);
         }
     }
-    assert_eq!(held.len(), GUEST_STREAMS_MAX);
+    assert_eq!(accepted.len(), GUEST_STREAMS_MAX);
     echo(&fixture.portal, b"other").await;
 }
 
@@ -296,7 +296,7 @@ async fn garbage_ends_the_relay() {
     guest_end.write_all(&[0xff; 64]).await.unwrap();
     let ended = timeout(
         Duration::from_secs(5),
-        run(host_end, listener, Ears { ready: "/nonexistent".into(), journal: None, clock: None }),
+        run(host_end, listener, GuestSockets { ready: "/nonexistent".into(), journal: None, clock: None }),
     )
     .await
     .unwrap();

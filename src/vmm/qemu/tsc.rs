@@ -1,6 +1,6 @@
-//! How fast this host's time stamp counter ticks, which is how fast the guest's does under emulation
-//! (`cpu_get_host_ticks` of QEMU). A guest that calibrates by itself on a busy host gets it wrong and loses its high
-//! resolution timers. Called by `engine`.
+//! Measures how fast this host's time stamp counter ticks, which is how fast the guest's ticks under emulation
+//! (`cpu_get_host_ticks` of QEMU). A guest that calibrates by itself on a busy host gets a wrong result and loses its high-resolution
+//! timers. Called by `engine`.
 
 #![allow(unsafe_code, reason = "RDTSC is an intrinsic")]
 
@@ -10,13 +10,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Between two readings. Three take 20 ms and repeat to 1 in 10^6.
+/// The time between two readings. Three readings take 20 ms and repeat to 1 in 10^6.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// What two rates may differ by, in parts of a thousand: more, and the counter is no clock.
+/// By how much two rates may differ, in parts of a thousand. If they differ more, the counter does not tick evenly.
 const TOLERANCE: u64 = 1;
 
-/// Thousands of ticks a second; `None` where the counter doesn't tick evenly.
+/// Returns thousands of ticks a second, or `None` if the counter does not tick evenly.
 pub(super) fn khz() -> Option<u64> {
     let readings = [read(), pause_and_read(), pause_and_read()];
     let halves = (rate(readings[0], readings[1])?, rate(readings[1], readings[2])?);
@@ -29,11 +29,11 @@ fn pause_and_read() -> (Instant, u64) {
     read()
 }
 
-/// Time and counter of one moment: of a few tries the one that was least disturbed.
+/// Reads time and counter at one moment. Of a few attempts, the shortest one counts.
 fn read() -> (Instant, u64) {
     let attempt = |_| {
         let before = Instant::now();
-        // SAFETY: reads a register that every x86-64 processor has; Linux lets user space read it.
+        // SAFETY: this reads a register that every x86-64 processor has and that Linux lets user space read.
         let ticks = unsafe { _rdtsc() };
         (before.elapsed(), before, ticks)
     };

@@ -2,18 +2,18 @@
 
 use std::fmt;
 
-/// Major and minor number; the rest doesn't matter here.
+/// Major and minor number. Nothing here depends on the patch number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Version(u32, u32);
 
-/// The first with a `microvm` as we use it and `-netdev stream` (Debian 12's).
+/// The first version with the `microvm` that we use and with `-netdev stream` (Debian 12 has it).
 pub(super) const OLDEST: Version = Version(7, 2);
 
-/// The first whose emulated CPUs may run side by side while the guest's kernel patches its code; see `accelerator`.
+/// The first version whose emulated CPUs may run in parallel while the guest's kernel patches its code; see `accelerator`.
 pub(super) const PATCH_SAFE: Version = Version(8, 1);
 
 impl Version {
-    /// `QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)`
+    /// Parses a line like `QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)`.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let number = text.lines().next()?.split(" version ").nth(1)?;
         let mut parts = number.split(|c: char| !c.is_ascii_digit()).map(str::parse);

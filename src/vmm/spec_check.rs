@@ -1,19 +1,19 @@
-//! Checks what a spec names before an engine gets it: numbers in range, boot files and disks that can be opened. An
-//! engine's own words for these are an errno at best. Called by both engines' `create`.
+//! Checks a spec before an engine gets it: numbers must be in range, boot files and disks must open. An engine reports such faults
+//! as a bare errno at best. Called by both engines' `create`.
 
 use std::{fs::OpenOptions, path::Path};
 
 use boxlite_spec::{InstanceSpec, ShimExit};
 
-use crate::{Error, Result, error::Context};
+use crate::error::{Context, Error, Result};
 
-/// What the smallest box needs: kernel, initramfs unpacked and the guest agent.
+/// The least memory of a machine: room for the kernel, the unpacked initramfs and the guest agent.
 const MEMORY_MIN_MIB: u32 = 64;
 
-/// The serial of a virtio-blk device (virtio 1.2, 5.2.6.1: `VIRTIO_BLK_T_GET_ID` answers 20 bytes).
+/// The length of a virtio-blk device's serial, in bytes (virtio 1.2, 5.2.6.1, `VIRTIO_BLK_T_GET_ID`).
 const DISK_ID_LIMIT: usize = 20;
 
-/// Fails with the exit status of the first thing that is wrong with `spec`; the engine has room for `disks_max` disks.
+/// Fails with the exit status of the first fault of `spec`. The engine supports at most `disks_max` disks.
 pub(crate) fn check(spec: &InstanceSpec, disks_max: usize) -> Result<()> {
     let bad = |what: String| Err(Error::new(ShimExit::BadSpec, what));
     if spec.cpus == 0 {
@@ -26,8 +26,7 @@ pub(crate) fn check(spec: &InstanceSpec, disks_max: usize) -> Result<()> {
         return bad(format!("check spec: box_id must be plain characters: {}", spec.box_id));
     }
     if spec.disks.len() > disks_max {
-        let what =
-            format!("check spec: {} has room for {disks_max} disks: {}", spec.engine, spec.disks.len());
+        let what = format!("check spec: {} supports {disks_max} disks: {}", spec.engine, spec.disks.len());
         return bad(what);
     }
     for disk in &spec.disks {
@@ -46,7 +45,7 @@ pub(crate) fn check(spec: &InstanceSpec, disks_max: usize) -> Result<()> {
     Ok(())
 }
 
-/// Fit for an engine's option list and for a process's name.
+/// Whether `name` can stand in an engine's option list and in a process's name.
 fn is_plain(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
@@ -67,7 +66,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// A spec whose files are all there, in `folder`.
+    /// A spec whose files all exist, in `folder`.
     pub(crate) fn spec(folder: &Path) -> InstanceSpec {
         for name in ["vmlinux", "initramfs.cpio", "disk.qcow2"] {
             fs::write(folder.join(name), "").unwrap();

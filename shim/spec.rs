@@ -1,28 +1,25 @@
-//! Reads the `InstanceSpec` from standard input: one line of JSON, after which the stream stays open. Called by
-//! `machine`.
+//! Reads the `InstanceSpec` from standard input: one line of JSON, after which the stream stays open. Called by `machine`.
 
 use std::io::{self, Read};
 
 use boxlite_spec::{InstanceSpec, SPEC_VERSION, ShimExit, ShimReport};
 use serde_json::Value;
 
-use crate::report;
-
 /// The longest line that can be a spec, in bytes.
 const LIMIT: usize = 1 << 20;
 
-/// Reads and checks the spec. The stream is read in pieces, so nothing may follow the line.
+/// Reads the spec. The stream is read in chunks, so nothing may follow the line.
 pub(crate) fn read(stream: impl Read) -> Result<InstanceSpec, ShimReport> {
-    let bad = |what: String| report::new(ShimExit::BadSpec, format!("read spec: {what}"));
+    let bad = |what: String| ShimReport::new(ShimExit::BadSpec, format!("read spec: {what}"));
     let line = read_line(stream).map_err(|error| bad(error.to_string()))?;
-    let paper: Value = serde_json::from_slice(&line).map_err(|error| bad(error.to_string()))?;
-    // First of all, so that runtime and shim of two releases say that and not which field is missing.
-    match paper.get("version").and_then(Value::as_u64) {
+    let value: Value = serde_json::from_slice(&line).map_err(|error| bad(error.to_string()))?;
+    // The version is checked first, so that a runtime and a shim of two releases report that and not a missing field.
+    match value.get("version").and_then(Value::as_u64) {
         Some(version) if version == u64::from(SPEC_VERSION) => {}
         Some(version) => return Err(bad(format!("version {version} instead of {SPEC_VERSION}"))),
         None => return Err(bad("it has no version".into())),
     }
-    serde_json::from_value(paper).map_err(|error| bad(error.to_string()))
+    serde_json::from_value(value).map_err(|error| bad(error.to_string()))
 }
 
 fn read_line(mut stream: impl Read) -> io::Result<Vec<u8>> {
@@ -59,7 +56,7 @@ mod tests {
     fn a_spec_is_one_line() {
         let spec = read(line(GOOD).as_bytes()).unwrap();
         assert_eq!(spec.box_id, "b");
-        // Arriving in single bytes, as from a slow pipe.
+        // The line arrives in single bytes, as from a slow pipe.
         let slow = line(GOOD).into_bytes();
         let slow = slow.iter().fold(Box::new(io::empty()) as Box<dyn Read>, |head, byte| {
             Box::new(head.chain(std::slice::from_ref(byte)))
@@ -69,7 +66,7 @@ mod tests {
 
     #[test]
     fn each_fault_is_named() {
-        for (text, words) in [
+        for (text, message) in [
             (String::new(), "ends before"),
             (GOOD.replace('\n', ""), "ends before"),
             (line("nonsense"), "expected"),
@@ -83,7 +80,7 @@ mod tests {
         ] {
             let report = read(text.as_bytes()).unwrap_err();
             assert_eq!(report.exit, ShimExit::BadSpec);
-            assert!(report.message.contains(words), "{}", report.message);
+            assert!(report.message.contains(message), "{}", report.message);
         }
     }
 }
