@@ -1,4 +1,4 @@
-// The error classes of the public API and the list of codes. `src/runtime/code.rs` owns that list; a unit test compares
+// The error classes of the public API and the list of codes. `src/error/code.rs` owns that list; a unit test compares
 // the two. Thrown by every file here; errors of the native half arrive through `errorFrom`.
 import { getSystemErrorMap } from 'node:util'
 import type { Failure } from './binding.js'

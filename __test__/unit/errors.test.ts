@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { BoxError, BoxliteError, CODES, ExecutionError, errorFrom, InvalidArgumentError } from '../../lib/errors.js'
 import * as classes from '../../lib/index.js'
 
-const RUST = new URL('../../src/runtime/code.rs', import.meta.url)
+const RUST = new URL('../../src/error/code.rs', import.meta.url)
 
 test('Rust and TypeScript have the same codes, in both directions', () => {
   const rows = readFileSync(RUST, 'utf8').matchAll(/^ {4}\w+ = "([A-Z_]+)" in (\w+);$/gm)

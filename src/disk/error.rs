@@ -1,5 +1,6 @@
 //! What can go wrong between layers and a disk. The runtime maps [`ErrorKind`] to its own codes.
 
+use boxlite_error::{BoxliteError, ErrorCode};
 use std::{
     error::Error as StdError,
     io,
@@ -159,4 +160,21 @@ fn is_full(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
     )
+}
+
+impl From<Error> for BoxliteError {
+    fn from(error: Error) -> Self {
+        let code = match error.kind() {
+            ErrorKind::Corrupt => ErrorCode::ImageCorrupt,
+            ErrorKind::DiffIdMismatch => ErrorCode::ImageDigestMismatch,
+            ErrorKind::TooLarge => ErrorCode::ImageTooLarge,
+            ErrorKind::Unsupported => ErrorCode::ImageUnsupported,
+            ErrorKind::StorageFull => ErrorCode::StorageFull,
+            ErrorKind::Cancelled => ErrorCode::ImageCancelled,
+            ErrorKind::StorageCorrupt => ErrorCode::StorageCorrupt,
+            _ => ErrorCode::StorageIo,
+        };
+        let hint = error.hint();
+        Self::carrying(code, error).maybe_hint(hint)
+    }
 }

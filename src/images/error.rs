@@ -1,5 +1,6 @@
 //! What can go wrong on the way to an image. The runtime maps [`ErrorKind`] to its own codes.
 
+use boxlite_error::{BoxliteError, ErrorCode};
 use std::{error::Error as StdError, io, sync::Arc, time::Duration};
 
 use boxlite_unpack::{Cancelled, LONGEST_TEXT, clip};
@@ -141,6 +142,30 @@ impl Error {
             ErrorKind::NotCached => "pull the image first, or allow pulling",
             _ => return None,
         })
+    }
+}
+
+impl From<Error> for BoxliteError {
+    fn from(error: Error) -> Self {
+        let code = match error.kind() {
+            ErrorKind::Reference => ErrorCode::ImageReference,
+            ErrorKind::NotFound => ErrorCode::ImageNotFound,
+            ErrorKind::NotCached => ErrorCode::ImageNotCached,
+            ErrorKind::Unauthorized => ErrorCode::ImageUnauthorized,
+            ErrorKind::Platform => ErrorCode::ImagePlatform,
+            ErrorKind::DigestMismatch => ErrorCode::ImageDigestMismatch,
+            ErrorKind::Corrupt => ErrorCode::ImageCorrupt,
+            ErrorKind::TooLarge => ErrorCode::ImageTooLarge,
+            ErrorKind::Unsupported => ErrorCode::ImageUnsupported,
+            ErrorKind::Cancelled => ErrorCode::ImageCancelled,
+            ErrorKind::RegistryUnreachable => ErrorCode::RegistryUnreachable,
+            ErrorKind::RegistryError { .. } => ErrorCode::RegistryFailed,
+            ErrorKind::RateLimited => ErrorCode::RegistryRateLimited,
+            ErrorKind::StorageFull => ErrorCode::StorageFull,
+            _ => ErrorCode::StorageIo,
+        };
+        let hint = error.hint();
+        Self::carrying(code, error).maybe_hint(hint)
     }
 }
 

@@ -1,7 +1,7 @@
 //! `blocking`: work that waits for a disk or a process, off the threads that everything else shares. Called by every room
 //! of the runtime that reads or writes files.
 
-use crate::{BoxliteError, BoxliteResult, ErrorCode};
+use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
 
 /// Runs `work` on a thread that may block. A panic in it is an `INTERNAL` error that names `operation`.
 pub(crate) async fn blocking<T: Send + 'static>(

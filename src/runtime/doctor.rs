@@ -9,10 +9,12 @@ mod mount;
 use boxlite_spec::{EngineProbe, VmmKind};
 
 use crate::{
-    RuntimeOptions,
-    engine::{self, Depth},
-    parts::{Part, Parts},
+    options::runtime_options::RuntimeOptions,
     runtime::home_of,
+    shim::{
+        assets::{Part, Parts},
+        engine::{self, Depth},
+    },
 };
 
 /// The findings.

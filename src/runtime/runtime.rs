@@ -1,5 +1,8 @@
 //! `BoxliteRuntime`: the way in. Opens a home, makes and finds boxes, and closes what it opened.
 
+pub(crate) mod filter;
+pub(crate) mod get_or_create;
+
 use std::{
     path::{Path, PathBuf},
     sync::{
@@ -9,13 +12,17 @@ use std::{
     time::Duration,
 };
 
+use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
 use futures::future::join_all;
 use tokio::time::timeout;
 
 use crate::{
-    BoxInfo, BoxOptions, BoxliteError, BoxliteResult, DoctorReport, ErrorCode, LiteBox,
-    RuntimeMetricsSnapshot, RuntimeOptions, blocking::blocking, clock::now_ms, doctor, id,
-    litebox::BoxConfig, opened, shared::Shared, supervision_options::check_end, unreadable::UnreadableBox,
+    blocking::blocking,
+    doctor::{self, DoctorReport},
+    home::{metrics::RuntimeMetricsSnapshot, open_home::Shared, registry, unreadable::UnreadableBox},
+    litebox::{handle::LiteBox, observation::info::BoxInfo},
+    options::{box_options::BoxOptions, runtime_options::RuntimeOptions, supervision::check_end},
+    state::{clock::now_ms, id, record::BoxConfig},
 };
 
 /// How long a runtime takes to close at most.
@@ -38,9 +45,9 @@ impl BoxliteRuntime {
     /// `HOME_LOCKED` when another process hangs while it changes the list of boxes, `INVALID_ARGUMENT` when this process has it open with other
     /// options, `STORAGE_IO` when it can't be written.
     pub async fn open(options: RuntimeOptions) -> BoxliteResult<Arc<Self>> {
-        let shared = blocking("open the runtime", move || opened::open(options)).await?;
+        let shared = blocking("open the runtime", move || registry::open(options)).await?;
         if let Err(error) = shared.sweep().await {
-            opened::leave(&shared);
+            registry::leave(&shared);
             return Err(error);
         }
         // Which engine can run takes a process to find out: it is known by the time the first box starts.
@@ -109,7 +116,7 @@ impl BoxliteRuntime {
     /// Ends the attached boxes that this process started, side by side, and kills what has not ended by then. Detached
     /// boxes and those of other processes go on. Closing twice is no error.
     pub async fn close(&self, within: Option<Duration>) -> BoxliteResult<()> {
-        if self.closed.swap(true, Ordering::AcqRel) || !opened::leave(&self.shared) {
+        if self.closed.swap(true, Ordering::AcqRel) || !registry::leave(&self.shared) {
             return Ok(());
         }
         let within = within.unwrap_or(CLOSE);
@@ -150,7 +157,7 @@ impl BoxliteRuntime {
 impl Drop for BoxliteRuntime {
     fn drop(&mut self) {
         if !self.closed.swap(true, Ordering::AcqRel) {
-            opened::lose(&self.shared);
+            registry::lose(&self.shared);
         }
     }
 }

@@ -3,14 +3,18 @@
 
 use std::{fs, path::Path};
 
+use boxlite_error::ErrorCode;
 use nix::unistd::Uid;
 
-use super::DoctorCheck;
 use crate::{
-    ErrorCode, json_file,
-    layout::{BoxPaths, FilesystemLayout},
-    litebox::{ConfigFile, Standing},
-    lock,
+    doctor::DoctorCheck,
+    litebox::lifecycle::observed_state::Standing,
+    state::{
+        json_file,
+        layout::{BoxPaths, FilesystemLayout},
+        lock,
+        record::ConfigFile,
+    },
 };
 
 /// How many names a message holds.
@@ -143,9 +147,8 @@ fn is_of_no_box(layout: &FilesystemLayout, path: &Path) -> bool {
 mod tests {
     use super::*;
     use crate::{
-        BoxOptions,
-        litebox::{BoxConfig, BoxRecord, BoxState},
-        lock::{FileLock, Mode},
+        litebox::lifecycle::state::BoxState, options::box_options::BoxOptions, state::lock::FileLock,
+        state::lock::Mode, state::record::BoxConfig, state::record::BoxRecord,
     };
 
     struct Home {

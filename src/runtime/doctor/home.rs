@@ -14,8 +14,7 @@ use nix::{
     unistd::{AccessFlags, Uid, access},
 };
 
-use super::DoctorCheck;
-use crate::{layout::check_length, runtime::home_of};
+use crate::{doctor::DoctorCheck, runtime::home_of, state::layout::check_length};
 
 /// Less free space than this and an image of some size will not fit.
 const ENOUGH_SPACE: u64 = 2 << 30;

@@ -13,7 +13,7 @@ use nix::{
 };
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
 
-use super::DoctorCheck;
+use crate::doctor::DoctorCheck;
 
 /// A box takes about six descriptors of its host process; a program wants some of its own.
 const FEWEST_FILES: u64 = 256;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use nix::sys::statvfs::{FsFlags, statvfs};
 
-use super::DoctorCheck;
+use crate::doctor::DoctorCheck;
 
 /// What is wrong with the mount of `shim`; nothing is said of one that is well.
 pub(super) fn executable(shim: &Path) -> Option<DoctorCheck> {

@@ -11,20 +11,25 @@ use std::{
     },
 };
 
+use boxlite_error::{BoxliteError, ErrorCode};
+use boxlite_portal::ExecOptions;
 use boxlite_proto::v1::{FileReadRequest, FileWriteRequest};
 use boxlite_wire::limits;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, split};
 
-use super::{
-    machine_over,
-    property::{Random, text},
-    real::{collect, server, shell},
-    spawn,
-};
 use crate::{
-    BoxliteError, ErrorCode, ExecOptions, Execution,
-    litebox::{FileReader, FileWriter, Machine},
+    duplex::{
+        machine_over,
+        property::{Random, text},
+        real::{collect, server, shell},
+        spawn,
+    },
+    litebox::{
+        executions::execution::Execution,
+        files::verbs::{FileReader, FileWriter},
+        lifecycle::machine::Machine,
+    },
 };
 
 /// A guest each of whose connections breaks after as many bytes, both ways together, as `budget` says; and how many did.

@@ -3,15 +3,22 @@
 
 use std::{sync::Arc, time::Duration};
 
+use boxlite_error::{BoxliteError, ErrorCode};
+use boxlite_portal::ExecOptions;
 use bytes::Bytes;
 use tokio::time::timeout;
 
-use super::{
-    machine, machine_over,
-    real::{collect, guest, server, shell},
-    spawn,
+use crate::{
+    duplex::{
+        machine, machine_over,
+        real::{collect, guest, server, shell},
+        spawn,
+    },
+    litebox::{
+        executions::execution::{ExecEvent, Execution},
+        lifecycle::machine::Machine,
+    },
 };
-use crate::{BoxliteError, ErrorCode, ExecEvent, ExecOptions, Execution, litebox::Machine};
 
 /// What `LiteBox::execution` does.
 async fn found(machine: &Arc<Machine>, id: &str) -> Execution {

@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use boxlite_error::{BoxliteError, ErrorCode};
+use boxlite_portal::ExecOptions;
 use boxlite_proto::v1::{
     AttachRequest, Chunk, ExecOutput, ExecRequest, ExecResponse, ExecStdin, ExitStatus as ExitMessage,
     KillRequest, KillResponse, ListRequest, ListResponse, ResizeTtyRequest, ResizeTtyResponse, SendInputAck,
@@ -17,8 +19,13 @@ use bytes::Bytes;
 use tokio_stream::{Iter, Stream, StreamExt as _};
 use tonic::{Request, Response, Status, Streaming, transport::Server};
 
-use super::{machine, spawn};
-use crate::{BoxliteError, ErrorCode, ExecEvent, ExecOptions, Execution, litebox::Machine};
+use crate::{
+    duplex::{machine, spawn},
+    litebox::{
+        executions::execution::{ExecEvent, Execution},
+        lifecycle::machine::Machine,
+    },
+};
 
 type Script = Vec<Result<ExecOutput, Status>>;
 /// What `Attach` answers.

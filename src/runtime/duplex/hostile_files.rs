@@ -2,6 +2,7 @@
 
 use std::{pin::Pin, sync::Arc};
 
+use boxlite_error::{BoxliteError, ErrorCode};
 use boxlite_proto::v1::{
     CopyInRequest, CopyOutRequest, DirectoryEntry, FileAnswer, FileChange, FileError, FileOperation,
     FileReadRequest, FileRequest, FileWatchAnswer, FileWriteRequest,
@@ -11,10 +12,15 @@ use bytes::Bytes;
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status, Streaming, transport::Server};
 
-use super::machine;
 use crate::{
-    BoxliteError, ErrorCode,
-    litebox::{ArchiveReader, FileReader, FileWriter, Machine},
+    duplex::machine,
+    litebox::{
+        files::{
+            copy::ArchiveReader,
+            verbs::{FileReader, FileWriter},
+        },
+        lifecycle::machine::Machine,
+    },
 };
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;

@@ -12,17 +12,18 @@ mod supervisor;
 
 use std::{future::ready, path::Path, sync::Arc};
 
+use boxlite_error::BoxliteResult;
+use boxlite_portal::{Connection, ExecOptions, GuestSession};
 use boxlite_spec::{InstanceSpec, SPEC_VERSION, TransportSpec, VmmKind};
 use tokio::io::DuplexStream;
 
 use crate::{
-    BoxliteResult, ExecOptions, Execution, Timings,
-    engine::Engine,
-    event::Observed,
-    litebox::{Machine, MachineRecord},
-    metrics::RuntimeMetrics,
-    portal::{Connection, GuestSession},
-    shim::ShimController,
+    events::watcher::Observed,
+    home::metrics::RuntimeMetrics,
+    litebox::{executions::execution::Execution, lifecycle::machine::Machine},
+    pipeline::timings::Timings,
+    shim::{controller::ShimController, engine::Engine},
+    state::record::MachineRecord,
 };
 
 /// A machine whose guest answers on `io`. Its shim is a real process that lives while its standard input is open.
@@ -70,7 +71,7 @@ fn machine_over(mut connect: impl FnMut() -> std::io::Result<DuplexStream> + Sen
 /// What `LiteBox::spawn` does once there is a machine.
 async fn spawn(machine: &Arc<Machine>, options: ExecOptions) -> BoxliteResult<Execution> {
     let interface = machine.session.execution();
-    let id = crate::id::random()?;
+    let id = crate::state::id::random()?;
     let (pid, output) = interface.exec(&id, &options).await?;
     let metrics = Arc::new(RuntimeMetrics::default());
     Ok(Execution::new(id, pid, Some(output), interface, Arc::clone(machine), metrics, &options))

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use boxlite_portal::ExecOptions;
 use bytes::Bytes;
 
-use super::{
-    real::{collect, guest, shell},
-    spawn,
+use crate::{
+    duplex::{
+        real::{collect, guest, shell},
+        spawn,
+    },
+    litebox::executions::execution::{ExecEvent, Execution},
 };
-use crate::{ExecEvent, ExecOptions, Execution};
 
 /// Xorshift: a failure names its seed, which makes it happen again.
 pub(super) struct Random(u64);

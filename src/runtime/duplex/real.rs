@@ -2,17 +2,24 @@
 
 use std::{sync::Arc, time::Duration};
 
+use boxlite_error::ErrorCode;
 use boxlite_guest::{
     services::{AgentStart, Server, Services},
     supervision::HostLine,
     zygote::{self, Zygote},
 };
+use boxlite_portal::{ExecOptions, ExitStatus};
 use boxlite_proto::v1::Supervision;
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use super::{machine, spawn};
-use crate::{ErrorCode, ExecEvent, ExecOptions, Execution, ExitStatus, litebox::Machine};
+use crate::{
+    duplex::{machine, spawn},
+    litebox::{
+        executions::execution::{ExecEvent, Execution},
+        lifecycle::machine::Machine,
+    },
+};
 
 pub(super) async fn guest() -> Arc<Machine> {
     begun(None).await

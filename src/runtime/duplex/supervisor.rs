@@ -9,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+use boxlite_error::ErrorCode;
+use boxlite_portal::{GuestEventKind, GuestEvents, Health, Limit};
 use boxlite_proto::v1::{
     AmendRequest, AmendResponse, BoxEvent, HealthChanged, LimitReached, MainExited, MainProcess,
     MetricsRequest, MetricsResponse, OutOfMemory, Supervision, WatchRequest,
@@ -19,11 +21,9 @@ use futures::{Stream, StreamExt as _, stream};
 use tokio_stream::Iter;
 use tonic::{Request, Response, Status, transport::Server};
 
-use super::{machine, real::supervised};
 use crate::{
-    ErrorCode, Health, Limit,
-    litebox::Machine,
-    portal::{GuestEventKind, GuestEvents},
+    duplex::{machine, real::supervised},
+    litebox::lifecycle::machine::Machine,
 };
 
 async fn kinds(events: &mut GuestEvents) -> Vec<GuestEventKind> {

@@ -11,10 +11,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use boxlite_error::BoxliteResult;
 use boxlite_images::ImageSummary;
 
-use super::InUse;
-use crate::{BoxliteResult, BoxliteRuntime, blocking::blocking, shared::Shared};
+use crate::{blocking::blocking, home::open_home::Shared, images::in_use::InUse, runtime::BoxliteRuntime};
 
 /// How long an image is spared by the quota after its last use.
 const RECENT: Duration = Duration::from_mins(10);

@@ -2,10 +2,13 @@
 
 use std::{path::PathBuf, sync::Arc};
 
+use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
 use boxlite_images::{ImageConfig, ImageSummary, Layer};
 
-use super::{InUse, PulledImage, keep_quota};
-use crate::{BoxliteError, BoxliteResult, BoxliteRuntime, ErrorCode};
+use crate::{
+    images::{cache::keep_quota, in_use::InUse, pull::PulledImage},
+    runtime::BoxliteRuntime,
+};
 
 /// An image in the cache.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,9 +3,13 @@
 
 use std::collections::HashSet;
 
+use boxlite_error::{BoxliteError, BoxliteResult};
 use serde::Deserialize;
 
-use crate::{BoxliteError, BoxliteResult, json_file, layout::FilesystemLayout, unreadable};
+use crate::{
+    home::unreadable,
+    state::{json_file, layout::FilesystemLayout},
+};
 
 /// By the digests of their manifests.
 #[derive(Debug, Default)]

@@ -5,18 +5,9 @@
 //! moment it is known until a box's `config.json` names it, or the root disk is made. Calls `boxlite-images` and
 //! `boxlite-disk`.
 
-mod cache;
-mod catalogue;
-mod in_use;
-mod news;
-mod pull;
-mod queue;
-
-pub use boxlite_images::{Credentials, Healthcheck, ImageConfig, Platform, PullEvent};
-pub(crate) use boxlite_images::{Hold as Lease, Holds as Leases};
-pub(crate) use cache::keep_quota;
-pub use cache::{ImageUsage, Pruned};
-pub use catalogue::{ImageDetails, ImageInfo};
-pub(crate) use in_use::InUse;
-pub(crate) use news::PullNews;
-pub use pull::{Progress, Pull, PullRequest, PulledImage};
+pub(crate) mod cache;
+pub(crate) mod catalogue;
+pub(crate) mod in_use;
+pub(crate) mod pull;
+pub(crate) mod pull_reporter;
+pub(crate) mod queue;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use boxlite_disk::{Cancel, LayerFile};
+use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
 use boxlite_images::{Image, Platform, PullEvent, PullOptions, PullPolicy};
 use futures::{
     FutureExt,
@@ -10,8 +11,12 @@ use futures::{
 };
 use tokio::task::AbortHandle;
 
-use super::{PullNews, keep_quota, queue::Queue};
-use crate::{BoxliteError, BoxliteResult, BoxliteRuntime, ErrorCode, blocking::blocking, shared::Shared};
+use crate::{
+    blocking::blocking,
+    home::open_home::Shared,
+    images::{cache::keep_quota, pull_reporter::PullNews, queue::Queue},
+    runtime::BoxliteRuntime,
+};
 
 /// What to pull, and how.
 #[derive(Debug, Clone, Default)]

@@ -9,7 +9,7 @@ use std::{
 use boxlite_images::PullEvent;
 use tokio::sync::Notify;
 
-use super::Progress;
+use crate::images::pull::Progress;
 
 #[derive(Debug, Default)]
 pub(super) struct Queue {

@@ -5,23 +5,31 @@ use std::{
     time::Duration,
 };
 
+use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
+use boxlite_portal::ExecOptions;
 use boxlite_wire::limits;
 
-use super::{
-    BoxConfig, BoxEnd, BoxInfo, BoxState, Collected, Execution, ExecutionInfo, Files, Machine, Standing,
-    Transition, lifecycle::Phase, record::ConfigFile, watches::Watches,
-};
 use crate::{
-    BoxliteError, BoxliteResult, ErrorCode, ExecOptions,
     blocking::blocking,
-    event::EventKind,
-    id, json_file,
-    layout::BoxPaths,
-    lock::FileLock,
-    options::MOST_PIDS,
-    pipeline::{BootTimeout, Pipeline},
-    shared::Shared,
-    unreadable::UnreadableBox,
+    events::EventKind,
+    home::{open_home::Shared, unreadable::UnreadableBox},
+    litebox::{
+        executions::{collect::Collected, execution::Execution, info::ExecutionInfo},
+        files::{verbs::Files, watches::Watches},
+        lifecycle::{
+            end::BoxEnd, machine::Machine, observed_state::Standing, running::Phase, state::BoxState,
+            transition::Transition,
+        },
+        observation::info::BoxInfo,
+    },
+    options::{box_options::MOST_PIDS, exec},
+    pipeline::{Pipeline, boot_timeout::BootTimeout},
+    state::{
+        id, json_file,
+        layout::BoxPaths,
+        lock::FileLock,
+        record::{BoxConfig, ConfigFile},
+    },
 };
 
 /// A handle to one box. Clones share it; it stays valid when the box stops, and names the box when it was removed.
@@ -184,7 +192,7 @@ impl LiteBox {
 
     /// Runs a command; starts the box first if needed.
     pub async fn spawn(&self, options: ExecOptions) -> BoxliteResult<Execution> {
-        options.check()?;
+        exec::check(&options)?;
         let metrics = Arc::clone(&self.inner.shared.metrics);
         let started = self.spawn_checked(options).await;
         metrics.count_exec(started.is_ok());

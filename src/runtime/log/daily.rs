@@ -10,8 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::date::Day;
-use crate::modes;
+use crate::{log::date::Day, state::modes};
 
 /// Days that an old file is kept.
 const KEPT: u64 = 7;

@@ -7,9 +7,9 @@
 //! Much of what is told belongs to no box, so a process that has several homes open writes every line to each of them.
 //! Only lines of boxlite's own crates are written: libraries below may log headers and addresses that hold secrets.
 
-mod daily;
-mod date;
-mod outlet;
+pub(crate) mod daily;
+pub(crate) mod date;
+pub(crate) mod outlet;
 
 use std::{env, fmt, path::Path, process, sync::Once};
 
@@ -25,8 +25,6 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-pub(crate) use outlet::HomeLog;
-
 /// Which lines are written, in the words of tracing's `EnvFilter`: `debug`, or `boxlite_images=trace,info`.
 const VARIABLE: &str = "BOXLITE_LOG";
 const DEFAULT: &str = "info";
@@ -34,8 +32,8 @@ const DEFAULT: &str = "info";
 static INSTALLED: Once = Once::new();
 
 /// Begins the log of a home whose logs lie in `folder`. A log that can't be written is no reason not to open the home.
-pub(crate) fn attach(folder: &Path) -> Option<HomeLog> {
-    let log = HomeLog::begin(folder).ok()?;
+pub(crate) fn attach(folder: &Path) -> Option<outlet::HomeLog> {
+    let log = outlet::HomeLog::begin(folder).ok()?;
     INSTALLED.call_once(install);
     Some(log)
 }

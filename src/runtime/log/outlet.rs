@@ -12,10 +12,10 @@ use std::{
     thread::{self, JoinHandle},
 };
 
+use boxlite_error::shorten::{self, shortened};
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::daily::DailyFile;
-use crate::shorten::{self, shortened};
+use crate::log::daily::DailyFile;
 
 /// Longest line, in bytes: room for an error's text and what goes with it.
 const LONGEST: usize = 4 * shorten::TEXT;

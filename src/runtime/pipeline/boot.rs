@@ -3,6 +3,8 @@
 use std::{fs, io, sync::Arc, time::Duration};
 
 use boxlite_disk::free_leaked_clusters;
+use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Stage};
+use boxlite_portal::GuestSession;
 use boxlite_proto::v1::{ContainerInitRequest, Supervision};
 use boxlite_spec::{DiskFormat, DiskSpec, InstanceSpec, JournalSpec, SPEC_VERSION, TransportSpec};
 use boxlite_wire::{limits, port::READY};
@@ -13,22 +15,20 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use super::{BootTimeout, Pipeline};
 use crate::{
-    BoxliteError, BoxliteResult, ErrorCode, Stage,
     blocking::blocking,
-    clock::now_ms,
-    container_spec,
-    engine::Engine,
-    event::Observed,
-    layout::BoxPaths,
-    litebox::{BoxConfig, Machine, MachineRecord},
-    parts::Part,
-    portal::{Connection, GuestSession},
-    shared::Shared,
-    shim::{ShimController, console_excerpt},
-    supervision_options::SupervisionOptions,
-    supervision_spec::STOP_GRACE_MS,
+    container::{spec, supervision::STOP_GRACE_MS},
+    events::watcher::Observed,
+    home::open_home::Shared,
+    litebox::lifecycle::machine::Machine,
+    options::supervision::SupervisionOptions,
+    pipeline::{Pipeline, boot_timeout::BootTimeout},
+    shim::{assets::Part, controller::ShimController, engine::Engine, outcome::console_excerpt},
+    state::{
+        clock::now_ms,
+        layout::BoxPaths,
+        record::{BoxConfig, MachineRecord},
+    },
 };
 
 /// How long a killed shim may take to be gone.
@@ -44,7 +44,7 @@ impl Pipeline {
         let orders = container.supervision.clone();
         let spawn = self.spawn(orders);
         let (engine, ready, shim) = self.stage(Stage::Spawn, spawn).await?;
-        let session = GuestSession::new(Connection::lazy(paths.portal())?);
+        let session = GuestSession::new(paths.portal().channel()?);
         match self.bring_up(&shim, engine, ready, &session, container).await {
             Ok(()) => {
                 // Heard once, needed no more.
@@ -102,7 +102,7 @@ impl Pipeline {
                 format!("start box `{}`: its image is not resolved", self.config.id),
             ));
         };
-        let container = container_spec::build(&self.config, image)?;
+        let container = spec::build(&self.config, image)?;
         let size = container.encoded_len();
         if size > limits::MESSAGE {
             let what = "options and image describe a container of";

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{BoxOptions, engine::Engine, shared::Shared};
+use crate::{home::open_home::Shared, options::box_options::BoxOptions, shim::engine::Engine};
 
 /// Under hardware virtualisation: a start takes a quarter of a second, also a loaded machine's no more than a few.
 const ACCELERATED: Duration = Duration::from_secs(15);

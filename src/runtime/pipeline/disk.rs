@@ -3,25 +3,25 @@
 use std::{fs, path::PathBuf, sync::Arc};
 
 use boxlite_disk::{BaseDisk, Cancel, ErrorKind, LayerFile, Overlay};
-use boxlite_images::{Image, PullOptions};
+use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Stage};
+use boxlite_images::{Hold, Image, PullOptions};
 
-use super::Pipeline;
 use crate::{
-    BoxliteError, BoxliteResult, ErrorCode, Stage,
     blocking::blocking,
-    images::{Lease, PullNews, keep_quota},
-    litebox::ResolvedImage,
+    images::{cache::keep_quota, pull_reporter::PullNews},
+    pipeline::Pipeline,
+    state::record::ResolvedImage,
 };
 
 /// An overlay that this start made: gone again unless the start succeeds.
 pub(super) struct NewDisk {
     path: Option<PathBuf>,
-    lease: Option<Lease>,
+    lease: Option<Hold>,
 }
 
 impl NewDisk {
     /// Keeps it. The lease on its base is needed until the box is known to use it.
-    pub(super) fn keep(mut self) -> Option<Lease> {
+    pub(super) fn keep(mut self) -> Option<Hold> {
         self.path = None;
         self.lease.take()
     }

@@ -4,23 +4,22 @@
 //! Each stage is timed and named in its failure. A failure takes back what this run made: the overlay of a first
 //! start, the sockets, the shim. What is worth keeping (pulled blobs, the merged disk) stays in the cache.
 
-mod boot;
-mod boot_timeout;
-mod disk;
+pub(crate) mod boot;
+pub(crate) mod boot_timeout;
+pub(crate) mod disk;
+pub(crate) mod timings;
 
 use std::{sync::Arc, time::Instant};
 
-pub(crate) use boot::deadline_ms;
-pub(crate) use boot_timeout::BootTimeout;
+use boxlite_error::{BoxliteResult, Stage};
+use boxlite_images::Hold;
 
 use crate::{
-    BoxliteResult, Stage, Timings,
     blocking::blocking,
-    images::Lease,
-    layout::BoxPaths,
-    litebox::{BoxConfig, Machine},
-    lock::FileLock,
-    shared::Shared,
+    home::open_home::Shared,
+    litebox::lifecycle::machine::Machine,
+    pipeline::{boot_timeout::BootTimeout, timings::Timings},
+    state::{layout::BoxPaths, lock::FileLock, record::BoxConfig},
 };
 
 /// What a start needs and gathers.
@@ -38,7 +37,7 @@ pub(crate) struct Pipeline {
 pub(crate) struct Started {
     pub(crate) machine: Machine,
     /// Keeps the image's root disk until the box is known to need it.
-    pub(crate) lease: Option<Lease>,
+    pub(crate) lease: Option<Hold>,
 }
 
 impl Pipeline {

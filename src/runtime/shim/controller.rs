@@ -16,11 +16,18 @@ use std::{
     time::Duration,
 };
 
+use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
 use boxlite_spec::{InstanceSpec, ShimIdentity};
 use tokio::{sync::watch, time::timeout};
 
-use super::{ShimOutcome, environment, outcome, process::ShimProcess};
-use crate::{BoxliteError, BoxliteResult, ErrorCode, modes};
+use crate::{
+    shim::{
+        environment,
+        outcome::{self, ShimOutcome},
+        process::ShimProcess,
+    },
+    state::modes,
+};
 
 /// A running shim. Dropping the controller ends the shim, unless it was joined or [let go](Self::let_go).
 #[derive(Debug)]

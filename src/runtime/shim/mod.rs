@@ -3,11 +3,10 @@
 //! The pipeline spawns one for each start, or a transition joins one that runs (`process`); the box's machine holds its
 //! `controller`; its end is what ends the machine, and `outcome` says how.
 
-mod controller;
+pub(crate) mod assets;
+pub(crate) mod controller;
+pub(crate) mod engine;
 pub(crate) mod environment;
-mod outcome;
-mod process;
-
-pub(crate) use controller::ShimController;
-pub(crate) use outcome::{ShimOutcome, console_excerpt, report_asked};
-pub(crate) use process::{Presence, ShimProcess};
+pub(crate) mod outcome;
+pub(crate) mod process;
+pub(crate) mod socket;

@@ -8,9 +8,8 @@ use std::{
     process::ExitStatus,
 };
 
+use boxlite_error::{BoxliteError, ErrorCode, resource_limits};
 use boxlite_spec::{ShimExit, ShimReport};
-
-use crate::{BoxliteError, ErrorCode, scarcity};
 
 /// How much of the end of a log is read: more than a report of the shim's can be.
 const TAIL: u64 = 64 * 1024;
@@ -57,7 +56,7 @@ impl ShimOutcome {
     }
 
     /// How the process ended, for its parent.
-    pub(super) fn status(&self) -> Option<ExitStatus> {
+    pub(crate) fn status(&self) -> Option<ExitStatus> {
         self.status
     }
 
@@ -106,7 +105,7 @@ impl ShimOutcome {
             Some(ShimExit::Asked) => ErrorCode::BoxRemoved,
             _ => ErrorCode::EngineFailed,
         };
-        let scarce = scarcity::may_be_behind(code) && scarcity::is_told_by(&self.describe());
+        let scarce = resource_limits::may_be_behind(code) && resource_limits::is_told_by(&self.describe());
         let why = if self.exit() == Some(ShimExit::Unannounced) { DIED.to_owned() } else { self.describe() };
         let message = format!("{what}: {why}{}", console_excerpt(console));
         let error = BoxliteError::new(code, message).maybe_hint(self.report.and_then(|report| report.hint));

@@ -5,13 +5,16 @@
 
 use std::{
     fs, io,
-    os::fd::{AsFd, OwnedFd},
-    os::unix::process::ExitStatusExt,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::process::ExitStatusExt,
+    },
     path::Path,
     process::ExitStatus,
     time::Duration,
 };
 
+use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
 use boxlite_spec::ShimIdentity;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::process::{
@@ -22,7 +25,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::{BoxliteError, BoxliteResult, ErrorCode, lock};
+use crate::state::lock;
 
 /// How long an ending shim, or a QEMU whose shim was killed, may hold on to the box's disk.
 const FADING: Duration = Duration::from_secs(5);
@@ -170,7 +173,7 @@ impl ShimProcess {
     }
 
     /// The kernel does not let go of it.
-    pub(super) fn undying(&self) -> BoxliteError {
+    pub(crate) fn undying(&self) -> BoxliteError {
         let pid = self.identity.pid;
         BoxliteError::new(ErrorCode::BoxState, format!("end the shim of a box: process {pid} was killed and is still there"))
             .hint("the kernel waits for something in its name, most often a disk or a network file system that hangs")
@@ -184,7 +187,7 @@ fn has_ended(pidfd: &OwnedFd) -> io::Result<bool> {
 }
 
 /// Who process `pid` is now.
-pub(super) fn identity_of(pid: u32) -> Option<ShimIdentity> {
+pub(crate) fn identity_of(pid: u32) -> Option<ShimIdentity> {
     ShimIdentity::from_stat(pid, &fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 

@@ -1,0 +1,44 @@
+//! `ContainerInterface`: makes the container, from the host's side.
+
+use boxlite_error::BoxliteResult;
+use boxlite_proto::v1::{
+    ContainerInitRequest, StartError, container_client::ContainerClient, start_error::Kind,
+};
+use boxlite_wire::limits;
+use tonic::{Request, transport::Channel};
+
+use crate::{connection::Connection, execution::start_failed, guest::set_up_failed};
+
+/// Calls of the `Container` service.
+#[derive(Debug)]
+pub struct ContainerInterface {
+    client: ContainerClient<Channel>,
+}
+
+impl ContainerInterface {
+    pub(crate) fn new(connection: &Connection) -> Self {
+        Self { client: ContainerClient::new(connection.channel()).max_decoding_message_size(limits::MESSAGE) }
+    }
+
+    /// Makes the container that `spec` describes, and starts its main process if it has one.
+    pub async fn init(&mut self, spec: ContainerInitRequest) -> BoxliteResult<()> {
+        let main = spec.supervision.as_ref().and_then(|orders| orders.main.as_ref());
+        let command = main.and_then(|main| main.argv.first()).cloned().unwrap_or_default();
+        let mut request = Request::new(spec);
+        request.set_timeout(limits::UNARY_DEADLINE);
+        let answer = self.client.init(request).await;
+        let answer = answer.map_err(|status| set_up_failed("make the container", &status))?;
+        match answer.into_inner().main_error {
+            Some(error) => Err(start_failed("start the main process", &command, &dockers(error, &command))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The same in the words that users know from docker, where it has some.
+fn dockers(mut error: StartError, command: &str) -> StartError {
+    if error.kind() == Kind::CommandNotFound && !command.contains('/') {
+        error.message = format!("exec: {command:?}: executable file not found in $PATH");
+    }
+    error
+}

@@ -1,0 +1,67 @@
+//! `GuestInterface`: the machine around the container, from the host's side.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
+use boxlite_proto::v1::{GuestInitRequest, RootDisk, ShutdownRequest, guest_client::GuestClient};
+use boxlite_wire::limits;
+use tonic::{Request, transport::Channel};
+
+use crate::{connection::Connection, status::from_status};
+
+/// Calls of the `Guest` service.
+#[derive(Debug)]
+pub struct GuestInterface {
+    client: GuestClient<Channel>,
+}
+
+impl GuestInterface {
+    pub(crate) fn new(connection: &Connection) -> Self {
+        Self { client: GuestClient::new(connection.channel()).max_decoding_message_size(limits::MESSAGE) }
+    }
+
+    /// Gives the machine its time, entropy, name and root disk.
+    pub async fn init(&mut self, hostname: &str) -> BoxliteResult<()> {
+        let mut entropy = vec![0; 64];
+        getrandom::fill(&mut entropy)
+            .map_err(|error| BoxliteError::new(ErrorCode::Internal, format!("draw entropy: {error}")))?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mut request = Request::new(GuestInitRequest {
+            wall_clock_unix_ns: u64::try_from(now.as_nanos()).unwrap_or(u64::MAX),
+            entropy: entropy.into(),
+            hostname: hostname.to_owned(),
+            root_disk: Some(RootDisk { device: "vda".to_owned(), fs_type: "ext4".to_owned() }),
+        });
+        request.set_timeout(limits::UNARY_DEADLINE);
+        let answer =
+            self.client.init(request).await.map_err(|status| set_up_failed("set up the machine", &status))?;
+        let answer = answer.into_inner();
+        tracing::debug!(
+            agent = answer.agent_version,
+            kernel = answer.kernel_release,
+            kernel_to_agent_us = answer.agent_start_ns / 1000,
+            kernel_to_init_us = answer.uptime_ns / 1000,
+            "guest is set up"
+        );
+        Ok(())
+    }
+
+    /// Asks the machine to end; `grace` is for the processes between SIGTERM and SIGKILL.
+    pub async fn shutdown(&mut self, grace: Duration) -> BoxliteResult<()> {
+        let grace_ms = u32::try_from(grace.as_millis()).unwrap_or(u32::MAX);
+        let mut request = Request::new(ShutdownRequest { grace_ms });
+        request.set_timeout(grace + limits::UNARY_DEADLINE);
+        self.client.shutdown(request).await.map_err(|status| from_status("shut down", &status))?;
+        Ok(())
+    }
+}
+
+/// A refusal during set-up is the guest's failure, not a failed RPC; but of what was asked for, such as a device that the machine
+/// has not, the one who asked for it is to hear.
+pub(crate) fn set_up_failed(what: &str, status: &tonic::Status) -> BoxliteError {
+    let error = from_status(what, status);
+    match error.code() {
+        ErrorCode::PortalLost | ErrorCode::GuestTimeout | ErrorCode::InvalidArgument => error,
+        _ => BoxliteError::new(ErrorCode::GuestFailed, error.to_string()),
+    }
+}

@@ -1,0 +1,32 @@
+//! The portal: host-to-guest communication, gRPC over the box's portal socket.
+//!
+//! [`GuestSession`] is the facade that a running box holds; [`Connection`] makes the channel lazily and makes it again
+//! when it broke; one interface for each service translates between this crate's types and the protocol's. Whatever comes
+//! back was sent by a guest, which is not trusted, so sizes, order, offsets and deadlines are checked here.
+//!
+//! The runtime (`src/runtime`) calls this crate; it calls the guest agent through `boxlite-proto`.
+
+mod connection;
+mod container;
+mod exec_options;
+mod execution;
+mod exit_status;
+mod files;
+mod guest;
+mod opening;
+mod session;
+mod status;
+mod supervision;
+mod supervisor;
+
+pub use connection::Connection;
+pub use container::ContainerInterface;
+pub use exec_options::ExecOptions;
+pub use execution::{ExecutionInterface, LAST_SIGNAL, NO_STATUS, Offsets, OutputStream, exit_status};
+pub use exit_status::ExitStatus;
+pub use files::{FilesInterface, Listing, checked, refused};
+pub use guest::GuestInterface;
+pub use session::GuestSession;
+pub use status::{REJOINS, bounded, broken, from_status, is_lost};
+pub use supervision::{Health, HealthChange, Limit, MainExit};
+pub use supervisor::{GuestEvent, GuestEventKind, GuestEvents, SupervisorInterface};

@@ -1,0 +1,87 @@
+//! What a guest tells of the box that it supervises, in this crate's words and checked: exits, health, limits. Made by the
+//! journal's reader and by the portal's supervisor, which hear the same things on two ways.
+
+use boxlite_proto::v1::{self, HealthChanged, MainExited, health_changed, limit_reached};
+use serde::{Deserialize, Serialize};
+
+/// Most characters of what a health check said.
+const OUTPUT: usize = 4096;
+
+/// How a box's main process ended: exactly one of `code` and `signal` is present.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MainExit {
+    /// Exit code 0 to 255, when it ended by itself.
+    pub code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// The box was out of memory, and its kernel chose this process.
+    pub oom: bool,
+    /// Whether the restart policy starts it again.
+    pub restarts: bool,
+}
+
+/// How a box fares by its health check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// Not known yet.
+    Starting,
+    /// The last check succeeded, or not enough in a row have failed.
+    Healthy,
+    /// As many checks in a row as were asked for have failed.
+    Unhealthy,
+}
+
+/// A change of a box's health.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthChange {
+    /// What it is now.
+    pub health: Health,
+    /// The end of what the last check said, or why it could not be made; at most 4096 characters.
+    pub output: String,
+    /// Failures in a row.
+    pub failures: u32,
+}
+
+/// A limit that ends a box.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// It lived as long as it may.
+    MaxLifetime,
+    /// Nobody used it for as long as that may be.
+    IdleTimeout,
+    /// The moment has come at which it was to end.
+    EndsAt,
+}
+
+impl From<MainExited> for MainExit {
+    fn from(MainExited { exit_code, signal, oom, restarts }: MainExited) -> Self {
+        // The highest signal of Linux is 64; a wait status holds an exit code of one byte.
+        let signal = (signal != 0).then(|| signal.min(64).cast_signed());
+        let code = signal.is_none().then(|| (exit_code & 0xff).cast_signed());
+        Self { code, signal, oom, restarts }
+    }
+}
+
+impl HealthChange {
+    /// `None`: a health that this release does not know.
+    pub fn told(HealthChanged { health, output, failures }: HealthChanged) -> Option<Self> {
+        let health = match health_changed::Health::try_from(health).ok()? {
+            health_changed::Health::Starting => Health::Starting,
+            health_changed::Health::Healthy => Health::Healthy,
+            health_changed::Health::Unhealthy => Health::Unhealthy,
+        };
+        let plain = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
+        Some(Self { health, output: output.chars().filter(plain).take(OUTPUT).collect(), failures })
+    }
+}
+
+impl Limit {
+    /// `None`: a limit that this release does not know.
+    pub fn told(v1::LimitReached { limit }: v1::LimitReached) -> Option<Self> {
+        match limit_reached::Limit::try_from(limit).ok()? {
+            limit_reached::Limit::MaxLifetime => Some(Self::MaxLifetime),
+            limit_reached::Limit::IdleTimeout => Some(Self::IdleTimeout),
+            limit_reached::Limit::EndsAt => Some(Self::EndsAt),
+        }
+    }
+}

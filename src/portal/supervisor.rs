@@ -1,0 +1,121 @@
+//! `SupervisorInterface`: what the guest tells of the box on its own, from the host's side.
+
+use boxlite_error::BoxliteResult;
+use boxlite_proto::v1::{
+    AmendRequest, BoxEvent, MainStarted, MetricsRequest, MetricsResponse, OutOfMemory, WatchRequest,
+    box_event::Event, supervisor_client::SupervisorClient,
+};
+use boxlite_wire::limits;
+use tonic::{Request, Streaming, transport::Channel};
+
+use crate::{
+    connection::Connection,
+    status::from_status,
+    supervision::{HealthChange, Limit, MainExit},
+};
+
+/// Largest message of this service, in bytes; a health check's output is the longest part.
+const MESSAGE: usize = 64 * 1024;
+
+/// Calls of the `Supervisor` service.
+#[derive(Debug, Clone)]
+pub struct SupervisorInterface {
+    client: SupervisorClient<Channel>,
+}
+
+/// Something that happened in a box.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GuestEvent {
+    /// What a later watch names to go on after it.
+    pub sequence: u64,
+    /// What happened.
+    pub kind: GuestEventKind,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GuestEventKind {
+    /// The main process runs; also told first to a watcher that comes later. `restarts` is 0 for the first run.
+    MainStarted {
+        /// Its pid inside the box.
+        pid: u32,
+        /// How often it was started again.
+        restarts: u32,
+    },
+    /// The main process ended.
+    MainExited(MainExit),
+    /// The health changed; also told first to a watcher that comes later.
+    Health(HealthChange),
+    /// The kernel killed a process for want of memory; of this execution, where that is known.
+    OutOfMemory {
+        /// The execution that it belonged to, where that is known.
+        execution_id: Option<String>,
+    },
+    /// A limit ends the box now.
+    Limit(Limit),
+    /// So many events were lost, since this reader was slow or away.
+    Lost(u64),
+}
+
+impl SupervisorInterface {
+    pub(crate) fn new(connection: &Connection) -> Self {
+        Self { client: SupervisorClient::new(connection.channel()).max_decoding_message_size(MESSAGE) }
+    }
+
+    /// What happened after the event `after`, else how the box stands; and then what happens, until the machine ends.
+    pub async fn watch(&self, after: Option<u64>) -> BoxliteResult<GuestEvents> {
+        let answer = self.client.clone().watch(WatchRequest { after }).await;
+        Ok(GuestEvents(answer.map_err(|status| from_status("watch the box", &status))?.into_inner()))
+    }
+
+    /// The figures of this moment.
+    pub async fn metrics(&self) -> BoxliteResult<MetricsResponse> {
+        let mut request = Request::new(MetricsRequest {});
+        request.set_timeout(limits::UNARY_DEADLINE);
+        let answer = self.client.clone().metrics(request).await;
+        Ok(answer.map_err(|status| from_status("measure the box", &status))?.into_inner())
+    }
+
+    /// Changes what can change while the box runs; that is a use of it, also where nothing changes.
+    pub async fn amend(&self, request: AmendRequest) -> BoxliteResult<()> {
+        let mut request = Request::new(request);
+        request.set_timeout(limits::UNARY_DEADLINE);
+        let answer = self.client.clone().amend(request).await;
+        answer.map(drop).map_err(|status| from_status("change the box", &status))
+    }
+}
+
+/// The events of one box. Nothing is fetched that nobody asks for, so a guest that sends without end fills nothing here.
+#[derive(Debug)]
+pub struct GuestEvents(Streaming<BoxEvent>);
+
+impl GuestEvents {
+    /// The next event; `None` when the machine ends. What can't be understood is passed over. Loses nothing when it is
+    /// dropped.
+    pub async fn next(&mut self) -> BoxliteResult<Option<GuestEvent>> {
+        loop {
+            let event = self.0.message().await.map_err(|status| from_status("watch the box", &status))?;
+            let Some(BoxEvent { event, sequence, .. }) = event else { return Ok(None) };
+            if let Some(kind) = event.and_then(understood) {
+                return Ok(Some(GuestEvent { sequence, kind }));
+            }
+        }
+    }
+}
+
+fn understood(event: Event) -> Option<GuestEventKind> {
+    Some(match event {
+        Event::MainStarted(MainStarted { pid, restarts }) => GuestEventKind::MainStarted { pid, restarts },
+        Event::MainExited(exited) => GuestEventKind::MainExited(exited.into()),
+        Event::Health(changed) => GuestEventKind::Health(HealthChange::told(changed)?),
+        Event::Oom(OutOfMemory { execution_id }) => {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+            let known = !execution_id.is_empty()
+                && execution_id.len() <= limits::EXECUTION_ID
+                && execution_id.bytes().all(plain);
+            GuestEventKind::OutOfMemory { execution_id: known.then_some(execution_id) }
+        }
+        Event::Limit(reached) => GuestEventKind::Limit(Limit::told(reached)?),
+        Event::Lost(count) => GuestEventKind::Lost(count),
+    })
+}

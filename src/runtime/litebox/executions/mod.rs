@@ -1,0 +1,7 @@
+//! Commands in a box: their output, input, end, and the bounds of all three.
+
+pub(crate) mod collect;
+pub(crate) mod deadline_guard;
+pub(crate) mod execution;
+pub(crate) mod info;
+pub(crate) mod stdin;

@@ -1,0 +1,12 @@
+//! How a box starts, changes, stops and is removed.
+
+pub(crate) mod end;
+pub(crate) mod machine;
+pub(crate) mod observed_state;
+pub(crate) mod removal;
+pub(crate) mod running;
+pub(crate) mod start;
+pub(crate) mod state;
+pub(crate) mod transition;
+pub(crate) mod transition_log;
+pub(crate) mod update;

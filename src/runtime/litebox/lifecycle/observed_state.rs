@@ -1,0 +1,86 @@
+//! `Standing`: how a box stands at this moment, whoever started it: what `state.json` says, held against who has the locks.
+//! Read by `info`, lists and the sweep; it changes nothing and waits for nobody.
+
+use boxlite_error::BoxliteResult;
+
+use crate::{
+    litebox::lifecycle::state::BoxState,
+    shim::{outcome::ShimOutcome, process::Presence},
+    state::{
+        layout::BoxPaths,
+        lock,
+        record::{BoxConfig, BoxRecord},
+    },
+};
+
+/// A box's state by all that is known.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    pub(crate) record: BoxRecord,
+    /// The shim, while there is a machine or one is being made or ended.
+    pub(crate) pid: Option<u32>,
+    /// Whether the file says what was true before a process was killed: the next transition corrects it.
+    pub(crate) stale: bool,
+}
+
+impl Standing {
+    /// Looks.
+    pub(crate) fn of(paths: &BoxPaths, config: &BoxConfig) -> BoxliteResult<Self> {
+        let mut record = BoxRecord::read(paths, config);
+        loop {
+            if record.state.at_rest() {
+                return Ok(Self { record, pid: None, stale: false });
+            }
+            let presence = Presence::of(&paths.shim_lock())?;
+            let pid = match &presence {
+                Presence::Alive(process) => Some(process.identity.pid),
+                _ => None,
+            };
+            let under_way = record.state != BoxState::Running && lock::is_held(&paths.lock())?;
+            // What was read may have been followed by its successor meanwhile.
+            let again = BoxRecord::read(paths, config);
+            if again != record {
+                record = again;
+                continue;
+            }
+            if under_way || (record.state == BoxState::Running && record.is_alive(&presence)) {
+                return Ok(Self { record, pid, stale: false });
+            }
+            return Ok(Self { record: record.after(&presence, config, paths, None), pid, stale: true });
+        }
+    }
+}
+
+impl BoxRecord {
+    /// Whether the machine that came up last is there.
+    pub(in crate::litebox) fn is_alive(&self, presence: &Presence) -> bool {
+        matches!((presence, &self.machine), (Presence::Alive(process), Some(machine)) if process.identity == machine.shim)
+    }
+
+    /// What became of a box whose record nobody carries on: a process was killed, or its machine ended unasked.
+    /// `outcome` is what the parent of the shim knows.
+    pub(in crate::litebox) fn after(
+        &self,
+        presence: &Presence,
+        config: &BoxConfig,
+        paths: &BoxPaths,
+        outcome: Option<ShimOutcome>,
+    ) -> Self {
+        let rest = |state| Self { state, failure: None, ..self.clone() };
+        match self.state {
+            // The machine goes on, or goes on ending.
+            BoxState::Running | BoxState::Stopping if self.is_alive(presence) => self.clone(),
+            BoxState::Running => {
+                let outcome = outcome.unwrap_or_else(|| ShimOutcome::from_log(&paths.shim_log()));
+                match outcome.failure(Some(&paths.console())) {
+                    None => rest(BoxState::Stopped),
+                    failure => Self { failure, ..rest(BoxState::Failed) },
+                }
+            }
+            BoxState::Stopping => rest(BoxState::Stopped),
+            // A start that nobody completes never was.
+            BoxState::Starting => rest(config.rest()),
+            state => Self { failure: self.failure.clone(), ..rest(state) },
+        }
+    }
+}

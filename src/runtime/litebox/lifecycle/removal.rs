@@ -1,0 +1,270 @@
+//! A box's removal. The orderly one waits its turn in a `Transition`. The one by force is over within two seconds whatever the
+//! guest, the shim, QEMU or another process does: it ends a start of this process, kills the machine and waits a moment for
+//! the box's lock; whoever holds that lock then, frozen or busy with a large image, finds the box gone.
+
+use std::{
+    fs, io,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use boxlite_error::{BoxliteError, BoxliteResult};
+use boxlite_portal::MainExit;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use crate::{
+    blocking::blocking,
+    litebox::{
+        handle::LiteBox,
+        lifecycle::{
+            end::BoxEnd,
+            running::Phase,
+            start::Cut,
+            state::{BoxState, Operation, Rule},
+            transition::Transition,
+            transition_log,
+        },
+    },
+    shim::{outcome::report_asked, process::Presence},
+    state::{
+        journal::reader::Journal,
+        layout::{BoxPaths, DISK},
+        lock::FileLock,
+        record::{BoxConfig, BoxRecord, ConfigFile},
+    },
+};
+
+/// How long whoever is at the box may go on before its machine is killed in the middle of that.
+const TURN: Duration = Duration::from_millis(300);
+/// How long he may take to let go of the box after that.
+const LETTING_GO: Duration = Duration::from_millis(600);
+/// How long a killed machine may take to be gone.
+const DEATH: Duration = Duration::from_millis(800);
+/// How long the journal may take to tell how the main process did.
+const EXIT: Duration = Duration::from_millis(100);
+/// What others read of such an end.
+const WHY: &str = "the box was removed by force";
+
+impl LiteBox {
+    /// Removes the box and everything of it. A running one needs `force` and is killed.
+    pub(in crate::litebox) async fn retire(&self, force: bool) -> BoxliteResult<()> {
+        if force { self.retire_by_force().await } else { self.retire_at_rest().await }
+    }
+
+    async fn retire_at_rest(&self) -> BoxliteResult<()> {
+        let operation = Operation::Remove;
+        let state = self.standing().await?.record.state;
+        if operation.rule(state) == Rule::Refuse {
+            return Err(operation.refused(&self.inner.id, state));
+        }
+        let transition = Transition::begin(self).await?;
+        if operation.rule(transition.state()) == Rule::Refuse {
+            return Err(operation.refused(&self.inner.id, transition.state()));
+        }
+        transition.remove().await
+    }
+
+    async fn retire_by_force(&self) -> BoxliteResult<()> {
+        self.check_exists().await?;
+        if let Phase::Starting(start) = &*self.inner.status() {
+            start.cut(Cut::Removed);
+        }
+        Removal::begin(self).await?.complete().await
+    }
+}
+
+/// A removal by force under way.
+struct Removal {
+    litebox: LiteBox,
+    config: BoxConfig,
+    record: BoxRecord,
+    /// `None`: somebody holds on to it.
+    lock: Option<Arc<FileLock>>,
+}
+
+impl Removal {
+    async fn begin(litebox: &LiteBox) -> BoxliteResult<Self> {
+        let mut lock = Transition::lock_within(litebox, TURN).await?;
+        if lock.is_none() {
+            end_machine(litebox).await?;
+            lock = Transition::lock_within(litebox, LETTING_GO).await?;
+        }
+        if lock.is_none() {
+            tracing::warn!(
+                box_id = litebox.inner.id,
+                "the box is removed while another process is changing it"
+            );
+        }
+        let (paths, removed) = (litebox.inner.paths.clone(), litebox.removed());
+        let (config, record) = blocking("read a box", move || {
+            let Some(ConfigFile { config, .. }) = ConfigFile::read(&paths)? else { return Err(removed) };
+            let record = BoxRecord::read(&paths, &config);
+            Ok((config, record))
+        })
+        .await?;
+        let operation = Operation::RemoveByForce;
+        if operation.rule(record.state) == Rule::Refuse {
+            return Err(operation.refused(&litebox.inner.id, record.state));
+        }
+        Ok(Self { litebox: litebox.clone(), config, record, lock })
+    }
+
+    async fn complete(mut self) -> BoxliteResult<()> {
+        let ran = matches!(self.record.state, BoxState::Running | BoxState::Stopping);
+        if self.record.state == BoxState::Running {
+            self.note(BoxState::Stopping).await;
+        }
+        end_machine(&self.litebox).await?;
+        if ran {
+            self.record.exit = self.main_exit().await;
+            self.note(BoxState::Stopped).await;
+            // Whoever waits for the box in this process learns of its end and not of its absence.
+            self.litebox.inner.note_end(BoxEnd::of(&self.record));
+        }
+        let Self { litebox, config, record, lock } = self;
+        litebox.remove_folder(lock, &config, record.state).await
+    }
+
+    /// As every change of state. Without the lock the file is somebody else's, who no longer has a use for it.
+    async fn note(&mut self, state: BoxState) {
+        let from = self.record.state;
+        self.record = BoxRecord { state, failure: None, ..self.record.clone() };
+        transition_log::moved(&self.litebox.inner.shared.events, &self.config, from, &self.record);
+        if let Some(lock) = self.lock.clone() {
+            let (paths, record) = (self.litebox.inner.paths.clone(), self.record.clone());
+            let saved = blocking("write the state of a box", move || {
+                let _lock = lock;
+                record.save(&paths)
+            });
+            if let Err(error) = saved.await {
+                tracing::debug!(%error, "state of a box that is being removed was not written");
+            }
+        }
+    }
+
+    async fn main_exit(&self) -> Option<MainExit> {
+        let since = self.record.machine.as_ref()?.started_at_unix_ns();
+        let known = Journal::of(&self.litebox.inner.paths).exits(since).known();
+        timeout(EXIT, known).await.ok().flatten()
+    }
+}
+
+impl LiteBox {
+    /// Removes everything of the box, whose state is `from`.
+    pub(in crate::litebox) async fn remove_folder(
+        &self,
+        lock: Option<Arc<FileLock>>,
+        config: &BoxConfig,
+        from: BoxState,
+    ) -> BoxliteResult<()> {
+        // Told here, and not by who watches the machine.
+        self.inner.removing.store(true, Ordering::Release);
+        let paths = self.inner.paths.clone();
+        let removed = blocking("remove a box", move || {
+            let _lock = lock;
+            take_away(&paths)
+        });
+        if let Err(error) = removed.await {
+            self.inner.removing.store(false, Ordering::Release);
+            return Err(error);
+        }
+        let shared = &self.inner.shared;
+        transition_log::removed(&shared.events, config, from);
+        shared.metrics.count_destroyed();
+        shared.boxes.forget(&config.id);
+        Ok(())
+    }
+}
+
+/// Kills the machine, whoever started it, and waits until nobody can write to its disk.
+async fn end_machine(litebox: &LiteBox) -> BoxliteResult<()> {
+    let paths = &litebox.inner.paths;
+    let end = Instant::now() + DEATH;
+    let mut told = false;
+    loop {
+        let lock = paths.shim_lock();
+        match blocking("look for the machine of a box", move || Presence::of(&lock)).await? {
+            Presence::Gone => return Ok(()),
+            Presence::Alive(process) => {
+                if !told {
+                    told = true;
+                    report_asked(&paths.shim_log(), WHY);
+                }
+                process.end(end.saturating_duration_since(Instant::now())).await?;
+            }
+            Presence::Unseen(identity) if Instant::now() >= end => return Err(Presence::unseen(identity)),
+            // It is about to say who it is, or its engine is about to go after it.
+            Presence::Unseen(_) => {
+                let _ = timeout_at(end, sleep(Duration::from_millis(5))).await;
+            }
+        }
+    }
+}
+
+/// Removes a box's folder. It is gone as a whole, or there as a whole: it gets another name first, in one step, and its old one
+/// back when its disk can't be deleted. A process that still works with the box finds nothing at its paths.
+pub(in crate::litebox) fn take_away(paths: &BoxPaths) -> BoxliteResult<()> {
+    let failed = |error| BoxliteError::io("remove box", paths.dir(), error);
+    let doomed = paths.doomed();
+    paths.remove_sockets();
+    match fs::rename(paths.dir(), &doomed) {
+        // Somebody else removed it a moment ago.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        renamed => renamed.map_err(failed)?,
+    }
+    if let Err(error) = fs::remove_file(doomed.join(DISK))
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        fs::rename(&doomed, paths.dir()).map_err(failed)?;
+        return Err(failed(error));
+    }
+    if let Err(error) = fs::remove_dir_all(&doomed)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        // The next one who opens the home tries again.
+        tracing::warn!(%error, folder = %doomed.display(), "what is left of a removed box could not be deleted");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::state::layout::FilesystemLayout;
+
+    use super::*;
+
+    fn a_box() -> (tempfile::TempDir, BoxPaths) {
+        let home = tempfile::tempdir().unwrap();
+        let paths = FilesystemLayout::create(home.path()).unwrap().of_box("0123456789ab");
+        paths.create().unwrap();
+        fs::write(paths.config(), "{}").unwrap();
+        (home, paths)
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_removed_box() {
+        let (_home, paths) = a_box();
+        fs::write(paths.disk(), "data").unwrap();
+        take_away(&paths).unwrap();
+        assert_eq!(fs::read_dir(paths.dir().parent().unwrap()).unwrap().count(), 0);
+        take_away(&paths).unwrap();
+    }
+
+    #[test]
+    fn a_box_whose_disk_can_not_be_deleted_stays_whole() {
+        let (_home, paths) = a_box();
+        // No file, whoever asks: unlink(2) refuses a folder.
+        fs::create_dir(paths.disk()).unwrap();
+        take_away(&paths).unwrap_err();
+        assert!(paths.config().exists() && paths.disk().exists());
+    }
+
+    #[test]
+    fn a_box_whose_folder_can_not_be_renamed_stays_whole() {
+        let (_home, paths) = a_box();
+        fs::create_dir(paths.doomed()).unwrap();
+        fs::write(paths.doomed().join("in the way"), "").unwrap();
+        take_away(&paths).unwrap_err();
+        assert!(paths.config().exists());
+    }
+}

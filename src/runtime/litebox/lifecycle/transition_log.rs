@@ -1,0 +1,73 @@
+//! What is told of a box's life, in the log and on the bus: one place, called at each change of its state.
+
+use boxlite_error::Stage;
+
+use crate::{
+    events::{EventKind, bus::EventBus},
+    litebox::lifecycle::state::BoxState,
+    pipeline::timings::Timings,
+    state::record::{BoxConfig, BoxRecord},
+};
+
+/// A box was made.
+pub(crate) fn made(bus: &EventBus, config: &BoxConfig) {
+    tracing::info!(
+        box_id = config.id,
+        name = config.options.name,
+        image = config.options.image,
+        "box created"
+    );
+    state(bus, &config.id, None, Some(BoxState::Created), None);
+}
+
+/// A box went from one state to the next.
+pub(in crate::litebox) fn moved(bus: &EventBus, config: &BoxConfig, from: BoxState, record: &BoxRecord) {
+    let id = &config.id;
+    match (record.state, &record.machine) {
+        (BoxState::Running, Some(machine)) => tracing::info!(
+            box_id = id,
+            name = config.options.name,
+            engine = machine.engine.kind.as_str(),
+            accelerated = machine.engine.accelerated,
+            pid = machine.shim.pid,
+            total_ms = ms(machine.timings.total()),
+            stages = stages(&machine.timings),
+            "box started"
+        ),
+        (BoxState::Failed, _) => {
+            let reason = record.failure.as_deref().unwrap_or("unknown");
+            tracing::warn!(
+                box_id = id,
+                name = config.options.name,
+                from = from.as_str(),
+                reason,
+                "box failed"
+            );
+        }
+        (BoxState::Stopped, _) => {
+            tracing::info!(box_id = id, name = config.options.name, from = from.as_str(), "box stopped");
+        }
+        (to, _) => tracing::debug!(box_id = id, from = from.as_str(), to = to.as_str(), "box changes"),
+    }
+    state(bus, id, Some(from), Some(record.state), record.failure.clone());
+}
+
+/// A box is gone.
+pub(in crate::litebox) fn removed(bus: &EventBus, config: &BoxConfig, from: BoxState) {
+    tracing::info!(box_id = config.id, name = config.options.name, "box removed");
+    state(bus, &config.id, Some(from), None, None);
+}
+
+fn state(bus: &EventBus, id: &str, from: Option<BoxState>, to: Option<BoxState>, failure: Option<String>) {
+    bus.tell(Some(id), || EventKind::State { from, to, failure });
+}
+
+/// `image=12.0 rootfs=3.1 …`, in milliseconds.
+fn stages(timings: &Timings) -> String {
+    let stage = |(stage, took): &(Stage, std::time::Duration)| format!("{}={:.1}", stage.as_str(), ms(*took));
+    timings.stages().iter().map(stage).collect::<Vec<_>>().join(" ")
+}
+
+fn ms(took: std::time::Duration) -> f64 {
+    (took.as_secs_f64() * 1e4).round() / 10.0
+}

@@ -1,0 +1,275 @@
+//! What of a box can be changed after it was made, in any state. What a machine must know when it starts holds from the next start
+//! on; all else at once, for which its guest and its shim are told. Part of [`LiteBox`].
+
+use std::sync::Arc;
+
+use boxlite_durable::Durability;
+use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
+use boxlite_proto::v1::{AmendRequest, Environment};
+use boxlite_wire::limits;
+use prost::Message as _;
+
+use crate::{
+    blocking::blocking,
+    container::spec::environment,
+    litebox::{
+        handle::LiteBox,
+        lifecycle::{
+            machine::Machine,
+            state::{BoxState, Operation, Rule},
+            transition::Transition,
+        },
+    },
+    options::{
+        box_options::{BoxOptions, MOST_PIDS},
+        labels::Labels,
+        supervision::check_end,
+    },
+    pipeline::{boot::deadline_ms, boot_timeout::BootTimeout},
+    state::{clock::now_ms, layout::BoxPaths, lock::Mode, modes, record::BoxConfig},
+};
+
+/// How often a running box is told anew what others have changed meanwhile, before that is left to them.
+const ATTEMPTS: usize = 16;
+
+/// What to change; what is `None` stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BoxUpdate {
+    /// The new name; `Some(None)` takes it away. Its host name changes with the next start.
+    pub name: Option<Option<String>>,
+    /// All of its own labels.
+    pub labels: Option<Labels>,
+    /// Virtual CPUs, from the next start on.
+    pub cpus: Option<u8>,
+    /// Memory in MiB, from the next start on.
+    pub memory_mib: Option<u32>,
+    /// All of its own environment, of executions that begin later.
+    pub env: Option<Vec<(String, String)>>,
+    /// With `env`: names of variables of the image that no execution has.
+    pub unset: Vec<String>,
+    /// Processes and threads that may be in it at once.
+    pub pids_limit: Option<u32>,
+    /// Whether it is removed once its machine has ended.
+    pub auto_remove: Option<bool>,
+    /// Milliseconds from its start after which it stops; 0 is never.
+    pub max_lifetime_ms: Option<u64>,
+    /// Milliseconds without use after which it stops; 0 is never.
+    pub idle_timeout_ms: Option<u64>,
+    /// When it stops, in milliseconds since the Unix epoch; 0 is never.
+    pub ends_at_ms: Option<u64>,
+}
+
+impl BoxUpdate {
+    /// What would be wrong with any box, found out before one is locked.
+    fn check(&self) -> BoxliteResult<()> {
+        check_end(self.ends_at_ms.unwrap_or(0), now_ms())?;
+        let mut options = BoxOptions::new("any");
+        self.apply(&mut options);
+        options.check()
+    }
+
+    fn apply(&self, options: &mut BoxOptions) {
+        let Self { name, labels, cpus, memory_mib, env, unset, pids_limit, auto_remove, .. } = self.clone();
+        options.name = name.unwrap_or_else(|| options.name.take());
+        options.labels = labels.unwrap_or_else(|| std::mem::take(&mut options.labels));
+        options.cpus = cpus.unwrap_or(options.cpus);
+        options.memory_mib = memory_mib.unwrap_or(options.memory_mib);
+        if let Some(env) = env {
+            (options.env, options.unset) = (env, unset);
+        }
+        options.pids_limit = pids_limit.or(options.pids_limit);
+        options.auto_remove = auto_remove.unwrap_or(options.auto_remove);
+        let supervision = &mut options.supervision;
+        supervision.max_lifetime_ms = self.max_lifetime_ms.unwrap_or(supervision.max_lifetime_ms);
+        supervision.idle_timeout_ms = self.idle_timeout_ms.unwrap_or(supervision.idle_timeout_ms);
+        supervision.ends_at_ms = self.ends_at_ms.unwrap_or(supervision.ends_at_ms);
+    }
+
+    /// Of all that a running box can be told, what concerns this change, as `config` has it now; `None`: nothing.
+    fn for_guest(&self, config: &BoxConfig) -> Option<AmendRequest> {
+        let BoxOptions { supervision, pids_limit, .. } = &config.options;
+        let env = || {
+            let env = config.resolved.as_ref().map(|image| environment(config, image));
+            Environment { env: env.unwrap_or_default() }
+        };
+        let request = AmendRequest {
+            max_lifetime_ms: self.max_lifetime_ms.map(|_| supervision.max_lifetime_ms),
+            idle_timeout_ms: self.idle_timeout_ms.map(|_| supervision.idle_timeout_ms),
+            ends_at_unix_ms: self.ends_at_ms.map(|_| supervision.ends_at_ms),
+            pids_max: self.pids_limit.map(|_| pids_limit.unwrap_or(MOST_PIDS).into()),
+            env: self.env.as_ref().map(|_| env()),
+        };
+        (request != AmendRequest::default()).then_some(request)
+    }
+
+    const fn changes_deadline(&self) -> bool {
+        self.max_lifetime_ms.is_some() || self.ends_at_ms.is_some()
+    }
+}
+
+impl LiteBox {
+    /// Changes what the box is. A start or stop under way is awaited; what runs goes on.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT`; `BOX_NAME_TAKEN`; `BOX_REMOVED`. A box that runs and can't be told is an error too; it is changed then
+    /// from its next start on.
+    pub async fn update(&self, update: BoxUpdate) -> BoxliteResult<()> {
+        update.check()?;
+        let shared = &self.inner.shared;
+        shared.check_open()?;
+        // The box's lock first: it may be held for long, the home's must not be.
+        let mut transition = Transition::begin(self).await?;
+        if Operation::Update.rule(transition.state()) == Rule::Refuse {
+            return Err(Operation::Update.refused(self.id(), transition.state()));
+        }
+        let mut config = transition.config.clone();
+        update.apply(&mut config.options);
+        config.check_size()?;
+        check_message(&config, update.for_guest(&config).as_ref())?;
+        let taken =
+            config.options.name.clone().filter(|name| transition.config.options.name.as_ref() != Some(name));
+        let mut names = None;
+        if let Some(name) = taken {
+            names = Some(shared.structure(Mode::Exclusive).await?);
+            let shared = Arc::clone(shared);
+            blocking("look for a name", move || shared.check_free(&name)).await?;
+        }
+        transition.amend(|current| *current = config)?;
+        drop(names);
+        let machine =
+            if transition.state() == BoxState::Running { self.held_by(&transition).await? } else { None };
+        if let Some(machine) = &machine
+            && update.changes_deadline()
+        {
+            let supervision = &transition.config.options.supervision;
+            let record = &machine.record;
+            let boot = BootTimeout::of(None, &transition.config.options, shared).on(record.engine);
+            let deadline = deadline_ms(supervision, boot, record.started_at_ms);
+            write_deadline(&self.inner.paths, deadline)?;
+            machine.shim.amend();
+        }
+        // A guest that does not answer must not keep others from ending the box.
+        drop(transition);
+        self.refresh()?;
+        if let Some(machine) = machine { self.tell(&machine, &update).await } else { Ok(()) }
+    }
+
+    /// The machine that runs, as this process holds it or newly joined.
+    async fn held_by(&self, transition: &Transition) -> BoxliteResult<Option<Arc<Machine>>> {
+        match self.here() {
+            Some(machine) => Ok(Some(machine)),
+            None => Ok(transition.join().await?.map(Arc::new)),
+        }
+    }
+
+    /// Tells the guest what concerns `update`, and again what others have changed meanwhile, so that the last word is what is kept.
+    async fn tell(&self, machine: &Arc<Machine>, update: &BoxUpdate) -> BoxliteResult<()> {
+        let mut told = None;
+        for _ in 0..ATTEMPTS {
+            let request = update.for_guest(&self.inner.config());
+            let Some(request) = request.filter(|request| told.as_ref() != Some(request)) else { break };
+            if let Err(error) = machine.session.supervisor().amend(request.clone()).await {
+                if machine.outcome().is_some() {
+                    break;
+                }
+                let message =
+                    format!("update box `{}`: it is changed from its next start on: {error}", self.id());
+                return Err(BoxliteError::new(error.code(), message).caused_by(error));
+            }
+            told = Some(request);
+            if !self.refresh()? {
+                return Err(self.removed());
+            }
+        }
+        // What its guest tells of limits may be of interest only now.
+        self.observe(machine);
+        Ok(())
+    }
+
+    /// Uses the box for a moment, so that its idle time begins anew. False: it does not run, and is not started.
+    pub async fn touch(&self) -> BoxliteResult<bool> {
+        let Some(machine) = self.running().await? else { return Ok(false) };
+        match machine.session.supervisor().amend(AmendRequest::default()).await {
+            Ok(()) => Ok(true),
+            Err(_) if machine.outcome().is_some() => Ok(false),
+            Err(error) if error.code() == ErrorCode::PortalLost => {
+                let error = self.explain(&machine, error).await;
+                if machine.outcome().is_some() { Ok(false) } else { Err(error) }
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// What is not in the file would be lost, so that a box with less room for it than the options leave is not changed.
+fn check_message(config: &BoxConfig, request: Option<&AmendRequest>) -> BoxliteResult<()> {
+    let size = request.map_or(0, AmendRequest::encoded_len);
+    if size <= limits::MESSAGE {
+        return Ok(());
+    }
+    Err(BoxliteError::invalid(format!(
+        "option `env`: with that of image `{}` it must take at most {} bytes: {size}",
+        config.options.image,
+        limits::MESSAGE
+    )))
+}
+
+/// At once whole: the shim may be reading.
+fn write_deadline(paths: &BoxPaths, deadline_ms: u64) -> BoxliteResult<()> {
+    let path = paths.deadline();
+    let text = format!("{deadline_ms}\n");
+    boxlite_durable::write(&path, text.as_bytes(), modes::FILE, Durability::Cached)
+        .map_err(|error| BoxliteError::io("write", &path, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_named_stays() {
+        let mut options = BoxOptions::new("x");
+        options.name = Some("a".into());
+        options.env.push(("A".into(), "1".into()));
+        let before = serde_json::to_value(&options).unwrap();
+        BoxUpdate::default().apply(&mut options);
+        assert_eq!(serde_json::to_value(&options).unwrap(), before);
+        BoxUpdate { name: Some(None), cpus: Some(3), ends_at_ms: Some(7), ..Default::default() }
+            .apply(&mut options);
+        assert_eq!((options.name, options.cpus, options.supervision.ends_at_ms), (None, 3, 7));
+        assert_eq!(options.env.len(), 1);
+    }
+
+    #[test]
+    fn a_guest_is_told_only_what_concerns_it() {
+        let mut config = BoxConfig::new("id".into(), 0, BoxOptions::new("x"));
+        let told = |update: &BoxUpdate, config: &mut BoxConfig| {
+            update.apply(&mut config.options);
+            update.for_guest(config)
+        };
+        assert_eq!(
+            told(
+                &BoxUpdate { cpus: Some(2), labels: Some(Labels::new()), ..Default::default() },
+                &mut config
+            ),
+            None
+        );
+        let request = told(&BoxUpdate { idle_timeout_ms: Some(0), ..Default::default() }, &mut config);
+        assert_eq!(request, Some(AmendRequest { idle_timeout_ms: Some(0), ..Default::default() }));
+    }
+
+    #[test]
+    fn an_update_is_checked_as_a_new_box_is() {
+        for update in [
+            BoxUpdate { cpus: Some(0), ..Default::default() },
+            BoxUpdate { memory_mib: Some(1), ..Default::default() },
+            BoxUpdate { env: Some(vec![("A=".into(), String::new())]), ..Default::default() },
+            BoxUpdate { pids_limit: Some(0), ..Default::default() },
+            BoxUpdate { max_lifetime_ms: Some(u64::MAX), ..Default::default() },
+            BoxUpdate { ends_at_ms: Some(1), ..Default::default() },
+        ] {
+            assert_eq!(update.check().unwrap_err().code(), ErrorCode::InvalidArgument, "{update:?}");
+        }
+        BoxUpdate { ends_at_ms: Some(now_ms() + 1000), ..Default::default() }.check().unwrap();
+    }
+}

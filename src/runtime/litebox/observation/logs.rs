@@ -1,0 +1,172 @@
+//! A box's logs: what its main process wrote, from the journal, and what its machine wrote to its console. Part of
+//! [`LiteBox`]; there whether or not the box runs.
+
+use std::sync::Arc;
+
+use boxlite_error::BoxliteResult;
+use bytes::Bytes;
+use tokio::sync::{Mutex, Notify};
+
+use crate::{
+    litebox::{handle::LiteBox, lifecycle::machine::Machine, observation::console::ConsoleReader},
+    state::journal::{
+        entry::JournalEntry,
+        reader::{Journal, JournalReader},
+    },
+};
+
+/// Where logs come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogSource {
+    /// The main process.
+    #[default]
+    Main,
+    /// The kernel and the agent.
+    Console,
+}
+
+/// Which logs are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LogOptions {
+    /// Whose.
+    pub source: LogSource,
+    /// Whether to wait for more, for as long as the box runs.
+    pub follow: bool,
+    /// Milliseconds since the Unix epoch before which nothing is wanted. Of the main process only.
+    pub since_ms: u64,
+}
+
+/// A piece of a log. It may begin and end within a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogEntry {
+    /// Milliseconds since the Unix epoch; `None` of the console, which notes no times.
+    pub time_ms: Option<u64>,
+    /// What it says.
+    pub text: LogText,
+}
+
+/// What was written, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogText {
+    /// Standard output of the main process.
+    Stdout(Bytes),
+    /// Its standard error.
+    Stderr(Bytes),
+    /// The console.
+    Console(Bytes),
+    /// So many bytes are missing here.
+    Lost(u64),
+}
+
+/// A position in a log. Pulled, so a reader that is away costs nothing.
+#[derive(Debug)]
+pub struct LogReader {
+    state: Mutex<State>,
+    closed: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    source: Source,
+    /// For as long as it runs there may be more.
+    machine: Option<Arc<Machine>>,
+}
+
+#[derive(Debug)]
+enum Source {
+    Main(JournalReader),
+    Console(ConsoleReader),
+}
+
+impl LiteBox {
+    /// The logs that are there and, if they are followed, those that come until the box ends.
+    ///
+    /// # Errors
+    /// `BOX_REMOVED`.
+    pub async fn logs(&self, options: LogOptions) -> BoxliteResult<LogReader> {
+        if !self.refresh()? {
+            return Err(self.removed());
+        }
+        let paths = &self.inner.paths;
+        let source = match options.source {
+            LogSource::Main => {
+                let since_ns = options.since_ms.saturating_mul(1_000_000);
+                Source::Main(Journal::of(paths).read_from(since_ns))
+            }
+            LogSource::Console => Source::Console(ConsoleReader::new(paths.console())),
+        };
+        let machine = if options.follow { self.running().await? } else { None };
+        Ok(LogReader { state: Mutex::new(State { source, machine }), closed: Notify::new() })
+    }
+}
+
+impl LogReader {
+    /// The next pieces, at least one; `None` when there are no more.
+    pub async fn next(&self) -> BoxliteResult<Option<Vec<LogEntry>>> {
+        let closed = self.closed.notified();
+        tokio::pin!(closed);
+        closed.as_mut().enable();
+        let mut state = self.state.lock().await;
+        loop {
+            let State { source, machine } = &mut *state;
+            let Some(running) = machine else {
+                let rest = source.read().await?;
+                return Ok((!rest.is_empty()).then_some(rest));
+            };
+            tokio::select! {
+                more = source.more() => return more.map(Some),
+                // What it wrote last is read once more.
+                _ = running.shim.ended() => *machine = None,
+                () = &mut closed => return Ok(None),
+            }
+        }
+    }
+
+    /// Ends a `next` that waits.
+    pub fn close(&self) {
+        self.closed.notify_waiters();
+    }
+}
+
+impl Source {
+    async fn read(&mut self) -> BoxliteResult<Vec<LogEntry>> {
+        match self {
+            Self::Main(journal) => loop {
+                let records = journal.next().await?;
+                let over = records.is_empty();
+                let entries: Vec<_> = records.into_iter().filter_map(entry).collect();
+                // What the supervisor noted in between is no output.
+                if over || !entries.is_empty() {
+                    return Ok(entries);
+                }
+            },
+            Self::Console(console) => Ok(console.read()?.map(console_entry).into_iter().collect()),
+        }
+    }
+
+    async fn more(&mut self) -> BoxliteResult<Vec<LogEntry>> {
+        match self {
+            Self::Main(journal) => loop {
+                let entries: Vec<_> = journal.more().await?.into_iter().filter_map(entry).collect();
+                if !entries.is_empty() {
+                    return Ok(entries);
+                }
+            },
+            Self::Console(console) => Ok(vec![console_entry(console.more().await?)]),
+        }
+    }
+}
+
+fn entry(record: crate::state::journal::entry::JournalRecord) -> Option<LogEntry> {
+    let text = match record.entry {
+        JournalEntry::Stdout(data) => LogText::Stdout(data),
+        JournalEntry::Stderr(data) => LogText::Stderr(data),
+        JournalEntry::Lost(bytes) => LogText::Lost(bytes),
+        _ => return None,
+    };
+    Some(LogEntry { time_ms: Some(record.time_unix_ns / 1_000_000), text })
+}
+
+fn console_entry(data: Bytes) -> LogEntry {
+    LogEntry { time_ms: None, text: LogText::Console(data) }
+}

@@ -1,0 +1,124 @@
+//! A box's figures of one moment: what its guest, its disk and its processes on the host tell. Part of [`LiteBox`].
+
+use std::{os::unix::fs::MetadataExt, time::Duration};
+
+use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
+use boxlite_proto::v1::MetricsResponse;
+
+use crate::{
+    blocking::blocking,
+    litebox::{
+        handle::LiteBox,
+        lifecycle::state::BoxState,
+        observation::host_usage::{self, HostUsage},
+    },
+    pipeline::timings::Timings,
+};
+
+/// How long a guest may take over its figures.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The figures of a box.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoxMetrics {
+    /// Where it stands.
+    pub state: BoxState,
+    /// What the guest tells, while it runs.
+    pub guest: Option<GuestUsage>,
+    /// What it costs the host, while it runs, where that can be found out.
+    pub host: Option<HostUsage>,
+    /// Bytes that its own disk takes on the host.
+    pub disk_on_host: u64,
+    /// The stages of the last start.
+    pub timings: Timings,
+}
+
+/// What a guest tells. It may lie, so these are figures to look at, never to act on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct GuestUsage {
+    /// Milliseconds of CPU time of the container.
+    pub cpu_time_ms: u64,
+    /// Bytes of memory that the container uses.
+    pub memory_usage: u64,
+    /// The most that it used since boot, where the kernel knows.
+    pub memory_peak: Option<u64>,
+    /// Bytes of memory of the machine.
+    pub memory_total: u64,
+    /// Processes and threads.
+    pub pids: u64,
+    /// Executions since boot.
+    pub executions: u64,
+    /// Processes that the kernel killed for want of memory since boot.
+    pub oom_kills: u64,
+    /// Bytes of the root file system.
+    pub disk_size: u64,
+    /// Bytes in use on it.
+    pub disk_used: u64,
+    /// Bytes read from the disk since boot.
+    pub disk_read: u64,
+    /// Bytes written to it since boot.
+    pub disk_written: u64,
+    /// Bytes received and sent since boot, where there is a network.
+    pub network: Option<(u64, u64)>,
+    /// Milliseconds since the machine booted.
+    pub uptime_ms: u64,
+}
+
+impl From<MetricsResponse> for GuestUsage {
+    fn from(told: MetricsResponse) -> Self {
+        Self {
+            cpu_time_ms: told.cpu_usage_us / 1000,
+            memory_usage: told.memory_usage,
+            memory_peak: (told.memory_peak > 0).then_some(told.memory_peak),
+            memory_total: told.memory_total,
+            pids: told.pids,
+            executions: told.executions,
+            oom_kills: told.oom_kills,
+            disk_size: told.disk_size,
+            disk_used: told.disk_used,
+            disk_read: told.disk_read,
+            disk_written: told.disk_written,
+            network: told.network_received.zip(told.network_sent),
+            uptime_ms: told.uptime_ns / 1_000_000,
+        }
+    }
+}
+
+impl LiteBox {
+    /// The figures of this moment. A box that does not run is not started: of it, less is known.
+    ///
+    /// # Errors
+    /// `BOX_REMOVED`; `GUEST_TIMEOUT` and `PORTAL_LOST` when the guest of a running box does not answer.
+    pub async fn metrics(&self) -> BoxliteResult<BoxMetrics> {
+        let guest = self.guest_usage().await?;
+        let this = self.clone();
+        blocking("measure a box", move || {
+            let info = this.info_now()?;
+            let disk = std::fs::metadata(this.inner.paths.disk());
+            Ok(BoxMetrics {
+                state: info.state,
+                guest,
+                host: info.pid.and_then(host_usage::of),
+                disk_on_host: disk.map_or(0, |meta| meta.blocks() * 512),
+                timings: info.timings,
+            })
+        })
+        .await
+    }
+
+    async fn guest_usage(&self) -> BoxliteResult<Option<GuestUsage>> {
+        let Some(machine) = self.running().await? else { return Ok(None) };
+        let asked = tokio::time::timeout(PATIENCE, machine.session.supervisor().metrics()).await;
+        match asked {
+            Ok(Ok(told)) => Ok(Some(told.into())),
+            // It ended meanwhile.
+            _ if machine.outcome().is_some() => Ok(None),
+            Ok(Err(error)) => Err(machine.explain(error).await),
+            Err(_) => Err(BoxliteError::new(
+                ErrorCode::GuestTimeout,
+                format!("measure box `{}`: no answer in {} s", self.id(), PATIENCE.as_secs()),
+            )
+            .hint("the box may be busy or stuck; `box.logs({ source: 'console' })` may tell why")),
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! What a box tells about itself: info, metrics, logs, console and events.
+
+pub(crate) mod console;
+pub(crate) mod host_usage;
+pub(crate) mod info;
+pub(crate) mod logs;
+pub(crate) mod metrics;
+pub(crate) mod observe;

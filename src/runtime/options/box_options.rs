@@ -1,0 +1,200 @@
+//! `BoxOptions`: how to make a box, with defaults and bounds. Checked once, before anything is done; kept in the box's folder.
+
+use boxlite_error::{BoxliteError, BoxliteResult};
+use boxlite_images::PullPolicy;
+use serde::{Deserialize, Serialize};
+
+use crate::options::{
+    command_line,
+    labels::{self, Labels},
+    privileges::Privileges,
+    supervision::SupervisionOptions,
+    variables,
+};
+
+/// Processes of a box: below `kernel.pid_max` (32 768), so that a fork bomb leaves the agent its pids.
+pub(crate) const MOST_PIDS: u32 = 30_000;
+
+/// Processes that a box may have for each MiB of its memory, where nobody said: so many have room for their stacks in the kernel
+/// and little more, so that a fork bomb is refused before memory is short.
+pub(crate) const PIDS_PER_MIB: u32 = 8;
+
+/// How to make a box. Kept in the box's folder: what came later has a default for boxes that are older.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct BoxOptions {
+    /// A registry reference, or an OCI layout folder.
+    pub image: String,
+    /// Unique among the boxes of a home: `[A-Za-z0-9][A-Za-z0-9_.-]{0,62}`.
+    pub name: Option<String>,
+    /// Virtual CPUs, 1 to 32. Default 1.
+    pub cpus: u8,
+    /// Memory in MiB, 128 to 1 048 576. Default 512.
+    pub memory_mib: u32,
+    /// Size of the disk in MiB, 128 to 2 097 152, rounded up to 128. Default 16 GiB, or what the image needs and 4 GiB if
+    /// that is more.
+    #[serde(default)]
+    pub disk_size_mib: Option<u32>,
+    /// Environment of every execution, over the image's.
+    pub env: Vec<(String, String)>,
+    /// Names of variables of the image that no execution has.
+    #[serde(default)]
+    pub unset: Vec<String>,
+    /// Working directory of every execution. Default: the image's, else `/`.
+    pub workdir: Option<String>,
+    /// User of every execution: `name`, `uid`, `name:group` or `uid:gid`. Default: the image's, else root.
+    pub user: Option<String>,
+    /// Default: the box's name, else its id.
+    pub hostname: Option<String>,
+    /// Whether it lives on when the process that started it ends or closes its runtime. Default: it ends with it.
+    #[serde(default)]
+    pub detached: bool,
+    /// Whether it is removed once its machine has ended. Default: it stays.
+    #[serde(default)]
+    pub auto_remove: bool,
+    /// When to ask the registry for the image, at the box's first start. Default: when it is not in the cache.
+    #[serde(default)]
+    pub pull_policy: PullPolicy,
+    /// To find it by; over the image's, which become known at the first start.
+    #[serde(default)]
+    pub labels: Labels,
+    /// What it does on its own.
+    #[serde(default)]
+    pub supervision: SupervisionOptions,
+    /// Processes and threads that may be in it at once, 1 to [`MOST_PIDS`]. Default: [`PIDS_PER_MIB`] for each MiB of
+    /// memory, [`MOST_PIDS`] at most.
+    #[serde(default)]
+    pub pids_limit: Option<u32>,
+    /// How many milliseconds its guest may take to come up. Default: as its runtime says.
+    #[serde(default)]
+    pub start_timeout_ms: Option<u32>,
+    /// What its processes may do to their own machine.
+    #[serde(default)]
+    pub privileges: Privileges,
+}
+
+impl BoxOptions {
+    /// The defaults for `image`.
+    pub fn new(image: impl Into<String>) -> Self {
+        Self {
+            image: image.into(),
+            name: None,
+            cpus: 1,
+            memory_mib: 512,
+            disk_size_mib: None,
+            env: Vec::new(),
+            unset: Vec::new(),
+            workdir: None,
+            user: None,
+            hostname: None,
+            detached: false,
+            auto_remove: false,
+            pull_policy: PullPolicy::Missing,
+            labels: Labels::new(),
+            supervision: SupervisionOptions::default(),
+            pids_limit: None,
+            start_timeout_ms: None,
+            privileges: Privileges::default(),
+        }
+    }
+
+    /// Processes and threads that may be in it at once.
+    pub(crate) fn pids(&self) -> u32 {
+        self.pids_limit.unwrap_or_else(|| self.memory_mib.saturating_mul(PIDS_PER_MIB).min(MOST_PIDS))
+    }
+
+    pub(crate) fn check(&self) -> BoxliteResult<()> {
+        if self.image.is_empty() {
+            return Err(BoxliteError::invalid("option `image`: must not be empty"));
+        }
+        self.name.as_deref().map_or(Ok(()), check_name)?;
+        if !(1..=32).contains(&self.cpus) {
+            return Err(BoxliteError::invalid(format!("option `cpus`: must be 1 to 32: {}", self.cpus)));
+        }
+        if !(128..=1 << 20).contains(&self.memory_mib) {
+            return Err(BoxliteError::invalid(format!(
+                "option `memoryMib`: must be 128 to 1048576: {}",
+                self.memory_mib
+            )));
+        }
+        if let Some(size) = self.disk_size_mib
+            && !(128..=2 << 20).contains(&size)
+        {
+            return Err(BoxliteError::invalid(format!(
+                "option `diskSizeGb`: must be 0.125 to 2048: {}",
+                f64::from(size) / 1024.0
+            )));
+        }
+        if let Some(hostname) = &self.hostname
+            && (hostname.is_empty() || hostname.len() > 63 || !hostname.bytes().all(is_hostname_byte))
+        {
+            return Err(BoxliteError::invalid(format!(
+                "option `hostname`: not a valid host name: {hostname:?}"
+            )));
+        }
+        if let Some(workdir) = &self.workdir
+            && !workdir.starts_with('/')
+        {
+            return Err(BoxliteError::invalid(format!("option `workdir`: must be absolute: {workdir:?}")));
+        }
+        if let Some(pids) = self.pids_limit
+            && !(1..=MOST_PIDS).contains(&pids)
+        {
+            return Err(BoxliteError::invalid(format!(
+                "option `pidsLimit`: must be 1 to {MOST_PIDS}: {pids}"
+            )));
+        }
+        labels::check(&self.labels)?;
+        self.supervision.check()?;
+        self.privileges.check()?;
+        variables::check(&self.env)?;
+        variables::check_names(&self.unset)?;
+        command_line::check_environment(&self.env)
+    }
+}
+
+/// A name that a box may have.
+pub(crate) fn check_name(name: &str) -> BoxliteResult<()> {
+    if is_name(name) {
+        return Ok(());
+    }
+    Err(BoxliteError::invalid(format!("option `name`: not a valid name: {name:?}"))
+        .hint("use 1 to 63 letters, digits, `_`, `.` and `-`, the first a letter or digit"))
+}
+
+fn is_name(name: &str) -> bool {
+    (1..=63).contains(&name.len())
+        && name.as_bytes()[0].is_ascii_alphanumeric()
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+}
+
+fn is_hostname_byte(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_checked() {
+        assert!(["a", "web-1", "A.b_c"].iter().all(|name| is_name(name)));
+        assert!(["", "-a", "a/b", "ä", "../x", &"x".repeat(64)].iter().all(|name| !is_name(name)));
+    }
+
+    #[test]
+    fn a_small_box_has_fewer_processes_unless_its_maker_says_otherwise() {
+        let mut options = BoxOptions::new("x");
+        assert_eq!(options.pids(), 4096);
+        options.memory_mib = 1 << 20;
+        assert_eq!(options.pids(), MOST_PIDS);
+        options.pids_limit = Some(7);
+        assert_eq!(options.pids(), 7);
+    }
+
+    #[test]
+    fn a_variable_needs_a_name_without_equals() {
+        let mut options = BoxOptions::new("alpine");
+        options.env.push(("A=B".into(), "c".into()));
+        assert!(options.check().unwrap_err().to_string().contains("A=B"));
+    }
+}

@@ -1,0 +1,31 @@
+//! The bounds of a command: what is refused before anything is sent. Called by `litebox` for every execution.
+
+use boxlite_error::{BoxliteError, BoxliteResult};
+use boxlite_portal::ExecOptions;
+use boxlite_wire::limits;
+
+use crate::options::{command_line, variables};
+
+/// Refuses what no process could be started with.
+pub(crate) fn check(options: &ExecOptions) -> BoxliteResult<()> {
+    if options.command.is_empty() {
+        return Err(BoxliteError::invalid("argument `command`: must not be empty"));
+    }
+    let words =
+        std::iter::once(&options.command).chain(&options.args).chain(&options.cwd).chain(&options.user);
+    for word in words {
+        if word.contains('\0') {
+            return Err(BoxliteError::invalid(format!("command line: contains a NUL byte: {word:?}")));
+        }
+    }
+    for (name, text, most) in [("cwd", &options.cwd, limits::PATH), ("user", &options.user, limits::USER)] {
+        if let Some(length) = text.as_ref().map(String::len).filter(|length| *length >= most) {
+            return Err(BoxliteError::invalid(format!(
+                "option `{name}`: {length} bytes: must be less than {most}"
+            )));
+        }
+    }
+    variables::check(&options.env)?;
+    variables::check_names(&options.unset)?;
+    command_line::check(&options.command, &options.args, &options.env)
+}

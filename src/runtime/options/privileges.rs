@@ -1,0 +1,229 @@
+//! What the processes of a box may do beyond those of an ordinary one, or less. Part of `BoxOptions`, kept in `config.json`;
+//! `container_spec` obeys it.
+//!
+//! The micro-VM is what keeps a box from its host, so nothing here opens anything of the host: it is about the box's own kernel.
+
+use std::collections::BTreeMap;
+
+use boxlite_error::{BoxliteError, BoxliteResult};
+use boxlite_proto::v1::Sysctl;
+use boxlite_wire::capability;
+use serde::{Deserialize, Serialize};
+
+/// Stands for every capability, as in docker.
+const ALL: &str = "ALL";
+
+/// Most entries of each list.
+pub(crate) const MOST_PRIVILEGES: usize = 64;
+/// Longest name of a kernel parameter or a device, in bytes.
+pub(crate) const LONGEST_NAME: usize = 255;
+/// Longest value of a kernel parameter, in bytes: what the kernel takes in one write (`proc_sys_call_handler`).
+pub(crate) const LONGEST_SYSCTL: usize = 4095;
+
+/// Docker's default capabilities (moby, oci/caps/defaults.go).
+const DEFAULT_CAPABILITIES: [&str; 14] = [
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "MKNOD",
+    "NET_BIND_SERVICE",
+    "NET_RAW",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
+];
+
+/// What the processes of a box may do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Privileges {
+    /// Every capability, every device, nothing masked or read-only.
+    pub privileged: bool,
+    /// Capabilities over docker's default ones, by name, or `ALL`.
+    pub cap_add: Vec<String>,
+    /// Capabilities of docker's default ones, or of all, that are left out, by name, or `ALL`.
+    pub cap_drop: Vec<String>,
+    /// Parameters of the box's kernel, such as `net.ipv4.ip_forward`.
+    pub sysctls: BTreeMap<String, String>,
+    /// Devices of the machine beside docker's default ones, such as `/dev/fuse`.
+    pub devices: Vec<String>,
+}
+
+impl Privileges {
+    pub(crate) fn check(&self) -> BoxliteResult<()> {
+        for (name, list) in [
+            ("capabilities.add", &self.cap_add),
+            ("capabilities.drop", &self.cap_drop),
+            ("devices", &self.devices),
+        ] {
+            if list.len() > MOST_PRIVILEGES {
+                let count = list.len();
+                return Err(BoxliteError::invalid(format!(
+                    "option `{name}`: {count} entries; {MOST_PRIVILEGES} at most"
+                )));
+            }
+            if self.privileged && !list.is_empty() {
+                return Err(BoxliteError::invalid(format!(
+                    "option `{name}`: a box with `privileged: true` has every capability and device"
+                ))
+                .hint("leave one of the two out"));
+            }
+        }
+        for (option, list) in [("add", &self.cap_add), ("drop", &self.cap_drop)] {
+            if let Some(name) = list.iter().find(|name| !is_all(name) && capability::number(name).is_none()) {
+                return Err(BoxliteError::invalid(format!(
+                    "option `capabilities.{option}`: no capability of Linux: {:?}",
+                    shortened(name)
+                ))
+                .hint("names are those of capabilities(7), with or without `CAP_`, or `ALL`"));
+            }
+        }
+        if let Some(device) = self.devices.iter().find(|device| !is_device(device)) {
+            return Err(BoxliteError::invalid(format!(
+                "option `devices`: no path of a device: {:?}",
+                shortened(device)
+            ))
+            .hint("give paths such as `/dev/fuse`, `/dev/net/tun` or `/dev/loop-control`"));
+        }
+        self.check_sysctls()
+    }
+
+    fn check_sysctls(&self) -> BoxliteResult<()> {
+        if self.sysctls.len() > MOST_PRIVILEGES {
+            let count = self.sysctls.len();
+            return Err(BoxliteError::invalid(format!(
+                "option `sysctls`: {count} entries; {MOST_PRIVILEGES} at most"
+            )));
+        }
+        for (name, value) in &self.sysctls {
+            if !is_sysctl(name) {
+                return Err(BoxliteError::invalid(format!(
+                    "option `sysctls`: no name of a kernel parameter: {:?}",
+                    shortened(name)
+                ))
+                .hint("names are paths below /proc/sys with dots, such as `net.ipv4.ip_forward`"));
+            }
+            if value.is_empty() || value.len() > LONGEST_SYSCTL || value.contains(['\0', '\n']) {
+                return Err(BoxliteError::invalid(format!(
+                    "option `sysctls`: `{name}`: expected one line of 1 to {LONGEST_SYSCTL} bytes, got {:?}",
+                    shortened(value)
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The capabilities of the container, as docker reckons them (moby, oci/caps: `TweakCapabilities`).
+    pub(crate) fn capabilities(&self) -> Vec<String> {
+        let named = |list: &[String], name: &str| {
+            list.iter().any(|entry| {
+                capability::number(entry).and_then(|number| capability::NAMES.get(number)) == Some(&name)
+            })
+        };
+        let all = |list: &[String]| list.iter().any(|entry| is_all(entry));
+        let holds = |name: &str| {
+            if self.privileged {
+                return true;
+            }
+            if all(&self.cap_add) {
+                return !named(&self.cap_drop, name);
+            }
+            let default =
+                !all(&self.cap_drop) && DEFAULT_CAPABILITIES.contains(&name) && !named(&self.cap_drop, name);
+            default || named(&self.cap_add, name)
+        };
+        capability::NAMES.iter().filter(|name| holds(name)).map(|name| format!("CAP_{name}")).collect()
+    }
+
+    /// The kernel parameters as the guest takes them.
+    pub(crate) fn sysctls(&self) -> impl Iterator<Item = Sysctl> {
+        self.sysctls.iter().map(|(name, value)| Sysctl { name: name.replace('.', "/"), value: value.clone() })
+    }
+}
+
+fn is_all(name: &str) -> bool {
+    name.eq_ignore_ascii_case(ALL)
+}
+
+/// Parts of letters, digits, `_` and `-`, with dots or slashes between them; two at least.
+fn is_sysctl(name: &str) -> bool {
+    let part = |part: &str| {
+        !part.is_empty()
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+    };
+    name.len() <= LONGEST_NAME && name.contains(['.', '/']) && name.split(['.', '/']).all(part)
+}
+
+/// A path below /dev without tricks.
+fn is_device(path: &str) -> bool {
+    let part = |part: &str| !matches!(part, "" | "." | "..") && !part.contains('\0');
+    path.len() <= LONGEST_NAME && path.strip_prefix("/dev/").is_some_and(|rest| rest.split('/').all(part))
+}
+
+/// A stranger's text for a message.
+fn shortened(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(80)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(add: &[&str], drop: &[&str]) -> Privileges {
+        let owned = |list: &[&str]| list.iter().map(ToString::to_string).collect();
+        Privileges { cap_add: owned(add), cap_drop: owned(drop), ..Default::default() }
+    }
+
+    fn count(add: &[&str], drop: &[&str]) -> usize {
+        with(add, drop).capabilities().len()
+    }
+
+    #[test]
+    fn capabilities_are_reckoned_as_docker_does() {
+        assert_eq!(count(&[], &[]), 14);
+        assert_eq!(count(&["SYS_ADMIN", "cap_sys_ptrace", "CHOWN"], &[]), 16);
+        assert_eq!(count(&[], &["CHOWN", "CAP_MKNOD", "SYS_ADMIN"]), 12);
+        assert_eq!(count(&[], &["all"]), 0);
+        assert_eq!(with(&["chown"], &["ALL"]).capabilities(), ["CAP_CHOWN"]);
+        assert_eq!(count(&["ALL"], &[]), 41);
+        assert_eq!(count(&["ALL"], &["SYS_ADMIN"]), 40);
+        assert_eq!(count(&["MKNOD"], &["MKNOD"]), 14, "what is added is added last");
+        assert_eq!(Privileges { privileged: true, ..Default::default() }.capabilities().len(), 41);
+    }
+
+    #[test]
+    fn what_is_no_capability_device_or_parameter_is_refused_by_name() {
+        let refused = |privileges: Privileges| privileges.check().expect_err("refused").to_string();
+        assert!(refused(with(&["FLY"], &[])).contains("capabilities.add`: no capability of Linux: \"FLY\""));
+        for device in ["fuse", "/dev/", "/dev/../etc", "/dev//fuse", "/dev/a\0", "/etc/passwd"] {
+            let devices = vec![device.to_owned()];
+            assert!(refused(Privileges { devices, ..Default::default() }).contains("`devices`"), "{device}");
+        }
+        for name in ["", "kernel", "net..x", "../x", "net.ipv4.", "net ipv4.x", "a/../b"] {
+            let sysctls = BTreeMap::from([(name.to_owned(), "1".to_owned())]);
+            assert!(refused(Privileges { sysctls, ..Default::default() }).contains("`sysctls`"), "{name:?}");
+        }
+        for value in ["", "a\nb", "a\0", &"x".repeat(4096)] {
+            let sysctls = BTreeMap::from([("a.b".to_owned(), value.to_owned())]);
+            assert!(refused(Privileges { sysctls, ..Default::default() }).contains("one line"));
+        }
+        assert!(refused(with(&["KILL"; 65], &[])).contains("65 entries; 64 at most"));
+        let both = Privileges { privileged: true, ..with(&["KILL"], &[]) };
+        assert!(refused(both).contains("`privileged: true`"));
+    }
+
+    #[test]
+    fn names_of_parameters_become_paths() {
+        let sysctls = [("net.ipv4.ip_forward", "1"), ("net/ipv4/conf/eth0-1/forwarding", "0")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let privileges = Privileges { sysctls: sysctls.into(), ..Default::default() };
+        privileges.check().expect("good names");
+        let names: Vec<_> = privileges.sysctls().map(|sysctl| sysctl.name).collect();
+        assert_eq!(names, ["net/ipv4/ip_forward", "net/ipv4/conf/eth0-1/forwarding"]);
+    }
+}

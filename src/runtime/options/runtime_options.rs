@@ -1,0 +1,37 @@
+//! `RuntimeOptions`: how to open a home.
+
+use std::{path::PathBuf, time::Duration};
+
+use boxlite_images::RegistryOptions;
+use boxlite_spec::VmmKind;
+
+/// Which engine to use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EngineChoice {
+    /// libkrun where hardware virtualisation can really be used, QEMU elsewhere.
+    #[default]
+    Auto,
+    /// This one, or an error that says why not.
+    Only(VmmKind),
+}
+
+/// How to open a runtime.
+#[derive(Debug, Clone, Default)]
+pub struct RuntimeOptions {
+    /// Where boxes and images live. Default: `$BOXLITE_HOME`, else `~/.boxlite`.
+    pub home: Option<PathBuf>,
+    /// Which engine to use. Default: `BOXLITE_ENGINE`, else [`EngineChoice::Auto`].
+    pub engine: Option<EngineChoice>,
+    /// What is special about some registries.
+    pub registries: Vec<RegistryOptions>,
+    /// Where names without a registry are looked up, in this order. Empty: in `docker.io`.
+    pub search_registries: Vec<String>,
+    /// Bytes that the image cache may take. Default: half of what it takes and what is free, together.
+    pub image_quota: Option<u64>,
+    /// How long a guest may take from its power-on to a container that takes executions; a box may say otherwise. Default: 15 s
+    /// under hardware virtualisation, a minute under emulation.
+    pub start_timeout: Option<Duration>,
+    /// Folder of the platform package, which holds shim, kernel and initramfs. Each can be overridden by
+    /// `BOXLITE_SHIM`, `BOXLITE_KERNEL` and `BOXLITE_INITRAMFS`.
+    pub parts: Option<PathBuf>,
+}

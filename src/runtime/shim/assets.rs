@@ -1,0 +1,108 @@
+//! The files that a box is run with: shim, kernel, initramfs. Found in the platform package, or where the environment
+//! says. Used by the pipeline, the engine choice and the doctor.
+
+use std::{env, ffi::OsStr, path::PathBuf};
+
+use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
+
+/// One file of the platform package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Shim,
+    Kernel,
+    Initramfs,
+}
+
+impl Part {
+    pub(crate) const ALL: [Self; 3] = [Self::Shim, Self::Kernel, Self::Initramfs];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Shim => "shim",
+            Self::Kernel => "kernel",
+            Self::Initramfs => "initramfs",
+        }
+    }
+
+    /// Where it lies in the platform package, and in the build folder, which has the same layout.
+    const fn place(self) -> &'static str {
+        match self {
+            Self::Shim => "bin/boxlite-shim",
+            Self::Kernel => "share/vmlinux",
+            Self::Initramfs => "share/initramfs.cpio",
+        }
+    }
+
+    const fn variable(self) -> &'static str {
+        match self {
+            Self::Shim => "BOXLITE_SHIM",
+            Self::Kernel => "BOXLITE_KERNEL",
+            Self::Initramfs => "BOXLITE_INITRAMFS",
+        }
+    }
+}
+
+/// Where the parts are looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Parts {
+    folder: Option<PathBuf>,
+    overrides: [Option<PathBuf>; 3],
+}
+
+impl Parts {
+    /// Remembers the folder and what the environment says now.
+    pub(crate) fn new(folder: Option<PathBuf>) -> Self {
+        let overrides = Part::ALL.map(|part| {
+            env::var_os(part.variable()).filter(|path| path != OsStr::new("")).map(PathBuf::from)
+        });
+        Self { folder, overrides }
+    }
+
+    /// The file of `part`, which exists.
+    pub(crate) fn find(&self, part: Part) -> BoxliteResult<PathBuf> {
+        let (path, remedy) = match (&self.overrides[part as usize], &self.folder) {
+            (Some(path), _) => (path.clone(), format!("correct or unset {}", part.variable())),
+            (None, Some(folder)) => (
+                folder.join(part.place()),
+                format!("reinstall `@boxlite/node`, or set {} to the {}", part.variable(), part.name()),
+            ),
+            (None, None) => {
+                return Err(BoxliteError::new(
+                    ErrorCode::PartMissing,
+                    format!("find {}: no folder of parts is known", part.name()),
+                )
+                .hint(format!("set {} to the {}", part.variable(), part.name())));
+            }
+        };
+        if path.is_file() {
+            return Ok(path);
+        }
+        Err(BoxliteError::new(
+            ErrorCode::PartMissing,
+            format!("find {} `{}`: no such file", part.name(), path.display()),
+        )
+        .hint(remedy))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_part_is_named_with_its_remedy() {
+        let parts = Parts { folder: Some("/nowhere".into()), overrides: [None, None, None] };
+        let error = parts.find(Part::Kernel).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::PartMissing);
+        assert!(error.to_string().contains("/nowhere/share/vmlinux"));
+        assert!(error.hint_text().unwrap().contains("BOXLITE_KERNEL"));
+    }
+
+    #[test]
+    fn an_override_wins() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let parts =
+            Parts { folder: Some("/nowhere".into()), overrides: [Some(file.path().to_owned()), None, None] };
+        assert_eq!(parts.find(Part::Shim).unwrap(), file.path());
+    }
+}

@@ -1,0 +1,269 @@
+//! `FilesystemLayout`: where everything of a home lies. Used by all of this crate; nobody else joins paths below a home.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use boxlite_error::{BoxliteError, BoxliteResult};
+use boxlite_spec::DEADLINE_FILE;
+
+use crate::{shim::socket::BoxSocket, state::modes};
+
+/// The longest path that the kernel takes in one call, its closing NUL counted (limits.h, `PATH_MAX`).
+const PATH_MAX: usize = 4096;
+/// What lies in a home has a path of at most so many bytes below it: a blob that is being fetched has a digest in its name.
+const BELOW: usize = 256;
+
+/// The name of a box's disk in its folder.
+pub(crate) const DISK: &str = "disk.qcow2";
+
+/// The name of a box's lock in its folder.
+pub(crate) const LOCK: &str = "box.lock";
+
+/// How the names of folders begin that are being deleted: no box is called so.
+const DOOMED: &str = ".removed-";
+
+/// The folders and files of one home.
+#[derive(Debug, Clone)]
+pub(crate) struct FilesystemLayout {
+    home: PathBuf,
+}
+
+impl FilesystemLayout {
+    /// Makes the home's folders, private to the user. The path becomes absolute and free of links.
+    pub(crate) fn create(home: &Path) -> BoxliteResult<Self> {
+        // A path that the kernel would refuse in parts must not leave folders behind.
+        check_length(home)?;
+        make_private(home)?;
+        let home = fs::canonicalize(home).map_err(|e| BoxliteError::io("resolve home", home, e))?;
+        check_length(&home)?;
+        let layout = Self { home };
+        for folder in [layout.boxes(), layout.images(), layout.disks(), layout.logs()] {
+            make_closed(&folder)?;
+        }
+        Ok(layout)
+    }
+
+    /// A home that is there already; nothing is made.
+    pub(crate) fn existing(home: &Path) -> Option<Self> {
+        fs::canonicalize(home).ok().map(|home| Self { home })
+    }
+
+    /// The home itself.
+    pub(crate) fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// Held while names are taken and leftovers cleared.
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.home.join("boxlite.lock")
+    }
+
+    pub(crate) fn images(&self) -> PathBuf {
+        self.home.join("images")
+    }
+
+    pub(crate) fn disks(&self) -> PathBuf {
+        self.images().join("disks")
+    }
+
+    /// Root disks that starts and pulls are about to use.
+    pub(crate) fn disk_leases(&self) -> PathBuf {
+        self.images().join("disks.lock")
+    }
+
+    /// Whoever looks after the quota.
+    pub(crate) fn quota_lock(&self) -> PathBuf {
+        self.images().join("quota.lock")
+    }
+
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.home.join("logs")
+    }
+
+    pub(crate) fn boxes(&self) -> PathBuf {
+        self.home.join("boxes")
+    }
+
+    /// Has the list of boxes survive a loss of power.
+    pub(crate) fn flush_boxes(&self) -> BoxliteResult<()> {
+        let folder = self.boxes();
+        boxlite_durable::sync_folder(&folder)
+            .map_err(|error| BoxliteError::io("flush folder", &folder, error))
+    }
+
+    /// The names of the folders that may be boxes.
+    pub(crate) fn box_folders(&self) -> io::Result<Vec<String>> {
+        let names =
+            fs::read_dir(self.boxes())?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+        Ok(names.filter(|name| !is_doomed(name)).collect())
+    }
+
+    /// Those of boxes that are being deleted, or were when their remover was killed.
+    pub(crate) fn doomed_folders(&self) -> io::Result<Vec<PathBuf>> {
+        let names =
+            fs::read_dir(self.boxes())?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+        Ok(names.filter(|name| is_doomed(name)).map(|name| self.boxes().join(name)).collect())
+    }
+
+    pub(crate) fn of_box(&self, id: &str) -> BoxPaths {
+        BoxPaths { dir: self.boxes().join(id), id: id.to_owned() }
+    }
+}
+
+/// The files of one box.
+#[derive(Debug, Clone)]
+pub(crate) struct BoxPaths {
+    dir: PathBuf,
+    id: String,
+}
+
+impl BoxPaths {
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(crate) fn config(&self) -> PathBuf {
+        self.dir.join("config.json")
+    }
+
+    pub(crate) fn state(&self) -> PathBuf {
+        self.dir.join("state.json")
+    }
+
+    pub(crate) fn disk(&self) -> PathBuf {
+        self.dir.join(DISK)
+    }
+
+    /// What the folder is called while it is deleted.
+    pub(crate) fn doomed(&self) -> PathBuf {
+        self.dir.with_file_name(format!("{DOOMED}{}", self.id))
+    }
+
+    pub(crate) fn console(&self) -> PathBuf {
+        self.dir.join("console.log")
+    }
+
+    /// Held by whoever changes the box.
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.dir.join(LOCK)
+    }
+
+    /// What the box's main process wrote and how it fared; the guest's journal, as the shim appends it.
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.dir.join("main.log")
+    }
+
+    pub(crate) fn shim_log(&self) -> PathBuf {
+        self.dir.join("shim.log")
+    }
+
+    /// When the shim is to end the box, where that has changed since its start.
+    pub(crate) fn deadline(&self) -> PathBuf {
+        self.dir.join(DEADLINE_FILE)
+    }
+
+    /// Held by the box's shim and engine.
+    pub(crate) fn shim_lock(&self) -> PathBuf {
+        self.dir.join("shim.lock")
+    }
+
+    pub(crate) fn create(&self) -> BoxliteResult<()> {
+        make_private(&self.dir)
+    }
+
+    pub(crate) fn portal(&self) -> BoxSocket {
+        BoxSocket::new(&self.dir, "portal.sock")
+    }
+
+    pub(crate) fn ready(&self) -> BoxSocket {
+        BoxSocket::new(&self.dir, "ready.sock")
+    }
+
+    /// Where the shim takes the guest's journal.
+    pub(crate) fn journal_socket(&self) -> BoxSocket {
+        BoxSocket::new(&self.dir, "journal.sock")
+    }
+
+    /// Where the shim tells the guest the time.
+    pub(crate) fn clock_socket(&self) -> BoxSocket {
+        BoxSocket::new(&self.dir, "clock.sock")
+    }
+
+    /// Removes what an earlier machine left.
+    pub(crate) fn remove_sockets(&self) {
+        for socket in [self.portal(), self.ready(), self.journal_socket(), self.clock_socket()] {
+            socket.remove();
+        }
+    }
+}
+
+fn is_doomed(name: &str) -> bool {
+    name.starts_with(DOOMED)
+}
+
+/// Refuses a home in which some file would have a path that the kernel does not take.
+pub(crate) fn check_length(home: &Path) -> BoxliteResult<()> {
+    let (length, most) = (home.as_os_str().len(), PATH_MAX - 1 - BELOW);
+    if length <= most {
+        return Ok(());
+    }
+    Err(BoxliteError::invalid(format!("option `home`: its path must have at most {most} bytes: {length}"))
+        .hint("choose a `home` with a shorter path"))
+}
+
+/// Makes a folder of mode 0700 where there is none.
+fn make_private(folder: &Path) -> BoxliteResult<()> {
+    modes::make_folder(folder).map_err(|error| BoxliteError::io("make folder", folder, error))
+}
+
+/// [`make_private`], and closed to others if it was open to them: a home may be older than this rule, or somebody's else folder
+/// that was opened to others on purpose, which is not ours to change.
+fn make_closed(folder: &Path) -> BoxliteResult<()> {
+    make_private(folder)?;
+    match modes::tighten(folder) {
+        Ok(false) => {}
+        Ok(true) => {
+            tracing::warn!(folder = %folder.display(), "the folder was open to other users: it is closed now");
+        }
+        Err(error) => {
+            tracing::warn!(%error, folder = %folder.display(), "the folder is open to other users, and can't be closed");
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_home_has_any_path_that_leaves_room_for_its_files() {
+        let base = tempfile::tempdir().unwrap();
+        let base = fs::canonicalize(base.path()).unwrap();
+        let home = |length: usize| {
+            let fill = length - base.as_os_str().len();
+            let names =
+                (0..fill / 200).map(|_| "x".repeat(199)).chain([("y").repeat((fill % 200).max(2) - 1)]);
+            names.fold(base.clone(), |path, name| path.join(name))
+        };
+        let longest = PATH_MAX - 1 - BELOW;
+        let layout = FilesystemLayout::create(&home(longest)).unwrap();
+        let file = layout.images().join("blobs/sha256").join("0".repeat(64) + ".partial");
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, "").unwrap();
+        let error = FilesystemLayout::create(&home(longest + 1)).unwrap_err();
+        assert_eq!(error.code(), boxlite_error::ErrorCode::InvalidArgument);
+        assert!(error.to_string().contains(&longest.to_string()), "{error}");
+    }
+
+    #[test]
+    fn a_home_is_private() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let layout = FilesystemLayout::create(&dir.path().join("home")).unwrap();
+        let mode = fs::metadata(layout.boxes()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+    }
+}
