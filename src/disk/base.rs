@@ -9,7 +9,15 @@ use std::{
 use boxlite_unpack::Cancel;
 use nix::sys::statvfs::fstatvfs;
 
-use crate::{Error, ErrorKind, LayerFile, Limits, ext4::Image, index::index, resize::Groups, tree::Tree};
+use crate::{
+    error::{Error, ErrorKind},
+    ext4::Image,
+    index::index,
+    layer::LayerFile,
+    limits::Limits,
+    resize::Groups,
+    tree::Tree,
+};
 
 /// The size of a box's disk unless it is asked for another, in bytes: 16 GiB is what one block of descriptors covers.
 pub const DEFAULT_SIZE: u64 = 16 << 30;

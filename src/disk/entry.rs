@@ -7,7 +7,8 @@ use boxlite_unpack::{EntryType, SparseMap, TarEntry};
 use mkext4::spec::file_type;
 
 use crate::{
-    Error, Limits,
+    error::Error,
+    limits::Limits,
     xattr::{self, Xattr},
 };
 

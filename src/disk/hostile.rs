@@ -4,6 +4,7 @@
 
 use std::{fs::File, os::unix::fs::FileExt};
 
+use boxlite_unpack::Cancel;
 use futures::executor::block_on;
 use imago::{
     DenyImplicitOpenGate, FormatAccess, FormatDriverBuilder, StorageOpenOptions, file::File as Storage,
@@ -13,9 +14,11 @@ use ring::digest::{SHA256, digest};
 use tempfile::NamedTempFile;
 
 use crate::{
-    Cancel, DEFAULT_SIZE, LayerFile, Limits, base,
-    layer::hex,
-    resize::{GROUP, Groups},
+    base::DEFAULT_SIZE,
+    block_groups::GROUP,
+    layer::{LayerFile, hex},
+    limits::Limits,
+    resize::Groups,
 };
 
 /// A layer, through both passes and into a disk.

@@ -15,7 +15,12 @@ use std::{
 
 use boxlite_unpack::{Cancel, TarReader};
 
-use crate::{Error, ErrorKind, LayerFile, Limits, entry::Entry, limits::Budget};
+use crate::{
+    entry::Entry,
+    error::{Error, ErrorKind},
+    layer::LayerFile,
+    limits::{Budget, Limits},
+};
 
 /// Layers that are read at the same time.
 const SIDE_BY_SIDE: usize = 4;

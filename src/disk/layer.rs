@@ -10,7 +10,11 @@ use std::{
 use boxlite_unpack::{Cancel, Cancellable, Packing, Skip};
 use ring::digest::{Context, SHA256};
 
-use crate::{Error, ErrorKind, limits::Budget, read_ahead::ReadAhead};
+use crate::{
+    error::{Error, ErrorKind},
+    limits::Budget,
+    read_ahead::ReadAhead,
+};
 
 /// A layer on the host, as `boxlite-images` stored it.
 #[derive(Debug, Clone, PartialEq, Eq)]

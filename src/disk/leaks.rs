@@ -11,7 +11,7 @@ use std::{
     path::Path,
 };
 
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 
 const MAGIC: u32 = 0x5146_49fb;
 /// Bits 9 to 55 of an entry of any table are an offset in the file.

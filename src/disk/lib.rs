@@ -9,14 +9,15 @@
 //! 1. `index` unpacks each layer, checks its `diff_id` and keeps only what the tar headers say (`entry`); `tree`
 //!    merges the layers by the OCI rules: whiteouts, opaque directories, hard links across layers.
 //! 2. `ext4` orders the merged tree, which fixes every block address, and unpacks the layers once more to stream the files
-//!    that won straight to their place. Its disk is as small as the content allows (`room`); `resize` makes it as large as
+//!    that won straight to their place. Its disk is as small as the content allows (`estimate`); `resize` makes it as large as
 //!    it is to be, which costs next to nothing.
 
 mod acl;
 mod base;
-mod descriptors;
+mod block_groups;
 mod entry;
 mod error;
+mod estimate;
 mod ext4;
 #[cfg(fuzzing)]
 pub mod hostile;
@@ -27,7 +28,6 @@ mod limits;
 mod overlay;
 mod read_ahead;
 mod resize;
-mod room;
 mod storage;
 mod tree;
 mod xattr;

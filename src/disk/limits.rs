@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::Error;
+use crate::error::Error;
 
 /// Bounds that hold for one image, all layers together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

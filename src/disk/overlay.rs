@@ -17,8 +17,10 @@ use imago::{
 };
 
 use crate::{
-    BaseDisk, Error, ErrorKind,
-    resize::{GROUP, Groups, Patch},
+    base::BaseDisk,
+    block_groups::GROUP,
+    error::{Error, ErrorKind},
+    resize::{Groups, Patch},
 };
 
 /// What a box has beside an image that would fill the default size.

@@ -15,16 +15,13 @@ use mkext4::{
 };
 
 use crate::{
-    Error, ErrorKind,
-    descriptors::{DESCRIPTOR, PER_BLOCK, Table, block_of, block_of_descriptors, has_superblock},
+    block_groups::{
+        DESCRIPTOR, GROUP, PER_BLOCK, SUPERBLOCK, Table, block_of, block_of_descriptors, has_superblock,
+    },
+    error::{Error, ErrorKind},
 };
 
-/// Bytes of a block group: file systems have a multiple of it.
-pub(crate) const GROUP: u64 = BLOCK as u64 * BLOCKS_PER_GROUP as u64;
-
 const BLOCK: usize = BLOCK_SIZE;
-/// The superblock of group 0 lies behind a boot sector's room.
-const SUPERBLOCK: usize = 1024;
 /// 16 TiB.
 const MOST_GROUPS: usize = 1 << 17;
 /// Of 256 bytes each.

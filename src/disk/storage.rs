@@ -12,9 +12,16 @@ use std::{
     time::Duration,
 };
 
+use boxlite_unpack::Cancel;
 use ring::digest::{SHA256, digest};
 
-use crate::{BaseDisk, Cancel, DEFAULT_SIZE, Error, LayerFile, Limits, base, overlay};
+use crate::{
+    base::{self, BaseDisk, DEFAULT_SIZE},
+    error::Error,
+    layer::LayerFile,
+    limits::Limits,
+    overlay,
+};
 
 /// Part of every base's name. Raise it with any change that gives an image other bytes, a new `mkext4` among them.
 pub const BUILDER_VERSION: u32 = 2;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Error, acl};
+use crate::{acl, error::Error};
 
 /// Name and value, as the ext4 engine takes them.
 pub(crate) type Xattr = (Box<str>, Box<[u8]>);

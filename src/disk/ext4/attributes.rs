@@ -8,7 +8,7 @@ use mkext4::{
 
 use crate::xattr::Xattr;
 
-/// The inode's room for them: what its fields leave of 256 bytes.
+/// Bytes of the inode that attributes may take: what its fields leave of 256.
 const IN_INODE: usize = 256 - 128 - 32;
 /// An entry before its name.
 const ENTRY: usize = 16;

@@ -6,10 +6,11 @@ use std::ops::Range;
 
 use mkext4::{
     csum,
-    spec::{BLOCK_SIZE, dirent, file_type},
+    spec::{BLOCK_SIZE, file_type},
 };
 
-use crate::{Error, ext4::htree::Index};
+use super::{dirent::Entry, htree::Index};
+use crate::error::Error;
 
 /// A block but for the entry at its end that holds the checksum.
 const USABLE: usize = BLOCK_SIZE - TAIL;
@@ -18,20 +19,6 @@ const TAIL: usize = 12;
 const TAIL_TYPE: u8 = 0xde;
 /// Entries of as many bytes have an index, as e2fsck makes one.
 const INDEXED: usize = BLOCK_SIZE - 24;
-
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Entry<'a> {
-    pub(super) name: &'a str,
-    pub(super) inode: u32,
-    /// See `mkext4::spec::file_type`.
-    pub(super) kind: u8,
-}
-
-impl Entry<'_> {
-    fn len(&self) -> usize {
-        dirent::rec_len_for(self.name.len())
-    }
-}
 
 pub(super) struct Directory<'a> {
     /// In the order of the blocks that hold them.
@@ -97,26 +84,16 @@ pub(super) fn leaf_block(entries: &[Entry<'_>], seed: u32) -> Vec<u8> {
     for (position, entry) in entries.iter().enumerate() {
         // The last one has what is left.
         let length = if position + 1 == entries.len() { USABLE - at } else { entry.len() };
-        write(&mut block[at..], entry, length);
+        entry.write(&mut block[at..], length);
         at += length;
     }
     if entries.is_empty() {
-        write(&mut block, &Entry { name: "", inode: 0, kind: 0 }, USABLE);
+        Entry { name: "", inode: 0, kind: 0 }.write(&mut block, USABLE);
     }
-    write(&mut block[USABLE..], &Entry { name: "", inode: 0, kind: TAIL_TYPE }, TAIL);
+    Entry { name: "", inode: 0, kind: TAIL_TYPE }.write(&mut block[USABLE..], TAIL);
     let checksum = csum::dirent_block(seed, &block);
     block[BLOCK_SIZE - 4..].copy_from_slice(&checksum.to_le_bytes());
     block
-}
-
-/// Writes an entry that takes `length` bytes.
-pub(super) fn write(at: &mut [u8], entry: &Entry<'_>, length: usize) {
-    let Entry { name, inode, kind } = entry;
-    at[..4].copy_from_slice(&inode.to_le_bytes());
-    at[4..6].copy_from_slice(&u16::try_from(length).unwrap_or(u16::MAX).to_le_bytes());
-    at[6] = u8::try_from(name.len()).unwrap_or(u8::MAX);
-    at[7] = *kind;
-    at[8..8 + name.len()].copy_from_slice(name.as_bytes());
 }
 
 /// Fills blocks one after the other.

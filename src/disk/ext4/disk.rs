@@ -1,5 +1,4 @@
-//! A disk that is being written: takes blocks, and puts content and inodes in their places. Filled by `mod`, finished by
-//! `groups`. Nothing of a file stays in memory once it is written.
+//! A disk that is being written: puts content and inodes in their places. Filled by `image`, finished by `groups`. Nothing of a file stays in memory once it is written.
 
 use std::{fs::File, io::Read};
 
@@ -9,20 +8,22 @@ use mkext4::{
     spec::{BLOCK_SIZE, JOURNAL_INO, JournalSuperblock, ROOT_INO, file_type},
 };
 
+use super::{
+    attributes::{self, Attributes},
+    blocks::Blocks,
+    directory::{Directory, leaf_block},
+    dirent::Entry,
+    extents::{self, Root},
+    geometry::{Geometry, JOURNAL_BLOCKS},
+    inode::{self, Inode},
+    order::LOST_FOUND_INO,
+    sink::DiskSink,
+    space::Run,
+};
 use crate::{
-    Error,
+    block_groups::{BLOCK, INODES_PER_GROUP},
     entry::Meta,
-    ext4::{
-        attributes::{self, Attributes},
-        directory::{Directory, Entry, leaf_block},
-        extents::{self, Root},
-        geometry::{Geometry, JOURNAL_BLOCKS},
-        inode::{self, Inode},
-        order::LOST_FOUND_INO,
-        sink::DiskSink,
-        space::{Run, Space},
-    },
-    room::{BLOCK, INODES_PER_GROUP},
+    error::Error,
     xattr::Xattr,
 };
 
@@ -36,11 +37,10 @@ pub(super) struct Disk<'file> {
     pub(super) uuid: [u8; 16],
     /// Of all checksums.
     pub(super) seed: u32,
-    pub(super) space: Space,
+    pub(super) blocks: Blocks<'file>,
     /// Directories in each group's inodes.
     pub(super) dirs: Vec<u32>,
-    content: DiskSink<'file>,
-    /// Inodes go up beside the content.
+    /// Inodes go up beside the blocks of content.
     inodes: DiskSink<'file>,
 }
 
@@ -51,9 +51,8 @@ impl<'file> Disk<'file> {
             geometry,
             uuid,
             seed: csum::fs_seed(&uuid),
-            space: Space::new(geometry),
+            blocks: Blocks::new(file, geometry, cancel),
             dirs: vec![0; usize::try_from(geometry.groups).unwrap_or(0)],
-            content: DiskSink::new(file, cancel),
             inodes: DiskSink::new(file, cancel),
         }
     }
@@ -64,23 +63,23 @@ impl<'file> Disk<'file> {
             self.inodes.write(self.geometry.inode(number), &inode::reserved(self.seed, number))?;
         }
         let meta = |mode| Meta { seconds: 0, nanos: 0, uid: 0, gid: 0, mode };
-        let runs = self.space.take(JOURNAL_BLOCKS)?;
-        self.block(runs[0].start, &journal(self.uuid))?;
-        let root = extents::map(self, JOURNAL_INO, &[(0, runs)])?;
+        let runs = self.blocks.take(JOURNAL_BLOCKS)?;
+        self.blocks.write(runs[0].start, &journal(self.uuid))?;
+        let root = self.map(JOURNAL_INO, &[(0, runs)])?;
         let journal = Inode::new(file_type::REG, meta(0o600), 1, Attributes::default());
         self.inode(JOURNAL_INO, journal.with_content(JOURNAL_BLOCKS * BLOCK, &root))?;
 
-        let runs = self.space.take(LOST_FOUND_BLOCKS)?;
+        let runs = self.blocks.take(LOST_FOUND_BLOCKS)?;
         let seed = csum::inode_seed(self.seed, LOST_FOUND_INO, 0);
         let dots = [(".", LOST_FOUND_INO), ("..", ROOT_INO)].map(|(name, inode)| Entry {
             name,
             inode,
             kind: file_type::DIR,
         });
-        for (position, block) in blocks(&runs).enumerate() {
-            self.block(block, &leaf_block(if position == 0 { &dots } else { &[] }, seed))?;
+        for (position, block) in all(&runs).enumerate() {
+            self.blocks.write(block, &leaf_block(if position == 0 { &dots } else { &[] }, seed))?;
         }
-        let content = extents::map(self, LOST_FOUND_INO, &[(0, runs)])?;
+        let content = self.map(LOST_FOUND_INO, &[(0, runs)])?;
         let lost_found = Inode::new(file_type::DIR, meta(0o700), 2, Attributes::default());
         self.inode(LOST_FOUND_INO, lost_found.with_content(LOST_FOUND_BLOCKS * BLOCK, &content))?;
         Ok(root)
@@ -92,29 +91,29 @@ impl<'file> Disk<'file> {
         if rest.is_empty() {
             return Ok(Attributes { body, block: 0 });
         }
-        let block = self.take_one()?;
-        self.block(block, &attributes::block(&rest, self.seed, block))?;
+        let block = self.blocks.take_one()?;
+        self.blocks.write(block, &attributes::block(&rest, self.seed, block))?;
         Ok(Attributes { body, block })
     }
 
     /// Writes a directory's blocks; returns how many bytes they are, and where.
     pub(super) fn directory(&mut self, number: u32, directory: &Directory<'_>) -> Result<(u64, Root), Error> {
         let count = directory.blocks();
-        let runs = self.space.take(count as u64)?;
-        for (position, block) in blocks(&runs).enumerate() {
-            self.block(block, &directory.render(position))?;
+        let runs = self.blocks.take(count as u64)?;
+        for (position, block) in all(&runs).enumerate() {
+            self.blocks.write(block, &directory.render(position))?;
         }
-        let root = extents::map(self, number, &[(0, runs)])?;
+        let root = self.map(number, &[(0, runs)])?;
         Ok((count as u64 * BLOCK, root))
     }
 
     /// Writes a block's worth of bytes, or less, that an inode has all of its content in.
     pub(super) fn short(&mut self, number: u32, bytes: &[u8]) -> Result<Root, Error> {
-        let run = Run { start: self.take_one()?, len: 1 };
+        let run = Run { start: self.blocks.take_one()?, len: 1 };
         let mut block = vec![0; BLOCK_SIZE];
         block[..bytes.len()].copy_from_slice(bytes);
-        self.block(run.start, &block)?;
-        extents::map(self, number, &[(0, vec![run])])
+        self.blocks.write(run.start, &block)?;
+        self.map(number, &[(0, vec![run])])
     }
 
     /// Writes what `source` gives into the blocks of a file, whose data is in `ranges`: their starts and ends in bytes.
@@ -126,17 +125,11 @@ impl<'file> Disk<'file> {
     ) -> Result<Root, Error> {
         let mut pieces = Vec::with_capacity(1);
         for (start, end) in ranges {
-            let mut left = end - start;
-            let runs = self.space.take(left.div_ceil(BLOCK))?;
-            for run in &runs {
-                let length = left.min(run.len * BLOCK);
-                self.content.copy(run.start * BLOCK, length, source)?;
-                left -= length;
-            }
+            let runs = self.blocks.fill(end - start, source)?;
             // Entries of longer files are refused.
             pieces.push((u32::try_from(start / BLOCK).unwrap_or(u32::MAX), runs));
         }
-        extents::map(self, number, &pieces)
+        self.map(number, &pieces)
     }
 
     pub(super) fn inode(&mut self, number: u32, inode: Inode) -> Result<(), Error> {
@@ -147,23 +140,19 @@ impl<'file> Disk<'file> {
         self.inodes.write(self.geometry.inode(number), &inode.encode(self.seed, number))
     }
 
-    pub(super) fn take_one(&mut self) -> Result<u64, Error> {
-        Ok(self.space.take(1)?[0].start)
-    }
-
-    /// Writes whole blocks.
-    pub(super) fn block(&mut self, at: u64, bytes: &[u8]) -> Result<(), Error> {
-        self.content.write(at * BLOCK, bytes)
+    /// Maps the content of an inode; see [`extents::map`].
+    pub(super) fn map(&mut self, number: u32, pieces: &[(u32, Vec<Run>)]) -> Result<Root, Error> {
+        extents::map(&mut self.blocks, csum::inode_seed(self.seed, number, 0), pieces)
     }
 
     pub(super) fn flush(&mut self) -> Result<(), Error> {
         self.inodes.flush()?;
-        self.content.flush()
+        self.blocks.flush()
     }
 }
 
 /// The numbers of all blocks of `runs`.
-fn blocks(runs: &[Run]) -> impl Iterator<Item = u64> {
+fn all(runs: &[Run]) -> impl Iterator<Item = u64> {
     runs.iter().flat_map(|run| run.start..run.start + run.len)
 }
 

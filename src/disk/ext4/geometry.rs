@@ -4,12 +4,8 @@
 //! It is mke2fs's arrangement: sixteen groups keep their bitmaps and inode tables together at the start of the first of them
 //! (`flex_bg`), and some have a copy of the superblock and of the descriptors (`sparse_super`).
 
-use crate::{
-    descriptors::has_superblock,
-    ext4::space::Run,
-    resize::GROUP,
-    room::{BLOCK, INODES_PER_GROUP},
-};
+use super::space::Run;
+use crate::block_groups::{BLOCK, GROUP, INODES_PER_GROUP, PER_BLOCK, has_superblock};
 
 /// 32 MiB: the journal is rewritten in a circle, so its length is what an idle box's overlay grows by in the long run.
 pub(super) const JOURNAL_BLOCKS: u64 = 8192;
@@ -19,8 +15,6 @@ pub(super) const BLOCKS_PER_GROUP: u64 = GROUP / BLOCK;
 pub(super) const TABLE: u64 = INODES_PER_GROUP * INODE / BLOCK;
 /// Groups that keep their tables together.
 const SPAN: u64 = 16;
-/// Group descriptors, of 32 bytes, in a block.
-const DESCRIPTORS: u64 = BLOCK / 32;
 
 /// A file system of whole groups of 128 MiB.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +33,7 @@ impl Geometry {
 
     /// Blocks of all groups' descriptors.
     pub(super) fn descriptors(self) -> u64 {
-        self.groups.div_ceil(DESCRIPTORS)
+        self.groups.div_ceil(PER_BLOCK as u64)
     }
 
     /// The groups, the first among them, that begin with the superblock and the descriptors.

@@ -1,4 +1,4 @@
-//! What a finished file system says of itself: bitmaps, group descriptors and the superblock with its copies. Called by `mod`
+//! What a finished file system says of itself: bitmaps, group descriptors and the superblock with its copies. Called by `image`
 //! once everything else has its place.
 
 use mkext4::{
@@ -10,21 +10,18 @@ use mkext4::{
     },
 };
 
+use super::{
+    disk::Disk,
+    extents::Root,
+    geometry::{self, JOURNAL_BLOCKS, TABLE},
+    htree::HALF_MD4,
+};
 use crate::{
-    Error,
-    ext4::{
-        disk::Disk,
-        extents::Root,
-        geometry::{self, JOURNAL_BLOCKS, TABLE},
-        htree::HALF_MD4,
-    },
-    room::{BLOCK, INODES_PER_GROUP},
+    block_groups::{BLOCK, DESCRIPTOR, INODES_PER_GROUP, SUPERBLOCK},
+    error::Error,
 };
 
 const LABEL: &[u8; 16] = b"boxlite\0\0\0\0\0\0\0\0\0";
-const DESCRIPTOR: usize = 32;
-/// The superblock of group 0 lies behind a boot sector's room.
-const SUPERBLOCK: usize = 1024;
 
 /// Writes them all, of a disk whose inodes up to `last` are used and whose journal is at `journal`.
 pub(super) fn write(disk: &mut Disk<'_>, last: u32, journal: &Root) -> Result<(), Error> {
@@ -41,8 +38,8 @@ pub(super) fn write(disk: &mut Disk<'_>, last: u32, journal: &Root) -> Result<()
     for group in copies {
         superblock.block_group_nr = u16::try_from(group).unwrap_or(u16::MAX);
         let start = group * geometry::BLOCKS_PER_GROUP;
-        disk.block(start, &encode(superblock.clone(), if group == 0 { SUPERBLOCK } else { 0 }))?;
-        disk.block(start + 1, &table)?;
+        disk.blocks.write(start, &encode(superblock.clone(), if group == 0 { SUPERBLOCK } else { 0 }))?;
+        disk.blocks.write(start + 1, &table)?;
     }
     Ok(())
 }
@@ -51,7 +48,7 @@ pub(super) fn write(disk: &mut Disk<'_>, last: u32, journal: &Root) -> Result<()
 fn describe(disk: &mut Disk<'_>, group: u64, last: u32) -> Result<GroupDesc, Error> {
     let geometry = disk.geometry;
     let position = usize::try_from(group).unwrap_or(0);
-    let blocks = disk.space.bitmaps()[position * BLOCK_SIZE..][..BLOCK_SIZE].to_vec();
+    let blocks = disk.blocks.bitmaps()[position * BLOCK_SIZE..][..BLOCK_SIZE].to_vec();
     let used_blocks: u32 = blocks.iter().map(|byte| byte.count_ones()).sum();
     let used = u64::from(last).saturating_sub(group * INODES_PER_GROUP).min(INODES_PER_GROUP);
     let inodes = inode_bitmap(used);
@@ -76,8 +73,8 @@ fn describe(disk: &mut Disk<'_>, group: u64, last: u32) -> Result<GroupDesc, Err
     let mut raw = [0; DESCRIPTOR];
     descriptor.encode32(&mut raw);
     descriptor.checksum = csum::group_desc(disk.seed, small(group), &raw);
-    disk.block(descriptor.block_bitmap, &blocks)?;
-    disk.block(descriptor.inode_bitmap, &inodes)?;
+    disk.blocks.write(descriptor.block_bitmap, &blocks)?;
+    disk.blocks.write(descriptor.inode_bitmap, &inodes)?;
     Ok(descriptor)
 }
 

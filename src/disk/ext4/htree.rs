@@ -7,10 +7,8 @@ use mkext4::{
     spec::{BLOCK_SIZE, file_type, htree},
 };
 
-use crate::{
-    Error,
-    ext4::directory::{Entry, write},
-};
+use super::dirent::Entry;
+use crate::error::Error;
 
 /// The name hash that the superblock announces.
 pub(super) const HALF_MD4: u8 = 1;
@@ -72,9 +70,9 @@ impl Index {
             inode,
             kind: file_type::DIR,
         });
-        write(&mut block, &dot, 12);
+        dot.write(&mut block, 12);
         // To old kernels, which know no index, the rest of the block is this entry.
-        write(&mut block[12..], &dots, BLOCK_SIZE - 12);
+        dots.write(&mut block[12..], BLOCK_SIZE - 12);
         // The hash, the length of these four bytes and four before, and the levels between root and entries.
         block[0x1c..0x1f].copy_from_slice(&[HALF_MD4, 8, u8::from(!self.nodes.is_empty())]);
         let bounds = if self.nodes.is_empty() { &self.leaves } else { &self.nodes };
@@ -84,7 +82,7 @@ impl Index {
 
     pub(super) fn node(&self, node: usize, seed: u32) -> Vec<u8> {
         let mut block = vec![0; BLOCK_SIZE];
-        write(&mut block, &Entry { name: "", inode: 0, kind: 0 }, BLOCK_SIZE);
+        Entry { name: "", inode: 0, kind: 0 }.write(&mut block, BLOCK_SIZE);
         let bounds = self.leaves.chunks(node_limit()).nth(node).unwrap_or_default();
         fill(&mut block, htree::NODE_COUNT_OFFSET, node_limit(), bounds, seed);
         block

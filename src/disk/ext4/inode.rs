@@ -1,15 +1,15 @@
 //! An inode as the disk has it: 256 bytes, of which the last 96 hold small extended attributes (the kernel's
-//! `Documentation/filesystems/ext4`, "Index Nodes"). Made by `disk` and by `mod`.
+//! `Documentation/filesystems/ext4`, "Index Nodes"). Made by `disk` and by `image`.
 
 use mkext4::{
     csum,
     spec::{Inode as Raw, LINK_MAX, file_type},
 };
 
+use super::{attributes::Attributes, extents::Root};
 use crate::{
+    block_groups::BLOCK,
     entry::{Meta, Special},
-    ext4::{attributes::Attributes, extents::Root},
-    room::BLOCK,
 };
 
 /// The file's blocks are extents.

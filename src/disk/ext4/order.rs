@@ -1,5 +1,5 @@
 //! The order in which a tree's nodes lie on the disk, and their inode numbers. Made once, before anything is written; used by
-//! `mod`.
+//! `image`.
 //!
 //! Directories come first, each directory's by name before those below them; then files in the order in which the layers hold
 //! them, so that content is written in one ascending sweep; then all else. The same tree gives the same order.
@@ -7,7 +7,7 @@
 use mkext4::spec::{LINK_MAX, ROOT_INO};
 
 use crate::{
-    Error,
+    error::Error,
     tree::{Kind, NodeId, ROOT, Tree},
 };
 

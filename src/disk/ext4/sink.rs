@@ -1,4 +1,5 @@
-//! Where a disk's bytes go: a sparse file, written in large pieces. Used by `disk`.
+//! Where a disk's bytes go: a sparse file, written in large pieces. Used by `blocks` for content and by `disk` for
+//! inodes.
 
 use std::{
     fs::File,
@@ -8,7 +9,7 @@ use std::{
 
 use boxlite_unpack::Cancel;
 
-use crate::{Error, room::BLOCK};
+use crate::{block_groups::BLOCK, error::Error};
 
 const PIECE: usize = 1 << 20;
 const ALIGNMENT: usize = mkext4::spec::BLOCK_SIZE;
@@ -31,7 +32,7 @@ impl<'a> DiskSink<'a> {
     pub(super) fn write(&mut self, offset: u64, mut bytes: &[u8]) -> Result<(), Error> {
         self.seek(offset)?;
         while !bytes.is_empty() {
-            let (now, later) = bytes.split_at(self.room()?.min(bytes.len()));
+            let (now, later) = bytes.split_at(self.free()?.min(bytes.len()));
             self.piece.extend_from_slice(now);
             bytes = later;
         }
@@ -44,7 +45,7 @@ impl<'a> DiskSink<'a> {
         self.seek(offset)?;
         let mut left = length;
         while left > 0 {
-            let now = self.room()?.min(usize::try_from(left).unwrap_or(usize::MAX));
+            let now = self.free()?.min(usize::try_from(left).unwrap_or(usize::MAX));
             let from = self.piece.len();
             self.piece.resize(from + now, 0);
             source
@@ -73,8 +74,8 @@ impl<'a> DiskSink<'a> {
         Ok(())
     }
 
-    /// How much the piece has room for; at least one byte.
-    fn room(&mut self) -> Result<usize, Error> {
+    /// Bytes that the piece can still take; at least one.
+    fn free(&mut self) -> Result<usize, Error> {
         if self.piece.len() == PIECE {
             self.flush()?;
         }

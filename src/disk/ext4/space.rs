@@ -1,7 +1,7 @@
-//! Which blocks are taken. One cursor goes over the disk and skips what the geometry reserves, so the order of taking is the
-//! order on the disk, and nothing of a file needs to be remembered. Part of `disk`.
+//! The block allocator. One cursor goes over the disk and skips the reserved blocks, so the order of taking is the order on the
+//! disk, and nothing of a file needs to be remembered. Called by `blocks`.
 
-use crate::{Error, ErrorKind, ext4::geometry::Geometry};
+use crate::error::{Error, ErrorKind};
 
 /// The blocks that one extent can cover (Linux, `fs/ext4/ext4_extents.h`, `EXT_INIT_MAX_LEN`).
 const LONGEST: u64 = 32768;
@@ -23,9 +23,8 @@ pub(super) struct Space {
 }
 
 impl Space {
-    pub(super) fn new(geometry: Geometry) -> Self {
-        let end = geometry.blocks();
-        let mut reserved = geometry.reserved();
+    /// The blocks of a disk of `end` blocks, of which no file may have those of `reserved`, which is in ascending order.
+    pub(super) fn new(end: u64, mut reserved: Vec<Run>) -> Self {
         reserved.reverse();
         let used = vec![0; usize::try_from(end / 8).unwrap_or(0)];
         let mut space = Self { cursor: 0, end, reserved: reserved.clone(), used };

@@ -5,14 +5,15 @@
 
 use std::collections::HashSet;
 
+use super::{
+    merged::Tree,
+    names::Name,
+    node::{Dir, Kind, NONE, NodeId, ROOT},
+    walk::Walk,
+};
 use crate::{
-    Error,
     entry::{Attributes, Change, Entry, PLAIN_DIR, split},
-    tree::{
-        Dir, Kind, NodeId, ROOT, Tree,
-        names::{NONE, Name},
-        walk::Walk,
-    },
+    error::Error,
 };
 
 impl Tree {

@@ -1,5 +1,5 @@
 //! The names of a tree's directories: one table for all of them, because an image has very many and most directories few.
-//! A name costs 20 bytes, its letters and about 8 in the table. Used by `tree`.
+//! A name costs 20 bytes, its letters and about 8 in the table. Used by `merged` and `merge`.
 //!
 //! Names of one directory hang together in a list, in no order; who wants one sorts. A name that was removed stays in its
 //! list, marked, until the list is gone through by [`Names::retain`].
@@ -8,28 +8,26 @@ use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
 
-use crate::{Error, tree::NodeId};
+use super::node::{NONE, NameId, NodeId};
+use crate::error::Error;
 
-pub(crate) type NameId = u32;
-/// The end of a directory's list, and the whole of an empty one.
-pub(crate) const NONE: NameId = NameId::MAX;
 /// The node of a name that was removed.
 const GONE: NodeId = NodeId::MAX;
 
 /// A name, the directory that it is in, and what it names.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Name {
+pub(super) struct Name {
     dir: NodeId,
-    pub(crate) node: NodeId,
+    pub(super) node: NodeId,
     next: NameId,
     start: u32,
     /// The layer that made it.
-    pub(crate) layer: u16,
+    pub(super) layer: u16,
     length: u8,
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Names {
+pub(super) struct Names {
     /// The letters of all names, one behind the other.
     letters: Vec<u8>,
     all: Vec<Name>,
@@ -39,12 +37,12 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    pub(crate) fn get(&self, dir: NodeId, letters: &str) -> Option<Name> {
+    pub(super) fn get(&self, dir: NodeId, letters: &str) -> Option<Name> {
         self.find(dir, letters).map(|id| self.all[id as usize])
     }
 
     /// Makes `letters` in `dir`, whose list begins with `first`, the name of `node`, whatever it named before.
-    pub(crate) fn set(
+    pub(super) fn set(
         &mut self,
         dir: NodeId,
         first: &mut NameId,
@@ -73,7 +71,7 @@ impl Names {
         Ok(())
     }
 
-    pub(crate) fn remove(&mut self, dir: NodeId, letters: &str) {
+    pub(super) fn remove(&mut self, dir: NodeId, letters: &str) {
         let hash = self.hasher.hash_one((dir, letters.as_bytes()));
         let Self { letters: letters_of_all, all, table, .. } = self;
         let is_it = |&id: &NameId| is(letters_of_all, &all[id as usize], dir, letters.as_bytes());
@@ -84,7 +82,7 @@ impl Names {
     }
 
     /// The letters and nodes of a directory whose list begins with `first`.
-    pub(crate) fn list(&self, first: NameId) -> impl Iterator<Item = (&str, NodeId)> {
+    pub(super) fn list(&self, first: NameId) -> impl Iterator<Item = (&str, NodeId)> {
         let at = |id: NameId| self.all.get(id as usize);
         std::iter::successors(at(first), move |name| at(name.next))
             .filter(|name| name.node != GONE)
@@ -93,7 +91,7 @@ impl Names {
     }
 
     /// Removes what `keep` doesn't want of the list that begins with `first`, and returns its new beginning.
-    pub(crate) fn retain(&mut self, first: NameId, mut keep: impl FnMut(&mut Name) -> bool) -> NameId {
+    pub(super) fn retain(&mut self, first: NameId, mut keep: impl FnMut(&mut Name) -> bool) -> NameId {
         let mut kept = NONE;
         let mut at = first;
         while let Some(name) = self.all.get_mut(at as usize) {

@@ -1,9 +1,7 @@
 //! A walk along a path that stays below the root, whatever symbolic links it leads through. Used by `merge`.
 
-use crate::{
-    Error,
-    tree::{NodeId, ROOT},
-};
+use super::node::{NodeId, ROOT};
+use crate::error::Error;
 
 /// The kernel's bound on symbolic links in one path (Linux, `include/linux/namei.h`, `MAXSYMLINKS`).
 const MAX_LINKS: usize = 40;

@@ -1,46 +1,43 @@
-//! How much disk a tree needs at the least, a little generously: what lies where depends on the number of groups. Called by
-//! `ext4`. What the estimate is over, the box has as free space.
+//! The estimate of how much disk a tree needs at the least, a little too high: what lies where depends on the number of groups.
+//! Called by `ext4`. The box has what the estimate is too high by as free space.
 
 use boxlite_unpack::SparseMap;
 
 use crate::{
-    resize::GROUP,
+    block_groups::{BLOCK, GROUP, INODES_PER_GROUP},
     tree::{Kind, NodeId, ROOT, Tree},
 };
 
-pub(crate) const BLOCK: u64 = 4096;
-/// mke2fs's own ratio: one inode for 16 KiB of disk. A group of 128 MiB has as many on every disk of every size.
-pub(crate) const INODES_PER_GROUP: u64 = GROUP / (16 * 1024);
 /// Of a group's 32 768 blocks: bitmaps, its inode table, a copy of the superblock, and of at most 16 blocks of descriptors.
 const GROUP_OVERHEAD: u64 = 2 + INODES_PER_GROUP * 256 / BLOCK + 17;
 /// Reserved inodes, and their like.
 const RESERVED: u64 = 16;
-/// An extent covers a group at most, and a block of the tree has room for 340.
+/// An extent covers a group at most, and a block of the tree holds 340.
 const EXTENTS: u64 = 340;
 
-/// What a tree takes.
+/// What a tree takes of a disk.
 #[derive(Debug, Default)]
-pub(crate) struct Room {
+pub(crate) struct SizeEstimate {
     inodes: u64,
     blocks: u64,
     /// Bytes of files' content, holes aside.
     pub(crate) content: u64,
 }
 
-impl Room {
+impl SizeEstimate {
     /// Adds up all that can be reached from the root of `tree`.
     pub(crate) fn of(tree: &Tree) -> Self {
-        let mut room = Self::default();
+        let mut estimate = Self::default();
         let mut seen = vec![false; tree.len()];
         let mut open = vec![ROOT];
         while let Some(id) = open.pop() {
             if std::mem::replace(&mut seen[id as usize], true) {
                 continue;
             }
-            room.add(tree, id);
+            estimate.add(tree, id);
             open.extend(tree.children(id).map(|(_, node)| node));
         }
-        room
+        estimate
     }
 
     /// The block groups that hold it, beside a journal of `journal` blocks.
@@ -55,7 +52,7 @@ impl Room {
     fn add(&mut self, tree: &Tree, id: NodeId) {
         let node = tree.node(id);
         self.inodes += 1;
-        // Attributes beyond what an inode has room for take a block.
+        // Attributes that the inode can't hold take a block.
         self.blocks += u64::from(!tree.xattrs(node).is_empty());
         match node.kind {
             Kind::Dir(_) => self.blocks += directory(tree, id),

@@ -2,7 +2,7 @@
 //! it in memory, which is why it is not used outside of tests. `archives` are the trees that are compared.
 
 mod archives;
-#[path = "../../tests/disk/fsck.rs"]
+#[path = "../../../tests/disk/fsck.rs"]
 mod fsck;
 
 use std::{collections::HashMap, fs::File, io::Read, path::Path};
@@ -12,13 +12,13 @@ use mkext4::{FsBuilder, InodeCount, InodeHandle, Meta, Options, SparseSeg, Speci
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use super::{Image, order::LOST_FOUND};
+use super::{Image, LOST_FOUND};
 use crate::{
-    LayerFile, Limits,
+    block_groups::INODES_PER_GROUP,
     entry::{self, Special},
     index::index,
-    layer::hex,
-    room::INODES_PER_GROUP,
+    layer::{LayerFile, hex},
+    limits::Limits,
     tree::{Kind, NodeId, ROOT, Tree},
 };
 

@@ -1,8 +1,16 @@
-//! Where the descriptors of block groups are on a disk, and how they lie in a block. Called by `resize`, which rewrites them,
-//! and by `ext4` for which groups have a copy of the superblock.
+//! Block groups, which every file system of ours is made of: their size, where their descriptors are on a disk, and which have a
+//! copy of the superblock. Called by `ext4`, which lays them out, by `resize`, which rewrites the descriptors, and by `estimate`.
 
 use mkext4::spec::{BLOCK_SIZE, BLOCKS_PER_GROUP, GroupDesc};
 
+/// Bytes of a block.
+pub(crate) const BLOCK: u64 = BLOCK_SIZE as u64;
+/// Bytes of a block group: file systems have a multiple of it.
+pub(crate) const GROUP: u64 = BLOCK * BLOCKS_PER_GROUP as u64;
+/// mke2fs's own ratio: one inode for 16 KiB of disk. A group of 128 MiB has as many on every disk of every size.
+pub(crate) const INODES_PER_GROUP: u64 = GROUP / (16 * 1024);
+/// Where the superblock lies in group 0, in bytes: behind a boot sector. Its copies begin their groups.
+pub(crate) const SUPERBLOCK: usize = 1024;
 /// Bytes of a descriptor where the `64bit` feature is off.
 pub(crate) const DESCRIPTOR: usize = 32;
 /// Descriptors in a block.
