@@ -2,7 +2,7 @@
 
 use boxlite_unpack::Cancel;
 
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 
 /// Runs `work` on tokio's blocking pool. It runs to its end even if the caller is dropped meanwhile, so it is short.
 pub(crate) async fn blocking<T, F>(work: F) -> Result<T, Error>

@@ -4,11 +4,14 @@
 use std::collections::HashSet;
 
 use crate::{
-    Digest, Error, ImageManager, ImageStore, Platform,
     blocking::blocking,
+    digest::Digest,
+    error::Error,
     fetch::blobs_of,
+    manager::ImageManager,
     manifest::{MAX_MANIFEST, Manifest},
-    store::IndexEntry,
+    platform::Platform,
+    store::{ImageStore, IndexEntry},
 };
 
 /// An image that the store knows.

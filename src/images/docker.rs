@@ -15,11 +15,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    Digest, Error, ErrorKind, Platform,
-    digest::Hasher,
+    config_file::{ConfigFile, MAX_CONFIG},
+    digest::{Digest, Hasher},
+    error::{Error, ErrorKind},
     files::{Files, clean},
-    image::config,
-    manifest::{MAX_CONFIG, MAX_LAYERS, MAX_MANIFEST},
+    manifest::{MAX_LAYERS, MAX_MANIFEST},
+    platform::Platform,
 };
 
 /// What stands in for the parts of a layout that such an archive doesn't have.
@@ -157,7 +158,7 @@ impl Known {
         }
         let bytes = read(files, name, MAX_CONFIG)?;
         self.take(files, bytes.len())?;
-        let file = config(&bytes, &Digest::of(&bytes))?;
+        let file = ConfigFile::parse(&bytes, &Digest::of(&bytes))?;
         let platform = file.platform();
         let config = Rc::new(Config { bytes, platform, diff_ids: file.into_parts().1 });
         self.configs.insert(name.to_owned(), Rc::clone(&config));

@@ -7,11 +7,14 @@ use futures::{TryStreamExt, stream};
 use oci_spec::image::{Descriptor, ImageManifest};
 
 use crate::{
-    Digest, Error, ErrorKind, Platform, ProgressSink, PullEvent,
+    config_file::{ConfigFile, MAX_CONFIG},
+    digest::Digest,
+    error::{Error, ErrorKind},
     hold::{Hold, Holds},
-    image::config,
-    manifest::{MAX_CONFIG, MAX_MANIFEST, Manifest, digest_of},
+    manifest::{MAX_MANIFEST, Manifest, digest_of},
     origin::{Origin, Root},
+    platform::Platform,
+    progress::{ProgressSink, PullEvent},
     store::ImageStore,
 };
 
@@ -162,7 +165,7 @@ impl Fetch<'_> {
         let bytes = self.store.read(&digest, MAX_CONFIG).await?;
         let bytes =
             bytes.ok_or_else(|| Error::corrupt(format!("read image configuration {digest}: it is gone")))?;
-        let config = config(&bytes, &digest)?;
+        let config = ConfigFile::parse(&bytes, &digest)?;
         let platform = config.platform();
         if self.platform.rank(&platform).is_none() {
             return Err(self.no_platform(&platform.to_string()));

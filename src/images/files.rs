@@ -16,7 +16,7 @@ use boxlite_unpack::{Cancel, Cancelled, EntryType, Packing, StoredFile, TarReade
 use nix::libc;
 
 use crate::{
-    Error, ErrorKind,
+    error::{Error, ErrorKind},
     unpack::{Scratch, packing, unpack},
 };
 

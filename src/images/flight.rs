@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
-use crate::{ProgressSink, PullEvent};
+use crate::progress::{ProgressSink, PullEvent};
 
 /// The executions under way, by key.
 #[derive(Debug)]

@@ -21,7 +21,7 @@ use nix::{
     libc,
 };
 
-use crate::{Digest, Error};
+use crate::{digest::Digest, error::Error};
 
 /// The wanted things of a store. Cheap to clone; clones share everything. Open each file once in a process.
 #[derive(Debug, Clone)]

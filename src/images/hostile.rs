@@ -6,12 +6,13 @@
 use boxlite_unpack::Cancel;
 
 use crate::{
-    Digest, Platform,
+    config_file::ConfigFile,
+    digest::Digest,
     docker::Made,
     files::Files,
-    image,
     layout::OciLayout,
     manifest::{Manifest, digest_of},
+    platform::Platform,
     source::Source,
     unpack::Scratch,
 };
@@ -53,7 +54,7 @@ pub fn manifest(bytes: &[u8]) {
 
 /// An image's configuration.
 pub fn config(bytes: &[u8]) {
-    if let Ok(file) = image::config(bytes, &Digest::of(bytes)) {
+    if let Ok(file) = ConfigFile::parse(bytes, &Digest::of(bytes)) {
         let _ = file.platform().to_string();
         let (_, diff_ids) = file.into_parts();
         assert!(diff_ids.iter().all(|digest| digest.hex().len() == 64));

@@ -4,11 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Digest, Error, ErrorKind, Platform,
-    hold::Hold,
-    manifest::{ConfigFile, MAX_TAKEN_OVER, json},
-};
+use crate::{hold::Hold, platform::Platform};
 
 /// An image of one platform whose every blob is in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,19 +78,4 @@ pub struct Healthcheck {
     pub start_period: i64,
     /// Failures in a row until the container counts as unhealthy.
     pub retries: i64,
-}
-
-/// A configuration that was checked against its manifest's digest.
-pub(crate) fn config(bytes: &[u8], digest: &Digest) -> Result<ConfigFile, Error> {
-    let file: ConfigFile = json("image configuration", bytes, digest)?;
-    let taken_over = file.taken_over();
-    if taken_over > MAX_TAKEN_OVER {
-        return Err(Error::new(
-            ErrorKind::TooLarge,
-            format!(
-                "read image configuration {digest}: its environment, labels, commands and the like are {taken_over} bytes, of which {MAX_TAKEN_OVER} are allowed"
-            ),
-        ));
-    }
-    Ok(file)
 }

@@ -13,9 +13,10 @@ use bytes::Bytes;
 use oci_spec::image::{Descriptor, ImageIndex};
 
 use crate::{
-    Digest, Error, ErrorKind,
     blocking::{blocking, long_blocking},
+    digest::Digest,
     docker::{Made, part_error, read},
+    error::{Error, ErrorKind},
     files::{Files, Part},
     manifest::{MAX_MANIFEST, json},
     rootfs,

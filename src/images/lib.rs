@@ -11,6 +11,7 @@
 
 mod blocking;
 mod cache;
+mod config_file;
 mod digest;
 mod docker;
 mod error;

@@ -6,16 +6,19 @@ use std::{
 };
 
 use crate::{
-    Error, ErrorKind, Image, ImageOptions, ImageStore, Platform, PullOptions, PullPolicy,
     blocking::blocking,
+    error::{Error, ErrorKind},
     fetch::Fetch,
     flight::Flights,
     hold::Holds,
+    image::Image,
     layout::OciLayout,
+    options::{ImageOptions, PullOptions, PullPolicy},
     origin::Origin,
+    platform::Platform,
     registry::Registries,
     source::Source,
-    store::{IndexEntry, seconds_now},
+    store::{ImageStore, IndexEntry, seconds_now},
     unpack::Scratch,
 };
 

@@ -1,18 +1,15 @@
-//! Manifests, indexes and configurations: parsed out of bytes of bounded size. Called by `fetch`.
-
-use std::collections::BTreeMap;
+//! Manifests and indexes: parsed out of bytes of bounded size. Called by everything that looks into an image.
 
 use oci_spec::image::{Descriptor, ImageIndex, ImageManifest};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use crate::{Digest, Error, ErrorKind, Healthcheck, ImageConfig, Platform};
+use crate::{
+    digest::Digest,
+    error::{Error, ErrorKind},
+};
 
 /// The bound that registries themselves keep for manifests (OCI distribution-spec, "Pushing Manifests").
 pub(crate) const MAX_MANIFEST: u64 = 4 << 20;
-/// Configurations carry a history line per layer; none comes near this.
-pub(crate) const MAX_CONFIG: u64 = 8 << 20;
-/// What a box takes over of a configuration, as JSON: it is kept with every box that is made of the image.
-pub(crate) const MAX_TAKEN_OVER: usize = 1 << 20;
 /// Container engines stop at 127.
 pub(crate) const MAX_LAYERS: usize = 1024;
 
@@ -84,80 +81,4 @@ pub(crate) fn digest_of(descriptor: &Descriptor) -> Result<Digest, Error> {
 pub(crate) fn json<T: DeserializeOwned>(what: &str, bytes: &[u8], digest: &Digest) -> Result<T, Error> {
     serde_json::from_slice(bytes)
         .map_err(|error| Error::corrupt(format!("read {what} {digest}")).because(error))
-}
-
-/// An image's configuration (OCI image-spec, config.md), as leniently as docker reads it: anything may be null.
-#[derive(Debug, Deserialize)]
-pub(crate) struct ConfigFile {
-    architecture: String,
-    os: String,
-    #[serde(default)]
-    variant: Option<String>,
-    #[serde(default)]
-    config: Option<Runtime>,
-    rootfs: RootFs,
-}
-
-#[derive(Debug, Deserialize)]
-struct RootFs {
-    #[serde(default)]
-    diff_ids: Option<Vec<Digest>>,
-}
-
-#[derive(Debug, Default, Clone, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct Runtime {
-    env: Option<Vec<String>>,
-    entrypoint: Option<Vec<String>>,
-    cmd: Option<Vec<String>>,
-    user: Option<String>,
-    working_dir: Option<String>,
-    stop_signal: Option<String>,
-    exposed_ports: Option<serde_json::Map<String, serde_json::Value>>,
-    volumes: Option<serde_json::Map<String, serde_json::Value>>,
-    labels: Option<BTreeMap<String, String>>,
-    healthcheck: Option<Healthcheck>,
-}
-
-impl ConfigFile {
-    pub(crate) fn platform(&self) -> Platform {
-        Platform {
-            os: self.os.clone(),
-            architecture: self.architecture.clone(),
-            variant: self.variant.clone().filter(|variant| !variant.is_empty()),
-        }
-    }
-
-    /// Bytes of what a box takes over, as JSON, in which a letter may take six.
-    pub(crate) fn taken_over(&self) -> usize {
-        let config = self.config.clone().unwrap_or_default().into_config();
-        serde_json::to_vec(&config).map_or(usize::MAX, |bytes| bytes.len())
-    }
-
-    pub(crate) fn into_parts(self) -> (ImageConfig, Vec<Digest>) {
-        let config = self.config.unwrap_or_default().into_config();
-        (config, self.rootfs.diff_ids.unwrap_or_default())
-    }
-}
-
-impl Runtime {
-    fn into_config(self) -> ImageConfig {
-        let text = |text: Option<String>| text.filter(|text| !text.is_empty());
-        let keys = |map: Option<serde_json::Map<_, _>>| {
-            map.unwrap_or_default().into_iter().map(|(key, _)| key).collect()
-        };
-        let runtime = self;
-        ImageConfig {
-            env: runtime.env.unwrap_or_default(),
-            entrypoint: runtime.entrypoint.unwrap_or_default(),
-            cmd: runtime.cmd.unwrap_or_default(),
-            user: text(runtime.user),
-            working_dir: text(runtime.working_dir),
-            stop_signal: text(runtime.stop_signal),
-            exposed_ports: keys(runtime.exposed_ports),
-            volumes: keys(runtime.volumes),
-            labels: runtime.labels.unwrap_or_default(),
-            healthcheck: runtime.healthcheck,
-        }
-    }
 }

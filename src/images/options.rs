@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Platform, ProgressSink};
+use crate::{platform::Platform, progress::ProgressSink};
 
 /// Options of an [`crate::ImageManager`].
 #[derive(Debug, Clone)]

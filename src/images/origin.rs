@@ -5,7 +5,8 @@ use oci_spec::{distribution::Reference, image::Descriptor};
 use reqwest::Response;
 
 use crate::{
-    Digest, Error, ErrorKind,
+    digest::Digest,
+    error::{Error, ErrorKind},
     layout::{LayoutBlob, OciLayout},
     registry::{Route, unreachable},
 };

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use oci_spec::image::Descriptor;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 
 /// An operating system and processor, in the Go language's names as image indexes use them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

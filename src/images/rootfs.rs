@@ -15,10 +15,11 @@ use serde_json::json;
 use tar::{Builder, EntryType, Header};
 
 use crate::{
-    Digest, Error, Platform,
-    digest::Hasher,
+    digest::{Digest, Hasher},
     docker::Made,
+    error::Error,
     files::{CONTENT, Files, open_file, opening, unpacking},
+    platform::Platform,
     unpack::{MAX_UNPACKED, Scratch, ScratchFile, reader},
 };
 

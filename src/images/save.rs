@@ -17,11 +17,17 @@ use serde_json::{Value, json};
 use tar::{Builder, Header};
 
 use crate::{
-    Digest, Error, ErrorKind, Image, ImageManager, Platform, PullOptions,
     blocking::long_blocking,
+    config_file::MAX_CONFIG,
+    digest::Digest,
+    error::{Error, ErrorKind},
+    image::Image,
     layout::OciLayout,
-    manifest::{MAX_CONFIG, MAX_MANIFEST, Manifest, digest_of},
+    manager::ImageManager,
+    manifest::{MAX_MANIFEST, Manifest, digest_of},
+    options::PullOptions,
     origin::Origin,
+    platform::Platform,
     source::Source,
     store::IndexEntry,
 };

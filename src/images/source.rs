@@ -17,7 +17,7 @@ use std::{
 
 use oci_spec::distribution::Reference;
 
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 
 /// A place to get an image from.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,10 +4,14 @@
 use std::sync::Arc;
 
 use crate::{
-    Digest, Error, Image, ImageManager, Layer, Platform,
+    config_file::{ConfigFile, MAX_CONFIG},
+    digest::Digest,
+    error::Error,
     fetch::{blobs_of, keys},
-    image::config,
-    manifest::{MAX_CONFIG, MAX_MANIFEST, Manifest, digest_of},
+    image::{Image, Layer},
+    manager::ImageManager,
+    manifest::{MAX_MANIFEST, Manifest, digest_of},
+    platform::Platform,
 };
 
 impl ImageManager {
@@ -51,7 +55,7 @@ impl ImageManager {
         let Some(bytes) = store.read(&config_digest, MAX_CONFIG).await? else {
             return Ok(None);
         };
-        let file = config(&bytes, &config_digest)?;
+        let file = ConfigFile::parse(&bytes, &config_digest)?;
         let platform = file.platform();
         let (config, diff_ids) = file.into_parts();
         let mut layers = Vec::new();

@@ -7,11 +7,12 @@ use oci_spec::image::Descriptor;
 use tokio::time::Instant;
 
 use crate::{
-    Digest, Error, ErrorKind, ProgressSink, PullEvent,
-    error::Retry,
+    digest::Digest,
+    error::{Error, ErrorKind, Retry},
     fetch::Fetch,
     manifest::digest_of,
     origin::BlobStream,
+    progress::{ProgressSink, PullEvent},
     registry::Backoff,
     store::{Partial, Start},
 };

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use reqwest::{Response, StatusCode, header};
 use serde::Deserialize;
 
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 
 /// Error bodies are for people.
 const MAX_ERROR: u64 = 64 * 1024;

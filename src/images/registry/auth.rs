@@ -17,7 +17,10 @@ use reqwest::{RequestBuilder, Response, StatusCode, Url, header};
 use serde::Deserialize;
 
 use super::answer::{body, refused, timed_out, unreachable};
-use crate::{Credentials, Error, ErrorKind};
+use crate::{
+    error::{Error, ErrorKind},
+    options::Credentials,
+};
 
 /// Tokens are some kilobytes.
 const MAX_TOKEN: u64 = 1 << 20;

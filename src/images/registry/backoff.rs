@@ -1,44 +1,42 @@
-//! When to try again: pauses that double, with jitter, or what the registry's `Retry-After` says. Called by `client`
-//! for requests and by `fetch` for blobs.
+//! When to try again: pauses that double, with jitter, or what the registry's `Retry-After` says. Called by `repository` for
+//! manifests and by `transfer` for blobs.
 
-use std::{
-    hash::{BuildHasher, Hasher, RandomState},
-    time::Duration,
-};
+use std::time::Duration;
 
-use crate::{Error, error::Retry};
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
-const FIRST: Duration = Duration::from_millis(200);
-const LONGEST: Duration = Duration::from_secs(10);
+use crate::error::{Error, Retry};
+
+/// The first pause, and the longest, which jitter doubles at most, so that many clients don't come back at the same moment.
+const FIRST: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_secs(5);
 /// A registry may ask for more than a caller can be expected to wait.
 const LONGEST_ASKED: Duration = Duration::from_mins(1);
 
 /// The attempts of one operation.
 #[derive(Debug)]
 pub(crate) struct Backoff {
-    left: u32,
-    pause: Duration,
     attempts: u32,
+    pauses: ExponentialBackoff,
 }
 
 impl Backoff {
     pub(crate) fn new(attempts: u32) -> Self {
-        Self { left: attempts.saturating_sub(1), pause: FIRST, attempts }
+        let retries = usize::try_from(attempts.saturating_sub(1)).unwrap_or(usize::MAX);
+        let pauses = ExponentialBuilder::new().with_min_delay(FIRST).with_max_delay(LONGEST).with_jitter();
+        Self { attempts, pauses: pauses.with_max_times(retries).build() }
     }
 
     /// Waits before the next attempt, or gives the error back if there is none.
     pub(crate) async fn wait(&mut self, error: Error) -> Result<(), Error> {
-        let pause = match error.retry() {
-            Retry::Soon => jitter(self.pause),
-            Retry::After(asked) if asked <= LONGEST_ASKED => asked.max(jitter(FIRST)),
+        let asked = match error.retry() {
+            Retry::Soon => None,
+            Retry::After(asked) if asked <= LONGEST_ASKED => Some(asked.max(FIRST)),
             Retry::Never | Retry::Elsewhere | Retry::After(_) => return Err(error),
         };
-        let Some(left) = self.left.checked_sub(1) else {
-            return Err(error);
-        };
-        tracing::debug!(%error, ?pause, left, "trying again");
-        self.left = left;
-        self.pause = (self.pause * 2).min(LONGEST);
+        let Some(pause) = self.pauses.next() else { return Err(error) };
+        let pause = asked.unwrap_or(pause);
+        tracing::debug!(%error, ?pause, "trying again");
         tokio::time::sleep(pause).await;
         Ok(())
     }
@@ -49,16 +47,10 @@ impl Backoff {
     }
 }
 
-/// Between half and all of `pause`, so that many clients don't come back at the same moment.
-fn jitter(pause: Duration) -> Duration {
-    let random = RandomState::new().build_hasher().finish() % 1024;
-    pause / 2 + pause * u32::try_from(random).unwrap_or(0) / 2048
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ErrorKind;
+    use crate::error::ErrorKind;
 
     #[tokio::test(start_paused = true)]
     async fn only_passing_errors_are_tried_again_and_not_for_ever() {
@@ -73,15 +65,6 @@ mod tests {
         assert!(backoff.wait(passing()).await.is_ok());
     }
 
-    #[test]
-    fn jitter_is_between_half_and_all_of_a_pause() {
-        let pauses: Vec<_> = (0..200).map(|_| jitter(LONGEST)).collect();
-        assert!(pauses.iter().all(|&pause| pause >= LONGEST / 2 && pause <= LONGEST), "{pauses:?}");
-        // All on one side happens to one run in 2^199.
-        assert!(pauses.iter().any(|&pause| pause < LONGEST * 3 / 4), "{pauses:?}");
-        assert!(pauses.iter().any(|&pause| pause >= LONGEST * 3 / 4), "{pauses:?}");
-    }
-
     #[tokio::test(start_paused = true)]
     async fn pauses_double_up_to_the_longest() {
         let mut backoff = Backoff::new(12);
@@ -93,7 +76,7 @@ mod tests {
             let pause = start.elapsed();
             // tokio's timers round up to a millisecond.
             assert!(
-                pause >= whole / 2 && pause <= whole + Duration::from_millis(2),
+                pause >= whole && pause <= whole * 2 + Duration::from_millis(2),
                 "{pause:?} of {whole:?}"
             );
             whole = (whole * 2).min(LONGEST);

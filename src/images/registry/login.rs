@@ -19,7 +19,11 @@ use docker_credential::{CredentialRetrievalError, DockerCredential};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{Credentials, Error, ErrorKind, blocking::long_blocking};
+use crate::{
+    blocking::long_blocking,
+    error::{Error, ErrorKind},
+    options::Credentials,
+};
 
 /// How long a helper may take.
 const HELPER: Duration = Duration::from_secs(30);

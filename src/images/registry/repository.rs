@@ -1,113 +1,43 @@
-//! Requests to registries: every answer bounded, every error told apart. Called by `origin`.
+//! Requests to registries: every answer bounded, every error told apart. Called by `route`.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use oci_spec::distribution::Reference;
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, header};
 
 use super::{
-    Backoff, Route,
     answer::{body, refused, timed_out, unreachable},
     auth::Auth,
-    connection::{SystemRoots, client},
-    login::users_own,
+    backoff::Backoff,
 };
 use crate::{
-    Digest, Error, ErrorKind, ImageOptions, RegistryOptions,
+    digest::Digest,
+    error::{Error, ErrorKind},
     manifest::{MAX_MANIFEST, MEDIA_TYPES},
 };
 
 /// OCI distribution-spec, "Pulling manifests".
 const CONTENT_DIGEST: &str = "docker-content-digest";
 
-/// A mirror is there to be fast; what it can't do at once, the registry can.
-const MIRROR_ATTEMPTS: u32 = 2;
-
-/// The registries that were talked to, with their connections and tokens.
+/// A registry with its connections and tokens.
 #[derive(Debug)]
-pub(crate) struct Registries {
-    options: ImageOptions,
-    known: Mutex<HashMap<String, Arc<Registry>>>,
-    roots: Arc<SystemRoots>,
-}
-
-#[derive(Debug)]
-struct Registry {
-    host: String,
-    base: String,
-    client: Client,
-    auth: Auth,
+pub(super) struct Registry {
+    pub(super) host: String,
+    /// The address of its API, with a slash at the end.
+    pub(super) base: String,
+    pub(super) client: Client,
+    pub(super) auth: Auth,
 }
 
 /// One repository of one registry.
 #[derive(Debug, Clone)]
 pub(crate) struct Repository {
-    registry: Arc<Registry>,
-    name: String,
-    scope: String,
-    attempts: u32,
+    pub(super) registry: Arc<Registry>,
+    pub(super) name: String,
+    /// What a token is asked for.
+    pub(super) scope: String,
+    pub(super) attempts: u32,
     /// See [`crate::Timeouts::manifest`].
-    manifest: Duration,
-}
-
-impl Registries {
-    pub(crate) fn new(options: ImageOptions) -> Self {
-        Self { options, known: Mutex::default(), roots: Arc::new(SystemRoots::new()) }
-    }
-
-    /// Where the image can be had.
-    pub(crate) async fn route(&self, reference: &Reference) -> Result<Route, Error> {
-        let (host, name) = (reference.registry(), reference.repository());
-        let mut mirrors = Vec::new();
-        for mirror in &self.options(host).mirrors {
-            // The mirror's path stands before the image's own name.
-            let (host, path) = mirror.split_once('/').unwrap_or((mirror, ""));
-            let name = format!("{}/{name}", path.trim_matches('/'));
-            let name = name.trim_start_matches('/').to_owned();
-            mirrors.push(self.repository(host, name, MIRROR_ATTEMPTS.min(self.options.attempts)).await?);
-        }
-        let home = self.repository(host, name.to_owned(), self.options.attempts).await?;
-        Ok(Route::new(mirrors, home))
-    }
-
-    async fn repository(&self, host: &str, name: String, attempts: u32) -> Result<Repository, Error> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(host).cloned();
-        let registry = if let Some(registry) = known {
-            registry
-        } else {
-            let made = Arc::new(self.connect(host).await?);
-            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(known.entry(host.to_owned()).or_insert(made))
-        };
-        let scope = format!("repository:{name}:pull");
-        Ok(Repository { registry, name, scope, attempts, manifest: self.options.timeouts.manifest })
-    }
-
-    fn options(&self, host: &str) -> RegistryOptions {
-        let options = self.options.registries.iter().find(|options| options.host == host).cloned();
-        options.unwrap_or_else(|| RegistryOptions::new(host))
-    }
-
-    async fn connect(&self, host: &str) -> Result<Registry, Error> {
-        let options = self.options(host);
-        let credentials = match options.credentials.clone() {
-            None if self.options.docker_credentials => users_own(host).await?,
-            credentials => credentials,
-        };
-        let scheme = if options.http { "http" } else { "https" };
-        // docker.io's registry goes by another name.
-        let address = if host == "docker.io" { "index.docker.io" } else { host };
-        Ok(Registry {
-            host: host.to_owned(),
-            base: format!("{scheme}://{address}/v2/"),
-            client: client(&options, &self.options, &self.roots).await?,
-            auth: Auth::new(host, credentials, options.http, self.options.timeouts.login),
-        })
-    }
+    pub(super) manifest: Duration,
 }
 
 impl Repository {

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use reqwest::Response;
 
-use super::client::Repository;
-use crate::{Digest, Error};
+use super::repository::Repository;
+use crate::{digest::Digest, error::Error};
 
 /// The places, the one in use first.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ use boxlite_durable::Durability;
 use serde::{Deserialize, Serialize};
 
 use super::ImageStore;
-use crate::{Digest, Error, Platform, blocking::blocking};
+use crate::{blocking::blocking, digest::Digest, error::Error, platform::Platform};
 
 const VERSION: u32 = 1;
 /// How long another process may have the lock: it reads every manifest when it cleans up.

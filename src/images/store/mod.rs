@@ -20,9 +20,9 @@ use boxlite_unpack::Cancellable;
 use nix::sys::statvfs::statvfs;
 
 use crate::{
-    Digest, Error,
     blocking::{blocking, long_blocking},
-    digest::Hasher,
+    digest::{Digest, Hasher},
+    error::Error,
     hold::Holds,
 };
 

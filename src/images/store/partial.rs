@@ -17,9 +17,9 @@ use bytes::Bytes;
 
 use super::{ImageStore, hash};
 use crate::{
-    Digest, Error, ErrorKind,
     blocking::{blocking, long_blocking},
-    digest::Hasher,
+    digest::{Digest, Hasher},
+    error::{Error, ErrorKind},
 };
 
 /// How often to look whether another writer is done.
