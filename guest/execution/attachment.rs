@@ -1,8 +1,9 @@
 //! Reading an execution: its output in order, and its exit as the last event.
 //!
-//! Made and polled by the Execution service, one event whenever HTTP/2 has room for it: that is the back-pressure.
+//! Created and polled by the Execution service and by health checks, one event whenever the caller has room for it: that is the
+//! back-pressure. Calls `drain`.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 use boxlite_proto::v1::ExitStatus;
 use bytes::Bytes;
@@ -12,19 +13,12 @@ use tokio::{
 };
 
 use super::{
-    pipe::{self, Pipe},
-    process::{Execution, Phase},
-    reader::Reader,
-    readers::Held,
-    table::Executions,
+    drain::Drain,
+    reader_guard::ReaderGuard,
+    readers::Blocked,
+    state::{Execution, Phase},
 };
 use crate::{Error, Kind, Result};
-
-/// How long a stream that a child in the background keeps open must be quiet after the exit.
-pub(super) const QUIET: Duration = Duration::from_millis(20);
-
-/// How long after the exit such a stream is given up in any case.
-pub(super) const PATIENCE: Duration = Duration::from_millis(200);
 
 /// How long a reader that takes nothing may hold back others that would go on.
 const STALLED: Duration = Duration::from_secs(10);
@@ -36,49 +30,37 @@ pub enum Output {
     Stdout(u64, Bytes),
     /// Bytes of stderr and the position of the first.
     Stderr(u64, Bytes),
-    /// The end; nothing comes after it.
+    /// The end. Nothing follows it.
     Exit(ExitStatus),
 }
 
-/// One reader of an execution's output. There may be several: whoever has room reads from a pipe, and the others find it in
-/// the replay.
+/// One reader of an execution's output. There may be several: each reads from a pipe when it has room, and the others find those
+/// bytes in the replay buffer.
 #[derive(Debug)]
 pub struct Attachment {
-    reader: Reader,
+    guard: ReaderGuard,
+    drain: Drain,
     phase: watch::Receiver<Phase>,
-    /// What the other readers do.
+    /// Changes when another reader reads, moves on or leaves.
     others: watch::Receiver<()>,
     /// Next byte wanted of each stream.
     next: [u64; 2],
-    /// Which stream is looked at first; they take turns.
-    turn: usize,
-    /// Since the exit was seen, while a stream is still open.
-    drain: Option<Drain>,
-    /// Since slower readers were found to hold this one back: who, and until when they may without moving on.
-    held: Option<(Held, Instant)>,
+    /// Set while slower readers hold this one back: which of them, and until when they may without moving on.
+    blocked: Option<(Blocked, Instant)>,
 }
 
-/// The first byte wanted of stdout and of stderr; `None`: the oldest at hand.
+/// The first byte wanted of stdout and of stderr, or `None` for the oldest that is available.
 pub type Offsets = [Option<u64>; 2];
 
-/// The time between the exit and the end of the streams.
-#[derive(Debug)]
-struct Drain {
-    /// Position in each stream after what was in its pipe at the exit.
-    owed: [u64; 2],
-    give_up: Instant,
-    quiet_at: Instant,
-}
-
 impl Attachment {
-    /// Attaches to `execution`.
-    pub async fn new(table: Executions, execution: Arc<Execution>, from: Offsets) -> Result<Self> {
-        Self::of(Reader::new(table, execution, None), from).await
+    /// Attaches to `state`.
+    pub async fn new(execution: Arc<Execution>, from: Offsets) -> Result<Self> {
+        Self::of(ReaderGuard::new(execution, None), from).await
     }
 
-    /// The same for a reader that is there already.
-    pub(super) async fn of(reader: Reader, from: Offsets) -> Result<Self> {
-        let execution = &reader.execution;
+    /// The same for a reader that is counted already.
+    pub(super) async fn of(guard: ReaderGuard, from: Offsets) -> Result<Self> {
+        let execution = &guard.execution;
         execution.started().await?;
         let mut next = [0; 2];
         let streams = execution.streams();
@@ -88,30 +70,32 @@ impl Attachment {
                 return Err(out_of_range(execution, *next, stream.replay.end()));
             }
             if stream.is_incomplete() && from.is_some() {
-                return Err(given_up(execution, *next));
+                return Err(discarded(execution, *next));
             }
         }
         // From here on nobody reads more than this reader can still find.
-        reader.moved(next);
+        guard.moved(next);
         drop(streams);
         let (phase, others) = (execution.phase.subscribe(), execution.readers.watch());
-        Ok(Self { reader, phase, others, next, turn: 0, drain: None, held: None })
+        let drain = Drain::new(Arc::clone(execution));
+        Ok(Self { guard, drain, phase, others, next, blocked: None })
     }
 
-    /// The next event. [`Output::Exit`] is the last; don't ask for more.
+    /// The next event. [`Output::Exit`] is the last, after which this must not be called again.
     pub async fn next(&mut self) -> Result<Output> {
         loop {
-            // What they do from here on is not missed.
+            // What the others do from here on is not missed.
             self.others.borrow_and_update();
             if let Some(output) = self.replayed()? {
                 return Ok(output);
             }
-            self.look_at_others();
+            self.check_blocked();
             if let Some(exit) = self.exit() {
-                if let Some(output) = self.drained() {
+                self.drain.note_exit();
+                if let Some(output) = self.drain.order().into_iter().find_map(|index| self.take(index)) {
                     return Ok(output);
                 }
-                if self.is_drained() && self.finish() {
+                if self.drain.is_over() && self.finish() {
                     return Ok(Output::Exit(exit));
                 }
             }
@@ -128,183 +112,93 @@ impl Attachment {
         }
     }
 
-    /// What was read before, by this reader's predecessor or by another.
+    /// Bytes that were read before, by an earlier attachment or by another reader.
     fn replayed(&mut self) -> Result<Option<Output>> {
         for index in 0..2 {
-            let read = {
-                let streams = self.reader.execution.streams();
-                streams.get(index).map_or(Ok(None), |stream| stream.replayed(self.next[index]))
-            };
+            let read = self.guard.execution.streams()[index].replayed(self.next[index]);
             match read {
                 Ok(None) => {}
-                Ok(Some(bytes)) => return Ok(Some(self.had(index, bytes))),
+                Ok(Some(bytes)) => {
+                    self.drain.note_output();
+                    return Ok(Some(self.advance(index, bytes)));
+                }
                 Err(too_old) => {
-                    return Err(too_late(&self.reader.execution, self.next[index], too_old.oldest));
+                    return Err(too_late(&self.guard.execution, self.next[index], too_old.oldest));
                 }
             }
         }
         Ok(None)
     }
 
-    /// Looks whether slower readers hold this one back, and passes them over when they have stood still for too long.
-    fn look_at_others(&mut self) {
-        let ends = self.ends();
-        let held = self.reader.held_by(ends);
-        self.held = match self.held {
-            _ if !held.any() => None,
-            Some((before, until)) if before.moves == held.moves => {
+    /// Looks whether slower readers hold this one back, and passes them over when they have not moved on for too long.
+    fn check_blocked(&mut self) {
+        let ends = self.guard.execution.ends();
+        let blocked = self.guard.blocked(ends);
+        self.blocked = match self.blocked {
+            _ if !blocked.any() => None,
+            Some((before, until)) if before.moves == blocked.moves => {
                 if Instant::now() >= until {
-                    self.reader.pass_over(ends);
+                    self.guard.pass_over(ends);
                     None
                 } else {
-                    Some((held, until))
+                    Some((blocked, until))
                 }
             }
-            _ => Some((held, Instant::now() + STALLED)),
+            _ => Some((blocked, Instant::now() + STALLED)),
         };
     }
 
-    /// Waits for output, the exit, what other readers do, or the end of a time.
+    /// Waits for output, the exit, what other readers do, or a deadline.
     async fn wait(&mut self) -> Option<Output> {
-        let [stdout, stderr] = self.pipes();
-        let ended = self.drain.is_some();
-        let deadline = match (&self.held, &self.drain) {
-            (_, Some(drain)) if self.is_paid(drain) => Some(drain.quiet_at.min(drain.give_up)),
-            (Some((_, until)), _) => Some(*until),
-            (None, drain) => drain.as_ref().map(|drain| drain.quiet_at.min(drain.give_up)),
+        let deadline = match self.blocked {
+            Some((_, until)) if !self.drain.is_paid() => Some(until),
+            _ => self.drain.deadline(),
         };
+        let ended = self.drain.has_exit();
+        // What a slower reader keeps this one from is not waited for.
+        let wanted = self.blocked.map_or([true; 2], |(blocked, _)| blocked.streams.map(|blocked| !blocked));
         let index = tokio::select! {
             _ = self.others.changed() => return None,
-            () = readable(stdout.as_ref()), if stdout.is_some() => 0,
-            () = readable(stderr.as_ref()), if stderr.is_some() => 1,
+            index = self.drain.readable(wanted) => index,
             _ = self.phase.changed(), if !ended => return None,
             () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => return None,
         };
-        self.take(index, pipe::take)
+        self.take(index)
     }
 
-    /// After the exit: what is there now, without waiting.
-    fn drained(&mut self) -> Option<Output> {
-        if self.drain.is_none() {
-            let owed = self.reader.execution.streams().each_ref().map(|stream| {
-                let waiting = stream.pipe.as_ref().map_or(0, |pipe| pipe::waiting(pipe.get_ref()));
-                stream.replay.end() + waiting as u64
-            });
-            let now = Instant::now();
-            self.drain = Some(Drain { owed, give_up: now + PATIENCE, quiet_at: now + QUIET });
-        }
-        let turn = self.turn;
-        (0..2).find_map(|step| {
-            let index = (turn + step) % 2;
-            // Whether or not the reactor has heard of it.
-            self.take(index, |pipe| pipe::at_hand(pipe.get_ref()))
-        })
-    }
-
-    /// Whether nothing more is to be waited for.
-    fn is_drained(&self) -> bool {
-        if self.reader.execution.streams().iter().all(|stream| stream.pipe.is_none()) {
-            return true;
-        }
-        let now = Instant::now();
-        self.drain
-            .as_ref()
-            .is_some_and(|drain| self.is_paid(drain) && (now >= drain.quiet_at || now >= drain.give_up))
-    }
-
-    /// Whether what was in the pipes at the exit has been read.
-    fn is_paid(&self, drain: &Drain) -> bool {
-        let streams = self.reader.execution.streams();
-        streams
-            .iter()
-            .zip(drain.owed)
-            .all(|(stream, owed)| stream.pipe.is_none() || stream.replay.end() >= owed)
-    }
-
-    /// Reads from the stream's pipe by `read`, for all readers, unless that has to wait for a slower one.
-    fn take(&mut self, index: usize, read: impl Fn(&Pipe) -> Option<Bytes>) -> Option<Output> {
-        let execution = Arc::clone(&self.reader.execution);
-        let mut streams = execution.streams();
-        let ends = streams.each_ref().map(|stream| stream.replay.end());
-        if *self.reader.held_by(ends).streams.get(index)? {
-            return None;
-        }
-        let stream = streams.get_mut(index)?;
-        let at = stream.replay.end();
-        if at != self.next[index] {
-            // Another has read since. That comes first: reading on could push it out of the replay.
-            return None;
-        }
-        let Some(bytes) = stream.pipe.as_ref().and_then(read) else {
-            // Nothing is there: what was at the exit has been read, by whomever.
-            if let Some(drain) = &mut self.drain {
-                drain.owed[index] = drain.owed[index].min(at);
-            }
-            return None;
-        };
-        stream.took(&bytes);
-        drop(streams);
-        self.turn = (index + 1) % 2;
+    /// Reads from a stream's pipe, for all readers, unless that has to wait for a slower one.
+    fn take(&mut self, index: usize) -> Option<Output> {
+        let (guard, next) = (&self.guard, self.next);
+        let bytes = self.drain.take(index, |streams| {
+            let ends = streams.each_ref().map(|stream| stream.replay.end());
+            // Bytes that another has read since come first: reading on could push them out of the replay buffer.
+            !guard.blocked(ends).streams[index] && ends[index] == next[index]
+        })?;
         if bytes.is_empty() {
             // The end of the stream, which the others are to look at too.
-            self.reader.moved(self.next);
+            self.guard.moved(self.next);
             return None;
         }
-        Some(self.had(index, bytes))
+        Some(self.advance(index, bytes))
     }
 
-    /// Notes what this reader is given.
-    fn had(&mut self, index: usize, bytes: Bytes) -> Output {
+    /// Notes what this reader receives.
+    fn advance(&mut self, index: usize, bytes: Bytes) -> Output {
         let offset = self.next[index];
         self.next[index] += bytes.len() as u64;
-        self.reader.moved(self.next);
-        if let Some(drain) = &mut self.drain {
-            drain.quiet_at = Instant::now() + QUIET;
-        }
-        event(index, offset, bytes)
+        self.guard.moved(self.next);
+        if index == 0 { Output::Stdout(offset, bytes) } else { Output::Stderr(offset, bytes) }
     }
 
-    /// Closes the streams. False: another has read something in the meantime.
+    /// Closes the streams. Returns false if another reader has read something in the meantime.
     fn finish(&self) -> bool {
-        let execution = &self.reader.execution;
-        {
-            let mut streams = execution.streams();
-            if streams.iter().zip(self.next).any(|(stream, next)| stream.replay.end() > next) {
-                return false;
-            }
-            for stream in &mut *streams {
-                // A child in the background that still writes gets SIGPIPE, as after any reader that left.
-                stream.pipe = None;
-            }
+        if !self.drain.close(self.next) {
+            return false;
         }
-        self.reader.moved(self.next);
-        execution.delivered.store(true, Ordering::Relaxed);
-        self.reader.table.delivered(execution);
+        self.guard.moved(self.next);
+        self.guard.execution.note_delivery();
         true
     }
-
-    fn ends(&self) -> [u64; 2] {
-        self.reader.execution.streams().each_ref().map(|stream| stream.replay.end())
-    }
-
-    /// Those to wait for: not what a slower reader keeps this one from.
-    fn pipes(&self) -> [Option<Pipe>; 2] {
-        let held = self.held.map_or([false; 2], |(held, _)| held.streams);
-        let streams = self.reader.execution.streams();
-        let [stdout, stderr] = &*streams;
-        [stdout.pipe.clone().filter(|_| !held[0]), stderr.pipe.clone().filter(|_| !held[1])]
-    }
-}
-
-async fn readable(pipe: Option<&Pipe>) {
-    if let Some(pipe) = pipe {
-        // An error shows again when it is read.
-        let _ = pipe.readable().await.map(drop);
-    }
-}
-
-fn event(index: usize, offset: u64, bytes: Bytes) -> Output {
-    if index == 0 { Output::Stdout(offset, bytes) } else { Output::Stderr(offset, bytes) }
 }
 
 fn out_of_range(execution: &Execution, wanted: u64, bound: u64) -> Error {
@@ -323,12 +217,12 @@ fn too_late(execution: &Execution, wanted: u64, oldest: u64) -> Error {
     )
 }
 
-fn given_up(execution: &Execution, wanted: u64) -> Error {
+fn discarded(execution: &Execution, wanted: u64) -> Error {
     let id = execution.id();
     Error::new(
         Kind::OutputGone,
         format!(
-            "attach to {id} at byte {wanted}: it has ended, and its output was given up before anybody read it"
+            "attach to {id} at byte {wanted}: it has ended, and its output was discarded before anybody read it"
         ),
     )
 }

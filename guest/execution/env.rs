@@ -1,6 +1,6 @@
 //! What an execution takes from its container: environment, working directory, user.
 //!
-//! Called by `start`. Pure.
+//! Called by `table`. Pure.
 
 use std::collections::{HashMap, HashSet, hash_map::Entry};
 
@@ -21,7 +21,7 @@ pub struct Defaults {
 }
 
 impl Defaults {
-    /// Those of `Container.Init`.
+    /// The defaults of `Container.Init`.
     pub fn new(process: Process) -> Self {
         Self { env: process.env, cwd: process.cwd, user: process.user }
     }
@@ -31,7 +31,7 @@ impl Defaults {
         self.env = env;
     }
 
-    /// Completes what `request` leaves open. HOME comes later: it takes the container's passwd file.
+    /// Completes what `request` leaves open, but for HOME, which takes the container's passwd file.
     pub(super) fn complete(&self, request: &mut ExecRequest) {
         if request.env.is_empty() && request.unset.is_empty() {
             // The host names each variable of the container once, so there is nothing to merge.
@@ -54,7 +54,8 @@ impl Defaults {
     }
 }
 
-/// `base` without `unset`, then `over`, which wins by key, a later entry over an earlier one; each key keeps its first place.
+/// `base` without `unset`, then `over`. An entry of `over` replaces one of `base` with its key, and a later entry an earlier one.
+/// Each key keeps its first place.
 fn merge(base: &[String], over: Vec<String>, unset: &[String]) -> Vec<String> {
     let unset: HashSet<&str> = unset.iter().map(String::as_str).collect();
     let mut merged: Vec<String> = Vec::with_capacity(base.len() + over.len() + 2);
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_thousand_variables_are_no_work() {
+    fn a_hundred_thousand_variables_merge_in_no_time() {
         let many =
             |from: usize| (from..from + 100_000).map(|number| format!("V{number}=x")).collect::<Vec<_>>();
         assert_eq!(merge(&many(0), many(50_000), &[]).len(), 150_000);

@@ -1,6 +1,6 @@
-//! How often the OOM killer struck in the container.
+//! How many processes of the container the OOM killer has ended.
 //!
-//! Opened by the Container service; asked by `start` and at an execution's end.
+//! Opened by the Container service; read at an execution's start and at its end.
 
 use std::{
     fs::File,
@@ -13,14 +13,14 @@ use std::{
 #[derive(Debug)]
 pub struct OomEvents {
     file: File,
-    /// Kills that were told of.
-    told: AtomicU64,
+    /// Kills that were reported.
+    reported: AtomicU64,
 }
 
 impl OomEvents {
-    /// `None` where there is no such file: then nothing is ever counted.
+    /// Opens the file. `None` if there is none, in which case no kill is ever counted.
     pub fn open(path: &Path) -> Option<Self> {
-        File::open(path).ok().map(|file| Self { file, told: AtomicU64::new(0) })
+        File::open(path).ok().map(|file| Self { file, reported: AtomicU64::new(0) })
     }
 
     /// Processes that the OOM killer has ended so far.
@@ -34,7 +34,7 @@ impl OomEvents {
     /// Whether there were kills since the last claim.
     pub(super) fn claim(&self) -> bool {
         let kills = self.kills();
-        self.told.fetch_max(kills, Ordering::Relaxed) < kills
+        self.reported.fetch_max(kills, Ordering::Relaxed) < kills
     }
 }
 

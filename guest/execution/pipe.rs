@@ -1,6 +1,6 @@
 //! The agent's ends of an execution's pipes and terminals: non-blocking descriptors on tokio's reactor.
 //!
-//! Called by `attachment`, `keeper`, `input` and `start`.
+//! Called by `drain`, `stdin_writer` and `stdio`.
 #![allow(unsafe_code, reason = "read(2) into uninitialised memory, FIONREAD")]
 
 use std::{
@@ -22,18 +22,18 @@ use tokio::io::{Interest, unix::AsyncFd};
 
 use crate::reactor;
 
-/// Bytes that a pipe holds unless it is told otherwise (pipe(7)).
+/// Bytes that a pipe holds by default (pipe(7)).
 const DEFAULT_PIPE: usize = 64 * 1024;
 
 thread_local! {
-    /// Where reads go first, so that an execution that writes little costs little.
+    /// The buffer that reads go to first, so that an execution that writes little costs little.
     static SCRATCH: RefCell<BytesMut> = RefCell::default();
 }
 
-/// One end. Shared, because a terminal is read and written by the same descriptor.
+/// One end. It is shared because a terminal is read and written by the same descriptor.
 pub(super) type Pipe = Arc<AsyncFd<OwnedFd>>;
 
-/// A fresh pipe: its read end and its write end, both blocking.
+/// Makes a pipe. Returns its read end and its write end, both in blocking mode.
 pub(super) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(pipe2(OFlag::O_CLOEXEC)?)
 }
@@ -44,14 +44,15 @@ pub(super) fn watch(fd: OwnedFd, interest: Interest) -> io::Result<Pipe> {
     Ok(Arc::new(reactor::watch(fd, interest)?))
 }
 
-/// Reads what the reactor knows of; none is the end, also of what can't be read any more. `None`: nothing yet.
+/// Reads what the reactor knows of. Empty is the end of the stream, also of one that can't be read any more. `None` if there is
+/// nothing to read yet.
 pub(super) fn take(pipe: &Pipe) -> Option<Bytes> {
     unless_empty(pipe.try_io(Interest::READABLE, read_now))
 }
 
-/// Reads what is there, as [`take`] does, whether or not the reactor has heard of it.
-pub(super) fn at_hand(fd: &OwnedFd) -> Option<Bytes> {
-    unless_empty(read_now(fd))
+/// Reads as [`take`] does, and also what the reactor does not know of yet.
+pub(super) fn take_at_hand(pipe: &Pipe) -> Option<Bytes> {
+    take(pipe).or_else(|| unless_empty(read_now(pipe.get_ref())))
 }
 
 fn unless_empty(read: io::Result<Bytes>) -> Option<Bytes> {
@@ -61,7 +62,7 @@ fn unless_empty(read: io::Result<Bytes>) -> Option<Bytes> {
     }
 }
 
-/// One read(2). A terminal whose other side is closed has ended (EIO), as a pipe has.
+/// Calls read(2) once. A terminal whose other side is closed has ended (EIO), as a pipe has.
 fn read_now(fd: &OwnedFd) -> io::Result<Bytes> {
     SCRATCH.with_borrow_mut(|scratch| {
         scratch.clear();
@@ -78,10 +79,10 @@ fn read_now(fd: &OwnedFd) -> io::Result<Bytes> {
         // SAFETY: the kernel has just initialised that many bytes.
         unsafe { scratch.advance_mut(read) };
         if read == DEFAULT_PIPE {
-            // It was full: a larger one means fewer turns. One that can't be had is done without.
+            // The pipe was full, and a larger one means fewer reads. Where the kernel refuses, the small one has to do.
             let _ = libc::c_int::try_from(limits::CHUNK).map(|size| fcntl(fd, FcntlArg::F_SETPIPE_SZ(size)));
         }
-        // What is large is handed on as it is; what is small must not hold on to a large buffer.
+        // A large chunk is passed on as it is. A small one must not keep a large buffer alive.
         Ok(if read >= limits::CHUNK / 2 { scratch.split().freeze() } else { Bytes::copy_from_slice(scratch) })
     })
 }
@@ -97,9 +98,9 @@ pub(super) async fn write_some(pipe: &Pipe, data: &[u8]) -> io::Result<usize> {
 }
 
 /// How many bytes wait in the pipe.
-pub(super) fn waiting(fd: &OwnedFd) -> usize {
+pub(super) fn waiting(pipe: &Pipe) -> usize {
     let mut count: libc::c_int = 0;
     // SAFETY: FIONREAD writes one int, which outlives the call.
-    let answer = unsafe { libc::ioctl(fd.as_raw_fd(), libc::FIONREAD, &raw mut count) };
+    let answer = unsafe { libc::ioctl(pipe.as_raw_fd(), libc::FIONREAD, &raw mut count) };
     if answer < 0 { 0 } else { usize::try_from(count).unwrap_or(0) }
 }

@@ -1,22 +1,22 @@
-//! Who reads an execution's output, and how far each is. The process is held back by the slowest of them, so that each
-//! gets all of it: nothing is read from its pipes for one reader that would push out of the replay what another has yet
-//! to come for. One that takes nothing for a while, while others wait for it, is passed over.
+//! Who reads an execution's output, and how far each reader is. The slowest of them holds the process back, so that each
+//! receives all of the output: nothing is read from the pipes for one reader that would push bytes out of the replay buffer that
+//! another has not read yet. A reader that takes nothing for a while, while others wait for it, is passed over.
 //!
-//! Kept by `process`; entered and left by `reader`; `attachment` asks before it reads.
+//! Owned by `state`; changed by `reader_guard`, through which `attachment` checks before it reads.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use boxlite_wire::limits;
 use tokio::sync::watch;
 
-/// Bytes that a reader may lie behind before it holds the others back: a chunk less than are kept.
+/// Bytes that a reader may be behind before it holds the others back. That is one chunk less than the replay buffer has.
 const BEHIND: u64 = (limits::REPLAY - limits::CHUNK) as u64;
 
-/// See the module.
+/// The readers of one execution.
 #[derive(Debug)]
 pub(super) struct Readers {
     entries: Mutex<Entries>,
-    /// Told, where there are several readers, when one has read from a pipe, has moved on or is gone.
+    /// Changes, where there are several readers, when one has read from a pipe, has moved on or has left.
     changed: watch::Sender<()>,
 }
 
@@ -33,19 +33,19 @@ struct Entry {
     next: Option<[u64; 2]>,
     /// How often it has moved on.
     moves: u64,
-    /// Whether the others have ceased to wait for it.
+    /// Whether the others no longer wait for it.
     passed_over: bool,
 }
 
-/// Which streams a reader may not read from, for the sake of others.
+/// Which streams a reader may not read from because of slower readers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Held {
+pub(super) struct Blocked {
     pub(super) streams: [bool; 2],
     /// How often those others have moved on.
     pub(super) moves: u64,
 }
 
-impl Held {
+impl Blocked {
     pub(super) fn any(self) -> bool {
         self.streams.contains(&true)
     }
@@ -77,12 +77,12 @@ impl Readers {
         self.entries().readers.len()
     }
 
-    /// To wait for what the others do.
+    /// A receiver to wait for changes by other readers.
     pub(super) fn watch(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
     }
 
-    /// Notes how far a reader has come, and what it has read for all.
+    /// Notes how far a reader has come.
     pub(super) fn moved(&self, number: u64, next: [u64; 2]) {
         let mut entries = self.entries();
         if let Some(reader) = entries.readers.iter_mut().find(|reader| reader.number == number) {
@@ -94,21 +94,21 @@ impl Readers {
         }
     }
 
-    /// What the others keep the reader `number` from, where the streams have been read up to `ends`.
-    pub(super) fn held(&self, number: u64, ends: [u64; 2]) -> Held {
-        let mut held = Held::default();
+    /// Which streams the others block for the reader `number`, where the streams have been read up to `ends`.
+    pub(super) fn blocked(&self, number: u64, ends: [u64; 2]) -> Blocked {
+        let mut blocked = Blocked::default();
         for reader in &self.entries().readers {
             let behind = reader.behind(ends);
             if reader.number == number || reader.passed_over || !behind.contains(&true) {
                 continue;
             }
-            held.moves += reader.moves;
-            held.streams = [0, 1].map(|index| held.streams[index] || behind[index]);
+            blocked.moves += reader.moves;
+            blocked.streams = [0, 1].map(|index| blocked.streams[index] || behind[index]);
         }
-        held
+        blocked
     }
 
-    /// Has those who hold the reader `number` back do so no longer, until they move on.
+    /// Lets the reader `number` go on without those that block it, until they move on.
     pub(super) fn pass_over(&self, number: u64, ends: [u64; 2]) {
         let mut entries = self.entries();
         for reader in entries.readers.iter_mut().filter(|reader| reader.number != number) {
@@ -123,7 +123,7 @@ impl Readers {
 }
 
 impl Entry {
-    /// Whether each stream has been read so far that no more may be without this reader.
+    /// For each stream, whether it has been read so far ahead that this reader blocks it.
     fn behind(&self, ends: [u64; 2]) -> [bool; 2] {
         let Some(next) = self.next else { return [false; 2] };
         [0, 1].map(|index| ends[index].saturating_sub(next[index]) > BEHIND)
@@ -135,23 +135,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_slowest_holds_the_others_back_stream_by_stream_until_it_is_passed_over() {
+    fn the_slowest_blocks_the_others_stream_by_stream_until_it_is_passed_over() {
         let readers = Readers::new();
         let [slow, fast] = [[0, 0], [900_000, 0]].map(|next| readers.enter(Some(next)));
-        let held = |number, ends| readers.held(number, ends).streams;
-        assert_eq!(held(fast, [BEHIND, 0]), [false, false]);
-        assert_eq!(held(fast, [BEHIND + 1, 0]), [true, false]);
-        assert_eq!(held(fast, [0, BEHIND + 1]), [false, true], "each is behind in the second");
-        assert_eq!(held(slow, [900_001, 0]), [false, false], "nobody waits for itself");
-        let moves = readers.held(fast, [BEHIND + 1, 0]).moves;
+        let blocked = |number, ends| readers.blocked(number, ends).streams;
+        assert_eq!(blocked(fast, [BEHIND, 0]), [false, false]);
+        assert_eq!(blocked(fast, [BEHIND + 1, 0]), [true, false]);
+        assert_eq!(blocked(fast, [0, BEHIND + 1]), [false, true], "each is behind in the second");
+        assert_eq!(blocked(slow, [900_001, 0]), [false, false], "nobody waits for itself");
+        let moves = readers.blocked(fast, [BEHIND + 1, 0]).moves;
         readers.moved(slow, [1, 0]);
-        assert_eq!(held(fast, [BEHIND + 1, 0]), [false, false]);
-        assert_ne!(readers.held(fast, [BEHIND + 2, 0]).moves, moves);
+        assert_eq!(blocked(fast, [BEHIND + 1, 0]), [false, false]);
+        assert_ne!(readers.blocked(fast, [BEHIND + 2, 0]).moves, moves);
         readers.pass_over(fast, [BEHIND + 2, 0]);
-        assert_eq!(held(fast, [BEHIND + 2, 0]), [false, false]);
+        assert_eq!(blocked(fast, [BEHIND + 2, 0]), [false, false]);
         readers.moved(slow, [2, 0]);
-        assert_eq!(held(fast, [BEHIND + 3, 0]), [true, false], "it reads again");
+        assert_eq!(blocked(fast, [BEHIND + 3, 0]), [true, false], "it reads again");
         readers.leave(slow);
-        assert_eq!((held(fast, [BEHIND + 3, 0]), readers.count()), ([false, false], 1));
+        assert_eq!((blocked(fast, [BEHIND + 3, 0]), readers.count()), ([false, false], 1));
     }
 }

@@ -1,28 +1,29 @@
-//! The last bytes of an output stream, kept after they were sent.
+//! The replay buffer: the last bytes of an output stream, kept after they were sent.
 //!
-//! Filled by `output`; read when an `Attach` asks for an offset, because its predecessor lost the connection.
+//! Filled by `output_stream`; read when an `Attach` names an offset because an earlier one lost its connection, and by readers
+//! that are behind others.
 
 use std::{collections::VecDeque, mem};
 
 use bytes::{Buf as _, Bytes};
 
-/// Pieces shorter than this are put together: each piece that is kept costs some memory of its own.
-const PIECE: usize = 16 * 1024;
+/// Chunks shorter than this are joined, since each chunk costs some memory of its own.
+const CHUNK: usize = 16 * 1024;
 
 /// An offset whose bytes are gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooOld {
-    /// The first offset that is still there.
+    /// The first offset whose byte is in the buffer.
     pub oldest: u64,
 }
 
-/// The bytes `[end - kept, end)` of a stream. Large pieces are shared with whoever sends them, not copied.
+/// The bytes `[end - len, end)` of a stream. Large chunks are shared with their receivers, not copied.
 #[derive(Debug, Default)]
 pub struct Replay {
     end: u64,
-    kept: usize,
-    pieces: VecDeque<Bytes>,
-    /// Short pieces, after all others.
+    len: usize,
+    chunks: VecDeque<Bytes>,
+    /// Short chunks, after all others.
     tail: Vec<u8>,
 }
 
@@ -32,61 +33,65 @@ impl Replay {
         self.end
     }
 
-    /// Position of the oldest byte that is kept.
+    /// Position of the oldest byte in the buffer.
     pub fn oldest(&self) -> u64 {
-        self.end - self.kept as u64
+        self.end - self.len as u64
     }
 
-    /// How many bytes are kept.
-    pub fn kept(&self) -> usize {
-        self.kept
+    /// The number of bytes in the buffer.
+    pub fn size(&self) -> usize {
+        self.len
     }
 
-    /// Appends `data` and forgets the oldest bytes beyond `limit`.
+    /// Appends `data` and drops the oldest bytes beyond `limit`.
     pub fn push(&mut self, data: &Bytes, limit: usize) {
         self.end += data.len() as u64;
-        self.kept += data.len();
-        if data.len() < PIECE {
+        self.len += data.len();
+        if data.len() < CHUNK {
             self.tail.extend_from_slice(data);
         }
-        if data.len() >= PIECE || self.tail.len() >= PIECE {
+        if data.len() >= CHUNK || self.tail.len() >= CHUNK {
             let tail = mem::take(&mut self.tail);
-            self.pieces.extend((!tail.is_empty()).then(|| Bytes::from(tail)));
+            self.chunks.extend((!tail.is_empty()).then(|| Bytes::from(tail)));
         }
-        if data.len() >= PIECE {
-            self.pieces.push_back(data.clone());
+        if data.len() >= CHUNK {
+            self.chunks.push_back(data.clone());
         }
-        self.forget(self.kept.saturating_sub(limit));
+        self.drop_oldest(self.len.saturating_sub(limit));
     }
 
-    fn forget(&mut self, mut excess: usize) {
-        self.kept -= excess;
-        while let Some(front) = self.pieces.front_mut().filter(|_| excess > 0) {
+    fn drop_oldest(&mut self, mut excess: usize) {
+        self.len -= excess;
+        while let Some(front) = self.chunks.front_mut().filter(|_| excess > 0) {
             let gone = excess.min(front.len());
             front.advance(gone);
             excess -= gone;
             if front.is_empty() {
-                self.pieces.pop_front();
+                self.chunks.pop_front();
             }
         }
         self.tail.drain(..excess);
     }
 
-    /// Some bytes from `offset` on, those that are in one piece; none at the end.
+    /// Some bytes from `offset` on, those of one chunk. Empty at the end.
+    ///
+    /// # Errors
+    ///
+    /// The bytes at `offset` are gone.
     pub fn read(&self, offset: u64) -> Result<Bytes, TooOld> {
         let oldest = self.oldest();
         let Some(skip) = offset.checked_sub(oldest) else { return Err(TooOld { oldest }) };
         let mut skip = usize::try_from(skip).unwrap_or(usize::MAX);
-        for piece in &self.pieces {
-            if skip < piece.len() {
-                return Ok(piece.slice(skip..));
+        for chunk in &self.chunks {
+            if skip < chunk.len() {
+                return Ok(chunk.slice(skip..));
             }
-            skip -= piece.len();
+            skip -= chunk.len();
         }
         Ok(Bytes::copy_from_slice(self.tail.get(skip..).unwrap_or_default()))
     }
 
-    /// Forgets every byte, but not how many there were.
+    /// Drops every byte, but keeps the position of the end.
     pub fn clear(&mut self) {
         *self = Self { end: self.end, ..Self::default() };
     }

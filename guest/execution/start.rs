@@ -1,10 +1,10 @@
-//! Starting an execution: streams, the zygote's fork, the timeout.
+//! Starting an execution: its streams, the zygote's fork, its timeout, and what is done at its exit.
 //!
-//! Called by `table`; runs as a task of its own, so that a caller who goes away leaves nothing half-made.
+//! Called by the Execution service and `supervision`; calls `zygote`. The start runs as a task of its own, so that a caller who
+//! goes away leaves nothing half-made.
 
 use std::{
     io,
-    os::fd::OwnedFd,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -14,133 +14,127 @@ use nix::libc::{SIGKILL, SIGTERM};
 use tokio::{io::Interest, time::timeout};
 
 use super::{
-    input::Input,
-    keeper::keep,
-    pipe::{self, Pipe},
-    process::{Execution, Phase},
-    purpose::Purpose,
-    table::Executions,
+    attachment::Attachment, background::read_unattended, pipe, purpose::Purpose, reader_guard::ReaderGuard,
+    state::Execution, stdin::Stdin, stdio::Stdio, table::Executions,
 };
 use crate::{
-    Context as _, Result,
+    Context as _, Error, Kind, Result,
     zygote::{Lot, OnExit, message::Exited},
 };
 
-/// Between SIGTERM and SIGKILL of an execution whose time is up.
+/// Time between SIGTERM and SIGKILL of an execution whose timeout has passed.
 const TIMEOUT_GRACE: Duration = Duration::from_secs(2);
 
-/// This side's and the child's ends of the streams.
-struct Ends {
-    stdin: Option<Pipe>,
-    stdout: Option<Pipe>,
-    stderr: Option<Pipe>,
-    /// The child's, in the zygote's order.
-    child: Vec<OwnedFd>,
+impl Executions {
+    /// Starts a process. Returns its execution, or why there is none.
+    pub async fn run(
+        &self,
+        request: ExecRequest,
+        purpose: Purpose,
+    ) -> Result<Result<Arc<Execution>, StartError>> {
+        let (execution, request) = self.admit(request, purpose)?;
+        let started = self.start(&execution, request).await?;
+        Ok(started.map(|_| execution))
+    }
+
+    /// Starts a process that has a reader from the beginning. Its output is kept, however late the reader comes to read it and
+    /// however many other executions end until then.
+    pub async fn run_attached(&self, request: ExecRequest) -> Result<Result<(u32, Attachment), StartError>> {
+        let (execution, request) = self.admit(request, Purpose::Requested)?;
+        let guard = ReaderGuard::new(Arc::clone(&execution), Some([0; 2]));
+        let pid = match self.start(&execution, request).await? {
+            Ok(pid) => pid,
+            Err(error) => return Ok(Err(error)),
+        };
+        let attachment = Attachment::of(guard, [Some(0); 2]).await?;
+        Ok(Ok((pid, attachment)))
+    }
+
+    async fn start(
+        &self,
+        execution: &Arc<Execution>,
+        request: ExecRequest,
+    ) -> Result<Result<u32, StartError>> {
+        let task = tokio::spawn(start(self.clone(), Arc::clone(execution), request));
+        task.await.map_err(|_| Error::new(Kind::State, "exec: the agent is ending"))?
+    }
 }
 
-/// Starts `execution`; answers its pid in the container, or why there is none.
-pub(super) async fn start(
+/// Starts `state`. Returns its pid in the container, or why there is none.
+async fn start(
     table: Executions,
     execution: Arc<Execution>,
     request: ExecRequest,
 ) -> Result<Result<u32, StartError>> {
-    let started = launch(&table, &execution, request).await;
+    let started = launch(table, &execution, request).await;
     let not_started = match &started {
         Ok(Ok(_)) => return started,
         Ok(Err(error)) => error.clone(),
         Err(error) => StartError { kind: start_error::Kind::Other.into(), message: error.chain() },
     };
-    execution.phase.send_replace(Phase::NotStarted(not_started));
-    table.retire(&execution);
+    execution.note_failed_start(not_started);
     started
 }
 
 async fn launch(
-    table: &Executions,
+    table: Executions,
     execution: &Arc<Execution>,
     request: ExecRequest,
 ) -> Result<Result<u32, StartError>> {
     let (has_terminal, detached) = (request.tty.is_some(), request.detached);
     let timeout_ms = request.timeout_ms;
-    let ends = match Ends::make(&request) {
+    let ends = match Stdio::new(&request) {
         Ok(ends) => ends,
         Err(error) => return Ok(Err(exhausted(&request, &error))),
     };
-    let on_exit = on_exit(table.clone(), Arc::clone(execution));
     let lot = match execution.purpose {
-        Purpose::Asked => Lot::Free,
+        Purpose::Requested => Lot::Free,
         Purpose::Main(_) => Lot::Main,
         Purpose::Check => Lot::Alone,
     };
+    let on_exit = on_exit(table, Arc::clone(execution));
     let spawned = execution.zygote.spawn(execution.serial, request, lot, ends.child, on_exit).await?;
     let spawned = match spawned {
         Ok(spawned) => spawned,
         Err(error) => return Ok(Err(error)),
     };
-    let (mut stdin, mut stdout) = (ends.stdin.map(Input::pipe).unwrap_or_default(), ends.stdout);
+    let (mut stdin, mut stdout) = (ends.stdin.map(Stdin::pipe).unwrap_or_default(), ends.stdout);
     if let Some(master) = spawned.master.filter(|_| has_terminal) {
         let both = Interest::READABLE | Interest::WRITABLE;
         let terminal = pipe::watch(master, both).context(|| "watch the terminal")?;
         let _ = execution.terminal.set(Arc::clone(&terminal));
-        (stdin, stdout) = (Input::terminal(Arc::clone(&terminal)), Some(terminal));
+        (stdin, stdout) = (Stdin::terminal(Arc::clone(&terminal)), Some(terminal));
     }
-    *execution.input.lock().await = stdin;
+    *execution.stdin.lock().await = stdin;
     {
         let mut streams = execution.streams();
         let [out, err] = &mut *streams;
         (out.pipe, err.pipe) = (stdout, ends.stderr);
     }
-    let _ = execution.about.pid.set(spawned.pid);
+    let _ = execution.summary.pid.set(spawned.pid);
     if let Purpose::Main(tap) = &execution.purpose {
         tap.started(spawned.pid);
     }
-    execution.phase.send_replace(Phase::Running);
-    if execution.settle() {
-        table.retire(execution);
-    }
+    execution.note_start();
     if timeout_ms > 0 {
         tokio::spawn(end_after(Arc::clone(execution), Duration::from_millis(timeout_ms)));
     }
     if detached {
-        tokio::spawn(keep(Arc::clone(execution)));
+        tokio::spawn(read_unattended(Arc::clone(execution)));
     }
     Ok(Ok(spawned.pid))
 }
 
-impl Ends {
-    fn make(request: &ExecRequest) -> io::Result<Self> {
-        let mut ends = Self { stdin: None, stdout: None, stderr: None, child: Vec::new() };
-        if request.tty.is_some() {
-            return Ok(ends);
-        }
-        if request.stdin {
-            let (child, ours) = pipe::pair()?;
-            ends.stdin = Some(pipe::watch(ours, Interest::WRITABLE)?);
-            ends.child.push(child);
-        }
-        for stream in [&mut ends.stdout, &mut ends.stderr] {
-            let (ours, child) = pipe::pair()?;
-            *stream = Some(pipe::watch(ours, Interest::READABLE)?);
-            ends.child.push(child);
-        }
-        Ok(ends)
-    }
-}
-
-/// Notes the end; called by the zygote's listener.
+/// Notes the exit. The zygote's listener calls it.
 fn on_exit(table: Executions, execution: Arc<Execution>) -> OnExit {
     let kills_before = table.oom_kills();
     Box::new(move |Exited { code, signal, .. }| {
         let timed_out = execution.timed_out.load(Ordering::Relaxed);
         let oom_killed = signal == SIGKILL && table.oom_kills() > kills_before;
         if oom_killed {
-            table.tell_oom(execution.id());
+            table.report_oom(execution.id());
         }
-        // Twice never; and a child that failed to become the program exits too, which `settle` ignores.
-        let _ = execution.exited.set(ExitStatus { code, signal, timed_out, oom_killed });
-        if execution.settle() {
-            table.retire(&execution);
-        }
+        execution.note_exit(ExitStatus { code, signal, timed_out, oom_killed });
     })
 }
 
@@ -149,7 +143,7 @@ async fn end_after(execution: Arc<Execution>, limit: Duration) {
         return;
     }
     execution.timed_out.store(true, Ordering::Relaxed);
-    // Nothing to do about a signal that can't be sent: the zygote is gone, and every process with it.
+    // A signal that can't be sent is ignored: the zygote is gone then, and every process with it.
     let _ = execution.signal(SIGTERM, true).await;
     if timeout(TIMEOUT_GRACE, execution.wait()).await.is_err() {
         let _ = execution.signal(SIGKILL, true).await;

@@ -37,7 +37,7 @@ impl ExecutionService {
 #[tonic::async_trait]
 impl Execution for ExecutionService {
     async fn exec(&self, request: Request<ExecRequest>) -> Result<Response<ExecResponse>, Status> {
-        let started = self.executions.run(request.into_inner(), Purpose::Asked).await?;
+        let started = self.executions.run(request.into_inner(), Purpose::Requested).await?;
         Ok(Response::new(match started {
             Ok(execution) => ExecResponse { pid: execution.pid(), start_error: None },
             Err(error) => ExecResponse { pid: 0, start_error: Some(error) },
@@ -49,8 +49,7 @@ impl Execution for ExecutionService {
     async fn attach(&self, request: Request<AttachRequest>) -> Result<Response<Self::AttachStream>, Status> {
         let AttachRequest { execution_id, stdout_offset, stderr_offset } = request.into_inner();
         let execution = self.executions.find(&execution_id).await?;
-        let attachment =
-            Attachment::new(self.executions.clone(), execution, [stdout_offset, stderr_offset]).await?;
+        let attachment = Attachment::new(execution, [stdout_offset, stderr_offset]).await?;
         Ok(Response::new(Box::pin(stream::unfold(Some(attachment), next_event))))
     }
 
@@ -93,7 +92,7 @@ impl Execution for ExecutionService {
         };
         checked_feed(&first.feed)?;
         let execution = self.executions.find(&first.execution_id).await?;
-        let mut writer = execution.feed(&first.feed, first.offset).await?;
+        let mut writer = execution.write_stdin(&first.feed, first.offset).await?;
         let mut message = Some(first);
         while let Some(ExecStdin { data, eof, .. }) = message {
             accepted += writer.write(&data).await? as u64;

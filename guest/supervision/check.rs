@@ -63,7 +63,7 @@ async fn run(executions: &Executions, argv: &[String], limit: Duration) -> Outco
         Err(error) => return unhealthy(error.chain()),
     };
     let mut output = Vec::new();
-    let ended = timeout(limit, read(executions, &execution, &mut output)).await;
+    let ended = timeout(limit, read(&execution, &mut output)).await;
     let text = || String::from_utf8_lossy(&output).trim_end().to_owned();
     match ended {
         Ok(Ok(ExitStatus { code: 0, signal: 0, .. })) => Outcome { healthy: true, output: text() },
@@ -83,12 +83,8 @@ async fn run(executions: &Executions, argv: &[String], limit: Duration) -> Outco
 }
 
 /// Reads it to its end; what is kept in `output` is the end of what it says.
-async fn read(
-    executions: &Executions,
-    execution: &Arc<Execution>,
-    output: &mut Vec<u8>,
-) -> Result<ExitStatus> {
-    let mut attachment = Attachment::new(executions.clone(), Arc::clone(execution), [Some(0); 2]).await?;
+async fn read(execution: &Arc<Execution>, output: &mut Vec<u8>) -> Result<ExitStatus> {
+    let mut attachment = Attachment::new(Arc::clone(execution), [Some(0); 2]).await?;
     loop {
         match attachment.next().await? {
             Output::Stdout(_, bytes) | Output::Stderr(_, bytes) => {

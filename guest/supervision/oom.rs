@@ -28,6 +28,6 @@ pub(super) async fn watch_over(executions: Executions, memory_events: PathBuf) {
         let Ok(mut ready) = file.ready(Interest::PRIORITY).await else { return };
         ready.clear_ready();
         sleep(CLAIM).await;
-        executions.tell_oom("");
+        executions.report_oom("");
     }
 }

@@ -189,7 +189,7 @@ impl Supervisor {
     /// The figures of this moment.
     pub fn metrics(&self) -> MetricsResponse {
         MetricsResponse {
-            executions: self.0.executions.asked(),
+            executions: self.0.executions.requested(),
             ..metrics::read(self.0.cgroup.get().map(Cgroup::path))
         }
     }
