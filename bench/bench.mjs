@@ -1,7 +1,7 @@
-// `npm run bench`: measures what a user waits for and what it costs, prints a table with the limits to standard error and
-// JSON to standard output. Options: `--lab` (libkrun in the KVM lab, its clock counting instructions, so that times repeat
-// on any machine), `--engine NAME`, `--only NAME,NAME` (these figures alone), `--check` (a figure over its limit makes the
-// status 1), `--here` (no build first).
+// `npm run bench`: measures the library's times, rates, memory and sizes, prints a table with the limits to standard error and JSON to
+// standard output. Options: `--lab` (libkrun in the KVM lab, whose clock counts instructions, so that times repeat on any machine),
+// `--engine NAME`, `--only NAME,NAME` (only these figures), `--check` (the status is 1 if a figure misses its limit), `--here` (does not
+// build first).
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -17,14 +17,14 @@ import { figures } from './figures/index.mjs'
 import { judge } from './limits.mjs'
 
 /**
- * @typedef {object} Bench what a figure may use
+ * @typedef {object} Bench what a figure can use
  * @property {typeof import('../index.js').Runtime} Runtime
  * @property {import('../index.js').Runtime} runtime with the image in its cache
  * @property {string} home
  * @property {string} image
  * @property {() => string} folder a new temporary folder
  */
-/** All figures take the lab some 12 minutes on a quiet machine. */
+/** The lab's timeout. All figures take it some 12 minutes on an idle machine. */
 const LAB_SECONDS = 3600
 
 /** @typedef {{ name: string, unit: string, notInLab?: boolean, measure: (bench: Bench) => Promise<number> }} Figure */
@@ -60,7 +60,7 @@ function choose(only) {
   const unknown = names.filter(name => !figures.some(figure => figure.name === name))
   if (unknown.length > 0) {
     const known = figures.map(({ name }) => name).join(', ')
-    throw new Error(`option --only: no such figure: ${unknown.join(', ')}; there are ${known}`)
+    throw new Error(`option --only: no such figure: ${unknown.join(', ')}; the figures are ${known}`)
   }
   return figures.filter(({ name }) => names.includes(name))
 }
@@ -93,7 +93,7 @@ async function measureAll(chosen, engine) {
   }
 }
 
-/** Runs one box, so that the image's root disk is in the cache, and tells what it ran on. @param {Bench['runtime']} runtime @param {string} image */
+/** Runs one box, so that the image's root disk is in the cache. Returns which engine it ran on. @param {Bench['runtime']} runtime @param {string} image */
 async function warmUp(runtime, image) {
   const box = await runtime.create({ image })
   await box.exec('true', [], { check: true })

@@ -1,5 +1,5 @@
-// The limits that the figures are held to: most for times and sizes, least for rates. Times on libkrun are lab milliseconds (KVM lab with --icount, 1 CPU, 512 MiB);
-// times on QEMU are for emulation on an idle machine; sizes and shares hold anywhere. Called by bench.mjs.
+// The limits of the figures: maxima of times and sizes, minima of rates. Times on libkrun are lab milliseconds (KVM lab with --icount,
+// 1 CPU, 512 MiB); times on QEMU are for emulation on an idle machine; sizes and ratios apply anywhere. Called by bench.mjs.
 
 /** @type {Record<string, number>} */
 const sizes = {
@@ -35,7 +35,7 @@ const times = {
 const rates = { krun: { output: 60, input: 60, copyIn: 50, copyOut: 50 } }
 
 /**
- * What a figure is held to, if to anything, and whether it is within.
+ * Returns the limit of a figure, if it has one, and whether the value is within it.
  * @param {string} figure @param {number} value @param {{ engine: string, lab: boolean }} setting
  * @returns {{ limit?: number, ok?: boolean }}
  */

@@ -1,13 +1,13 @@
-// Pulling an image in a process that does nothing else: how long it takes, how much of the processor, and the most memory that
-// the process has. Called by the figures of large and of real images.
+// Pulls an image in a process that does nothing else, and measures its time, its processor time and its peak memory. Called by the
+// figures of large and of real images.
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { capture } from '../scripts/command.mjs'
 import { root } from '../scripts/paths.mjs'
 
-/** @typedef {{ ms: number, cpuMs: number, bytes: number }} Pulled milliseconds of time and of processor, peak of memory */
+/** @typedef {{ ms: number, cpuMs: number, bytes: number }} Pulled milliseconds of time and of processor time, and peak memory */
 
-/** Pulls an image into a home, its two arguments, and prints what it took. */
+/** A program that pulls an image into a home, which are its two arguments, and prints the measurements. */
 const CHILD = `
   import { readFileSync } from 'node:fs'
   const { Runtime } = await import(process.env.BENCH_FACE)
@@ -18,7 +18,7 @@ const CHILD = `
   await runtime.images.pull(image)
   const ms = performance.now() - start
   const { user, system } = process.cpuUsage(before)
-  // The kernel's maxRSS begins with what the parent had at the fork; this is the program's own.
+  // maxRSS includes the parent's memory at the fork; VmHWM is the program's own peak.
   const kib = Number(/VmHWM:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1])
   console.log(JSON.stringify({ ms, cpuMs: (user + system) / 1000, bytes: kib * 1024 }))
   await runtime.close()

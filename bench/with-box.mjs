@@ -1,4 +1,4 @@
-// A running box for the length of a measurement.
+// Provides a running box during a measurement. Called by the figures.
 
 /**
  * @template T

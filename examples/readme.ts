@@ -1,4 +1,4 @@
-// The example of README.md, where it is printed word for word. e2e/readme.test.ts compares the two and runs this one.
+// The example in README.md. e2e/readme.test.ts checks that the two are equal and runs it.
 import { Runtime } from '@boxlite/node'
 
 await using runtime = await Runtime.open()

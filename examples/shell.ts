@@ -1,5 +1,5 @@
-// An interactive shell in a box: node shell.js [IMAGE] [COMMAND…]. Its exit code is the shell's; the box is removed afterwards.
-// e2e/shell.test.ts types at this one.
+// An interactive shell in a box: node shell.js [IMAGE] [COMMAND…]. The program exits with the shell's exit code, and the box is removed
+// afterwards. e2e/shell.test.ts runs this program.
 import { Runtime } from '@boxlite/node'
 
 const [image = 'alpine:3', command = 'sh', ...args] = process.argv.slice(2)
@@ -11,9 +11,9 @@ await using box = await runtime.create({ image })
 await box.start()
 
 const shell = box.spawn(command, args, { tty: size(), env: { TERM: process.env.TERM } })
-const resize = () => shell.resize(size().cols, size().rows).catch(() => {}) // it may have ended a moment ago
+const resize = () => shell.resize(size().cols, size().rows).catch(() => {}) // the shell may have ended meanwhile
 stdout.on('resize', resize)
-// Raw: every key goes to the terminal in the box, Ctrl-C and Ctrl-D too, and that one echoes.
+// In raw mode every key, also Ctrl-C and Ctrl-D, is sent to the terminal in the box, which echoes it.
 stdin.setRawMode?.(true)
 stdin.pipe(shell.stdin)
 shell.stdout.pipe(stdout, { end: false })

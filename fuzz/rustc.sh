@@ -1,5 +1,5 @@
 #!/bin/sh
-# The compiler for the fuzz targets, called by cargo: coverage for the crates that read hostile bytes, and for no other.
+# Cargo calls this as the compiler of the fuzz targets. It instruments only the crates that read untrusted bytes.
 set -eu
 rustc=$1
 shift

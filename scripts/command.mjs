@@ -1,13 +1,13 @@
-// Running other programs: to the end with their output captured (`capture`), or with our own streams (`passThrough`).
-// Used by every script that calls cargo, npm, apt-get or a lab. Neither throws on a non-zero status; callers decide.
+// Runs other programs: with their output captured (`capture`), or on our own streams (`passThrough`). Used by every script that
+// calls cargo, npm, apt-get or the lab. Neither function throws on a non-zero status; the caller decides what it means.
 import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
 
 /** @typedef {{ cwd?: string, env?: NodeJS.ProcessEnv, input?: string, onLine?: (line: string) => void, timeoutMs?: number }} CommandOptions */
-/** @typedef {{ status: number, output: string, stdout: string }} CommandResult status as a shell tells it: 127 not found, 128+n signal */
+/** @typedef {{ status: number, output: string, stdout: string }} CommandResult `status` as in a shell: 127 if not found, 128+n after signal n */
 
 /**
- * Runs `command` and collects what it prints: `stdout` alone, and `output` with standard error mixed in as it came.
+ * Runs `command` and collects its standard output, and its standard output and error together in the order of their arrival.
  * @param {string} command @param {string[]} args @param {CommandOptions} [options]
  * @returns {Promise<CommandResult>}
  */
@@ -24,7 +24,7 @@ export function capture(command, args, options = {}) {
     let stdout = ''
     let rest = ''
     /** @param {string} text */
-    const take = text => {
+    const receive = text => {
       output += text
       if (!options.onLine) return
       const lines = (rest + text).split('\n')
@@ -33,9 +33,9 @@ export function capture(command, args, options = {}) {
     }
     child.stdout?.setEncoding('utf8').on('data', text => {
       stdout += text
-      take(text)
+      receive(text)
     })
-    child.stderr?.setEncoding('utf8').on('data', take)
+    child.stderr?.setEncoding('utf8').on('data', receive)
     child.stdin?.on('error', () => {})
     child.stdin?.end(options.input)
     child.on('error', error => done({ status: 127, output: `${command}: ${error.message}\n`, stdout: '' }))
@@ -59,7 +59,7 @@ export function passThrough(command, args, options = {}) {
   })
 }
 
-/** An ending as a shell tells it. @param {number | null} code @param {string | null} signal */
+/** Returns the status that a shell would report. @param {number | null} code @param {string | null} signal */
 export function statusOf(code, signal) {
   return code ?? 128 + (constants.signals[/** @type {NodeJS.Signals} */ (signal)] ?? 0)
 }

@@ -1,5 +1,5 @@
-// A failure that a person should read without a stack trace: what went wrong and what to do about it. Thrown by the
-// scripts; `runScript` is the outermost frame of each of them and turns it, or a BoxliteError, into text and a status.
+// A failure that is printed without a stack trace: what went wrong and what to do about it. Thrown by the scripts. Each script's
+// main function runs in `runScript`, which turns a Failure or a BoxliteError into text and an exit status.
 import { realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { say } from './progress.mjs'
@@ -14,8 +14,8 @@ export class Failure extends Error {
 }
 
 /**
- * Runs `main` if the module with this `meta` is the program that Node was started with, not one that it imports.
- * @param {ImportMeta} meta @param {() => Promise<number | void>} main its number is the exit status
+ * Runs `main` if the module with this `meta` is the program that Node was started with, and not an imported module.
+ * @param {ImportMeta} meta @param {() => Promise<number | void>} main returns the exit status; nothing means 0
  */
 export async function runScript(meta, main) {
   if (!process.argv[1] || realpathSync(process.argv[1]) !== fileURLToPath(meta.url)) return
@@ -26,7 +26,7 @@ export async function runScript(meta, main) {
   }
 }
 
-/** As a shell says it of a command that it can't start. @type {Record<string, number>} */
+/** The statuses of a shell for a command that it can't start. @type {Record<string, number>} */
 const STATUS = { COMMAND_NOT_FOUND: 127, COMMAND_NOT_EXECUTABLE: 126 }
 
 /** Prints `error` and returns the status to exit with. @param {any} error */

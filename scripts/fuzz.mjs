@@ -1,9 +1,10 @@
-// `npm run fuzz`: every fuzz target of `fuzz/` for a bounded time, from its committed corpus and seeds made here; prints TAP.
-// `-- --seconds 60 --target layer` runs one for longer. What fails is kept in build/fuzz, with the command that repeats it.
+// `npm run fuzz`: runs every fuzz target of `fuzz/` for a bounded time, from its committed corpus and from generated seeds, and prints
+// TAP. `-- --seconds 60 --target layer` runs one target for longer. A failing sample is stored in build/fuzz, and the command that
+// repeats the failure is printed.
 //
-// libFuzzer with stable Rust: the instrumentation is LLVM's own pass, with the flags that `cargo fuzz` gives (which itself wants
-// a nightly compiler only for sanitizers; overflow checks and debug assertions are on here). Only what reads hostile bytes
-// is compiled with it, by fuzz/rustc.sh: all of an HTTP client would take minutes.
+// This is libFuzzer with stable Rust: the instrumentation is LLVM's own pass, with the flags of `cargo fuzz`, which needs a nightly
+// compiler only for sanitizers. Overflow checks and debug assertions are on. fuzz/rustc.sh instruments only the crates that read
+// untrusted bytes, since compiling all of an HTTP client so would take minutes.
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -23,11 +24,11 @@ runScript(import.meta, async () => {
   const targets = values.target === undefined ? all : all.filter(name => name === values.target)
   if (targets.length === 0) throw new Failure(`no such target: ${values.target}`, `one of ${all.join(', ')}`, 2)
   const programs = await build()
-  // In memory: some targets write each sample to a file.
+  // The folder is in memory, since some targets write each sample to a file.
   const scratch = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'boxlite-fuzz-'))
   try {
     await writeSeeds(scratch)
-    const results = await sideBySide(targets, target => run(target, programs, scratch, Number(values.seconds ?? 8)))
+    const results = await inParallel(targets, target => run(target, programs, scratch, Number(values.seconds ?? 8)))
     console.log(`1..${targets.length}`)
     return results.every(Boolean) ? 0 : 1
   } finally {
@@ -35,7 +36,7 @@ runScript(import.meta, async () => {
   }
 })
 
-/** Builds all targets; the folder of their programs. */
+/** Builds all targets and returns the folder of their programs. */
 async function build() {
   const folder = join(targetFolder(), 'fuzz')
   const wrapper = { RUSTC_WRAPPER: join(root, 'fuzz/rustc.sh'), RUSTFLAGS: '--cfg=fuzzing' }
@@ -51,19 +52,19 @@ async function build() {
   return join(folder, 'debug')
 }
 
-/** Runs one target; whether it found nothing. @param {string} target @param {string} programs @param {string} scratch @param {number} seconds */
+/** Runs one target. Returns whether it found nothing. @param {string} target @param {string} programs @param {string} scratch @param {number} seconds */
 async function run(target, programs, scratch, seconds) {
   const corpus = join(scratch, target)
   const committed = join(root, 'fuzz/corpus', target)
   if (existsSync(committed)) cpSync(committed, corpus, { recursive: true })
-  const kept = join(root, 'build/fuzz')
+  const artifacts = join(root, 'build/fuzz')
   const temporary = join(scratch, `${target}-tmp`)
-  for (const folder of [corpus, kept, temporary]) mkdirSync(folder, { recursive: true })
+  for (const folder of [corpus, artifacts, temporary]) mkdirSync(folder, { recursive: true })
   const options = [
     `-max_total_time=${seconds}`,
     '-timeout=5',
     '-rss_limit_mb=1024',
-    `-artifact_prefix=${kept}/${target}-`,
+    `-artifact_prefix=${artifacts}/${target}-`,
   ]
   const env = { ...process.env, TMPDIR: temporary }
   const program = join(programs, target)
@@ -78,8 +79,8 @@ async function run(target, programs, scratch, seconds) {
   return false
 }
 
-/** As many at a time as there are processors. @template T @param {T[]} items @param {(item: T) => Promise<boolean>} work */
-async function sideBySide(items, work) {
+/** Runs `work` for all items, as many at a time as there are processors. @template T @param {T[]} items @param {(item: T) => Promise<boolean>} work */
+async function inParallel(items, work) {
   const waiting = [...items]
   /** @type {boolean[]} */
   const results = []

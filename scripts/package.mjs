@@ -1,4 +1,4 @@
-// `npm run package`: builds everything and leaves the two tarballs in build/packages/.
+// `npm run package`: builds everything and writes the two tarballs into build/packages/.
 import { mkdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { build } from './build.mjs'

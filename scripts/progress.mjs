@@ -1,10 +1,10 @@
-// What a person sees while things are built: a line per step with the seconds it took. On a terminal the running step's
-// last output shows beside it; in a log there is a sign of life twice a minute instead.
-// Called by setup, build, start, package and test; writes to standard error, so that standard output stays the program's.
+// Shows progress: a line for each step with the seconds that it took. On a terminal, the last output of the running step is shown
+// beside it; elsewhere a line is printed twice a minute. Called by setup, build, start, package and test. Writes to standard error,
+// so that standard output is left to the program.
 const terminal = process.stderr.isTTY === true
 const began = performance.now()
 
-/** Seconds since the script began. */
+/** The time since the script began, as text. */
 export const elapsed = () => seconds(performance.now() - began)
 
 /** @param {number} ms */
@@ -16,8 +16,8 @@ export function say(text) {
 }
 
 /**
- * Runs `work` as a step called `name`. `work` gets a function that takes a line of what is going on, and returns what to
- * print behind the name.
+ * Runs `work` as a step called `name`. `work` gets a function for lines of output, and returns the text that is printed after the
+ * name.
  * @template {string | undefined} T
  * @param {string} name @param {(note: (line: string) => void) => Promise<T>} work
  * @returns {Promise<T>}

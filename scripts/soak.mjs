@@ -1,4 +1,4 @@
-// `npm run soak -- --cycles 300`: the soak of __test__/soak, built first. Every option is soak.mjs's own.
+// `npm run soak -- --cycles 300`: builds the library and runs the soak test of __test__/soak, whose options these are.
 import { build } from './build.mjs'
 import { passThrough } from './command.mjs'
 import { runScript } from './failure.mjs'

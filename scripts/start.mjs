@@ -1,5 +1,5 @@
-// `npm start`: from a fresh clone to a running micro-VM. Brings what the machine lacks, builds what is not built, then
-// shows a box's life (start/demo.mjs) or runs one command in any image (start/run.mjs).
+// `npm start`: from a fresh clone to a running micro-VM. Installs what the machine lacks, builds what is not built, then runs the demo
+// (start/demo.mjs) or one command in any image (start/run.mjs).
 import { build } from './build.mjs'
 import { runScript } from './failure.mjs'
 import { setup } from './setup.mjs'

@@ -1,4 +1,4 @@
-// `npm run test:krun`: rung 3, the same main job on libkrun, in the KVM lab where this machine has no KVM. Prints TAP.
+// `npm run test:krun`: rung 3, the main job on libkrun, in the KVM lab if this machine has no KVM. Prints TAP.
 import { build } from './build.mjs'
 import { passThrough } from './command.mjs'
 import { runScript } from './failure.mjs'
@@ -7,7 +7,7 @@ import { root } from './paths.mjs'
 import { say } from './progress.mjs'
 import { setup } from './setup.mjs'
 
-/** kvm-lab's statuses for a failure of its own and for time that is up (tools/kvm-lab/README.md). */
+/** The statuses of kvm-lab for a failure of its own and for a timeout (tools/kvm-lab/README.md). */
 const LAB_FAILED = [125, 124]
 
 runScript(import.meta, async () => {
@@ -15,13 +15,13 @@ runScript(import.meta, async () => {
   await build()
   const args = ['--test-reporter=tap', '__test__/krun/main-job.mjs']
   if (await krunWorks()) return passThrough(process.execPath, args, { cwd: root })
-  say('libkrun can not run here: starting the KVM lab')
+  say('libkrun cannot run here: starting the KVM lab')
   const lab = () => runInLab(args, ['--icount', '--timeout', '600'])
-  // Counting instructions costs a little time and buys a host of one CPU that runs the same way on any machine.
+  // With `--icount` the lab is a little slower, but runs the same way on any machine.
   const status = await lab()
   if (!LAB_FAILED.includes(status)) return status
-  // The emulation of a host may freeze, or crawl, and the lab's README says why. A box that hangs for a fault of ours hangs again, and a
-  // test that failed has failed, whatever comes after.
-  say(`the lab ended with ${status}: once more`)
+  // The emulated host may freeze or become very slow, as the lab's README explains. A box that hangs because of a fault in our code hangs
+  // in the second run too, and a failed test counts whatever the second run gives.
+  say(`the lab ended with ${status}: running it once more`)
   return lab()
 })

@@ -1,7 +1,7 @@
-// `npm test`: the whole ladder that this machine can climb. Brings and builds what is missing, runs rung after rung, says
-// of each what it was and whether it ran, and ends with one line of totals. `-- --rung 0,2` runs only those.
+// `npm test`: all tests, in rungs from the cheapest to the most expensive. Installs and builds what is missing, runs the rungs one after
+// the other, prints the result of each, and ends with one line of totals. `-- --rung 0,2` runs only those two.
 
-import { bringConsumers } from './build/face.mjs'
+import { installConsumers } from './build/face.mjs'
 import { build } from './build.mjs'
 import { Failure, runScript } from './failure.mjs'
 import { elapsed, say } from './progress.mjs'
@@ -13,17 +13,17 @@ runScript(import.meta, async () => {
   const wanted = parseRungs(process.argv.slice(2))
   await setup({ test: true })
   await build()
-  if (wanted.includes(2)) await bringConsumers()
+  if (wanted.includes(2)) await installConsumers()
   let total = none
   /** @type {string[]} */
   const lines = []
   for (const [number, rung] of rungs.entries()) {
     if (!wanted.includes(number)) {
-      lines.push(`rung ${number}, ${rung.name}: not asked for`)
+      lines.push(`rung ${number}, ${rung.name}: not selected`)
       continue
     }
     say(`\nrung ${number}: ${rung.name}`)
-    const tally = await rung.climb()
+    const tally = await rung.run()
     total = add(total, tally)
     lines.push(`rung ${number}, ${rung.name}: ${format(tally)}`)
   }
@@ -32,10 +32,10 @@ runScript(import.meta, async () => {
   return total.failed > 0 || total.passed === 0 ? 1 : 0
 })
 
-/** @param {string[]} words */
-function parseRungs(words) {
-  if (words.length === 0) return [...rungs.keys()]
-  const numbers = words[0] === '--rung' ? (words[1] ?? '').split(',').map(Number) : []
+/** @param {string[]} args */
+function parseRungs(args) {
+  if (args.length === 0) return [...rungs.keys()]
+  const numbers = args[0] === '--rung' ? (args[1] ?? '').split(',').map(Number) : []
   if (numbers.length > 0 && numbers.every(number => rungs[number])) return numbers
-  throw new Failure(`not understood: ${words.join(' ')}`, 'npm test -- --rung 0,1,2,3', 2)
+  throw new Failure(`unknown arguments: ${args.join(' ')}`, 'npm test -- --rung 0,1,2,3', 2)
 }

@@ -4,10 +4,10 @@
 // Format: Linux, Documentation/driver-api/early-userspace/buffer-format.rst. Called by chaos.mjs.
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parts } from '../../scripts/paths.mjs'
+import { nativeFolder } from '../../scripts/paths.mjs'
 import { findProgram } from '../../scripts/setup/debian.mjs'
 
-const shipped = readFileSync(join(parts, 'share/initramfs.cpio'))
+const shipped = readFileSync(join(nativeFolder, 'share/initramfs.cpio'))
 const DIRECTORY = 0o040755
 const PROGRAM = 0o100755
 

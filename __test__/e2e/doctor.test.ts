@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { DoctorReport } from '../../index.mjs'
 import { capture } from '../../scripts/command.mjs'
-import { parts, root } from '../../scripts/paths.mjs'
+import { nativeFolder, root } from '../../scripts/paths.mjs'
 import { failure } from '../support/failures.js'
 import { useHomes } from '../support/homes.js'
 import { layout } from '../support/images.js'
@@ -146,7 +146,7 @@ describe.skipIf(!isRoot)('with mounts and owners (needs root to make them)', () 
 
   it('a shim on a file system without programs is told from a missing right', async () => {
     const shim = join(mount('noexec,size=64m'), 'boxlite-shim')
-    copyFileSync(join(parts, 'bin/boxlite-shim'), shim)
+    copyFileSync(join(nativeFolder, 'bin/boxlite-shim'), shim)
     const { report, bad } = await examined(homes.folder(), { BOXLITE_SHIM: shim })
     expect([report.ok, bad('shim_mount').length]).toEqual([false, 1])
   })

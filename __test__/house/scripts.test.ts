@@ -4,7 +4,7 @@ import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync,
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { bring } from '../../scripts/build/part.mjs'
+import { buildPart } from '../../scripts/build/part.mjs'
 import { capture } from '../../scripts/command.mjs'
 import { tar } from '../../scripts/image/tar.mjs'
 import { aptGet, lockHolder } from '../../scripts/setup/apt.mjs'
@@ -63,9 +63,9 @@ describe('the build cache', () => {
         writeFileSync(join(out, 'share/thing'), hash)
       },
     })
-    await Promise.all([bring(part('one'), join(base, 'x')), bring(part('one'), join(base, 'y'))])
-    await bring(part('two'), join(base, 'x'))
-    await bring(part('one'), join(base, 'x'))
+    await Promise.all([buildPart(part('one'), join(base, 'x')), buildPart(part('one'), join(base, 'y'))])
+    await buildPart(part('two'), join(base, 'x'))
+    await buildPart(part('one'), join(base, 'x'))
     expect(readFileSync(log, 'utf8')).toBe('one\ntwo\n')
     expect(readFileSync(join(base, 'x/share/thing'), 'utf8')).toBe('one')
     expect(statSync(join(base, 'x/share/thing')).ino).toBe(statSync(join(base, 'y/share/thing')).ino)
@@ -74,8 +74,8 @@ describe('the build cache', () => {
   it('keeps nothing of a build that failed', async () => {
     process.env.BOXLITE_CACHE = join(base, 'cache')
     const part = { name: 'bad', products: ['x'], hash: async () => 'h', make: async () => {} }
-    await expect(bring(part, join(base, 'z'))).rejects.toThrow('the build left no x')
-    await expect(bring(part, join(base, 'z'))).rejects.toThrow('the build left no x')
+    await expect(buildPart(part, join(base, 'z'))).rejects.toThrow('the build left no x')
+    await expect(buildPart(part, join(base, 'z'))).rejects.toThrow('the build left no x')
   })
 })
 
@@ -162,12 +162,12 @@ describe('apt-get, while another program uses it', () => {
     const result = await aptGet(['update'], { env, pauseMs: 1, onLine: line => lines.push(line) })
     expect(result.status).toBe(0)
     expect(readFileSync(tries, 'utf8')).toBe('update\nupdate\nupdate\n')
-    expect(lines).toContain('waits for process 42 (unattended-upgr), which holds /var/lib/apt/lists/lock')
+    expect(lines).toContain('waiting for process 42 (unattended-upgr), which holds /var/lib/apt/lists/lock')
   })
 
   it('gives up after a time, and says whom it waited for', async () => {
     const { env } = fake('stuck', 1_000_000)
-    await expect(aptGet(['update'], { env, pauseMs: 1, patienceMs: 20 })).rejects.toThrow(
+    await expect(aptGet(['update'], { env, pauseMs: 1, timeoutMs: 20 })).rejects.toThrow(
       /^`apt-get update` waited 0 s for process 42 \(unattended-upgr\), which holds \/var\/lib\/apt\/lists\/lock$/,
     )
   })

@@ -1,5 +1,5 @@
-// Rung 3: the main job on libkrun. Plain node:test in one process, since the emulated host that this runs on is slow.
-// Started by scripts/test-krun.mjs; the tests build on each other, in order.
+// Rung 3: the main job on libkrun. It uses node:test in one process, since the emulated host is slow. Started by scripts/test-krun.mjs.
+// Each test continues with the box of the one before.
 import assert from 'node:assert/strict'
 import { fork } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
@@ -29,7 +29,7 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-test('auto takes libkrun, on hardware virtualisation', async () => {
+test('auto chooses libkrun, on hardware virtualisation', async () => {
   await box.start()
   const info = await box.info()
   assert.equal(info.engine, 'krun')
@@ -39,7 +39,7 @@ test('auto takes libkrun, on hardware virtualisation', async () => {
 test('its memory has huge pages where every start fills it, and no others', async t => {
   if (process.getuid?.() !== 0) return t.skip("needs root, who alone may read a shim's /proc/PID/smaps")
   const { pid } = await box.info()
-  /** KiB in huge pages of the mappings that are advised so: `hg` for them, `nh` against (proc(5), smaps). */
+  /** KiB in huge pages of the mappings with advice for huge pages (`hg`) and against them (`nh`); see proc(5), smaps. */
   const huge = { hg: 0, nh: 0 }
   for (const mapping of readFileSync(`/proc/${pid}/smaps`, 'utf8').split(/^(?=[0-9a-f]+-)/m)) {
     const advice = /^VmFlags:.* (hg|nh)\b/m.exec(mapping)?.[1]
@@ -47,7 +47,7 @@ test('its memory has huge pages where every start fills it, and no others', asyn
   }
   const enabled = readFileSync('/sys/kernel/mm/transparent_hugepage/enabled', 'utf8')
   assert.equal(huge.nh, 0)
-  // 22 + 16 MiB of a box of 512 MiB; a host that is short of free 2 MiB pages gives fewer.
+  // A box of 512 MiB has 22 + 16 MiB; a host with few free pages of 2 MiB gives less.
   assert.ok(
     enabled.includes('[never]') ? huge.hg === 0 : huge.hg >= 16 * 1024 && huge.hg <= 38 * 1024,
     `${huge.hg} KiB, ${enabled}`,
@@ -62,7 +62,7 @@ test('output and exit code are exact', async () => {
   )
 })
 
-test('death by signal and a missing command are told', async () => {
+test('a command that a signal ended and a missing command are reported', async () => {
   assert.equal((await box.exec('sh', ['-c', 'kill -9 $$'])).signal, 'SIGKILL')
   await assert.rejects(box.exec('no-such-command'), { code: 'COMMAND_NOT_FOUND' })
 })
@@ -111,7 +111,7 @@ test('a file is still there after stop and start', async () => {
   assert.equal((await box.exec('cat', ['/root/note'])).stdout, 'kept\n')
 })
 
-test('a main process is looked after, and its last words are kept', async () => {
+test('a main process is supervised, and its output up to its exit is in the log', async () => {
   const line = 'trap "echo bye; exit 3" TERM; echo up; while :; do sleep 0.05; done'
   const main = await runtime.create({
     image: join(folder, 'image'),
@@ -129,7 +129,7 @@ test('a main process is looked after, and its last words are kept', async () => 
   for await (const entry of main.logs()) if (entry.stream === 'stdout') text += entry.data
   assert.equal(text, 'up\nbye\n')
   assert.equal((await main.wait()).exitCode, 3)
-  // Well below the three seconds that a guest waits for a host that does not take its journal.
+  // This is well below the three seconds for which a guest waits for a host that does not read its journal.
   assert.ok(took < 2500, `${took} ms`)
   await main.remove()
 })
@@ -149,10 +149,10 @@ test('another process joins the box, and a box of its own ends with it', async (
   const joined = await runtime.get('theirs')
   assert.equal((await joined.exec('hostname')).stdout, 'theirs\n')
   const end = joined.wait()
-  const died = performance.now()
+  const killed = performance.now()
   peer.process.kill('SIGKILL')
   assert.equal((await end).state, 'stopped')
-  assert.ok(performance.now() - died < 2_000)
+  assert.ok(performance.now() - killed < 2_000)
   await joined.remove()
   assert.equal(shims().length, 1)
 })
@@ -188,7 +188,7 @@ test('remove leaves no process and no file', async () => {
   assert.deepEqual(readdirSync(join(home, 'boxes')), [])
 })
 
-/** Another process with a runtime in the same home; see support/peer.mjs. */
+/** Starts another process with a runtime in the same home; see support/peer.mjs. */
 async function startPeer() {
   const process = fork(fileURLToPath(new URL('../support/peer.mjs', import.meta.url)), [JSON.stringify({ home })], {
     execArgv: [],
@@ -211,7 +211,7 @@ async function startPeer() {
   }
 }
 
-/** The shims that run on this host. */
+/** Returns the pids of the shims that run on this host. */
 function shims() {
   return readdirSync('/proc').filter(pid => /^\d+$/.test(pid) && commandOf(pid).includes('boxlite-shim'))
 }

@@ -1,14 +1,14 @@
-// Many boxes at once: started side by side, each used, all stopped. Called by soak.mjs.
+// Many boxes at once: all are started, used and stopped in parallel. Called by soak.mjs.
 import { readFileSync } from 'node:fs'
 
-/** Most of the host's memory that one idle box of 128 MiB may cost under emulation, its translated code included, in MiB. */
+/** The most host memory that one idle box of 128 MiB may take under emulation, including its translated code, in MiB. */
 const EACH_MIB = 128
-/** A box takes about 1.5 s of CPU to come up under emulation, and a machine that does nothing else has two CPUs. */
+/** The most seconds of a start. A start takes about 1.5 s of CPU under emulation. */
 const EACH_SECONDS = 10
 
 /**
  * @param {import('../../index.mjs').Runtime} runtime @param {string} image @param {number} count @param {(line: string) => void} say
- * @returns {Promise<string[]>} what went wrong
+ * @returns {Promise<string[]>} the faults
  */
 export async function crowd(runtime, image, count, say) {
   const began = performance.now()
@@ -17,7 +17,7 @@ export async function crowd(runtime, image, count, say) {
   const boxes = await Promise.all(Array.from({ length: count }, () => runtime.create({ image, memoryMib: 128 })))
   const faults = await all(boxes, async (box, index) => {
     const { stdout } = await box.exec('sh', ['-c', `echo ${index}`], { check: true })
-    if (stdout !== `${index}\n`) throw new Error(`box ${index} said ${JSON.stringify(stdout)}`)
+    if (stdout !== `${index}\n`) throw new Error(`box ${index} wrote ${JSON.stringify(stdout)}`)
   })
   const up = seconds()
   const each = Math.round((free - availableMib()) / count)
@@ -27,7 +27,7 @@ export async function crowd(runtime, image, count, say) {
   say(
     `${count} boxes: all up and used after ${up.toFixed(1)} s, stopped in ${down.toFixed(1)} s, ${each} MiB of the host each`,
   )
-  if (up > EACH_SECONDS * count) faults.push(`they took ${up} s to come up`)
+  if (up > EACH_SECONDS * count) faults.push(`they took ${up} s to start`)
   if (each > EACH_MIB) faults.push(`each takes ${each} MiB`)
   return faults
 }
@@ -38,5 +38,5 @@ async function all(list, work) {
   return results.flatMap(result => (result.status === 'rejected' ? [String(result.reason)] : []))
 }
 
-/** What the host could give out now, in MiB (proc(5), MemAvailable). */
+/** The host's available memory, in MiB (proc(5), MemAvailable). */
 const availableMib = () => Number(/MemAvailable:\s+(\d+)/.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1]) / 1024

@@ -1,17 +1,17 @@
-// Commands without end in one box: thousands one after the other, with nothing more held at the end than early on, neither
-// by this program and the shim nor by the box. Called by soak.mjs.
+// Many commands in one box, one after the other, after which neither this program nor the shim nor the box may hold more resources than
+// before. Called by soak.mjs.
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** Commands before the first look: by then as many groups and threads are made as are needed. */
+/** Commands before the first measurement, in which groups and threads are created. */
 const WARM_UP = 100
-/** Before thousands: by then the box remembers as many as it ever does, the last 1024. */
+/** The same before thousands of commands: the box then retains as many executions as it ever does, the last 1024. */
 const LONG_WARM_UP = 1100
-/** At once, before each look: as many groups of executions as the box then keeps (with two descriptors each). */
+/** Commands at once before each measurement, so that the box has the same number of cgroups each time (with two descriptors each). */
 const CROWD = 50
 
-/** @typedef {Record<string, number>} Held */
+/** @typedef {Record<string, number>} Resources */
 
-/** What each figure may have grown by, however many commands: pools make a thread now and then, allocators keep what they had. */
+/** How much each figure may grow, however many commands are run: pools start a thread now and then, and allocators retain memory. */
 const ALLOWED = {
   'descriptors of this program': 0,
   'threads of this program': 4,
@@ -27,18 +27,18 @@ const ALLOWED = {
 
 /**
  * @param {import('../../index.mjs').Box} box @param {number} count @param {(line: string) => void} say
- * @returns {Promise<string[]>} what went wrong
+ * @returns {Promise<string[]>} the faults
  */
 export async function executions(box, count, say) {
   for (let i = 0; i < (count > LONG_WARM_UP ? LONG_WARM_UP : WARM_UP); i++) await box.exec('true', [], { check: true })
-  const before = await held(box)
+  const before = await measure(box)
   const began = performance.now()
   for (let i = 1; i <= count; i++) {
     const { stdout } = await box.exec('echo', [String(i)], { check: true })
-    if (stdout !== `${i}\n`) return [`command ${i} said ${JSON.stringify(stdout)}`]
+    if (stdout !== `${i}\n`) return [`command ${i} wrote ${JSON.stringify(stdout)}`]
   }
   const each = (performance.now() - began) / count
-  const after = await held(box)
+  const after = await measure(box)
   say(`${count} commands, ${each.toFixed(1)} ms each`)
   for (const [name, value] of Object.entries(before)) say(`  ${name}: ${value} before, ${after[name]} after`)
   return Object.entries(ALLOWED).flatMap(([name, allowed]) => {
@@ -47,8 +47,8 @@ export async function executions(box, count, say) {
   })
 }
 
-/** What program, shim and box hold once a crowd has come and gone. @param {import('../../index.mjs').Box} box @returns {Promise<Held>} */
-async function held(box) {
+/** Measures what program, shim and box hold after a number of commands at once. @param {import('../../index.mjs').Box} box @returns {Promise<Resources>} */
+async function measure(box) {
   await Promise.all(Array.from({ length: CROWD }, () => box.exec('true', [], { check: true })))
   const line = `ls /proc/1/fd | wc -l; ls -d /sys/fs/cgroup/exec-* | wc -l; set -- /proc/[0-9]*; echo $#
     grep -E '^(SUnreclaim|AnonPages)' /proc/meminfo`
@@ -67,7 +67,7 @@ async function held(box) {
   }
 }
 
-/** @param {string} pid @param {string} whose @returns {Held} */
+/** @param {string} pid @param {string} whose @returns {Resources} */
 function hostSide(pid, whose) {
   return {
     [`descriptors of ${whose}`]: readdirSync(`/proc/${pid}/fd`).length,

@@ -1,5 +1,5 @@
-// What a program with a runtime holds of its machine: descriptors, threads, processes, sockets, memory, disk. Called by
-// soak.mjs, before and after.
+// Measures the resources of a program with a runtime: descriptors, threads, processes, sockets, memory, disk. Called by soak.mjs before
+// and after.
 import { lstatSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 /** @typedef {{ fds: number, threads: number, children: number, sockets: number, rssMib: number, diskKib: number, files: number }} Footprint */
 
 /** @param {string} base the folder in which the home lies @returns {Footprint} */
-export function take(base) {
+export function measure(base) {
   const { kib, files } = sizeOf(base)
   return {
     fds: readdirSync('/proc/self/fd').length,
@@ -20,19 +20,19 @@ export function take(base) {
   }
 }
 
-/** The same once garbage is collected and pools have let go of idle threads, which takes tokio's ten seconds. @param {string} base */
+/** Measures after garbage is collected and pools have ended idle threads, which takes tokio ten seconds. @param {string} base */
 export async function settled(base) {
   await delay(11_000)
   for (let i = 0; i < 3; i++) {
     globalThis.gc?.()
     await delay(50)
   }
-  return take(base)
+  return measure(base)
 }
 
 /**
- * What grew by more than it may. Nothing that is counted may; memory has the noise of two garbage-collected heaps and an
- * allocator that keeps pages, and the log in the home has a few lines for each cycle.
+ * Returns what grew by more than is allowed. Counts may not grow at all. Memory varies with two garbage-collected heaps and an allocator
+ * that retains pages, and the log in the home grows by a few lines in each cycle.
  * @param {Footprint} before @param {Footprint} after @param {number} cycles
  * @returns {string[]}
  */
@@ -45,7 +45,7 @@ export function growth(before, after, cycles) {
     .map(name => `${name}: ${before[name]} before, ${after[name]} after, and ${allowed[name]} more would be allowed`)
 }
 
-/** Space taken, not length: disks are sparse. @param {string} folder @returns {{ kib: number, files: number }} */
+/** Measures the space that files take, not their length, since disks are sparse. @param {string} folder @returns {{ kib: number, files: number }} */
 function sizeOf(folder) {
   let [kib, files] = [0, 0]
   for (const name of readdirSync(folder, { recursive: true }).map(String)) {
@@ -65,6 +65,6 @@ function text(file) {
   try {
     return readFileSync(file, 'latin1')
   } catch {
-    return '' // a thread that ended meanwhile
+    return '' // the thread has ended meanwhile
   }
 }

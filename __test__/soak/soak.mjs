@@ -1,6 +1,6 @@
-// `npm run soak`: boxes made, used and removed over and over in one process, which must end as it was early on; many boxes side
-// by side; then commands without end in one box, and a long stream each way. `--cycles N --boxes N --executions N --megabytes N
-// --engine E`; 0 leaves a part out. Prints TAP. Started by scripts/soak.mjs.
+// `npm run soak`: creates, uses and removes boxes again and again in one process, whose resources must not grow; then runs many boxes at
+// once, many commands in one box, and a long stream in each direction. `--cycles N --boxes N --executions N --megabytes N --freeze N
+// --engine E`; 0 leaves a test out. Prints TAP. Started by scripts/soak.mjs.
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,7 +10,7 @@ import { runScript } from '../../scripts/failure.mjs'
 import { writeBusybox } from '../../scripts/image/busybox.mjs'
 import { crowd } from './crowd.mjs'
 import { executions } from './executions.mjs'
-import { growth, settled, take } from './footprint.mjs'
+import { growth, measure, settled } from './footprint.mjs'
 import { freeze } from './freeze.mjs'
 import { streams } from './streams.mjs'
 
@@ -20,13 +20,13 @@ const { values } = parseArgs({
     boxes: { type: 'string', default: '20' },
     executions: { type: 'string', default: '300' },
     megabytes: { type: 'string', default: '64' },
-    // More than 60 to lose the connection.
+    // Seconds; with more than 60 the connection is lost.
     freeze: { type: 'string', default: '0' },
     engine: { type: 'string', default: 'qemu' },
   },
 })
 
-/** Cycles before the first footprint: caches fill, lazily made things are made, the allocator finds its size. */
+/** Cycles before the first measurement, in which caches are filled and the allocator reaches its size. */
 const WARM_UP = 5
 
 let failed = 0
@@ -51,7 +51,7 @@ runScript(import.meta, async () => {
     if (values.cycles !== '0') await cycles(runtime, base)
     if (values.boxes !== '0') {
       const faults = await crowd(runtime, join(base, 'image'), Number(values.boxes), say)
-      report(`${values.boxes} boxes side by side start, work and stop`, faults)
+      report(`${values.boxes} boxes at once start, work and stop`, faults)
     }
     await inOneBox(runtime, join(base, 'image'))
   } finally {
@@ -75,11 +75,14 @@ async function inOneBox(runtime, image) {
   }
   if (values.megabytes !== '0') {
     const faults = await streams(box, Number(values.megabytes), say)
-    report(`${values.megabytes} MiB through one stream arrive byte for byte, each way, in bounded memory`, faults)
+    report(
+      `${values.megabytes} MiB through one stream arrive byte for byte, in each direction, in bounded memory`,
+      faults,
+    )
   }
   if (values.freeze !== '0') {
     const faults = await freeze(box, Number(values.freeze), say)
-    report(`a box that stands still for ${values.freeze} s loses nothing of what is on its way`, faults)
+    report(`a box that is stopped for ${values.freeze} s loses nothing in transit`, faults)
   }
   await box.remove({ force: true })
 }
@@ -92,7 +95,7 @@ async function cycles(runtime, base) {
   const wanted = Number(values.cycles)
   for (let cycle = 0; cycle < wanted; cycle++) {
     await once(runtime, base, cycle)
-    if (cycle % 50 === 49) console.log(`# after ${cycle + 1} cycles: ${JSON.stringify(take(base))}`)
+    if (cycle % 50 === 49) console.log(`# after ${cycle + 1} cycles: ${JSON.stringify(measure(base))}`)
   }
   const seconds = (performance.now() - began) / 1000
   const after = await settled(base)
@@ -105,17 +108,17 @@ async function cycles(runtime, base) {
   )
 }
 
-/** One box's whole life, with files and a process besides. @param {Runtime} runtime @param {string} base @param {number} cycle */
+/** Creates, uses and removes one box, with files and a process. @param {Runtime} runtime @param {string} base @param {number} cycle */
 async function once(runtime, base, cycle) {
   const box = await runtime.create({ image: join(base, 'image'), name: `soak-${cycle}`, memoryMib: 128 })
   const { stdout } = await box.exec('sh', ['-c', `echo ${cycle} > /var/note; cat /var/note`], { check: true })
-  if (stdout !== `${cycle}\n`) throw new Error(`cycle ${cycle} heard ${JSON.stringify(stdout)}`)
+  if (stdout !== `${cycle}\n`) throw new Error(`cycle ${cycle} read ${JSON.stringify(stdout)}`)
   await box.fs.writeFile('/var/file', stdout)
   const child = box.spawn('cat')
   child.stdin.end('x')
-  for await (const chunk of child.stdout) if (String(chunk) !== 'x') throw new Error('cat said something else')
+  for await (const chunk of child.stdout) if (String(chunk) !== 'x') throw new Error('cat wrote something else')
   await child.wait()
-  // Every other one in order, the rest by force.
+  // Every other box is stopped first; the rest are removed by force.
   if (cycle % 2 === 0) await box.stop()
   await box.remove({ force: true })
 }

@@ -1,19 +1,19 @@
-// One stream of any length, out of a box and into one: byte for byte, and in bounded memory. Called by soak.mjs.
+// One long stream out of a box and one into it, byte for byte and in bounded memory. Called by soak.mjs.
 import { createHash, randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
 
-/** Most that this program's memory may grow by on the way, in MiB: what is under way, and what the collector has not taken yet. */
+/** How much this program's memory may grow meanwhile, in MiB: by data in transit and by garbage that is not yet collected. */
 const GROWTH = 96
 const MIB = 1 << 20
 
-/** @typedef {{ most: number, look: () => void }} Watch */
+/** @typedef {{ most: number, sample: () => void }} Watch */
 
 /** @returns {Watch} */
 function watchMemory() {
   const before = process.memoryUsage.rss()
   const watch = {
     most: 0,
-    look() {
+    sample() {
       watch.most = Math.max(watch.most, (process.memoryUsage.rss() - before) / MIB)
     },
   }
@@ -22,7 +22,7 @@ function watchMemory() {
 
 /**
  * @param {import('../../index.mjs').Box} box @param {number} megabytes @param {(line: string) => void} say
- * @returns {Promise<string[]>} what went wrong
+ * @returns {Promise<string[]>} the faults
  */
 export async function streams(box, megabytes, say) {
   const faults = []
@@ -54,7 +54,7 @@ async function out(box, megabytes, watch) {
   for await (const chunk of child.stdout) {
     seen.update(chunk)
     length += chunk.length
-    watch.look()
+    watch.sample()
   }
   for (let i = 0; i < megabytes; i++) wanted.update(block)
   const { exitCode } = await child.wait()
@@ -65,15 +65,15 @@ async function out(box, megabytes, watch) {
 async function into(box, megabytes, watch) {
   const wanted = createHash('sha256')
   const block = Buffer.alloc(MIB, 'abcdefghijklmno')
-  const parts = function* () {
+  const chunks = function* () {
     for (let i = 0; i < megabytes; i++) {
-      // So that no part is like another.
+      // Makes each chunk different.
       block.writeUInt32LE(i)
       wanted.update(block)
-      watch.look()
+      watch.sample()
       yield Buffer.from(block)
     }
   }
-  const { stdout } = await box.exec('sha256sum', [], { stdin: Readable.from(parts()), check: true })
+  const { stdout } = await box.exec('sha256sum', [], { stdin: Readable.from(chunks()), check: true })
   return stdout.slice(0, 64) === wanted.digest('hex')
 }

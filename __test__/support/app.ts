@@ -1,4 +1,4 @@
-// A user's program in a folder that knows nothing of this source tree, with both packages installed as npm installs them.
+// A user's program in a folder outside this source tree, with both packages installed by npm. Used by the e2e tests of packages.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,19 +8,19 @@ import { packPackages } from '../../scripts/package/pack.mjs'
 import type { Surroundings } from './example.js'
 import { engine, type Homes } from './homes.js'
 
-/** What a user's machine has: no BOXLITE_ variable, no Node option, no way back into this tree. */
+/** The environment of a user's machine: no BOXLITE_ variable, no Node option, no path into this tree. */
 const clean = Object.fromEntries(
   Object.entries(process.env).filter(([key]) => !/^(BOXLITE_|NODE_|npm_|VITE|INIT_CWD)/.test(key)),
 )
 
 export interface App {
-  /** Where it lies. */
+  /** Its folder. */
   readonly folder: string
-  /** For programs that run there, each with a home of its own. */
+  /** The environment of a program that runs there, with a home of its own. */
   surroundings(): Surroundings
 }
 
-/** Made before the first test of a file, and removed after the last. */
+/** Creates the folder before the first test of a file, and removes it after the last. */
 export function useApp(homes: Homes): App {
   let folder = ''
   beforeAll(async () => {

@@ -1,11 +1,11 @@
-// Every disk that a test file made, judged by the programs that know best: e2fsck for the file systems, qemu-img for the
-// overlays. Called by homes.ts after the last test, when every box is down.
+// Checks every disk that a test file created: file systems with e2fsck, overlays with qemu-img. Called by homes.ts after the last test,
+// when every box has stopped.
 import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { capture } from '../../scripts/command.mjs'
 import { findProgram } from '../../scripts/setup/debian.mjs'
 
-/** What is wrong with the root disks, and with the disks of boxes, of all homes below `base`; nothing, if all are whole. */
+/** Returns the faults of the root disks and of the disks of boxes, of all homes below `base`. */
 export async function diskFaults(base: string): Promise<string[]> {
   const faults: string[] = []
   for (const home of homesBelow(base)) {
@@ -20,7 +20,7 @@ export async function diskFaults(base: string): Promise<string[]> {
   return faults
 }
 
-/** The overlay itself, and the file system that it and its base make, its journal replayed as a start would. */
+/** Returns the faults of the overlay itself, and of the file system on it and its base after its journal is replayed, as at a start. */
 async function overlayFaults(overlay: string, merged: string): Promise<string[]> {
   const faults = await faultsOf('qemu-img', ['check', overlay])
   faults.push(...(await faultsOf('qemu-img', ['convert', '-O', 'raw', overlay, merged])))
@@ -42,7 +42,7 @@ async function faultsOf(program: string, args: string[]): Promise<string[]> {
   return status === 0 ? [] : [`${program} ${args.join(' ')}: ${output}`]
 }
 
-/** The folders directly below `base`, or below those, that are homes. */
+/** Returns the homes among `base` and the folders up to two levels below it. */
 function homesBelow(base: string): string[] {
   const folders = [base, ...inFolder(base), ...inFolder(base).flatMap(folder => inFolder(folder))]
   return folders.filter(folder => existsSync(join(folder, 'boxes')) && existsSync(join(folder, 'images')))
@@ -54,6 +54,6 @@ function inFolder(folder: string, wanted: (name: string) => boolean = () => true
       .filter(wanted)
       .map(name => join(folder, name))
   } catch {
-    return [] // a file, or gone
+    return [] // it is a file, or was removed
   }
 }

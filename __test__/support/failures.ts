@@ -1,8 +1,8 @@
-// Failures on purpose: runs something that must reject, and returns the error for a closer look.
+// Runs something that must fail, and returns the error.
 import { expect } from 'vitest'
 import { BoxliteError } from '../../index.mjs'
 
-/** The BoxliteError of code `code` that `work` must reject with. */
+/** Returns the BoxliteError of code `code` with which `work` must reject. */
 export async function failure(work: Promise<unknown> | (() => unknown), code: string): Promise<BoxliteError> {
   let value: unknown
   try {

@@ -1,5 +1,5 @@
-// What Node's own tests of its file calls try, as cases that run on any file system with Node's names: `fs-node.test.ts` runs each
-// on the host's `node:fs` and on a box's files, and both must answer alike.
+// Cases from Node's own tests of its file functions, which run on any file system with Node's function names: `fs-node.test.ts` runs each
+// on the host's `node:fs` and on a box's files, and both must give the same result.
 
 import { type EventEmitter, once } from 'node:events'
 import type nodeFs from 'node:fs'
@@ -9,20 +9,20 @@ import { Readable } from 'node:stream'
 import { finished, pipeline } from 'node:stream/promises'
 import { pathToFileURL } from 'node:url'
 
-/** The calls that both have. */
+/** The functions that both have. */
 export type Files = typeof promises & Pick<typeof nodeFs, 'createReadStream' | 'createWriteStream' | 'constants'>
 
 export interface Case {
   name: string
-  /** Does something in an empty folder, and answers what came of it. */
+  /** Does something in an empty folder, and returns the result. */
   run(fs: Files, folder: string): Promise<unknown>
-  /** Why the two may differ: a sentence of `docs/api.md`. */
+  /** The sentence of `docs/api.md` that says why the two differ. */
   differs?: string
 }
 
 const text = (fs: Files, path: string) => fs.readFile(path, 'utf8')
 
-/** The outcome of one step that may fail, so that a case can go on after it. */
+/** Returns the outcome of one step, also if it fails, so that a case can continue. */
 async function tried(work: () => unknown): Promise<unknown> {
   try {
     return { value: await work() }
@@ -31,7 +31,7 @@ async function tried(work: () => unknown): Promise<unknown> {
   }
 }
 
-/** What Node promises of an error. */
+/** The properties that Node documents for an error. */
 export function told(error: unknown): unknown {
   const { code, errno, syscall, path, dest, message } = error as Record<string, unknown>
   return { error: { code, errno, syscall, path, dest, message } }
@@ -43,7 +43,7 @@ async function chunksOf(stream: ReadStream | Readable): Promise<string[]> {
   return chunks
 }
 
-/** The events of a stream, in order, until it is closed. */
+/** Returns the events of a stream, in order, until it is closed. */
 async function eventsOf(stream: EventEmitter): Promise<string[]> {
   const events: string[] = []
   for (const name of ['open', 'ready', 'end', 'finish', 'error']) stream.on(name, () => events.push(name))

@@ -1,5 +1,5 @@
-// A folder of its own for each test file, and the proof that nothing outlives it and that its disks are whole. A test file
-// calls `useHomes()` once; after its last test every runtime is closed and the checks of leaks.ts and disks.ts run.
+// A folder of its own for each test file, and checks that nothing is left and that all disks are whole. A test file calls `useHomes()`
+// once; after its last test every runtime is closed and the checks of leaks.ts and disks.ts run.
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,15 +8,15 @@ import { Runtime, type RuntimeOptions } from '../../index.mjs'
 import { diskFaults } from './disks.js'
 import { leaksOf } from './leaks.js'
 
-/** The engine under test: rung 2 runs on qemu wherever it is; another one by BOXLITE_TEST_ENGINE. */
+/** The engine under test: qemu, unless BOXLITE_TEST_ENGINE names another one. */
 export const engine = (process.env.BOXLITE_TEST_ENGINE ?? 'qemu') as 'qemu' | 'krun'
 
 export interface Homes {
-  /** Below it everything of this file lies, also what the library takes from the temp folder. */
+  /** The folder of everything of this test file, including the library's temporary files. */
   readonly base: string
-  /** A new folder. */
+  /** Creates a new folder. */
   folder(): string
-  /** Opens a runtime in a home of its own, or in the one given; closed after the last test. */
+  /** Opens a runtime, by default in a home of its own. It is closed after the last test. */
   open(options?: RuntimeOptions): Promise<Runtime>
 }
 

@@ -1,4 +1,4 @@
-// Images for the tests, as OCI layout folders: busybox as it is, or with layers on top. Each test file writes its own.
+// Images for the tests, as OCI layout folders: busybox, with or without layers on top. Used by the e2e tests.
 import { busyboxEntries, CONFIG, directory, file, link } from '../../scripts/image/busybox.mjs'
 import { type Image, writeLayout } from '../../scripts/image/layout.mjs'
 import type { Entry } from '../../scripts/image/tar.mjs'
@@ -6,7 +6,7 @@ import type { Homes } from './homes.js'
 
 export { directory, type Entry, file, link }
 
-/** Busybox with `layers` on top. */
+/** Returns busybox with `layers` on top. */
 export async function image(layers: Entry[][] = [], more: Partial<Image> = {}): Promise<Image> {
   return { layers: [await busyboxEntries(), ...layers], ...more, config: { ...CONFIG, ...more.config } }
 }

@@ -1,9 +1,9 @@
-// What a test file left behind: processes, sockets, mounts and temporary files that belong to its folder.
-// Called by homes.ts after the last test, and by the tests of sudden death.
+// Finds what a test file left behind: processes, sockets, mounts and temporary files that belong to its folder. Called by homes.ts after
+// the last test, and by the tests of killed processes.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Everything that still lives and mentions `base`; waits up to two seconds for what is about to end. */
+/** Returns everything that still exists and mentions `base`. Waits up to two seconds for it to end. */
 export async function leaksOf(base: string): Promise<string[]> {
   for (let tries = 0; ; tries++) {
     const leaks = [
@@ -17,7 +17,7 @@ export async function leaksOf(base: string): Promise<string[]> {
   }
 }
 
-/** The live processes other than this one whose command line, environment or working directory mentions `folder`. */
+/** Returns the running processes, other than this one, whose command line, environment or working directory mentions `folder`. */
 export function processesOf(folder: string): string[] {
   const found = []
   for (const pid of readdirSync('/proc').filter(name => /^\d+$/.test(name))) {
@@ -30,7 +30,7 @@ export function processesOf(folder: string): string[] {
   return found
 }
 
-/** The processes of boxes, that is shims and what they run, among `processesOf`; one that only asks what runs here is none. */
+/** Returns the processes of boxes among `processesOf`: shims and their engines, but not those that only probe. */
 export const machinesOf = (folder: string): string[] =>
   processesOf(folder).filter(
     line => /boxlite-shim|qemu-system/.test(line) && !/shim probe|-accel help|-version/.test(line),
@@ -46,7 +46,7 @@ function read(file: string): string {
   try {
     return readFileSync(file, 'latin1')
   } catch {
-    return '' // the process ended while we looked
+    return '' // the process has ended meanwhile
   }
 }
 
@@ -54,6 +54,6 @@ function link(path: string): string {
   try {
     return readlinkSync(path)
   } catch {
-    return '' // the process ended, or is another user's
+    return '' // the process has ended, or is another user's
   }
 }

@@ -1,9 +1,9 @@
-// A program of its own with a runtime: `fork(peer.mjs, [OPTIONS])`, which are JSON. It runs the functions that peer.ts sends,
-// and ends when told, when killed, or when whoever started it is gone.
+// A program with a runtime: `fork(peer.mjs, [OPTIONS])`, where OPTIONS is JSON. It runs the functions that peer.ts sends, and ends when
+// its parent disconnects or exits.
 import { Runtime } from '../../index.mjs'
 
 const runtime = await Runtime.open(JSON.parse(process.argv[2] ?? '{}'))
-/** What functions leave for later ones. */
+/** Values that functions store for later functions. */
 const kept = {}
 
 process.on('message', async (/** @type {{ id: number, source: string, argument: unknown }} */ message) => {

@@ -1,5 +1,5 @@
-// Another Node process with a runtime in the same home. Its functions are sent as source text, so they see only what they
-// are called with. Used by the tests of several processes and of their deaths.
+// Another Node process with a runtime in the same home. Functions are sent to it as source text, so they can use only their arguments.
+// Used by the tests of several processes and of killed processes.
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
@@ -8,7 +8,7 @@ import { engine } from './homes.js'
 
 const program = fileURLToPath(new URL('peer.mjs', import.meta.url))
 
-// biome-ignore lint/suspicious/noExplicitAny: what functions leave for later ones
+// biome-ignore lint/suspicious/noExplicitAny: values that functions store for later functions
 export type Kept = Record<string, any>
 
 export class Peer {
@@ -19,7 +19,7 @@ export class Peer {
     this.process = process
   }
 
-  /** Starts one that has opened `home`; it leads a session of its own. `through`: a command that becomes it, with its options. */
+  /** Starts a peer that opens `home`, in a session of its own. `through` is a command that executes it, with its options. */
   static async start(home: string, options: RuntimeOptions = {}, through: string[] = []): Promise<Peer> {
     const opened = JSON.stringify({ home, engine, ...options })
     const [execPath = process.execPath, ...execArgv] = through.length > 0 ? [...through, process.execPath] : []
@@ -32,19 +32,19 @@ export class Peer {
     return this.process.pid as number
   }
 
-  /** Runs `work` there and resolves what it resolves. */
+  /** Runs `work` there and resolves with its result. */
   async run<A, T>(work: (runtime: Runtime, argument: A, kept: Kept) => Promise<T> | T, argument: A): Promise<T> {
     const id = ++this.#count
     this.process.send({ id, source: work.toString(), argument })
     return (await this.#answer(id)) as T
   }
 
-  /** Ends it in the given way, and resolves when it is gone. */
+  /** Ends it in the given way, and resolves when it has exited. */
   async end(how: (pid: number) => void): Promise<void> {
     if (this.process.exitCode !== null || this.process.signalCode !== null) return
-    const gone = once(this.process, 'exit')
+    const exited = once(this.process, 'exit')
     how(this.pid)
-    await gone
+    await exited
   }
 
   kill(): Promise<void> {
@@ -53,16 +53,16 @@ export class Peer {
 
   #answer(id: number): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const gone = () => reject(new Error('the peer ended before it answered'))
+      const exited = () => reject(new Error('the peer ended before it answered'))
       const answered = (message: { id: number; result?: unknown; error?: { message: string; code?: string } }) => {
         if (message.id !== id) return
         this.process.off('message', answered)
-        this.process.off('exit', gone)
+        this.process.off('exit', exited)
         if (message.error) reject(Object.assign(new Error(message.error.message), message.error))
         else resolve(message.result)
       }
       this.process.on('message', answered)
-      this.process.once('exit', gone)
+      this.process.once('exit', exited)
     })
   }
 }

@@ -1,5 +1,5 @@
-// A program of its own that pulls an image: `node puller.mjs HOME IMAGE`. Says `pulling`, then `pulled DIGEST`. Started, several
-// at once and to be killed, by e2e/pull-processes.test.ts.
+// A program that pulls an image: `node puller.mjs HOME IMAGE`. Prints `pulling`, then `pulled DIGEST`. Started by
+// e2e/pull-processes.test.ts, which runs several at once and kills some.
 import { Runtime } from '../../index.mjs'
 
 const [home = '', image = ''] = process.argv.slice(2)

@@ -1,6 +1,6 @@
-// Numbers that repeat: a failure names its seed, which makes it happen again.
+// Pseudo-random numbers: a failing test prints its seed, which repeats the failure.
 
-/** Xorshift. */
+/** An xorshift generator. */
 export class Random {
   #state: number
 
@@ -8,7 +8,7 @@ export class Random {
     this.#state = (0x9e3779b9 * (seed + 1)) >>> 0 || 1
   }
 
-  /** From 0 to `bound` - 1. */
+  /** Returns a number from 0 to `bound` - 1. */
   below(bound: number): number {
     this.#state ^= this.#state << 13
     this.#state ^= this.#state >>> 17

@@ -7,14 +7,14 @@ import { capture } from '../../scripts/command.mjs'
 
 export interface Registry {
   readonly host: string
-  /** Where the registry keeps its blobs, for tests that damage them. */
+  /** The folder of the registry's blobs, for tests that damage them. */
   readonly storage: string
   /** Copies the OCI layout in `folder` to `name:tag`, with all its architectures. */
   push(folder: string, name: string): Promise<void>
   stop(): Promise<void>
 }
 
-/** Starts a registry that keeps everything in `folder`. */
+/** Starts a registry that stores everything in `folder`. */
 export async function startRegistry(folder: string): Promise<Registry> {
   const host = `127.0.0.1:${await freePort()}`
   const storage = join(folder, 'storage')
@@ -44,7 +44,7 @@ export async function startRegistry(folder: string): Promise<Registry> {
   }
 }
 
-/** A port that nobody listens on. */
+/** Returns a port that is not in use. */
 export function freePort(): Promise<number> {
   return new Promise(resolve => {
     const server = createServer().listen(0, '127.0.0.1', () => {

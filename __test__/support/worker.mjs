@@ -1,5 +1,5 @@
-// A worker thread that opens a home, uses a box of it and says what came of it: `new Worker(worker.mjs, { workerData })`.
-// As a program, `node worker.mjs OPTIONS`, it runs three of them one after the other and loads nothing itself.
+// A worker thread that opens a home, uses one of its boxes and posts the result: `new Worker(worker.mjs, { workerData })`. As a program,
+// `node worker.mjs OPTIONS`, it runs three such threads one after the other without loading the library itself.
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
@@ -9,9 +9,9 @@ if (isMainThread) {
   for (let i = 0; i < 3; i++) {
     const worker = new Worker(fileURLToPath(import.meta.url), { workerData: { options, name, close: i !== 1 } })
     const exited = once(worker, 'exit')
-    const [said] = await once(worker, 'message')
+    const [result] = await once(worker, 'message')
     await exited
-    console.log(said)
+    console.log(result)
   }
 } else {
   const { Runtime } = await import('../../index.mjs')

@@ -1,4 +1,4 @@
-// From `create` to the end of the first command, the image being in the cache.
+// The time from `create` to the end of the first command, with the image in the cache.
 import { median, timed } from '../clock.mjs'
 
 /** @type {import('../bench.mjs').Figure} */

@@ -1,4 +1,4 @@
-// How fast files go in and out of a box: one large one, and many small ones.
+// How fast files are copied into and out of a box: one large file, and many small ones.
 import { randomFillSync } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -25,11 +25,11 @@ function small(folder) {
 }
 
 /**
- * @param {string} name @param {string} unit @param {(folder: string) => string} make what is copied
- * @param {'in' | 'out'} way @param {(ms: number) => number} figure
+ * @param {string} name @param {string} unit @param {(folder: string) => string} make creates what is copied
+ * @param {'in' | 'out'} direction @param {(ms: number) => number} figure
  * @returns {import('../bench.mjs').Figure}
  */
-const copying = (name, unit, make, way, figure) => ({
+const copying = (name, unit, make, direction, figure) => ({
   name,
   unit,
   measure: bench =>
@@ -37,7 +37,7 @@ const copying = (name, unit, make, way, figure) => ({
       const folder = mkdtempSync(join(tmpdir(), 'boxlite-copy-'))
       try {
         const source = make(folder)
-        if (way === 'in') return figure(await timed(() => box.copyIn(source, '/opt/copy')))
+        if (direction === 'in') return figure(await timed(() => box.copyIn(source, '/opt/copy')))
         await box.copyIn(source, '/opt/copy')
         return figure(await timed(() => box.copyOut('/opt/copy', join(folder, 'out'))))
       } finally {

@@ -1,8 +1,8 @@
-// A real Debian image with python3 (about 190 MB unpacked) from a registry on loopback to a disk that boots, beside
-// `skopeo copy` and `umoci unpack` of the same image to a folder; and the most memory that a process which only pulls has.
+// Pulling a real Debian image with python3 (about 190 MB unpacked) from a registry on loopback to a disk that boots, compared with
+// `skopeo copy` and `umoci unpack` of the same image to a folder; and the peak memory of a process that only pulls.
 //
-// Both take turns, so that a disturbance meets both, and all figures are medians of the same runs. The ratio of processor
-// time holds on a busy machine too, where that of time is noise.
+// Both are run in turns, so that a disturbance affects both, and all figures are medians of the same runs. The ratio of processor time
+// is reliable on a busy machine too, where the ratio of time is not.
 import { debianLayout } from '../../scripts/image/debian.mjs'
 import { serveLayout } from '../../scripts/image/registry.mjs'
 import { middle } from '../clock.mjs'
@@ -13,12 +13,12 @@ const TURNS = 5
 
 /** @typedef {Awaited<ReturnType<typeof turns>>} Turns */
 /** @type {Promise<Turns> | undefined} */
-let taken
+let pending
 
-/** What all turns took, measured once. @param {import('../bench.mjs').Bench} bench */
+/** Runs all turns, once for all figures. @param {import('../bench.mjs').Bench} bench */
 function measured(bench) {
-  taken ??= turns(bench)
-  return taken
+  pending ??= turns(bench)
+  return pending
 }
 
 /** @param {import('../bench.mjs').Bench} bench */

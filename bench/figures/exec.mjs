@@ -1,4 +1,4 @@
-// Commands in a running box: the round trip of `true`, and twenty of them at once.
+// The time of commands in a running box: the round trip of `true`, and of twenty at once.
 import { median, timed } from '../clock.mjs'
 import { withBox } from '../with-box.mjs'
 

@@ -1,4 +1,4 @@
-// The figures in the order they are measured and printed.
+// The figures, in the order in which they are measured and printed.
 import { coldStart } from './cold-start.mjs'
 import { copies } from './copy.mjs'
 import { debian } from './debian.mjs'

@@ -1,4 +1,4 @@
-// How fast a command's input goes into a box, out of a Node stream.
+// The rate of a command's input, from a Node stream into a box.
 import { once } from 'node:events'
 import { median, timed } from '../clock.mjs'
 import { withBox } from '../with-box.mjs'
@@ -13,11 +13,11 @@ export const input = {
     withBox(bench, box => {
       const data = Buffer.alloc(1 << 16, 'x')
       return median(3, async () => {
-        let counted = ''
+        let summary = ''
         const took = await timed(async () => {
           const child = box.spawn('sh', ['-c', 'dd of=/dev/null bs=64k iflag=fullblock 2>&1'])
           child.stdout.on('data', text => {
-            counted += text
+            summary += text
           })
           for (let sent = 0; sent < MEGABYTES << 20; sent += data.length) {
             if (!child.stdin.write(data)) await once(child.stdin, 'drain')
@@ -25,9 +25,9 @@ export const input = {
           child.stdin.end()
           await child.wait()
         })
-        // Busybox counts whole blocks and parts of one; that there are only whole ones means that nothing is missing.
-        if (!counted.startsWith(`${MEGABYTES * 16}+0 records in`))
-          throw new Error(`not all of the input arrived: ${counted}`)
+        // dd counts whole and partial blocks. If all are whole, nothing is missing.
+        if (!summary.startsWith(`${MEGABYTES * 16}+0 records in`))
+          throw new Error(`not all of the input arrived: ${summary}`)
         return (MEGABYTES << 20) / 1000 / took
       })
     }),

@@ -1,5 +1,5 @@
-// The most memory that a process has which only pulls a large image: 100 000 files and more than a gigabyte unpacked, a
-// quarter of which doesn't compress. Bytes cost none; each file costs about 140 bytes while the disk is laid out.
+// The peak memory of a process that only pulls a large image: 100 000 files and more than a gigabyte unpacked, a quarter of which does
+// not compress. Memory does not depend on the number of bytes; each file takes about 140 bytes while the disk is laid out.
 import { randomBytes } from 'node:crypto'
 import { writeLayout } from '../../scripts/image/layout.mjs'
 import { serveLayout } from '../../scripts/image/registry.mjs'
@@ -7,7 +7,7 @@ import { pullInChild } from '../pull-child.mjs'
 
 const MIB = 1024 * 1024
 
-/** Layers that are made one at a time as they are written: together they would be too much for this process. */
+/** Generates the layers one at a time, since together they would need too much memory. */
 function* layers() {
   yield [{ path: 'noise', content: randomBytes(256 * MIB) }]
   const content = randomBytes(8192)

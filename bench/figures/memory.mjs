@@ -1,5 +1,5 @@
-// What an idle box costs its host: the proportional set size of its shim and of every process below it (QEMU is its child),
-// and the share of one CPU that they take in 30 s.
+// The cost of an idle box: the proportional set size of its shim and of all its descendants (QEMU is its child), and the share of one
+// CPU that they take in 30 s.
 import { readdirSync, readFileSync } from 'node:fs'
 import { withBox } from '../with-box.mjs'
 
@@ -23,18 +23,18 @@ export const cpuIdle = {
 }
 
 /**
- * Measures the shim of a box that has had a second to come to rest.
+ * Measures the shim of a box that has been idle for a second.
  * @param {import('../bench.mjs').Bench} bench @param {(pid: number) => Promise<number>} measure
  */
 const ofIdle = (bench, measure) =>
   withBox(bench, async box => {
     await new Promise(settled => setTimeout(settled, 1000))
     const { pid } = await box.info()
-    if (!pid) throw new Error('the running box tells no pid')
+    if (!pid) throw new Error('the running box has no pid')
     return measure(pid)
   })
 
-/** Milliseconds that `pid` and everything below it have run (Linux `Documentation/scheduler/sched-stats.rst`). @param {number} pid */
+/** Returns the milliseconds that `pid` and its descendants have run (Linux `Documentation/scheduler/sched-stats.rst`). @param {number} pid */
 function cpuMs(pid) {
   const threads = family(pid).flatMap(member => readdirSync(`/proc/${member}/task`).map(tid => `${member}/task/${tid}`))
   return (
@@ -43,7 +43,7 @@ function cpuMs(pid) {
   )
 }
 
-/** `pid` and everything below it. @param {number} pid @returns {number[]} */
+/** Returns `pid` and its descendants. @param {number} pid @returns {number[]} */
 function family(pid) {
   const threads = readdirSync(`/proc/${pid}/task`)
   const children = threads.flatMap(tid =>
@@ -52,7 +52,7 @@ function family(pid) {
   return [pid, ...children.map(Number).flatMap(family)]
 }
 
-/** KiB, as the kernel tells (proc(5), smaps_rollup). @param {number} pid */
+/** Returns the proportional set size in KiB (proc(5), smaps_rollup). @param {number} pid */
 function pss(pid) {
   return Number(/^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1])
 }

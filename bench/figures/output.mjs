@@ -1,4 +1,4 @@
-// How fast a command's output comes out of a box, into a Node stream.
+// The rate of a command's output, from a box into a Node stream.
 import { median, timed } from '../clock.mjs'
 import { withBox } from '../with-box.mjs'
 

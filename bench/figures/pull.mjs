@@ -1,4 +1,4 @@
-// Pulling the busybox image (1 MB packed) over HTTP from a registry on loopback into an empty home.
+// The time to pull the busybox image (1 MB compressed) over HTTP from a registry on loopback into an empty home.
 import { serveLayout } from '../../scripts/image/registry.mjs'
 import { median, timed } from '../clock.mjs'
 

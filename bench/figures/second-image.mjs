@@ -1,5 +1,5 @@
-// What the second of two images with a base in common downloads, as the registry counts it: its own layers and its
-// configuration, and not a byte of the base.
+// What is downloaded of the second of two images with a common base, as the registry counts it: only its own layers and its
+// configuration, no byte of the base.
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,9 +8,9 @@ import { serveLayout } from '../../scripts/image/registry.mjs'
 
 const MIB = 1024 * 1024
 
-/** @typedef {{ own: number, served: number, base: number }} Downloads bytes of its own blobs, of all that came, and of the base's among that */
+/** @typedef {{ own: number, served: number, base: number }} Downloads bytes of its own blobs, of all served blobs, and of the served blobs of the base */
 /** @type {Promise<Downloads> | undefined} */
-let taken
+let pending
 
 /** @param {import('../bench.mjs').Bench} bench @returns {Promise<Downloads>} */
 async function downloads({ Runtime, folder }) {
@@ -40,8 +40,8 @@ async function downloads({ Runtime, folder }) {
 
 /** @param {import('../bench.mjs').Bench} bench */
 function measured(bench) {
-  taken ??= downloads(bench)
-  return taken
+  pending ??= downloads(bench)
+  return pending
 }
 
 /** @type {import('../bench.mjs').Figure[]} */

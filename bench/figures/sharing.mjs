@@ -1,5 +1,5 @@
-// What it costs that any number of processes share a home: a list is read from disk, a box of another process is joined,
-// and two processes with a box each get in each other's way no more than two boxes of one process.
+// The cost of sharing a home between processes: a list is read from disk, a box of another process is joined, and two processes with one
+// box each are compared with one process that has both.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
@@ -24,29 +24,29 @@ export const listFifty = {
 export const join = {
   name: 'joinToExec',
   unit: 'ms',
-  measure: bench => withNeighbour(bench, async ask => (await ask('here', 1))[0] ?? Number.NaN),
+  measure: bench => withNeighbour(bench, async run => (await run('here', 1))[0] ?? Number.NaN),
 }
 
-/** Time of the commands of two processes at once, each in a box of its own, to that of one process with both boxes. @type {import('../bench.mjs').Figure} */
+/** The ratio of two times: of two processes that run commands at once, each in its own box, and of one process that does so in both boxes. @type {import('../bench.mjs').Figure} */
 export const twoProcesses = {
   name: 'twoProcessesToOne',
   unit: '×',
   measure: bench =>
-    withNeighbour(bench, async (ask, here, there) => {
+    withNeighbour(bench, async (run, here, there) => {
       const commands = async (/** @type {import('../../index.js').Box} */ box) => {
         for (let i = 0; i < COMMANDS; i++) await box.exec('true')
       }
-      await ask('there', 1)
+      await run('there', 1)
       const one = await median(3, () => timed(() => Promise.all([commands(here), commands(there)])))
-      const two = await median(3, () => timed(() => Promise.all([commands(here), ask('there', COMMANDS)])))
+      const two = await median(3, () => timed(() => Promise.all([commands(here), run('there', COMMANDS)])))
       return two / one
     }),
 }
 
 /**
- * @typedef {(name: string, times: number) => Promise<number[]>} Ask runs commands in a box, in the other process
+ * @typedef {(name: string, times: number) => Promise<number[]>} Run runs commands in a box, in the other process
  * @param {import('../bench.mjs').Bench} bench
- * @param {(ask: Ask, here: import('../../index.js').Box, there: import('../../index.js').Box) => Promise<number>} measure
+ * @param {(run: Run, here: import('../../index.js').Box, there: import('../../index.js').Box) => Promise<number>} measure
  */
 async function withNeighbour({ runtime, home, image }, measure) {
   const here = await runtime.create({ image, name: 'here' })

@@ -1,13 +1,13 @@
-// What the platform package weighs, by its parts.
+// The sizes of the files in the platform package.
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
-import { parts } from '../../scripts/paths.mjs'
+import { nativeFolder } from '../../scripts/paths.mjs'
 
 /** @param {string} name @param {...string} files @returns {import('../bench.mjs').Figure} */
 const size = (name, ...files) => ({
   name,
   unit: 'MB',
-  measure: async () => files.reduce((sum, file) => sum + statSync(join(parts, file)).size, 0) / 1e6,
+  measure: async () => files.reduce((sum, file) => sum + statSync(join(nativeFolder, file)).size, 0) / 1e6,
 })
 
 export const kernelSize = size('kernelSize', 'share/vmlinux')

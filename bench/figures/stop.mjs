@@ -1,4 +1,4 @@
-// Stopping a running box, and starting it again up to the end of its first command.
+// The time to stop a running box, and the time to start it again up to the end of its first command.
 import { median, timed } from '../clock.mjs'
 import { withBox } from '../with-box.mjs'
 

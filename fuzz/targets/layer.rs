@@ -1,4 +1,4 @@
-//! A layer, into a root disk. The reading and its bounds are `boxlite_disk::hostile`'s.
+//! Fuzzes the conversion of a layer into a root disk. The code under test and its bounds are in `boxlite_disk::hostile`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| boxlite_disk::hostile::layer(bytes));

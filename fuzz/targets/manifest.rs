@@ -1,4 +1,4 @@
-//! A manifest or an index of a registry. The reading and its bounds are `boxlite_images::hostile`'s.
+//! Fuzzes the parser of a registry's manifests and indexes. The code under test and its bounds are in `boxlite_images::hostile`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| boxlite_images::hostile::manifest(bytes));

@@ -1,4 +1,4 @@
-//! The header of a qcow2 file. The reading and its bounds are `boxlite_disk::hostile`'s.
+//! Fuzzes the reader of a qcow2 file's header. The code under test and its bounds are in `boxlite_disk::hostile`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| boxlite_disk::hostile::qcow2(bytes));

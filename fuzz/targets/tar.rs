@@ -1,4 +1,4 @@
-//! A tar archive, header by header. The reading and its bounds are `boxlite_unpack::hostile`'s.
+//! Fuzzes the reader of tar archives. The code under test and its bounds are in `boxlite_unpack::hostile`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| boxlite_unpack::hostile::tar(bytes));

@@ -1,5 +1,5 @@
-// The two host-side parts that cargo makes: the addon, which Node loads, and the shim, which becomes a box.
-// Called by build.mjs. They have profiles of their own because a panic must unwind in Node's process and end the shim's.
+// The two parts that cargo builds for the host: the addon, which Node loads, and the shim, which runs a box. Called by build.mjs. Their
+// profiles differ because a panic must unwind in Node's process and must end the shim's.
 import { chmodSync, copyFileSync, mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { root } from '../paths.mjs'
@@ -7,7 +7,7 @@ import { crateInputs, hashInputs, rustFacts } from './inputs.mjs'
 import { withTarget } from './target.mjs'
 
 /**
- * @param {string} crate @param {string} profile @param {string} built cargo's file @param {string} product ours
+ * @param {string} crate @param {string} profile @param {string} built the name of cargo's file @param {string} product the path of ours
  * @returns {import('./part.mjs').Part}
  */
 function cratePart(crate, profile, built, product) {

@@ -1,5 +1,5 @@
-// The TypeScript face: node_modules when they are missing or older than the lock file, then index.js, index.mjs and bundle.mjs made
-// from lib/. Called by build.mjs. Bundling takes less than a second, so nothing is cached but the fact that it was done.
+// Builds the TypeScript face: installs node_modules if they are missing or older than the lock file, and bundles index.js, index.mjs and
+// bundle.mjs from lib/. Called by build.mjs and test.mjs. Bundling takes less than a second, so only the hash of its inputs is stored.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { capture } from '../command.mjs'
@@ -8,15 +8,15 @@ import { root } from '../paths.mjs'
 import { step } from '../progress.mjs'
 import { hashInputs } from './inputs.mjs'
 
-/** Installs the locked development packages unless that was done. */
-export async function bringNodeModules() {
+/** Installs the locked development packages if they are not installed. */
+export async function installNodeModules() {
   await once('npm packages', 'node_modules/.boxlite-hash', ['package-lock.json'], 'node_modules/esbuild', async () => {
     await must('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
   })
 }
 
-/** Installs the bundlers and the other runtimes that a test takes the package with, in a folder of their own: they are large. */
-export async function bringConsumers() {
+/** Installs the bundlers and the other JavaScript runtimes that a test uses the package with. They are large, so they have their own folder. */
+export async function installConsumers() {
   const folder = '__test__/consumers'
   const stamp = `${folder}/node_modules/.boxlite-hash`
   await once(
@@ -30,15 +30,15 @@ export async function bringConsumers() {
   )
 }
 
-/** Bundles the public face unless nothing changed. */
-export async function bringFace() {
+/** Bundles the face if its sources have changed. */
+export async function buildFace() {
   await once('face', 'build/face.hash', ['lib', 'package.json', 'package-lock.json'], 'bundle.mjs', async () => {
     await must('npm', ['run', '--silent', 'build:js'])
   })
 }
 
 /**
- * @param {string} name @param {string} stamp where the hash of the inputs of the last run is kept
+ * @param {string} name @param {string} stamp the file with the hash of the inputs of the last run
  * @param {string[]} inputs @param {string} product a file that must exist @param {() => Promise<void>} work
  */
 async function once(name, stamp, inputs, product, work) {

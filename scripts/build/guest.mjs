@@ -1,5 +1,5 @@
-// The two parts that run inside a box: the kernel, and the initramfs whose /init is the guest agent. Their own build
-// scripts live beside their sources in guest/; here they only get their place in the cache. Called by build.mjs.
+// The two parts that run inside a box: the kernel, and the initramfs whose /init is the guest agent. Their build scripts are beside
+// their sources in guest/; this file only describes them to the cache. Called by build.mjs.
 import { copyFileSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { capture } from '../command.mjs'

@@ -1,5 +1,5 @@
-// The identity of a part: a SHA-256 over everything that decides its bytes, that is the content of its source folders
-// and files, the compiler's version and the flags. Called by the parts; calls cargo for the crates' own dependency graph.
+// The identity of a part: a SHA-256 over everything that determines its bytes, which are the contents of its source files, the
+// compiler's version and the flags. Called by the parts' files; calls cargo for the dependency graph of the workspace.
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
@@ -8,7 +8,7 @@ import { Failure } from '../failure.mjs'
 import { root } from '../paths.mjs'
 
 /**
- * The hash of `paths` (files or folders, relative to the root) and of `facts`.
+ * Returns the hash of `paths` (files or folders, relative to the root) and of `facts`.
  * @param {string[]} paths @param {string[]} facts
  */
 export function hashInputs(paths, facts) {
@@ -25,7 +25,7 @@ export function hashInputs(paths, facts) {
 }
 
 /**
- * All files that decide bytes: documentation does not.
+ * Returns all files below `path` that can change a part's bytes, which documentation can't.
  * @param {string} path @returns {string[]}
  */
 function filesBelow(path) {
@@ -38,7 +38,7 @@ function filesBelow(path) {
 }
 
 /**
- * The folders of `crate` and of every workspace crate it builds with, and the files that all crates share.
+ * Returns the folders of `crate` and of every workspace crate that it depends on, and the files that all crates share.
  * @param {string} crate
  */
 export async function crateInputs(crate) {
@@ -62,11 +62,11 @@ export async function crateInputs(crate) {
   return [...folders, 'Cargo.toml', 'Cargo.lock']
 }
 
-/** The compiler and whatever the environment tells it. */
+/** Returns the compiler's version and the flags in the environment. */
 export async function rustFacts() {
   const version = await capture('rustc', ['-vV'], { cwd: root })
   if (version.status !== 0)
-    throw new Failure(`rustc -vV: ${version.output.trim()}`, 'npm run setup says what is missing')
+    throw new Failure(`rustc -vV: ${version.output.trim()}`, 'npm run setup prints what is missing')
   const flags = Object.entries(process.env)
     .filter(([key]) => /^(RUSTFLAGS|CARGO_ENCODED_RUSTFLAGS|CARGO_PROFILE_.*|CARGO_BUILD_TARGET)$/.test(key))
     .map(([key, value]) => `${key}=${value}`)

@@ -1,6 +1,6 @@
-// One build at a time in one cache. flock(1), part of every Debian, holds the lock for a child that lives until its
-// standard input closes: the kernel sees to that when we end, however we end, so no stale lock can be left.
-// Called by build/part.mjs around the work that writes to the cache.
+// Allows one build at a time in one cache. flock(1), part of every Debian, holds the lock while a child process runs, which ends when
+// its standard input is closed. The kernel closes it when this process exits for any reason, so no stale lock remains. Called by
+// part.mjs and target.mjs.
 import { spawn } from 'node:child_process'
 import { Failure } from '../failure.mjs'
 
@@ -11,7 +11,7 @@ import { Failure } from '../failure.mjs'
  * @returns {Promise<T>}
  */
 export async function withLock(file, waiting, work) {
-  const patience = setTimeout(waiting, 500)
+  const timer = setTimeout(waiting, 500)
   const holder = spawn('flock', ['--exclusive', file, 'sh', '-c', 'echo held; exec cat'], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
@@ -22,10 +22,10 @@ export async function withLock(file, waiting, work) {
       holder.once('error', error => failed(new Failure(`flock \`${file}\`: ${error.message}`)))
       holder.once('close', () => failed(new Failure(`flock \`${file}\`: could not be taken`)))
     })
-    clearTimeout(patience)
+    clearTimeout(timer)
     return await work()
   } finally {
-    clearTimeout(patience)
+    clearTimeout(timer)
     holder.stdin.end()
     await ended
   }

@@ -1,5 +1,5 @@
-// One part of the build: its inputs hashed, its products kept in the cache under that hash, and put where the library
-// looks for them. Called by build.mjs for each part; a part's own file says what its inputs are and how it is made.
+// Builds one part: hashes its inputs, stores its products in the cache under that hash, and puts them where the library looks for
+// them. Called by build.mjs for each part; a part's own file defines its inputs and how it is built.
 import {
   copyFileSync,
   existsSync,
@@ -15,7 +15,7 @@ import {
 import { dirname, join } from 'node:path'
 import { capture } from '../command.mjs'
 import { Failure } from '../failure.mjs'
-import { cacheFolder, parts } from '../paths.mjs'
+import { cacheFolder, nativeFolder } from '../paths.mjs'
 import { say, step } from '../progress.mjs'
 import { withLock } from './lock.mjs'
 
@@ -28,21 +28,21 @@ import { withLock } from './lock.mjs'
  */
 /** @typedef {(command: string, args: string[], options?: import('../command.mjs').CommandOptions) => Promise<void>} Runner */
 
-/** How many older builds of a part the cache keeps. */
-const KEPT = 4
+/** How many older builds of a part the cache retains. */
+const RETAINED = 4
 
 /**
- * Makes `part` unless the cache has it, and puts its products in place.
- * @param {Part} part @param {string} [into] the folder that is laid out like a platform package
+ * Builds `part` if the cache does not have it, and puts its products in place.
+ * @param {Part} part @param {string} [into] the folder in which the products are put
  */
-export async function bring(part, into = parts) {
+export async function buildPart(part, into = nativeFolder) {
   const hash = await part.hash()
   const entry = join(cacheFolder(), 'parts', part.name, hash)
   await step(part.name, async note => {
     const found = existsSync(entry)
     if (!found) {
       mkdirSync(dirname(entry), { recursive: true })
-      const waiting = () => note('another build is at work in this cache')
+      const waiting = () => note('another build is using this cache')
       await withLock(join(cacheFolder(), 'build.lock'), waiting, async () => {
         if (!existsSync(entry)) await make(part, entry, note)
       })
@@ -50,7 +50,7 @@ export async function bring(part, into = parts) {
     utimesSync(entry, new Date(), new Date())
     for (const product of part.products) put(join(entry, product), join(into, product))
     const bytes = part.products.reduce((sum, product) => sum + statSync(join(entry, product)).size, 0)
-    // Sources that were edited meanwhile make a mixture, which must not pass for a build of either state.
+    // If the sources were edited meanwhile, the result belongs to neither state and must not stay in the cache.
     if (!found && (await part.hash()) !== hash) rmSync(entry, { recursive: true })
     return `${(bytes / 1e6).toFixed(1)} MB${found ? ', from the cache' : ''}`
   })
@@ -79,22 +79,22 @@ async function make(part, entry, note) {
     if (!existsSync(join(draft, product))) throw new Failure(`${part.name}: the build left no ${product}`)
   }
   renameSync(draft, entry)
-  forgetOldest(dirname(entry))
+  removeOldest(dirname(entry))
 }
 
 /** @param {string} folder */
-function forgetOldest(folder) {
+function removeOldest(folder) {
   const entries = readdirSync(folder, { withFileTypes: true })
     .filter(entry => entry.isDirectory() && !entry.name.endsWith('.draft'))
     .map(entry => join(folder, entry.name))
     .sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)
-  for (const old of entries.slice(KEPT + 1)) {
+  for (const old of entries.slice(RETAINED + 1)) {
     rmSync(old, { recursive: true, force: true })
     rmSync(`${old}.log`, { force: true })
   }
 }
 
-/** Puts a cached file in place by hard link, or by copy from another file system, in one step for anyone who looks. */
+/** Puts a cached file in place atomically, as a hard link, or as a copy if the cache is on another file system. */
 function put(/** @type {string} */ from, /** @type {string} */ to) {
   const source = statSync(from)
   const present = statSync(to, { throwIfNoEntry: false })

@@ -1,5 +1,5 @@
-// Samples for the fuzz targets that read binary formats, made where they are needed: tar files, qcow2 headers, the first blocks
-// of an ext4 disk. Called by fuzz.mjs; text samples are committed, in fuzz/corpus.
+// Generates samples for the fuzz targets that read binary formats: tar files, qcow2 headers, the first blocks of an ext4 disk. Called
+// by fuzz.mjs. Samples of text formats are committed in fuzz/corpus.
 import {
   closeSync,
   mkdirSync,
@@ -20,7 +20,7 @@ import { writeLayout } from '../image/layout.mjs'
 import { tar } from '../image/tar.mjs'
 import { findProgram } from '../setup/debian.mjs'
 
-/** Writes the seeds of each target into a folder of its name below `folder`. @param {string} folder */
+/** Writes the seeds of each target into a folder with its name below `folder`. @param {string} folder */
 export async function writeSeeds(folder) {
   const work = mkdtempSync(join(folder, 'seeds-'))
   try {
@@ -53,7 +53,7 @@ function layers() {
     { path: 'd/.wh..wh..opq', content: '' },
   ])
   const long = tar([{ path: `d/${'x'.repeat(150)}`, content: '' }])
-  // The map of a sparse file, before its content and in its header's records.
+  // The map of a sparse file, once before its content and once in the records of its header.
   const map = Buffer.concat([Buffer.from('1\n4096\n3\n'), Buffer.alloc(503), Buffer.from('abc')])
   const sparse = (/** @type {Record<string, string>} */ records, /** @type {Buffer} */ content) =>
     tar([{ path: 's', content, records: { 'GNU.sparse.size': '5000', ...records } }])

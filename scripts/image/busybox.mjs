@@ -1,20 +1,20 @@
-// A small image that needs no registry: Debian's static busybox with a link for each applet, and just enough of /etc.
-// Called by the demo, the bench and the tests. The entries are exported, so that tests can put layers on top.
+// A small image that needs no registry: Debian's static busybox with a link for each applet, and a minimal /etc. Called by the demo,
+// the bench and the tests. The entries are exported so that tests can put layers on top.
 import { readFileSync } from 'node:fs'
 import { capture } from '../command.mjs'
 import { Failure } from '../failure.mjs'
 import { findProgram } from '../setup/debian.mjs'
 import { writeLayout } from './layout.mjs'
 
-/** The user of the image who is not root, for tests of `user`. */
+/** The image's user besides root, for tests of `user`. */
 export const APP_USER = { name: 'app', uid: 1000, gid: 1000 }
 
 export const CONFIG = { Env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'], Cmd: ['sh'] }
 
-/** The one layer. @returns {Promise<import('./tar.mjs').Entry[]>} */
+/** Returns the entries of the only layer. @returns {Promise<import('./tar.mjs').Entry[]>} */
 export async function busyboxEntries() {
   const program = findProgram('busybox')
-  if (!program) throw new Failure('busybox: not found', 'npm run setup brings it')
+  if (!program) throw new Failure('busybox: not found', 'npm run setup installs it')
   const list = await capture(program, ['--list'])
   const applets = list.stdout.split('\n').filter(name => name && name !== 'busybox')
   const { name, uid, gid } = APP_USER

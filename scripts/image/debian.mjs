@@ -1,6 +1,6 @@
-// Real Debian images, made once by mmdebstrap and kept in the build cache by the content of their recipe: one with python3, and
-// one with what makes containers and services itself. Called by their e2e tests and by the bench; needs the Debian package
-// mmdebstrap and Debian's archive.
+// Real Debian images, built once by mmdebstrap and stored in the build cache under the hash of their options: one with python3, and
+// one with programs that run containers and services. Called by their e2e tests and by the bench. Needs the Debian package mmdebstrap
+// and Debian's archive.
 import { createHash } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,7 +9,7 @@ import { Failure } from '../failure.mjs'
 import { cacheFolder } from '../paths.mjs'
 import { writeLayout } from './layout.mjs'
 
-/** Without documentation and translations, which nothing here reads, and without waiting for the host's disk. */
+/** Leaves out documentation and translations, and does not wait for the host's disk. */
 const LEAN = [
   '--dpkgopt=force-unsafe-io',
   '--dpkgopt=path-exclude=/usr/share/doc/*',
@@ -22,14 +22,14 @@ const CONFIG = {
   Cmd: ['bash'],
 }
 
-/** The folder of an OCI layout with Debian and python3 as `latest`. @returns {Promise<string>} */
-export const debianLayout = () => made(PYTHON)
+/** Returns the folder of an OCI layout with Debian and python3 as `latest`. @returns {Promise<string>} */
+export const debianLayout = () => build(PYTHON)
 
-/** The same with bubblewrap, podman and systemd. @returns {Promise<string>} */
-export const containersLayout = () => made(CONTAINERS)
+/** Returns the same with bubblewrap, podman and systemd. @returns {Promise<string>} */
+export const containersLayout = () => build(CONTAINERS)
 
 /** @param {string[]} recipe @returns {Promise<string>} */
-async function made(recipe) {
+async function build(recipe) {
   const key = createHash('sha256')
     .update(JSON.stringify([recipe, CONFIG, 1]))
     .digest('hex')
@@ -41,7 +41,7 @@ async function made(recipe) {
     const archive = join(draft, 'rootfs.tar')
     const { status, output } = await capture('mmdebstrap', [...recipe, archive], { timeoutMs: 1_500_000 })
     if (status !== 0) {
-      throw new Failure(`mmdebstrap: ${output.slice(-2000)}`, 'apt-get install mmdebstrap, and try again')
+      throw new Failure(`mmdebstrap: ${output.slice(-2000)}`, 'run apt-get install mmdebstrap and try again')
     }
     const layers = [readFileSync(archive)]
     rmSync(archive)
@@ -49,7 +49,7 @@ async function made(recipe) {
     renameSync(draft, folder)
   } catch (error) {
     rmSync(draft, { recursive: true, force: true })
-    // Another process may have been faster.
+    // Another process may have built the same image first.
     if (!existsSync(folder)) throw error
   }
   return folder

@@ -1,4 +1,4 @@
-// Writes OCI image layout folders: blobs by digest, an index.json, one image or several architectures of one.
+// Writes OCI image layout folders: blobs by digest and an index.json, of one image or of several architectures of an image.
 // Called by the demo and by the tests. Format: OCI image-spec v1.1, image-layout.md, manifest.md, config.md, image-index.md.
 import { createHash } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
@@ -15,18 +15,18 @@ const TYPES = {
 
 /**
  * @typedef {object} Image
- * @property {Iterable<import('./tar.mjs').Entry[] | Buffer>} layers lowest first; bytes are a tar file already
+ * @property {Iterable<import('./tar.mjs').Entry[] | Buffer>} layers the lowest first; a Buffer is a tar file
  * @property {{ Env?: string[], Cmd?: string[], Entrypoint?: string[], WorkingDir?: string, User?: string,
- *   [more: string]: unknown }} [config] what an image says of itself, in the names of OCI image-spec, config.md
+ *   [more: string]: unknown }} [config] the image's configuration, with the names of OCI image-spec, config.md
  * @property {string} [architecture] default: amd64
  * @property {string} [variant] of the architecture, such as v8
  */
 /** @typedef {{ mediaType: string, digest: string, size: number, platform?: object, annotations?: object }} Descriptor */
 
 /**
- * Writes `images` as one layout in `folder`: one image as it is, several as a multi-arch index.
+ * Writes `images` as one layout in `folder`. Several images become a multi-arch index.
  * @param {string} folder @param {Image[]} images @param {string} [tag]
- * @returns {Descriptor} of what `index.json` names
+ * @returns {Descriptor} the one in `index.json`
  */
 export function writeLayout(folder, images, tag = 'latest') {
   mkdirSync(join(folder, 'blobs/sha256'), { recursive: true })
@@ -72,5 +72,5 @@ function writeBlob(folder, mediaType, bytes) {
   return { mediaType, digest, size: bytes.length }
 }
 
-/** The digest of `bytes`, as OCI writes it. @param {Buffer} bytes */
+/** Returns the digest of `bytes` in OCI's notation. @param {Buffer} bytes */
 export const digestOf = bytes => `sha256:${createHash('sha256').update(bytes).digest('hex')}`

@@ -1,5 +1,5 @@
-// A registry in this process, on loopback, that serves one OCI layout under every name by the pull endpoints of the OCI
-// distribution-spec. Called by the bench, and by the tests of hostile registries, which ask it for faults.
+// A registry in this process, on loopback, that serves one OCI layout under every name through the pull endpoints of the OCI
+// distribution-spec. Called by the bench, and by the tests of hostile registries, which make it misbehave.
 import { existsSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
@@ -8,14 +8,14 @@ import { join } from 'node:path'
  * @typedef {object} Faults
  * @property {(bytes: Buffer) => Buffer} [blob] replaces a blob's bytes
  * @property {number} [cutAfter] breaks the connection after this many bytes of each blob
- * @property {number} [stallAfter] sends this many bytes of each blob, and then nothing more
- * @property {number} [status] answers everything but `/v2/` with this
+ * @property {number} [stallAfter] sends this many bytes of each blob and then stalls
+ * @property {number} [status] the status of every response but that to `/v2/`
  */
 /**
  * @typedef {object} LoopbackRegistry
  * @property {string} host
- * @property {string[]} requests the paths that were asked for
- * @property {{ digest: string, bytes: number }[]} served the blobs that were answered with, or what was asked for of them
+ * @property {string[]} requests the requested paths
+ * @property {{ digest: string, bytes: number }[]} served the blobs that were served, with the number of requested bytes
  * @property {Faults} faults
  * @property {() => Promise<void>} stop
  */
@@ -65,8 +65,8 @@ function sendManifest(response, bytes, digest) {
 }
 
 /**
- * Sends a blob, or the rest of it where the request asks for a range to the end, as a resumed download does (RFC 9110, 14).
- * Returns how many bytes that is, faults aside.
+ * Sends a blob, or the rest of it if the request has a range to the end, as a resumed download does (RFC 9110, 14). Returns how many
+ * bytes that is without the faults.
  * @param {import('node:http').IncomingMessage} request @param {import('node:http').ServerResponse} response
  * @param {Buffer} bytes @param {Faults} faults
  */

@@ -1,6 +1,6 @@
-// A tar writer that puts down exactly what it is told: whiteouts, hardlinks, devices, setuid bits, owners, xattrs.
-// Deterministic, so that the same entries give the same digest. Called by image/layout.mjs; format: POSIX.1-2017 pax,
-// "ustar Interchange Format" and "pax Extended Header".
+// A tar writer that writes entries as they are given: whiteouts, hardlinks, devices, setuid bits, owners, xattrs. It is deterministic:
+// the same entries give the same digest. Called by layout.mjs and by tests. Format: POSIX.1-2017 pax, "ustar Interchange Format" and
+// "pax Extended Header".
 const BLOCK = 512
 
 /**
@@ -14,17 +14,17 @@ const BLOCK = 512
  * @property {number} [gid]
  * @property {[number, number]} [device] major and minor
  * @property {Record<string, Buffer | string>} [xattrs]
- * @property {Record<string, string>} [records] of a pax header, as they are
+ * @property {Record<string, string>} [records] further records of the pax header
  */
 
 const FLAGS = { file: '0', hardlink: '1', symlink: '2', char: '3', block: '4', directory: '5', fifo: '6' }
 
-/** 2024-01-01: any fixed date will do. */
+/** 2024-01-01. Any fixed date would do. */
 const MTIME = 1_704_067_200
 
-/** The tar archive of `entries`, in their order. @param {Entry[]} entries */
+/** Returns the tar archive of `entries`, in their order. @param {Entry[]} entries */
 export function tar(entries) {
-  const pieces = entries.flatMap(entry => {
+  const blocks = entries.flatMap(entry => {
     const content = Buffer.from(entry.content ?? '')
     return [
       ...extendedHeader(entry),
@@ -32,10 +32,10 @@ export function tar(entries) {
       padded(content),
     ]
   })
-  return Buffer.concat([...pieces, Buffer.alloc(2 * BLOCK)])
+  return Buffer.concat([...blocks, Buffer.alloc(2 * BLOCK)])
 }
 
-/** A pax header for what ustar's own fields can't hold. @param {Entry} entry */
+/** Returns a pax header for what does not fit in the fields of ustar. @param {Entry} entry */
 function extendedHeader(entry) {
   const records = Object.entries(entry.xattrs ?? {}).map(([name, value]) =>
     record(`SCHILY.xattr.${name}`, Buffer.from(value)),
@@ -48,7 +48,7 @@ function extendedHeader(entry) {
   return [header({ path: '' }, 'PaxHeader', 'x', body.length), padded(body)]
 }
 
-/** `LENGTH KEY=VALUE\n`, where LENGTH counts itself. @param {string} key @param {Buffer} value */
+/** Returns `LENGTH KEY=VALUE\n`, where LENGTH includes itself. @param {string} key @param {Buffer} value */
 function record(key, value) {
   const rest = Buffer.concat([Buffer.from(` ${key}=`), value, Buffer.from('\n')])
   let length = rest.length

@@ -1,5 +1,5 @@
-// The crates that ship: what the given workspace crates link, without what only builds or tests them.
-// Called by notices.mjs and by the licence check of __test__/house. Calls `cargo metadata`.
+// The crates that ship: those that the given workspace crates link, without those that only build or test them. Called by notices.mjs
+// and by the house tests. Calls `cargo metadata`.
 import { capture } from '../command.mjs'
 import { Failure } from '../failure.mjs'
 import { root } from '../paths.mjs'
@@ -11,11 +11,11 @@ import { root } from '../paths.mjs'
  * @property {string} version
  * @property {string | null} license
  * @property {string} manifest_path
- * @property {string | null} source null for our own
+ * @property {string | null} source null for a crate of this workspace
  */
 /** @typedef {{ id: string, deps: { pkg: string, dep_kinds: { kind: string | null, target: string | null }[] }[] }} Node */
 
-/** Cargo's resolved graph for the one target that ships. @returns {Promise<{ packages: Crate[], resolve: { nodes: Node[] } }>} */
+/** Returns cargo's resolved graph for the target that ships. @returns {Promise<{ packages: Crate[], resolve: { nodes: Node[] } }>} */
 export async function cargoGraph() {
   const args = ['metadata', '--locked', '--format-version', '1', '--filter-platform', 'x86_64-unknown-linux-gnu']
   const result = await capture('cargo', args, { cwd: root })
@@ -24,8 +24,8 @@ export async function cargoGraph() {
 }
 
 /**
- * Every crate of others that is linked into one of `products`, by name and version. Procedural macros run in the compiler
- * but what they write ships, so they count.
+ * Returns every foreign crate that is linked into one of `products`, sorted by name and version. Procedural macros count, since the code
+ * that they generate ships.
  * @param {string[]} products
  */
 export async function shippedCrates(products) {

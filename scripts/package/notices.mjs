@@ -1,5 +1,5 @@
-// THIRD-PARTY-NOTICES: the licence texts of everything linked into the native parts, which their licences ask to be kept
-// with copies of them. Called by stage.mjs. Texts come from the crates' own packages; the same text is printed once.
+// Writes THIRD-PARTY-NOTICES: the licence texts of everything that is linked into the native parts, which the licences require copies
+// to contain. Called by stage.mjs. The texts are those in the crates' packages; identical texts appear once.
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { shippedCrates } from './crates.mjs'

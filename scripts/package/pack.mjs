@@ -1,11 +1,11 @@
-// Makes the tarballs of the main package and of the platform package. Called by package.mjs and by e2e/package.test.ts.
+// Packs the tarballs of the main package and of the platform package. Called by package.mjs and by the e2e tests of packages.
 import { join } from 'node:path'
 import { capture } from '../command.mjs'
 import { Failure } from '../failure.mjs'
 import { stageMain, stagePlatform } from './stage.mjs'
 
 /**
- * Packs what build/ and the bundled face hold now into `folder`.
+ * Packs the current contents of build/ and the bundled face into `folder`.
  * @param {string} folder @returns {Promise<string[]>} the tarballs
  */
 export async function packPackages(folder) {

@@ -1,9 +1,9 @@
-// Lays out the two packages as they will be published, in a folder of their own: so that nothing of the source tree can
-// slip in, and package.json can lose what only developers need. Called by pack.mjs.
+// Lays out the two packages in folders of their own, as they will be published. So no other file of the source tree can get into a
+// package, and package.json lacks what only developers need. Called by pack.mjs.
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { initramfs, kernel } from '../build/guest.mjs'
-import { parts, platform, root } from '../paths.mjs'
+import { nativeFolder, platform, root } from '../paths.mjs'
 import { notices } from './notices.mjs'
 
 /** The main package: the bundled face. @param {string} folder */
@@ -20,8 +20,8 @@ export async function stagePlatform(folder) {
   const source = join(root, 'npm', platform)
   begin(folder, readManifest(`npm/${platform}/package.json`))
   for (const name of ['boxlite.node', ...kernel.products, ...initramfs.products])
-    copy(join(parts, name), join(folder, name))
-  copy(join(parts, 'bin/boxlite-shim'), join(folder, 'bin/boxlite-shim'), 0o755)
+    copy(join(nativeFolder, name), join(folder, name))
+  copy(join(nativeFolder, 'bin/boxlite-shim'), join(folder, 'bin/boxlite-shim'), 0o755)
   copy(join(root, 'LICENSE'), join(folder, 'LICENSE'))
   copy(join(source, 'README.md'), join(folder, 'README.md'))
   copy(join(source, 'KERNEL-LICENSE'), join(folder, 'share/KERNEL-LICENSE'))

@@ -1,23 +1,23 @@
-// apt-get, with patience for its locks: at most one program may use apt at a time, and a machine that just came up updates itself.
-// Called by debian.mjs.
+// Runs apt-get and waits for its locks: only one program can use apt at a time, and a machine that has just booted updates itself. Called
+// by debian.mjs.
 //
-// `DPkg::Lock::Timeout` would do for the lock of dpkg alone: `apt-get update` takes another one, for which there is no such option.
+// apt's option `DPkg::Lock::Timeout` covers only the lock of dpkg; `apt-get update` takes another one, for which there is no option.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { capture } from '../command.mjs'
 import { Failure } from '../failure.mjs'
 
-/** How long another program may keep apt busy. */
-const PATIENCE_MS = 10 * 60_000
+/** How long to wait for another program that uses apt. */
+const TIMEOUT_MS = 10 * 60_000
 
-/** @typedef {{ onLine?: (line: string) => void, patienceMs?: number, pauseMs?: number, env?: NodeJS.ProcessEnv }} AptOptions */
+/** @typedef {{ onLine?: (line: string) => void, timeoutMs?: number, pauseMs?: number, env?: NodeJS.ProcessEnv }} AptOptions */
 
 /**
- * Runs apt-get until it gets its locks, for as long as the patience lasts; then says who holds them.
+ * Runs apt-get, again and again until it gets its locks. Fails after the timeout and names the process that holds them.
  * @param {string[]} args @param {AptOptions} [options] @returns {Promise<import('../command.mjs').CommandResult>}
  */
 export async function aptGet(args, options = {}) {
-  const { onLine, patienceMs = PATIENCE_MS, pauseMs = 1000, env = process.env } = options
-  const until = performance.now() + patienceMs
+  const { onLine, timeoutMs = TIMEOUT_MS, pauseMs = 1000, env = process.env } = options
+  const until = performance.now() + timeoutMs
   for (;;) {
     const result = await capture('apt-get', args, {
       env: { ...env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' },
@@ -27,19 +27,19 @@ export async function aptGet(args, options = {}) {
     if (holder === undefined) return result
     if (performance.now() + pauseMs > until) {
       throw new Failure(
-        `\`apt-get ${args.join(' ')}\` waited ${Math.round(patienceMs / 1000)} s for ${holder}`,
-        'let that end, or end it, then start again',
+        `\`apt-get ${args.join(' ')}\` waited ${Math.round(timeoutMs / 1000)} s for ${holder}`,
+        'wait until that process has ended, or end it, then start again',
       )
     }
-    onLine?.(`waits for ${holder}`)
+    onLine?.(`waiting for ${holder}`)
     await sleep(pauseMs)
   }
 }
 
-/** Who keeps apt-get from working, in words; `undefined` where it failed for another reason. @param {string} output */
+/** Describes the process that holds apt's lock, or returns `undefined` if apt-get failed for another reason. @param {string} output */
 export function lockHolder(output) {
-  const told = /Could not get lock (\S+?)\.? It is held by process (\d+) \((.*)\)/.exec(output)
-  if (told) return `process ${told[2]} (${told[3]}), which holds ${told[1]}`
+  const named = /Could not get lock (\S+?)\.? It is held by process (\d+) \((.*)\)/.exec(output)
+  if (named) return `process ${named[2]} (${named[3]}), which holds ${named[1]}`
   const lock =
     /(?:Could not get lock|Unable to lock directory|Unable to acquire the dpkg frontend lock) \(?([^\s)]+?)\)?[.,]?(?=[\s,]|$)/m
   const file = lock.exec(output)?.[1]

@@ -1,5 +1,5 @@
-// The Debian packages that building, running and testing need, each with the way to see whether it is there.
-// Called by setup.mjs. Packages of Debian 12; on another distribution the probes still say what is missing.
+// The Debian packages that building, running and testing need, each with a check whether it is installed. Called by setup.mjs. The
+// packages are Debian 12's; on other distributions the checks still find out what is missing.
 import { accessSync, constants, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Failure } from '../failure.mjs'
@@ -26,7 +26,7 @@ export const packages = {
     withProgram('cpio', 'builds the kernel', 'cpio'),
     withProgram('patch', 'builds the kernel', 'patch'),
     withProgram('xz-utils', 'unpacks the kernel source', 'xz'),
-    withFile('ca-certificates', 'lets cargo and npm check who they talk to', '/etc/ssl/certs/ca-certificates.crt'),
+    withFile('ca-certificates', 'lets cargo and npm verify servers', '/etc/ssl/certs/ca-certificates.crt'),
   ],
   run: [
     withProgram('qemu-system-x86', 'runs boxes where there is no KVM', 'qemu-system-x86_64'),
@@ -35,21 +35,21 @@ export const packages = {
   test: [
     withProgram('e2fsprogs', 'checks root disks (e2fsck)', 'e2fsck'),
     withProgram('qemu-utils', 'checks overlays (qemu-img)', 'qemu-img'),
-    withProgram('docker-registry', 'is the registry that images are pulled from', 'docker-registry'),
+    withProgram('docker-registry', 'is the registry in tests of pulling', 'docker-registry'),
     withProgram('skopeo', 'pushes images to it', 'skopeo'),
-    withProgram('mmdebstrap', 'makes a real image for them', 'mmdebstrap'),
-    withProgram('umoci', 'unpacks images as a second opinion', 'umoci'),
-    withProgram('openssl', 'makes the certificates of that registry', 'openssl'),
+    withProgram('mmdebstrap', 'builds a real Debian image', 'mmdebstrap'),
+    withProgram('umoci', 'unpacks images for comparison', 'umoci'),
+    withProgram('openssl', 'creates the certificates of that registry', 'openssl'),
     withProgram('g++', 'compiles the fuzzer', 'g++'),
     withProgram('kmod', 'prepares the KVM lab', 'depmod'),
   ],
 }
 
 /**
- * Installs what is missing of `wanted` when root may do so here; otherwise says which command would.
+ * Installs the missing packages of `wanted` if this process is root; otherwise fails and prints the command for it.
  * @param {DebianPackage[]} wanted
  */
-export async function bringPackages(wanted) {
+export async function installPackages(wanted) {
   const missing = wanted.filter(entry => !entry.has())
   if (missing.length === 0) return
   const names = missing.map(entry => entry.name)
@@ -62,16 +62,16 @@ export async function bringPackages(wanted) {
     for (const args of [['update'], ['install', '-y', '--no-install-recommends', ...names]]) {
       const result = await aptGet(args, { onLine: note })
       if (result.status === 0) continue
-      const said = result.output.split('\n').slice(-15).join('\n')
-      throw new Failure(`\`apt-get ${args.join(' ')}\` ended with ${result.status}:\n${said}`)
+      const tail = result.output.split('\n').slice(-15).join('\n')
+      throw new Failure(`\`apt-get ${args.join(' ')}\` ended with ${result.status}:\n${tail}`)
     }
     const still = missing.filter(entry => !entry.has()).map(entry => entry.name)
     if (still.length === 0) return names.join(' ')
-    throw new Failure(`apt-get installed ${still.join(', ')}, and what they bring is not there`)
+    throw new Failure(`apt-get installed ${still.join(', ')}, but their files are still missing`)
   })
 }
 
-/** Where `program` is: in PATH, or in the folders that root's PATH has and a user's has not. @param {string} program */
+/** Finds `program` in PATH, or in the folders that only root's PATH has. @param {string} program */
 export function findProgram(program) {
   const folders = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin'].filter(Boolean)
   return folders.map(folder => join(folder, program)).find(isExecutable)

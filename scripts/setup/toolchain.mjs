@@ -1,12 +1,11 @@
-// The two tool chains that a person installs by hand, Node and Rust: here they are only checked, with the way to get them.
-// Called by setup.mjs.
+// Checks the machine and Rust, which have to be installed by hand, and prints how to get it. Called by setup.mjs.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { capture } from '../command.mjs'
 import { Failure } from '../failure.mjs'
 import { root } from '../paths.mjs'
 
-/** Fails unless Node, the machine and Rust are new enough. */
+/** Fails unless this is Linux on x86-64 and Rust is new enough. */
 export async function checkToolchain() {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     throw new Failure(`this builds on Linux x86-64 so far, and this is ${process.platform} ${process.arch}`)

@@ -1,5 +1,5 @@
-// The demo: the whole life of a box on the best engine of this machine, and the time of each stage of its two starts.
-// Called by start.mjs. Everything happens in a home of its own, which is gone afterwards.
+// The demo: creates a box on the best engine of this machine, runs commands, stops it, starts it again and removes it, and prints the
+// time of each stage of its two starts. Called by start.mjs. Uses a home of its own, which is removed afterwards.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,7 +13,7 @@ export async function demo({ engine, cpus, memoryMib }) {
   const { Runtime } = await loadFace()
   const folder = mkdtempSync(join(tmpdir(), 'boxlite-demo-'))
   const clean = () => rmSync(folder, { recursive: true, force: true })
-  // The box itself ends with this process, however that ends.
+  // The box ends with this process.
   const interrupted = () => {
     clean()
     process.exit(130)
@@ -26,10 +26,10 @@ export async function demo({ engine, cpus, memoryMib }) {
     try {
       await pullShown(runtime, image)
       const box = await runtime.create({ image, name: 'demo', cpus, memoryMib })
-      await firstLife(box)
+      await firstStart(box)
       await box.stop()
       say('stopped')
-      await secondLife(box)
+      await secondStart(box)
       await box.remove({ force: true })
       say('removed')
     } finally {
@@ -45,22 +45,22 @@ export async function demo({ engine, cpus, memoryMib }) {
 const SCRIPT = 'uname -sr; for i in 1 2 3; do echo "line $i"; sleep 0.4; done'
 
 /** @param {Box} box */
-async function firstLife(box) {
+async function firstStart(box) {
   say(`\n$ sh -c '${SCRIPT}'`)
   const child = box.spawn('sh', ['-c', SCRIPT])
   for await (const chunk of child.stdout) process.stdout.write(chunk)
   const { exitCode } = await child.wait()
   say(`exit code ${exitCode}`)
   await report(box)
-  await box.exec('sh', ['-c', 'echo "I was here before the stop" > /root/note'], { check: true })
+  await box.exec('sh', ['-c', 'echo "written before the stop" > /root/note'], { check: true })
   say('wrote /root/note')
 }
 
 /** @param {Box} box */
-async function secondLife(box) {
+async function secondStart(box) {
   await box.start()
   const { stdout } = await box.exec('cat', ['/root/note'], { check: true })
-  say(`started again; /root/note says: ${stdout.trim()}`)
+  say(`started again; /root/note contains: ${stdout.trim()}`)
   await report(box)
 }
 

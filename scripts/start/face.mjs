@@ -1,5 +1,5 @@
-// The library as a program imports it, from this source tree. Called by demo, run and the bench, after the build: a static
-// import would fail before there is anything to import.
+// Imports the library of this source tree, as a program would. Called by demo, run and the bench after the build; a static import would
+// fail where nothing is built yet.
 
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'

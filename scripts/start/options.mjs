@@ -4,22 +4,22 @@ import { Failure } from '../failure.mjs'
 
 export const usage = `usage: npm start                                shows the life of a box
        npm start -- [OPTIONS] --image REF [-- COMMAND ARGUMENTS…]
-                                                runs COMMAND (default: sh) in a box of that image; its status is ours
+                                                runs COMMAND (default: sh) in a box of that image, and exits with its status
 
   --image REF      an image of any registry, or an OCI layout folder
   --engine NAME    auto (default), krun or qemu
-  --http HOST      speak plain HTTP with this registry; may be repeated
+  --http HOST      use plain HTTP with this registry; may be repeated
   --memory MIB     default 512
   --cpus N         default 1
-  --home FOLDER    where boxes and images are kept (default: $BOXLITE_HOME, else ~/.boxlite; the demo uses a fresh folder)
+  --home FOLDER    the folder of boxes and images (default: $BOXLITE_HOME, else ~/.boxlite; the demo uses a fresh folder)
   --help
 `
 
 /** @typedef {ReturnType<typeof parseOptions>} StartOptions */
 
-/** @param {string[]} words */
-export function parseOptions(words) {
-  const { values, positionals } = parse(words)
+/** @param {string[]} args */
+export function parseOptions(args) {
+  const { values, positionals } = parse(args)
   if (positionals.length > 0 && values.image === undefined) {
     throw new Failure(`no image to run \`${positionals.join(' ')}\` in`, 'npm start -- --image REF -- COMMAND', 2)
   }

@@ -1,5 +1,5 @@
-// `npm start -- --image REF -- COMMAND`: one command in a box of its own, on our terminal if we have one. The box is
-// removed afterwards; the image stays in the home for the next time. Called by start.mjs.
+// `npm start -- --image REF -- COMMAND`: runs one command in a box of its own, on our terminal if there is one. The box is removed
+// afterwards; the image stays in the cache. Called by start.mjs.
 import { statusOf } from '../command.mjs'
 import { say } from '../progress.mjs'
 import { loadFace } from './face.mjs'
@@ -27,7 +27,7 @@ export async function run({ image, command, engine, registries, cpus, memoryMib,
 
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP']
 
-/** @param {import('../../index.js').Box} box @param {string[]} words */
+/** @param {import('../../index.js').Box} box @param {string[]} command */
 async function connect(box, [command = 'sh', ...args]) {
   const { stdin, stdout, stderr } = process
   const tty = stdin.isTTY && stdout.isTTY
@@ -39,7 +39,7 @@ async function connect(box, [command = 'sh', ...args]) {
     stdin.setRawMode(true)
     stdout.on('resize', resize)
   }
-  // Ends the command, after which the box is removed as always.
+  // The signal ends the command, and then the box is removed as usual.
   const forward = (/** @type {NodeJS.Signals} */ signal) => void child.kill(signal).catch(() => {})
   for (const signal of FORWARDED) process.on(signal, forward)
   stdin.pipe(child.stdin)

@@ -1,13 +1,13 @@
-// What of a runner's output tells why it failed: the parts in which cargo test, vitest and TAP describe their failures,
-// wherever they stand, and otherwise the end. Called by runners.mjs.
+// Cuts out of a runner's output why it failed: the sections in which cargo test, vitest and TAP describe their failures, or else the
+// end of the output. Called by runners.mjs.
 
-/** More than one failure takes to describe, and less than a terminal's history. */
+/** Most lines of an excerpt: more than the description of one failure takes. */
 const LONGEST = 120
 
-/** How much of the end is shown where no part describes a failure: of a compiler, say. */
+/** How many lines of the end are shown if no section describes a failure, as with a compiler's output. */
 const END = 60
 
-/** Where a description begins, and the first line after it. @type {{ begins: RegExp, ends: RegExp }[]} */
+/** The line at which a description begins, and the first line after it. @type {{ begins: RegExp, ends: RegExp }[]} */
 const descriptions = [
   // cargo test: what failed tests printed, per program
   { begins: /^---- \S+ stdout ----$/, ends: /^test result: / },
@@ -21,13 +21,13 @@ const descriptions = [
 export function excerpt(output) {
   const lines = output.trimEnd().split('\n')
   /** @type {string[]} */
-  const told = []
+  const described = []
   /** @type {RegExp | undefined} */
   let ends
   for (const line of lines) {
     if (ends?.test(line)) ends = undefined
     ends ??= descriptions.find(({ begins }) => begins.test(line))?.ends
-    if (ends) told.push(line)
+    if (ends) described.push(line)
   }
-  return (told.length > 0 ? told.slice(0, LONGEST) : lines.slice(-END)).join('\n')
+  return (described.length > 0 ? described.slice(0, LONGEST) : lines.slice(-END)).join('\n')
 }

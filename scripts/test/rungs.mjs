@@ -1,15 +1,15 @@
-// The rungs of the ladder, lowest first: what each runs, and how it counts. Called by test.mjs.
-// A skipped test on a rung that this machine can climb is a failure: `strict` turns it into one and says so.
+// The rungs of the tests, the cheapest first: what each runs, and how its tests are counted. Called by test.mjs. A skipped test counts
+// as a failure (`strict`).
 import { say } from '../progress.mjs'
 import { cargoTest, check, tap, vitest } from './runners.mjs'
 import { add, none } from './tally.mjs'
 
 /** @typedef {import('./tally.mjs').Tally} Tally */
 
-/** What rung 0's cargo run found out about rung 1, whose tests it compiles and runs along. @type {Tally | undefined} */
+/** The result of rung 1, whose tests are run by the `cargo test` of rung 0. @type {Tally | undefined} */
 let duplex
 
-/** Test programs of rung 1: the real guest services, and the real portal, joined without a machine. */
+/** The test programs of rung 1: the real guest services and the real portal, connected without a machine. */
 const DUPLEX = /duplex|tests\/agent\//
 
 async function cargo() {
@@ -22,11 +22,11 @@ async function cargo() {
   }
 }
 
-/** @type {{ name: string, climb: () => Promise<Tally> }[]} */
+/** @type {{ name: string, run: () => Promise<Tally> }[]} */
 export const rungs = [
   {
     name: 'pure, no machine',
-    climb: async () =>
+    run: async () =>
       strict(
         add(
           await check('rustfmt', 'cargo fmt --all --check'),
@@ -42,7 +42,7 @@ export const rungs = [
   },
   {
     name: 'duplex, portal and guest joined in one process',
-    climb: async () => {
+    run: async () => {
       if (duplex === undefined) await cargo()
       const tally = duplex ?? none
       if (tally.passed + tally.failed > 0) return strict(tally)
@@ -52,7 +52,7 @@ export const rungs = [
   },
   {
     name: 'boxes on QEMU',
-    climb: async () =>
+    run: async () =>
       strict(
         add(
           await vitest('e2e'),
@@ -61,16 +61,16 @@ export const rungs = [
         ),
       ),
   },
-  { name: 'boxes on libkrun', climb: async () => strict(await tap('krun', 'node scripts/test-krun.mjs')) },
+  { name: 'boxes on libkrun', run: async () => strict(await tap('krun', 'node scripts/test-krun.mjs')) },
 ]
 
-/** Another plan each day, and the same all day; the first line of the log says how to play it again. */
+/** A plan that changes once a day. The first line of the log has the command that repeats it. */
 const chaosSeed = () => Math.floor(Date.now() / 86_400_000)
 
 /** @param {Tally} tally @returns {Tally} */
 function strict(tally) {
   const unexcused = tally.skipped - (tally.excused ?? 0)
   if (unexcused === 0) return tally
-  say(`  ${unexcused} skipped where nothing had to be: that is a failure`)
+  say(`  ${unexcused} skipped without an excuse, which counts as a failure`)
   return { ...tally, failed: tally.failed + unexcused }
 }

@@ -1,6 +1,6 @@
-// The runners behind the ladder: a command that either succeeds or not, cargo test, vitest, and whatever prints TAP. Each
-// returns a Tally counted from the runner's own report, and a failure without a counted test still counts as one.
-// Called by rungs.mjs.
+// Runs the tests of a rung: a command that either succeeds or not, cargo test, vitest, and programs that print TAP. Each function
+// returns a Tally counted from the runner's own report; a runner that fails without a failed test counts as one failure. Called by
+// rungs.mjs.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { withTarget } from '../build/target.mjs'
@@ -15,7 +15,7 @@ import { add, format, none, oneFailed, onePassed } from './tally.mjs'
 const logs = join(root, 'build/test')
 
 /**
- * Runs a command, keeps its output in build/test/NAME.log, and shows why if anything failed.
+ * Runs a command, writes its output to build/test/NAME.log, and prints why if anything failed.
  * @param {string} name @param {string} command @param {(result: import('../command.mjs').CommandResult) => Tally} count
  * @returns {Promise<{ tally: Tally, output: string }>}
  */
@@ -37,7 +37,7 @@ async function observe(name, command, count) {
     if (result.status !== 0 && tally.failed === 0) tally = add(tally, oneFailed)
     return format(tally)
   })
-  if (tally.failed > 0) say(`${excerpt(output)}\n(all of it: build/test/${name}.log)`)
+  if (tally.failed > 0) say(`${excerpt(output)}\n(the whole output: build/test/${name}.log)`)
   return { tally, output }
 }
 
@@ -47,7 +47,7 @@ export async function check(name, command) {
 }
 
 /**
- * cargo test over the workspace: the tally of each test program, by the name of its source file.
+ * Runs cargo test over the workspace and returns the tally of all test programs, and of those whose source file matches.
  * @param {string} name @param {string} command
  * @returns {Promise<{ all: Tally, of: (program: RegExp) => Tally }>}
  */
@@ -55,13 +55,16 @@ export async function cargoTest(name, command) {
   const { tally, output } = await observe(name, command, ({ output }) =>
     add(...sections(output).map(([, part]) => part)),
   )
-  const parts = sections(output)
-  return { all: tally, of: program => add(...parts.filter(([title]) => program.test(title)).map(([, part]) => part)) }
+  const programs = sections(output)
+  return {
+    all: tally,
+    of: program => add(...programs.filter(([title]) => program.test(title)).map(([, part]) => part)),
+  }
 }
 
 /**
- * The tallies of cargo test's output. A test that is ignored because another one starts it, as a process of its own, is
- * not skipped: it ran as part of that one.
+ * Reads the tallies from cargo test's output. A test that is ignored because another one starts it as a process does not count as
+ * skipped: it ran as part of that one.
  * @param {string} output @returns {[string, Tally][]}
  */
 export function sections(output) {
@@ -81,7 +84,7 @@ export function sections(output) {
   return found
 }
 
-/** One vitest project. @param {string} project */
+/** Runs one vitest project. @param {string} project */
 export async function vitest(project) {
   const report = join(logs, `${project}.json`)
   rmSync(report, { force: true })
@@ -91,25 +94,25 @@ export async function vitest(project) {
 
 /** @param {string} report */
 function countVitest(report) {
-  const text = readIfThere(report)
+  const text = readIfPresent(report)
   return text === undefined ? oneFailed : vitestTally(JSON.parse(text), isRoot())
 }
 
 const isRoot = () => process.getuid?.() === 0
 
-/** Only root may mount and give files away: a test that does says so by its name, and is excused for anyone else. No other is. */
+/** The name of a test that needs root, for example to mount or to change a file's owner. Only such a test may be skipped, by other users. */
 const NEEDS_ROOT = /needs root/
 
 /** @typedef {{ status: string, fullName: string }} VitestResult */
 /** @typedef {{ status: string, assertionResults: VitestResult[] }} VitestFile */
 
 /**
- * The tally of vitest's report.
+ * Reads the tally from vitest's report.
  * @param {{ numPassedTests: number, numFailedTests: number, testResults: VitestFile[] }} report @param {boolean} root
  * @returns {Tally}
  */
 export function vitestTally({ numPassedTests, numFailedTests, testResults }, root) {
-  // A file whose hooks fail, or that does not load, has no failed test of its own.
+  // A file that does not load, or whose hooks fail, has no failed test.
   const broken = testResults.filter(
     file => file.status === 'failed' && !file.assertionResults.some(({ status }) => status === 'failed'),
   )
@@ -124,12 +127,12 @@ export function vitestTally({ numPassedTests, numFailedTests, testResults }, roo
   }
 }
 
-/** Anything that prints TAP lines. @param {string} name @param {string} command */
+/** Runs a program that prints TAP. @param {string} name @param {string} command */
 export async function tap(name, command) {
   return (await observe(name, command, ({ output }) => countTap(output))).tally
 }
 
-/** A run that began anew counts from its last beginning, but for what failed before. @param {string} output @param {boolean} root */
+/** Counts TAP lines. If a run was repeated, only the last run counts, but failures of all runs do. @param {string} output @param {boolean} root */
 export function countTap(output, root = isRoot()) {
   const linesOf = (/** @type {string} */ text) => text.split('\n').map(line => line.trim())
   const lines = linesOf(output.slice(Math.max(0, output.lastIndexOf('TAP version '))))
@@ -143,7 +146,7 @@ export function countTap(output, root = isRoot()) {
 }
 
 /** @param {string} file */
-function readIfThere(file) {
+function readIfPresent(file) {
   try {
     return readFileSync(file, 'utf8')
   } catch {

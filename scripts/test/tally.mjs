@@ -1,6 +1,6 @@
-// How many tests passed, failed and were skipped. Every runner's outcome becomes one, and they add up to the last line.
+// Counts of tests that passed, failed and were skipped. The result of every runner is one; their sum is the last line of `npm test`.
 
-/** @typedef {{ passed: number, failed: number, skipped: number, excused?: number }} Tally of the skipped ones, how many may be */
+/** @typedef {{ passed: number, failed: number, skipped: number, excused?: number }} Tally `excused` is how many of the skipped ones may be skipped */
 
 /** @type {Tally} */
 export const none = { passed: 0, failed: 0, skipped: 0 }
