@@ -1,6 +1,10 @@
-// `npm run chaos`: kills what runs a box, at any moment, over a workload of records that are flushed and acknowledged, and
-// asks after each blow whether everything that was promised is there. `--kills N --seed S --engine E --seconds T`; a
-// seed repeats its plan. Prints TAP, one line for each blow. Started by scripts/chaos.mjs.
+// `npm run chaos`: kills the processes of a box at random moments, during a workload of records that are flushed and acknowledged, and
+// checks after each kill that everything acknowledged is still there. `--kills N --seed S --engine E --seconds T --verbose`; a seed
+// repeats its plan. Prints TAP, one line for each kill. Started by scripts/chaos.mjs.
+//
+// plan.mjs draws the kills, round.mjs carries one out, life.mjs runs the host process (host.mjs) of a round. The ledger (ledger.mjs)
+// records what the host process has promised; the oracle (oracle.mjs) checks what is true afterwards; the saboteur (saboteur.mjs)
+// kills processes inside the guest.
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,11 +14,11 @@ import { writeImage } from './image.mjs'
 import { Ledger } from './ledger.mjs'
 import { draw } from './plan.mjs'
 import { randomOf } from './random.mjs'
-import { play, rest } from './round.mjs'
+import { finish, play } from './round.mjs'
 import { Tally } from './tally.mjs'
 
-/** More failures than this say nothing new. */
-const ENOUGH = 5
+/** The run ends after this many failures. */
+const FAILURES_MAX = 5
 
 const { values } = parseArgs({
   options: {
@@ -34,25 +38,25 @@ runScript(import.meta, async () => {
   const tally = new Tally()
   const deadline = performance.now() + Number(values.seconds) * 1000
   const random = randomOf(seed)
-  let scene = await set(engine)
+  let scene = await newScene(engine)
   for (let round = 0; round < Number(values.kills) && performance.now() < deadline; round++) {
-    const blow = draw(random, engine, round)
-    const outcome = await attempt(blow.victim, () => play(scene, blow))
-    tally.count(blow, outcome)
-    if (values.verbose) for (const line of outcome.said) console.log(`#   ${line}`)
+    const kill = draw(random, engine, round)
+    const outcome = await attempt(kill.victim, () => play(scene, kill))
+    tally.count(kill, outcome)
+    if (values.verbose) for (const line of outcome.lines) console.log(`#   ${line}`)
     if (outcome.faults.length === 0) continue
-    if (tally.failed >= ENOUGH) break
-    console.log(`# kept for a look: ${scene.base}`)
-    scene = await set(engine)
+    if (tally.failed >= FAILURES_MAX) break
+    console.log(`# the home of the failure is in ${scene.base}`)
+    scene = await newScene(engine)
   }
-  tally.countRest(await attempt('nobody', () => rest(scene)))
+  tally.countFinish(await attempt('nobody', () => finish(scene)))
   if (tally.failed === 0) rmSync(scene.base, { recursive: true, force: true })
   tally.sum(scene.ledger.acknowledged, replay)
   return tally.failed > 0 ? 1 : 0
 })
 
-/** A new home with nothing in it. @param {'qemu' | 'krun'} engine @returns {Promise<import('./round.mjs').Scene>} */
-async function set(engine) {
+/** Creates an empty home. @param {'qemu' | 'krun'} engine @returns {Promise<import('./round.mjs').Scene>} */
+async function newScene(engine) {
   const base = mkdtempSync(join(tmpdir(), 'bx-'))
   mkdirSync(join(base, 'tmp'))
   mkdirSync(join(base, 'image'))
@@ -60,11 +64,11 @@ async function set(engine) {
   return { base, home: join(base, 'home'), image: join(base, 'image'), engine, ledger: new Ledger() }
 }
 
-/** A round that could not be played to its end is a failure of it. @param {string} killed @param {() => Promise<import('./round.mjs').Outcome>} play */
+/** Plays a round. If it throws, that is the fault of the round. @param {string} killed @param {() => Promise<import('./round.mjs').Outcome>} play */
 async function attempt(killed, play) {
   try {
     return await play()
   } catch (error) {
-    return { faults: [String(error)], killed, goneMs: 0, said: [], lost: undefined }
+    return { faults: [String(error)], killed, goneMs: 0, lines: [], lost: undefined }
   }
 }

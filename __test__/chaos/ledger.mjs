@@ -1,30 +1,30 @@
-// What a home must still hold, by what its host processes said before they died. Called by chaos.mjs.
+// The record of what a home must still contain, from the reports of its host processes. Called by round.mjs.
 
 export class Ledger {
-  /** Every box that was ever told of; for finding processes. @type {Set<string>} */
+  /** Every box that was ever reported; used to find processes. @type {Set<string>} */
   ids = new Set()
-  /** Records acknowledged over all. */
+  /** The number of all acknowledged records. */
   acknowledged = 0
-  /** Boxes that must be there. @type {Set<string>} */
+  /** The boxes that must exist. @type {Set<string>} */
   #boxes = new Set()
-  /** The box whose records these are. */
+  /** The box with the workload. */
   #worker = ''
-  /** The last record that each writer had acknowledged. @type {Map<string, number>} */
+  /** The last acknowledged record of each writer. @type {Map<string, number>} */
   #last = new Map()
 
   /**
-   * Takes in what one life said, in order.
+   * Reads what one host process reported, in order.
    * @param {string[]} lines
-   * @returns {string[]} what contradicts what was said before
+   * @returns {string[]} the contradictions to earlier reports
    */
   read(lines) {
     /** @type {string[]} */
     const faults = []
     for (const line of lines) {
-      const [kind = '', ...words] = line.split(' ')
-      const [first = '', second = ''] = words
+      const [kind = '', ...fields] = line.split(' ')
+      const [first = '', second = ''] = fields
       if (kind === 'bad') faults.push(line)
-      if (kind === 'listed') faults.push(...this.#compare(words))
+      if (kind === 'listed') faults.push(...this.#compare(fields))
       if (kind === 'kept') faults.push(...this.#compareRecords(first, Number(second)))
       if (kind === 'ack') this.#acknowledge(first, Number(second))
       if (kind === 'removing') this.#boxes.delete(first)
@@ -52,9 +52,7 @@ export class Ledger {
   /** @param {string} writer @param {number} kept */
   #compareRecords(writer, kept) {
     const last = this.#last.get(writer) ?? 0
-    return kept >= last
-      ? []
-      : [`writer ${writer}: record ${last} was acknowledged, and ${kept} is the last that is there`]
+    return kept >= last ? [] : [`writer ${writer}: record ${last} was acknowledged, but only those up to ${kept} exist`]
   }
 
   /** @param {string} writer @param {number} number */

@@ -1,4 +1,4 @@
-// One life of the host process: started, listened to, struck, and what it said. Called by chaos.mjs; runs host.mjs.
+// One run of the host process: starts it, reads its reports, and kills it. Called by round.mjs; runs host.mjs.
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -6,24 +6,24 @@ import { killNow, qemuOf, shimOf } from './processes.mjs'
 
 const program = fileURLToPath(new URL('host.mjs', import.meta.url))
 
-/** A line that does not come in this time never will: a start under emulation on a busy machine takes a while. */
-const PATIENCE_MS = 60_000
+/** How long to wait for a report: a start under emulation on a busy machine takes long. */
+const TIMEOUT_MS = 60_000
 
-/** @typedef {'host' | 'shim' | 'qemu' | 'all'} Outside whom a signal reaches */
+/** @typedef {'host' | 'shim' | 'qemu' | 'all'} Outside the victims that a signal can reach */
 
 export class Life {
-  /** @type {string[]} every line, as it came */
+  /** Every reported line, in order. @type {string[]} */
   lines = []
   /** The box, once it is known. @type {string | undefined} */
   box
-  /** The process has ended: with this status or signal. @type {string | undefined} */
+  /** The status or signal with which the process has ended. @type {string | undefined} */
   ended
   #child
   /** @type {Set<() => void>} */
   #waiting = new Set()
   #errors = ''
 
-  /** @param {object} order for host.mjs @param {NodeJS.ProcessEnv} env */
+  /** @param {object} order the argument of host.mjs @param {NodeJS.ProcessEnv} env */
   constructor(order, env) {
     this.#child = spawn(process.execPath, [program, JSON.stringify(order)], { env, stdio: ['pipe', 'pipe', 'pipe'] })
     this.#child.stdin.on('error', () => {})
@@ -45,20 +45,18 @@ export class Life {
     for (const waiter of this.#waiting) waiter()
   }
 
-  /** The lines of one kind, without the kind. @param {string} kind */
-  said(kind) {
+  /** Returns the reports of one kind, without the kind. @param {string} kind */
+  reports(kind) {
     return this.lines.filter(line => line.startsWith(`${kind} `)).map(line => line.slice(kind.length + 1))
   }
 
-  /** Waits until `condition` holds, or the process has ended; rejects when neither comes. @param {() => boolean} condition */
+  /** Waits until `condition` holds or the process has ended. Rejects after a timeout. @param {() => boolean} condition */
   async until(condition, what = 'a line') {
-    const deadline = Date.now() + PATIENCE_MS
+    const deadline = Date.now() + TIMEOUT_MS
     while (!condition() && this.ended === undefined) {
       const left = deadline - Date.now()
       if (left <= 0)
-        throw new Error(
-          `${what} did not come in ${PATIENCE_MS / 1000} s; the last: ${this.lines.slice(-3).join(' / ')}`,
-        )
+        throw new Error(`${what} did not come in ${TIMEOUT_MS / 1000} s; the last: ${this.lines.slice(-3).join(' / ')}`)
       await new Promise(resolve => {
         const timer = setTimeout(wake, left)
         /** @type {Set<() => void>} */
@@ -73,21 +71,22 @@ export class Life {
     }
   }
 
-  /** What it wrote to standard error. */
+  /** The end of its standard error. */
   get errors() {
     return this.#errors.trim()
   }
 
-  goOn() {
+  /** Makes the host process start its lost box again. */
+  resume() {
     this.#child.stdin.write('on\n')
   }
 
   /**
-   * Kills; a machine that is not there (yet, or any more) is replaced by the host process, which always is.
+   * Kills the victim, or the host process if the victim is not running.
    * @param {Outside} victim
-   * @returns {Outside} who was killed
+   * @returns {Outside} what was killed
    */
-  strike(victim) {
+  kill(victim) {
     const shim = this.box === undefined ? undefined : shimOf(this.box)?.pid
     const qemu = this.box === undefined ? undefined : qemuOf(this.box)?.pid
     if (victim === 'shim' && killNow(shim)) return 'shim'

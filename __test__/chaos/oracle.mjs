@@ -1,18 +1,18 @@
-// What must be true after a blow. Each question returns what is wrong, in words; nothing wrong is an empty list.
-// Called by chaos.mjs; the second opinions are qemu-img and e2fsck.
+// Checks what must be true after a kill. Each check returns its faults as text, or an empty list. Called by round.mjs; uses qemu-img and
+// e2fsck.
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { capture } from '../../scripts/command.mjs'
 import { findProgram } from '../../scripts/setup/debian.mjs'
 import { machinesOf } from './processes.mjs'
 
-/** How soon everything of an attached box must be gone after its host process. */
+/** How soon everything of an attached box must have ended after its host process. */
 export const GONE_MS = 2000
 
 const e2fsck = findProgram('e2fsck') ?? 'e2fsck'
 
 /**
- * Waits until no process of the home's boxes lives and no socket of theirs is bound: how long that took, or who is left.
+ * Waits until no process of the home's boxes runs and none of their sockets is bound. Returns how long that took, or what is left.
  * @param {string} home @param {Iterable<string>} ids
  * @returns {Promise<{ tookMs: number, left: string[] }>}
  */
@@ -34,7 +34,7 @@ const socketsOf = home =>
     .map(line => `socket ${line.slice(line.indexOf('/'))}`)
 
 /**
- * What the host process said of a box that it lost: an error with a code, and that the box has failed, for nobody ended it in order.
+ * Checks what the host process reported of a box that it lost: an error with a code, and the state `failed`, since the box was not stopped.
  * @param {string | undefined} lost
  */
 export function misjudged(lost) {
@@ -44,7 +44,7 @@ export function misjudged(lost) {
   return state === 'failed' ? faults : [...faults, `the box has ${state}, not failed: ${lost}`]
 }
 
-/** State files that can't be read as what they are. @param {string} home */
+/** Returns the state files that can't be parsed. @param {string} home */
 export function tornFiles(home) {
   return filesOf(home)
     .filter(file => file.endsWith('.json'))
@@ -58,19 +58,19 @@ export function tornFiles(home) {
     })
 }
 
-/** What somebody meant to take away again. Ask when a runtime has opened the home after the blow and closed it. @param {string} home */
+/** Returns temporary files that were not removed. To be called after a runtime has opened the home after the kill and closed it. @param {string} home */
 export const leftovers = home => filesOf(home).filter(file => /(^|\/)\.writing-|\.sock$|\.tmp$|\.new$/.test(file))
 
 /** @param {string} home */
 const filesOf = home => (existsSync(home) ? readdirSync(home, { recursive: true }).map(String) : [])
 
-/** What qemu-img(1) calls a disk whose only fault is that clusters count as used and are not. */
+/** The status of qemu-img(1) for a disk whose only fault is leaked clusters: they count as used and are not. */
 const LEAKED = 3
 
 /**
- * The disk of a box that is not running: the overlay as qemu-img sees it, and the file system in it once its journal is
- * replayed, on a copy. `killed`: its engine was, and it has not been started since; clusters that it took and had not yet
- * put to use are given back by the next start, and so are no fault until then.
+ * Checks the disk of a box that is not running: the overlay with qemu-img, and the file system on it after its journal is replayed on a
+ * copy. `killed` means that its engine was killed and not started since; clusters that leaked then are freed at the next start, so they
+ * are no fault before it.
  * @param {string} overlay @param {string} scratch a file for the copy @param {'killed' | 'stopped'} how
  * @returns {Promise<string[]>}
  */
@@ -93,7 +93,7 @@ export async function diskFaults(overlay, scratch, how) {
 }
 
 /**
- * A dying QEMU loses its command line, by which it was found, a moment before its files and their locks.
+ * Waits for the disk's lock: an exiting QEMU loses its command line, by which it is found, a moment before it closes its files.
  * @param {string} overlay
  */
 async function checkOverlay(overlay) {

@@ -1,10 +1,10 @@
-// The processes of a box, found from the outside by what /proc tells: victims to choose from, and whoever was left.
-// Called by life.mjs and oracle.mjs. Linux only, as the test is.
+// Finds the processes of a box in /proc: those that can be killed, and those that are left. Called by life.mjs and oracle.mjs. Works on
+// Linux only.
 import { readdirSync, readFileSync } from 'node:fs'
 
 /** @typedef {{ pid: number, parent: number, name: string, command: string }} Process */
 
-/** A shim's name has as much of its box's id as the kernel keeps: 15 bytes. @param {string} id */
+/** Returns the name of a box's shim, which the kernel truncates to 15 bytes. @param {string} id */
 const nameOf = id => `boxlite-${id}`.slice(0, 15)
 
 /** @param {string} id */
@@ -14,7 +14,7 @@ export const shimOf = id => processes().find(({ name }) => name === nameOf(id))
 export const qemuOf = id =>
   processes().find(({ command }) => command.includes('qemu-system') && command.includes(`boxlite-${id}\0`))
 
-/** Every process that belongs to a box of `ids` or names `home`, in words. @param {string} home @param {Iterable<string>} ids */
+/** Returns every process that belongs to a box of `ids` or has `home` in its command line, as text. @param {string} home @param {Iterable<string>} ids */
 export function machinesOf(home, ids) {
   const names = new Set([...ids].map(nameOf))
   return processes()
@@ -24,7 +24,7 @@ export function machinesOf(home, ids) {
     .map(({ pid, name }) => `process ${pid} (${name})`)
 }
 
-/** Sends SIGKILL; false when there is nobody of this pid. @param {number | undefined} pid */
+/** Sends SIGKILL. Returns false if there is no such process. @param {number | undefined} pid */
 export function killNow(pid) {
   if (pid === undefined) return false
   try {
@@ -34,11 +34,11 @@ export function killNow(pid) {
   }
 }
 
-/** Every live process. A zombie holds nothing any more, but its files as long as one of its threads lives. @returns {Process[]} */
+/** Returns every running process. A zombie counts while one of its threads runs, since its files are open until then. @returns {Process[]} */
 export function processes() {
   const found = []
   for (const pid of readdirSync('/proc').filter(name => /^\d+$/.test(name))) {
-    // `PID (NAME) STATE PARENT …`, where the name may hold anything (proc(5)).
+    // `PID (NAME) STATE PARENT …`, where NAME may contain anything (proc(5)).
     const [, name = '', state = '', parent] = /\((.*)\) (\S) (\d+)/s.exec(read(`/proc/${pid}/stat`)) ?? []
     if (parent === undefined || ('ZX'.includes(state) && threadsOf(pid) <= 1)) continue
     found.push({ pid: Number(pid), parent: Number(parent), name, command: read(`/proc/${pid}/cmdline`) })
@@ -60,6 +60,6 @@ function read(file) {
   try {
     return readFileSync(file, 'latin1')
   } catch {
-    return '' // the process ended while we looked
+    return '' // the process has ended meanwhile
   }
 }

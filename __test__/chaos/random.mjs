@@ -1,4 +1,4 @@
-// Random numbers that a seed repeats: mulberry32, 32 bits of state, far better than needed here.
+// Pseudo-random numbers that a seed repeats: mulberry32, with 32 bits of state.
 // Called by plan.mjs and chaos.mjs.
 
 /** @typedef {ReturnType<typeof randomOf>} Random */
@@ -12,7 +12,7 @@ export function randomOf(seed) {
     x ^= x + Math.imul(x ^ (x >>> 7), x | 61)
     return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32
   }
-  /** A whole number from `low` to `high`, both included. @param {number} low @param {number} high */
+  /** Returns an integer from `low` to `high`, both included. @param {number} low @param {number} high */
   const between = (low, high) => low + Math.floor(next() * (high - low + 1))
   /** @template T @param {readonly [T, ...T[]]} list @returns {T} */
   const pick = list => list[between(0, list.length - 1)] ?? list[0]

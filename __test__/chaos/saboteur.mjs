@@ -1,7 +1,7 @@
-// How the guest's agent is killed, which nothing outside the machine can do and no shipped part offers: an initramfs with the
-// real agent, and beside it a process that after a while overwrites the agent's code in memory, or kills the agent's child
-// that lives in the container. The kernel unpacks concatenated archives one over the other, so this is one archive more.
-// Format: Linux, Documentation/driver-api/early-userspace/buffer-format.rst. Called by chaos.mjs.
+// Kills the guest's agent, which nothing outside the machine can do: writes an initramfs with the real agent and, beside it, a process
+// (the saboteur) that after a while overwrites the agent's code in memory, or kills the agent's zygote. The kernel unpacks concatenated
+// archives one over the other, so one more archive is appended to the shipped one. Format: Linux,
+// Documentation/driver-api/early-userspace/buffer-format.rst. Called by round.mjs and by e2e tests.
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { nativeFolder } from '../../scripts/paths.mjs'
@@ -11,13 +11,13 @@ const shipped = readFileSync(join(nativeFolder, 'share/initramfs.cpio'))
 const DIRECTORY = 0o040755
 const PROGRAM = 0o100755
 
-/** Puts the initramfs of the next start at `file`: as shipped. @param {string} file */
+/** Writes the shipped initramfs to `file`, for the next start. @param {string} file */
 export const writeClean = file => replace(file, shipped)
 
 /**
- * The same, with an agent that dies.
+ * Writes an initramfs whose agent or zygote is killed.
  * @param {string} file @param {'agent' | 'zygote'} victim
- * @param {number | string} when so many milliseconds after the kernel's start, or once a process of this name is there
+ * @param {number | string} when milliseconds after the kernel's start, or the name of a process to wait for
  */
 export function writeSabotaged(file, victim, when) {
   const busybox = readFileSync(findProgram('busybox') ?? '')
@@ -33,7 +33,7 @@ export function writeSabotaged(file, victim, when) {
   replace(file, Buffer.concat([shipped, ...entries]))
 }
 
-/** The same, with a guest that never says a word. @param {string} file */
+/** Writes an initramfs whose guest never connects. @param {string} file */
 export function writeSilent(file) {
   const busybox = readFileSync(findProgram('busybox') ?? '')
   const entries = [
@@ -45,7 +45,7 @@ export function writeSilent(file) {
   replace(file, Buffer.concat([shipped, ...entries]))
 }
 
-/** Runs as PID 1 and becomes the agent; what it leaves behind is no child that the agent knows of. */
+/** Runs as PID 1, starts the saboteur and executes the agent, which does not know of that child. */
 const INIT = `#!/chaos/busybox sh
 /chaos/busybox mknod /dev/null c 1 3
 /chaos/busybox mknod /chaos/zero c 1 5
@@ -56,11 +56,11 @@ exec /chaos/agent
 
 /** @param {'agent' | 'zygote'} victim @param {number | string} when */
 const saboteur = (victim, when) => `cd /chaos
-${typeof when === 'number' ? `./busybox sleep ${(when / 1000).toFixed(3)}` : untilSeen(when)}
+${typeof when === 'number' ? `./busybox sleep ${(when / 1000).toFixed(3)}` : waitForProcess(when)}
 ${victim === 'agent' ? BREAK_AGENT : KILL_ZYGOTE}`
 
 /** @param {string} process */
-const untilSeen = process => `seen=
+const waitForProcess = process => `seen=
 until [ "$seen" ]; do
   ./busybox sleep 0.1
   for stat in proc/[0-9]*/stat; do
@@ -68,7 +68,7 @@ until [ "$seen" ]; do
   done
 done`
 
-/** No processor knows the instruction FF FF: the agent's next step is its last. */
+/** Overwrites the agent's code with FF FF, which is no valid instruction. */
 const BREAK_AGENT = `while read -r range rights rest; do
   case $rights in r-x*) break ;; esac
 done < proc/1/maps
@@ -77,7 +77,7 @@ count=$(( 0x\${range#*-} / 4096 - first ))
 ./busybox tr '\\0' '\\377' < zero | ./busybox dd of=proc/1/mem bs=4096 seek=$first count=$count iflag=fullblock conv=notrunc
 `
 
-/** The agent's children but for this script, as soon as there is one; kernel threads have another parent. */
+/** Kills the agent's children except this script, as soon as there is one. Kernel threads have another parent. */
 const KILL_ZYGOTE = `killed=
 until [ "$killed" ]; do
   for stat in proc/[0-9]*/stat; do
@@ -88,7 +88,7 @@ until [ "$killed" ]; do
 done
 `
 
-/** The shipped agent: the file `init` of the shipped archive. */
+/** Returns the shipped agent, the file `init` of the shipped archive. */
 function agent() {
   for (let at = 0; ; ) {
     const field = (/** @type {number} */ index) =>
@@ -116,7 +116,7 @@ function entry(name, mode, data = Buffer.alloc(0)) {
 /** @param {number} offset */
 const aligned = offset => (offset + 3) & ~3
 
-/** A start that reads the file meanwhile sees the old one or the new one. @param {string} file @param {Buffer} bytes */
+/** Replaces a file atomically, since a start may be reading it. @param {string} file @param {Buffer} bytes */
 function replace(file, bytes) {
   writeFileSync(`${file}.next`, bytes)
   renameSync(`${file}.next`, file)

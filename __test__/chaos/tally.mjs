@@ -1,4 +1,4 @@
-// The result of a run as TAP: a line for each blow, and the sum of all as a comment. Called by chaos.mjs.
+// Prints the results of a run as TAP: a line for each kill, and the totals as comments. Called by chaos.mjs.
 
 export class Tally {
   failed = 0
@@ -8,21 +8,21 @@ export class Tally {
   #by = new Map()
   #began = performance.now()
 
-  /** @param {import('./plan.mjs').Blow} blow @param {import('./round.mjs').Outcome} outcome */
-  count(blow, outcome) {
-    for (const key of [outcome.killed, blow.phase]) this.#by.set(key, (this.#by.get(key) ?? 0) + 1)
+  /** @param {import('./plan.mjs').Kill} kill @param {import('./round.mjs').Outcome} outcome */
+  count(kill, outcome) {
+    for (const key of [outcome.killed, kill.phase]) this.#by.set(key, (this.#by.get(key) ?? 0) + 1)
     this.#slowestMs = Math.max(this.#slowestMs, outcome.goneMs)
-    const when = `${blow.phase}${blow.fresh ? ' (a new box)' : ''}, ${blow.delayMs} ms`
-    const lost = outcome.lost === undefined ? '' : `; told as ${outcome.lost.split(' ').slice(0, 2).join(', ')}`
+    const when = `${kill.phase}${kill.fresh ? ' (a new box)' : ''}, ${kill.delayMs} ms`
+    const lost = outcome.lost === undefined ? '' : `; reported as ${outcome.lost.split(' ').slice(0, 2).join(', ')}`
     this.#line(`${outcome.killed} while ${when}: gone in ${Math.round(outcome.goneMs)} ms${lost}`, outcome.faults)
   }
 
   /** @param {import('./round.mjs').Outcome} outcome */
-  countRest(outcome) {
-    this.#line('after all of them the box starts, is whole and stops', outcome.faults)
+  countFinish(outcome) {
+    this.#line('after all kills the box starts, is intact and stops', outcome.faults)
   }
 
-  /** The last lines, with the command that plays all of it again. @param {number} acknowledged records of the last home @param {string} replay */
+  /** Prints the totals, and the command that repeats the run. @param {number} acknowledged records of the last home @param {string} replay */
   sum(acknowledged, replay) {
     const by = [...this.#by].map(([key, count]) => `${key} ${count}`).join(', ')
     const took = Math.round((performance.now() - this.#began) / 1000)

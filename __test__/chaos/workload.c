@@ -1,12 +1,12 @@
-/* The work that is interrupted: writes numbered records, each made durable before it is acknowledged, and later checks
- * that none is missing. Compiled static into the image by image.mjs; run in the box by host.mjs.
+/* The workload: writes numbered records, each made durable before it is acknowledged, and later checks that none is
+ * missing. Linked statically and added to the image by image.mjs; run in the box by host.mjs.
  *
- *   workload run FOLDER WRITER [COUNT]   writes and prints "WRITER NUMBER" after each record, COUNT times or for ever
- *   workload check FOLDER WRITER         prints the last record that is there, or what is wrong and exits with 1
+ *   workload run FOLDER WRITER [COUNT]   writes and prints "WRITER NUMBER" after each record, COUNT times or without end
+ *   workload check FOLDER WRITER         prints the last record, or prints the faults and exits with 1
  *
- * Record n does one thing to the file system and makes it durable, appends n to the log, flushes the log, and only then
- * is acknowledged. So the log must hold 1 to m without a gap, whatever they did must be there, and of record m + 1
- * there may be any part.
+ * For record n, the workload changes the file system in one way, makes the change durable, appends n to the log, flushes
+ * the log, and only then acknowledges n. So the log must contain 1 to m without a gap, all their changes must exist, and
+ * of the change of record m + 1 any part may exist.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -31,7 +31,7 @@ static unsigned char content[MOST];
 
 static void die(const char *what) { printf("can't %s: %s\n", what, strerror(errno)); exit(2); }
 
-/* The bytes of record n; what they are does not matter, only that they can be told from all others'. */
+/* Writes the bytes of record n to `content`. They differ from those of every other record. */
 static void fill(uint32_t n, uint32_t length) {
     uint64_t x = n * 0x9e3779b97f4a7c15u + 1;
     for (uint32_t i = 0; i < length; i++) {
@@ -63,7 +63,7 @@ static void flush_folder(const char *path) {
     close(fd);
 }
 
-/* Reads the log to its last whole record, and returns that one's number; a torn end is no error, a gap is one. */
+/* Reads the log to its last whole record, and returns that record's number. A torn end is no error, a gap is one. */
 static uint32_t last_of(int log, off_t *end) {
     struct header h;
     uint32_t n = 0;
@@ -123,7 +123,7 @@ static void overwrite(uint32_t n) {
     close(fd);
 }
 
-/* Dirty data that nobody flushes, so that the journal and the disk always have other work under way. */
+/* Writes data that is not flushed, so that the journal and the disk always have other work to do. */
 static void noise(uint32_t n) {
     int fd = open("noise", O_WRONLY | O_CREAT, 0600);
     fill(n, file_length(n));
@@ -168,7 +168,7 @@ static int wrong(const char *what, uint32_t n, uint32_t last) {
     return 1;
 }
 
-/* Whether `name` holds the `length` bytes of record n at `at`; `whole` means and no more. */
+/* Whether `name` contains the `length` bytes of record n at `at`, and with `whole` nothing more. */
 static int holds(const char *name, off_t at, uint32_t n, uint32_t length, int whole) {
     static unsigned char found[MOST];
     struct stat about;
@@ -206,18 +206,18 @@ static int check(void) {
     return bad;
 }
 
-int main(int count, char **words) {
+int main(int count, char **arguments) {
     if (count < 4) { fprintf(stderr, "usage: workload run|check FOLDER WRITER [COUNT]\n"); return 2; }
     char folder[256];
-    snprintf(folder, sizeof folder, "%s/%s", words[2], words[3]);
+    snprintf(folder, sizeof folder, "%s/%s", arguments[2], arguments[3]);
     setvbuf(stdout, NULL, _IOLBF, 0);
-    mkdir(words[2], 0700);
+    mkdir(arguments[2], 0700);
     mkdir(folder, 0700);
     if (chdir(folder)) die("enter the folder");
     mkdir("files", 0700);
     flush_folder("..");
     flush_folder("../..");
-    if (!strcmp(words[1], "check")) return check();
-    run(words[3], count > 4 ? atol(words[4]) : -1);
+    if (!strcmp(arguments[1], "check")) return check();
+    run(arguments[3], count > 4 ? atol(arguments[4]) : -1);
     return 0;
 }

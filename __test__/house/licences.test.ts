@@ -1,4 +1,4 @@
-// Every library that ships with the packages has a licence that lets anyone use them, also in closed programs.
+// Checks the licence of every library that ships with the packages: anyone may use it, also in closed-source programs.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
@@ -23,7 +23,7 @@ const allowed = new Set([
   'Zlib',
 ])
 
-/** Whether an SPDX expression can be met by allowed licences alone: one side of each OR, both sides of each AND. */
+/** Whether allowed licences alone satisfy an SPDX expression: one side of each OR, both sides of each AND. */
 function isAllowed(expression: string): boolean {
   const text = expression.replaceAll('/', ' OR ').trim()
   const either = split(text, ' OR ')
@@ -33,7 +33,7 @@ function isAllowed(expression: string): boolean {
   return text.startsWith('(') ? isAllowed(text.slice(1, -1)) : allowed.has(text)
 }
 
-/** Splits at `word` where no parenthesis is open. */
+/** Splits at `word`, except within parentheses. */
 function split(text: string, word: string): string[] {
   const pieces: string[] = []
   let depth = 0
@@ -56,14 +56,14 @@ it('reads licence expressions', () => {
   expect(isAllowed('')).toBe(false)
 })
 
-it('holds for every crate in addon, shim and guest', async () => {
+it('allows every crate in addon, shim and guest', async () => {
   const crates = await shippedCrates(['boxlite-addon', 'boxlite-shim', 'boxlite-guest'])
   expect(crates.length).toBeGreaterThan(50)
   const bad = crates.filter(crate => !isAllowed(crate.license ?? '')).map(crate => `${crate.name}: ${crate.license}`)
   expect(bad).toEqual([])
 })
 
-it('holds for npm: the packages depend on nothing but each other', () => {
+it('has no npm packages to check: ours depend on nothing but each other', () => {
   const manifests = ['package.json', ...readdirSync(join(root, 'npm')).map(name => `npm/${name}/package.json`)]
   for (const file of manifests) {
     const { dependencies = {}, peerDependencies = {} } = JSON.parse(readFileSync(join(root, file), 'utf8'))

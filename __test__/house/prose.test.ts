@@ -1,5 +1,5 @@
-// What a reader finds in every source file: an opening comment that says what the file is, and nothing that only makes
-// sense on the machine it was written on.
+// Checks the text of every source file: it opens with a comment that says what the file is, it names no path of a developer's machine,
+// and it has no TODO and no skipped test.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
@@ -8,7 +8,7 @@ import { sources } from './sources.js'
 
 const text = (path: string) => readFileSync(join(root, path), 'utf8')
 
-/** How a file of each language opens. */
+/** How a file of each language must begin. */
 const openings: [RegExp, RegExp][] = [
   [/\.rs$/, /^\/\/! \S/],
   [/\.(ts|mts|cts|mjs|proto)$/, /^(#!.*\n)?\/\/ \S/],
@@ -17,10 +17,10 @@ const openings: [RegExp, RegExp][] = [
 ]
 
 it('opens every source file with a comment', () => {
-  const silent = openings.flatMap(([name, opening]) =>
+  const bad = openings.flatMap(([name, opening]) =>
     sources(name).filter(path => !/^index\.|\.md$/.test(path) && !opening.test(text(path))),
   )
-  expect(silent).toEqual([])
+  expect(bad).toEqual([])
 })
 
 it('has no path of a developer’s machine', () => {
@@ -34,14 +34,14 @@ it('has no path of a developer’s machine', () => {
         .split('\n')
         .flatMap((line, i) => (machine.test(line) ? [`${path}:${i + 1}: ${line.trim()}`] : [])),
     )
-  // What a box has inside is no path of ours.
+  // Paths inside a box are allowed.
   expect(bad.filter(line => !/\/home\/(app|\$\{name\})/.test(line))).toEqual([])
 })
 
-it('leaves no loose ends', () => {
-  const loose = /\b(TODO|FIXME|XXX)\b|\b(it|test|describe)\.(only|todo)\b|#\[ignore(?! = "started by )/
+it('has no TODO, no focused test and no ignored one', () => {
+  const unfinished = /\b(TODO|FIXME|XXX)\b|\b(it|test|describe)\.(only|todo)\b|#\[ignore(?! = "started by )/
   const bad = sources(/\.(rs|ts|mts|mjs|sh)$/)
     .filter(path => path !== '__test__/house/prose.test.ts')
-    .filter(path => loose.test(text(path)))
+    .filter(path => unfinished.test(text(path)))
   expect(bad).toEqual([])
 })

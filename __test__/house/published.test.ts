@@ -1,4 +1,4 @@
-// What is committed for users agrees with its sources: the bundled types, and the version numbers.
+// Checks that published files agree with their sources: the bundled types, and the version numbers.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
@@ -23,7 +23,7 @@ it('has one version number', () => {
   expect(text('CHANGELOG.md')).toContain(`## ${version}`)
 })
 
-it('asks for the Node and the Rust that the README asks for', () => {
+it('requires the versions of Node and Rust that the README names', () => {
   expect(text('README.md')).toContain(`Node ${JSON.parse(text('package.json')).engines.node.replace('>=', '≥ ')}`)
   expect(text('README.md')).toContain(`Rust ${/rust-version = "([^"]+)"/.exec(text('Cargo.toml'))?.[1]}`)
 })

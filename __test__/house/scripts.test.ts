@@ -1,5 +1,5 @@
-// The scripts that everything else rests on: the tar writer as GNU tar reads it, the build cache when two builds meet, and
-// the counting of test results.
+// Tests of the scripts: the tar writer against GNU tar, the build cache with two builds at once, the counting of test results, and the
+// installation of packages.
 import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -17,7 +17,7 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(base, { recursive: true, force: true }))
 
-it('writes tar archives that GNU tar reads as they were meant', async () => {
+it('writes tar archives that GNU tar reads as intended', async () => {
   const long = `d/${'x'.repeat(150)}`
   const archive = tar([
     { path: 'd', type: 'directory', mode: 0o1777 },
@@ -49,7 +49,7 @@ describe('the build cache', () => {
     else process.env.BOXLITE_CACHE = cache
   })
 
-  it('builds a part once when two builds meet, and puts it in place for both', async () => {
+  it('builds a part once for two builds at once, and puts it in place for both', async () => {
     process.env.BOXLITE_CACHE = join(base, 'cache')
     const log = join(base, 'made')
     const part = (hash: string) => ({
@@ -79,7 +79,7 @@ describe('the build cache', () => {
   })
 })
 
-it('counts the tests of cargo, where a test that another one starts is none', () => {
+it('counts the tests of cargo, except those that another test starts', () => {
   const output = `     Running tests/disk/main.rs (target/debug/deps/disk-1)
 test faults::writer ... ignored, started by a_full_host_disk
 test slow ... ignored
@@ -92,7 +92,7 @@ test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out`
   ])
 })
 
-it('shows of a long output why it failed', () => {
+it('cuts out of a long output why it failed', () => {
   const passes = Array.from({ length: 200 }, (_, i) => `test t${i} ... ok`)
   const cargo = [
     ...passes,
@@ -114,7 +114,7 @@ it('shows of a long output why it failed', () => {
   expect(excerpt(`${passes.join('\n')}\nerror: could not compile`).split('\n')).toHaveLength(60)
 })
 
-it('excuses a skipped test that says that it needs root, for anyone but root, and no other', () => {
+it('excuses only a skipped test whose name says that it needs root, and only without root', () => {
   const tap = 'TAP version 13\nok 1 - a # SKIP needs root, who may\nok 2 - b # SKIP later\n'
   expect(countTap(tap, false)).toMatchObject({ skipped: 2, excused: 1 })
   expect(countTap(tap, true)).toMatchObject({ skipped: 2, excused: 0 })
@@ -146,7 +146,7 @@ it('counts TAP lines', () => {
 describe('apt-get, while another program uses it', () => {
   const busy = 'E: Could not get lock /var/lib/apt/lists/lock. It is held by process 42 (unattended-upgr)'
 
-  /** An apt-get that is busy `times` times, and writes a line each time. */
+  /** Creates an apt-get that is busy `times` times, and that writes a line each time. */
   const fake = (name: string, times: number) => {
     const folder = join(base, name)
     mkdirSync(folder)
@@ -156,7 +156,7 @@ describe('apt-get, while another program uses it', () => {
     return { env: { ...process.env, PATH: `${folder}:${process.env.PATH}` }, tries }
   }
 
-  it('waits for its lock, and says whose it is', async () => {
+  it('waits for its lock and names the holder', async () => {
     const { env, tries } = fake('busy', 2)
     const lines: string[] = []
     const result = await aptGet(['update'], { env, pauseMs: 1, onLine: line => lines.push(line) })
@@ -165,7 +165,7 @@ describe('apt-get, while another program uses it', () => {
     expect(lines).toContain('waiting for process 42 (unattended-upgr), which holds /var/lib/apt/lists/lock')
   })
 
-  it('gives up after a time, and says whom it waited for', async () => {
+  it('fails after a timeout and names the holder', async () => {
     const { env } = fake('stuck', 1_000_000)
     await expect(aptGet(['update'], { env, pauseMs: 1, timeoutMs: 20 })).rejects.toThrow(
       /^`apt-get update` waited 0 s for process 42 \(unattended-upgr\), which holds \/var\/lib\/apt\/lists\/lock$/,
