@@ -1,6 +1,6 @@
-//! Whether anybody uses the box: executions that the host asked for, and calls of the host that are under way.
+//! Whether anybody uses the box: executions that the host requested, and calls of the host that are in progress.
 //!
-//! Told by `execution` and `services`, asked by `supervision` for the idle timeout.
+//! Updated by `execution` and `services`, read by `supervision` for the idle timeout.
 
 use std::{
     sync::{
@@ -17,23 +17,23 @@ use tokio::{
 
 /// The uses of the box. Clones share them.
 #[derive(Debug, Clone)]
-pub struct Activity(Arc<Shared>);
+pub struct Activity(Arc<State>);
 
 #[derive(Debug)]
-struct Shared {
+struct State {
     uses: Mutex<Uses>,
     quiet: Notify,
-    /// Whether calls are worth counting; executions always are.
-    wanted: AtomicBool,
+    /// Whether calls are counted. Executions always are.
+    counts_calls: AtomicBool,
 }
 
 #[derive(Debug)]
 struct Uses {
-    under_way: usize,
+    in_progress: usize,
     last: Instant,
 }
 
-/// One use, until it is dropped.
+/// One use of the box, until it is dropped.
 #[derive(Debug)]
 pub struct Use(Activity);
 
@@ -45,54 +45,54 @@ impl Drop for Use {
 
 impl Default for Activity {
     fn default() -> Self {
-        let uses = Uses { under_way: 0, last: Instant::now() };
-        Self(Arc::new(Shared {
+        let uses = Uses { in_progress: 0, last: Instant::now() };
+        Self(Arc::new(State {
             uses: Mutex::new(uses),
             quiet: Notify::new(),
-            wanted: AtomicBool::new(false),
+            counts_calls: AtomicBool::new(false),
         }))
     }
 }
 
 impl Activity {
-    /// A use begins, and lasts until the answer is dropped. `None` while nobody wants to know.
+    /// Begins a use that lasts until the value is dropped. `None` while calls are not counted.
     pub fn in_use(&self) -> Option<Use> {
-        self.0.wanted.load(Ordering::Relaxed).then(|| {
+        self.0.counts_calls.load(Ordering::Relaxed).then(|| {
             self.begin();
             Use(self.clone())
         })
     }
 
-    /// A use begins.
+    /// Begins a use.
     pub fn begin(&self) {
-        self.uses().under_way += 1;
+        self.uses().in_progress += 1;
     }
 
-    /// A use that is over at once.
+    /// Begins and ends a use.
     pub fn touch(&self) {
         self.begin();
         self.end();
     }
 
-    /// A use ends.
+    /// Ends a use.
     pub fn end(&self) {
         let mut uses = self.uses();
-        uses.under_way = uses.under_way.saturating_sub(1);
+        uses.in_progress = uses.in_progress.saturating_sub(1);
         uses.last = Instant::now();
-        if uses.under_way == 0 {
+        if uses.in_progress == 0 {
             self.0.quiet.notify_one();
         }
     }
 
-    /// Waits until nobody has used the box for `limit`. Calls are counted from the first time that this is asked.
+    /// Waits until nobody has used the box for `limit`. Calls are counted from the first call of this function on.
     pub async fn idle_for(&self, limit: Duration) {
-        if !self.0.wanted.swap(true, Ordering::Relaxed) {
+        if !self.0.counts_calls.swap(true, Ordering::Relaxed) {
             self.uses().last = Instant::now();
         }
         loop {
             let (busy, until) = {
                 let uses = self.uses();
-                (uses.under_way > 0, uses.last + limit)
+                (uses.in_progress > 0, uses.last + limit)
             };
             if busy {
                 self.0.quiet.notified().await;
@@ -119,7 +119,7 @@ mod tests {
     async fn idle_is_counted_from_the_last_use() {
         let activity = Activity::default();
         let limit = Duration::from_secs(10);
-        assert!(activity.in_use().is_none(), "nobody wants to know");
+        assert!(activity.in_use().is_none(), "calls are not counted yet");
         assert!(timeout(Duration::from_secs(9), activity.idle_for(limit)).await.is_err());
         let one = activity.in_use();
         assert!(timeout(Duration::from_mins(1), activity.idle_for(limit)).await.is_err(), "it is in use");

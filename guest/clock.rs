@@ -1,8 +1,8 @@
-//! The guest's clock, held to the host's: a machine stands still while its host sleeps, and its clock with it; and over weeks every
-//! clock drifts. The shim says when the host's clock has jumped; the guest asks, and learns from how long the answer took how
-//! much that can be trusted.
+//! Synchronises the guest's clock with the host's. The machine and its clock stop while the host sleeps, and over weeks every clock
+//! drifts. The shim notifies the guest when the host's clock has jumped. The guest requests the time, and how long the answer
+//! took says how precise it is.
 //!
-//! Begun by `main.rs`. What times mean what is [`correction`], which is pure.
+//! Started by `main.rs`. [`correction`], which is pure, decides what is done.
 #![allow(unsafe_code, reason = "adjtimex(2)")]
 
 use std::{
@@ -21,28 +21,28 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::supervision::{HostLine, HostStream};
+use crate::supervision::{HostStream, HostStreams};
 
-/// Before the first question: `Guest.Init` has just set the clock, and a start has better things to do.
-const REST: Duration = Duration::from_secs(5);
-/// Between two questions where nothing is said.
+/// Time before the first request. `Guest.Init` has just set the clock, and a start should not be slowed down.
+const DELAY: Duration = Duration::from_secs(5);
+/// Time between two requests without a notification.
 const INTERVAL: Duration = Duration::from_mins(1);
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const ANSWER: Duration = Duration::from_secs(10);
 
-/// What is left as it is, in nanoseconds, beyond what an answer's way makes uncertain.
+/// A difference that is not corrected, in nanoseconds, in addition to the uncertainty of an answer.
 const TOLERANCE: i64 = 10_000_000;
-/// From here on the clock is set; below, it is made to run faster or slower, so that it never goes back.
+/// The difference in nanoseconds from which on the clock is set. Below, it runs faster or slower, so that it never goes back.
 const STEP: i64 = 500_000_000;
 
-/// What is to be done about a clock that is so many nanoseconds behind.
+/// How a clock that is so many nanoseconds behind is corrected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Correction {
     Set(i64),
     Slew(i64),
 }
 
-/// `host_unix_ns` is what the host said within `took`, at the end of which it was `own_unix_ns` here.
+/// How to correct a clock that shows `own_unix_ns` when the host's time `host_unix_ns` arrives, `took` after it was requested.
 fn correction(host_unix_ns: u64, took: Duration, own_unix_ns: u64) -> Option<Correction> {
     let half = i64::try_from(took.as_nanos() / 2).ok()?;
     let [host, own] = [host_unix_ns, own_unix_ns].map(i64::try_from);
@@ -54,13 +54,13 @@ fn correction(host_unix_ns: u64, took: Duration, own_unix_ns: u64) -> Option<Cor
     }
 }
 
-/// The clock that is held.
+/// A clock that can be corrected.
 trait Clock {
     fn now_unix_ns(&self) -> u64;
     fn correct(&mut self, correction: Correction) -> io::Result<()>;
 }
 
-/// This machine's.
+/// This machine's clock.
 struct Realtime;
 
 impl Clock for Realtime {
@@ -81,9 +81,9 @@ impl Clock for Realtime {
     }
 }
 
-/// Has the kernel make up for `microseconds`, half a millisecond in each second.
+/// Lets the kernel gain `microseconds`, half a millisecond in each second.
 fn slew(microseconds: i64) -> io::Result<()> {
-    // SAFETY: a struct of integers, for which zeros are values.
+    // SAFETY: timex is a struct of integers, for which zero is a valid value.
     let mut timex: libc::timex = unsafe { std::mem::zeroed() };
     timex.modes = libc::ADJ_OFFSET_SINGLESHOT;
     timex.offset = microseconds;
@@ -91,31 +91,31 @@ fn slew(microseconds: i64) -> io::Result<()> {
     if unsafe { libc::adjtimex(&raw mut timex) } < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Holds the clock for the machine's life. A host that has no time to give is asked again later.
-pub async fn keep(line: HostLine) {
+/// Synchronises the clock for as long as the machine runs. Where the host offers no time, it tries again later.
+pub async fn synchronise(host_streams: HostStreams) {
     loop {
-        sleep(REST).await;
-        if let Ok(stream) = line.open(port::CLOCK_PORT).await {
+        sleep(DELAY).await;
+        if let Ok(stream) = host_streams.open(port::CLOCK_PORT).await {
             let _ = follow(stream, &mut Realtime).await;
         }
         sleep(INTERVAL).await;
     }
 }
 
-/// Asks now, whenever the host says so, and now and then, until the stream breaks.
+/// Requests the time now, at each notification, and at intervals, until the stream breaks.
 async fn follow(mut stream: Box<dyn HostStream>, clock: &mut impl Clock) -> io::Result<()> {
     stream.write_all(port::CLOCK).await?;
     loop {
-        let asked = Instant::now();
+        let requested = Instant::now();
         stream.write_all(&[port::CLOCK_ASK]).await?;
-        let host = timeout(PATIENCE, stream.read_u64_le()).await.map_err(|_| io::ErrorKind::TimedOut)??;
-        let took = asked.elapsed();
+        let host = timeout(ANSWER, stream.read_u64_le()).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        let took = requested.elapsed();
         if let Some(correction) = correction(host, took, clock.now_unix_ns()) {
             clock.correct(correction)?;
         }
-        // What comes unasked only says that there is a reason to ask.
-        if let Ok(said) = timeout(INTERVAL, stream.read_u64_le()).await {
-            said?;
+        // A time that was not requested is only a notification.
+        if let Ok(notified) = timeout(INTERVAL, stream.read_u64_le()).await {
+            notified?;
         }
     }
 }
@@ -135,20 +135,20 @@ mod tests {
         let hour = 3600 * SECOND;
         assert_eq!(correction(now + hour, Duration::ZERO, now), Some(Correction::Set(hour.cast_signed())));
         assert_eq!(correction(now, Duration::ZERO, now + hour), Some(Correction::Set(-hour.cast_signed())));
-        // An answer that took long proves little.
+        // An answer that took long is not precise.
         assert_eq!(correction(now, Duration::from_secs(4), now + SECOND), None);
         for (host, own) in [(u64::MAX, 0), (0, u64::MAX), (0, 0)] {
             assert_eq!(correction(host, quick, own), None);
         }
     }
 
-    /// Runs with tokio's time, and stood still for a while before.
-    struct Stood {
+    /// Runs with tokio's time, after it had stopped for a while.
+    struct Stopped {
         base: Instant,
         behind: u64,
     }
 
-    impl Clock for Stood {
+    impl Clock for Stopped {
         fn now_unix_ns(&self) -> u64 {
             let ran = u64::try_from(self.base.elapsed().as_nanos()).unwrap();
             1_000_000 * SECOND + ran - self.behind
@@ -162,11 +162,11 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_guest_that_stood_still_is_right_again_when_the_host_says_so() {
+    async fn a_guest_that_had_stopped_is_right_again_when_the_host_notifies_it() {
         let base = Instant::now();
         let (mut host, guest) = tokio::io::duplex(64);
         let held = tokio::spawn(async move {
-            let mut clock = Stood { base, behind: 7200 * SECOND };
+            let mut clock = Stopped { base, behind: 7200 * SECOND };
             let ended = follow(Box::new(guest), &mut clock).await;
             (ended.unwrap_err().kind(), clock.behind)
         });
@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(greeting, port::CLOCK);
         assert_eq!(host.read_u8().await.unwrap(), port::CLOCK_ASK);
         host.write_u64_le(time()).await.unwrap();
-        // Said long before the guest would ask by itself.
+        // Sent long before the guest would request the time by itself.
         sleep(Duration::from_secs(1)).await;
         host.write_u64_le(time()).await.unwrap();
         assert_eq!(timeout(Duration::from_secs(1), host.read_u8()).await.unwrap().unwrap(), port::CLOCK_ASK);
@@ -187,7 +187,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_host_that_does_not_answer_is_given_up() {
         let (host, guest) = tokio::io::duplex(64);
-        let mut clock = Stood { base: Instant::now(), behind: 0 };
+        let mut clock = Stopped { base: Instant::now(), behind: 0 };
         let ended = follow(Box::new(guest), &mut clock).await;
         assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::TimedOut);
         drop(host);

@@ -1,6 +1,6 @@
-//! The crate's one error: what was tried, on what, and the kernel's answer.
+//! The error of this crate: what was tried, on what, and the kernel's error.
 //!
-//! Made everywhere below the services; `services::status` turns it into a gRPC status, the zygote into a text.
+//! Created everywhere below the services. `services::status` converts it to a gRPC status, the zygote to a text.
 
 use std::{error::Error as _, fmt::Write as _, io};
 
@@ -10,7 +10,7 @@ use nix::errno::Errno;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
-    /// The request itself is wrong; trying again can't help.
+    /// The request itself is wrong. A retry can't help.
     Invalid,
     /// The call is not possible in this state (initialised twice, container missing).
     State,
@@ -20,11 +20,11 @@ pub enum Kind {
     Exists,
     /// A limit of the guest was reached.
     Exhausted,
-    /// An offset that is not at hand.
+    /// An offset at which there is no data.
     OutOfRange,
-    /// Output that is at hand no more.
+    /// Output that is not kept any more.
     OutputGone,
-    /// An execution's input that can't be written any more, or never could.
+    /// The input of an execution that takes none, or takes none any more.
     InputClosed,
     /// The kernel refused.
     System,
@@ -40,7 +40,7 @@ pub struct Error {
     source: Option<io::Error>,
 }
 
-/// What everything in this crate returns.
+/// The result of every fallible function of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {

@@ -1,6 +1,6 @@
 //! `boxlite-initramfs AGENT OUT`: packs the agent into the initramfs that every box boots from.
 //!
-//! Run by `initramfs.sh`. An uncompressed "newc" archive (Linux `Documentation/driver-api/early-userspace/
+//! Run by `initramfs.sh`. It writes an uncompressed "newc" archive (Linux `Documentation/driver-api/early-userspace/
 //! buffer-format.rst`) with `/init` and `/dev/console`, written without root rights and the same for the same agent.
 
 use std::{env, fs, io, process::ExitCode};
@@ -13,7 +13,7 @@ const CONSOLE: u32 = 0o020_600;
 /// Size of a page of memory.
 const PAGE: usize = 4096;
 
-/// An archive under way.
+/// An archive that is being written.
 #[derive(Default)]
 struct Archive {
     bytes: Vec<u8>,
@@ -41,7 +41,7 @@ impl Archive {
         Ok(())
     }
 
-    /// Headers and data each begin at a multiple of four.
+    /// Pads to a multiple of four, at which headers and data begin.
     fn pad(&mut self) {
         self.bytes.resize(self.bytes.len().next_multiple_of(4), 0);
     }
@@ -69,7 +69,7 @@ fn run() -> Result<(), String> {
     };
     let program = fs::read(&agent).map_err(|error| format!("read {agent}: {error}"))?;
     let archive = pack(&program).map_err(|error| format!("pack {agent}: {error}"))?;
-    // Written aside and renamed: whoever boots it meanwhile sees the old one or the new one.
+    // The file is written aside and renamed, so that a box that starts meanwhile sees the old one or the new one.
     let aside = format!("{out}.new");
     fs::write(&aside, archive).map_err(|error| format!("write {aside}: {error}"))?;
     fs::rename(&aside, &out).map_err(|error| format!("rename {aside} to {out}: {error}"))

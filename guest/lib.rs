@@ -1,17 +1,18 @@
 //! `boxlite-guest`: the agent that is `/init` of every box.
 //!
-//! `main.rs` boots the machine and hands over to these rooms, each of which knows only those below it:
+//! `main.rs` boots the machine and then calls these rooms, each of which knows only those below it:
 //!
-//! - [`services`] speaks gRPC and nothing else: it translates requests for the rooms below.
-//! - [`supervision`] is what the guest does on its own: main process, health, limits, journal, and the machine's end;
-//!   [`activity`] is whether anybody uses the box.
+//! - [`transport`] accepts the host's connections.
+//! - [`services`] are the gRPC services, which translate requests for the rooms below and nothing else.
+//! - [`supervision`] is what the guest does on its own: main process, health, limits, journal, and the shutdown.
+//!   [`activity`] knows whether anybody uses the box.
 //! - [`files`] acts on the container's files, on threads that live in its mount namespace.
-//! - [`execution`] holds one process of the container each, with its streams, from start to exit.
+//! - [`execution`] has one process of the container each, with its streams, from start to exit.
 //! - [`zygote`] is the single-threaded process, forked before tokio starts, that becomes the container's init and
 //!   forks every execution.
 //! - [`container`] is what the zygote does to become a container: namespaces, mounts, devices, limits.
-//! - [`storage`] mounts the root disk; [`network`] raises the loopback interface; [`transport`] listens to the host;
-//!   [`boot`] is the machine's first and last words.
+//! - [`storage`] mounts the root disk, [`network`] brings the loopback interface up, [`clock`] keeps the clock synchronised, and
+//!   [`boot`] has the early mounts and the power-off.
 //!
 //! It is a library so that a test on the host can serve the same services over `tokio::io::duplex`.
 

@@ -1,35 +1,35 @@
-//! `/init` of every box: boots the machine, forks the zygote, serves the host, ends the machine.
+//! `/init` of every box: boots the machine, forks the zygote, serves the host, and switches the machine off.
 //!
-//! Everything of substance is in the library; this is the order of events.
+//! This is the order of events. Everything else is in the library.
 
 use std::{io, time::Duration};
 
 use boxlite_guest::{
     Context as _, Error, Kind, Result, boot, clock,
     services::{AgentStart, Server, Services},
-    supervision::{Ending, HostLine},
+    supervision::{EndedBy, HostStreams},
     transport,
-    zygote::{self, Side, Zygote},
+    zygote::{self, AgentSocket, Zygote},
 };
 use tokio::{runtime, sync::watch, time};
 
-/// How long open connections may take to close once the machine is to end.
+/// How long open connections may take to close before the machine is switched off.
 const CLOSING: Duration = Duration::from_millis(50);
 
 fn main() {
     match run() {
-        Err(error) => boot::die(&error),
-        Ok(Ending::Asked) => boot::power_off(),
-        Ok(Ending::OfItself) => boot::announce_power_off(),
+        Err(error) => boot::fail(&error),
+        Ok(EndedBy::Host) => boot::power_off(),
+        Ok(EndedBy::Guest) => boot::announce_power_off(),
     }
 }
 
-fn run() -> Result<Ending> {
+fn run() -> Result<EndedBy> {
     let start = AgentStart::now();
     boot::mount_early()?;
-    // While this process has one thread and little memory.
+    // It is forked while this process has one thread and little memory.
     let zygote = zygote::launch()?;
-    // Only now: a panic of the zygote ends nothing but the zygote, which the agent sees.
+    // The hook is set after the fork: a panic of the zygote ends only the zygote, which the agent notices.
     boot::watch_panics();
     boot::ignore_children()?;
     boot::raise_file_limit()?;
@@ -38,23 +38,23 @@ fn run() -> Result<Ending> {
     runtime.block_on(serve(zygote, start))
 }
 
-/// Serves until the machine is to end.
-async fn serve(zygote: Side, start: AgentStart) -> Result<Ending> {
+/// Serves until the machine is to be switched off.
+async fn serve(zygote: AgentSocket, start: AgentStart) -> Result<EndedBy> {
     let zygote = Zygote::new(zygote)?;
     let (end, mut ended) = watch::channel(false);
-    let (line, asks) = HostLine::new();
-    let services = Services::new(&zygote, start, line.clone(), end);
-    tokio::spawn(clock::keep(line));
+    let (host_streams, requests) = HostStreams::new();
+    let services = Services::new(&zygote, start, host_streams.clone(), end);
+    tokio::spawn(clock::synchronise(host_streams));
     let server = Server::new(services.clone(), ended.clone());
-    // A task of its own: it must go on carrying bytes while the connections close.
-    let mut carried = tokio::spawn(transport::serve(server.clone(), asks));
+    // It is a task of its own, which goes on carrying bytes while the connections close.
+    let mut transport = tokio::spawn(transport::serve(server.clone(), requests));
     tokio::select! {
-        failed = &mut carried => match failed.map_err(io::Error::other).context(|| "serve the host")?? {},
+        failed = &mut transport => match failed.map_err(io::Error::other).context(|| "serve the host")?? {},
         _ = ended.wait_for(|ended| *ended) => {}
         () = zygote.lost() => return Err(Error::new(Kind::State, "container: its init was killed")),
     }
-    // The answer to Shutdown is on its way: every connection closes once its answers have left.
+    // The answer to Shutdown may still be in a buffer. Every connection closes once its answers have been sent.
     let _ = time::timeout(CLOSING, server.closed()).await;
     transport::flush().await;
-    Ok(services.wanted_by())
+    Ok(services.ended_by())
 }

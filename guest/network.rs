@@ -1,4 +1,4 @@
-//! The machine's network: for now the loopback interface, which nobody else brings up.
+//! The machine's network: the loopback interface, which nothing else brings up.
 //!
 //! Called by the Guest service when the machine is set up. The container shares this network.
 #![allow(unsafe_code, reason = "the SIOCGIFFLAGS and SIOCSIFFLAGS ioctls")]

@@ -1,7 +1,7 @@
-//! Owned descriptors on tokio's reactor: the one place that vouches for them.
+//! Registers owned descriptors with tokio's reactor.
 //!
-//! Called by `execution`, `transport` and `zygote`.
-#![allow(unsafe_code, reason = "AsyncFd wants it promised that the descriptor stays the same")]
+//! Called by `execution`, `files`, `supervision`, `transport` and `zygote`.
+#![allow(unsafe_code, reason = "AsyncFd requires that the descriptor stays the same")]
 
 use std::{io, os::fd::OwnedFd};
 

@@ -1,6 +1,6 @@
-//! Mounts that the agent itself lives on, made before the zygote is forked.
+//! The mounts that the agent itself needs, made before the zygote is forked, and its limits and signals.
 //!
-//! Called once by `main.rs`. The initramfs holds nothing but `/init` and `/dev/console`.
+//! Called once by `main.rs`. The initramfs has nothing but `/init` and `/dev/console`.
 
 use std::{fs, path::Path};
 
@@ -16,13 +16,13 @@ use nix::{
 
 use crate::{Context as _, Result};
 
-/// Open files that the agent may hold: three for each live execution, and room.
+/// Most files that the agent may have open: three for each execution that runs, and some more.
 const OPEN_FILES: u64 = 65_536;
 
 /// Makes `/` pivotable and mounts /proc, /sys, /dev, /sys/fs/cgroup and /run.
 ///
 /// The kernel refuses `pivot_root(2)` away from the initramfs itself ("rootfs", the mount without a parent), so it is
-/// bound over itself first: the bind has a parent, and a container that leaves it leaves everything in it.
+/// bound over itself first. The bind has a parent, and a container that leaves it leaves everything in it.
 pub fn mount_early() -> Result<()> {
     let plain = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     make_dir("/root")?;
@@ -44,23 +44,24 @@ pub fn mount_early() -> Result<()> {
     attach("cgroup2", "/sys/fs/cgroup", "cgroup2", plain)
 }
 
-/// Lets this process hold [`OPEN_FILES`]. After the zygote was forked, so that the box's processes see the defaults.
+/// Raises this process's limit to [`OPEN_FILES`]. Call it after the zygote was forked, so that the box's processes have the
+/// kernel's defaults.
 pub fn raise_file_limit() -> Result<()> {
     setrlimit(Resource::RLIMIT_NOFILE, OPEN_FILES, OPEN_FILES)
         .context(|| format!("raise RLIMIT_NOFILE to {OPEN_FILES}"))
 }
 
-/// Lets the kernel reap this process's children: PID 1's are the zygote, the container's init and whatever outlives its
-/// parents, and the zygote itself reports every exit that matters.
+/// Lets the kernel reap this process's children. Those of PID 1 are the zygote, the container's init and orphans, and the zygote
+/// reports every exit that matters.
 #[allow(unsafe_code, reason = "signal(2)")]
 pub fn ignore_children() -> Result<()> {
-    // SAFETY: no handler is installed. POSIX: with SIGCHLD ignored, children leave no zombies.
+    // SAFETY: no handler is installed. With SIGCHLD ignored, children leave no zombies (POSIX).
     unsafe { signal(Signal::SIGCHLD, SigHandler::SigIgn) }.map(drop).context(|| "ignore SIGCHLD")
 }
 
 fn attach(source: &str, target: &str, fs_type: &str, flags: MsFlags) -> Result<()> {
     match mount(Some(source), target, Some(fs_type), flags, None::<&str>) {
-        // Mounted already: a kernel with CONFIG_DEVTMPFS_MOUNT.
+        // It is mounted already in a kernel with CONFIG_DEVTMPFS_MOUNT.
         Err(Errno::EBUSY) => Ok(()),
         mounted => mounted.context(|| format!("mount {source} on {target}")),
     }

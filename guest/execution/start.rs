@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     Context as _, Error, Kind, Result,
-    zygote::{Lot, OnExit, message::Exited},
+    zygote::{Lifetime, OnExit, message::Exited},
 };
 
 /// Time between SIGTERM and SIGKILL of an execution whose timeout has passed.
@@ -87,13 +87,13 @@ async fn launch(
         Ok(ends) => ends,
         Err(error) => return Ok(Err(exhausted(&request, &error))),
     };
-    let lot = match execution.purpose {
-        Purpose::Requested => Lot::Free,
-        Purpose::Main(_) => Lot::Main,
-        Purpose::Check => Lot::Alone,
+    let lifetime = match execution.purpose {
+        Purpose::Requested => Lifetime::Free,
+        Purpose::Main(_) => Lifetime::Main,
+        Purpose::Check => Lifetime::Alone,
     };
     let on_exit = on_exit(table, Arc::clone(execution));
-    let spawned = execution.zygote.spawn(execution.serial, request, lot, ends.child, on_exit).await?;
+    let spawned = execution.zygote.spawn(execution.serial, request, lifetime, ends.child, on_exit).await?;
     let spawned = match spawned {
         Ok(spawned) => spawned,
         Err(error) => return Ok(Err(error)),

@@ -1,6 +1,6 @@
 //! The Container service: makes the one container of the box.
 //!
-//! Called by the host over gRPC; calls `zygote`, opens `execution`'s table and `files`, and begins `supervision`.
+//! Called by the host over gRPC; calls `zygote`, `execution`, `files` and `supervision`.
 
 use boxlite_proto::v1::{ContainerInitRequest, ContainerInitResponse, container_server::Container};
 use tonic::{Request, Response, Status};
@@ -14,7 +14,6 @@ use crate::{
     zygote::Zygote,
 };
 
-/// See the module.
 #[derive(Debug, Clone)]
 pub(super) struct ContainerService {
     zygote: Zygote,
@@ -39,16 +38,16 @@ impl Container for ContainerService {
             return Err(Error::new(Kind::State, "initialise container: it was done before").into());
         }
         let mut request = request.into_inner();
-        let orders = request.supervision.take();
+        let config = request.supervision.take();
         let cgroup = Cgroup::of(&request.container_id)?;
         let cwd = request.process.as_ref().map(|process| process.cwd.clone()).unwrap_or_default();
         let defaults = Defaults::new(request.process.clone().unwrap_or_default());
         let main_is_init =
-            orders.as_ref().and_then(|orders| orders.main.as_ref()).is_some_and(|main| main.is_init);
+            config.as_ref().and_then(|config| config.main.as_ref()).is_some_and(|main| main.is_init);
         let init_pid = self.zygote.contain(request, main_is_init).await?;
         self.files.open(init_pid, &cwd)?;
         self.executions.open(defaults, OomEvents::open(&cgroup.memory_events()));
-        let main_error = self.supervisor.begin(orders, Some(cgroup)).await?;
+        let main_error = self.supervisor.begin(config, Some(cgroup)).await?;
         Ok(Response::new(ContainerInitResponse { init_pid, main_error }))
     }
 }

@@ -22,7 +22,6 @@ use crate::{
 /// Highest signal number of Linux (`_NSIG`).
 const LAST_SIGNAL: i32 = 64;
 
-/// See the module.
 #[derive(Debug, Clone)]
 pub(super) struct ExecutionService {
     executions: Executions,
@@ -71,9 +70,9 @@ impl Execution for ExecutionService {
         if hold && let Some(mut attachment) = rest.take() {
             match timeout(limits::START_HOLD, attachment.next()).await {
                 Ok(next) => {
-                    let (event, going_on) = told(next, attachment);
+                    let (event, more) = message(next, attachment);
                     first.push(event);
-                    rest = going_on;
+                    rest = more;
                 }
                 Err(_) => rest = Some(attachment),
             }
@@ -90,7 +89,7 @@ impl Execution for ExecutionService {
         let Some(first) = messages.message().await? else {
             return Ok(Response::new(SendInputAck { accepted }));
         };
-        checked_feed(&first.feed)?;
+        check_stream_name(&first.feed)?;
         let execution = self.executions.find(&first.execution_id).await?;
         let mut writer = execution.write_stdin(&first.feed, first.offset).await?;
         let mut message = Some(first);
@@ -143,13 +142,13 @@ impl Execution for ExecutionService {
     }
 }
 
-fn checked_feed(name: &str) -> Result<()> {
+fn check_stream_name(name: &str) -> Result<()> {
     if name.len() <= limits::EXECUTION_ID {
         return Ok(());
     }
     Err(Error::new(
         Kind::Invalid,
-        format!("feed: a name of {} bytes, {} at most", name.len(), limits::EXECUTION_ID),
+        format!("input stream: a name of {} bytes, {} at most", name.len(), limits::EXECUTION_ID),
     ))
 }
 
@@ -159,11 +158,11 @@ async fn next_event(
 ) -> Option<(Result<ExecOutput, Status>, Option<Attachment>)> {
     let mut attachment = attachment?;
     let next = attachment.next().await;
-    Some(told(next, attachment))
+    Some(message(next, attachment))
 }
 
-/// What the host is told, and the attachment if more follows: nothing does after the exit, nor after an error.
-fn told(next: Result<Output>, attachment: Attachment) -> (Result<ExecOutput, Status>, Option<Attachment>) {
+/// The message to the host, and the attachment if more follows. Nothing follows the exit or an error.
+fn message(next: Result<Output>, attachment: Attachment) -> (Result<ExecOutput, Status>, Option<Attachment>) {
     let (event, rest) = match next {
         Ok(Output::Stdout(offset, data)) => (Event::Stdout(Chunk { offset, data }), Some(attachment)),
         Ok(Output::Stderr(offset, data)) => (Event::Stderr(Chunk { offset, data }), Some(attachment)),

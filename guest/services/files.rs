@@ -14,7 +14,6 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::files::{Files, Writing};
 
-/// See the module.
 #[derive(Debug, Clone)]
 pub(super) struct FilesService {
     files: Files,
@@ -85,7 +84,7 @@ impl FilesRpc for FilesService {
         loop {
             let data = next.map(|message| message.data);
             let last = data.is_none();
-            // A stream that breaks off is dropped without its end, which the copy then tells apart.
+            // The copy of a stream that breaks is dropped without its end, which is how the copy recognises that.
             if !data.as_ref().is_some_and(bytes::Bytes::is_empty) && !copy.push(data).await || last {
                 break;
             }
@@ -105,7 +104,7 @@ impl FilesRpc for FilesService {
     }
 }
 
-/// How far a file is written: each step has one answer.
+/// How far a file is written. Each step has one answer.
 enum Step {
     Open(Files, Box<Streaming<FileWriteRequest>>),
     Write(Writing, FileWriteRequest, Box<Streaming<FileWriteRequest>>),
@@ -136,7 +135,7 @@ impl Step {
     }
 }
 
-/// Writes what the host sends to its end.
+/// Writes all that the host sends.
 async fn write(
     mut writing: Writing,
     first: FileWriteRequest,

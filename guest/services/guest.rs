@@ -34,18 +34,17 @@ use crate::{
 /// Most bytes of entropy that the host may send.
 const ENTROPY: usize = 256;
 
-/// When the agent began, on the clock that starts with the kernel.
+/// When the agent started, on the clock that starts with the kernel.
 #[derive(Debug, Clone, Copy)]
 pub struct AgentStart(u64);
 
 impl AgentStart {
-    /// Now.
+    /// The current time.
     pub fn now() -> Self {
         Self(uptime_ns())
     }
 }
 
-/// See the module.
 #[derive(Debug, Clone)]
 pub(super) struct GuestService {
     supervisor: Supervisor,
@@ -100,12 +99,12 @@ impl Guest for GuestService {
         &self,
         request: Request<ShutdownRequest>,
     ) -> Result<Response<ShutdownResponse>, Status> {
-        let killed = self.supervisor.end(request.get_ref().grace_ms).await;
+        let killed = self.supervisor.shut_down(request.get_ref().grace_ms).await;
         Ok(Response::new(ShutdownResponse { killed }))
     }
 }
 
-/// 0 leaves the clock alone.
+/// Sets the clock, unless `unix_ns` is 0.
 fn set_clock(unix_ns: u64) -> Result<()> {
     if unix_ns == 0 {
         return Ok(());
@@ -135,13 +134,13 @@ fn add_entropy(bytes: &[u8]) -> Result<()> {
         return Ok(());
     }
     let mut info = PoolInfo { entropy_bits: 0, size: 0, data: [0; ENTROPY] };
-    let Some(room) = info.data.get_mut(..bytes.len()) else {
+    let Some(data) = info.data.get_mut(..bytes.len()) else {
         return Err(Error::new(
             Kind::Invalid,
             format!("add entropy: {} bytes, most is {ENTROPY}", bytes.len()),
         ));
     };
-    room.copy_from_slice(bytes);
+    data.copy_from_slice(bytes);
     info.size = i32::try_from(bytes.len()).unwrap_or(0);
     info.entropy_bits = info.size * 8;
     let pool = OpenOptions::new().write(true).open("/dev/random").context(|| "open /dev/random")?;

@@ -1,6 +1,6 @@
-//! The gRPC services: translation only, between `proto` and the rooms below.
+//! The gRPC services, which translate between `proto` and the rooms below.
 //!
-//! [`Services`] is made by `main.rs` (and by tests) and served on connections by [`Server`]; one file a service.
+//! [`Services`] is created by `main.rs` (and by tests), and [`Server`] serves it on connections. Each service has a file.
 
 mod container;
 mod execution;

@@ -1,7 +1,7 @@
 //! HTTP/2 connections, each served with all services.
 //!
-//! Called by `transport` for every connection of the host. On hyper itself: tonic's own server wants a router and a
-//! stack of layers, and there is one path prefix for each service here.
+//! Called by `transport` for every connection of the host. It uses hyper itself, since tonic's own server requires a router and a
+//! stack of layers, while each service has one path prefix here.
 
 use std::{convert::Infallible, future::Future, pin::Pin, sync::Arc};
 
@@ -29,7 +29,7 @@ use crate::{
     execution::Executions,
     files::Files,
     services::AgentStart,
-    supervision::{Ending, HostLine, Supervisor},
+    supervision::{EndedBy, HostStreams, Supervisor},
     zygote::Zygote,
 };
 
@@ -37,7 +37,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Services {
     activity: Activity,
-    ended_by: Supervisor,
+    supervision: Supervisor,
     guest: GuestServer<GuestService>,
     container: ContainerServer<ContainerService>,
     execution: ExecutionServer<ExecutionService>,
@@ -46,7 +46,7 @@ pub struct Services {
 }
 
 /// What the services act on.
-struct Rooms {
+struct Dependencies {
     zygote: Zygote,
     activity: Activity,
     executions: Executions,
@@ -54,52 +54,63 @@ struct Rooms {
     supervisor: Supervisor,
 }
 
-impl Rooms {
-    fn new(zygote: &Zygote, line: HostLine, ended: watch::Sender<bool>) -> Self {
+impl Dependencies {
+    fn new(zygote: &Zygote, host_streams: HostStreams, ended: watch::Sender<bool>) -> Self {
         let (activity, files) = (Activity::default(), Files::default());
         let executions = Executions::new(zygote.clone(), activity.clone());
-        let supervisor =
-            Supervisor::new(zygote.clone(), executions.clone(), files.clone(), activity.clone(), line, ended);
+        let supervisor = Supervisor::new(
+            zygote.clone(),
+            executions.clone(),
+            files.clone(),
+            activity.clone(),
+            host_streams,
+            ended,
+        );
         Self { zygote: zygote.clone(), activity, executions, files, supervisor }
     }
 }
 
 impl Services {
-    /// `start` is when this process began; the journal is asked for on `line`; `ended` is set when the machine is to be
-    /// switched off.
-    pub fn new(zygote: &Zygote, start: AgentStart, line: HostLine, ended: watch::Sender<bool>) -> Self {
-        Self::of(Rooms::new(zygote, line, ended), start)
+    /// `start` is when this process started, the journal goes over one of the `host_streams`, and `ended` is set when the machine is
+    /// to be switched off.
+    pub fn new(
+        zygote: &Zygote,
+        start: AgentStart,
+        host_streams: HostStreams,
+        ended: watch::Sender<bool>,
+    ) -> Self {
+        Self::of(Dependencies::new(zygote, host_streams, ended), start)
     }
 
-    /// For tests without a container: executions run with the defaults, and `orders` are begun at once.
+    /// For tests without a container: executions run with the defaults, and `config` is begun at once.
     #[cfg(any(test, feature = "testing"))]
     pub async fn uncontained(
         zygote: &Zygote,
         start: AgentStart,
-        line: HostLine,
+        host_streams: HostStreams,
         ended: watch::Sender<bool>,
-        orders: Option<boxlite_proto::v1::Supervision>,
+        config: Option<boxlite_proto::v1::Supervision>,
     ) -> crate::Result<(Self, Option<boxlite_proto::v1::StartError>)> {
-        let rooms = Rooms::new(zygote, line, ended);
-        rooms.executions.open(crate::execution::Defaults::default(), None);
-        // Without threads every operation says that there is no container.
-        let _ = rooms.files.open_uncontained();
-        let main_error = rooms.supervisor.begin(orders, None).await?;
-        Ok((Self::of(rooms, start), main_error))
+        let dependencies = Dependencies::new(zygote, host_streams, ended);
+        dependencies.executions.open(crate::execution::Defaults::default(), None);
+        // If this fails, every operation on files reports that there is no container.
+        let _ = dependencies.files.open_uncontained();
+        let main_error = dependencies.supervisor.begin(config, None).await?;
+        Ok((Self::of(dependencies, start), main_error))
     }
 
-    /// Who wanted the machine's end, once `ended` is set.
-    pub fn wanted_by(&self) -> Ending {
-        self.ended_by.wanted_by()
+    /// Which side ended the machine, once `ended` is set.
+    pub fn ended_by(&self) -> EndedBy {
+        self.supervision.ended_by()
     }
 
-    fn of(rooms: Rooms, start: AgentStart) -> Self {
-        let Rooms { zygote, activity, executions, files, supervisor } = rooms;
+    fn of(dependencies: Dependencies, start: AgentStart) -> Self {
+        let Dependencies { zygote, activity, executions, files, supervisor } = dependencies;
         let guest = GuestService::new(supervisor.clone(), start);
         let container = ContainerService::new(zygote, executions.clone(), files.clone(), supervisor.clone());
         Self {
             activity,
-            ended_by: supervisor.clone(),
+            supervision: supervisor.clone(),
             guest: GuestServer::new(guest).max_decoding_message_size(limits::MESSAGE),
             container: ContainerServer::new(container).max_decoding_message_size(limits::COMMAND_MESSAGE),
             execution: ExecutionServer::new(ExecutionService::new(executions))
@@ -126,9 +137,9 @@ impl hyper::service::Service<Request<Incoming>> for Services {
         if path == "/boxlite.v1.Guest/Ping" {
             return self.guest.clone().call(request);
         }
-        // All else is use of the box, for as long as it lasts.
+        // Every other call is a use of the box, for as long as it lasts.
         match self.activity.in_use() {
-            Some(one) => used(one, self.route(request)),
+            Some(usage) => used(usage, self.route(request)),
             None => self.route(request),
         }
     }
@@ -152,17 +163,17 @@ impl Services {
     }
 }
 
-/// Serves connections until the machine is to end.
+/// Serves connections until the machine is to be switched off.
 #[derive(Debug, Clone)]
 pub struct Server {
     services: Services,
     ended: watch::Receiver<bool>,
-    /// Held by every connection that is open: when all are dropped, all answers have left.
+    /// Every open connection has a receiver. When all are dropped, all answers have been sent.
     open: Arc<watch::Sender<()>>,
 }
 
 impl Server {
-    /// `ended` asks every connection to finish what is under way and close.
+    /// `ended` makes every connection finish its calls and close.
     pub fn new(services: Services, ended: watch::Receiver<bool>) -> Self {
         Self { services, ended, open: Arc::new(watch::Sender::new(())) }
     }
@@ -175,13 +186,13 @@ impl Server {
         http.initial_stream_window_size(limits::STREAM_WINDOW)
             .initial_connection_window_size(limits::CONNECTION_WINDOW)
             .max_concurrent_streams(limits::CONCURRENT_STREAMS)
-            // Output goes out in whole chunks; what the host accepts in one frame is its own setting.
+            // Output is sent in whole chunks. What the host accepts in one frame is its own setting.
             .max_send_buf_size(limits::CHUNK)
             .max_frame_size(limits::FRAME)
             .auto_date_header(false);
         let connection = http.serve_connection(TokioIo::new(io), self.services.clone());
         tokio::pin!(connection);
-        // A connection that breaks is the host's to notice: it comes back with another.
+        // An error of the connection is ignored: the host connects again.
         let _ = tokio::select! {
             served = connection.as_mut() => served,
             () = until(&mut ended) => {
@@ -197,7 +208,7 @@ impl Server {
     }
 }
 
-/// Waits until the machine is to end; if nobody can say so any more, it is.
+/// Waits until the machine is to be switched off, which is also the case if the sender is gone.
 async fn until(ended: &mut watch::Receiver<bool>) {
     let _ = ended.wait_for(|ended| *ended).await;
 }

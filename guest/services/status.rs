@@ -1,4 +1,6 @@
-//! The one table from this crate's errors to gRPC statuses.
+//! The table from this crate's errors to gRPC statuses.
+//!
+//! Used by every service.
 
 use tonic::{Code, Status};
 

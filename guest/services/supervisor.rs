@@ -1,4 +1,4 @@
-//! The Supervisor service: what happens in the box, and its figures.
+//! The Supervisor service: the box's events, its figures, and changes to what it may use.
 //!
 //! Called by the host over gRPC; calls `supervision`.
 
@@ -13,7 +13,6 @@ use tonic::{Request, Response, Status};
 
 use crate::supervision::Supervisor;
 
-/// See the module.
 #[derive(Debug, Clone)]
 pub(super) struct SupervisorService {
     supervisor: Supervisor,

@@ -1,6 +1,6 @@
-//! An answer that counts as use of the box until its last byte was sent.
+//! An answer that counts as a use of the box until its last byte was sent.
 //!
-//! Made by `server` for every call of the host that is use.
+//! Created by `server` for every call of the host that counts as a use.
 
 use std::{
     future::Future,
@@ -14,18 +14,18 @@ use tonic::body::Body;
 
 use crate::activity::Use;
 
-/// A body with the use that it is part of.
+/// A body that ends the use when it is dropped.
 struct Used {
     body: Body,
     _use: Use,
 }
 
-/// Ties `answer` to `one`.
+/// Lets the use last until `answer` has been sent.
 pub(super) fn used<E>(
-    one: Use,
+    usage: Use,
     answer: impl Future<Output = Result<Response<Body>, E>> + Send + 'static,
 ) -> Pin<Box<dyn Future<Output = Result<Response<Body>, E>> + Send>> {
-    Box::pin(async move { Ok(answer.await?.map(|body| Body::new(Used { body, _use: one }))) })
+    Box::pin(async move { Ok(answer.await?.map(|body| Body::new(Used { body, _use: usage }))) })
 }
 
 impl HttpBody for Used {

@@ -1,6 +1,6 @@
-//! One health check: a command in the container that nobody lists and that leaves nothing behind, or a connection.
+//! One health check: a connection, or a command in the container that is not listed and leaves no process behind.
 //!
-//! Called by `health`.
+//! Called by `health`; calls `execution`.
 
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
@@ -13,17 +13,17 @@ use crate::{
     execution::{Attachment, Execution, Executions, Output, Purpose},
 };
 
-/// Most bytes that are told of a check's output, from its end.
+/// Most bytes of a check's output that are reported, from its end.
 const OUTPUT: usize = 4096;
 
-/// How long a check that was killed may take to be gone before the next one.
-const GONE: Duration = Duration::from_secs(5);
+/// How long a check that was killed may take to exit before the next one.
+const EXIT: Duration = Duration::from_secs(5);
 
-/// How a check went.
+/// The result of a check.
 #[derive(Debug)]
 pub(super) struct Outcome {
     pub(super) healthy: bool,
-    /// The end of what it said, or why it could not be made.
+    /// The end of its output, or why it could not be made.
     pub(super) output: String,
 }
 
@@ -50,11 +50,11 @@ async fn connect(port: u32, limit: Duration) -> Outcome {
 }
 
 async fn run(executions: &Executions, argv: &[String], limit: Duration) -> Outcome {
-    let mut words = argv.iter().cloned();
+    let mut argv = argv.iter().cloned();
     let request = ExecRequest {
         execution_id: "check".to_owned(),
-        command: words.next().unwrap_or_default(),
-        args: words.collect(),
+        command: argv.next().unwrap_or_default(),
+        args: argv.collect(),
         ..Default::default()
     };
     let execution = match executions.run(request, Purpose::Check).await {
@@ -74,15 +74,15 @@ async fn run(executions: &Executions, argv: &[String], limit: Duration) -> Outco
         Ok(Ok(_)) => unhealthy(text()),
         Ok(Err(error)) => unhealthy(error.chain()),
         Err(_) => {
-            // All of it: the zygote lets no process of a check outlive its first.
+            // The zygote kills every other process of the check with its first.
             let _ = execution.signal(SIGKILL, true).await;
-            let _ = timeout(GONE, execution.wait()).await;
+            let _ = timeout(EXIT, execution.wait()).await;
             unhealthy(format!("{}\nit took longer than {limit:?}", text()).trim_start())
         }
     }
 }
 
-/// Reads it to its end; what is kept in `output` is the end of what it says.
+/// Reads the check to its end, and keeps the end of its output in `output`.
 async fn read(execution: &Arc<Execution>, output: &mut Vec<u8>) -> Result<ExitStatus> {
     let mut attachment = Attachment::new(Arc::clone(execution), [Some(0); 2]).await?;
     loop {

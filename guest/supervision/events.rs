@@ -1,7 +1,7 @@
-//! What happens in the box, told to whoever watches. A watcher that comes later is first told how the box stands, one that comes
-//! back what it missed; one that is slow loses the oldest events and is told how many.
+//! What happens in the box, for its watchers. A new watcher first receives the current state, and one that comes back what it
+//! missed. A slow watcher loses the oldest events and receives their number.
 //!
-//! Filled by the tasks of this room; watched through the Supervisor service.
+//! Emitted by the tasks of this room; watched through the Supervisor service.
 
 use std::{
     collections::VecDeque,
@@ -13,8 +13,8 @@ use std::{
 use boxlite_proto::v1::{BoxEvent, box_event::Event};
 use tokio::sync::watch;
 
-/// Events that are kept for a watcher that is slow or away; the longest hold some 4 KiB of a health check's output.
-const KEPT: usize = 256;
+/// Events that are kept for watchers that are slow or away. The longest have some 4 KiB of a health check's output.
+const HISTORY: usize = 256;
 
 /// The events. Clones share them.
 #[derive(Debug, Clone, Default)]
@@ -22,21 +22,21 @@ pub struct Events(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    standing: Mutex<Standing>,
+    state: Mutex<State>,
     changed: watch::Sender<()>,
 }
 
 #[derive(Debug, Default)]
-struct Standing {
-    /// How many there were.
+struct State {
+    /// The number of events so far.
     count: u64,
-    /// The last of them.
-    kept: VecDeque<BoxEvent>,
-    /// The last of its kind.
+    /// The latest of them.
+    history: VecDeque<BoxEvent>,
+    /// The latest of its kind.
     main: Option<BoxEvent>,
     health: Option<BoxEvent>,
-    /// The machine ends, and nothing more happens.
-    over: bool,
+    /// Whether the machine ends, after which nothing happens.
+    closed: bool,
 }
 
 /// One watcher.
@@ -45,83 +45,83 @@ pub struct Watch {
     events: Events,
     changed: watch::Receiver<()>,
     first: VecDeque<BoxEvent>,
-    /// How many of all were told, or passed before it came.
-    told: u64,
+    /// Sequence of the last event that it has received or does not want.
+    position: u64,
 }
 
 impl Events {
-    /// Tells all watchers.
-    pub fn tell(&self, event: Event) {
-        let mut standing = self.standing();
-        if standing.over {
+    /// Emits an event to all watchers.
+    pub fn emit(&self, event: Event) {
+        let mut state = self.state();
+        if state.closed {
             return;
         }
-        standing.count += 1;
-        let event = event_at(standing.count, event);
+        state.count += 1;
+        let event = event_at(state.count, event);
         match &event.event {
-            Some(Event::MainStarted(_) | Event::MainExited(_)) => standing.main = Some(event.clone()),
-            Some(Event::Health(_)) => standing.health = Some(event.clone()),
+            Some(Event::MainStarted(_) | Event::MainExited(_)) => state.main = Some(event.clone()),
+            Some(Event::Health(_)) => state.health = Some(event.clone()),
             _ => {}
         }
-        standing.kept.push_back(event);
-        if standing.kept.len() > KEPT {
-            standing.kept.pop_front();
+        state.history.push_back(event);
+        if state.history.len() > HISTORY {
+            state.history.pop_front();
         }
-        drop(standing);
+        drop(state);
         self.0.changed.send_replace(());
     }
 
-    /// What happened after the event `after`; else how the box stands. From then on all that happens.
+    /// Watches the events after the event `after`, or the current state and then all events.
     pub fn watch(&self, after: Option<u64>) -> Watch {
         let changed = self.0.changed.subscribe();
-        let standing = self.standing();
+        let state = self.state();
         let mut first = VecDeque::new();
         if after.is_none() {
-            first.extend([&standing.main, &standing.health].into_iter().flatten().cloned());
-            // One that leaves after these has heard of all that was before.
+            first.extend([&state.main, &state.health].into_iter().flatten().cloned());
+            // A watcher that leaves after these has received all that was before.
             for event in &mut first {
-                event.sequence = standing.count;
+                event.sequence = state.count;
             }
         }
-        let told = after.unwrap_or(standing.count).min(standing.count);
-        Watch { events: self.clone(), changed, first, told }
+        let position = after.unwrap_or(state.count).min(state.count);
+        Watch { events: self.clone(), changed, first, position }
     }
 
-    /// Ends every watch, once it has told what there was.
+    /// Ends every watch, once it has received the events so far.
     pub fn close(&self) {
-        self.standing().over = true;
+        self.state().closed = true;
         self.0.changed.send_replace(());
     }
 
-    fn standing(&self) -> MutexGuard<'_, Standing> {
-        self.0.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Watch {
-    /// The next event; `None` when the machine ends. Cancelling it loses nothing.
+    /// The next event, or `None` when the machine ends. It can be cancelled without loss.
     pub async fn next(&mut self) -> Option<BoxEvent> {
         if let Some(event) = self.first.pop_front() {
             return Some(event);
         }
         loop {
-            if let Poll::Ready(event) = self.at_hand() {
-                self.told = event.as_ref()?.sequence;
+            if let Poll::Ready(event) = self.poll() {
+                self.position = event.as_ref()?.sequence;
                 return event;
             }
             self.changed.changed().await.ok()?;
         }
     }
 
-    /// The event after those that were told, or how many of them are gone; `None` if none will come.
-    fn at_hand(&self) -> Poll<Option<BoxEvent>> {
-        let standing = self.events.standing();
-        let gone = standing.count - standing.kept.len() as u64;
-        let Some(at) = self.told.checked_sub(gone) else {
-            return Poll::Ready(Some(event_at(gone, Event::Lost(gone - self.told))));
+    /// The event after `position`, or how many of the events after it are gone. `None` if none will come.
+    fn poll(&self) -> Poll<Option<BoxEvent>> {
+        let state = self.events.state();
+        let gone = state.count - state.history.len() as u64;
+        let Some(at) = self.position.checked_sub(gone) else {
+            return Poll::Ready(Some(event_at(gone, Event::Lost(gone - self.position))));
         };
-        match usize::try_from(at).ok().and_then(|at| standing.kept.get(at)) {
-            None if !standing.over => Poll::Pending,
+        match usize::try_from(at).ok().and_then(|at| state.history.get(at)) {
+            None if !state.closed => Poll::Pending,
             event => Poll::Ready(event.cloned()),
         }
     }
@@ -152,50 +152,46 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_late_watcher_learns_how_the_box_stands() {
+    async fn a_new_watcher_receives_the_current_state() {
         let events = Events::default();
-        events.tell(started(0));
-        events.tell(started(1));
-        events.tell(Event::Health(HealthChanged::default()));
+        events.emit(started(0));
+        events.emit(started(1));
+        events.emit(Event::Health(HealthChanged::default()));
         let mut watch = events.watch(None);
         assert_eq!(next(&mut watch).await, Some(started(1)));
         assert_eq!(next(&mut watch).await, Some(Event::Health(HealthChanged::default())));
-        events.tell(started(2));
+        events.emit(started(2));
         events.close();
         assert_eq!(next(&mut watch).await, Some(started(2)));
         assert_eq!(next(&mut watch).await, None);
-        assert!(events.watch(None).next().await.is_some(), "how it stood");
+        assert!(events.watch(None).next().await.is_some(), "the last state");
     }
 
     #[tokio::test]
-    async fn a_slow_watcher_is_told_what_it_lost() {
+    async fn a_slow_watcher_receives_the_number_of_what_it_lost() {
         let events = Events::default();
         let mut watch = events.watch(None);
-        let told = u32::try_from(KEPT).expect("small") + 10;
-        (0..told).for_each(|number| events.tell(started(number)));
+        let emitted = u32::try_from(HISTORY).expect("small") + 10;
+        (0..emitted).for_each(|number| events.emit(started(number)));
         assert_eq!(next(&mut watch).await, Some(Event::Lost(10)));
         assert_eq!(next(&mut watch).await, Some(started(10)));
     }
 
     #[tokio::test]
-    async fn one_that_comes_back_goes_on_where_it_was() {
+    async fn a_watcher_that_comes_back_continues_where_it_was() {
         let events = Events::default();
-        (0..3).for_each(|number| events.tell(started(number)));
+        (0..3).for_each(|number| events.emit(started(number)));
         let mut first = events.watch(None);
-        let heard = first.next().await.expect("how it stands");
+        let received = first.next().await.expect("the current state");
         drop(first);
-        events.tell(started(3));
-        events.tell(started(4));
-        let mut again = events.watch(Some(heard.sequence));
-        assert_eq!(
-            next(&mut again).await,
-            Some(started(3)),
-            "neither again how it stands, nor what was before"
-        );
+        events.emit(started(3));
+        events.emit(started(4));
+        let mut again = events.watch(Some(received.sequence));
+        assert_eq!(next(&mut again).await, Some(started(3)), "neither the state again, nor what was before");
         assert_eq!(next(&mut again).await, Some(started(4)));
-        // A number from nowhere is no harm.
+        // A number that never was does no harm.
         let mut ahead = events.watch(Some(u64::MAX));
-        events.tell(started(5));
+        events.emit(started(5));
         assert_eq!(next(&mut ahead).await, Some(started(5)));
     }
 }

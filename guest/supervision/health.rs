@@ -1,15 +1,18 @@
-//! The box's health: checked again and again, told when it changes.
+//! The box's health: checked at intervals, and reported when it changes.
 //!
-//! Begun by `supervisor`; calls `check`. What counts how is [`State`], which is pure.
+//! Started by `begin`; calls `check`. [`State`], which is pure, decides what the checks mean.
 
 use std::time::Duration;
 
 use boxlite_proto::v1::{HealthChanged, HealthCheck, box_event::Event, health_changed::Health};
 use tokio::time::{Instant, sleep};
 
-use super::{Supervisor, check::Outcome, check::check};
+use super::{
+    check::{Outcome, check},
+    supervisor::Supervisor,
+};
 
-/// Where the orders say 0 (docker's defaults).
+/// The values if the configuration has 0, which are docker's defaults.
 const INTERVAL: Duration = Duration::from_secs(30);
 const TIMEOUT: Duration = Duration::from_secs(30);
 const RETRIES: u32 = 3;
@@ -17,31 +20,31 @@ const RETRIES: u32 = 3;
 /// The longest interval while a box is given time to start (docker's start interval).
 const START_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Checks until the machine ends. A new run of the main process begins anew.
-pub(super) async fn watch_over(supervisor: Supervisor, orders: HealthCheck) {
-    let Some(what) = orders.check.clone() else { return };
-    let interval = or(orders.interval_ms, INTERVAL);
+/// Checks until the machine ends, and begins anew with each run of the main process.
+pub(super) async fn watch(supervisor: Supervisor, config: HealthCheck) {
+    let Some(what) = config.check.clone() else { return };
+    let interval = or(config.interval_ms, INTERVAL);
     let mut runs = supervisor.0.runs.subscribe();
     loop {
         runs.mark_unchanged();
-        let mut state = State::new(&orders);
-        supervisor.tell(Event::Health(state.told(String::new())));
+        let mut state = State::new(&config);
+        supervisor.emit(Event::Health(state.report(String::new())));
         let began = Instant::now();
         let again = async {
             loop {
                 let starting = state.is_in_start_period(began.elapsed());
                 sleep(if starting { interval.min(START_INTERVAL) } else { interval }).await;
                 let Outcome { healthy, output } =
-                    check(&supervisor.0.executions, &what, or(orders.timeout_ms, TIMEOUT)).await;
+                    check(&supervisor.0.executions, &what, or(config.timeout_ms, TIMEOUT)).await;
                 if state.note(healthy, began.elapsed()) {
-                    supervisor.tell(Event::Health(state.told(output)));
+                    supervisor.emit(Event::Health(state.report(output)));
                 }
             }
         };
         tokio::select! {
             () = again => {}
             changed = runs.changed() => if changed.is_err() { return },
-            () = supervisor.ending() => return,
+            () = supervisor.shutdown_begun() => return,
         }
     }
 }
@@ -50,7 +53,7 @@ fn or(milliseconds: u32, default: Duration) -> Duration {
     if milliseconds == 0 { default } else { Duration::from_millis(milliseconds.into()) }
 }
 
-/// How the checks went so far.
+/// The results of the checks so far.
 #[derive(Debug)]
 struct State {
     health: Health,
@@ -61,16 +64,16 @@ struct State {
 }
 
 impl State {
-    fn new(orders: &HealthCheck) -> Self {
+    fn new(config: &HealthCheck) -> Self {
         Self {
             health: Health::Starting,
             failures: 0,
-            retries: if orders.retries == 0 { RETRIES } else { orders.retries },
-            start_period: Duration::from_millis(orders.start_period_ms.into()),
+            retries: if config.retries == 0 { RETRIES } else { config.retries },
+            start_period: Duration::from_millis(config.start_period_ms.into()),
         }
     }
 
-    /// Notes a check; true if the health is another now.
+    /// Notes a check. Returns true if it changes the health.
     fn note(&mut self, healthy: bool, since_start: Duration) -> bool {
         let before = self.health;
         if healthy {
@@ -85,12 +88,12 @@ impl State {
         self.health != before
     }
 
-    /// Whether failures don't count yet.
+    /// Whether failures do not count yet.
     fn is_in_start_period(&self, since_start: Duration) -> bool {
         self.health == Health::Starting && since_start < self.start_period
     }
 
-    fn told(&self, output: String) -> HealthChanged {
+    fn report(&self, output: String) -> HealthChanged {
         HealthChanged { health: self.health.into(), output, failures: self.failures }
     }
 }

@@ -1,7 +1,7 @@
-//! The journal: what the main process writes and what becomes of the box, sent to the host's disk. A host that takes it
-//! slowly holds the main process back for a while, and then loses the oldest of its output; it never stops it.
+//! The journal: the main process's output and the box's events, sent to the host's disk. A host that takes it slowly holds the
+//! main process back for a while and then loses the oldest output. It never stops the main process.
 //!
-//! Opened by `supervisor` when there is something to supervise; written by it and by `main_process`.
+//! Opened by `begin` if there is something to supervise; written by `supervisor` and `main_process`.
 
 use std::{
     io,
@@ -19,52 +19,53 @@ use tokio::{
 };
 
 use super::{
-    host_line::{HostLine, HostStream},
+    host_streams::{HostStream, HostStreams},
     journal_queue::Queue,
 };
+
 /// How long the main process waits for a host that takes nothing, before its output is dropped.
 const STALL: Duration = Duration::from_secs(1);
 
-/// How long the end of the machine waits until the host has all.
-const LAST_WORDS: Duration = Duration::from_secs(3);
+/// How long the shutdown waits until the host has all of it.
+const FINISH: Duration = Duration::from_secs(3);
 
-/// Bytes that are sent at a time.
+/// Bytes that are sent at once.
 const BATCH: usize = 64 * 1024;
 
-/// Bytes of output in one record: what is around them takes fewer than 32.
-const PIECE: usize = limits::JOURNAL_RECORD - 32;
+/// Bytes of output in one record, whose other fields take fewer than 32.
+const CHUNK: usize = limits::JOURNAL_RECORD - 32;
 
-/// The journal. Clones are the same one.
+/// The journal. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Journal(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
-    /// Something is to be sent.
+    /// Notified when there is something to send.
     filled: Notify,
-    /// Something was sent.
+    /// Notified when something was sent.
     emptied: Notify,
-    /// Nothing will be sent any more.
+    /// Set when nothing will be sent any more.
     closed: watch::Sender<bool>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     queue: Queue,
-    /// The host has taken nothing for [`STALL`].
+    /// Whether the host has taken nothing for [`STALL`].
     stalled: bool,
     ending: bool,
 }
 
 impl Journal {
-    /// Opens the stream to the host and starts to send. A host that takes no journal is done without.
-    pub(super) async fn open(line: &HostLine) -> Self {
+    /// Opens the stream to the host and starts to send. If the host takes no journal, everything is discarded.
+    pub(super) async fn open(host_streams: &HostStreams) -> Self {
         let closed = watch::Sender::new(false);
         let shared =
             Shared { state: Mutex::default(), filled: Notify::new(), emptied: Notify::new(), closed };
         let journal = Self(Arc::new(shared));
-        match line.open(port::JOURNAL_PORT).await {
+        match host_streams.open(port::JOURNAL_PORT).await {
             Ok(stream) => drop(tokio::spawn(journal.clone().send(stream))),
             Err(error) => {
                 eprintln!("boxlite-guest: open the journal: {error}");
@@ -74,7 +75,7 @@ impl Journal {
         journal
     }
 
-    /// Writes what happened.
+    /// Writes a record.
     pub(super) fn write(&self, record: Record) {
         if !*self.0.closed.borrow() {
             self.state().queue.push(record);
@@ -82,16 +83,16 @@ impl Journal {
         }
     }
 
-    /// Writes what the main process wrote to stdout (0) or stderr (1).
+    /// Writes the main process's output on stdout (0) or stderr (1).
     pub(super) fn write_output(&self, stream: usize, bytes: &Bytes) {
         let mut rest = bytes.clone();
         while !rest.is_empty() {
-            let piece = rest.split_to(rest.len().min(PIECE));
-            self.write(if stream == 0 { Record::Stdout(piece) } else { Record::Stderr(piece) });
+            let chunk = rest.split_to(rest.len().min(CHUNK));
+            self.write(if stream == 0 { Record::Stdout(chunk) } else { Record::Stderr(chunk) });
         }
     }
 
-    /// Waits for a host that is slow, but not for one that takes nothing at all.
+    /// Waits until there is room for more output, but no longer than [`STALL`] for a host that takes nothing.
     pub(super) async fn room(&self) {
         let stalled = self.state().stalled;
         if !stalled && timeout(STALL, self.emptied()).await.is_err() {
@@ -99,16 +100,16 @@ impl Journal {
         }
     }
 
-    /// Ends it: returns when the host has all of it, or takes too long.
+    /// Ends the journal. Returns when the host has all of it, or takes too long.
     pub(super) async fn finish(&self) {
         self.state().ending = true;
         self.0.filled.notify_one();
         let mut closed = self.0.closed.subscribe();
-        let _ = timeout(LAST_WORDS, closed.wait_for(|closed| *closed)).await;
+        let _ = timeout(FINISH, closed.wait_for(|closed| *closed)).await;
     }
 
     async fn send(self, stream: Box<dyn HostStream>) {
-        // Without its stream it is as if no host took it.
+        // Without the stream everything is discarded.
         if let Err(error) = self.send_all(stream).await {
             eprintln!("boxlite-guest: send the journal: {error}");
         }
@@ -128,7 +129,7 @@ impl Journal {
                 self.state().stalled = false;
                 self.0.emptied.notify_waiters();
             } else if ending {
-                // The empty record. The host closes once all is in its file; whatever it says instead means nothing.
+                // The empty record is the last. The host closes the stream once all is in its file. Whatever it sends is ignored.
                 stream.write_all(&[0]).await?;
                 stream.flush().await?;
                 let _ = stream.read(&mut [0]).await;
@@ -145,7 +146,7 @@ impl Journal {
         self.0.emptied.notify_waiters();
     }
 
-    /// Waits until the queue has room, or nobody empties it any more.
+    /// Waits until the queue has room, or is not emptied any more.
     async fn emptied(&self) {
         loop {
             let emptied = self.0.emptied.notified();

@@ -1,5 +1,5 @@
-//! Records of the journal that the host has not taken yet: bounded, and where it takes them too slowly the oldest output
-//! goes. Pure.
+//! Records of the journal that the host has not taken yet. They are bounded: if it takes them too slowly, the oldest output is
+//! dropped. Pure.
 //!
 //! Filled and emptied by `journal`.
 
@@ -13,7 +13,7 @@ use super::events::now_unix_ns;
 /// Bytes that may wait for the host.
 pub(super) const MOST: usize = 1 << 20;
 
-/// What a short record costs beside its bytes.
+/// Memory that a record costs beside its bytes.
 const OVERHEAD: usize = 64;
 
 /// The records.
@@ -39,7 +39,7 @@ impl Encoded {
 }
 
 impl Queue {
-    /// Appends a record of this moment; the oldest go where there is no room.
+    /// Appends a record with the current time. The oldest ones are dropped if there is no room.
     pub(super) fn push(&mut self, record: Record) {
         let output = match &record {
             Record::Stdout(bytes) | Record::Stderr(bytes) => bytes.len(),
@@ -49,7 +49,7 @@ impl Queue {
         self.size += encoded.size();
         self.records.push_back(encoded);
         while self.size > MOST {
-            // Events are few and say more; they go last.
+            // Output is dropped before events, which are few and say more.
             let index = self.records.iter().position(|record| record.output > 0).unwrap_or(0);
             let Some(dropped) = self.records.remove(index) else { break };
             self.size -= dropped.size();
@@ -57,13 +57,13 @@ impl Queue {
         }
     }
 
-    /// Whether more would drop something.
+    /// Whether more output would drop something.
     pub(super) fn is_full(&self) -> bool {
-        // Room for what one read of a pipe brings.
+        // One read of a pipe has to fit.
         self.size + 256 * 1024 > MOST
     }
 
-    /// Takes about `most` bytes from the front; empty if there is nothing.
+    /// Takes about `most` bytes from the front. Empty if there are none.
     pub(super) fn take(&mut self, most: usize) -> Vec<u8> {
         let mut batch = match mem::take(&mut self.lost) {
             0 => Vec::new(),
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_takes_is_bounded_and_the_loss_is_told() {
+    fn what_nobody_takes_is_bounded_and_the_loss_is_recorded() {
         let mut queue = Queue::default();
         queue.push(Record::Started(MainStarted::default()));
         for number in 0..1000_u32 {
@@ -109,7 +109,7 @@ mod tests {
             assert!(queue.size <= MOST);
         }
         let mut records = decode(&queue.take(usize::MAX)).into_iter();
-        let Some(Record::Lost(lost)) = records.next() else { panic!("no loss is told") };
+        let Some(Record::Lost(lost)) = records.next() else { panic!("no loss is recorded") };
         assert_eq!(records.next(), Some(Record::Started(MainStarted::default())));
         let kept: Vec<u32> = records
             .map(|record| match record {

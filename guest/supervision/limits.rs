@@ -1,25 +1,21 @@
-//! The box's limits in time: how long it may live, until when, and how long unused. Kept whether or not a host is there, and
-//! changed while they are kept.
+//! The box's limits in time: how long it may run, until when, and how long unused.
 //!
-//! Begun by `supervisor` with the container, whose start the lifetime is counted from.
+//! Set by `begin`, watched by `limit_watch`.
 
 use std::{
     future::pending,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use boxlite_proto::v1::{LimitReached, Supervision, box_event::Event, limit_reached::Limit};
-use tokio::{
-    sync::watch,
-    time::{Instant, sleep, sleep_until},
-};
+use boxlite_proto::v1::{Supervision, limit_reached::Limit};
+use tokio::time::{Instant, sleep, sleep_until};
 
-use super::Supervisor;
+use crate::activity::Activity;
 
-/// Between two looks at the clock, which may be set meanwhile, as after a sleep of the host.
+/// Time between two looks at the clock, which may be set meanwhile, as after a sleep of the host.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// What holds; 0 is never.
+/// The limits, of which 0 is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Limits {
     pub(super) max_lifetime_ms: u64,
@@ -29,33 +25,17 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    pub(super) fn of(orders: &Supervision) -> Self {
+    pub(super) fn of(config: &Supervision) -> Self {
         Self {
-            max_lifetime_ms: orders.max_lifetime_ms,
-            idle_timeout_ms: orders.idle_timeout_ms,
-            ends_at: orders.ends_at_unix_ms,
+            max_lifetime_ms: config.max_lifetime_ms,
+            idle_timeout_ms: config.idle_timeout_ms,
+            ends_at: config.ends_at_unix_ms,
         }
     }
 }
 
-/// Ends the machine when the first of its limits is reached.
-pub(super) async fn watch_over(supervisor: Supervisor, began: Instant, mut limits: watch::Receiver<Limits>) {
-    loop {
-        let now = *limits.borrow_and_update();
-        tokio::select! {
-            // The sender lives as long as the supervisor.
-            _ = limits.changed() => {}
-            limit = reached(&supervisor, began, now) => {
-                supervisor.tell(Event::Limit(LimitReached { limit: limit.into() }));
-                return supervisor.end_by_itself().await;
-            }
-            () = supervisor.ending() => return,
-        }
-    }
-}
-
-/// The first of `limits` that is reached.
-async fn reached(supervisor: &Supervisor, began: Instant, limits: Limits) -> Limit {
+/// Waits for the first of `limits` to be reached. The lifetime counts from `began`.
+pub(super) async fn reached(activity: &Activity, began: Instant, limits: Limits) -> Limit {
     let Limits { max_lifetime_ms, idle_timeout_ms, ends_at } = limits;
     let lived = async {
         match began.checked_add(Duration::from_millis(max_lifetime_ms)).filter(|_| max_lifetime_ms > 0) {
@@ -66,7 +46,7 @@ async fn reached(supervisor: &Supervisor, began: Instant, limits: Limits) -> Lim
     let idle = async {
         match idle_timeout_ms {
             0 => pending().await,
-            limit => supervisor.0.activity.idle_for(Duration::from_millis(limit)).await,
+            limit => activity.idle_for(Duration::from_millis(limit)).await,
         }
     };
     tokio::select! {
@@ -76,7 +56,7 @@ async fn reached(supervisor: &Supervisor, began: Instant, limits: Limits) -> Lim
     }
 }
 
-/// Waits for a moment of the clock `now`, however that is set meanwhile; 0 never comes.
+/// Waits until the clock `now`, which may be set meanwhile, has reached `unix_ms`. 0 is never reached.
 async fn until(unix_ms: u64, now: impl Fn() -> Duration) {
     if unix_ms == 0 {
         return pending().await;

@@ -1,6 +1,6 @@
-//! The box's main process: started with the container, followed to its end, started again as its policy says.
+//! The box's main process: started with the container, and started again after its exit as its policy says.
 //!
-//! Begun by `supervisor`; runs as an execution with the id [`MAIN`], so that the host can attach to it and signal it.
+//! Begun by `begin`. It runs as an execution with the id [`MAIN`], so that the host can attach to it and signal it.
 
 use std::{pin::Pin, sync::Arc, time::Instant};
 
@@ -11,7 +11,11 @@ use bytes::Bytes;
 use nix::libc::{SIGKILL, SIGTERM};
 use tokio::time::sleep;
 
-use super::{Supervisor, journal::Journal, restart::Restarts};
+use super::{
+    journal::Journal,
+    restart::Restarts,
+    supervisor::{Running, Supervisor},
+};
 use crate::{
     Error, Kind as ErrorKind, Result,
     execution::{Execution, MAIN, Purpose, Tap},
@@ -20,15 +24,7 @@ use crate::{
 /// Highest signal number of Linux (`_NSIG`).
 const LAST_SIGNAL: u32 = 64;
 
-/// A run under way.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Running {
-    pub(super) serial: u64,
-    /// Asks it to end.
-    pub(super) stop_signal: i32,
-}
-
-/// See the module.
+/// The main process, over all of its runs.
 pub(super) struct MainProcess {
     supervisor: Supervisor,
     journal: Journal,
@@ -38,17 +34,17 @@ pub(super) struct MainProcess {
 }
 
 impl MainProcess {
-    /// Starts it and, if that succeeds, follows it from then on.
+    /// Starts it. If that succeeds, a task supervises it until the machine ends.
     pub(super) async fn begin(
         supervisor: Supervisor,
         journal: Journal,
-        orders: v1::MainProcess,
+        config: v1::MainProcess,
     ) -> Result<Result<(), StartError>> {
-        let mut argv = orders.argv.into_iter();
+        let mut argv = config.argv.into_iter();
         let Some(command) = argv.next() else {
             return Err(Error::new(ErrorKind::Invalid, "start the main process: it has no command"));
         };
-        let stop_signal = match orders.stop_signal {
+        let stop_signal = match config.stop_signal {
             0 => SIGTERM,
             signal @ 1..=LAST_SIGNAL => signal.cast_signed(),
             other => {
@@ -64,12 +60,12 @@ impl MainProcess {
             detached: true,
             ..Default::default()
         };
-        let restarts = Restarts::new(orders.restart);
+        let restarts = Restarts::new(config.restart);
         let main = Self { supervisor, journal, request, stop_signal, restarts };
         Ok(match main.start(0).await? {
             Ok(execution) => {
                 main.supervisor.0.main_over.send_replace(false);
-                tokio::spawn(main.follow(execution));
+                tokio::spawn(main.supervise(execution));
                 Ok(())
             }
             Err(error) => Err(error),
@@ -78,7 +74,7 @@ impl MainProcess {
 
     async fn start(&self, restarts: u32) -> Result<Result<Arc<Execution>, StartError>> {
         let (supervisor, journal) = (self.supervisor.clone(), self.journal.clone());
-        let purpose = Purpose::Main(Arc::new(Heard { supervisor, journal, restarts }));
+        let purpose = Purpose::Main(Arc::new(JournalTap { supervisor, journal, restarts }));
         let started = self.supervisor.0.executions.run(self.request.clone(), purpose).await?;
         if let Ok(execution) = &started {
             let running = Running { serial: execution.serial(), stop_signal: self.stop_signal };
@@ -88,18 +84,19 @@ impl MainProcess {
         Ok(started)
     }
 
-    /// From run to run, and to the machine's end.
-    async fn follow(mut self, first: Arc<Execution>) {
+    /// Waits for the exit of each run and starts the next one. After the last one it ends the machine.
+    async fn supervise(mut self, first: Arc<Execution>) {
         let mut next = Some(first);
         for restarts in 1.. {
             let since = Instant::now();
             let exit = match next.take() {
-                Some(execution) => ended(&execution).await,
+                Some(execution) => exit_of(&execution).await,
                 None => self.start_again(restarts - 1).await,
             };
             self.supervisor.set_main(None);
-            let again = self.restarts.after(&exit, since.elapsed()).filter(|_| !self.supervisor.is_ending());
-            self.supervisor.tell(Event::MainExited(MainExited {
+            let again =
+                self.restarts.after(&exit, since.elapsed()).filter(|_| !self.supervisor.is_shutting_down());
+            self.supervisor.emit(Event::MainExited(MainExited {
                 exit_code: exit.code.cast_unsigned(),
                 signal: exit.signal.cast_unsigned(),
                 oom: exit.oom_killed,
@@ -108,17 +105,17 @@ impl MainProcess {
             let Some(delay) = again else { break };
             tokio::select! {
                 () = sleep(delay) => {}
-                () = self.supervisor.ending() => break,
+                () = self.supervisor.shutdown_begun() => break,
             }
         }
         self.supervisor.0.main_over.send_replace(true);
-        self.supervisor.end_by_itself().await;
+        self.supervisor.shut_down_by_guest().await;
     }
 
-    /// One more run, to its end. One that can't begin ends as a shell would tell it.
+    /// One more run, to its exit. A run that can't start exits as it would in a shell.
     async fn start_again(&self, restarts: u32) -> ExitStatus {
         let error = match self.start(restarts).await {
-            Ok(Ok(execution)) => return ended(&execution).await,
+            Ok(Ok(execution)) => return exit_of(&execution).await,
             Ok(Err(error)) => error,
             Err(error) => StartError { kind: Kind::Other.into(), message: error.chain() },
         };
@@ -128,17 +125,17 @@ impl MainProcess {
     }
 }
 
-/// What is heard of one run.
+/// Writes one run's start and output to the journal.
 #[derive(Debug)]
-struct Heard {
+struct JournalTap {
     supervisor: Supervisor,
     journal: Journal,
     restarts: u32,
 }
 
-impl Tap for Heard {
+impl Tap for JournalTap {
     fn started(&self, pid: u32) {
-        self.supervisor.tell(Event::MainStarted(MainStarted { pid, restarts: self.restarts }));
+        self.supervisor.emit(Event::MainStarted(MainStarted { pid, restarts: self.restarts }));
     }
 
     fn take(&self, stream: usize, bytes: &Bytes) {
@@ -150,8 +147,8 @@ impl Tap for Heard {
     }
 }
 
-/// Waits for the end, and until all that it wrote was heard.
-async fn ended(execution: &Arc<Execution>) -> ExitStatus {
+/// Waits for the exit, and until all of its output was read.
+async fn exit_of(execution: &Arc<Execution>) -> ExitStatus {
     let exit = execution.wait().await;
     execution.finish().await;
     exit.unwrap_or(ExitStatus { signal: SIGKILL, ..Default::default() })

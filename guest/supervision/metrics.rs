@@ -1,6 +1,6 @@
-//! The figures of the box at this moment, from the kernel's files. One that can't be read is 0.
+//! The box's current figures, from the kernel's files. A figure that can't be read is 0.
 //!
-//! Called by `supervisor`.
+//! Called by `begin`.
 
 use std::{fs, path::Path};
 
@@ -12,10 +12,10 @@ use nix::{
 
 use crate::storage::ROOTFS;
 
-/// What a sector counts in /sys/block/*/stat, whatever the disk's own sectors are (Linux `Documentation/block/stat.rst`).
+/// Bytes of a sector in /sys/block/*/stat, whatever the disk's own sectors are (Linux `Documentation/block/stat.rst`).
 const SECTOR: u64 = 512;
 
-/// Reads them all; `cgroup` is the container's directory.
+/// Reads all of them. `cgroup` is the directory of the container's group.
 pub(super) fn read(cgroup: Option<&Path>) -> MetricsResponse {
     let of_group = |name: &str| cgroup.map(|path| text(&path.join(name))).unwrap_or_default();
     let (cpu, memory) = (of_group("cpu.stat"), text(Path::new("/proc/meminfo")));
@@ -59,21 +59,21 @@ fn field(text: &str, name: &str) -> u64 {
     found.map_or(0, number)
 }
 
-/// Bytes read and written.
+/// Bytes read and written, from a disk's stat file.
 fn disk(stat: &str) -> (u64, u64) {
     let sectors = |index| stat.split_ascii_whitespace().nth(index).map_or(0, number).saturating_mul(SECTOR);
     (sectors(2), sectors(6))
 }
 
-/// Bytes of it, and those in use, as df(1) tells them.
+/// Size of a file system and bytes in use, as in df(1).
 fn file_system(path: &Path) -> (u64, u64) {
     let Ok(found) = statvfs(path) else { return (0, 0) };
     let bytes = |blocks: u64| blocks.saturating_mul(found.fragment_size());
     (bytes(found.blocks()), bytes(found.blocks().saturating_sub(found.blocks_free())))
 }
 
-/// Bytes received and sent over the interfaces that a device is behind; `None` where there is none. The kernel makes others
-/// of its own (`lo`, `sit0`), as may the box.
+/// Bytes received and sent over the interfaces that have a device, or `None` if there is no such interface. The kernel makes
+/// others of its own (`lo`, `sit0`), as may the box.
 fn network(class: &Path) -> Option<(u64, u64)> {
     let interfaces = fs::read_dir(class).ok()?.flatten().filter(|entry| entry.path().join("device").exists());
     let bytes = interfaces.map(|entry| {
@@ -83,7 +83,7 @@ fn network(class: &Path) -> Option<(u64, u64)> {
     bytes.reduce(|sum, one| (sum.0.saturating_add(one.0), sum.1.saturating_add(one.1)))
 }
 
-/// Since the kernel's start, sleep included.
+/// Nanoseconds since the kernel's start, sleep included.
 pub(crate) fn uptime_ns() -> u64 {
     let now = clock_gettime(ClockId::CLOCK_BOOTTIME).unwrap_or(TimeSpec::new(0, 0));
     now.tv_sec().unsigned_abs() * 1_000_000_000 + now.tv_nsec().unsigned_abs()

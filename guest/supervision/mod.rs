@@ -1,27 +1,28 @@
-//! What the guest does on its own, whether or not a host listens: it runs the box's main process and restarts it, checks
-//! the box's health, keeps its limits, writes its journal, and ends the machine.
+//! What the guest does on its own, whether or not a host is connected: it runs the box's main process and restarts it, checks
+//! the box's health, enforces its limits, writes its journal, and ends the machine.
 //!
-//! Ordered by `Container.Init`, observed through the Supervisor service; calls `execution`, `zygote`, `files` and
-//! `storage`. A [`Supervisor`] holds it all; its `main_process`, `health` and `limits` are tasks that tell what happens to
-//! [`Events`] (for hosts that watch) and to the [`Journal`] (for those that come later), until `ending` ends them all.
+//! Configured by `Container.Init`, observed through the Supervisor service; calls `execution`, `zygote`, `files` and `storage`.
+//! A [`Supervisor`] has the state. `begin` starts `main_process`, `health`, `limit_watch` and `oom`, tasks that report to
+//! [`Events`] (for hosts that watch) and to the [`Journal`] (for those that come later), until `shutdown` ends all of them.
 
+mod begin;
 mod check;
-mod ending;
 mod events;
 mod health;
-mod host_line;
+mod host_streams;
 mod journal;
 mod journal_queue;
+mod limit_watch;
 mod limits;
 mod main_process;
 mod metrics;
 mod oom;
 mod restart;
+mod shutdown;
 mod supervisor;
 
-pub use ending::Ending;
 pub use events::{Events, Watch};
-pub use host_line::{HostAsk, HostAsks, HostLine, HostStream};
+pub use host_streams::{HostStream, HostStreams, StreamRequest, StreamRequests};
 pub use journal::Journal;
 pub(crate) use metrics::uptime_ns;
-pub use supervisor::Supervisor;
+pub use supervisor::{EndedBy, Supervisor};

@@ -1,6 +1,6 @@
-//! Kills for want of memory that no execution's end tells of: a process deeper in an execution's tree.
+//! OOM kills that are not the exit of an execution's first process, but of another of its processes.
 //!
-//! Begun by `supervisor` with the first watcher; `execution` tells those that end an execution.
+//! Started by `begin` with the first watcher. `execution` reports the others.
 
 use std::{fs::File, path::PathBuf, time::Duration};
 
@@ -10,17 +10,17 @@ use tokio::{io::Interest, time::sleep};
 
 use crate::{execution::Executions, reactor};
 
-/// How long an execution that died of it may take to say so itself: its memory goes first.
+/// How long the exit of an execution that was killed may take: its memory is freed first.
 const CLAIM: Duration = Duration::from_secs(1);
 
-/// The event for the execution `id`; empty where it can't be told.
+/// The event for the execution `id`, which is empty if it is not known.
 pub(super) fn event(id: &str) -> Event {
     Event::Oom(OutOfMemory { execution_id: id.to_owned() })
 }
 
-/// Watches the counters of the container's group. The kernel wakes those who poll for priority data once they have read
-/// the file (Linux `kernfs_generic_poll`).
-pub(super) async fn watch_over(executions: Executions, memory_events: PathBuf) {
+/// Watches the counters of the container's group. The kernel wakes a process that polls for priority data after it has read the
+/// file (Linux `kernfs_generic_poll`).
+pub(super) async fn watch(executions: Executions, memory_events: PathBuf) {
     let Ok(file) = File::open(memory_events) else { return };
     let Ok(file) = reactor::watch(file.into(), Interest::PRIORITY) else { return };
     loop {

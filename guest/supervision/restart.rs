@@ -1,21 +1,21 @@
 //! Whether and when the main process is started again. Pure.
 //!
-//! Asked by `main_process` at each exit.
+//! Called by `main_process` at each exit.
 
 use std::time::Duration;
 
 use boxlite_proto::v1::{ExitStatus, RestartPolicy, restart_policy::When};
 
-/// A run of this length begins a new row of restarts.
+/// A run of this length resets the count of restarts in a row.
 const LONG_RUN: Duration = Duration::from_secs(10);
 
 /// The longest delay.
 const LONGEST: Duration = Duration::from_mins(1);
 
-/// The first delay where the policy names none.
+/// The first delay if the policy has none.
 const FIRST: Duration = Duration::from_millis(100);
 
-/// A policy, and how often it was used in a row.
+/// A policy, and the number of restarts in a row.
 #[derive(Debug)]
 pub(super) struct Restarts {
     policy: RestartPolicy,
@@ -27,7 +27,7 @@ impl Restarts {
         Self { policy: policy.unwrap_or_default(), in_a_row: 0 }
     }
 
-    /// After a run of `ran` that ended as `exit` says: how long to wait before the next. `None`: there is none.
+    /// How long to wait before the next run, after one of the length `ran` that ended as `exit` says. `None` if there is none.
     pub(super) fn after(&mut self, exit: &ExitStatus, ran: Duration) -> Option<Duration> {
         if ran >= LONG_RUN {
             self.in_a_row = 0;
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn each_policy_knows_its_ends() {
+    fn each_policy_decides_which_exits_count() {
         assert_eq!(Restarts::new(None).after(&exit(1, 0), SHORT), None);
         let mut on_failure = restarts(When::OnFailure, 0, 0);
         assert_eq!(on_failure.after(&exit(1, 0), SHORT), Some(FIRST));

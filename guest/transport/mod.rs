@@ -1,7 +1,7 @@
 //! How the host reaches the agent: over vsock where there is one, else over a virtio-serial port that carries yamux.
 //!
-//! Called by `main.rs`. Either way every connection is handed to the services' [`Server`], and the ready notification
-//! goes out when connections are being accepted, not before.
+//! Called by `main.rs`. Either way every connection is served by the services' [`Server`], and the ready notification is sent when
+//! connections are accepted, and not before.
 //!
 //! [`Server`]: crate::services::Server
 
@@ -13,18 +13,18 @@ use std::{convert::Infallible, time::Duration};
 
 use tokio::time::sleep;
 
-use crate::{Result, services::Server, supervision::HostAsks};
+use crate::{Result, services::Server, supervision::StreamRequests};
 
-/// Serves the host until the machine is to end, and opens the streams that are asked for; returns only with an error.
-pub async fn serve(server: Server, asks: HostAsks) -> Result<Infallible> {
+/// Serves the host until the machine is switched off, and opens the streams that are requested. Returns only with an error.
+pub async fn serve(server: Server, requests: StreamRequests) -> Result<Infallible> {
     match port::find()? {
-        Some(device) => mux::serve(server, &device, asks).await,
-        None => vsock::serve(server, asks).await,
+        Some(device) => mux::serve(server, &device, requests).await,
+        None => vsock::serve(server, requests).await,
     }
 }
 
-/// Gives the kernel the time to hand the last bytes to the host: a vsock's are sent by a kernel thread, which runs as soon as
-/// this process sleeps, a port's wait for the host to make room.
+/// Waits until the kernel has passed the last bytes to the host. Those of a vsock are sent by a kernel thread, which runs as soon
+/// as this process sleeps. Those of a port wait until the host has room.
 pub async fn flush() {
     sleep(match port::find() {
         Ok(None) => Duration::from_micros(500),

@@ -1,7 +1,7 @@
 //! The virtio-serial port that stands in for vsock: found by name, read and written as one byte stream.
 //!
-//! Called by `transport` and `mux`. Semantics in the kernel's `drivers/char/virtio_console.c`: while the host's end is
-//! closed, poll reports POLLHUP, reads give 0 and writes fail with EPIPE.
+//! Called by `transport` and `mux`. The semantics are those of `drivers/char/virtio_console.c`: while the host's end is closed,
+//! poll reports POLLHUP, reads return 0 and writes fail with EPIPE.
 
 use std::{
     fs, io,
@@ -25,7 +25,7 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, unix::AsyncFd};
 
 use crate::{Context as _, Result, reactor};
 
-/// Where the kernel lists the ports, whose directories are named as their devices are.
+/// Where the kernel lists the ports, each as a directory with the name of its device.
 const CLASS: &str = "/sys/class/virtio-ports";
 
 /// The device of the port named [`SERIAL_NAME`], if this machine has one.
@@ -58,8 +58,7 @@ impl Port {
 
     /// Waits until the host's end is open.
     ///
-    /// Through an epoll of its own: tokio keeps a descriptor that has once reported POLLHUP as closed for good, so the
-    /// port itself could not be waited for.
+    /// It waits through an epoll of its own, since tokio takes a descriptor that has once reported POLLHUP for closed for ever.
     pub(super) async fn connected(&self) -> io::Result<()> {
         let changes = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         changes.add(self.0.get_ref(), EpollEvent::new(EpollFlags::EPOLLOUT | EpollFlags::EPOLLET, 0))?;
@@ -78,7 +77,7 @@ impl Port {
     }
 }
 
-// Where the host has once hung up, tokio reports readiness for ever: "would block" must then be an end, not a wait.
+// Once the host has hung up, tokio reports readiness for ever, so "would block" is then the end of the stream and not a wait.
 
 impl AsyncRead for Port {
     fn poll_read(

@@ -8,23 +8,23 @@ use boxlite_wire::port;
 use tokio::{io::AsyncWriteExt as _, time::sleep};
 use tokio_vsock::{VMADDR_CID_ANY, VMADDR_CID_HOST, VsockAddr, VsockListener, VsockStream};
 
-use crate::{Context as _, Error, Kind, Result, services::Server, supervision::HostAsks};
+use crate::{Context as _, Error, Kind, Result, services::Server, supervision::StreamRequests};
 
-/// Between a connection that could not be accepted and the next try.
+/// Time between a connection that could not be accepted and the next try.
 const AGAIN: Duration = Duration::from_millis(100);
 
-/// Tries in a row that may fail: ten minutes.
+/// Tries in a row that may fail, which takes ten minutes.
 const FAILURES: u32 = 6000;
 
 /// Serves every connection of the host.
-pub(super) async fn serve(server: Server, asks: HostAsks) -> Result<Infallible> {
+pub(super) async fn serve(server: Server, requests: StreamRequests) -> Result<Infallible> {
     // The kernel queues connections from here on, so the notification may precede the first accept.
     let listener = VsockListener::bind(VsockAddr::new(VMADDR_CID_ANY, port::GRPC))
         .map_err(|error| no_transport(&error))?;
     announce()
         .await
-        .context(|| format!("tell the host on vsock port {} that the box is ready", port::READY_PORT))?;
-    tokio::spawn(open_streams(asks));
+        .context(|| format!("notify the host on vsock port {} that the box is ready", port::READY_PORT))?;
+    tokio::spawn(open_streams(requests));
     let mut failures = 0;
     loop {
         let (stream, peer) = match listener.accept().await {
@@ -32,7 +32,7 @@ pub(super) async fn serve(server: Server, asks: HostAsks) -> Result<Infallible> 
                 failures = 0;
                 accepted
             }
-            // One that broke off, or a box at the end of its memory or descriptors: that passes.
+            // The connection broke, or the box has no memory or descriptors left. Either is temporary.
             Err(error) if failures < FAILURES => {
                 failures += 1;
                 if failures == 1 {
@@ -43,7 +43,7 @@ pub(super) async fn serve(server: Server, asks: HostAsks) -> Result<Infallible> 
             }
             failed => failed.context(|| "accept a vsock connection")?,
         };
-        // Where the kernel has vsock loopback, any process of the box could be on the other side.
+        // If the kernel has vsock loopback, any process of the box could be on the other side.
         if peer.cid() != VMADDR_CID_HOST {
             eprintln!("boxlite-guest: refused a vsock connection from CID {}", peer.cid());
             continue;
@@ -59,11 +59,11 @@ async fn announce() -> std::io::Result<()> {
     stream.shutdown(std::net::Shutdown::Both)
 }
 
-async fn open_streams(mut asks: HostAsks) {
-    while let Some(ask) = asks.recv().await {
-        match VsockStream::connect(VsockAddr::new(VMADDR_CID_HOST, ask.port)).await {
-            Ok(stream) => drop(ask.send(Box::new(stream))),
-            Err(error) => eprintln!("boxlite-guest: connect to vsock port {}: {error}", ask.port),
+async fn open_streams(mut requests: StreamRequests) {
+    while let Some(request) = requests.recv().await {
+        match VsockStream::connect(VsockAddr::new(VMADDR_CID_HOST, request.port)).await {
+            Ok(stream) => drop(request.send(Box::new(stream))),
+            Err(error) => eprintln!("boxlite-guest: connect to vsock port {}: {error}", request.port),
         }
     }
 }

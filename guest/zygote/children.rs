@@ -1,6 +1,6 @@
-//! The executions that run: their first processes, their groups, and how each comes to its end.
+//! The executions that run: their first processes, their groups, and how each of them ends.
 //!
-//! Owned by `serve`; calls `process` and `container`'s execution groups.
+//! Owned by `init`; calls `process` and `container`'s execution groups.
 
 use std::time::{Duration, Instant};
 
@@ -12,20 +12,20 @@ use nix::{
 
 use super::{
     message::{Exited, Signal},
-    process::{self, Death},
+    process::{self, Reaped},
 };
 use crate::container::{ExecutionGroup, ExecutionGroups};
 
-/// How long an end is held back for processes that SIGKILL does not end at once (stuck in the kernel).
+/// How long an exit is held back for processes that SIGKILL does not end at once because they are stuck in the kernel.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Executions that run. Tens at most, so lists.
+/// The executions that run. There are tens at most, so they are in lists.
 #[derive(Debug)]
 pub(super) struct Children {
     running: Vec<Child>,
-    /// Their first process is gone, the rest was sent SIGKILL and is about to go.
+    /// Those whose first process has exited, and whose other processes were sent SIGKILL.
     ending: Vec<Ending>,
-    /// `None` in tests on the host, which has no groups for us: then process groups have to do.
+    /// `None` in tests on the host, where process groups take their place.
     groups: Option<ExecutionGroups>,
 }
 
@@ -34,8 +34,8 @@ struct Child {
     pid: Pid,
     serial: u64,
     group: Option<ExecutionGroup>,
-    /// Whether nothing of it may outlive `pid`.
-    doomed: bool,
+    /// Whether none of its processes may outlive `pid`.
+    alone: bool,
 }
 
 #[derive(Debug)]
@@ -50,21 +50,21 @@ impl Children {
         Self { running: Vec::new(), ending: Vec::new(), groups }
     }
 
-    /// A group for an execution that is about to start. One that can't be had is done without.
+    /// A group for an execution that is about to start. `None` if none can be made, in which case it runs without.
     pub(super) fn group(&mut self) -> Option<ExecutionGroup> {
         self.groups.as_mut()?.take().ok()
     }
 
-    /// Takes back the group of one that did not.
+    /// Takes back the group of an execution that did not start.
     pub(super) fn give_back(&mut self, group: Option<ExecutionGroup>) {
         if let (Some(groups), Some(group)) = (self.groups.as_mut(), group) {
             groups.give_back(group);
         }
     }
 
-    /// Notes a birth; nothing that is `doomed` outlives its first process.
-    pub(super) fn add(&mut self, pid: Pid, serial: u64, group: Option<ExecutionGroup>, doomed: bool) {
-        self.running.push(Child { pid, serial, group, doomed });
+    /// Notes that an execution has started. If it is `alone`, none of its processes outlives the first.
+    pub(super) fn add(&mut self, pid: Pid, serial: u64, group: Option<ExecutionGroup>, alone: bool) {
+        self.running.push(Child { pid, serial, group, alone });
     }
 
     /// The first processes.
@@ -72,18 +72,18 @@ impl Children {
         self.running.iter().map(|child| child.pid)
     }
 
-    /// Whether the end of an execution is being waited for.
+    /// Whether any execution waits for the exit of its other processes.
     pub(super) fn is_ending(&self) -> bool {
         !self.ending.is_empty()
     }
 
-    /// Signals an execution as `order` says; `ESRCH`: it has ended.
-    pub(super) fn signal(&mut self, order: Signal) -> nix::Result<()> {
-        let child = self.running.iter_mut().find(|child| child.serial == order.serial).ok_or(Errno::ESRCH)?;
-        child.doomed |= order.all;
+    /// Sends a signal to an execution. The error is `ESRCH` if it has ended.
+    pub(super) fn signal(&mut self, Signal { serial, signal, all }: Signal) -> nix::Result<()> {
+        let child = self.running.iter_mut().find(|child| child.serial == serial).ok_or(Errno::ESRCH)?;
+        child.alone |= all;
         match &child.group {
-            Some(group) if order.all && order.signal == SIGKILL => group.kill(),
-            _ => process::signal_group(child.pid, order.signal),
+            Some(group) if all && signal == SIGKILL => group.kill(),
+            _ => process::signal_group(child.pid, signal),
         }
     }
 
@@ -110,19 +110,19 @@ impl Children {
         self.groups.iter().flat_map(ExecutionGroups::left)
     }
 
-    /// Notes a death. Answers the end of an execution, unless others of its processes have to go first.
-    pub(super) fn died(&mut self, Death { pid, code, signal }: Death) -> Option<Exited> {
+    /// Notes that a process was reaped. Returns the exit of an execution, unless other processes of it have to be killed first.
+    pub(super) fn note_reaped(&mut self, Reaped { pid, code, signal }: Reaped) -> Option<Exited> {
         let index = self.running.iter().position(|child| child.pid == pid)?;
-        let Child { serial, group, doomed, .. } = self.running.swap_remove(index);
+        let Child { serial, group, alone, .. } = self.running.swap_remove(index);
         let exited = Exited { serial, code, signal };
         match group {
-            Some(group) if doomed && !group.is_empty() => {
-                // Cannot fail for a group that exists.
+            Some(group) if alone && !group.is_empty() => {
+                // This can't fail for a group that exists.
                 let _ = group.kill();
                 self.ending.push(Ending { exited, group, since: Instant::now() });
                 return None;
             }
-            None if doomed => {
+            None if alone => {
                 let _ = process::signal_group(pid, SIGKILL);
             }
             group => self.give_back(group),
@@ -130,7 +130,7 @@ impl Children {
         Some(exited)
     }
 
-    /// After deaths: the executions whose last process is gone now.
+    /// Returns the executions whose last process has exited since.
     pub(super) fn ended(&mut self) -> Vec<Exited> {
         if let Some(groups) = &mut self.groups {
             groups.tidy();

@@ -1,7 +1,7 @@
-//! The two ways in which a process is born here, both by `clone3` and into a control group: [`fork_into`] copies this
-//! process, [`Nursery::bear`] lends it to the child until that has become another program.
+//! The two ways in which the zygote makes a process, both by `clone3` and into a control group: [`fork_into`] copies this
+//! process, and [`VforkStack::spawn`] lends its memory to the child until the child has become another program.
 //!
-//! Called by `birth` for the container's init, and by `spawn` for every execution.
+//! Called by `clone_init` for the container's init, and by `spawn` for every execution.
 #![allow(unsafe_code, reason = "clone3(2) has no wrapper, and a child on a stack of its own takes assembly")]
 
 use std::{
@@ -18,24 +18,24 @@ use nix::{
     unistd::Pid,
 };
 
-/// `include/uapi/linux/sched.h`; the libc crate's constant is too narrow to hold it.
+/// Defined in `include/uapi/linux/sched.h`. The libc crate's constant is too narrow to hold it.
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
-/// Bytes of the stack that children use before they are programs.
+/// Bytes of the stack that children use before they execute their programs.
 const STACK: usize = 256 * 1024;
 
-/// Bytes below it that nothing may touch.
+/// Bytes below the stack that nothing may touch.
 const GUARD: usize = 4096;
 
-/// Forks, the child in the group whose directory `cgroup` is and in new `namespaces` (flags of clone(2)). `None` in the
+/// Forks a child into the group whose directory is `cgroup` and into new `namespaces` (flags of clone(2)). Returns `None` in the
 /// child.
 ///
-/// `CLONE_INTO_CGROUP` and not a write to cgroup.procs: moving a process takes a lock that waits for an RCU grace
-/// period, milliseconds of every start.
+/// It uses `CLONE_INTO_CGROUP` and no write to cgroup.procs, because moving a process takes a lock that waits for an RCU grace
+/// period, which is milliseconds of every start.
 ///
 /// # Safety
 ///
-/// The process must have a single thread: then no lock is held in the child, which may allocate and go on as usual.
+/// The process must have a single thread. Then no lock is held in the child, which may allocate and go on as usual.
 pub(super) unsafe fn fork_into(cgroup: BorrowedFd<'_>, namespaces: libc::c_int) -> nix::Result<Option<Pid>> {
     let args = clone_args(namespaces, Some(cgroup));
     // SAFETY: without CLONE_VM the child runs on its own copy of this stack, as after fork(2). glibc caches no pid (since
@@ -47,9 +47,9 @@ pub(super) unsafe fn fork_into(cgroup: BorrowedFd<'_>, namespaces: libc::c_int) 
 
 /// A stack for children that run in this process's own memory, one at a time.
 #[derive(Debug)]
-pub(super) struct Nursery(NonNull<libc::c_void>);
+pub(super) struct VforkStack(NonNull<libc::c_void>);
 
-impl Nursery {
+impl VforkStack {
     pub(super) fn new() -> nix::Result<Self> {
         let length = NonZero::new(GUARD + STACK).ok_or(Errno::EINVAL)?;
         let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_STACK;
@@ -62,15 +62,15 @@ impl Nursery {
     }
 
     /// Runs `child` in a new process, as vfork(2) does: in this process's memory, with descriptors, working directory,
-    /// identity and signals of its own, while this process waits until it has become a program or is gone. Copying the
-    /// memory map instead costs a third of a short execution.
+    /// credentials and signals of its own, while this process waits until the child has executed a program or has exited.
+    /// Copying the memory map instead costs a third of a short execution.
     ///
-    /// What `child` leaves behind in `T` is there afterwards; what it allocates and does not free is lost.
+    /// What `child` leaves in `T` is there afterwards. What it allocates and does not free is lost.
     ///
     /// # Safety
     ///
     /// The process must have a single thread.
-    pub(super) unsafe fn bear<T>(
+    pub(super) unsafe fn spawn<T>(
         &mut self,
         cgroup: Option<BorrowedFd<'_>>,
         state: &mut T,
@@ -79,39 +79,40 @@ impl Nursery {
         let mut args = clone_args(libc::CLONE_VM | libc::CLONE_VFORK, cgroup);
         args.stack = self.0.as_ptr().addr() as u64 + GUARD as u64;
         args.stack_size = STACK as u64;
-        let mut cradle = Cradle { state, child };
-        // SAFETY: the stack is mapped, and free: this process has one thread, which waits here for the one child there is.
-        let answer = unsafe { clone_and_enter(&args, enter::<T>, (&raw mut cradle).cast()) };
+        let mut entry = Entry { state, child };
+        // SAFETY: the stack is mapped and free, since this process has one thread, which waits here for its only child.
+        let answer = unsafe { clone_and_enter(&args, enter::<T>, (&raw mut entry).cast()) };
         let pid = Errno::result(answer)?;
         Ok(Pid::from_raw(i32::try_from(pid).unwrap_or_default()))
     }
 }
 
-/// What a child's function returns: it ends its process instead.
+/// The return type of a child's function, which ends its process instead of returning.
 pub(super) enum Never {}
 
-struct Cradle<'a, T> {
+/// What the child's first frame needs.
+struct Entry<'a, T> {
     state: &'a mut T,
     child: fn(&mut T) -> Never,
 }
 
-/// The child's first frame. `extern "C"`: a panic ends the child here.
-extern "C" fn enter<T>(cradle: *mut libc::c_void) -> ! {
-    // SAFETY: `bear` gave the address of its cradle, and waits.
-    let cradle = unsafe { &mut *cradle.cast::<Cradle<'_, T>>() };
-    match (cradle.child)(cradle.state) {}
+/// The child's first frame. It is `extern "C"`, so a panic aborts the child here.
+extern "C" fn enter<T>(entry: *mut libc::c_void) -> ! {
+    // SAFETY: `spawn` passed the address of its entry, and waits.
+    let entry = unsafe { &mut *entry.cast::<Entry<'_, T>>() };
+    match (entry.child)(entry.state) {}
 }
 
-/// `clone3`, the child going to `enter` on the stack that `args` names.
+/// Calls `clone3`. The child enters `enter` on the stack that `args` names.
 #[cfg(target_arch = "x86_64")]
 unsafe fn clone_and_enter(
     args: &libc::clone_args,
     enter: extern "C" fn(*mut libc::c_void) -> !,
-    cradle: *mut libc::c_void,
+    entry: *mut libc::c_void,
 ) -> libc::c_long {
     let answer: libc::c_long;
     // SAFETY: syscall(2) clobbers rcx and r11. The child has 0 in rax and a fresh stack, aligned as the ABI wants it before
-    // a call; it never comes back to this frame.
+    // a call. It never returns to this frame.
     unsafe {
         std::arch::asm!(
             "syscall",
@@ -125,14 +126,14 @@ unsafe fn clone_and_enter(
             inlateout("rax") libc::SYS_clone3 => answer,
             in("rdi") args,
             in("rsi") size_of::<libc::clone_args>(),
-            in("r12") cradle,
+            in("r12") entry,
             in("r13") enter,
             lateout("rcx") _,
             lateout("r11") _,
         );
     }
     if answer < 0 {
-        // As libc's wrappers do, so that one way of reading answers serves all.
+        // Set errno as libc's wrappers do, so that `Errno::result` reads this answer too.
         Errno::set_raw(i32::try_from(-answer).unwrap_or_default());
         return -1;
     }
@@ -140,7 +141,7 @@ unsafe fn clone_and_enter(
 }
 
 fn clone_args(flags: libc::c_int, cgroup: Option<BorrowedFd<'_>>) -> libc::clone_args {
-    // SAFETY: clone_args is a plain struct of integers, for which zero means "not wanted".
+    // SAFETY: clone_args is a plain struct of integers, for which zero means "not used".
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
     args.flags = flags.unsigned_abs().into();
     args.exit_signal = libc::SIGCHLD.unsigned_abs().into();

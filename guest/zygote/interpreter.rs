@@ -1,7 +1,7 @@
-//! What a file that can't be executed lacks: the interpreter that a script names, or the loader of a program.
+//! What is missing for a file that can't be executed: the interpreter of a script, or the loader of a program.
 //!
-//! Called by `program` in the child, after execve(2) has found the file and not what it needs. What it reads is anybody's: it
-//! opens regular files only, and reads their first bytes.
+//! Called by `program` in the child, after execve(2) has found the file but not what it needs. The file is untrusted: only a
+//! regular file is opened, and only its first bytes are read.
 
 use std::{
     ffi::{CStr, OsStr},
@@ -13,16 +13,16 @@ use std::{
 
 use nix::fcntl::OFlag;
 
-/// Bytes that are read of it: the kernel takes 256 of a script's first line, and linkers put a loader's name first.
+/// Bytes that are read of the file. The kernel takes 256 of a script's first line, and linkers put a loader's name first.
 const HEAD: u64 = 4096;
 
-/// What is said of `file`.
+/// A message that says what `file` needs and does not have.
 pub(super) fn missing(file: &CStr) -> String {
     let path = Path::new(OsStr::from_bytes(file.to_bytes()));
-    sentence(path, &head(path).unwrap_or_default())
+    message(path, &head(path).unwrap_or_default())
 }
 
-fn sentence(path: &Path, head: &[u8]) -> String {
+fn message(path: &Path, head: &[u8]) -> String {
     if let Some(interpreter) = of_script(head) {
         let (name, file) = (String::from_utf8_lossy(interpreter), path.to_string_lossy());
         return if interpreter.ends_with(b"\r") {
@@ -45,7 +45,7 @@ fn head(path: &Path) -> Option<Vec<u8>> {
     if !fs::metadata(path).ok()?.is_file() {
         return None;
     }
-    // Not to wait, should it be a FIFO by now.
+    // Don't wait for a writer, should it be a FIFO by now.
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     let file: File = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path).ok()?;
     let mut head = Vec::new();
@@ -88,16 +88,16 @@ mod tests {
 
     #[test]
     fn a_script_names_its_interpreter() {
-        let said = |head: &[u8]| sentence(Path::new("/x"), head);
-        assert_eq!(said(b"#!/no/such -e\nrest"), "its interpreter \"/no/such\" is not in the image");
-        assert_eq!(said(b"#! \t/no/such"), "its interpreter \"/no/such\" is not in the image");
+        let missing = |head: &[u8]| message(Path::new("/x"), head);
+        assert_eq!(missing(b"#!/no/such -e\nrest"), "its interpreter \"/no/such\" is not in the image");
+        assert_eq!(missing(b"#! \t/no/such"), "its interpreter \"/no/such\" is not in the image");
         assert!(
-            said(b"#!/bin/sh\r\n")
+            missing(b"#!/bin/sh\r\n")
                 .contains("\"/bin/sh\\r\" does not exist: the lines of \"/x\" end as on Windows")
         );
-        assert!(said(b"#!/etc/passwd\n").contains("is there"));
-        assert_eq!(said(b"#!\n"), "its interpreter or loader is not in the image");
-        assert_eq!(said(b""), "its interpreter or loader is not in the image");
+        assert!(missing(b"#!/etc/passwd\n").contains("is there"));
+        assert_eq!(missing(b"#!\n"), "its interpreter or loader is not in the image");
+        assert_eq!(missing(b""), "its interpreter or loader is not in the image");
     }
 
     #[test]

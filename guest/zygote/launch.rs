@@ -1,6 +1,6 @@
-//! Forking the zygote off the agent.
+//! Forking the zygote from the agent.
 //!
-//! Called by `main.rs`, after the early mounts and before tokio; calls `serve` in the child.
+//! Called by `main.rs`, after the early mounts and before tokio starts; calls `serve` in the child.
 #![allow(unsafe_code, reason = "fork(2) and close_range(2)")]
 
 use std::os::fd::{AsRawFd as _, OwnedFd};
@@ -14,20 +14,20 @@ use nix::{
 use super::serve::serve;
 use crate::{Context as _, Result};
 
-/// The agent's end of the line to the zygote; [`super::Zygote::new`] takes it once tokio runs.
+/// The agent's end of the socket to the zygote. [`super::Zygote::new`] takes it once tokio runs.
 #[derive(Debug)]
-pub struct Side(pub(super) OwnedFd);
+pub struct AgentSocket(pub(super) OwnedFd);
 
 /// Forks the zygote. Returns in the agent only.
 ///
-/// Call it while the process has one thread: the child goes on to allocate and to fork.
-pub fn launch() -> Result<Side> {
+/// Call it while the process has one thread, since the child allocates and forks.
+pub fn launch() -> Result<AgentSocket> {
     let (agent, zygote) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
         .context(|| "make the zygote's socket pair")?;
     // SAFETY: the process has a single thread (this function's contract), so every lock and the allocator are in a
     // consistent state in the child.
     match unsafe { fork() }.context(|| "fork the zygote")? {
-        ForkResult::Parent { .. } => Ok(Side(agent)),
+        ForkResult::Parent { .. } => Ok(AgentSocket(agent)),
         ForkResult::Child => {
             drop(agent);
             close_all_but(&zygote);
@@ -37,7 +37,7 @@ pub fn launch() -> Result<Side> {
 }
 
 /// Closes every descriptor above stderr but `kept`. The zygote needs no other, and one that stayed open could be another
-/// zygote's line (tests launch several): neither would ever see its agent go, and both would live for ever.
+/// zygote's socket, since tests launch several: neither zygote would then see its agent exit, and both would run for ever.
 fn close_all_but(kept: &OwnedFd) {
     let kept = kept.as_raw_fd().cast_unsigned();
     let close = |first: c_uint, last: c_uint| {

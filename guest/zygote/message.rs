@@ -1,6 +1,6 @@
-//! What agent and zygote say to each other. Both are the same binary, so the encoding needs no versions.
+//! The messages between agent and zygote. Both are the same binary, so the encoding needs no versions.
 //!
-//! Written by `handle` and `serve`; carried by `wire`.
+//! Written by `handle` and by the zygote's side (`serve` and the files below it); carried by `wire`.
 
 use boxlite_proto::v1::{ContainerInitRequest, ExecRequest, StartError};
 
@@ -14,14 +14,14 @@ pub struct Request {
     pub action: Option<Action>,
 }
 
-/// What the agent asks for.
+/// What the agent requests.
 #[derive(Clone, PartialEq, prost::Oneof)]
 pub enum Action {
-    /// Become the container. Answered by `Born`, then `Ready` or `Failed`.
+    /// Become the container. Answered by `InitCloned`, then `Ready` or `Failed`.
     #[prost(message, tag = "1")]
     Contain(Box<Contain>),
-    /// Start a process. Answered by `Spawned` or `NotSpawned`, much later by `Exited`. Carries the child's ends of its
-    /// streams: stdin if `Spawn::stdin`, then stdout and stderr, all if there is no tty.
+    /// Start a process. Answered by `Spawned` or `NotSpawned`, and later by `Exited`. Carries the child's ends of its streams
+    /// unless it has a tty: stdin if the request has one, then stdout and stderr.
     #[prost(message, tag = "2")]
     Spawn(Box<Spawn>),
     /// Signal a process group. Answered by `Signalled`.
@@ -30,7 +30,7 @@ pub enum Action {
     /// End every process of the container, then this one. Answered by `Stopped`.
     #[prost(message, tag = "4")]
     Stop(Stop),
-    /// Serve executions without a container, on this very machine. Answered by `Ready`. Tests only.
+    /// Serve executions without a container, on this machine itself. Answered by `Ready`. Tests only.
     #[prost(message, tag = "5")]
     Uncontained(Uncontained),
 }
@@ -38,7 +38,7 @@ pub enum Action {
 /// See [`Action::Contain`].
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Contain {
-    /// The host's request, as it came.
+    /// The host's request, unchanged.
     #[prost(message, optional, tag = "1")]
     pub request: Option<ContainerInitRequest>,
     /// Where the root disk is mounted.
@@ -58,7 +58,7 @@ pub struct Spawn {
     /// The host's request with cwd, user and environment completed from the container's defaults.
     #[prost(message, optional, tag = "2")]
     pub request: Option<ExecRequest>,
-    /// No process of it may outlive its first.
+    /// None of its processes may outlive the first.
     #[prost(bool, tag = "3")]
     pub alone: bool,
     /// It is the box's main process.
@@ -75,8 +75,8 @@ pub struct Signal {
     /// Signal number.
     #[prost(int32, tag = "2")]
     pub signal: i32,
-    /// The execution is to leave no process behind: SIGKILL reaches all of its processes, and whatever outlives its
-    /// first process after any other signal is killed then.
+    /// The execution leaves no process behind: SIGKILL is sent to all of its processes. After any other signal, the processes that
+    /// outlive the first are killed when that exits.
     #[prost(bool, tag = "3")]
     pub all: bool,
 }
@@ -87,7 +87,7 @@ pub struct Stop {
     /// Milliseconds between SIGTERM and SIGKILL.
     #[prost(uint32, tag = "1")]
     pub grace_ms: u32,
-    /// The execution that is asked by another signal than SIGTERM; 0 is none.
+    /// The execution that is sent another signal than SIGTERM; 0 is none.
     #[prost(uint64, tag = "2")]
     pub main: u64,
     /// That signal.
@@ -110,19 +110,19 @@ pub struct Reply {
 /// What the zygote reports.
 #[derive(Clone, PartialEq, prost::Oneof)]
 pub enum Event {
-    /// The container's init exists; its pid in the guest's initial pid namespace.
+    /// The container's init was cloned. The value is its pid in the guest's initial pid namespace.
     #[prost(uint32, tag = "1")]
-    Born(u32),
-    /// The container stands.
+    InitCloned(u32),
+    /// The container is set up.
     #[prost(bool, tag = "2")]
     Ready(bool),
-    /// The container can't be made, and why.
+    /// The container could not be set up.
     #[prost(message, tag = "3")]
     Failed(Failed),
-    /// A child was forked and is the program. Carries the terminal's master, if any.
+    /// A child was forked and has executed the program. Carries the terminal's master, if any.
     #[prost(message, tag = "4")]
     Spawned(SpawnedEvent),
-    /// There is no program.
+    /// The program could not be started.
     #[prost(message, tag = "5")]
     NotSpawned(NotSpawned),
     /// An execution's process has ended.
@@ -131,7 +131,7 @@ pub enum Event {
     /// Whether a signal found its process.
     #[prost(message, tag = "7")]
     Signalled(Signalled),
-    /// Every process has ended; how many had to be killed.
+    /// Every process has ended. The value is how many of them had to be killed.
     #[prost(uint32, tag = "8")]
     Stopped(u32),
 }
@@ -142,13 +142,13 @@ pub struct Failed {
     /// What was tried, and the cause.
     #[prost(string, tag = "1")]
     pub message: String,
-    /// Whether what was asked for is to blame.
+    /// Whether the request itself is invalid.
     #[prost(bool, tag = "2")]
     pub invalid: bool,
 }
 
 impl Failed {
-    /// What the agent is to hear of `error`.
+    /// Describes `error` for the agent.
     pub fn of(error: &Error) -> Self {
         Self { message: error.chain(), invalid: error.kind() == Kind::Invalid }
     }
@@ -196,10 +196,10 @@ pub struct Signalled {
     /// Which execution.
     #[prost(uint64, tag = "1")]
     pub serial: u64,
-    /// False: it had ended before.
+    /// False if it had ended before.
     #[prost(bool, tag = "2")]
     pub delivered: bool,
-    /// What the kernel said, when it refused for another reason.
+    /// The kernel's error, if it refused the signal for another reason.
     #[prost(string, tag = "3")]
     pub error: String,
 }

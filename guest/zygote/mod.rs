@@ -1,25 +1,28 @@
 //! The zygote: a small single-threaded process, forked before tokio starts, that becomes the container's init and forks
-//! every execution. Threads and `fork` don't mix, so all forking happens there.
+//! every execution. A process with threads can't fork safely, so all forking happens there.
 //!
 //! ```text
 //! agent (PID 1, tokio) ── seqpacket ── zygote ─ clone3(new namespaces, container's cgroup) ─ init (PID 1 in there)
 //!                                      (exits)                                               └─ fork ─ execution …
 //! ```
 //!
-//! Where the main process is to be the container's pid 1, the zygote clones a process that becomes it, joins all namespaces but
-//! that of pids, and serves executions from outside (`first`).
+//! If the main process is to be the container's pid 1, the zygote clones a process that becomes it, joins all namespaces but
+//! that of pids, and serves executions from outside (`main_init`).
 //!
-//! [`launch()`] forks it; [`Zygote`] is the agent's handle; `serve` is the loop on the other side; `birth` clones the
-//! init, `stop` is its end, and `spawn` is what a forked child does until it is the `program`. [`message`] is what they say to each other
-//! and `wire` how it travels, file descriptors included.
+//! [`launch()`] forks it. [`Zygote`] is the agent's handle, on a `line` of its own. `serve` is the loop on the other side: `clone_init`
+//! clones the container's `init`, `stop` ends it, and `spawn` is what a forked child does until it executes the `program`.
+//! [`message`] has their messages, which `wire` carries with file descriptors.
 
-mod birth;
 mod children;
-mod first;
+mod clone_init;
 mod fork;
 mod handle;
+mod inherited;
+mod init;
 mod interpreter;
 mod launch;
+mod line;
+mod main_init;
 pub mod message;
 mod process;
 mod program;
@@ -29,6 +32,7 @@ mod stop;
 mod terminal;
 mod wire;
 
-pub use handle::{Lot, OnExit, Spawned, Zygote};
-pub use launch::{Side, launch};
+pub use handle::{Lifetime, Zygote};
+pub use launch::{AgentSocket, launch};
+pub use line::{OnExit, Spawned};
 pub(crate) use terminal::resize;

@@ -1,21 +1,21 @@
 //! Reaping and signalling processes by number, real-time signals included (nix's types have no names for those).
 //!
-//! Called by `serve`.
+//! Called by `init`, `children` and `stop`.
 #![allow(unsafe_code, reason = "waitpid(2), waitid(2) and kill(2) with raw signal numbers")]
 
 use nix::{errno::Errno, libc, unistd::Pid};
 
-/// How one child ended.
+/// A child that was reaped, and how it ended.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Death {
+pub(super) struct Reaped {
     pub(super) pid: Pid,
     /// Exit code, where `signal` is 0.
     pub(super) code: i32,
     pub(super) signal: i32,
 }
 
-/// Reaps one dead child, if there is one.
-pub(super) fn reap_one() -> Option<Death> {
+/// Reaps one child that has exited, if there is any.
+pub(super) fn reap_one() -> Option<Reaped> {
     loop {
         let mut status = 0;
         // SAFETY: `status` outlives the call.
@@ -26,13 +26,13 @@ pub(super) fn reap_one() -> Option<Death> {
             Ok(pid) => {
                 let signal = if libc::WIFSIGNALED(status) { libc::WTERMSIG(status) } else { 0 };
                 let code = if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { 0 };
-                return Some(Death { pid: Pid::from_raw(pid), code, signal });
+                return Some(Reaped { pid: Pid::from_raw(pid), code, signal });
             }
         }
     }
 }
 
-/// Whether this process has no children at all, dead or alive.
+/// Whether this process has no children at all, not even one that is to be reaped.
 pub(super) fn is_childless() -> bool {
     // SAFETY: an all-zero siginfo is a valid out parameter, and it outlives the call.
     let answer = unsafe {
@@ -42,7 +42,7 @@ pub(super) fn is_childless() -> bool {
     Errno::result(answer) == Err(Errno::ECHILD)
 }
 
-/// Signals the process group that `leader` leads; `leader` alone when it has not become one yet.
+/// Signals the process group of `leader`, or `leader` alone if it does not lead a group yet.
 pub(super) fn signal_group(leader: Pid, signal: i32) -> nix::Result<()> {
     match kill(-leader.as_raw(), signal) {
         Err(Errno::ESRCH) => kill(leader.as_raw(), signal),

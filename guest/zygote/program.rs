@@ -1,6 +1,6 @@
-//! Becoming the program: PATH look-up and `execve`, and a sentence for each way it fails.
+//! Executing the program: PATH look-up and `execve`, and a message for each way in which it fails.
 //!
-//! Called by `spawn` in the child, as the last thing.
+//! Called by `spawn` in the child, as its last step.
 #![allow(unsafe_code, reason = "execve(2) without the allocation of nix's wrapper")]
 
 use std::{
@@ -15,14 +15,14 @@ use nix::{errno::Errno, libc};
 
 use super::interpreter;
 
-/// Where a command is looked for by a process that is to have no PATH: what confstr(3) answers execvp(3).
+/// Where a command is searched for a process that has no PATH, as confstr(3) tells execvp(3).
 const PATH: &str = "/bin:/usr/bin";
 
-/// Most bytes of what is said about a failure.
-const SENTENCE: usize = 64 * 1024;
+/// Most bytes of a failure's message.
+const MESSAGE: usize = 64 * 1024;
 
-/// A program with all that it takes to become it. Nothing is allocated on the way: the child that gets there shares its
-/// parent's memory, and can free nothing afterwards.
+/// A program with all that execve needs. Nothing is allocated while it is executed: the child shares its parent's memory, and can
+/// free nothing afterwards.
 pub(super) struct Program {
     command: String,
     path: String,
@@ -62,11 +62,11 @@ impl Program {
         Ok(Self { command: command.to_owned(), path: path.to_owned(), files, argv, envp })
     }
 
-    /// Becomes it; returns only if that can't be. As execvp(3): the first file that the kernel accepts; a forbidden one is
-    /// only remembered.
+    /// Executes the first file that the kernel accepts. Returns only if none is accepted. As in execvp(3), a file that may not be
+    /// executed is skipped, and reported if no other is found.
     pub(super) fn execute(&self) -> StartError {
         let mut outcome = Errno::ENOENT;
-        // A file that is there, and for which the kernel says that something is not.
+        // A file that exists, though the kernel says ENOENT: its interpreter or loader does not.
         let mut lacking = None;
         for file in &self.files {
             if self.is_searched() && is_missing(file) {
@@ -101,9 +101,9 @@ impl Program {
     }
 }
 
-/// Whether there is no such file. Asked first, since an execve(2) that fails has made an address space by then, and PATH
-/// names some directories in vain. By faccessat2(2) as who this process is: access(2) asks as who it was, and makes
-/// credentials for that each time (`access_override_creds` of fs/open.c).
+/// Whether there is no such file. This is checked first because an execve(2) that fails has made an address space by then, and
+/// most directories of PATH do not have the file. faccessat2(2) with `AT_EACCESS` uses the credentials of the process, while
+/// access(2) makes new ones each time (`access_override_creds` of fs/open.c).
 fn is_missing(file: &CStr) -> bool {
     let (mode, flags) = (libc::F_OK, libc::AT_EACCESS);
     // SAFETY: the string ends with a NUL byte.
@@ -143,7 +143,7 @@ fn explain(command: &str, path: &str, errno: Errno) -> StartError {
             Kind::NotExecutable,
             "exec format error: no program for this machine, nor a script with a #! line".to_owned(),
         ),
-        // A program whose headers or loader are broken (binfmt_elf.c), or that somebody writes to.
+        // The program's headers or its loader are broken (binfmt_elf.c), or somebody writes to it.
         Errno::EINVAL | Errno::ELIBBAD | Errno::EIO | Errno::EISDIR | Errno::ETXTBSY | Errno::ELOOP => {
             (Kind::NotExecutable, format!("exec format error: {}", errno.desc()))
         }
@@ -164,9 +164,9 @@ fn explain(command: &str, path: &str, errno: Errno) -> StartError {
     failure(kind, format!("start {command:?}: {reason}"))
 }
 
-/// A failure with its sentence, which may quote a long command.
+/// A failure with its message, which is cut if it quotes a long command.
 pub(super) fn failure(kind: Kind, mut message: String) -> StartError {
-    message.truncate(message.floor_char_boundary(SENTENCE));
+    message.truncate(message.floor_char_boundary(MESSAGE));
     StartError { kind: kind.into(), message }
 }
 
@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn path_entries_in_order_and_empty_ones_are_here() {
+    fn path_entries_in_order_and_empty_ones_are_the_working_directory() {
         let found: Vec<_> = candidates("/bin::/usr/bin", "ls").collect();
         assert_eq!(found, ["/bin/ls", "./ls", "/usr/bin/ls"]);
     }

@@ -1,8 +1,8 @@
-//! From the container's init to a program: what is done before its birth, and what the child does to itself after it.
+//! From the container's init to a program: what is done before the child is cloned, and what the child does to itself after it.
 //!
-//! Called by `serve`; calls `terminal`, `program` and `container::user`. Whatever an image could make slow or large
-//! (reading its passwd file, entering a directory) happens in the child, and is bounded: this process waits for it. A child that fails leaves a `StartError`
-//! in the memory that it shares with this process.
+//! Called by `serve` and `main_init`; calls `terminal`, `program` and `container`'s accounts. Whatever an image could make slow or
+//! large (reading its passwd file, entering a directory) happens in the child and is bounded, since this process waits for it. A
+//! child that fails leaves a `StartError` in the memory that it shares with this process.
 #![allow(unsafe_code, reason = "fork(2), close_range(2) and _exit(2)")]
 
 use std::{
@@ -26,7 +26,7 @@ use nix::{
 };
 
 use super::{
-    fork::{Never, Nursery},
+    fork::{Never, VforkStack},
     program::{Program, failure},
     terminal,
 };
@@ -35,10 +35,10 @@ use crate::container::{
     user::{Accounts, User},
 };
 
-/// A child that has become its program.
+/// A child that has executed its program.
 pub(super) struct Forked {
     pub(super) pid: Pid,
-    /// Its pid as the container has it.
+    /// Its pid in the container's pid namespace.
     pub(super) inner: Pid,
     /// The terminal's master, if the program has one.
     pub(super) master: Option<OwnedFd>,
@@ -46,18 +46,18 @@ pub(super) struct Forked {
 
 /// The child's ends of its streams.
 struct Streams {
-    /// `None` keeps what the container's init has: /dev/null.
+    /// `None` keeps the standard input of the container's init, /dev/null.
     stdin: Option<OwnedFd>,
     stdout: OwnedFd,
-    /// `None`: the terminal, which `stdout` is.
+    /// `None` if it is the terminal that `stdout` is.
     stderr: Option<OwnedFd>,
 }
 
-/// Why there is no program.
+/// Why a program did not start.
 pub(super) enum NotForked {
-    /// There is no child.
+    /// No child could be made.
     Childless(io::Error),
-    /// The child could not become it.
+    /// The child could not execute the program.
     Failed(StartError),
 }
 
@@ -67,11 +67,11 @@ impl From<io::Error> for NotForked {
     }
 }
 
-/// Makes a child that becomes the program of `request`. `fds` as `message::Action::Spawn` orders them.
+/// Forks a child that executes the program of `request`. The order of `fds` is that of `message::Action::Spawn`.
 pub(super) fn fork_program(
     container: &Container,
     accounts: &mut Accounts,
-    nursery: &mut Nursery,
+    stack: &mut VforkStack,
     group: Option<&ExecutionGroup>,
     request: &ExecRequest,
     fds: Vec<OwnedFd>,
@@ -83,17 +83,17 @@ pub(super) fn fork_program(
         (Streams::of(request, fds)?, None)
     };
     let inner = Pid::from_raw(0);
-    let mut birth = Birth { container, request, streams, accounts, inner, program: None, error: None };
+    let mut child = Child { container, request, streams, accounts, inner, program: None, error: None };
     // SAFETY: the container's init has a single thread.
-    let pid = unsafe { nursery.bear(group.map(AsFd::as_fd), &mut birth, become_program) }
+    let pid = unsafe { stack.spawn(group.map(AsFd::as_fd), &mut child, become_program) }
         .map_err(io::Error::from)?;
-    match birth.error {
+    match child.error {
         Some(error) => Err(NotForked::Failed(error)),
-        None => Ok(Forked { pid, inner: birth.inner, master }),
+        None => Ok(Forked { pid, inner: child.inner, master }),
     }
 }
 
-/// Makes this very process the program of `request`; returns only if that can't be. It has no terminal.
+/// Executes the program of `request` in this process. Returns only if that fails. The program has no terminal.
 pub(super) fn turn_into_program(
     container: &Container,
     accounts: &mut Accounts,
@@ -119,14 +119,14 @@ impl Streams {
     }
 }
 
-/// What parent and child share. The child keeps here what is alive when it becomes the program, since only the parent
-/// can free it then.
-struct Birth<'a> {
+/// The memory that parent and child share. The child stores here what is alive when it executes the program, since only the
+/// parent can free it then.
+struct Child<'a> {
     container: &'a Container,
     request: &'a ExecRequest,
     streams: Streams,
     accounts: &'a mut Accounts,
-    /// The child's own pid, as its pid namespace has it.
+    /// The child's own pid, in its pid namespace.
     inner: Pid,
     program: Option<Program>,
     error: Option<StartError>,
@@ -142,9 +142,9 @@ fn open_terminal(container: &Container, size: TtySize) -> io::Result<(OwnedFd, O
     Ok(terminal::open(pts, size)?)
 }
 
-/// Everything between birth and execve, and the end where that fails.
-fn become_program(birth: &mut Birth<'_>) -> Never {
-    let Birth { container, request, streams, accounts, inner, program, error } = birth;
+/// Everything between clone3 and execve, and the child's exit if that fails.
+fn become_program(child: &mut Child<'_>) -> Never {
+    let Child { container, request, streams, accounts, inner, program, error } = child;
     *inner = getpid();
     let failure =
         match prepare(container, request, streams, accounts).and_then(|env| Program::new(request, &env)) {
@@ -156,8 +156,8 @@ fn become_program(birth: &mut Birth<'_>) -> Never {
     unsafe { libc::_exit(127) }
 }
 
-/// Turns this process into the program's in all but its code. The order matters: the directory is entered and limits
-/// are raised with root's rights, which the user's ids then end.
+/// Gives this process everything of the program but its code, and returns its environment. The order matters: the directory is
+/// entered and the limits are raised with root's rights, which end when the user's ids are set.
 fn prepare(
     container: &Container,
     request: &ExecRequest,
@@ -178,7 +178,7 @@ fn prepare(
     assume(&user, streams).map_err(step("change user"))?;
 
     let mut env = request.env.clone();
-    // As docker: an unset or empty HOME is the user's own, unless it is to be unset.
+    // An unset or empty HOME is the user's own, as in docker, unless it is to be unset.
     let wanted = !request.unset.iter().any(|name| name == "HOME");
     if wanted && !env.iter().any(|variable| variable.starts_with("HOME=") && variable.len() > "HOME=".len()) {
         env.retain(|variable| variable != "HOME=");
@@ -196,14 +196,14 @@ fn connect(request: &ExecRequest, streams: &Streams) -> nix::Result<()> {
     if request.tty.is_some() {
         terminal::control()?;
     }
-    // Everything here is close-on-exec already; this says so once more, for good.
-    // SAFETY: marks descriptors, closes none now.
+    // Every descriptor is close-on-exec already. This makes sure of it.
+    // SAFETY: this marks descriptors and closes none now.
     let marked =
         unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
     Errno::result(marked).map(drop)
 }
 
-/// Undoes the protection of the container's init.
+/// Undoes the OOM protection of the container's init.
 fn allow_oom(container: &Container) -> nix::Result<()> {
     let Some(proc) = &container.proc else { return Ok(()) };
     let file = openat(proc, "self/oom_score_adj", OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty())?;
@@ -221,11 +221,11 @@ fn enter(cwd: &str) -> Result<(), StartError> {
     })
 }
 
-/// Becomes the user. Skips what is so already: most executions are root's.
+/// Changes to the user. What is so already is skipped, since most executions run as root.
 fn assume(user: &User, streams: &Streams) -> nix::Result<()> {
     let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
     if !uid.is_root() {
-        // Lets the program open /dev/stdout and the like again: a pipe's inode belongs to the agent otherwise.
+        // Let the program open /dev/stdout and the like again, since a pipe's inode belongs to the agent otherwise.
         for stream in
             [streams.stdin.as_ref(), Some(&streams.stdout), streams.stderr.as_ref()].into_iter().flatten()
         {
@@ -237,7 +237,7 @@ fn assume(user: &User, streams: &Streams) -> nix::Result<()> {
     if now.0.effective.is_root() && getgroups()? != groups {
         setgroups(&groups)?;
     }
-    // Each makes new credentials, also of what is so already.
+    // Each of these calls makes new credentials, even if nothing changes.
     if now.1 != (ResGid { real: gid, effective: gid, saved: gid }) {
         setgid(gid)?;
     }

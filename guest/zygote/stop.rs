@@ -1,6 +1,7 @@
-//! The end of the container: SIGTERM, a grace, SIGKILL, and every process reaped.
+//! Stopping the container: SIGTERM, a grace period, SIGKILL, and every process reaped.
 //!
-//! Called by `serve` when the agent says so. Waits on deaths, never on the clock alone: an idle container stops at once.
+//! Called by `serve` at the agent's request. It waits for exits and never for the clock alone, so an idle container stops at
+//! once.
 
 use std::{
     os::fd::AsFd as _,
@@ -15,22 +16,22 @@ use nix::{
     unistd::Pid,
 };
 
-use super::{message::Stop, process, serve::Init};
+use super::{init::Init, message::Stop, process};
 use crate::{Context as _, Result};
 
-/// How long to wait for what does not die of SIGKILL at once (a process stuck in the kernel).
+/// How long to wait for processes that SIGKILL does not end at once because they are stuck in the kernel.
 const KILL_PATIENCE: Duration = Duration::from_secs(2);
 
 impl Init<'_> {
-    /// Ends every process of the container and says how many had to be killed.
+    /// Ends every process of the container, and returns how many had to be killed.
     pub(super) fn stop(&mut self, Stop { grace_ms, main, main_signal }: Stop) -> Result<u32> {
         let deadline = Instant::now() + Duration::from_millis(grace_ms.into());
-        if self.first.is_some() {
-            return self.stop_first(deadline, main_signal);
+        if self.main.is_some() {
+            return self.stop_main_init(deadline, main_signal);
         }
         let main_pid = self.children.pid_of(main).filter(|_| main_signal != SIGTERM);
         if let Some(pid) = main_pid {
-            // The main process is left to end its own children, until it is gone.
+            // The main process ends its own children, until it has exited itself.
             self.children.terminate_others(main);
             let _ = process::signal_group(pid, main_signal);
             self.reap_until(deadline, |init| init.children.pid_of(main).is_none())?;
@@ -44,19 +45,19 @@ impl Init<'_> {
         self.reap_until(Instant::now() + KILL_PATIENCE, Self::is_alone)
     }
 
-    /// As docker does: the container's init is asked, and the kernel ends all others with it.
-    fn stop_first(&mut self, deadline: Instant, signal: i32) -> Result<u32> {
-        let ask = |init: &Self, signal| init.first.iter().for_each(|first| first.signal(signal));
-        ask(self, signal);
-        self.reap_until(deadline, Self::is_first_gone)?;
-        let killed = u32::from(!self.is_first_gone());
-        ask(self, SIGKILL);
+    /// Signals the container's init only, as docker does. The kernel ends all other processes with it.
+    fn stop_main_init(&mut self, deadline: Instant, signal: i32) -> Result<u32> {
+        let send = |this: &Self, signal| this.main.iter().for_each(|init| init.signal(signal));
+        send(self, signal);
+        self.reap_until(deadline, Self::has_main_init_exited)?;
+        let killed = u32::from(!self.has_main_init_exited());
+        send(self, SIGKILL);
         self.reap_until(Instant::now() + KILL_PATIENCE, Self::is_alone)?;
         Ok(killed)
     }
 
-    fn is_first_gone(&self) -> bool {
-        self.first.as_ref().is_none_or(|first| !first.is_alive())
+    fn has_main_init_exited(&self) -> bool {
+        self.main.as_ref().is_none_or(|init| !init.is_alive())
     }
 
     fn reap_until(&mut self, deadline: Instant, done: impl Fn(&Self) -> bool) -> Result<u32> {
@@ -67,8 +68,8 @@ impl Init<'_> {
             if done(self) || left.is_zero() {
                 return Ok(killed);
             }
-            let mut fds = [PollFd::new(self.children_died.as_fd(), PollFlags::POLLIN)];
-            // Rounded up: a timeout of 0 ms would spin.
+            let mut fds = [PollFd::new(self.sigchld.as_fd(), PollFlags::POLLIN)];
+            // Round up, since a timeout of 0 ms would spin.
             let timeout = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
             match poll(&mut fds, timeout) {
                 Ok(_) | Err(Errno::EINTR) => {}
@@ -77,7 +78,7 @@ impl Init<'_> {
         }
     }
 
-    /// Whether no process but this one is left: all others of its pid namespace are its descendants.
+    /// Whether no other process is left. All others of its pid namespace are its descendants.
     fn is_alone(&self) -> bool {
         if !self.isolated {
             return self.children.pids().next().is_none();
@@ -87,7 +88,7 @@ impl Init<'_> {
 
     fn signal_all(&self, signal: Signal) {
         if self.isolated {
-            // kill(2): -1 is every process of the pid namespace but its init, which is this one.
+            // For kill(2), -1 is every process of the pid namespace but its init, which is this one.
             let _ = kill(Pid::from_raw(-1), signal);
             return;
         }

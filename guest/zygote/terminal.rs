@@ -1,4 +1,4 @@
-//! Pseudoterminals out of the container's own devpts.
+//! Pseudoterminals of the container's own devpts.
 //!
 //! Called by `spawn`; the master goes to the agent, the slave becomes the program's controlling terminal.
 #![allow(unsafe_code, reason = "terminal ioctls")]
@@ -13,14 +13,14 @@ use nix::{
     sys::stat::Mode,
 };
 
-/// Opens a new terminal of `size` in the devpts that `pts` is the root of: master and slave.
+/// Opens a new terminal of `size` in the devpts whose root is `pts`. Returns its master and its slave.
 pub(super) fn open(pts: &OwnedFd, size: TtySize) -> nix::Result<(OwnedFd, OwnedFd)> {
     let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     let master = openat(pts, "ptmx", flags, Mode::empty())?;
     let unlocked: libc::c_int = 0;
     // SAFETY: TIOCSPTLCK reads one int, which outlives the call.
     Errno::result(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCSPTLCK, &raw const unlocked) })?;
-    // SAFETY: TIOCGPTPEER takes open(2) flags by value. Unlike a path it can't be led to another terminal.
+    // SAFETY: TIOCGPTPEER takes open(2) flags by value. It can't open another terminal, as a path could.
     let slave = Errno::result(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCGPTPEER, flags.bits()) })?;
     // SAFETY: the kernel has just made this descriptor for us.
     let slave = unsafe { OwnedFd::from_raw_fd(slave) };

@@ -1,7 +1,7 @@
 //! Messages and file descriptors over a sequenced-packet socket pair, for either side.
 //!
-//! `serve` uses it blocking, `handle` behind tokio's readiness. A message longer than a packet is sent as several
-//! packets in a row; its descriptors travel with the last one.
+//! The zygote's side (`serve`, `init`, `main_init`, `clone_init`) uses it blocking, the agent's (`line`) behind tokio's readiness.
+//! A message longer than a packet is sent as several packets in a row, the last of which carries its descriptors.
 
 use std::{
     io::{IoSlice, IoSliceMut},
@@ -17,7 +17,7 @@ use nix::{
 };
 use prost::Message;
 
-/// Most bytes in one packet, the leading flag not counted. Well below the default socket buffer (208 KiB).
+/// Most bytes in one packet, the leading flag not counted. This is well below the default socket buffer (208 KiB).
 const PACKET: usize = 32 * 1024;
 
 /// Most descriptors in one message: stdin, stdout, stderr.
@@ -25,13 +25,13 @@ const DESCRIPTORS: usize = 3;
 
 /// More packets of the message follow.
 const MORE: u8 = 1;
-/// A message begins: what came of another one before is all that will.
+/// A message begins. A message before it that is not complete never will be.
 const FIRST: u8 = 2;
 
-/// Between two tries to send while the kernel has no memory for it.
+/// Time between two tries to send while the kernel has no memory for it.
 const AGAIN: Duration = Duration::from_millis(10);
 
-/// Cuts an encoded message into packets: the leading flag and the bytes of each.
+/// Cuts an encoded message into packets. Each has a leading flag and bytes.
 pub(super) fn packets(message: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     let count = message.len().div_ceil(PACKET).max(1);
     (0..count).map(move |index| {
@@ -41,7 +41,7 @@ pub(super) fn packets(message: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     })
 }
 
-/// Sends one packet; the descriptors go with a last one.
+/// Sends one packet. The last one of a message carries the descriptors.
 pub(super) fn send_packet(
     socket: BorrowedFd<'_>,
     (flags, bytes): (u8, &[u8]),
@@ -69,12 +69,12 @@ pub(super) fn send(socket: BorrowedFd<'_>, message: &impl Message, fds: &[RawFd]
     Ok(())
 }
 
-/// Whether the kernel lacks memory or descriptors under way, which passes.
+/// Whether the kernel has no memory for a packet or too many descriptors in flight. Either is temporary.
 pub(super) fn is_shortage(errno: Errno) -> bool {
     matches!(errno, Errno::ENOMEM | Errno::ENOBUFS | Errno::ETOOMANYREFS)
 }
 
-/// Puts packets together again.
+/// Assembles messages from packets.
 #[derive(Debug)]
 pub(super) struct Receiver {
     /// One packet, reused.
@@ -88,9 +88,9 @@ pub(super) struct Receiver {
 pub(super) enum Received<M> {
     /// A message and its descriptors.
     Message(M, Vec<OwnedFd>),
-    /// Part of a long one: call again.
+    /// A part of a long message. Call again.
     Partial,
-    /// The other side is gone.
+    /// The other side has closed the socket.
     Closed,
 }
 
@@ -99,7 +99,7 @@ impl Receiver {
         Self { packet: vec![0; PACKET + 1].into_boxed_slice(), partial: Vec::new() }
     }
 
-    /// Receives one packet. `EBADMSG`: it is no message.
+    /// Receives one packet. The error is `EBADMSG` if it can't be decoded.
     pub(super) fn receive<M: Message + Default>(&mut self, socket: impl AsFd) -> nix::Result<Received<M>> {
         let mut control = cmsg_space!([RawFd; DESCRIPTORS]);
         let mut parts = [IoSliceMut::new(&mut self.packet)];
@@ -122,7 +122,7 @@ impl Receiver {
             M::decode(bytes)
         } else {
             self.partial.extend_from_slice(bytes);
-            // Given back at once: this side may be the zygote, which stays small.
+            // The buffer is freed at once: this side may be the zygote, which stays small.
             M::decode(std::mem::take(&mut self.partial).as_slice())
         };
         decoded.map(|message| Received::Message(message, fds)).map_err(|_| Errno::EBADMSG)
@@ -134,7 +134,7 @@ fn descriptors(received: &RecvMsg<'_, '_, ()>) -> nix::Result<Vec<OwnedFd>> {
     let mut fds = Vec::new();
     for message in received.cmsgs()? {
         if let ControlMessageOwned::ScmRights(raw) = message {
-            // SAFETY: the kernel has just installed these descriptors for this message; nobody else knows them.
+            // SAFETY: the kernel has just installed these descriptors for this message, and nothing else owns them.
             fds.extend(raw.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
         }
     }

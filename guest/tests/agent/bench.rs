@@ -2,7 +2,7 @@
 
 use boxlite_guest::{
     services::{AgentStart, Server, Services},
-    supervision::HostLine,
+    supervision::HostStreams,
     zygote::{self, Zygote},
 };
 use boxlite_proto::v1::{
@@ -28,11 +28,11 @@ impl Bench {
     pub(super) async fn new() -> Self {
         // Forked from a test harness that has threads: glibc's allocator survives that, and the zygote's loop needs
         // nothing else. The real one is forked before any thread exists.
-        let zygote = Zygote::new(zygote::launch().expect("fork the zygote")).expect("take up the line");
+        let zygote = Zygote::new(zygote::launch().expect("fork the zygote")).expect("take the socket");
         zygote.uncontained().await.expect("serve on this machine");
         let (ended, watched) = watch::channel(false);
-        let (line, _) = HostLine::new();
-        let services = Services::uncontained(&zygote, AgentStart::now(), line, ended.clone(), None);
+        let (streams, _) = HostStreams::new();
+        let services = Services::uncontained(&zygote, AgentStart::now(), streams, ended.clone(), None);
         let services = services.await.expect("nothing to begin").0;
         let server = Server::new(services, watched);
         let client = connect(&server).await;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use boxlite_error::ErrorCode;
 use boxlite_guest::{
     services::{AgentStart, Server, Services},
-    supervision::HostLine,
+    supervision::HostStreams,
     zygote::{self, Zygote},
 };
 use boxlite_portal::{ExecOptions, ExitStatus};
@@ -42,8 +42,8 @@ pub(super) async fn server(orders: Option<Supervision>) -> Server {
     let zygote = Zygote::new(zygote::launch().unwrap()).unwrap();
     zygote.uncontained().await.unwrap();
     let (end, ended) = watch::channel(false);
-    let (line, _) = HostLine::new();
-    let services = Services::uncontained(&zygote, AgentStart::now(), line, end, orders).await.unwrap().0;
+    let (streams, _) = HostStreams::new();
+    let services = Services::uncontained(&zygote, AgentStart::now(), streams, end, orders).await.unwrap().0;
     Server::new(services, ended)
 }
 

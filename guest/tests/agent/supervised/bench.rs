@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use boxlite_guest::{
     services::{AgentStart, Server, Services},
-    supervision::{HostAsks, HostLine},
+    supervision::{HostStreams, StreamRequests},
     zygote::{self, Zygote},
 };
 use boxlite_proto::v1::{
@@ -38,19 +38,19 @@ pub(super) struct Bench {
 impl Bench {
     /// A guest with these orders, whose host takes the journal as it comes.
     pub(super) async fn new(orders: Supervision) -> Self {
-        Self::with_host(orders, |asks| tokio::spawn(take_journal(asks, 64 * 1024))).await
+        Self::with_host(orders, |requests| tokio::spawn(take_journal(requests, 64 * 1024))).await
     }
 
     pub(super) async fn with_host(
         orders: Supervision,
-        host: impl FnOnce(HostAsks) -> JoinHandle<Vec<u8>>,
+        host: impl FnOnce(StreamRequests) -> JoinHandle<Vec<u8>>,
     ) -> Self {
-        let zygote = Zygote::new(zygote::launch().expect("fork the zygote")).expect("take up the line");
+        let zygote = Zygote::new(zygote::launch().expect("fork the zygote")).expect("take the socket");
         zygote.uncontained().await.expect("serve on this machine");
         let (end, ended) = watch::channel(false);
-        let (line, asks) = HostLine::new();
-        let journal = host(asks);
-        let services = Services::uncontained(&zygote, AgentStart::now(), line, end, Some(orders));
+        let (streams, requests) = HostStreams::new();
+        let journal = host(requests);
+        let services = Services::uncontained(&zygote, AgentStart::now(), streams, end, Some(orders));
         let (services, main_error) = services.await.expect("begun");
         let server = Server::new(services, ended.clone());
         let (host, guest) = tokio::io::duplex(64 * 1024);
@@ -84,10 +84,10 @@ impl Bench {
 }
 
 /// The host's side: everything after the greeting, until the empty record, which it answers by closing.
-pub(super) async fn take_journal(mut asks: HostAsks, width: usize) -> Vec<u8> {
-    let Some(ask) = asks.recv().await else { return Vec::new() };
+pub(super) async fn take_journal(mut requests: StreamRequests, width: usize) -> Vec<u8> {
+    let Some(request) = requests.recv().await else { return Vec::new() };
     let (mut ours, theirs): (DuplexStream, _) = tokio::io::duplex(width);
-    assert!(ask.send(Box::new(theirs)));
+    assert!(request.send(Box::new(theirs)));
     let mut greeting = [0; port::JOURNAL.len()];
     ours.read_exact(&mut greeting).await.expect("a greeting");
     assert_eq!(greeting, port::JOURNAL);

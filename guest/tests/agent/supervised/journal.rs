@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use boxlite_guest::supervision::HostAsks;
+use boxlite_guest::supervision::StreamRequests;
 use boxlite_proto::v1::{box_event::Event, journal_record::Record};
 use boxlite_wire::port;
 use tokio::{io::AsyncReadExt as _, sync::watch};
@@ -12,11 +12,11 @@ use super::bench::{Bench, PATIENCE, decodes, exits, next, only, shell, stdout};
 #[tokio::test]
 async fn a_host_that_takes_nothing_holds_nobody_up_for_ever_and_the_loss_is_told() {
     let (go, mut gone) = watch::channel(false);
-    let host = |mut asks: HostAsks| {
+    let host = |mut requests: StreamRequests| {
         tokio::spawn(async move {
-            let ask = asks.recv().await.expect("asked");
+            let request = requests.recv().await.expect("requested");
             let (mut ours, theirs) = tokio::io::duplex(1024);
-            assert!(ask.send(Box::new(theirs)));
+            assert!(request.send(Box::new(theirs)));
             // Takes nothing until the main process is through.
             let _ = gone.wait_for(|gone| *gone).await;
             let mut bytes = Vec::new();
@@ -50,8 +50,8 @@ async fn a_host_that_takes_nothing_holds_nobody_up_for_ever_and_the_loss_is_told
 
 #[tokio::test]
 async fn without_a_host_for_the_journal_it_runs_all_the_same() {
-    let host = |asks: HostAsks| {
-        drop(asks);
+    let host = |requests: StreamRequests| {
+        drop(requests);
         tokio::spawn(async { Vec::new() })
     };
     let bench = Bench::with_host(only(shell("echo x; exit 1")), host).await;
