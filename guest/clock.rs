@@ -107,7 +107,7 @@ async fn follow(mut stream: Box<dyn HostStream>, clock: &mut impl Clock) -> io::
     stream.write_all(port::CLOCK).await?;
     loop {
         let requested = Instant::now();
-        stream.write_all(&[port::CLOCK_ASK]).await?;
+        stream.write_all(&[port::CLOCK_REQUEST]).await?;
         let host = timeout(ANSWER, stream.read_u64_le()).await.map_err(|_| io::ErrorKind::TimedOut)??;
         let took = requested.elapsed();
         if let Some(correction) = correction(host, took, clock.now_unix_ns()) {
@@ -174,12 +174,15 @@ mod tests {
         let mut greeting = [0; port::CLOCK.len()];
         host.read_exact(&mut greeting).await.unwrap();
         assert_eq!(greeting, port::CLOCK);
-        assert_eq!(host.read_u8().await.unwrap(), port::CLOCK_ASK);
+        assert_eq!(host.read_u8().await.unwrap(), port::CLOCK_REQUEST);
         host.write_u64_le(time()).await.unwrap();
         // Sent long before the guest would request the time by itself.
         sleep(Duration::from_secs(1)).await;
         host.write_u64_le(time()).await.unwrap();
-        assert_eq!(timeout(Duration::from_secs(1), host.read_u8()).await.unwrap().unwrap(), port::CLOCK_ASK);
+        assert_eq!(
+            timeout(Duration::from_secs(1), host.read_u8()).await.unwrap().unwrap(),
+            port::CLOCK_REQUEST
+        );
         drop(host);
         assert_eq!(held.await.unwrap(), (io::ErrorKind::UnexpectedEof, 0));
     }

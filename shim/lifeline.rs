@@ -2,12 +2,11 @@
 //! standard input, and the kernel closes that when the host exits for any reason. Started by `machine`.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     os::fd::{AsFd, BorrowedFd},
-    path::PathBuf,
     sync::{Arc, OnceLock},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use boxlite_spec::{DEADLINE_FILE, ShimExit, ShimReport};
@@ -23,6 +22,7 @@ use nix::{
 };
 
 use crate::{
+    deadline::Deadline,
     process::{self, DEADLINE_CHANGED, RECEIVED},
     report,
 };
@@ -59,44 +59,6 @@ impl Lifeline {
     /// Sets the machine that is to be ended.
     pub(crate) fn set_machine(&self, machine: Terminator) {
         let _ = self.0.set(machine);
-    }
-}
-
-/// When the machine must have ended by itself.
-struct Deadline {
-    began: Instant,
-    /// `None` means never.
-    at: Option<Instant>,
-    /// The file into which the runtime writes a new deadline.
-    file: PathBuf,
-}
-
-impl Deadline {
-    fn new(deadline_ms: u64, file: PathBuf) -> Self {
-        let mut this = Self { began: Instant::now(), at: None, file };
-        this.set(deadline_ms);
-        this
-    }
-
-    fn set(&mut self, deadline_ms: u64) {
-        let at = self.began.checked_add(Duration::from_millis(deadline_ms));
-        self.at = at.filter(|_| deadline_ms > 0);
-    }
-
-    /// Reads the deadline that the runtime may have written since the start.
-    fn refresh(&mut self) {
-        let written = fs::read_to_string(&self.file).ok().and_then(|text| text.trim().parse().ok());
-        if let Some(deadline_ms) = written {
-            self.set(deadline_ms);
-        }
-    }
-
-    fn left(&self) -> Option<Duration> {
-        self.at.map(|at| at.saturating_duration_since(Instant::now()))
-    }
-
-    fn is_over(&self) -> bool {
-        self.left().is_some_and(|left| left.is_zero())
     }
 }
 
@@ -162,6 +124,8 @@ fn end(cause: &ShimReport, machine: Option<&Terminator>) {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, time::Instant};
+
     use super::*;
 
     #[test]
@@ -180,14 +144,7 @@ mod tests {
         fs::write(&file, "200\n").unwrap();
         let signals = SignalFd::with_flags(&SigSet::empty(), SfdFlags::SFD_CLOEXEC).unwrap();
         let began = Instant::now();
-        watch(false, Deadline::new(30, file.clone()), &signals);
+        watch(false, Deadline::new(30, file), &signals);
         assert!(began.elapsed() >= Duration::from_millis(200));
-        // A malformed file changes nothing, and 0 means never.
-        for (text, left) in [("soon", true), ("0", false)] {
-            fs::write(&file, text).unwrap();
-            let mut deadline = Deadline::new(60_000, file.clone());
-            deadline.refresh();
-            assert_eq!(deadline.left().is_some(), left, "{text}");
-        }
     }
 }

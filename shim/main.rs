@@ -7,6 +7,7 @@
 //!
 //! `boxlite-shim probe [--all]` prints which engines can run here, as a `ProbeReport`.
 
+mod deadline;
 mod lifeline;
 mod lock;
 mod machine;

@@ -1,38 +1,39 @@
-//! Where host and guest meet.
+//! The ports between host and guest, and the first lines of the streams on them.
 
 /// The guest's gRPC server (vsock port, guest side).
 pub const GRPC: u32 = 2695;
 
-/// The host's ear for the guest's ready notification (vsock port, host side). The guest connects once its gRPC server
+/// Where the runtime listens for the guest's ready notification (vsock port, host side). The guest connects once its gRPC server
 /// accepts connections, writes [`READY`], and closes.
 pub const READY_PORT: u32 = 2696;
 
 /// The ready notification.
 pub const READY: &[u8] = b"boxlite-ready/1\n";
 
-/// Name of the virtio-serial port that carries everything where there is no vsock (the qemu engine).
+/// The name of the virtio-serial port that carries everything where there is no vsock (the qemu engine).
 ///
-/// The host end is the shim. Over the port runs yamux: the shim is its client, the guest its server. A stream that the
-/// shim opens is a connection to the gRPC server; a stream that the guest opens is told by its first line.
+/// The shim holds the host's end. The port carries yamux, with the shim as client and the guest as server. A stream that the
+/// shim opens is a connection to the gRPC server; a stream that the guest opens is identified by its first line.
 pub const SERIAL_NAME: &str = "boxlite.portal";
 
-/// The shim's ear for the guest's journal (vsock port, host side). The guest connects, writes [`JOURNAL`], and then
-/// length-delimited `JournalRecord`s for as long as it lives. An empty record is its last: once all is in the file, the
-/// shim closes the stream, and the guest may end the machine.
+/// Where the shim listens for the guest's journal (vsock port, host side). The guest connects, writes [`JOURNAL`], and then
+/// length-delimited `JournalRecord`s as long as it runs. Its last record is empty: once everything is in the file, the shim
+/// closes the stream, and the guest can end the machine.
 ///
-/// The first connection that greets is the journal for the machine's life; others are closed.
+/// The first connection that sends [`JOURNAL`] is the journal for the machine's life; others are closed.
 pub const JOURNAL_PORT: u32 = 2697;
 
-/// The first line of a journal stream, which also tells it from a ready notification where both are yamux streams.
+/// The first line of a journal stream. It distinguishes the stream from a ready notification where both are yamux streams.
 pub const JOURNAL: &[u8] = b"boxlite-journal/1\n";
 
-/// The shim's ear for a guest that wants to know the time (vsock port, host side). The guest connects and writes [`CLOCK`]. For
-/// each [`CLOCK_ASK`] it gets the host's time: nanoseconds since the Unix epoch, eight bytes, the lowest first. It gets one unasked
-/// when the host's clock was set or the host slept, and asks then, so that it knows how long the answer took.
+/// Where the shim listens for the guest's clock (vsock port, host side). The guest connects and writes [`CLOCK`]. For each
+/// [`CLOCK_REQUEST`] it gets the host's time: nanoseconds since the Unix epoch, eight bytes, little-endian. It also gets the time
+/// without a request after the host's clock was set or the host slept, and then sends a request, since only the answer to a
+/// request has a known delay.
 pub const CLOCK_PORT: u32 = 2698;
 
 /// The first line of a clock stream.
 pub const CLOCK: &[u8] = b"boxlite-clock/1\n";
 
-/// Asks for the time.
-pub const CLOCK_ASK: u8 = b'?';
+/// A request for the time.
+pub const CLOCK_REQUEST: u8 = b'?';

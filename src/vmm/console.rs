@@ -11,6 +11,7 @@ use std::{
 };
 
 use boxlite_spec::ShimExit;
+use boxlite_wire::power_off::MARKER;
 use nix::{
     errno::Errno,
     fcntl::OFlag,
@@ -22,7 +23,6 @@ use crate::{
     bounded_log::BoundedLog,
     error::{Context, Result},
 };
-use boxlite_wire::power_off::MARKER;
 
 /// How much of the console's end is searched for the power-off marker, in bytes. The kernel may print more after it.
 const END: usize = 4096;

@@ -12,6 +12,7 @@ use std::{
 };
 
 use boxlite_spec::{JournalSpec, ShimExit};
+use boxlite_wire::{frame::Frame, port::JOURNAL};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::file::JournalFiles;
@@ -19,7 +20,6 @@ use crate::{
     error::{Context as _, Result},
     socket,
 };
-use boxlite_wire::{frame::Frame, port::JOURNAL};
 
 /// The most that is read at a time, in bytes.
 const CHUNK: usize = 16 << 10;

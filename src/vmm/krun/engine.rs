@@ -9,6 +9,7 @@ use std::{
 };
 
 use boxlite_spec::{InstanceSpec, ShimExit};
+use boxlite_wire::port::{CLOCK_PORT, GRPC, JOURNAL_PORT, READY_PORT};
 use nix::errno::Errno;
 
 use super::{cmdline::guest_cmdline, context::Context, exit, log::Log, memory};
@@ -23,7 +24,6 @@ use crate::{
     terminator::Terminator,
     vmm::{Machine, Vmm, VmmInstance},
 };
-use boxlite_wire::port::{CLOCK_PORT, GRPC, JOURNAL_PORT, READY_PORT};
 
 /// Interrupt lines 5 to 15 (`IRQ_BASE`, `IRQ_MAX` of krun-arch), less those of balloon, entropy, console and vsock.
 /// `krun_split_irqchip` adds none in libkrun 1.19.

@@ -3,6 +3,7 @@
 use std::{ffi::OsString, os::fd::RawFd};
 
 use boxlite_spec::{DiskFormat, DiskSpec, InstanceSpec};
+use boxlite_wire::port::SERIAL_NAME;
 use serde_json::json;
 
 use super::{
@@ -10,7 +11,6 @@ use super::{
     cmdline::{Clock, guest_cmdline},
 };
 use crate::path::from_here;
-use boxlite_wire::port::SERIAL_NAME;
 
 /// Descriptors that QEMU inherits.
 pub(super) struct Inherited {

@@ -1,0 +1,6 @@
+//! The host's time for the guest, after the host's clock was set or the host slept too. Started by both engines' `create`.
+
+mod jump;
+mod server;
+
+pub(crate) use server::serve;
