@@ -6,7 +6,6 @@ import { ReadableStream as ReadableStream$1 } from 'node:stream/web';
 
 interface Failure {
 	code: string;
-	className: string;
 	message: string;
 	stage?: string;
 	hint?: string;

@@ -15,7 +15,6 @@ export type * from './binding/runtime.js'
 
 export interface Binding {
   version(): string
-  errorCodes(): { code: string; className: string }[]
   open(options: RuntimeInput): Answer<NativeRuntime>
   doctor(options: RuntimeInput): Answer<NativeDoctorReport>
 }

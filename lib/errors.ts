@@ -287,13 +287,14 @@ for (const [name, type] of Object.entries({ BoxliteError, InvalidArgumentError, 
 }
 
 /** The error that the native half described. */
-export function errorFrom({ code, className, message, stage, hint, causes, file }: Failure): BoxliteError {
+export function errorFrom({ code, message, stage, hint, causes, file }: Failure): BoxliteError {
   if (file !== undefined) return refused(file, hint)
   const details: ErrorDetails = { stage: stage as Stage | undefined, hint }
   const cause = chain(causes)
   if (cause !== undefined) details.cause = cause
-  if (className === 'InvalidArgumentError') return new InvalidArgumentError(message, details)
-  const Class = CLASSES[className as keyof typeof CLASSES] ?? BoxliteError
+  const name = CODES[code as keyof typeof CODES]
+  if (name === 'InvalidArgumentError') return new InvalidArgumentError(message, details)
+  const Class = CLASSES[name] ?? BoxliteError
   return new Class(code as ErrorCode, message, details)
 }
 

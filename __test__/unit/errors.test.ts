@@ -8,14 +8,14 @@ import * as classes from '../../lib/index.js'
 const RUST = new URL('../../src/error/code.rs', import.meta.url)
 
 test('Rust and TypeScript have the same codes, in both directions', () => {
-  const rows = readFileSync(RUST, 'utf8').matchAll(/^ {4}\w+ = "([A-Z_]+)" in (\w+);$/gm)
-  const rust = Object.fromEntries(Array.from(rows, ([, code, className]) => [code, className]))
-  expect(Object.keys(rust).length).toBeGreaterThan(30)
-  expect(CODES).toEqual(rust)
+  const rows = readFileSync(RUST, 'utf8').matchAll(/^ {4}\w+ = "([A-Z_]+)";$/gm)
+  const rust = Array.from(rows, ([, code]) => code)
+  expect(rust.length).toBeGreaterThan(30)
+  expect(Object.keys(CODES)).toEqual(rust)
 })
 
 test.each(Object.entries(CODES))('%s arrives as a %s', (code, className) => {
-  const error = errorFrom({ code, className, message: 'm', causes: [] })
+  const error = errorFrom({ code, message: 'm', causes: [] })
   expect(error).toBeInstanceOf(Reflect.get(classes, className))
   expect(error).toBeInstanceOf(BoxliteError)
   expect(error).toBeInstanceOf(Error)
@@ -27,7 +27,7 @@ test.each(Object.entries(CODES))('%s arrives as a %s', (code, className) => {
 })
 
 test('the causes become a chain', () => {
-  const error = errorFrom({ code: 'RPC', className: 'PortalError', message: 'm', causes: ['a', 'b'] })
+  const error = errorFrom({ code: 'RPC', message: 'm', causes: ['a', 'b'] })
   expect((error.cause as Error).message).toBe('a')
   expect(((error.cause as Error).cause as Error).message).toBe('b')
 })
@@ -36,7 +36,6 @@ test('an uncaught error shows message, code, hint and causes', () => {
   const shown = inspect(
     errorFrom({
       code: 'BOX_NOT_FOUND',
-      className: 'BoxError',
       message: 'get box `web`: no such box',
       hint: 'list the boxes',
       causes: ['disk went away'],

@@ -4,7 +4,7 @@ import { ExecutionError } from '../../lib/errors.js'
 import { err, exit, fakeBox, killed, LOST, out, quiet } from './fake.js'
 
 const bytes = (text: string) => Buffer.from(text)
-const CWD = { code: 'EXEC_CWD', className: 'ExecutionError', message: 'exec', causes: [] }
+const CWD = { code: 'EXEC_CWD', message: 'exec', causes: [] }
 
 // Without input and signal the addon collects, else the events are read here. Nobody shall see which: each test has the script of
 // the events and what the addon makes of them, which its own tests hold it to.

@@ -11,7 +11,7 @@ import { BoxliteError, errorFrom } from '../../lib/errors.js'
 import { makeExecution } from '../../lib/execution.js'
 import { exit, type FakeExecution, out, quiet, run } from './fake.js'
 
-const NOT_FOUND = { code: 'COMMAND_NOT_FOUND', className: 'ExecutionError', message: 'exec `nope`', causes: [] }
+const NOT_FOUND = { code: 'COMMAND_NOT_FOUND', message: 'exec `nope`', causes: [] }
 const raise = (message: string): never => {
   throw new Error(message)
 }
@@ -226,7 +226,7 @@ describe('stdin', () => {
   test('input that the box refuses is told to each write, and is no uncaught error', async () => {
     const { child, fake } = run([])
     fake.write = async () => ({
-      error: { code: 'EXEC_INPUT_CLOSED', className: 'ExecutionError', message: 'no input', causes: [] },
+      error: { code: 'EXEC_INPUT_CLOSED', message: 'no input', causes: [] },
     })
     const told = new Promise(resolve => child.stdin.write('x', resolve))
     expect(await told).toMatchObject({ code: 'EXEC_INPUT_CLOSED' })

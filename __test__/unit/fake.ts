@@ -25,7 +25,6 @@ export const killed = (signal: number, rest: { timedOut?: boolean; oomKilled?: b
 
 export const LOST: Failure = {
   code: 'PORTAL_LOST',
-  className: 'PortalError',
   message: 'read output: connection lost at byte 5',
   causes: ['broken pipe'],
 }
@@ -145,7 +144,7 @@ export function fakeBox(script: () => Script, { collected = { exit: { code: 0 } 
       inputs.push(input)
       limits.push(maxBuffer)
       if (spawnError) return { error: spawnError }
-      return 'className' in collected ? { error: collected } : { ok: collected }
+      return 'causes' in collected ? { error: collected } : { ok: collected }
     },
   }
   return { box: makeBox(native as NativeBox), inputs, limits, executions }

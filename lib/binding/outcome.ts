@@ -2,7 +2,6 @@
 
 export interface Failure {
   code: string
-  className: string
   message: string
   stage?: string
   hint?: string

@@ -4,7 +4,7 @@ use boxlite_runtime::{BoxliteRuntime, VmmKind};
 use napi::{Env, Result, bindgen_prelude::Object};
 use napi_derive::napi;
 
-use crate::{options::RuntimeInput, promise::promise};
+use crate::{options::RuntimeInput, promise::promise, words::worded};
 
 /// What this machine can do.
 #[napi(object, object_from_js = false)]
@@ -49,8 +49,8 @@ impl From<boxlite_runtime::DoctorReport> for DoctorReport {
                 .map(|check| DoctorCheck {
                     code: check.code,
                     ok: check.ok,
-                    message: check.message,
-                    remedy: check.remedy,
+                    message: worded(&check.message),
+                    remedy: check.remedy.as_ref().map(worded),
                 })
                 .collect(),
         }

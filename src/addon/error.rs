@@ -1,15 +1,15 @@
-//! `Failure`: a `BoxliteError` as a plain object, and the list of error codes. Read by `lib/errors.ts`.
+//! `Failure`: a `BoxliteError` as a plain object. Read by `lib/errors.ts`, which has a class for each code.
 
-use boxlite_runtime::{BoxliteError, ErrorCode, Stage};
+use boxlite_runtime::{BoxliteError, Stage};
 use napi_derive::napi;
 
-/// An error on its way to the TypeScript class that it names.
+use crate::words::worded;
+
+/// An error on its way to its TypeScript class.
 #[napi(object, object_from_js = false)]
 pub struct Failure {
     /// The code that programs match on.
     pub code: &'static str,
-    /// The TypeScript class.
-    pub class_name: &'static str,
     /// What was tried, and what came of it.
     pub message: String,
     /// The stage of the start pipeline that failed.
@@ -51,29 +51,13 @@ impl From<BoxliteError> for Failure {
     fn from(error: BoxliteError) -> Self {
         Self {
             code: error.code().as_str(),
-            class_name: error.code().class(),
-            message: error.to_string(),
+            message: worded(error.message()),
             stage: error.stage().map(Stage::as_str),
-            hint: error.hint_text().map(Into::into),
-            causes: error.causes(),
+            hint: error.hint_text().map(worded),
+            causes: error.causes().iter().map(worded).collect(),
             file: error.file().map(FileFault::from),
         }
     }
-}
-
-/// One row of the list of codes.
-#[napi(object, object_from_js = false)]
-pub struct CodeRow {
-    /// The code.
-    pub code: &'static str,
-    /// The TypeScript class that carries it.
-    pub class_name: &'static str,
-}
-
-/// Every error code that the runtime knows; a test compares it with `lib/errors.ts`.
-#[napi]
-pub fn error_codes() -> Vec<CodeRow> {
-    ErrorCode::ALL.iter().map(|code| CodeRow { code: code.as_str(), class_name: code.class() }).collect()
 }
 
 /// The version of this addon, which must be that of the JavaScript that loads it.

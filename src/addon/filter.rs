@@ -24,7 +24,7 @@ impl TryFrom<FilterInput> for BoxFilter {
             BoxState::ALL
                 .into_iter()
                 .find(|state| state.as_str() == name)
-                .ok_or_else(|| BoxliteError::invalid(format!("option `state`: unknown: {name:?}")))
+                .ok_or_else(|| BoxliteError::invalid_option("state", format!("unknown: {name:?}")))
         };
         Ok(Self {
             states: input.states.into_iter().map(state).collect::<BoxliteResult<_>>()?,

@@ -27,7 +27,7 @@ impl TryFrom<PullInput> for PullRequest {
     fn try_from(input: PullInput) -> BoxliteResult<Self> {
         let platform = input.platform.map(|text| {
             text.parse::<Platform>()
-                .map_err(|error| BoxliteError::invalid(format!("option `platform`: {error}")))
+                .map_err(|error| BoxliteError::invalid_option("platform", format!("{error}")))
         });
         Ok(Self {
             source: input.source,

@@ -39,3 +39,4 @@ mod runtime;
 mod start;
 mod supervision;
 mod update;
+mod words;

@@ -77,8 +77,7 @@ impl TryFrom<RuntimeInput> for RuntimeOptions {
             None => None,
             Some("auto") => Some(EngineChoice::Auto),
             Some(name) => Some(EngineChoice::Only(
-                name.parse()
-                    .map_err(|error: String| BoxliteError::invalid(format!("option `engine`: {error}")))?,
+                name.parse().map_err(|error: String| BoxliteError::invalid_option("engine", error))?,
             )),
         };
         let registries = input.registries.into_iter();
@@ -164,7 +163,7 @@ impl TryFrom<BoxInput> for BoxOptions {
         let mut options = Self::new(input.image);
         if let Some(cpus) = input.cpus {
             options.cpus = u8::try_from(cpus)
-                .map_err(|_| BoxliteError::invalid(format!("option `cpus`: too many: {cpus}")))?;
+                .map_err(|_| BoxliteError::invalid_option("cpus", format!("too many: {cpus}")))?;
         }
         options.memory_mib = input.memory_mib.unwrap_or(options.memory_mib);
         options.disk_size_mib = input.disk_size_mib;
@@ -252,6 +251,6 @@ pub(crate) fn pull_policy(name: &str) -> BoxliteResult<PullPolicy> {
         "missing" => Ok(PullPolicy::Missing),
         "always" => Ok(PullPolicy::Always),
         "never" => Ok(PullPolicy::Never),
-        other => Err(BoxliteError::invalid(format!("option `policy`: unknown: {other:?}"))),
+        other => Err(BoxliteError::invalid_option("policy", format!("unknown: {other:?}"))),
     }
 }

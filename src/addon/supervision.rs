@@ -94,7 +94,7 @@ impl TryFrom<RestartInput> for RestartPolicy {
             "on-failure" => RestartWhen::OnFailure,
             "always" => RestartWhen::Always,
             other => {
-                return Err(BoxliteError::invalid(format!("option `restart`: unknown policy: {other:?}")));
+                return Err(BoxliteError::invalid_option("restart", format!("unknown policy: {other:?}")));
             }
         };
         let (max_retries, delay_ms) = (input.max_retries, input.delay_ms);
@@ -114,8 +114,9 @@ impl TryFrom<HealthCheckInput> for HealthCheck {
             (Some(words), None) => Probe::Command(words),
             (None, Some(port)) => Probe::TcpPort(port),
             _ => {
-                return Err(BoxliteError::invalid(
-                    "option `healthCheck`: exactly one of `command` and `tcpPort` is needed",
+                return Err(BoxliteError::invalid_option(
+                    "health",
+                    "exactly one of `command` and `tcpPort` is needed",
                 ));
             }
         };

@@ -39,7 +39,7 @@ impl TryFrom<UpdateInput> for BoxUpdate {
 
     fn try_from(input: UpdateInput) -> BoxliteResult<Self> {
         let cpus = input.cpus.map(|cpus| {
-            u8::try_from(cpus).map_err(|_| BoxliteError::invalid(format!("option `cpus`: too many: {cpus}")))
+            u8::try_from(cpus).map_err(|_| BoxliteError::invalid_option("cpus", format!("too many: {cpus}")))
         });
         Ok(Self {
             name: input.rename.then_some(input.name),

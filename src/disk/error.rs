@@ -1,6 +1,6 @@
 //! What can go wrong between layers and a disk. The runtime maps [`ErrorKind`] to its own codes.
 
-use boxlite_error::{BoxliteError, ErrorCode};
+use boxlite_error::{BoxliteError, ErrorCode, Term, Text, text};
 use std::{
     error::Error as StdError,
     io,
@@ -119,18 +119,19 @@ impl Error {
     }
 
     /// What the user can do about it, if anything is known.
-    pub fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<Text> {
         match self.kind {
-            ErrorKind::Corrupt => Some("pull the image again: damaged layers are fetched anew"),
-            ErrorKind::StorageCorrupt => {
-                Some("`qemu-img check -r all` repairs what can be; try it on a copy, or remove the box")
-            }
-            ErrorKind::StorageFull => Some("free some disk space, or remove images and boxes"),
-            ErrorKind::TooLarge => Some(
-                "use a smaller image; a disk that is too small for it has another size with `diskSizeGb`",
+            ErrorKind::Corrupt => Some("pull the image again: damaged layers are fetched anew".into()),
+            ErrorKind::StorageCorrupt => Some(
+                "`qemu-img check -r all` repairs what can be; try it on a copy, or remove the box".into(),
             ),
+            ErrorKind::StorageFull => Some("free some disk space, or remove images and boxes".into()),
+            ErrorKind::TooLarge => Some(text![
+                "use a smaller image; a disk that is too small for it has another size with ",
+                Term::Option("disk_size_mib")
+            ]),
             ErrorKind::DiffIdMismatch => {
-                Some("the image was built or pushed wrongly: build and push it again")
+                Some("the image was built or pushed wrongly: build and push it again".into())
             }
             _ => None,
         }

@@ -1,144 +1,133 @@
-//! The list of error codes: Rust owns it, and `lib/errors.ts` is compared with it by a test.
-//!
-//! A code is stable API: users match on it. The class groups codes for `instanceof`; its name is the TypeScript class.
+//! The list of error codes. A code is stable API: programs match on it. A face may group codes into classes of its own.
 
-/// Declares [`ErrorCode`] with its string and its TypeScript class from one table.
+use serde::{Deserialize, Serialize};
+
+use crate::named;
+
+/// Declares [`ErrorCode`] and the name of each code in one table.
 macro_rules! codes {
-    ($($(#[$doc:meta])* $variant:ident = $code:literal in $class:ident;)+) => {
+    ($($(#[$doc:meta])* $variant:ident = $code:literal;)+) => {
         /// What went wrong, for programs to match on.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[non_exhaustive]
-        pub enum ErrorCode { $($(#[$doc])* $variant,)+ }
+        pub enum ErrorCode { $($(#[$doc])* #[serde(rename = $code)] $variant,)+ }
 
-        impl ErrorCode {
-            /// Every code.
-            pub const ALL: &[Self] = &[$(Self::$variant,)+];
-
-            /// The code as users see it.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $code,)+ }
-            }
-
-            /// The name of the TypeScript class that carries it.
-            pub const fn class(self) -> &'static str {
-                match self { $(Self::$variant => stringify!($class),)+ }
-            }
-        }
+        named!(ErrorCode { $($variant = $code),+ });
     };
 }
 
 codes! {
     /// An option has the wrong type, or a value outside its range.
-    InvalidArgument = "INVALID_ARGUMENT" in InvalidArgumentError;
+    InvalidArgument = "INVALID_ARGUMENT";
 
     /// Another process hangs while it changes the home's list of boxes.
-    HomeLocked = "HOME_LOCKED" in RuntimeError;
+    HomeLocked = "HOME_LOCKED";
     /// A newer version of boxlite made the box: this one does not know what its files mean.
-    HomeIncompatible = "HOME_INCOMPATIBLE" in RuntimeError;
+    HomeIncompatible = "HOME_INCOMPATIBLE";
     /// This process or its user may have no more descriptors, processes or threads.
-    HostLimit = "HOST_LIMIT" in RuntimeError;
+    HostLimit = "HOST_LIMIT";
     /// The runtime was closed.
-    RuntimeClosed = "RUNTIME_CLOSED" in RuntimeError;
-    /// The native addon, the shim, the kernel or the initramfs is missing or was built for another version.
-    PartMissing = "PART_MISSING" in RuntimeError;
+    RuntimeClosed = "RUNTIME_CLOSED";
+    /// The native library, the shim, the kernel or the initramfs is missing or was built for another version.
+    PartMissing = "PART_MISSING";
 
     /// No box has this id or name.
-    BoxNotFound = "BOX_NOT_FOUND" in BoxError;
+    BoxNotFound = "BOX_NOT_FOUND";
     /// A box of this name exists.
-    BoxNameTaken = "BOX_NAME_TAKEN" in BoxError;
+    BoxNameTaken = "BOX_NAME_TAKEN";
     /// The box's state does not allow the operation.
-    BoxState = "BOX_STATE" in BoxError;
+    BoxState = "BOX_STATE";
     /// Another process has been changing the box for very long.
-    BoxBusy = "BOX_BUSY" in BoxError;
+    BoxBusy = "BOX_BUSY";
     /// The box was removed.
-    BoxRemoved = "BOX_REMOVED" in BoxError;
+    BoxRemoved = "BOX_REMOVED";
 
     /// The image reference can't be parsed.
-    ImageReference = "IMAGE_REFERENCE" in ImageError;
+    ImageReference = "IMAGE_REFERENCE";
     /// The registry or the folder has no such image.
-    ImageNotFound = "IMAGE_NOT_FOUND" in ImageError;
+    ImageNotFound = "IMAGE_NOT_FOUND";
     /// The image is not in the cache and the pull policy forbids fetching it.
-    ImageNotCached = "IMAGE_NOT_CACHED" in ImageError;
+    ImageNotCached = "IMAGE_NOT_CACHED";
     /// The registry refuses access.
-    ImageUnauthorized = "IMAGE_UNAUTHORIZED" in ImageError;
+    ImageUnauthorized = "IMAGE_UNAUTHORIZED";
     /// The image has no variant for this machine's architecture.
-    ImagePlatform = "IMAGE_PLATFORM" in ImageError;
+    ImagePlatform = "IMAGE_PLATFORM";
     /// A blob's bytes do not match its digest.
-    ImageDigestMismatch = "IMAGE_DIGEST_MISMATCH" in ImageError;
+    ImageDigestMismatch = "IMAGE_DIGEST_MISMATCH";
     /// A manifest, config or layer is truncated or malformed.
-    ImageCorrupt = "IMAGE_CORRUPT" in ImageError;
+    ImageCorrupt = "IMAGE_CORRUPT";
     /// The image exceeds a size bound.
-    ImageTooLarge = "IMAGE_TOO_LARGE" in ImageError;
+    ImageTooLarge = "IMAGE_TOO_LARGE";
     /// The image uses something that can't be represented.
-    ImageUnsupported = "IMAGE_UNSUPPORTED" in ImageError;
+    ImageUnsupported = "IMAGE_UNSUPPORTED";
     /// The pull was cancelled.
-    ImageCancelled = "IMAGE_CANCELLED" in ImageError;
+    ImageCancelled = "IMAGE_CANCELLED";
     /// The registry can't be reached.
-    RegistryUnreachable = "REGISTRY_UNREACHABLE" in ImageError;
+    RegistryUnreachable = "REGISTRY_UNREACHABLE";
     /// The registry answered with an error.
-    RegistryFailed = "REGISTRY_FAILED" in ImageError;
+    RegistryFailed = "REGISTRY_FAILED";
     /// The registry limits the rate of requests.
-    RegistryRateLimited = "REGISTRY_RATE_LIMITED" in ImageError;
+    RegistryRateLimited = "REGISTRY_RATE_LIMITED";
 
     /// The host's disk is full.
-    StorageFull = "STORAGE_FULL" in StorageError;
+    StorageFull = "STORAGE_FULL";
     /// The host's file system refused an operation.
-    StorageIo = "STORAGE_IO" in StorageError;
+    StorageIo = "STORAGE_IO";
     /// A file of the home is damaged.
-    StorageCorrupt = "STORAGE_CORRUPT" in StorageError;
+    StorageCorrupt = "STORAGE_CORRUPT";
 
     /// No engine can run on this machine, or the one asked for can't.
-    EngineUnsupported = "ENGINE_UNSUPPORTED" in UnsupportedEngineError;
+    EngineUnsupported = "ENGINE_UNSUPPORTED";
     /// The engine failed to set up or run the machine.
-    EngineFailed = "ENGINE_FAILED" in EngineError;
+    EngineFailed = "ENGINE_FAILED";
     /// The guest did not come up, or refused its set-up.
-    GuestFailed = "GUEST_FAILED" in EngineError;
+    GuestFailed = "GUEST_FAILED";
     /// The guest did not answer in time.
-    GuestTimeout = "GUEST_TIMEOUT" in EngineError;
+    GuestTimeout = "GUEST_TIMEOUT";
 
     /// The connection to the guest was lost.
-    PortalLost = "PORTAL_LOST" in PortalError;
+    PortalLost = "PORTAL_LOST";
     /// The guest answered an RPC with an error, or broke the protocol.
-    Rpc = "RPC" in PortalError;
+    Rpc = "RPC";
 
     /// The command was not found in the box.
-    CommandNotFound = "COMMAND_NOT_FOUND" in ExecutionError;
+    CommandNotFound = "COMMAND_NOT_FOUND";
     /// The command can't be executed (permissions, or not an executable).
-    CommandNotExecutable = "COMMAND_NOT_EXECUTABLE" in ExecutionError;
+    CommandNotExecutable = "COMMAND_NOT_EXECUTABLE";
     /// The working directory does not exist in the box.
-    ExecCwd = "EXEC_CWD" in ExecutionError;
+    ExecCwd = "EXEC_CWD";
     /// The user or group does not exist in the box.
-    ExecUser = "EXEC_USER" in ExecutionError;
+    ExecUser = "EXEC_USER";
     /// The process could not be started for another reason.
-    ExecFailed = "EXEC_FAILED" in ExecutionError;
+    ExecFailed = "EXEC_FAILED";
     /// The box has no such execution.
-    ExecNotFound = "EXEC_NOT_FOUND" in ExecutionError;
-    /// The execution ran longer than `timeoutMs` and was ended.
-    ExecTimeout = "EXEC_TIMEOUT" in ExecutionError;
+    ExecNotFound = "EXEC_NOT_FOUND";
+    /// The execution ran longer than its `timeout_ms` and was ended.
+    ExecTimeout = "EXEC_TIMEOUT";
     /// The execution ended with a non-zero exit and `check` was set.
-    ExecNonZero = "EXEC_NON_ZERO" in ExecutionError;
-    /// The collected output exceeded `maxBuffer`.
-    ExecMaxBuffer = "EXEC_MAX_BUFFER" in ExecutionError;
+    ExecNonZero = "EXEC_NON_ZERO";
+    /// The collected output exceeded its bound.
+    ExecMaxBuffer = "EXEC_MAX_BUFFER";
     /// The execution takes no input: it was started without, or another handle has ended it.
-    ExecInputClosed = "EXEC_INPUT_CLOSED" in ExecutionError;
-    /// What an execution's input was read from failed.
-    ExecInputFailed = "EXEC_INPUT_FAILED" in ExecutionError;
-    /// Output that a reader had yet to come for is gone.
-    ExecOutputLost = "EXEC_OUTPUT_LOST" in ExecutionError;
-    /// The operation was aborted by its `AbortSignal`.
-    Aborted = "ABORTED" in ExecutionError;
+    ExecInputClosed = "EXEC_INPUT_CLOSED";
+    /// The source of an execution's input failed.
+    ExecInputFailed = "EXEC_INPUT_FAILED";
+    /// Output that a reader had not read yet is gone.
+    ExecOutputLost = "EXEC_OUTPUT_LOST";
+    /// The operation was aborted by its caller.
+    Aborted = "ABORTED";
 
     /// A kernel refused a file operation; the error's own code is then its errno's name, such as `ENOENT`.
-    FileRefused = "FILE_REFUSED" in FileError;
+    FileRefused = "FILE_REFUSED";
     /// A tar stream is malformed, broke off, or wants to leave its folder.
-    ArchiveInvalid = "ARCHIVE_INVALID" in FileError;
-    /// A copy out of a box holds more than `maxBytes` or `maxEntries` allow.
-    CopyTooLarge = "COPY_TOO_LARGE" in FileError;
+    ArchiveInvalid = "ARCHIVE_INVALID";
+    /// A copy out of a box holds more than its bounds allow.
+    CopyTooLarge = "COPY_TOO_LARGE";
     /// A directory or a tree has more entries than one listing may hold.
-    ListingTooLarge = "LISTING_TOO_LARGE" in FileError;
+    ListingTooLarge = "LISTING_TOO_LARGE";
 
     /// A bug in boxlite.
-    Internal = "INTERNAL" in InternalError;
+    Internal = "INTERNAL";
 }
 
 #[cfg(test)]
@@ -151,6 +140,7 @@ mod tests {
     fn codes_are_unique_and_upper_snake_case() {
         let codes: HashSet<_> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
         assert_eq!(codes.len(), ErrorCode::ALL.len());
+        assert!(ErrorCode::ALL.iter().all(|code| code.to_string().parse() == Ok(*code)));
         assert!(codes.iter().all(|code| code.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')));
     }
 }

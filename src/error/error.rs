@@ -1,4 +1,4 @@
-//! `BoxliteError`: the one error of the public API. Made by every room of this crate, carried to JavaScript by the addon.
+//! `BoxliteError`: the one error of the public API. Every crate of the core makes it, and each face carries it to its users.
 
 use std::{error::Error as StdError, fmt, io, path::Path, sync::Arc};
 
@@ -6,11 +6,12 @@ use crate::{
     code::ErrorCode,
     file_fault::FileFault,
     resource_limits,
-    shorten::{self, shortened},
     stage::Stage,
+    text,
+    text::{Term, Text},
 };
 
-/// Causes of causes that are told.
+/// The most causes that [`BoxliteError::causes`] gives.
 const MOST_CAUSES: usize = 16;
 
 /// The result of every public operation.
@@ -18,27 +19,36 @@ pub type BoxliteResult<T> = Result<T, BoxliteError>;
 
 /// A failure: what was tried, with which value, at which stage, why it failed and what to do about it.
 ///
-/// Cheap to clone: callers that wait for one start all get the same failure.
+/// It is cheap to clone: callers that wait for one start all get the same failure.
 #[derive(Debug, Clone)]
-pub struct BoxliteError {
+pub struct BoxliteError(Arc<Inner>);
+
+#[derive(Debug, Clone)]
+struct Inner {
     code: ErrorCode,
-    message: String,
-    hint: Option<String>,
+    message: Text,
+    hint: Option<Text>,
     stage: Option<Stage>,
-    file: Option<Arc<FileFault>>,
+    file: Option<FileFault>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl BoxliteError {
     /// A failure of kind `code`; `message` reads "what was tried `value`: what came of it". A message that somebody made long
     /// is shortened here, once for all that it is shown, logged and kept by.
-    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: short(message.into()), hint: None, stage: None, file: None, source: None }
+    pub fn new(code: ErrorCode, message: impl Into<Text>) -> Self {
+        let message = message.into().shortened();
+        Self(Arc::new(Inner { code, message, hint: None, stage: None, file: None, source: None }))
     }
 
-    /// An option that can't be used.
-    pub fn invalid(message: impl Into<String>) -> Self {
+    /// An argument that can't be used.
+    pub fn invalid(message: impl Into<Text>) -> Self {
         Self::new(ErrorCode::InvalidArgument, message)
+    }
+
+    /// The option `name`, a field in Rust, can't be used, and `why`.
+    pub fn invalid_option(name: &'static str, why: impl Into<Text>) -> Self {
+        Self::invalid(text!["option ", Term::Option(name), ": ", why.into()])
     }
 
     /// A failed file operation on `path`; a full disk has its own code.
@@ -52,7 +62,7 @@ impl BoxliteError {
         if full { error.hint("free some disk space, or choose a `home` on a larger disk") } else { error }
     }
 
-    /// The error of a room below: its text becomes ours, its causes stay.
+    /// The error of a crate below: its text becomes this error's message, and it is kept as the cause.
     pub fn carrying(code: ErrorCode, error: impl StdError + Send + Sync + 'static) -> Self {
         let text = error.to_string();
         Self::new(code, text).caused_by(error)
@@ -60,78 +70,89 @@ impl BoxliteError {
 
     /// Says what the user can do about it. Where the host's limits are the reason, that is known already.
     #[must_use]
-    pub fn hint(self, hint: impl Into<String>) -> Self {
+    pub fn hint(self, hint: impl Into<Text>) -> Self {
         self.maybe_hint(Some(hint))
     }
 
     /// [`Self::hint`], where there is one.
     #[must_use]
-    pub fn maybe_hint(mut self, hint: Option<impl Into<String>>) -> Self {
-        if self.code != ErrorCode::HostLimit {
-            self.hint = hint.map(|hint| short(hint.into())).or(self.hint);
+    pub fn maybe_hint(self, hint: Option<impl Into<Text>>) -> Self {
+        if self.code() == ErrorCode::HostLimit {
+            return self;
         }
-        self
+        self.with(|inner| inner.hint = hint.map(|hint| hint.into().shortened()).or(inner.hint.take()))
     }
 
-    /// The code and the remedy of a host that runs short, whatever was tried.
+    /// The same failure with the code and the hint of a host that has reached its limits, whatever was tried.
     #[must_use]
-    pub fn for_want_of_resources(mut self) -> Self {
-        self.code = ErrorCode::HostLimit;
-        self.hint = Some(resource_limits::REMEDY.to_owned());
-        self
+    pub fn at_host_limit(self) -> Self {
+        self.with(|inner| {
+            inner.code = ErrorCode::HostLimit;
+            inner.hint = Some(resource_limits::remedy());
+        })
     }
 
     /// Names the stage of the pipeline that failed; the innermost one stays.
     #[must_use]
-    pub fn at(mut self, stage: Stage) -> Self {
-        self.stage.get_or_insert(stage);
-        self
+    pub fn at(self, stage: Stage) -> Self {
+        self.with(|inner| _ = inner.stage.get_or_insert(stage))
     }
 
     /// Keeps the cause. Where that is the host's limits, they are what the error is about.
     #[must_use]
-    pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+    pub fn caused_by(self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         let source = source.into();
-        let scarce = resource_limits::may_be_behind(self.code) && resource_limits::is_behind(&*source);
-        self.source = Some(Arc::from(source));
-        if scarce { self.for_want_of_resources() } else { self }
+        let limited = resource_limits::can_cause(self.code()) && resource_limits::caused(&*source);
+        let error = self.with(|inner| inner.source = Some(Arc::from(source)));
+        if limited { error.at_host_limit() } else { error }
     }
 
     /// Says which file operation was refused, and why.
     #[must_use]
-    pub fn with_file(mut self, fault: FileFault) -> Self {
-        self.file = Some(Arc::new(fault));
+    pub fn with_file(self, fault: FileFault) -> Self {
+        self.with(|inner| inner.file = Some(fault))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.0));
         self
     }
 
     /// The file operation that was refused, if it was one.
     pub fn file(&self) -> Option<&FileFault> {
-        self.file.as_deref()
+        self.0.file.as_ref()
     }
 
     /// The code that programs match on.
     pub fn code(&self) -> ErrorCode {
-        self.code
+        self.0.code
+    }
+
+    /// What was tried, and what came of it; [`Display`](fmt::Display) gives it in Rust's words.
+    pub fn message(&self) -> &Text {
+        &self.0.message
     }
 
     /// What the user can do about it, if anything is known.
-    pub fn hint_text(&self) -> Option<&str> {
-        self.hint.as_deref()
+    pub fn hint_text(&self) -> Option<&Text> {
+        self.0.hint.as_ref()
     }
 
     /// The stage of the start pipeline that failed, if it was one.
     pub fn stage(&self) -> Option<Stage> {
-        self.stage
+        self.0.stage
     }
 
-    /// The texts of the causes, outermost first, each once, and not too many.
-    pub fn causes(&self) -> Vec<String> {
-        let mut texts: Vec<String> = Vec::new();
+    /// The texts of the causes, outermost first, each once, and 16 at most.
+    pub fn causes(&self) -> Vec<Text> {
+        let mut texts: Vec<Text> = Vec::new();
         let mut next = self.source();
         while let Some(error) = next.filter(|_| texts.len() < MOST_CAUSES) {
-            let text = short(error.to_string());
-            // A carried error's text is ours already, and some libraries repeat their source's.
-            if text != self.message && texts.last() != Some(&text) {
+            let text = error
+                .downcast_ref::<Self>()
+                .map_or_else(|| Text::from(error.to_string()).shortened(), |error| error.message().clone());
+            // A carried error's text is this error's message already, and some libraries repeat their source's.
+            if text != self.0.message && texts.last() != Some(&text) {
                 texts.push(text);
             }
             next = error.source();
@@ -140,19 +161,15 @@ impl BoxliteError {
     }
 }
 
-fn short(text: String) -> String {
-    if text.len() <= shorten::TEXT { text } else { shortened(&text, shorten::TEXT).into_owned() }
-}
-
 impl fmt::Display for BoxliteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        self.0.message.fmt(f)
     }
 }
 
 impl StdError for BoxliteError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_deref().map(|source| source as _)
+        self.0.source.as_deref().map(|source| source as _)
     }
 }
 
@@ -161,12 +178,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_stranger_says_at_length_is_shortened_in_every_text() {
+    fn a_long_text_is_shortened_wherever_it_stands() {
         let long = "x".repeat(5 << 20);
         let error = BoxliteError::new(ErrorCode::RegistryFailed, format!("pull `a`: {long}"))
             .hint(long.clone())
             .caused_by(io::Error::other(long));
-        let texts = [error.to_string(), error.hint_text().unwrap().to_owned(), error.causes()[0].clone()];
+        let texts =
+            [error.to_string(), error.hint_text().unwrap().to_string(), error.causes()[0].to_string()];
         assert!(texts.iter().all(|text| (1000..9000).contains(&text.len())), "{texts:?}");
         assert!(texts[0].starts_with("pull `a`: xxx"));
     }

@@ -1,5 +1,4 @@
-//! `FileFault`: a refused file operation as a kernel tells it, on either side. Carried by `BoxliteError`; TypeScript makes
-//! Node's own kind of error of it.
+//! `FileFault`: a file operation that a kernel refused, the host's or the box's. `BoxliteError` carries it.
 
 use nix::errno::Errno;
 
@@ -12,20 +11,20 @@ pub struct FileFault {
     pub errno: i32,
     /// The system call: "open".
     pub syscall: String,
-    /// What it was about.
+    /// The path that the call was about.
     pub path: Option<String>,
     /// The second path of a call that has two.
     pub dest: Option<String>,
-    /// What no kernel refused but the operation itself: Node's code for that and why.
+    /// The reason, where no kernel refused it but the operation itself.
     pub refusal: Option<FileRefusal>,
 }
 
-/// A refusal that is not the kernel's: `errno` is what comes closest.
+/// A refusal that is not the kernel's; the fault's `errno` is the closest one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileRefusal {
-    /// Node's: `ERR_FS_CP_EINVAL`.
+    /// A stable name, such as `ERR_FS_CP_EINVAL`.
     pub code: &'static str,
-    /// Why.
+    /// A sentence that says why.
     pub reason: String,
 }
 

@@ -1,29 +1,39 @@
-//! When the host itself runs short of what every program shares: descriptors, processes, threads. Whatever was tried then, the
+//! The host's limits of what all programs share: descriptors, processes and threads. Whatever was tried when one was reached, the
 //! reason and the remedy are the same, so `error` asks here before it settles for the code of what was tried.
 
 use std::{error::Error as StdError, io, sync::Arc};
 
 use nix::errno::Errno;
 
-use crate::code::ErrorCode;
+use crate::{
+    code::ErrorCode,
+    text,
+    text::{Term, Text},
+};
 
 /// What to do about it.
-pub(crate) const REMEDY: &str = "raise the limits of this process's user or service, as `ulimit -n 4096` and `ulimit -u 4096`, LimitNOFILE= and TasksMax=, \
-     or have fewer boxes at once; `npx @boxlite/node doctor` shows the limits";
+pub(crate) fn remedy() -> Text {
+    text![
+        "raise the limits of this process's user or service, as `ulimit -n 4096` and `ulimit -u 4096`, LimitNOFILE= and TasksMax=, \
+         or have fewer boxes at once; ",
+        Term::DoctorCommand,
+        " shows the limits"
+    ]
+}
 
-/// `EAGAIN` is what `fork(2)` and `pthread_create(3)` say; nothing that waits for a socket carries it as far as an error.
-const SHORT: [Errno; 3] = [Errno::EMFILE, Errno::ENFILE, Errno::EAGAIN];
+/// `fork(2)` and `pthread_create(3)` fail with `EAGAIN`; no wait for a socket carries it as far as an error.
+const LIMITED: [Errno; 3] = [Errno::EMFILE, Errno::ENFILE, Errno::EAGAIN];
 
-/// Whether the host's limits are behind `error`.
-pub(crate) fn is_behind(error: &(dyn StdError + 'static)) -> bool {
+/// Whether the host's limits caused `error`.
+pub(crate) fn caused(error: &(dyn StdError + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
-        // A cause that several errors share stands in front of what it shares, and has the latter's cause for its own.
+        // A shared cause is an `Arc` around the error, and gives that error's source as its own.
         let error = error
             .downcast_ref::<Arc<dyn StdError + Send + Sync>>()
             .map_or(error, |shared| &**shared as &(dyn StdError + 'static));
         let number = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error).map(Errno::from_raw);
-        if number.or(error.downcast_ref::<Errno>().copied()).is_some_and(|errno| SHORT.contains(&errno)) {
+        if number.or(error.downcast_ref::<Errno>().copied()).is_some_and(|errno| LIMITED.contains(&errno)) {
             return true;
         }
         next = error.source();
@@ -31,15 +41,15 @@ pub(crate) fn is_behind(error: &(dyn StdError + 'static)) -> bool {
     false
 }
 
-/// The same of what another process said: the shim, or through it QEMU.
-pub fn is_told_by(text: &str) -> bool {
-    // As the C library says it.
-    ["Resource temporarily unavailable", "Too many open files"].iter().any(|words| text.contains(words))
+/// Whether the host's limits caused what `text` reports: a line of another process, such as the shim or QEMU.
+pub fn caused_text(text: &str) -> bool {
+    // The texts of strerror(3).
+    ["Resource temporarily unavailable", "Too many open files"].iter().any(|limit| text.contains(limit))
 }
 
-/// Whether an error of this code is about what could not be had, so that the host's limits may be its reason. What a registry, a
-/// guest or a file in a box says for itself stays.
-pub const fn may_be_behind(code: ErrorCode) -> bool {
+/// Whether the host's limits can be the reason of an error of this code. They are not where a registry, a guest or a file in a box
+/// refused something for a reason of its own.
+pub const fn can_cause(code: ErrorCode) -> bool {
     matches!(
         code,
         ErrorCode::StorageIo
@@ -69,7 +79,7 @@ mod tests {
         let of_images = BoxliteError::new(ErrorCode::StorageIo, "read the index").caused_by(shared);
         assert_eq!(of_images.code(), ErrorCode::HostLimit);
         let above = BoxliteError::new(ErrorCode::PartMissing, "run shim").caused_by(error).hint("reinstall");
-        assert_eq!((above.code(), above.hint_text()), (ErrorCode::HostLimit, Some(REMEDY)));
+        assert_eq!((above.code(), above.hint_text()), (ErrorCode::HostLimit, Some(&remedy())));
         let other =
             BoxliteError::io("open", Path::new("/x"), io::Error::from_raw_os_error(Errno::EACCES as i32));
         assert_eq!(other.code(), ErrorCode::StorageIo);
@@ -78,15 +88,15 @@ mod tests {
     }
 
     #[test]
-    fn a_shims_words_tell_too() {
+    fn texts_of_other_processes_are_recognised() {
         for text in [
             "start a thread for the console: Resource temporarily unavailable (os error 11)",
             "run QEMU: signal: 6 (SIGABRT): qemu: qemu_thread_create: Resource temporarily unavailable",
             "make a pipe for the console: EMFILE: Too many open files",
             "run /usr/bin/qemu-system-x86_64 -version: Resource temporarily unavailable (os error 11)",
         ] {
-            assert!(is_told_by(text), "{text}");
+            assert!(caused_text(text), "{text}");
         }
-        assert!(!is_told_by("open disk: No such file or directory (os error 2)"));
+        assert!(!caused_text("open disk: No such file or directory (os error 2)"));
     }
 }

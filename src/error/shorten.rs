@@ -1,13 +1,13 @@
-//! Texts of strangers, such as registries, guests and engines, cut to a length that can be kept, logged and shown. Called where
-//! they come in: by `BoxliteError` for every message, and by the log for every line.
+//! Texts of untrusted origin, such as registries, guests and engines, cut to a length that can be kept, logged and shown.
+//! `BoxliteError` calls it for every message, and the log for every line.
 
 use std::borrow::Cow;
 
 /// Longest text of an error, in bytes.
 pub const TEXT: usize = 8 << 10;
 
-/// `text` if it has at most `most` bytes, else its beginning and its end, which tell what was tried and what came of it last,
-/// with what is missing counted between them.
+/// `text` if it has at most `most` bytes, else its beginning and its end, which say what was tried and what came of it last,
+/// with the number of missing bytes between them.
 pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
     if text.len() <= most {
         return Cow::Borrowed(text);

@@ -1,8 +1,9 @@
-//! The stages that a box passes on its way from a name to a running container, and the time each took.
-//!
-//! Named in errors, timed by the pipeline (`pipeline/`), shown by `box.info()`.
+//! The stages that a box passes on its way from a name to a running container. Errors name them, and the runtime's pipeline
+//! times them.
 
 use serde::{Deserialize, Serialize};
+
+use crate::named;
 
 /// One stage of the start pipeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -24,21 +25,12 @@ pub enum Stage {
     Container,
 }
 
-impl Stage {
-    /// Every stage, in order.
-    pub const ALL: [Self; 7] =
-        [Self::Image, Self::Rootfs, Self::Disk, Self::Spawn, Self::Ready, Self::Guest, Self::Container];
-
-    /// The name that users see.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Image => "image",
-            Self::Rootfs => "rootfs",
-            Self::Disk => "disk",
-            Self::Spawn => "spawn",
-            Self::Ready => "ready",
-            Self::Guest => "guest",
-            Self::Container => "container",
-        }
-    }
-}
+named!(Stage {
+    Image = "image",
+    Rootfs = "rootfs",
+    Disk = "disk",
+    Spawn = "spawn",
+    Ready = "ready",
+    Guest = "guest",
+    Container = "container",
+});

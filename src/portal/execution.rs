@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
+use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Term, Text, text};
 use boxlite_proto::v1::{
     AttachRequest, ExecOutput, ExecRequest, ExecResponse, ExecStdin, ExitStatus as ExitMessage, KillRequest,
     ListRequest, ResizeTtyRequest, RunningExecution, StartError, TtySize, WaitRequest, exec_output::Event,
@@ -247,38 +247,37 @@ pub(crate) fn start_failed(what: &str, command: &str, error: &StartError) -> Box
     let (code, hint) = match error.kind() {
         Kind::CommandNotFound => (
             ErrorCode::CommandNotFound,
-            Some(format!(
+            Some(text!(format!(
                 "check that the image has {:?}; `PATH` inside the box decides, and no shell is involved",
                 bounded(command)
-            )),
+            ))),
         ),
         Kind::NotExecutable => (
             ErrorCode::CommandNotExecutable,
-            Some(
-                "exec format error: a script without a `#!` line needs its interpreter named, as in \
-                 `box.exec('sh', ['/script'])`; a program has to be one for this machine's architecture"
-                    .to_owned(),
-            ),
+            Some(text![
+                "exec format error: a script without a `#!` line needs its interpreter named, as in ",
+                Term::BoxExecScript,
+                "; a program has to be one for this machine's architecture"
+            ]),
         ),
         Kind::NoInterpreter => (
             ErrorCode::CommandNotExecutable,
-            Some(
-                "correct the script's `#!` line, or take an image that has the interpreter or loader"
-                    .to_owned(),
-            ),
+            Some(Text::from(
+                "correct the script's `#!` line, or take an image that has the interpreter or loader",
+            )),
         ),
         Kind::PermissionDenied => {
-            (ErrorCode::CommandNotExecutable, Some("check the file's mode and the `user` option".to_owned()))
+            (ErrorCode::CommandNotExecutable, Some(Text::from("check the file's mode and the `user` option")))
         }
         Kind::NoSuchDirectory => {
-            (ErrorCode::ExecCwd, Some("create the directory first, or change `cwd`".to_owned()))
+            (ErrorCode::ExecCwd, Some(Text::from("create the directory first, or change `cwd`")))
         }
         Kind::NoSuchUser => {
-            (ErrorCode::ExecUser, Some("use a uid, or a name that the image's /etc/passwd has".to_owned()))
+            (ErrorCode::ExecUser, Some(Text::from("use a uid, or a name that the image's /etc/passwd has")))
         }
         Kind::Invalid => (ErrorCode::InvalidArgument, None),
         Kind::ResourceExhausted => {
-            (ErrorCode::ExecFailed, Some("end some processes in the box, or give it more memory".to_owned()))
+            (ErrorCode::ExecFailed, Some(Text::from("end some processes in the box, or give it more memory")))
         }
         Kind::Other => (ErrorCode::ExecFailed, None),
     };

@@ -6,6 +6,7 @@ mod home;
 mod host;
 mod mount;
 
+use boxlite_error::{BoxliteError, Term, Text};
 use boxlite_spec::{EngineProbe, VmmKind};
 
 use crate::{
@@ -41,9 +42,9 @@ pub struct DoctorCheck {
     /// Whether it is as it should be.
     pub ok: bool,
     /// What was found.
-    pub message: String,
+    pub message: Text,
     /// What to do about it.
-    pub remedy: Option<String>,
+    pub remedy: Option<Text>,
 }
 
 impl DoctorReport {
@@ -54,12 +55,17 @@ impl DoctorReport {
 }
 
 impl DoctorCheck {
-    fn good(code: &str, message: impl Into<String>) -> Self {
+    fn good(code: &str, message: impl Into<Text>) -> Self {
         Self { code: code.to_owned(), ok: true, message: message.into(), remedy: None }
     }
 
-    fn bad(code: &str, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+    fn bad(code: &str, message: impl Into<Text>, remedy: impl Into<Text>) -> Self {
         Self { code: code.to_owned(), ok: false, message: message.into(), remedy: Some(remedy.into()) }
+    }
+
+    /// What `error` says, and its hint; `remedy` if it has none.
+    fn failed(code: &str, error: &BoxliteError, remedy: impl Into<Text>) -> Self {
+        Self::bad(code, error.message(), error.hint_text().cloned().unwrap_or_else(|| remedy.into()))
     }
 }
 
@@ -73,11 +79,7 @@ pub(crate) fn examine(options: RuntimeOptions) -> DoctorReport {
     let parts = Parts::new(options.parts);
     checks.extend(Part::ALL.map(|part| match parts.find(part) {
         Ok(path) => DoctorCheck::good(part.name(), path.display().to_string()),
-        Err(error) => DoctorCheck::bad(
-            part.name(),
-            error.to_string(),
-            error.hint_text().unwrap_or("reinstall `@boxlite/node`"),
-        ),
+        Err(error) => DoctorCheck::failed(part.name(), &error, Term::Package),
     }));
     checks.extend(parts.find(Part::Shim).ok().and_then(|shim| mount::executable(&shim)));
     let mut best = None;
@@ -89,11 +91,7 @@ pub(crate) fn examine(options: RuntimeOptions) -> DoctorReport {
             }
         }
         Err(error) if checks.iter().any(|check| check.code == "shim" && check.ok) => {
-            checks.push(DoctorCheck::bad(
-                "shim_runs",
-                error.to_string(),
-                error.hint_text().unwrap_or("reinstall"),
-            ));
+            checks.push(DoctorCheck::failed("shim_runs", &error, "reinstall"));
         }
         Err(_) => {}
     }

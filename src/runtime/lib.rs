@@ -1,7 +1,7 @@
 //! The runtime: boxes, their life, and the way to the guest.
 //!
 //! [`BoxliteRuntime`] opens a home and makes [`LiteBox`]es; a box starts at its first use through the pipeline
-//! (image → rootfs → disk → spawn → ready → guest → container) and runs [`Execution`]s. Each face (`src/addon` for Node) calls
+//! (image → rootfs → disk → spawn → ready → guest → container) and runs [`Execution`]s. Each face calls
 //! this crate; it calls `boxlite-images` and `boxlite-disk` for the root disk, starts the shim with an `InstanceSpec` of
 //! `boxlite-spec`, and talks to the guest through `boxlite-portal`.
 
@@ -22,7 +22,7 @@ mod shim;
 mod state;
 
 pub use boxlite_archive::Meter;
-pub use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, FileFault, FileRefusal, Stage};
+pub use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, FileFault, FileRefusal, Stage, Term, Text};
 pub use boxlite_images::{
     Credentials, Healthcheck, ImageConfig, Platform, PullEvent, PullPolicy, RegistryOptions,
 };

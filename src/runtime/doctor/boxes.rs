@@ -3,7 +3,7 @@
 
 use std::{fs, path::Path};
 
-use boxlite_error::ErrorCode;
+use boxlite_error::{ErrorCode, Term, Text, text};
 use nix::unistd::Uid;
 
 use crate::{
@@ -66,7 +66,7 @@ impl Findings {
     }
 
     fn checks(&self, boxes: usize) -> Vec<DoctorCheck> {
-        let bad = |code: &str, what: &str, names: &[String], remedy: &str| {
+        let bad = |code: &str, what: &str, names: &[String], remedy: Text| {
             let message = format!("{what}: {}", named(names));
             (!names.is_empty()).then(|| DoctorCheck::bad(code, message, remedy))
         };
@@ -75,25 +75,25 @@ impl Findings {
                 "boxes_newer",
                 "boxes that a newer version of boxlite made, which this one leaves alone",
                 &self.newer,
-                "use that version, or another `home`",
+                "use that version, or another `home`".into(),
             ),
             bad(
                 "boxes_damaged",
                 "boxes whose `config.json` can't be read",
                 &self.damaged,
-                "restore the file, or give the box up: `runtime.remove(id, { force: true })`",
+                json_file::remedy(),
             ),
             bad(
                 "leftovers",
                 "boxes as a killed process left them",
                 &self.stale,
-                "nothing is lost: the next `Runtime.open` of this home clears them",
+                text!["nothing is lost: the next ", Term::RuntimeOpen, " of this home clears them"],
             ),
             bad(
                 "leftover_processes",
                 "processes that hold the disk of a box that is gone",
                 &self.orphans,
-                "end them: `kill PID`",
+                "end them: `kill PID`".into(),
             ),
         ]
         .into_iter()

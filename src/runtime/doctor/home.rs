@@ -29,8 +29,7 @@ pub(super) fn examine(option: Option<&Path>) -> Vec<DoctorCheck> {
     let home = match home_of(option) {
         Ok(home) => home,
         Err(error) => {
-            let remedy = error.hint_text().unwrap_or("pass `home`");
-            return vec![DoctorCheck::bad("home", error.to_string(), remedy)];
+            return vec![DoctorCheck::failed("home", &error, "pass `home`")];
         }
     };
     let existing = nearest(&home);
@@ -124,7 +123,7 @@ mod tests {
             (owner(0, 1000, Path::new("/theirs")).unwrap(), "home_owner", "run as that user"),
         ] {
             assert_eq!((check.code.as_str(), check.ok), (code, false));
-            assert!(check.remedy.is_some_and(|text| text.contains(remedy)), "{code}");
+            assert!(check.remedy.is_some_and(|text| text.to_string().contains(remedy)), "{code}");
         }
     }
 

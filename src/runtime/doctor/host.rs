@@ -195,7 +195,7 @@ mod tests {
             (proxy("HTTPS_PROXY", "http://proxy:port").unwrap(), "proxy", "http://HOST:PORT"),
         ] {
             assert_eq!((check.code.as_str(), check.ok), (code, false));
-            assert!(check.remedy.is_some_and(|text| text.contains(remedy)), "{code}");
+            assert!(check.remedy.is_some_and(|text| text.to_string().contains(remedy)), "{code}");
         }
     }
 
@@ -228,7 +228,7 @@ mod tests {
         let config = r#"{"credsStore": "gone", "credHelpers": {"a": "gone", "b": "here"}}"#;
         let checks = credential_helpers(config, |program| program == "docker-credential-here");
         assert_eq!(checks.len(), 1);
-        assert!(checks[0].message.contains("`docker-credential-gone`"), "{checks:?}");
+        assert!(checks[0].message.to_string().contains("`docker-credential-gone`"), "{checks:?}");
         assert!(credential_helpers("{}", |_| false).is_empty());
         assert_eq!(credential_helpers("{", |_| true).len(), 1);
     }

@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
 };
 
-use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
+use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Term, text};
 
 use crate::{
     blocking::blocking,
@@ -163,5 +163,5 @@ impl Shared {
 
 fn unknown(id_or_name: &str) -> BoxliteError {
     BoxliteError::new(ErrorCode::BoxNotFound, format!("find box {id_or_name:?}: no box has this id or name"))
-        .hint("`runtime.list()` tells which boxes there are")
+        .hint(text![Term::RuntimeList, " tells which boxes there are"])
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use boxlite_disk::ImageStorage;
-use boxlite_error::{BoxliteError, BoxliteResult};
+use boxlite_error::{BoxliteError, BoxliteResult, Term, text};
 use boxlite_images::{Holds, ImageManager, ImageOptions, RegistryOptions};
 
 use crate::{
@@ -60,7 +60,11 @@ pub(crate) fn open(options: RuntimeOptions) -> BoxliteResult<Arc<Shared>> {
                 "open home `{}`: this process has it open with other options",
                 layout.home().display()
             ))
-            .hint("use the same `engine`, `startTimeoutMs` and options for images, or close the other runtime first"));
+            .hint(text![
+                "use the same `engine`, ",
+                Term::Option("start_timeout_ms"),
+                " and options for images, or close the other runtime first"
+            ]));
         }
         opened.handles += 1;
         return Ok(Arc::clone(&opened.shared));

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
+use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Term, text};
 use boxlite_portal::ExecOptions;
 use boxlite_wire::limits;
 
@@ -268,7 +268,10 @@ impl LiteBox {
                 ErrorCode::ExecNotFound,
                 format!("execution {id:?}: unknown in box {}", self.id()),
             )
-            .hint("`box.executions()` lists those that run; one that has ended is remembered for ten minutes")
+            .hint(text![
+                Term::BoxExecutions,
+                " lists those that run; one that has ended is remembered for ten minutes"
+            ])
         };
         let machine = self.running().await?.ok_or_else(unknown)?;
         let interface = machine.session.execution();

@@ -104,44 +104,46 @@ impl BoxOptions {
 
     pub(crate) fn check(&self) -> BoxliteResult<()> {
         if self.image.is_empty() {
-            return Err(BoxliteError::invalid("option `image`: must not be empty"));
+            return Err(BoxliteError::invalid_option("image", "must not be empty"));
         }
         self.name.as_deref().map_or(Ok(()), check_name)?;
         if !(1..=32).contains(&self.cpus) {
-            return Err(BoxliteError::invalid(format!("option `cpus`: must be 1 to 32: {}", self.cpus)));
+            return Err(BoxliteError::invalid_option("cpus", format!("must be 1 to 32: {}", self.cpus)));
         }
         if !(128..=1 << 20).contains(&self.memory_mib) {
-            return Err(BoxliteError::invalid(format!(
-                "option `memoryMib`: must be 128 to 1048576: {}",
-                self.memory_mib
-            )));
+            return Err(BoxliteError::invalid_option(
+                "memory_mib",
+                format!("must be 128 to 1048576: {}", self.memory_mib),
+            ));
         }
         if let Some(size) = self.disk_size_mib
             && !(128..=2 << 20).contains(&size)
         {
-            return Err(BoxliteError::invalid(format!(
-                "option `diskSizeGb`: must be 0.125 to 2048: {}",
-                f64::from(size) / 1024.0
-            )));
+            return Err(BoxliteError::invalid_option(
+                "disk_size_mib",
+                format!("must be 128 to 2097152: {size}"),
+            ));
         }
         if let Some(hostname) = &self.hostname
             && (hostname.is_empty() || hostname.len() > 63 || !hostname.bytes().all(is_hostname_byte))
         {
-            return Err(BoxliteError::invalid(format!(
-                "option `hostname`: not a valid host name: {hostname:?}"
-            )));
+            return Err(BoxliteError::invalid_option(
+                "hostname",
+                format!("not a valid host name: {hostname:?}"),
+            ));
         }
         if let Some(workdir) = &self.workdir
             && !workdir.starts_with('/')
         {
-            return Err(BoxliteError::invalid(format!("option `workdir`: must be absolute: {workdir:?}")));
+            return Err(BoxliteError::invalid_option("workdir", format!("must be absolute: {workdir:?}")));
         }
         if let Some(pids) = self.pids_limit
             && !(1..=MOST_PIDS).contains(&pids)
         {
-            return Err(BoxliteError::invalid(format!(
-                "option `pidsLimit`: must be 1 to {MOST_PIDS}: {pids}"
-            )));
+            return Err(BoxliteError::invalid_option(
+                "pids_limit",
+                format!("must be 1 to {MOST_PIDS}: {pids}"),
+            ));
         }
         labels::check(&self.labels)?;
         self.supervision.check()?;
@@ -157,7 +159,7 @@ pub(crate) fn check_name(name: &str) -> BoxliteResult<()> {
     if is_name(name) {
         return Ok(());
     }
-    Err(BoxliteError::invalid(format!("option `name`: not a valid name: {name:?}"))
+    Err(BoxliteError::invalid_option("name", format!("not a valid name: {name:?}"))
         .hint("use 1 to 63 letters, digits, `_`, `.` and `-`, the first a letter or digit"))
 }
 

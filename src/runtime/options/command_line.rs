@@ -3,13 +3,15 @@
 //! Asked by `options` before anything is sent. What a box and its image set besides is known to the guest alone, whose kernel
 //! refuses the sum with an error that names the same limits.
 
-use boxlite_error::{BoxliteError, BoxliteResult};
+use boxlite_error::{BoxliteError, BoxliteResult, Term, Text, text};
 use boxlite_wire::limits;
 
 /// What each argument and each variable costs besides its bytes: a NUL byte and a pointer.
 const EACH: usize = 1 + 8;
 
-const HINT: &str = "pass it through `stdin`, or in a file that `box.fs.writeFile()` makes";
+fn hint() -> Text {
+    text!["pass it through `stdin`, or in a file that ", Term::WriteFile, " makes"]
+}
 
 /// Refuses what no program could be started with.
 pub(crate) fn check(command: &str, args: &[String], env: &[(String, String)]) -> BoxliteResult<()> {
@@ -44,7 +46,7 @@ fn counted(length: usize, name: impl Fn() -> String) -> BoxliteResult<usize> {
         name(),
         limits::ARGUMENT - 1
     ))
-    .hint(HINT))
+    .hint(hint()))
 }
 
 fn within(total: usize, what: &str) -> BoxliteResult<()> {
@@ -56,7 +58,7 @@ fn within(total: usize, what: &str) -> BoxliteResult<()> {
          stack's limit",
         limits::COMMAND_LINE
     ))
-    .hint(HINT))
+    .hint(hint()))
 }
 
 #[cfg(test)]

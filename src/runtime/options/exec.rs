@@ -20,9 +20,10 @@ pub(crate) fn check(options: &ExecOptions) -> BoxliteResult<()> {
     }
     for (name, text, most) in [("cwd", &options.cwd, limits::PATH), ("user", &options.user, limits::USER)] {
         if let Some(length) = text.as_ref().map(String::len).filter(|length| *length >= most) {
-            return Err(BoxliteError::invalid(format!(
-                "option `{name}`: {length} bytes: must be less than {most}"
-            )));
+            return Err(BoxliteError::invalid_option(
+                name,
+                format!("{length} bytes: must be less than {most}"),
+            ));
         }
     }
     variables::check(&options.env)?;

@@ -19,22 +19,25 @@ const VALUE: usize = 4096;
 /// Labels given by a box's maker. An image's are not checked: whoever built it chose them.
 pub(crate) fn check(labels: &Labels) -> BoxliteResult<()> {
     if labels.len() > MOST {
-        return Err(BoxliteError::invalid(format!(
-            "option `labels`: must be at most {MOST}: {}",
-            labels.len()
-        )));
+        return Err(BoxliteError::invalid_option(
+            "labels",
+            format!("must be at most {MOST}: {}", labels.len()),
+        ));
     }
     for (name, value) in labels {
         if !is_name(name) {
-            return Err(BoxliteError::invalid(format!("option `labels`: not a valid name: {name:?}")).hint(
+            return Err(BoxliteError::invalid_option("labels", format!("not a valid name: {name:?}")).hint(
                 "use 1 to 255 letters, digits, `.`, `_`, `-` and `/`, the first and last a letter or digit",
             ));
         }
         if value.len() > VALUE || value.contains('\0') {
-            return Err(BoxliteError::invalid(format!(
-                "option `labels`: `{name}`: its value must be at most {VALUE} bytes without NUL: {} bytes",
-                value.len()
-            )));
+            return Err(BoxliteError::invalid_option(
+                "labels",
+                format!(
+                    "`{name}`: its value must be at most {VALUE} bytes without NUL: {} bytes",
+                    value.len()
+                ),
+            ));
         }
     }
     Ok(())

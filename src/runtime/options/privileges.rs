@@ -56,38 +56,38 @@ pub struct Privileges {
 
 impl Privileges {
     pub(crate) fn check(&self) -> BoxliteResult<()> {
-        for (name, list) in [
-            ("capabilities.add", &self.cap_add),
-            ("capabilities.drop", &self.cap_drop),
-            ("devices", &self.devices),
-        ] {
+        for (name, list) in
+            [("cap_add", &self.cap_add), ("cap_drop", &self.cap_drop), ("devices", &self.devices)]
+        {
             if list.len() > MOST_PRIVILEGES {
                 let count = list.len();
-                return Err(BoxliteError::invalid(format!(
-                    "option `{name}`: {count} entries; {MOST_PRIVILEGES} at most"
-                )));
+                return Err(BoxliteError::invalid_option(
+                    name,
+                    format!("{count} entries; {MOST_PRIVILEGES} at most"),
+                ));
             }
             if self.privileged && !list.is_empty() {
-                return Err(BoxliteError::invalid(format!(
-                    "option `{name}`: a box with `privileged: true` has every capability and device"
-                ))
+                return Err(BoxliteError::invalid_option(
+                    name,
+                    "a box with `privileged: true` has every capability and device",
+                )
                 .hint("leave one of the two out"));
             }
         }
-        for (option, list) in [("add", &self.cap_add), ("drop", &self.cap_drop)] {
+        for (option, list) in [("cap_add", &self.cap_add), ("cap_drop", &self.cap_drop)] {
             if let Some(name) = list.iter().find(|name| !is_all(name) && capability::number(name).is_none()) {
-                return Err(BoxliteError::invalid(format!(
-                    "option `capabilities.{option}`: no capability of Linux: {:?}",
-                    shortened(name)
-                ))
+                return Err(BoxliteError::invalid_option(
+                    option,
+                    format!("no capability of Linux: {:?}", shortened(name)),
+                )
                 .hint("names are those of capabilities(7), with or without `CAP_`, or `ALL`"));
             }
         }
         if let Some(device) = self.devices.iter().find(|device| !is_device(device)) {
-            return Err(BoxliteError::invalid(format!(
-                "option `devices`: no path of a device: {:?}",
-                shortened(device)
-            ))
+            return Err(BoxliteError::invalid_option(
+                "devices",
+                format!("no path of a device: {:?}", shortened(device)),
+            )
             .hint("give paths such as `/dev/fuse`, `/dev/net/tun` or `/dev/loop-control`"));
         }
         self.check_sysctls()
@@ -96,23 +96,27 @@ impl Privileges {
     fn check_sysctls(&self) -> BoxliteResult<()> {
         if self.sysctls.len() > MOST_PRIVILEGES {
             let count = self.sysctls.len();
-            return Err(BoxliteError::invalid(format!(
-                "option `sysctls`: {count} entries; {MOST_PRIVILEGES} at most"
-            )));
+            return Err(BoxliteError::invalid_option(
+                "sysctls",
+                format!("{count} entries; {MOST_PRIVILEGES} at most"),
+            ));
         }
         for (name, value) in &self.sysctls {
             if !is_sysctl(name) {
-                return Err(BoxliteError::invalid(format!(
-                    "option `sysctls`: no name of a kernel parameter: {:?}",
-                    shortened(name)
-                ))
+                return Err(BoxliteError::invalid_option(
+                    "sysctls",
+                    format!("no name of a kernel parameter: {:?}", shortened(name)),
+                )
                 .hint("names are paths below /proc/sys with dots, such as `net.ipv4.ip_forward`"));
             }
             if value.is_empty() || value.len() > LONGEST_SYSCTL || value.contains(['\0', '\n']) {
-                return Err(BoxliteError::invalid(format!(
-                    "option `sysctls`: `{name}`: expected one line of 1 to {LONGEST_SYSCTL} bytes, got {:?}",
-                    shortened(value)
-                )));
+                return Err(BoxliteError::invalid_option(
+                    "sysctls",
+                    format!(
+                        "`{name}`: expected one line of 1 to {LONGEST_SYSCTL} bytes, got {:?}",
+                        shortened(value)
+                    ),
+                ));
             }
         }
         Ok(())
@@ -199,7 +203,7 @@ mod tests {
     #[test]
     fn what_is_no_capability_device_or_parameter_is_refused_by_name() {
         let refused = |privileges: Privileges| privileges.check().expect_err("refused").to_string();
-        assert!(refused(with(&["FLY"], &[])).contains("capabilities.add`: no capability of Linux: \"FLY\""));
+        assert!(refused(with(&["FLY"], &[])).contains("cap_add`: no capability of Linux: \"FLY\""));
         for device in ["fuse", "/dev/", "/dev/../etc", "/dev//fuse", "/dev/a\0", "/etc/passwd"] {
             let devices = vec![device.to_owned()];
             assert!(refused(Privileges { devices, ..Default::default() }).contains("`devices`"), "{device}");

@@ -1,7 +1,7 @@
 //! What a box is to do on its own, as its maker asked: run a main process, restart it, check its health, end by itself.
 //! Part of `BoxOptions`, kept in `config.json`; `supervision_spec` makes the guest's orders of it.
 
-use boxlite_error::{BoxliteError, BoxliteResult};
+use boxlite_error::{BoxliteError, BoxliteResult, Term, Text, text};
 use serde::{Deserialize, Serialize};
 
 use crate::options::signal;
@@ -16,7 +16,7 @@ const COMMAND_LINE: usize = 256 * 1024;
 /// Longest lifetime and idle time in milliseconds: a leap year.
 pub(crate) const LONGEST_LIMIT: u64 = 366 * 24 * 60 * 60 * 1000;
 
-/// The last moment that JavaScript can name (ECMA-262, time values).
+/// The last moment that a date can be in every face: ECMA-262 bounds its time values by it.
 const LAST_MOMENT: u64 = 8_640_000_000_000_000;
 
 /// Refuses a moment for the end of a box that is over, seen from `now_ms`; 0 is never.
@@ -24,16 +24,16 @@ pub(crate) fn check_end(ends_at_ms: u64, now_ms: u64) -> BoxliteResult<()> {
     if ends_at_ms == 0 || (now_ms < ends_at_ms && ends_at_ms <= LAST_MOMENT) {
         return Ok(());
     }
-    Err(BoxliteError::invalid(format!(
-        "option `endsAt`: must be to come, and at most {LAST_MOMENT}: {ends_at_ms}, and it is {now_ms}"
-    )))
+    Err(BoxliteError::invalid_option(
+        "ends_at_ms",
+        format!("must be to come, and at most {LAST_MOMENT}: {ends_at_ms}, and it is {now_ms}"),
+    ))
 }
 
 /// Refuses a lifetime or an idle time beyond all use.
-fn check_limit(name: &str, limit: u64) -> BoxliteResult<()> {
+fn check_limit(name: &'static str, limit: u64) -> BoxliteResult<()> {
     if limit > LONGEST_LIMIT {
-        let message = format!("option `{name}`: must be at most {LONGEST_LIMIT}: {limit}");
-        return Err(BoxliteError::invalid(message));
+        return Err(BoxliteError::invalid_option(name, format!("must be at most {LONGEST_LIMIT}: {limit}")));
     }
     Ok(())
 }
@@ -147,33 +147,41 @@ impl SupervisionOptions {
         if let Some(name) = &self.stop_signal
             && signal::number(name).is_none()
         {
-            return Err(BoxliteError::invalid(format!("option `stopSignal`: no signal of Linux: {name:?}"))
+            return Err(BoxliteError::invalid_option("stop_signal", format!("no signal of Linux: {name:?}"))
                 .hint("use a name such as `SIGINT` or `SIGRTMIN+3`, or a number from 1 to 64"));
         }
         if self.main_is_init && self.restart.when != RestartWhen::No {
-            return Err(BoxliteError::invalid(
-                "option `restart`: a main process that is pid 1 (`init: false`) can't be started again: its end ends every \
-                 process of the container",
+            return Err(BoxliteError::invalid_option(
+                "restart",
+                text![
+                    "a main process that is pid 1 (",
+                    Term::MainIsInit,
+                    ") can't be started again: its end ends every process of the container"
+                ],
             )
-            .hint("leave `restart` out and start the box again, or leave `init` out"));
+            .hint(text![
+                "leave `restart` out and start the box again, or leave ",
+                Term::Option("main_is_init"),
+                " out"
+            ]));
         }
         if !self.has_main() {
             let without = |name| {
-                BoxliteError::invalid(format!("option `{name}`: the box has no main process"))
+                BoxliteError::invalid_option(name, "the box has no main process")
                     .hint("give `main: true` to run the image's program, or `entrypoint` or `cmd`")
             };
             if self.restart != RestartPolicy::default() {
                 return Err(without("restart"));
             }
             if self.main_is_init {
-                return Err(without("init"));
+                return Err(without("main_is_init"));
             }
             if self.stop_signal.is_some() {
-                return Err(without("stopSignal"));
+                return Err(without("stop_signal"));
             }
         }
-        check_limit("maxLifetimeMs", self.max_lifetime_ms)?;
-        check_limit("idleTimeoutMs", self.idle_timeout_ms)?;
+        check_limit("max_lifetime_ms", self.max_lifetime_ms)?;
+        check_limit("idle_timeout_ms", self.idle_timeout_ms)?;
         match &self.health {
             HealthOption::Own(check) => check.check(),
             HealthOption::Image | HealthOption::Off => Ok(()),
@@ -183,22 +191,27 @@ impl SupervisionOptions {
 
 impl HealthCheck {
     fn check(&self) -> BoxliteResult<()> {
-        let bad = |what: &str| Err(BoxliteError::invalid(format!("option `healthCheck`: {what}")));
+        let bad = |why: Text| Err(BoxliteError::invalid_option("health", why));
         if self.interval_ms == 0 || self.timeout_ms == 0 || self.retries == 0 {
-            return bad("`intervalMs`, `timeoutMs` and `retries` must be 1 or more");
+            return bad(text![
+                Term::Option("interval_ms"),
+                ", ",
+                Term::Option("timeout_ms"),
+                " and `retries` must be 1 or more"
+            ]);
         }
         match &self.probe {
-            Probe::Command(words) if words.is_empty() => bad("its command is empty"),
-            Probe::Command(words) => check_words("healthCheck", words),
-            Probe::TcpPort(0) => bad("a TCP port is 1 to 65535: 0"),
+            Probe::Command(words) if words.is_empty() => bad("its command is empty".into()),
+            Probe::Command(words) => check_words("health", words),
+            Probe::TcpPort(0) => bad("a TCP port is 1 to 65535: 0".into()),
             Probe::TcpPort(_) => Ok(()),
         }
     }
 }
 
 /// A command line that execve takes and a message holds.
-fn check_words(option: &str, words: &[String]) -> BoxliteResult<()> {
-    let bad = |what: String| Err(BoxliteError::invalid(format!("option `{option}`: {what}")));
+fn check_words(option: &'static str, words: &[String]) -> BoxliteResult<()> {
+    let bad = |why: String| Err(BoxliteError::invalid_option(option, why));
     if words.len() > WORDS {
         return bad(format!("must have at most {WORDS} words: {}", words.len()));
     }
@@ -231,7 +244,7 @@ mod tests {
         options.cmd = Some(words(&["serve"]));
         options.check().unwrap();
         let options = SupervisionOptions { stop_signal: Some("INT".into()), ..Default::default() };
-        assert!(options.check().unwrap_err().to_string().contains("`stopSignal`"));
+        assert!(options.check().unwrap_err().to_string().contains("`stop_signal`"));
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub(crate) fn check_names(unset: &[String]) -> BoxliteResult<()> {
 
 fn check_variable(key: &str, value: &str) -> BoxliteResult<()> {
     if key.is_empty() || key.contains(['=', '\0']) || value.contains('\0') {
-        return Err(BoxliteError::invalid(format!("option `env`: not a valid variable: {key:?}")));
+        return Err(BoxliteError::invalid_option("env", format!("not a valid variable: {key:?}")));
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::{fs, io, sync::Arc, time::Duration};
 
 use boxlite_disk::free_leaked_clusters;
-use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Stage};
+use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Stage, Term, text};
 use boxlite_portal::GuestSession;
 use boxlite_proto::v1::{ContainerInitRequest, Supervision};
 use boxlite_spec::{DiskFormat, DiskSpec, InstanceSpec, JournalSpec, SPEC_VERSION, TransportSpec};
@@ -78,9 +78,13 @@ impl Pipeline {
             let (id, limit) = (&config.id, limit.as_millis());
             let what =
                 format!("start box `{id}`: the guest {what} after {limit} ms on engine `{}`", engine.kind);
-            Err(BoxliteError::new(ErrorCode::GuestTimeout, what).hint(
-                "the machine may be overloaded: raise `startTimeoutMs`; `Runtime.doctor()` tells what could make it faster",
-            ))
+            Err(BoxliteError::new(ErrorCode::GuestTimeout, what).hint(text![
+                "the machine may be overloaded: raise ",
+                Term::Option("start_timeout_ms"),
+                "; ",
+                Term::Doctor,
+                " tells what could make it faster"
+            ]))
         };
         let end = Instant::now() + limit;
         let ready = timeout_at(end, await_ready(shim, ready, &config.id));
@@ -129,8 +133,9 @@ impl Pipeline {
             }
             _ => {
                 let excerpt = console_excerpt(&console);
-                let hint = error.hint_text().map(str::to_owned);
-                BoxliteError::new(error.code(), format!("{error}{excerpt}")).maybe_hint(hint).caused_by(error)
+                let message = text![error.message(), excerpt];
+                let hint = error.hint_text().cloned();
+                BoxliteError::new(error.code(), message).maybe_hint(hint).caused_by(error)
             }
         };
         match stage {

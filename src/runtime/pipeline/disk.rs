@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf, sync::Arc};
 
 use boxlite_disk::{BaseDisk, Cancel, ErrorKind, LayerFile, Overlay};
-use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Stage};
+use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Stage, Term, text};
 use boxlite_images::{Hold, Image, PullOptions};
 
 use crate::{
@@ -71,7 +71,11 @@ impl Pipeline {
             let _ = fs::remove_file(&path);
             let made = Overlay::create(path, &base, size);
             made.map(|overlay| overlay.virtual_size).map_err(|error| match error.kind() {
-                ErrorKind::TooLarge => BoxliteError::from(error).hint("raise `diskSizeGb`, or leave it out"),
+                ErrorKind::TooLarge => BoxliteError::from(error).hint(text![
+                    "raise ",
+                    Term::Option("disk_size_mib"),
+                    ", or leave it out"
+                ]),
                 _ => error.into(),
             })
         });

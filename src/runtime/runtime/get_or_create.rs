@@ -15,7 +15,7 @@ impl BoxliteRuntime {
     /// As `create`; `INVALID_ARGUMENT` without a name.
     pub async fn get_or_create(&self, options: BoxOptions) -> BoxliteResult<LiteBox> {
         let Some(name) = options.name.clone() else {
-            return Err(BoxliteError::invalid("option `name`: get or create a box: a name is needed"));
+            return Err(BoxliteError::invalid_option("name", "get or create a box: a name is needed"));
         };
         // Also of a box that exists, so that a mistake does not hide until there is none.
         options.check()?;

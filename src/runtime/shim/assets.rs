@@ -3,7 +3,7 @@
 
 use std::{env, ffi::OsStr, path::PathBuf};
 
-use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
+use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Term, text};
 
 /// One file of the platform package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,10 +61,14 @@ impl Parts {
     /// The file of `part`, which exists.
     pub(crate) fn find(&self, part: Part) -> BoxliteResult<PathBuf> {
         let (path, remedy) = match (&self.overrides[part as usize], &self.folder) {
-            (Some(path), _) => (path.clone(), format!("correct or unset {}", part.variable())),
+            (Some(path), _) => (path.clone(), text!(format!("correct or unset {}", part.variable()))),
             (None, Some(folder)) => (
                 folder.join(part.place()),
-                format!("reinstall `@boxlite/node`, or set {} to the {}", part.variable(), part.name()),
+                text![
+                    "reinstall ",
+                    Term::Package,
+                    format!(", or set {} to the {}", part.variable(), part.name())
+                ],
             ),
             (None, None) => {
                 return Err(BoxliteError::new(
@@ -95,7 +99,7 @@ mod tests {
         let error = parts.find(Part::Kernel).unwrap_err();
         assert_eq!(error.code(), ErrorCode::PartMissing);
         assert!(error.to_string().contains("/nowhere/share/vmlinux"));
-        assert!(error.hint_text().unwrap().contains("BOXLITE_KERNEL"));
+        assert!(error.hint_text().unwrap().to_string().contains("BOXLITE_KERNEL"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
+use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Term, text};
 use boxlite_spec::{EngineProbe, ProbeReport, VmmKind};
 use serde::{Deserialize, Serialize};
 
@@ -51,7 +51,7 @@ pub(crate) fn probe(parts: &Parts, depth: Depth) -> BoxliteResult<ProbeReport> {
     }
     let failed = |what: String| {
         BoxliteError::new(ErrorCode::PartMissing, format!("run shim `{}`: {what}", shim.display()))
-            .hint("reinstall `@boxlite/node`; the shim needs glibc 2.34 or newer")
+            .hint(text!["reinstall ", Term::Package, "; the shim needs glibc 2.34 or newer"])
     };
     let Ended { status, stdout, stderr } = run(environment::reduce(&mut command))
         .map_err(|error| failed("it can't be executed".to_owned()).caused_by(error))?;
@@ -158,7 +158,7 @@ mod tests {
         let error = settle(EngineChoice::Only(VmmKind::Krun), &report).unwrap_err();
         assert_eq!(error.code(), ErrorCode::EngineUnsupported);
         assert!(error.to_string().contains("no krun at all"));
-        assert_eq!(error.hint_text(), Some("install krun"));
+        assert_eq!(error.hint_text(), Some(&"install krun".into()));
     }
 
     #[test]
@@ -166,6 +166,6 @@ mod tests {
         let report =
             ProbeReport { engines: vec![engine(VmmKind::Krun, false), engine(VmmKind::Qemu, false)] };
         let error = settle(EngineChoice::Auto, &report).unwrap_err();
-        assert_eq!(error.hint_text(), Some("install qemu"));
+        assert_eq!(error.hint_text(), Some(&"install qemu".into()));
     }
 }

@@ -105,11 +105,11 @@ impl ShimOutcome {
             Some(ShimExit::Asked) => ErrorCode::BoxRemoved,
             _ => ErrorCode::EngineFailed,
         };
-        let scarce = resource_limits::may_be_behind(code) && resource_limits::is_told_by(&self.describe());
+        let limited = resource_limits::can_cause(code) && resource_limits::caused_text(&self.describe());
         let why = if self.exit() == Some(ShimExit::Unannounced) { DIED.to_owned() } else { self.describe() };
         let message = format!("{what}: {why}{}", console_excerpt(console));
         let error = BoxliteError::new(code, message).maybe_hint(self.report.and_then(|report| report.hint));
-        if scarce { error.for_want_of_resources() } else { error }
+        if limited { error.at_host_limit() } else { error }
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 pub(crate) use boxlite_durable::{Durability, drafts, sweep};
-use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
+use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Term, Text, text};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::state::modes;
@@ -17,7 +17,9 @@ use crate::state::modes;
 const LARGEST: usize = 4 << 20;
 
 /// What to do about a file that can't be understood.
-const REMEDY: &str = "restore the file, or give the box up: `runtime.remove(id, { force: true })`";
+pub(crate) fn remedy() -> Text {
+    text!["restore the file, or give the box up: ", Term::RuntimeRemoveForce]
+}
 
 /// Replaces the file at `path`: a reader finds the old value or the new one, whole. What could not be read again is not written.
 pub(crate) fn write<T: Serialize>(path: &Path, value: &T, durability: Durability) -> BoxliteResult<()> {
@@ -51,11 +53,11 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> BoxliteResult<Option<T>>
     let whole = file.take(LARGEST as u64 + 1).read_to_end(&mut text);
     whole.map_err(|error| BoxliteError::io("read", path, error))?;
     if text.len() > LARGEST {
-        return Err(too_large("read", path).hint(REMEDY));
+        return Err(too_large("read", path).hint(remedy()));
     }
     serde_json::from_slice(&text).map(Some).map_err(|error| {
         let message = format!("read `{}`: not a valid file of boxlite", path.display());
-        BoxliteError::new(ErrorCode::StorageCorrupt, message).caused_by(error).hint(REMEDY)
+        BoxliteError::new(ErrorCode::StorageCorrupt, message).caused_by(error).hint(remedy())
     })
 }
 

@@ -209,7 +209,7 @@ pub(crate) fn check_length(home: &Path) -> BoxliteResult<()> {
     if length <= most {
         return Ok(());
     }
-    Err(BoxliteError::invalid(format!("option `home`: its path must have at most {most} bytes: {length}"))
+    Err(BoxliteError::invalid_option("home", format!("its path must have at most {most} bytes: {length}"))
         .hint("choose a `home` with a shorter path"))
 }
 

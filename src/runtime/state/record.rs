@@ -3,7 +3,7 @@
 
 use std::{fs, io, os::unix::fs::MetadataExt};
 
-use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
+use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Term, text};
 use boxlite_images::ImageConfig;
 use boxlite_portal::MainExit;
 use boxlite_spec::ShimIdentity;
@@ -74,7 +74,12 @@ impl BoxConfig {
         Err(BoxliteError::invalid(format!(
             "options of a box: together they must take at most {OPTIONS} bytes: {size} ({parts})"
         ))
-        .hint("write what is large into the box's files, with `box.fs.writeFile` or `box.copyIn`"))
+        .hint(text![
+            "write what is large into the box's files, with ",
+            Term::WriteFile,
+            " or ",
+            Term::CopyIn
+        ]))
     }
 
     /// Refuses an image whose configuration can't be kept. Asked before its disk is made.
@@ -109,9 +114,10 @@ impl BoxConfig {
             return Ok(());
         }
         let late = now_ms - ends_at_ms;
-        let message = format!("start box `{}`: its `endsAt` was {late} ms ago", self.id);
+        let its = format!("start box `{}`: its ", self.id);
+        let message = text![its, Term::Option("ends_at_ms"), format!(" was {late} ms ago")];
         Err(BoxliteError::new(ErrorCode::BoxState, message)
-            .hint("give it another with `box.update({ endsAt })`; `null` is never"))
+            .hint(text!["give it another with ", Term::BoxUpdateEnd]))
     }
 
     /// The size of a machine that is started now.

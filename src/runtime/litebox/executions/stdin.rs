@@ -10,7 +10,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
+use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Term, text};
 use boxlite_portal::{ExecutionInterface, REJOINS, bounded, from_status, is_lost};
 use boxlite_proto::v1::ExecStdin;
 use boxlite_wire::limits;
@@ -96,10 +96,15 @@ async fn feed(
                 format!("write to the standard input of {execution_id}, {end} bytes after its beginning");
             if status.code() == Code::Aborted && !is_lost(&status) {
                 let message = bounded(status.message());
-                return Err(BoxliteError::new(ErrorCode::ExecInputClosed, message).hint(
-                    "input ends for all handles of an execution when one of them calls `stdin.end()`; \
-                     one that is started with `stdin: 'none'`, as by `box.exec()`, never has any",
-                ));
+                return Err(BoxliteError::new(ErrorCode::ExecInputClosed, message).hint(text![
+                    "input ends for all handles of an execution when one of them calls ",
+                    Term::StdinEnd,
+                    "; one that is started with ",
+                    Term::NoStdin,
+                    ", as by ",
+                    Term::BoxExec,
+                    ", never has any"
+                ]));
             }
             return Err(from_status(&what, &status));
         }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use boxlite_archive::{Error as ArchiveError, Meter, PipeReader, PipeWriter, Rules, receive, send};
-use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, FileFault};
+use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, FileFault, Term, text};
 use boxlite_portal::{FilesInterface, broken, checked, from_status};
 use boxlite_proto::v1::{CopyInRequest, CopyOutRequest, FileAnswer};
 use boxlite_wire::limits;
@@ -292,8 +292,13 @@ fn from_archive(error: &ArchiveError) -> BoxliteError {
         }),
         ArchiveError::Exceeded { what, most } => {
             let message = format!("copy out: the box sends more than {most} {what}");
-            BoxliteError::new(ErrorCode::CopyTooLarge, message)
-                .hint("raise `maxBytes` or `maxEntries`, or copy less; what came before is there")
+            BoxliteError::new(ErrorCode::CopyTooLarge, message).hint(text![
+                "raise ",
+                Term::Option("max_bytes"),
+                " or ",
+                Term::Option("max_entries"),
+                ", or copy less; what came before is there"
+            ])
         }
         other => BoxliteError::new(ErrorCode::ArchiveInvalid, other.to_string()),
     }

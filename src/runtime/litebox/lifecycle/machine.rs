@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
+use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Term, text};
 use boxlite_portal::GuestSession;
 
 use crate::{
@@ -45,7 +45,7 @@ impl Machine {
                 ErrorCode::PortalLost,
                 format!("{error} because the box ended: {}", outcome.describe()),
             )
-            .hint("`box.start()` starts it again; its console is kept in the box's folder"),
+            .hint(text![Term::BoxStart, " starts it again; its console is kept in the box's folder"]),
             _ => error,
         }
     }

@@ -207,11 +207,14 @@ fn check_message(config: &BoxConfig, request: Option<&AmendRequest>) -> BoxliteR
     if size <= limits::MESSAGE {
         return Ok(());
     }
-    Err(BoxliteError::invalid(format!(
-        "option `env`: with that of image `{}` it must take at most {} bytes: {size}",
-        config.options.image,
-        limits::MESSAGE
-    )))
+    Err(BoxliteError::invalid_option(
+        "env",
+        format!(
+            "with that of image `{}` it must take at most {} bytes: {size}",
+            config.options.image,
+            limits::MESSAGE
+        ),
+    ))
 }
 
 /// At once whole: the shim may be reading.

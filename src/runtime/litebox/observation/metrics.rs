@@ -2,7 +2,7 @@
 
 use std::{os::unix::fs::MetadataExt, time::Duration};
 
-use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
+use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Term, text};
 use boxlite_proto::v1::MetricsResponse;
 
 use crate::{
@@ -118,7 +118,7 @@ impl LiteBox {
                 ErrorCode::GuestTimeout,
                 format!("measure box `{}`: no answer in {} s", self.id(), PATIENCE.as_secs()),
             )
-            .hint("the box may be busy or stuck; `box.logs({ source: 'console' })` may tell why")),
+            .hint(text!["the box may be busy or stuck; ", Term::BoxConsole, " may tell why"])),
         }
     }
 }
