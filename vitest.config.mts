@@ -1,5 +1,5 @@
-// The rungs of the test ladder that vitest runs; each is one project, so `vitest run --project NAME` runs one alone.
-// Forks, not threads: a native addon is loaded once per process, as in a user's program.
+// The tests that vitest runs. Each kind is a project, so `vitest run --project NAME` runs only that one. They run in forks, not in
+// threads, so that a native addon is loaded once per process, as in a user's program.
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
@@ -14,11 +14,11 @@ export default defineConfig({
         },
       },
       {
-        // What the repository promises about itself: graph, licences, prose, versions.
+        // Checks of the source tree: graph of crates, licences, comments, versions.
         test: { name: 'house', include: ['__test__/house/**/*.test.ts'], pool: 'forks', testTimeout: 60_000 },
       },
       {
-        // Real boxes, one test file at a time: under emulation a box fills a CPU. Needs `npm run build`.
+        // Real boxes, one test file at a time, since an emulated box uses a whole CPU. Needs `npm run build`.
         test: {
           name: 'e2e',
           include: ['__test__/e2e/**/*.test.ts'],

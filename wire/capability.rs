@@ -45,7 +45,7 @@ pub const NAMES: [&str; 41] = [
     "CHECKPOINT_RESTORE",
 ];
 
-/// The number of a capability, whose name may begin with `CAP_` or not, in any case.
+/// Returns the number of a capability. Its name may have any case and may begin with `CAP_`. Returns `None` if it is unknown.
 pub fn number(name: &str) -> Option<usize> {
     let upper = name.to_ascii_uppercase();
     let bare = upper.strip_prefix("CAP_").unwrap_or(&upper);

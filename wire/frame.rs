@@ -1,28 +1,28 @@
-//! How the journal's records lie one behind another: each behind its length, a varint of protobuf.
+//! The framing of the journal: each record follows its length, a varint of protobuf.
 //!
-//! The guest writes them so, the shim cuts the stream at these borders, the runtime reads the file along them. Nothing here
-//! looks into a record.
+//! The guest writes records in this form, the shim splits the stream at their borders, and the runtime reads the file. Nothing here
+//! parses a record.
 
 use crate::limits::JOURNAL_RECORD;
 
 /// The longest length, in bytes: [`JOURNAL_RECORD`] takes three groups of seven bits.
 const LENGTH: usize = 3;
 
-/// What stands first in some bytes.
+/// What some bytes begin with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Frame {
-    /// A record: the bytes of its length, and of itself.
+    /// A whole record: the number of bytes of its length, and of the record itself.
     Whole(usize, usize),
-    /// The empty record: its writer says that none will follow.
+    /// The empty record, after which no other follows.
     End,
-    /// More bytes are needed.
+    /// A part of a record, or nothing.
     Partial,
-    /// No record begins like this.
+    /// Bytes with which no record begins.
     Broken,
 }
 
 impl Frame {
-    /// Looks at the start of `bytes`.
+    /// Reads the start of `bytes`.
     pub fn first(bytes: &[u8]) -> Self {
         let mut length = 0;
         for (index, byte) in bytes.iter().take(LENGTH).enumerate() {
@@ -40,7 +40,7 @@ impl Frame {
         if bytes.len() < LENGTH { Self::Partial } else { Self::Broken }
     }
 
-    /// How many bytes at the start of `bytes` are whole records.
+    /// Returns how many bytes at the start of `bytes` are whole records.
     pub fn whole(bytes: &[u8]) -> usize {
         let mut end = 0;
         while let Self::Whole(head, length) = Self::first(bytes.get(end..).unwrap_or_default()) {

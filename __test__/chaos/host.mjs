@@ -5,7 +5,7 @@
 //   removing ID        that box is being removed
 //   box ID, made ID    a box exists: the one with the workload, or one of those that are only created and removed
 //   phase NAME         the phase in which the kill is planned begins
-//   kept W N           after a start: the records of writer W are intact up to N
+//   intact W N         after a start: the records of writer W are intact up to N
 //   bad TEXT           they are not
 //   ack W N            the box has acknowledged that record N is durable
 //   lost CODE STATE TEXT   the box has ended unexpectedly; a line on standard input makes this program start it again
@@ -115,7 +115,7 @@ async function check() {
     const { exitCode, signal, stdout } = await box.exec('/bin/workload', ['check', FOLDER, writer])
     // The container's init was killed, and so the kernel killed this process too.
     if (signal !== null) throw Object.assign(new Error(`a check ended with ${signal}`), { code: 'WRITER' })
-    report(exitCode === 0 ? `kept ${writer} ${stdout.trim()}` : `bad ${stdout.trim().replaceAll('\n', '; ')}`)
+    report(exitCode === 0 ? `intact ${writer} ${stdout.trim()}` : `bad ${stdout.trim().replaceAll('\n', '; ')}`)
   }
 }
 
@@ -129,7 +129,7 @@ async function removeAll() {
         `for w in ${WRITERS.join(' ')}; do /bin/workload check ${FOLDER} $w; done`,
       ])
       for (const [writer, line] of stdout.trim().split('\n').entries())
-        report(exitCode === 0 ? `kept ${writer} ${line}` : `bad ${line}`)
+        report(exitCode === 0 ? `intact ${writer} ${line}` : `bad ${line}`)
     }
     report(`removing ${id}`)
     await old.remove({ force: true })

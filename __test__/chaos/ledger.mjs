@@ -25,7 +25,7 @@ export class Ledger {
       const [first = '', second = ''] = fields
       if (kind === 'bad') faults.push(line)
       if (kind === 'listed') faults.push(...this.#compare(fields))
-      if (kind === 'kept') faults.push(...this.#compareRecords(first, Number(second)))
+      if (kind === 'intact') faults.push(...this.#compareRecords(first, Number(second)))
       if (kind === 'ack') this.#acknowledge(first, Number(second))
       if (kind === 'removing') this.#boxes.delete(first)
       if (kind === 'made' || kind === 'box') this.#add(kind, first)
@@ -49,10 +49,12 @@ export class Ledger {
     return [...this.#boxes].filter(id => !listed.includes(id)).map(id => `box ${id} is lost`)
   }
 
-  /** @param {string} writer @param {number} kept */
-  #compareRecords(writer, kept) {
+  /** @param {string} writer @param {number} intact */
+  #compareRecords(writer, intact) {
     const last = this.#last.get(writer) ?? 0
-    return kept >= last ? [] : [`writer ${writer}: record ${last} was acknowledged, but only those up to ${kept} exist`]
+    return intact >= last
+      ? []
+      : [`writer ${writer}: record ${last} was acknowledged, but only those up to ${intact} exist`]
   }
 
   /** @param {string} writer @param {number} number */

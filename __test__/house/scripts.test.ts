@@ -71,7 +71,7 @@ describe('the build cache', () => {
     expect(statSync(join(base, 'x/share/thing')).ino).toBe(statSync(join(base, 'y/share/thing')).ino)
   })
 
-  it('keeps nothing of a build that failed', async () => {
+  it('stores nothing of a failed build', async () => {
     process.env.BOXLITE_CACHE = join(base, 'cache')
     const part = { name: 'bad', products: ['x'], hash: async () => 'h', make: async () => {} }
     await expect(buildPart(part, join(base, 'z'))).rejects.toThrow('the build left no x')

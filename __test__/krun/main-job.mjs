@@ -77,7 +77,7 @@ test('20 commands at once each have their own output', async () => {
   )
 })
 
-test('8 MB come out byte for byte', async () => {
+test('8 MB of output arrive byte for byte', async () => {
   const child = box.spawn('sh', ['-c', 'head -c 8388608 /dev/urandom > /data; sha256sum < /data >&2; cat /data'])
   const hash = createHash('sha256')
   let sum = ''
@@ -89,7 +89,7 @@ test('8 MB come out byte for byte', async () => {
   assert.equal(sum.split(' ')[0], hash.digest('hex'))
 })
 
-test('files and trees go in and come out', async () => {
+test('files and trees are copied in and out', async () => {
   await box.fs.mkdir('/srv/sub', { recursive: true })
   await box.fs.writeFile('/srv/sub/file', 'text')
   assert.equal(await box.fs.readFile('/srv/sub/file', 'utf8'), 'text')

@@ -12,7 +12,7 @@ export function measure(base) {
   return {
     fds: readdirSync('/proc/self/fd').length,
     threads: readdirSync('/proc/self/task').length,
-    children: readdirSync('/proc/self/task').flatMap(task => words(`/proc/self/task/${task}/children`)).length,
+    children: readdirSync('/proc/self/task').flatMap(task => fields(`/proc/self/task/${task}/children`)).length,
     sockets: text('/proc/net/unix').split(base).length - 1,
     rssMib: Math.round(process.memoryUsage.rss() / 2 ** 20),
     diskKib: kib,
@@ -58,7 +58,7 @@ function sizeOf(folder) {
 }
 
 /** @param {string} file */
-const words = file => text(file).split(' ').filter(Boolean)
+const fields = file => text(file).split(' ').filter(Boolean)
 
 /** @param {string} file */
 function text(file) {

@@ -8,8 +8,8 @@ const COMMON: &[&str] = &[
     "quiet",
     // A guest that panics ends at once, and so does its shim.
     "panic=-1",
-    // `reboot(2)` ends the machine by a triple fault, which both engines notice at once. `f` skips the shutdown of devices that
-    // are gone a moment later.
+    // `reboot(2)` ends the machine by a triple fault, which both engines notice at once. `f` skips the shutdown of devices, which
+    // nothing uses afterwards.
     "reboot=t,f",
     // The VM is the boundary: processes of one box trust each other as much as processes of one container host do.
     "mitigations=off",

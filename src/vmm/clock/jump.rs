@@ -13,7 +13,7 @@ const DRIFT_MAX: i128 = 50_000_000;
 /// How late a check may come; a later one means that this process was stopped.
 const DELAY_MAX: Duration = Duration::from_secs(2);
 
-/// Reads the monotonic clock, which stands still while the host sleeps, and the wall clock, in nanoseconds.
+/// Reads the monotonic clock, which stops while the host sleeps, and the wall clock, in nanoseconds.
 pub(super) fn now() -> (i128, i128) {
     let read = |id| {
         clock_gettime(id)

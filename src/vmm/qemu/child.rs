@@ -1,6 +1,9 @@
 //! QEMU's process, which can't outlive this one, and the tail of its standard error. Called by `engine`.
 
-#![allow(unsafe_code, reason = "the child's death signal and descriptors are set between fork and exec")]
+#![allow(
+    unsafe_code,
+    reason = "the child's parent-death signal and descriptors are set between fork and exec"
+)]
 
 use std::{
     collections::VecDeque,
