@@ -11,11 +11,11 @@ use boxlite_spec::{EngineProbe, VmmKind};
 
 use crate::{
     options::runtime_options::RuntimeOptions,
-    runtime::home_of,
     shim::{
         assets::{Part, Parts},
         engine::{self, Depth},
     },
+    state::layout::home_of,
 };
 
 /// The findings.

@@ -1,10 +1,13 @@
-//! `BoxliteRuntime`: the way in. Opens a home, makes and finds boxes, and closes what it opened.
+//! `BoxliteRuntime`: the entry point. Opens a home, makes and finds boxes, and closes what it opened.
 
+pub(crate) mod box_manager;
 pub(crate) mod filter;
 pub(crate) mod get_or_create;
+pub(crate) mod home_registry;
+pub(crate) mod sweep;
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -12,16 +15,18 @@ use std::{
     time::Duration,
 };
 
-use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
+use boxlite_error::{BoxliteResult, ErrorCode};
 use futures::future::join_all;
 use tokio::time::timeout;
 
 use crate::{
     blocking::blocking,
     doctor::{self, DoctorReport},
-    home::{metrics::RuntimeMetricsSnapshot, open_home::Shared, registry, unreadable::UnreadableBox},
+    events::bus::EventStream,
+    home::{metrics::RuntimeMetricsSnapshot, open_home::OpenHome, unreadable::UnreadableBox},
     litebox::{handle::LiteBox, observation::info::BoxInfo},
     options::{box_options::BoxOptions, runtime_options::RuntimeOptions, supervision::check_end},
+    runtime::box_manager::BoxManager,
     state::{clock::now_ms, id, record::BoxConfig},
 };
 
@@ -34,7 +39,8 @@ const POWER_OFF: Duration = Duration::from_secs(3);
 /// closes ends its boxes.
 #[derive(Debug)]
 pub struct BoxliteRuntime {
-    pub(crate) shared: Arc<Shared>,
+    boxes: Arc<BoxManager>,
+    pub(crate) home: Arc<OpenHome>,
     closed: AtomicBool,
 }
 
@@ -42,55 +48,66 @@ impl BoxliteRuntime {
     /// Opens a home, and makes it if there is none.
     ///
     /// # Errors
-    /// `HOME_LOCKED` when another process hangs while it changes the list of boxes, `INVALID_ARGUMENT` when this process has it open with other
-    /// options, `STORAGE_IO` when it can't be written.
+    /// `HOME_LOCKED` if another process keeps the list of boxes locked, `INVALID_ARGUMENT` if this process has the home open with
+    /// other options, `STORAGE_IO` if it can't be written.
     pub async fn open(options: RuntimeOptions) -> BoxliteResult<Arc<Self>> {
-        let shared = blocking("open the runtime", move || registry::open(options)).await?;
-        if let Err(error) = shared.sweep().await {
-            registry::leave(&shared);
+        let boxes = blocking("open the runtime", move || home_registry::open(options)).await?;
+        if let Err(error) = boxes.sweep().await {
+            home_registry::close_handle(&boxes);
             return Err(error);
         }
+        let home = Arc::clone(&boxes.home);
         // Which engine can run takes a process to find out: it is known by the time the first box starts.
-        let early = Arc::clone(&shared);
+        let early = Arc::clone(&home);
         tokio::spawn(async move { early.engine().await });
-        Ok(Arc::new(Self { shared, closed: AtomicBool::new(false) }))
+        Ok(Arc::new(Self { boxes, home, closed: AtomicBool::new(false) }))
     }
 
-    /// The home's path, absolute.
+    /// The home's path, absolute and free of symlinks.
     pub fn home(&self) -> PathBuf {
-        self.shared.home()
+        self.home.path()
     }
 
-    /// Makes a box. It costs two small files: the machine starts at its first use.
+    /// Makes a box. That costs two small files: the machine starts at its first use.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT`; `BOX_NAME_TAKEN`; `RUNTIME_CLOSED`; `HOME_LOCKED` if another process keeps the list of boxes locked;
+    /// `STORAGE_IO` and its kin if the files can't be written.
     pub async fn create(&self, options: BoxOptions) -> BoxliteResult<LiteBox> {
         self.check_open()?;
         options.check()?;
         check_end(options.supervision.ends_at_ms, now_ms())?;
         let config = BoxConfig::new(id::random()?, now_ms(), options);
         config.check_size()?;
-        let litebox = self.shared.make_box(config).await?;
-        self.shared.metrics.count_created();
-        Ok(litebox)
+        let core = self.boxes.create(config).await?;
+        self.home.metrics.count_created();
+        Ok(LiteBox::new(core))
     }
 
     /// The box of this id, or else of this name.
+    ///
+    /// # Errors
+    /// `BOX_NOT_FOUND`; `RUNTIME_CLOSED`; `STORAGE_CORRUPT`, `STORAGE_IO` or `HOME_INCOMPATIBLE` if its files can't be read.
     pub async fn get(&self, id_or_name: &str) -> BoxliteResult<LiteBox> {
         self.check_open()?;
-        let (shared, id_or_name) = (Arc::clone(&self.shared), id_or_name.to_owned());
-        blocking("find a box", move || shared.find_box(&id_or_name)).await
+        let (boxes, id_or_name) = (Arc::clone(&self.boxes), id_or_name.to_owned());
+        blocking("find a box", move || boxes.find(&id_or_name)).await.map(LiteBox::new)
     }
 
-    /// Every box of the home, oldest first.
+    /// Every box of the home, oldest first, then those whose files can't be read, as failed ones.
+    ///
+    /// # Errors
+    /// `RUNTIME_CLOSED`; `STORAGE_IO` if the boxes can't be listed.
     pub async fn list(&self) -> BoxliteResult<Vec<BoxInfo>> {
         self.check_open()?;
-        let shared = Arc::clone(&self.shared);
+        let boxes = Arc::clone(&self.boxes);
         blocking("list the boxes", move || {
-            let (boxes, unreadable) = shared.look_at_all()?;
-            let infos = boxes.into_iter().filter_map(|litebox| match litebox.info_now() {
+            let (readable, unreadable) = boxes.all()?;
+            let infos = readable.into_iter().filter_map(|core| match core.info() {
                 // One that is being removed at this moment is none.
                 Err(error) if error.code() == ErrorCode::BoxRemoved => None,
                 // Damaged at this moment.
-                Err(error) => Some(UnreadableBox::new(&shared.layout, litebox.id(), &error).info()),
+                Err(error) => Some(UnreadableBox::new(&boxes.home.layout, core.id(), &error).info()),
                 Ok(info) => Some(info),
             });
             Ok(infos.chain(unreadable.iter().map(UnreadableBox::info)).collect())
@@ -99,10 +116,14 @@ impl BoxliteRuntime {
     }
 
     /// Removes a box with everything of it. A running one needs `force`.
+    ///
+    /// # Errors
+    /// `BOX_NOT_FOUND`; `BOX_STATE` if it runs and `force` is `false`, or if its machine can't be ended; `BOX_BUSY` if another
+    /// process keeps changing it; `STORAGE_IO`; `RUNTIME_CLOSED`.
     pub async fn remove(&self, id_or_name: &str, force: bool) -> BoxliteResult<()> {
         match self.get(id_or_name).await {
-            Err(error) if force && UnreadableBox::is_told_by(&error) => {
-                self.shared.remove_unreadable(id_or_name).await
+            Err(error) if force && UnreadableBox::explains(&error) => {
+                self.boxes.remove_unreadable(id_or_name).await
             }
             found => found?.remove(force).await,
         }
@@ -110,29 +131,45 @@ impl BoxliteRuntime {
 
     /// Counters since the home was opened.
     pub fn metrics(&self) -> RuntimeMetricsSnapshot {
-        self.shared.metrics.snapshot()
+        self.home.metrics.snapshot()
     }
 
-    /// Ends the attached boxes that this process started, side by side, and kills what has not ended by then. Detached
-    /// boxes and those of other processes go on. Closing twice is no error.
+    /// What happens to boxes and images from now on, as far as this process has a part in it.
+    ///
+    /// # Errors
+    /// `RUNTIME_CLOSED`.
+    pub fn events(&self) -> BoxliteResult<EventStream> {
+        self.check_open()?;
+        let stream = self.home.events.read(None);
+        for core in self.boxes.used() {
+            core.observe_held();
+        }
+        Ok(stream)
+    }
+
+    /// Ends the attached boxes that this process started, side by side, and kills those that have not ended `within` that time
+    /// (default 10 s). Detached boxes and those of other processes go on. Closing twice is no error.
+    ///
+    /// # Errors
+    /// The first error of a box that could not be ended.
     pub async fn close(&self, within: Option<Duration>) -> BoxliteResult<()> {
-        if self.closed.swap(true, Ordering::AcqRel) || !registry::leave(&self.shared) {
+        if self.closed.swap(true, Ordering::AcqRel) || !home_registry::close_handle(&self.boxes) {
             return Ok(());
         }
         let within = within.unwrap_or(CLOSE);
         // What is left of the time is for file systems.
         let grace = (within / 2).max(within.saturating_sub(POWER_OFF));
-        let ours = self.shared.boxes.known().into_iter().filter(LiteBox::is_ours);
-        let results = join_all(ours.map(|litebox| async move {
-            if let Ok(result) = timeout(within, litebox.let_down(grace)).await {
+        let ours = self.boxes.used().into_iter().filter(|core| core.is_ours());
+        let results = join_all(ours.map(|core| async move {
+            if let Ok(result) = timeout(within, core.shutdown(grace)).await {
                 return result;
             }
-            litebox.cut_off().await;
+            core.force_kill().await;
             Ok(())
         }))
         .await;
-        self.shared.boxes.clear();
-        self.shared.finish_close().await;
+        self.boxes.clear();
+        self.home.finish_close().await;
         results.into_iter().collect()
     }
 
@@ -145,30 +182,17 @@ impl BoxliteRuntime {
 
     pub(crate) fn check_open(&self) -> BoxliteResult<()> {
         if self.closed.load(Ordering::Acquire) {
-            return Err(BoxliteError::new(
-                ErrorCode::RuntimeClosed,
-                format!("use home `{}`: the runtime was closed", self.home().display()),
-            ));
+            Err(self.home.closed_error())
+        } else {
+            self.home.check_open()
         }
-        self.shared.check_open()
     }
 }
 
 impl Drop for BoxliteRuntime {
     fn drop(&mut self) {
         if !self.closed.swap(true, Ordering::AcqRel) {
-            registry::lose(&self.shared);
+            home_registry::drop_handle(&self.boxes);
         }
     }
-}
-
-/// The home that options and environment name.
-pub(crate) fn home_of(option: Option<&Path>) -> BoxliteResult<PathBuf> {
-    let from_environment =
-        || std::env::var_os("BOXLITE_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
-    let default = || std::env::home_dir().filter(|home| home.is_absolute()).map(|home| home.join(".boxlite"));
-    option.map(Path::to_owned).or_else(from_environment).or_else(default).ok_or_else(|| {
-        BoxliteError::invalid("open the runtime: no home directory is known")
-            .hint("pass `home`, or set BOXLITE_HOME")
-    })
 }

@@ -8,7 +8,7 @@ use nix::unistd::Uid;
 
 use crate::{
     doctor::DoctorCheck,
-    litebox::lifecycle::observed_state::Standing,
+    litebox::lifecycle::observed_state::ObservedState,
     state::{
         json_file,
         layout::{BoxPaths, FilesystemLayout},
@@ -34,7 +34,7 @@ struct Findings {
 /// Every check of the boxes in `home`, which may not be there yet.
 pub(super) fn examine(home: &Path) -> Vec<DoctorCheck> {
     let Some(layout) = FilesystemLayout::existing(home) else { return vec![] };
-    let ids = layout.box_folders().unwrap_or_default();
+    let ids = layout.box_ids().unwrap_or_default();
     let mut findings = Findings { orphans: orphans(&layout), ..Findings::default() };
     for id in &ids {
         findings.look_at(id, &layout.of_box(id));
@@ -57,7 +57,7 @@ impl Findings {
             }
             Ok(Some(file)) => {
                 let under_way = lock::is_held(&paths.lock()).unwrap_or(true);
-                let stale = Standing::of(paths, &file.config).is_ok_and(|standing| standing.stale);
+                let stale = ObservedState::of(paths, &file.config).is_ok_and(|observed| observed.stale);
                 if !under_way && (stale || json_file::drafts(paths.dir()).next().is_some()) {
                     self.stale.push(id.to_owned());
                 }

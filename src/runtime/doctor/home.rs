@@ -14,7 +14,10 @@ use nix::{
     unistd::{AccessFlags, Uid, access},
 };
 
-use crate::{doctor::DoctorCheck, runtime::home_of, state::layout::check_length};
+use crate::{
+    doctor::DoctorCheck,
+    state::layout::{check_length, home_of},
+};
 
 /// Less free space than this and an image of some size will not fit.
 const ENOUGH_SPACE: u64 = 2 << 30;

@@ -1,8 +1,6 @@
-//! An open home: what its boxes share, which boxes there are, and what killed processes left.
+//! An open home as its boxes see it: what they all use, which names are taken, and boxes whose files can't be read.
 
-pub(crate) mod box_manager;
 pub(crate) mod metrics;
+pub(crate) mod names;
 pub(crate) mod open_home;
-pub(crate) mod registry;
-pub(crate) mod sweep;
 pub(crate) mod unreadable;

@@ -1,4 +1,5 @@
-//! What every box of a runtime shares. Made when the runtime opens; held by the runtime, its boxes and the pipeline.
+//! `OpenHome`: what everything in an open home uses: paths, assets, the image cache, the event bus, counters, the engine, and
+//! whether the home is still open. It knows no boxes. Made by the home registry; held by the runtime, by each box and by the pipeline.
 
 use std::{
     path::PathBuf,
@@ -14,7 +15,7 @@ use tokio::sync::{OnceCell, watch};
 use crate::{
     blocking::blocking,
     events::bus::EventBus,
-    home::{box_manager::BoxManager, metrics::RuntimeMetrics},
+    home::metrics::RuntimeMetrics,
     log::{self, outlet::HomeLog},
     options::runtime_options::EngineChoice,
     shim::{
@@ -29,7 +30,7 @@ use crate::{
 
 /// A home that is open.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct OpenHome {
     pub(crate) layout: FilesystemLayout,
     pub(crate) choice: EngineChoice,
     pub(crate) parts: Parts,
@@ -40,7 +41,6 @@ pub(crate) struct Shared {
     pub(crate) image_quota: Option<u64>,
     /// `None` is what fits the engine.
     pub(crate) start_timeout: Option<Duration>,
-    pub(crate) boxes: BoxManager,
     pub(crate) metrics: Arc<RuntimeMetrics>,
     pub(crate) events: Arc<EventBus>,
     log: Mutex<Option<HomeLog>>,
@@ -48,7 +48,7 @@ pub(crate) struct Shared {
     closed: watch::Sender<bool>,
 }
 
-impl Shared {
+impl OpenHome {
     pub(crate) fn new(
         layout: FilesystemLayout,
         choice: EngineChoice,
@@ -69,7 +69,6 @@ impl Shared {
             leases,
             image_quota,
             start_timeout: None,
-            boxes: BoxManager::default(),
             metrics: Arc::default(),
             events: Arc::default(),
             log,
@@ -85,17 +84,21 @@ impl Shared {
         self.chosen.get_or_try_init(|| find).await.copied()
     }
 
+    /// Refuses work once the home is closed.
+    ///
+    /// # Errors
+    /// `RUNTIME_CLOSED`.
     pub(crate) fn check_open(&self) -> BoxliteResult<()> {
-        if *self.closed.borrow() {
-            return Err(BoxliteError::new(
-                ErrorCode::RuntimeClosed,
-                format!("use home `{}`: the runtime was closed", self.layout.home().display()),
-            ));
-        }
-        Ok(())
+        if *self.closed.borrow() { Err(self.closed_error()) } else { Ok(()) }
     }
 
-    /// From now on nothing starts. True: it was open before.
+    /// The error of whoever uses a closed runtime.
+    pub(crate) fn closed_error(&self) -> BoxliteError {
+        let message = format!("use home `{}`: the runtime was closed", self.layout.home().display());
+        BoxliteError::new(ErrorCode::RuntimeClosed, message)
+    }
+
+    /// From now on nothing starts. Returns `true` if the home was open before.
     pub(crate) fn begin_close(&self) -> bool {
         !self.closed.send_replace(true)
     }
@@ -112,18 +115,22 @@ impl Shared {
         .await;
     }
 
-    /// Waits until the runtime closes.
+    /// Waits until the home is closed.
     pub(crate) async fn closed(&self) {
         // The sender is ours, so it can't be gone.
         let _ = self.closed.subscribe().wait_for(|closed| *closed).await;
     }
 
     /// Takes the home's lock, for a short step that concerns more than one box.
-    pub(crate) async fn structure(&self, mode: Mode) -> BoxliteResult<FileLock> {
+    ///
+    /// # Errors
+    /// `HOME_LOCKED` if another process keeps it.
+    pub(crate) async fn lock(&self, mode: Mode) -> BoxliteResult<FileLock> {
         FileLock::of_home(&self.layout.lock(), mode).await
     }
 
-    pub(crate) fn home(&self) -> PathBuf {
+    /// The home's path, absolute.
+    pub(crate) fn path(&self) -> PathBuf {
         self.layout.home().to_owned()
     }
 }

@@ -1,28 +1,24 @@
 //! `UnreadableBox`: a box whose `config.json` is damaged, or was written by a newer version. It is listed as failed, takes its name
-//! as long as that can be read, keeps its image if its disk names one, can be removed by force, and touches no other box. Made by
-//! `box_manager`, told by `runtime`.
+//! as long as that can be read, keeps its image if its disk names one, can be removed by force, and touches no other box. Made by the
+//! box manager; shown and removed by the runtime.
 
-use std::{fs, io, path::Path, sync::Arc};
+use std::fs;
 
 use boxlite_disk::base_digest;
 use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
 
 use crate::{
     blocking::blocking,
-    home::open_home::Shared,
+    home::names::name_in,
     litebox::{lifecycle::state::BoxState, observation::info::BoxInfo},
     options::labels::Labels,
     pipeline::timings::Timings,
     shim::process::Presence,
     state::{
-        id,
         layout::{BoxPaths, FilesystemLayout},
         lock::FileLock,
     },
 };
-
-/// Where the name stands in a file of which the rest is beyond repair: near the beginning.
-const BEGINNING: usize = 64 << 10;
 
 /// What is known of such a box.
 #[derive(Debug)]
@@ -36,8 +32,8 @@ pub(crate) struct UnreadableBox {
 }
 
 impl UnreadableBox {
-    /// Whether an error says that a box can't be read.
-    pub(crate) fn is_told_by(error: &BoxliteError) -> bool {
+    /// Whether `error` says that a box can't be read.
+    pub(crate) fn explains(error: &BoxliteError) -> bool {
         matches!(error.code(), ErrorCode::StorageCorrupt | ErrorCode::StorageIo | ErrorCode::HomeIncompatible)
     }
 
@@ -98,17 +94,6 @@ impl UnreadableBox {
     }
 }
 
-/// The name in a config of which something else is wrong.
-fn name_in(config: &Path) -> Option<String> {
-    let mut text = Vec::new();
-    io::Read::read_to_end(&mut io::Read::take(fs::File::open(config).ok()?, BEGINNING as u64), &mut text)
-        .ok()?;
-    // As it is written: a field a line, those of the box indented by two.
-    let text = String::from_utf8_lossy(&text);
-    let name = text.lines().find_map(|line| line.strip_prefix("  \"name\": "))?;
-    serde_json::from_str(name.trim_end_matches(',')).ok().flatten()
-}
-
 /// The digest of the image that such a box was made of, by its disk. `None`: its disk is missing or damaged too, so that it
 /// needs none.
 ///
@@ -118,61 +103,26 @@ pub(crate) fn image_of(paths: &BoxPaths) -> BoxliteResult<Option<String>> {
     Ok(base_digest(&paths.disk())?)
 }
 
-impl Shared {
-    /// Removes a box that can't be read, running or not.
-    pub(crate) async fn remove_unreadable(self: &Arc<Self>, id_or_name: &str) -> BoxliteResult<()> {
-        let shared = Arc::clone(self);
-        let wanted = id_or_name.to_owned();
-        let found = blocking("find a box", move || {
-            let found = shared.look_at_all()?.1.into_iter();
-            Ok(found
-                .map(|one| (one.id().to_owned(), one.name))
-                .find(|(id, name)| *id == wanted || name.as_ref() == Some(&wanted)))
-        })
-        .await?;
-        let Some((id, _)) = found.filter(|(id, _)| id::is_one(id)) else {
-            let message = format!("remove box {id_or_name:?}: it is gone");
-            return Err(BoxliteError::new(ErrorCode::BoxNotFound, message));
-        };
-        let paths = self.layout.of_box(&id);
-        FileLock::make(&paths.lock())?;
-        let _lock = FileLock::of_box(&paths.lock(), &id).await?;
-        if let Presence::Alive(process) = Presence::settled(&paths.shim_lock()).await? {
-            process.kill();
-            let ended = process.ended().await;
-            ended.map_err(|error| BoxliteError::io("watch the shim of box", paths.dir(), error))?;
-            Presence::settled(&paths.shim_lock()).await?;
-        }
-        self.boxes.forget(&id);
-        blocking("remove a box", move || {
-            paths.remove_sockets();
-            let _ = fs::remove_file(paths.config());
-            fs::remove_dir_all(paths.dir())
-                .map_err(|error| BoxliteError::io("remove box", paths.dir(), error))
-        })
-        .await?;
-        tracing::info!(box_id = id, "a box that could not be read was removed");
-        Ok(())
+/// Removes the box `id`, which can't be read, whether or not it runs.
+///
+/// # Errors
+/// `BOX_BUSY` if another process keeps the box's lock; `BOX_STATE` if its shim can't be ended; `STORAGE_IO`.
+pub(crate) async fn remove(layout: &FilesystemLayout, id: &str) -> BoxliteResult<()> {
+    let paths = layout.of_box(id);
+    FileLock::make(&paths.lock())?;
+    let _lock = FileLock::of_box(&paths.lock(), id).await?;
+    if let Presence::Alive(process) = Presence::settled(&paths.shim_lock()).await? {
+        process.kill();
+        let ended = process.ended().await;
+        ended.map_err(|error| BoxliteError::io("watch the shim of box", paths.dir(), error))?;
+        Presence::settled(&paths.shim_lock()).await?;
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_is_found_in_what_is_left_of_a_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let config = folder.path().join("config.json");
-        let name = |text: &str| {
-            fs::write(&config, text).unwrap();
-            name_in(&config)
-        };
-        let whole = "{\n  \"version\": 1,\n  \"name\": \"web\",\n  \"labels\": {\n    \"name\": \"no\"\n";
-        assert_eq!(name(whole).as_deref(), Some("web"));
-        assert_eq!(name("{\n  \"name\": null,\n"), None);
-        assert_eq!(name("{\n  \"name\": \"we"), None);
-        assert_eq!(name("\0\0\0"), None);
-        assert_eq!(name_in(Path::new("/nowhere")), None);
-    }
+    blocking("remove a box", move || {
+        paths.remove_sockets();
+        let _ = fs::remove_file(paths.config());
+        fs::remove_dir_all(paths.dir()).map_err(|error| BoxliteError::io("remove box", paths.dir(), error))
+    })
+    .await?;
+    tracing::info!(box_id = id, "a box that could not be read was removed");
+    Ok(())
 }

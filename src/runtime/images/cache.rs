@@ -14,7 +14,7 @@ use std::{
 use boxlite_error::BoxliteResult;
 use boxlite_images::ImageSummary;
 
-use crate::{blocking::blocking, home::open_home::Shared, images::in_use::InUse, runtime::BoxliteRuntime};
+use crate::{blocking::blocking, home::open_home::OpenHome, images::in_use::InUse, runtime::BoxliteRuntime};
 
 /// How long an image is spared by the quota after its last use.
 const RECENT: Duration = Duration::from_mins(10);
@@ -49,8 +49,8 @@ impl BoxliteRuntime {
     /// What the home takes.
     pub async fn image_usage(&self) -> BoxliteResult<ImageUsage> {
         self.check_open()?;
-        let mut usage = self.shared.usage().await?;
-        let folder = self.shared.layout.boxes();
+        let mut usage = self.home.usage().await?;
+        let folder = self.home.layout.boxes();
         usage.boxes = blocking("measure the boxes", move || Ok(allocated(&folder))).await?;
         Ok(usage)
     }
@@ -58,17 +58,17 @@ impl BoxliteRuntime {
     /// Removes every image that no box was made of and nobody used for `unused_for`, and what interrupted pulls left.
     pub async fn prune_images(&self, unused_for: Duration) -> BoxliteResult<Pruned> {
         self.check_open()?;
-        let before = self.shared.usage().await?;
-        let in_use = self.shared.images_in_use().await?;
-        let shared = Arc::clone(&self.shared);
+        let before = self.home.usage().await?;
+        let in_use = self.home.images_in_use().await?;
+        let home = Arc::clone(&self.home);
         let unwanted = move |image: &ImageSummary| {
             !in_use.contains(&image.digest)
-                && !shared.is_wanted(&image.digest)
+                && !home.is_wanted(&image.digest)
                 && is_older(image.used_at, unused_for)
         };
-        let (forgotten, _) = self.shared.images.prune(unwanted).await?;
-        self.shared.remove_orphan_disks().await?;
-        let after = self.shared.usage().await?;
+        let (forgotten, _) = self.home.images.prune(unwanted).await?;
+        self.home.remove_orphan_disks().await?;
+        let after = self.home.usage().await?;
         Ok(Pruned {
             images: forgotten.into_iter().map(|image| image.reference).collect(),
             freed: before.cache().saturating_sub(after.cache()),
@@ -84,16 +84,16 @@ impl ImageUsage {
 }
 
 /// Looks after the quota, without anybody waiting for it.
-pub(crate) fn keep_quota(shared: &Arc<Shared>) {
-    let shared = Arc::clone(shared);
+pub(crate) fn keep_quota(home: &Arc<OpenHome>) {
+    let home = Arc::clone(home);
     tokio::spawn(async move {
-        if let Err(error) = shared.shrink().await {
+        if let Err(error) = home.shrink().await {
             tracing::warn!(%error, "the image cache could not be kept within its quota");
         }
     });
 }
 
-impl Shared {
+impl OpenHome {
     /// The images that boxes were made of, of whatever process.
     pub(crate) async fn images_in_use(&self) -> BoxliteResult<InUse> {
         let layout = self.layout.clone();
@@ -107,17 +107,17 @@ impl Shared {
 
     /// Removes the root disks of images that are forgotten and that nobody needs.
     pub(crate) async fn remove_orphan_disks(self: &Arc<Self>) -> BoxliteResult<()> {
-        let shared = Arc::clone(self);
+        let home = Arc::clone(self);
         blocking("remove root disks", move || {
-            for base in shared.disks.list()? {
+            for base in home.disks.list()? {
                 // Nobody comes to lease it between the look and the removal, and who leased it before has been seen.
                 let remove = || {
                     let digest = &base.image_digest;
-                    let wanted = shared.images.digests()?.contains(digest)
-                        || InUse::of(&shared.layout)?.contains(digest);
-                    if wanted { BoxliteResult::Ok(false) } else { Ok(shared.disks.remove_file(&base)?) }
+                    let wanted =
+                        home.images.digests()?.contains(digest) || InUse::of(&home.layout)?.contains(digest);
+                    if wanted { BoxliteResult::Ok(false) } else { Ok(home.disks.remove_file(&base)?) }
                 };
-                shared.leases.unless_held(&base.image_digest, remove).transpose()?;
+                home.leases.unless_held(&base.image_digest, remove).transpose()?;
             }
             BoxliteResult::Ok(())
         })
@@ -127,9 +127,9 @@ impl Shared {
     async fn usage(self: &Arc<Self>) -> BoxliteResult<ImageUsage> {
         let store = self.images.usage().await?;
         let free = self.images.store().free().await?;
-        let shared = Arc::clone(self);
+        let home = Arc::clone(self);
         let disks = blocking("measure the root disks", move || {
-            Ok(shared.disks.list()?.iter().map(|base| base.bytes).sum())
+            Ok(home.disks.list()?.iter().map(|base| base.bytes).sum())
         })
         .await?;
         let mut usage =
@@ -164,11 +164,11 @@ impl Shared {
                 continue;
             }
             tracing::info!(image = image.reference, "image removed from the cache to keep its quota");
-            let shared = Arc::clone(self);
+            let home = Arc::clone(self);
             let this = move |other: &ImageSummary| {
                 let same = other.reference == image.reference && other.platform == image.platform;
                 // Somebody may have asked for it since.
-                same && is_older(other.used_at, RECENT) && !shared.is_wanted(&other.digest)
+                same && is_older(other.used_at, RECENT) && !home.is_wanted(&other.digest)
             };
             self.images.prune(this).await?;
             self.remove_orphan_disks().await?;

@@ -48,15 +48,15 @@ impl BoxliteRuntime {
     /// All images in the cache, by reference.
     pub async fn images(&self) -> BoxliteResult<Vec<ImageInfo>> {
         self.check_open()?;
-        let in_use = self.shared.images_in_use().await?;
-        let images = self.shared.images.list().await?;
+        let in_use = self.home.images_in_use().await?;
+        let images = self.home.images.list().await?;
         Ok(images.into_iter().map(|image| info(image, &in_use)).collect())
     }
 
     /// The image that `source` means, which must be in the cache.
     pub async fn inspect_image(&self, source: &str) -> BoxliteResult<ImageDetails> {
         self.check_open()?;
-        let image = self.shared.images.inspect(source, None).await?.ok_or_else(|| {
+        let image = self.home.images.inspect(source, None).await?.ok_or_else(|| {
             BoxliteError::new(
                 ErrorCode::ImageNotCached,
                 format!("inspect image {source}: it is not in the cache"),
@@ -75,9 +75,9 @@ impl BoxliteRuntime {
     /// Forgets an image; whether there was one. The root disk stays while a box needs it.
     pub async fn remove_image(&self, source: &str) -> BoxliteResult<bool> {
         self.check_open()?;
-        let removed = self.shared.images.remove(source).await?;
+        let removed = self.home.images.remove(source).await?;
         if removed {
-            self.shared.remove_orphan_disks().await?;
+            self.home.remove_orphan_disks().await?;
         }
         Ok(removed)
     }
@@ -85,16 +85,16 @@ impl BoxliteRuntime {
     /// Writes an image to an archive that docker, podman and skopeo read; its size in bytes.
     pub async fn save_image(&self, source: &str, file: PathBuf) -> BoxliteResult<u64> {
         self.check_open()?;
-        Ok(self.shared.images.save(source, &file).await?)
+        Ok(self.home.images.save(source, &file).await?)
     }
 
     /// Brings all images of an archive, or of a layout folder, into the cache under their own names.
     pub async fn load_images(&self, path: PathBuf) -> BoxliteResult<Vec<PulledImage>> {
         self.check_open()?;
-        let images = Box::pin(self.shared.images.load(&path)).await?;
+        let images = Box::pin(self.home.images.load(&path)).await?;
         let loaded = images.iter().map(PulledImage::from).collect();
         drop(images);
-        keep_quota(&Arc::clone(&self.shared));
+        keep_quota(&Arc::clone(&self.home));
         Ok(loaded)
     }
 }

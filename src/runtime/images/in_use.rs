@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use boxlite_error::{BoxliteError, BoxliteResult};
+use boxlite_error::BoxliteResult;
 use serde::Deserialize;
 
 use crate::{
@@ -33,10 +33,8 @@ struct Resolved {
 impl InUse {
     /// Looks at every box. Blocks.
     pub(crate) fn of(layout: &FilesystemLayout) -> BoxliteResult<Self> {
-        let folder = layout.boxes();
-        let ids = layout.box_folders().map_err(|error| BoxliteError::io("list boxes", &folder, error))?;
         let mut found = Self::default();
-        for id in ids {
+        for id in layout.box_ids()? {
             match json_file::read::<Config>(&layout.of_box(&id).config()) {
                 Ok(config) => {
                     found.digests.extend(config.and_then(|config| config.resolved).map(|image| image.digest));

@@ -13,7 +13,7 @@ use tokio::task::AbortHandle;
 
 use crate::{
     blocking::blocking,
-    home::open_home::Shared,
+    home::open_home::OpenHome,
     images::{cache::keep_quota, pull_reporter::PullNews, queue::Queue},
     runtime::BoxliteRuntime,
 };
@@ -85,12 +85,12 @@ impl BoxliteRuntime {
         self.check_open()?;
         let queue = Arc::new(Queue::default());
         let closing = Closing(Arc::clone(&queue));
-        let (shared, events) = (Arc::clone(&self.shared), Arc::clone(&queue));
+        let (home, events) = (Arc::clone(&self.home), Arc::clone(&queue));
         let source = request.source.clone();
         let task = tokio::spawn(async move {
             let _closing = closing;
-            let news = PullNews::new(&shared.events, None, &request.source);
-            let pulled = pull(&shared, request, &events, &news).await;
+            let news = PullNews::new(&home.events, None, &request.source);
+            let pulled = pull(&home, request, &events, &news).await;
             news.end(pulled.as_ref().map(|image| image.digest.as_str()));
             pulled
         });
@@ -133,7 +133,7 @@ impl Drop for Closing {
 }
 
 async fn pull(
-    shared: &Arc<Shared>,
+    home: &Arc<OpenHome>,
     request: PullRequest,
     queue: &Arc<Queue>,
     news: &Arc<PullNews>,
@@ -150,18 +150,18 @@ async fn pull(
                 events.push(Progress::Image(event));
             }
         }));
-        let image = Box::pin(shared.images.pull(&request.source, options)).await?;
+        let image = Box::pin(home.images.pull(&request.source, options)).await?;
         if image.platform.os != host.os || image.platform.architecture != host.architecture {
             break image;
         }
         queue.push(Progress::Assembling { digest: image.digest.clone() });
-        match assemble(shared, &image).await {
+        match assemble(home, &image).await {
             Ok(()) => break image,
             // Damaged on disk since it was verified: what was damaged is dropped, and fetched again once.
             Err(error)
                 if !mended
                     && matches!(error.code(), ErrorCode::ImageCorrupt | ErrorCode::ImageDigestMismatch)
-                    && shared.images.verify(&image).await.is_err() =>
+                    && home.images.verify(&image).await.is_err() =>
             {
                 mended = true;
             }
@@ -171,18 +171,18 @@ async fn pull(
     queue.push(Progress::Done { digest: image.digest.clone() });
     let pulled = PulledImage::from(&image);
     drop(image);
-    keep_quota(shared);
+    keep_quota(home);
     Ok(pulled)
 }
 
-async fn assemble(shared: &Arc<Shared>, image: &Image) -> BoxliteResult<()> {
-    let _lease = shared.leases.hold([image.digest.clone()])?;
+async fn assemble(home: &Arc<OpenHome>, image: &Image) -> BoxliteResult<()> {
+    let _lease = home.leases.hold([image.digest.clone()])?;
     let layers: Vec<_> = image
         .layers
         .iter()
         .map(|layer| LayerFile { path: layer.path.clone(), diff_id: layer.diff_id.clone() })
         .collect();
-    let (disks, image) = (Arc::clone(&shared.disks), image.clone());
+    let (disks, image) = (Arc::clone(&home.disks), image.clone());
     // The image goes along, so that its layers stay even if the pull is cancelled meanwhile.
     let cancel = Cancel::default();
     let _dropped = cancel.on_drop();

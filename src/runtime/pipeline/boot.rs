@@ -19,7 +19,7 @@ use crate::{
     blocking::blocking,
     container::{spec, supervision::STOP_GRACE_MS},
     events::watcher::Observed,
-    home::open_home::Shared,
+    home::open_home::OpenHome,
     litebox::lifecycle::machine::Machine,
     options::supervision::SupervisionOptions,
     pipeline::{Pipeline, boot_timeout::BootTimeout},
@@ -56,7 +56,7 @@ impl Pipeline {
                     timings: self.timings.clone(),
                     size: Some(self.config.size()),
                 };
-                let observed = Observed::new(&self.config.id, &self.shared.events);
+                let observed = Observed::new(&self.config.id, &self.home.events);
                 Ok(Machine { shim, session, record, observed })
             }
             Err(error) => Err(self.give_up(shim, error).await),
@@ -151,12 +151,12 @@ impl Pipeline {
         &self,
         orders: Option<Supervision>,
     ) -> impl Future<Output = BoxliteResult<(Engine, UnixListener, ShimController)>> + use<> {
-        let (shared, paths, config) = (Arc::clone(&self.shared), self.paths.clone(), self.config.clone());
+        let (home, paths, config) = (Arc::clone(&self.home), self.paths.clone(), self.config.clone());
         let (lock, boot) = (Arc::clone(&self.lock), self.boot);
         async move {
-            let engine = shared.engine().await?;
-            let program = shared.parts.find(Part::Shim)?;
-            let spec = spec(&shared, &paths, &config, engine, boot, orders.as_ref())?;
+            let engine = home.engine().await?;
+            let program = home.parts.find(Part::Shim)?;
+            let spec = spec(&home, &paths, &config, engine, boot, orders.as_ref())?;
             let (setup, held) = (paths.clone(), Arc::clone(&lock));
             let ready = blocking("clear up after a machine", move || {
                 let _held = held;
@@ -189,7 +189,7 @@ fn clear_up(paths: &BoxPaths) -> BoxliteResult<()> {
 }
 
 fn spec(
-    shared: &Shared,
+    home: &OpenHome,
     paths: &BoxPaths,
     config: &BoxConfig,
     engine: Engine,
@@ -206,8 +206,8 @@ fn spec(
         engine: engine.kind,
         cpus: config.options.cpus,
         memory_mib: config.options.memory_mib,
-        kernel: shared.parts.find(Part::Kernel)?,
-        initramfs: shared.parts.find(Part::Initramfs)?,
+        kernel: home.parts.find(Part::Kernel)?,
+        initramfs: home.parts.find(Part::Initramfs)?,
         disks: vec![disk],
         transport: TransportSpec {
             portal: paths.portal().path().to_owned(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{home::open_home::Shared, options::box_options::BoxOptions, shim::engine::Engine};
+use crate::{home::open_home::OpenHome, options::box_options::BoxOptions, shim::engine::Engine};
 
 /// Under hardware virtualisation: a start takes a quarter of a second, also a loaded machine's no more than a few.
 const ACCELERATED: Duration = Duration::from_secs(15);
@@ -15,9 +15,9 @@ pub(crate) struct BootTimeout(Option<Duration>);
 
 impl BootTimeout {
     /// Of one start: what its caller says, else the box, else the runtime.
-    pub(crate) fn of(caller: Option<Duration>, options: &BoxOptions, shared: &Shared) -> Self {
+    pub(crate) fn of(caller: Option<Duration>, options: &BoxOptions, home: &OpenHome) -> Self {
         let of_box = options.start_timeout_ms.map(|ms| Duration::from_millis(ms.into()));
-        Self(caller.or(of_box).or(shared.start_timeout))
+        Self(caller.or(of_box).or(home.start_timeout))
     }
 
     /// On `engine`.

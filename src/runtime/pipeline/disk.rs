@@ -43,7 +43,7 @@ impl Pipeline {
         }
         let image = self.image().await?;
         self.config.check_image(&image.config).map_err(|error| error.at(Stage::Image))?;
-        let mut lease = self.shared.leases.hold([image.digest.clone()])?;
+        let mut lease = self.home.leases.hold([image.digest.clone()])?;
         let (image, base) = match self.rootfs(&image).await {
             Ok(base) => (image, base),
             Err(error) => {
@@ -51,12 +51,12 @@ impl Pipeline {
                 // dropped, and fetched again once. Intact, it is the image that is broken.
                 let blames_layer =
                     matches!(error.code(), ErrorCode::ImageCorrupt | ErrorCode::ImageDigestMismatch);
-                if !blames_layer || self.shared.images.verify(&image).await.is_ok() {
+                if !blames_layer || self.home.images.verify(&image).await.is_ok() {
                     return Err(error);
                 }
                 tracing::warn!(%error, image = image.reference, "a layer was damaged in the cache; it is fetched again");
                 let image = self.image().await?;
-                lease = self.shared.leases.hold([image.digest.clone()])?;
+                lease = self.home.leases.hold([image.digest.clone()])?;
                 let base = self.rootfs(&image).await?;
                 (image, base)
             }
@@ -82,17 +82,17 @@ impl Pipeline {
         let size = self.stage(Stage::Disk, overlay).await?;
         self.config.options.disk_size_mib = u32::try_from(size >> 20).ok();
         self.config.resolved = Some(ResolvedImage { digest: image.digest, config: image.config });
-        keep_quota(&self.shared);
+        keep_quota(&self.home);
         Ok(Some(new_disk))
     }
 
     /// Finds the image in the cache, or pulls it.
     async fn image(&mut self) -> BoxliteResult<Image> {
-        let (shared, reference) = (Arc::clone(&self.shared), self.config.options.image.clone());
-        let news = PullNews::new(&shared.events, Some(&self.config.id), &reference);
+        let (home, reference) = (Arc::clone(&self.home), self.config.options.image.clone());
+        let news = PullNews::new(&home.events, Some(&self.config.id), &reference);
         let mut options = PullOptions::with_policy(self.config.options.pull_policy);
         options.progress = Some(news.sink(drop));
-        let pull = async { Ok(Box::pin(shared.images.pull(&reference, options)).await?) };
+        let pull = async { Ok(Box::pin(home.images.pull(&reference, options)).await?) };
         let pulled = self.stage(Stage::Image, pull).await;
         news.end(pulled.as_ref().map(|image| image.digest.as_str()));
         pulled
@@ -105,7 +105,7 @@ impl Pipeline {
             .iter()
             .map(|layer| LayerFile { path: layer.path.clone(), diff_id: layer.diff_id.clone() })
             .collect();
-        let disks = Arc::clone(&self.shared.disks);
+        let disks = Arc::clone(&self.home.disks);
         let digest = image.digest.clone();
         // A start that is given up leaves no work behind.
         let cancel = Cancel::default();

@@ -16,7 +16,7 @@ use boxlite_images::Hold;
 
 use crate::{
     blocking::blocking,
-    home::open_home::Shared,
+    home::open_home::OpenHome,
     litebox::lifecycle::machine::Machine,
     pipeline::{boot_timeout::BootTimeout, timings::Timings},
     state::{layout::BoxPaths, lock::FileLock, record::BoxConfig},
@@ -24,7 +24,7 @@ use crate::{
 
 /// What a start needs and gathers.
 pub(crate) struct Pipeline {
-    shared: Arc<Shared>,
+    home: Arc<OpenHome>,
     paths: BoxPaths,
     config: BoxConfig,
     timings: Timings,
@@ -42,13 +42,13 @@ pub(crate) struct Started {
 
 impl Pipeline {
     pub(crate) fn new(
-        shared: Arc<Shared>,
+        home: Arc<OpenHome>,
         paths: BoxPaths,
         config: BoxConfig,
         lock: Arc<FileLock>,
         boot: BootTimeout,
     ) -> Self {
-        Self { shared, paths, config, timings: Timings::default(), lock, boot }
+        Self { home, paths, config, timings: Timings::default(), lock, boot }
     }
 
     /// Runs every stage.

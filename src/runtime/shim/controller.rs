@@ -29,7 +29,7 @@ use crate::{
     state::modes,
 };
 
-/// A running shim. Dropping the controller ends the shim, unless it was joined or [let go](Self::let_go).
+/// A running shim. Dropping the controller ends the shim, unless it was joined or [detached](Self::detach).
 #[derive(Debug)]
 pub(crate) struct ShimController {
     process: Arc<ShimProcess>,
@@ -133,7 +133,7 @@ impl ShimController {
     }
 
     /// From now on, the shim of a detached box lives on its own.
-    pub(crate) fn let_go(&mut self) {
+    pub(crate) fn detach(&mut self) {
         if let Some(child) = &mut self.child {
             *child = Child { lifeline: None, ours: false };
         }
@@ -162,7 +162,7 @@ impl ShimController {
     }
 
     /// What is known of its end by now: whoever removed the box with its machine may have added a word to the shim's own.
-    pub(crate) fn last_words(&self) -> ShimOutcome {
+    pub(crate) fn final_outcome(&self) -> ShimOutcome {
         ShimOutcome::read(self.outcome().and_then(|outcome| outcome.status()), self.words.as_ref())
     }
 
@@ -284,7 +284,7 @@ mod tests {
             mine.status().and_then(|status| std::os::unix::process::ExitStatusExt::signal(&status)),
             Some(9)
         );
-        for outcome in [mine, ShimOutcome::from_log(&log), shim.last_words()] {
+        for outcome in [mine, ShimOutcome::from_log(&log), shim.final_outcome()] {
             assert_eq!(outcome.failure(None), None);
         }
     }

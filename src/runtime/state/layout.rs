@@ -1,7 +1,7 @@
 //! `FilesystemLayout`: where everything of a home lies. Used by all of this crate; nobody else joins paths below a home.
 
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -21,8 +21,22 @@ pub(crate) const DISK: &str = "disk.qcow2";
 /// The name of a box's lock in its folder.
 pub(crate) const LOCK: &str = "box.lock";
 
-/// How the names of folders begin that are being deleted: no box is called so.
-const DOOMED: &str = ".removed-";
+/// How the names of folders begin that are being deleted. No id of a box begins like this.
+const REMOVED: &str = ".removed-";
+
+/// The home's path by the options, else by `BOXLITE_HOME`, else `~/.boxlite`.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` if none of them names one.
+pub(crate) fn home_of(option: Option<&Path>) -> BoxliteResult<PathBuf> {
+    let from_environment =
+        || std::env::var_os("BOXLITE_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    let default = || std::env::home_dir().filter(|home| home.is_absolute()).map(|home| home.join(".boxlite"));
+    option.map(Path::to_owned).or_else(from_environment).or_else(default).ok_or_else(|| {
+        BoxliteError::invalid("open the runtime: no home directory is known")
+            .hint("pass `home`, or set BOXLITE_HOME")
+    })
+}
 
 /// The folders and files of one home.
 #[derive(Debug, Clone)]
@@ -94,17 +108,24 @@ impl FilesystemLayout {
     }
 
     /// The names of the folders that may be boxes.
-    pub(crate) fn box_folders(&self) -> io::Result<Vec<String>> {
-        let names =
-            fs::read_dir(self.boxes())?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-        Ok(names.filter(|name| !is_doomed(name)).collect())
+    ///
+    /// # Errors
+    /// `STORAGE_IO` if they can't be listed.
+    pub(crate) fn box_ids(&self) -> BoxliteResult<Vec<String>> {
+        Ok(self.box_folders()?.filter(|name| !name.starts_with(REMOVED)).collect())
     }
 
-    /// Those of boxes that are being deleted, or were when their remover was killed.
-    pub(crate) fn doomed_folders(&self) -> io::Result<Vec<PathBuf>> {
-        let names =
-            fs::read_dir(self.boxes())?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-        Ok(names.filter(|name| is_doomed(name)).map(|name| self.boxes().join(name)).collect())
+    /// The folders of boxes that are being deleted, or were when their remover was killed.
+    pub(crate) fn removed_folders(&self) -> BoxliteResult<Vec<PathBuf>> {
+        let names = self.box_folders()?.filter(|name| name.starts_with(REMOVED));
+        Ok(names.map(|name| self.boxes().join(name)).collect())
+    }
+
+    fn box_folders(&self) -> BoxliteResult<impl Iterator<Item = String> + use<>> {
+        let folder = self.boxes();
+        let entries =
+            fs::read_dir(&folder).map_err(|error| BoxliteError::io("list boxes", &folder, error))?;
+        Ok(entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()))
     }
 
     pub(crate) fn of_box(&self, id: &str) -> BoxPaths {
@@ -136,9 +157,9 @@ impl BoxPaths {
         self.dir.join(DISK)
     }
 
-    /// What the folder is called while it is deleted.
-    pub(crate) fn doomed(&self) -> PathBuf {
-        self.dir.with_file_name(format!("{DOOMED}{}", self.id))
+    /// The folder's name while it is deleted.
+    pub(crate) fn removed(&self) -> PathBuf {
+        self.dir.with_file_name(format!("{REMOVED}{}", self.id))
     }
 
     pub(crate) fn console(&self) -> PathBuf {
@@ -197,10 +218,6 @@ impl BoxPaths {
             socket.remove();
         }
     }
-}
-
-fn is_doomed(name: &str) -> bool {
-    name.starts_with(DOOMED)
 }
 
 /// Refuses a home in which some file would have a path that the kernel does not take.

@@ -4,4 +4,5 @@ pub(crate) mod collect;
 pub(crate) mod deadline_guard;
 pub(crate) mod execution;
 pub(crate) mod info;
+pub(crate) mod spawn;
 pub(crate) mod stdin;

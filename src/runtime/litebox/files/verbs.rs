@@ -17,7 +17,7 @@ use tokio::{
 };
 use tonic::Streaming;
 
-use crate::litebox::{files::directory::DirectoryReader, handle::LiteBox, lifecycle::machine::Machine};
+use crate::litebox::{core::BoxCore, files::directory::DirectoryReader, lifecycle::machine::Machine};
 
 /// Chunks between the caller and the wire.
 const AHEAD: usize = 2;
@@ -25,20 +25,20 @@ const AHEAD: usize = 2;
 /// The files of one box. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Files {
-    litebox: LiteBox,
+    core: Arc<BoxCore>,
     /// Who acts; empty is root.
     user: Arc<str>,
 }
 
 impl Files {
-    pub(in crate::litebox) fn new(litebox: LiteBox) -> Self {
-        Self { litebox, user: Arc::default() }
+    pub(in crate::litebox) fn new(core: Arc<BoxCore>) -> Self {
+        Self { core, user: Arc::default() }
     }
 
     /// The same files for another user of the box: "name", "uid", "name:group" or "uid:gid".
     #[must_use]
     pub fn as_user(&self, user: &str) -> Self {
-        Self { litebox: self.litebox.clone(), user: user.into() }
+        Self { core: Arc::clone(&self.core), user: user.into() }
     }
 
     /// Performs one operation.
@@ -83,12 +83,12 @@ impl Files {
         &self,
         mut request: FileRequest,
     ) -> impl Future<Output = BoxliteResult<FileWatcher>> + Send + use<> {
-        let rising = self.litebox.inner.watches.begin();
+        let rising = self.core.watches.begin();
         let this = self.clone();
         request.user = self.user.to_string();
         async move {
             let _rising = rising;
-            let machine = this.litebox.machine().await?;
+            let machine = this.core.machine().await?;
             let changes = this.explained(&machine, machine.session.files().watch(request).await).await?;
             Ok(FileWatcher { machine, closed: Arc::default(), changes: Arc::new(Mutex::new(Some(changes))) })
         }
@@ -96,14 +96,14 @@ impl Files {
 
     async fn explained<T>(&self, machine: &Arc<Machine>, result: BoxliteResult<T>) -> BoxliteResult<T> {
         match result {
-            Err(error) => Err(self.litebox.explain(machine, error).await),
+            Err(error) => Err(self.core.explain(machine, error).await),
             ok => ok,
         }
     }
 
     pub(in crate::litebox) async fn reach(&self) -> BoxliteResult<(Arc<Machine>, FilesInterface)> {
-        self.litebox.inner.watches.stand().await;
-        let machine = self.litebox.machine().await?;
+        self.core.watches.stand().await;
+        let machine = self.core.machine().await?;
         let interface = machine.session.files();
         Ok((machine, interface))
     }

@@ -1,5 +1,5 @@
-//! `Standing`: how a box stands at this moment, whoever started it: what `state.json` says, held against who has the locks.
-//! Read by `info`, lists and the sweep; it changes nothing and waits for nobody.
+//! `ObservedState`: the state of a box now, whichever process started it: what `state.json` says, compared with who holds the
+//! locks. Used by `info`, lists and the sweep; it changes nothing and waits for nobody.
 
 use boxlite_error::BoxliteResult;
 
@@ -13,9 +13,9 @@ use crate::{
     },
 };
 
-/// A box's state by all that is known.
+/// A box's state by its files and locks.
 #[derive(Debug)]
-pub(crate) struct Standing {
+pub(crate) struct ObservedState {
     pub(crate) record: BoxRecord,
     /// The shim, while there is a machine or one is being made or ended.
     pub(crate) pid: Option<u32>,
@@ -23,8 +23,11 @@ pub(crate) struct Standing {
     pub(crate) stale: bool,
 }
 
-impl Standing {
-    /// Looks.
+impl ObservedState {
+    /// Reads the files and the locks. Blocking.
+    ///
+    /// # Errors
+    /// `STORAGE_IO` if a lock can't be examined; `ENGINE_FAILED` if the kernel gives no pidfd.
     pub(crate) fn of(paths: &BoxPaths, config: &BoxConfig) -> BoxliteResult<Self> {
         let mut record = BoxRecord::read(paths, config);
         loop {

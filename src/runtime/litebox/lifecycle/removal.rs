@@ -15,10 +15,10 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use crate::{
     blocking::blocking,
     litebox::{
-        handle::LiteBox,
+        core::BoxCore,
         lifecycle::{
             end::BoxEnd,
-            running::Phase,
+            local_state::LocalState,
             start::Cut,
             state::{BoxState, Operation, Rule},
             transition::Transition,
@@ -45,28 +45,28 @@ const EXIT: Duration = Duration::from_millis(100);
 /// What others read of such an end.
 const WHY: &str = "the box was removed by force";
 
-impl LiteBox {
+impl BoxCore {
     /// Removes the box and everything of it. A running one needs `force` and is killed.
-    pub(in crate::litebox) async fn retire(&self, force: bool) -> BoxliteResult<()> {
-        if force { self.retire_by_force().await } else { self.retire_at_rest().await }
+    pub(in crate::litebox) async fn remove(self: &Arc<Self>, force: bool) -> BoxliteResult<()> {
+        if force { self.remove_by_force().await } else { self.remove_at_rest().await }
     }
 
-    async fn retire_at_rest(&self) -> BoxliteResult<()> {
+    async fn remove_at_rest(self: &Arc<Self>) -> BoxliteResult<()> {
         let operation = Operation::Remove;
-        let state = self.standing().await?.record.state;
+        let state = self.observed_state().await?.record.state;
         if operation.rule(state) == Rule::Refuse {
-            return Err(operation.refused(&self.inner.id, state));
+            return Err(operation.refused(&self.id, state));
         }
         let transition = Transition::begin(self).await?;
         if operation.rule(transition.state()) == Rule::Refuse {
-            return Err(operation.refused(&self.inner.id, transition.state()));
+            return Err(operation.refused(&self.id, transition.state()));
         }
         transition.remove().await
     }
 
-    async fn retire_by_force(&self) -> BoxliteResult<()> {
+    async fn remove_by_force(self: &Arc<Self>) -> BoxliteResult<()> {
         self.check_exists().await?;
-        if let Phase::Starting(start) = &*self.inner.status() {
+        if let LocalState::Starting(start) = &*self.local() {
             start.cut(Cut::Removed);
         }
         Removal::begin(self).await?.complete().await
@@ -75,7 +75,7 @@ impl LiteBox {
 
 /// A removal by force under way.
 struct Removal {
-    litebox: LiteBox,
+    core: Arc<BoxCore>,
     config: BoxConfig,
     record: BoxRecord,
     /// `None`: somebody holds on to it.
@@ -83,19 +83,16 @@ struct Removal {
 }
 
 impl Removal {
-    async fn begin(litebox: &LiteBox) -> BoxliteResult<Self> {
-        let mut lock = Transition::lock_within(litebox, TURN).await?;
+    async fn begin(core: &Arc<BoxCore>) -> BoxliteResult<Self> {
+        let mut lock = Transition::lock_within(core, TURN).await?;
         if lock.is_none() {
-            end_machine(litebox).await?;
-            lock = Transition::lock_within(litebox, LETTING_GO).await?;
+            end_machine(core).await?;
+            lock = Transition::lock_within(core, LETTING_GO).await?;
         }
         if lock.is_none() {
-            tracing::warn!(
-                box_id = litebox.inner.id,
-                "the box is removed while another process is changing it"
-            );
+            tracing::warn!(box_id = core.id, "the box is removed while another process is changing it");
         }
-        let (paths, removed) = (litebox.inner.paths.clone(), litebox.removed());
+        let (paths, removed) = (core.paths.clone(), core.removed_error());
         let (config, record) = blocking("read a box", move || {
             let Some(ConfigFile { config, .. }) = ConfigFile::read(&paths)? else { return Err(removed) };
             let record = BoxRecord::read(&paths, &config);
@@ -104,9 +101,9 @@ impl Removal {
         .await?;
         let operation = Operation::RemoveByForce;
         if operation.rule(record.state) == Rule::Refuse {
-            return Err(operation.refused(&litebox.inner.id, record.state));
+            return Err(operation.refused(&core.id, record.state));
         }
-        Ok(Self { litebox: litebox.clone(), config, record, lock })
+        Ok(Self { core: Arc::clone(core), config, record, lock })
     }
 
     async fn complete(mut self) -> BoxliteResult<()> {
@@ -114,24 +111,24 @@ impl Removal {
         if self.record.state == BoxState::Running {
             self.note(BoxState::Stopping).await;
         }
-        end_machine(&self.litebox).await?;
+        end_machine(&self.core).await?;
         if ran {
             self.record.exit = self.main_exit().await;
             self.note(BoxState::Stopped).await;
             // Whoever waits for the box in this process learns of its end and not of its absence.
-            self.litebox.inner.note_end(BoxEnd::of(&self.record));
+            self.core.note_end(BoxEnd::of(&self.record));
         }
-        let Self { litebox, config, record, lock } = self;
-        litebox.remove_folder(lock, &config, record.state).await
+        let Self { core, config, record, lock } = self;
+        core.remove_folder(lock, &config, record.state).await
     }
 
     /// As every change of state. Without the lock the file is somebody else's, who no longer has a use for it.
     async fn note(&mut self, state: BoxState) {
         let from = self.record.state;
         self.record = BoxRecord { state, failure: None, ..self.record.clone() };
-        transition_log::moved(&self.litebox.inner.shared.events, &self.config, from, &self.record);
+        transition_log::changed(&self.core.home.events, &self.config, from, &self.record);
         if let Some(lock) = self.lock.clone() {
-            let (paths, record) = (self.litebox.inner.paths.clone(), self.record.clone());
+            let (paths, record) = (self.core.paths.clone(), self.record.clone());
             let saved = blocking("write the state of a box", move || {
                 let _lock = lock;
                 record.save(&paths)
@@ -144,12 +141,12 @@ impl Removal {
 
     async fn main_exit(&self) -> Option<MainExit> {
         let since = self.record.machine.as_ref()?.started_at_unix_ns();
-        let known = Journal::of(&self.litebox.inner.paths).exits(since).known();
+        let known = Journal::of(&self.core.paths).exits(since).known();
         timeout(EXIT, known).await.ok().flatten()
     }
 }
 
-impl LiteBox {
+impl BoxCore {
     /// Removes everything of the box, whose state is `from`.
     pub(in crate::litebox) async fn remove_folder(
         &self,
@@ -158,27 +155,26 @@ impl LiteBox {
         from: BoxState,
     ) -> BoxliteResult<()> {
         // Told here, and not by who watches the machine.
-        self.inner.removing.store(true, Ordering::Release);
-        let paths = self.inner.paths.clone();
+        self.removed_here.store(true, Ordering::Release);
+        let paths = self.paths.clone();
         let removed = blocking("remove a box", move || {
             let _lock = lock;
             take_away(&paths)
         });
         if let Err(error) = removed.await {
-            self.inner.removing.store(false, Ordering::Release);
+            self.removed_here.store(false, Ordering::Release);
             return Err(error);
         }
-        let shared = &self.inner.shared;
-        transition_log::removed(&shared.events, config, from);
-        shared.metrics.count_destroyed();
-        shared.boxes.forget(&config.id);
+        self.set_removed();
+        transition_log::removed(&self.home.events, config, from);
+        self.home.metrics.count_destroyed();
         Ok(())
     }
 }
 
 /// Kills the machine, whoever started it, and waits until nobody can write to its disk.
-async fn end_machine(litebox: &LiteBox) -> BoxliteResult<()> {
-    let paths = &litebox.inner.paths;
+async fn end_machine(core: &Arc<BoxCore>) -> BoxliteResult<()> {
+    let paths = &core.paths;
     let end = Instant::now() + DEATH;
     let mut told = false;
     loop {
@@ -205,24 +201,24 @@ async fn end_machine(litebox: &LiteBox) -> BoxliteResult<()> {
 /// back when its disk can't be deleted. A process that still works with the box finds nothing at its paths.
 pub(in crate::litebox) fn take_away(paths: &BoxPaths) -> BoxliteResult<()> {
     let failed = |error| BoxliteError::io("remove box", paths.dir(), error);
-    let doomed = paths.doomed();
+    let removed = paths.removed();
     paths.remove_sockets();
-    match fs::rename(paths.dir(), &doomed) {
+    match fs::rename(paths.dir(), &removed) {
         // Somebody else removed it a moment ago.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         renamed => renamed.map_err(failed)?,
     }
-    if let Err(error) = fs::remove_file(doomed.join(DISK))
+    if let Err(error) = fs::remove_file(removed.join(DISK))
         && error.kind() != io::ErrorKind::NotFound
     {
-        fs::rename(&doomed, paths.dir()).map_err(failed)?;
+        fs::rename(&removed, paths.dir()).map_err(failed)?;
         return Err(failed(error));
     }
-    if let Err(error) = fs::remove_dir_all(&doomed)
+    if let Err(error) = fs::remove_dir_all(&removed)
         && error.kind() != io::ErrorKind::NotFound
     {
         // The next one who opens the home tries again.
-        tracing::warn!(%error, folder = %doomed.display(), "what is left of a removed box could not be deleted");
+        tracing::warn!(%error, folder = %removed.display(), "what is left of a removed box could not be deleted");
     }
     Ok(())
 }
@@ -262,8 +258,8 @@ mod tests {
     #[test]
     fn a_box_whose_folder_can_not_be_renamed_stays_whole() {
         let (_home, paths) = a_box();
-        fs::create_dir(paths.doomed()).unwrap();
-        fs::write(paths.doomed().join("in the way"), "").unwrap();
+        fs::create_dir(paths.removed()).unwrap();
+        fs::write(paths.removed().join("in the way"), "").unwrap();
         take_away(&paths).unwrap_err();
         assert!(paths.config().exists());
     }

@@ -1,5 +1,5 @@
 //! `Start`: a start under way, for any number of callers. It is cut short when the last of them goes away, when the box is
-//! removed and when the runtime closes. Made by `lifecycle`.
+//! removed and when the runtime closes. Made by `startup`.
 
 use std::sync::{
     Arc,
@@ -9,7 +9,7 @@ use std::sync::{
 use boxlite_error::{BoxliteError, ErrorCode};
 use tokio::sync::watch;
 
-use crate::litebox::lifecycle::{machine::Machine, running::Task};
+use crate::litebox::lifecycle::{machine::Machine, task::Task};
 
 /// Why a start is not gone through with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,10 +43,10 @@ pub(in crate::litebox) struct Start {
 
 /// What the start itself knows of those that wait for it.
 #[derive(Debug, Clone, Default)]
-pub(in crate::litebox) struct StartHandle(Arc<Shared>);
+pub(in crate::litebox) struct StartHandle(Arc<Waiters>);
 
 #[derive(Debug, Default)]
-struct Shared {
+struct Waiters {
     callers: AtomicUsize,
     cut: watch::Sender<Option<Cut>>,
 }

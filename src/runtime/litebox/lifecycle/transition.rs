@@ -11,7 +11,7 @@ use crate::{
     blocking::blocking,
     events::watcher::Observed,
     litebox::{
-        handle::LiteBox,
+        core::BoxCore,
         lifecycle::{end::BoxEnd, machine::Machine, state::BoxState, transition_log},
     },
     shim::{
@@ -35,7 +35,7 @@ const DEATH: Duration = Duration::from_secs(5);
 
 /// A box that this process alone may change, until this is dropped.
 pub(crate) struct Transition {
-    litebox: LiteBox,
+    core: Arc<BoxCore>,
     pub(in crate::litebox) config: BoxConfig,
     record: BoxRecord,
     /// Shared with what goes on in threads that nobody can call back: the box is let go when all of that is done.
@@ -44,49 +44,49 @@ pub(crate) struct Transition {
 
 impl Transition {
     /// Waits for its turn. `BOX_REMOVED` when the box is gone then, `BOX_BUSY` when its turn does not come.
-    pub(crate) async fn begin(litebox: &LiteBox) -> BoxliteResult<Self> {
-        Self::begin_after(litebox, None).await
+    pub(crate) async fn begin(core: &Arc<BoxCore>) -> BoxliteResult<Self> {
+        Self::begin_after(core, None).await
     }
 
     /// As [`begin`](Self::begin), by the parent of a shim that ended.
     pub(in crate::litebox) async fn begin_after(
-        litebox: &LiteBox,
+        core: &Arc<BoxCore>,
         outcome: Option<ShimOutcome>,
     ) -> BoxliteResult<Self> {
-        make_lock(litebox).await?;
-        let lock = match FileLock::of_box(&litebox.inner.paths.lock(), &litebox.inner.id).await {
+        make_lock(core).await?;
+        let lock = match FileLock::of_box(&core.paths.lock(), &core.id).await {
             Ok(lock) => lock,
-            Err(error) => return Err(gone_or(litebox, error).await),
+            Err(error) => return Err(gone_or(core, error).await),
         };
-        Self::with(litebox, lock, outcome).await
+        Self::with(core, lock, outcome).await
     }
 
     /// Begins if nobody is at it.
-    pub(crate) async fn try_begin(litebox: &LiteBox) -> BoxliteResult<Option<Self>> {
-        match Self::lock_within(litebox, Duration::ZERO).await? {
-            Some(lock) => Self::with(litebox, lock, None).await.map(Some),
+    pub(crate) async fn try_begin(core: &Arc<BoxCore>) -> BoxliteResult<Option<Self>> {
+        match Self::lock_within(core, Duration::ZERO).await? {
+            Some(lock) => Self::with(core, lock, None).await.map(Some),
             None => Ok(None),
         }
     }
 
     /// The box's lock alone, if its turn comes in time.
     pub(in crate::litebox) async fn lock_within(
-        litebox: &LiteBox,
+        core: &Arc<BoxCore>,
         limit: Duration,
     ) -> BoxliteResult<Option<Arc<FileLock>>> {
-        make_lock(litebox).await?;
-        match FileLock::of_box_within(&litebox.inner.paths.lock(), limit).await {
+        make_lock(core).await?;
+        match FileLock::of_box_within(&core.paths.lock(), limit).await {
             Ok(lock) => Ok(lock),
-            Err(error) => Err(gone_or(litebox, error).await),
+            Err(error) => Err(gone_or(core, error).await),
         }
     }
 
     async fn with(
-        litebox: &LiteBox,
+        core: &Arc<BoxCore>,
         lock: Arc<FileLock>,
         outcome: Option<ShimOutcome>,
     ) -> BoxliteResult<Self> {
-        let (paths, held) = (litebox.inner.paths.clone(), Arc::clone(&lock));
+        let (paths, held) = (core.paths.clone(), Arc::clone(&lock));
         let read = blocking("read a box", move || {
             let _held = held;
             let Some(ConfigFile { config, .. }) = ConfigFile::read(&paths)? else { return Ok(None) };
@@ -94,8 +94,8 @@ impl Transition {
             let record = BoxRecord::read(&paths, &config);
             Ok(Some((config, record)))
         });
-        let Some((config, record)) = read.await? else { return Err(litebox.removed()) };
-        let mut this = Self { litebox: litebox.clone(), config, record, lock };
+        let Some((config, record)) = read.await? else { return Err(core.removed_error()) };
+        let mut this = Self { core: Arc::clone(core), config, record, lock };
         this.settle(outcome).await?;
         Ok(this)
     }
@@ -127,7 +127,7 @@ impl Transition {
         }
         self.paths().remove_sockets();
         if after.state == BoxState::Failed {
-            self.litebox.inner.shared.metrics.count_failed();
+            self.core.home.metrics.count_failed();
         }
         self.note(after).await?;
         self.ended(ended).await
@@ -142,7 +142,7 @@ impl Transition {
     /// Tells those that wait, and removes the box if it was to live no longer than its machine.
     async fn ended(&self, ended: bool) -> BoxliteResult<()> {
         if ended {
-            self.litebox.inner.note_end(BoxEnd::of(&self.record));
+            self.core.note_end(BoxEnd::of(&self.record));
         }
         if ended && self.config.options.auto_remove {
             // Others see the machine's end before they see that the box is gone, and no state of it any more.
@@ -150,7 +150,7 @@ impl Transition {
                 report_asked(&self.paths().shim_log(), "the box was removed with its end");
             }
             self.remove().await?;
-            return Err(self.litebox.removed());
+            return Err(self.core.removed_error());
         }
         Ok(())
     }
@@ -191,7 +191,7 @@ impl Transition {
             )
         })?;
         let session = GuestSession::new(self.paths().portal().channel()?);
-        let observed = Observed::new(&self.config.id, &self.litebox.inner.shared.events);
+        let observed = Observed::new(&self.config.id, &self.core.home.events);
         Ok(Machine {
             shim: ShimController::join(process, &self.paths().shim_log()),
             session,
@@ -252,7 +252,7 @@ impl Transition {
 
     /// Removes everything of the box.
     pub(in crate::litebox) async fn remove(&self) -> BoxliteResult<()> {
-        self.litebox.remove_folder(Some(Arc::clone(&self.lock)), &self.config, self.record.state).await
+        self.core.remove_folder(Some(Arc::clone(&self.lock)), &self.config, self.record.state).await
     }
 
     async fn note_if_possible(&mut self, record: BoxRecord) {
@@ -268,7 +268,7 @@ impl Transition {
         debug_assert!(from == to || from.next().contains(&to), "{from} is not followed by {to}");
         self.record = record;
         if from != to {
-            transition_log::moved(&self.litebox.inner.shared.events, &self.config, from, &self.record);
+            transition_log::changed(&self.core.home.events, &self.config, from, &self.record);
         }
         let (paths, record, held) = (self.paths().clone(), self.record.clone(), self.lock());
         blocking("write the state of a box", move || {
@@ -284,13 +284,13 @@ impl Transition {
     }
 
     fn paths(&self) -> &BoxPaths {
-        &self.litebox.inner.paths
+        &self.core.paths
     }
 }
 
 /// A box has its lock's file from the beginning; one that lost it gets another.
-async fn make_lock(litebox: &LiteBox) -> BoxliteResult<()> {
-    let (paths, removed) = (litebox.inner.paths.clone(), litebox.removed());
+async fn make_lock(core: &Arc<BoxCore>) -> BoxliteResult<()> {
+    let (paths, removed) = (core.paths.clone(), core.removed_error());
     blocking("look for the lock of a box", move || {
         if paths.lock().exists() {
             return Ok(());
@@ -304,6 +304,6 @@ async fn make_lock(litebox: &LiteBox) -> BoxliteResult<()> {
 }
 
 /// A box that was removed a moment ago has no file for its lock.
-async fn gone_or(litebox: &LiteBox, error: BoxliteError) -> BoxliteError {
-    if litebox.check_exists().await.is_err() { litebox.removed() } else { error }
+async fn gone_or(core: &Arc<BoxCore>, error: BoxliteError) -> BoxliteError {
+    if core.check_exists().await.is_err() { core.removed_error() } else { error }
 }

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A box was made.
-pub(crate) fn made(bus: &EventBus, config: &BoxConfig) {
+pub(crate) fn created(bus: &EventBus, config: &BoxConfig) {
     tracing::info!(
         box_id = config.id,
         name = config.options.name,
@@ -21,7 +21,7 @@ pub(crate) fn made(bus: &EventBus, config: &BoxConfig) {
 }
 
 /// A box went from one state to the next.
-pub(in crate::litebox) fn moved(bus: &EventBus, config: &BoxConfig, from: BoxState, record: &BoxRecord) {
+pub(in crate::litebox) fn changed(bus: &EventBus, config: &BoxConfig, from: BoxState, record: &BoxRecord) {
     let id = &config.id;
     match (record.state, &record.machine) {
         (BoxState::Running, Some(machine)) => tracing::info!(

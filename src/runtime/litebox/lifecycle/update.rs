@@ -13,7 +13,7 @@ use crate::{
     blocking::blocking,
     container::spec::environment,
     litebox::{
-        handle::LiteBox,
+        core::BoxCore,
         lifecycle::{
             machine::Machine,
             state::{BoxState, Operation, Rule},
@@ -107,16 +107,16 @@ impl BoxUpdate {
     }
 }
 
-impl LiteBox {
+impl BoxCore {
     /// Changes what the box is. A start or stop under way is awaited; what runs goes on.
     ///
     /// # Errors
     /// `INVALID_ARGUMENT`; `BOX_NAME_TAKEN`; `BOX_REMOVED`. A box that runs and can't be told is an error too; it is changed then
     /// from its next start on.
-    pub async fn update(&self, update: BoxUpdate) -> BoxliteResult<()> {
+    pub(in crate::litebox) async fn update(self: &Arc<Self>, update: BoxUpdate) -> BoxliteResult<()> {
         update.check()?;
-        let shared = &self.inner.shared;
-        shared.check_open()?;
+        let home = &self.home;
+        home.check_open()?;
         // The box's lock first: it may be held for long, the home's must not be.
         let mut transition = Transition::begin(self).await?;
         if Operation::Update.rule(transition.state()) == Rule::Refuse {
@@ -130,43 +130,43 @@ impl LiteBox {
             config.options.name.clone().filter(|name| transition.config.options.name.as_ref() != Some(name));
         let mut names = None;
         if let Some(name) = taken {
-            names = Some(shared.structure(Mode::Exclusive).await?);
-            let shared = Arc::clone(shared);
-            blocking("look for a name", move || shared.check_free(&name)).await?;
+            names = Some(home.lock(Mode::Exclusive).await?);
+            let home = Arc::clone(home);
+            blocking("look for a name", move || home.check_free(&name)).await?;
         }
         transition.amend(|current| *current = config)?;
         drop(names);
         let machine =
-            if transition.state() == BoxState::Running { self.held_by(&transition).await? } else { None };
+            if transition.state() == BoxState::Running { self.machine_of(&transition).await? } else { None };
         if let Some(machine) = &machine
             && update.changes_deadline()
         {
             let supervision = &transition.config.options.supervision;
             let record = &machine.record;
-            let boot = BootTimeout::of(None, &transition.config.options, shared).on(record.engine);
+            let boot = BootTimeout::of(None, &transition.config.options, home).on(record.engine);
             let deadline = deadline_ms(supervision, boot, record.started_at_ms);
-            write_deadline(&self.inner.paths, deadline)?;
+            write_deadline(&self.paths, deadline)?;
             machine.shim.amend();
         }
         // A guest that does not answer must not keep others from ending the box.
         drop(transition);
         self.refresh()?;
-        if let Some(machine) = machine { self.tell(&machine, &update).await } else { Ok(()) }
+        if let Some(machine) = machine { self.tell_guest(&machine, &update).await } else { Ok(()) }
     }
 
     /// The machine that runs, as this process holds it or newly joined.
-    async fn held_by(&self, transition: &Transition) -> BoxliteResult<Option<Arc<Machine>>> {
-        match self.here() {
+    async fn machine_of(&self, transition: &Transition) -> BoxliteResult<Option<Arc<Machine>>> {
+        match self.held() {
             Some(machine) => Ok(Some(machine)),
             None => Ok(transition.join().await?.map(Arc::new)),
         }
     }
 
     /// Tells the guest what concerns `update`, and again what others have changed meanwhile, so that the last word is what is kept.
-    async fn tell(&self, machine: &Arc<Machine>, update: &BoxUpdate) -> BoxliteResult<()> {
+    async fn tell_guest(self: &Arc<Self>, machine: &Arc<Machine>, update: &BoxUpdate) -> BoxliteResult<()> {
         let mut told = None;
         for _ in 0..ATTEMPTS {
-            let request = update.for_guest(&self.inner.config());
+            let request = update.for_guest(&self.config());
             let Some(request) = request.filter(|request| told.as_ref() != Some(request)) else { break };
             if let Err(error) = machine.session.supervisor().amend(request.clone()).await {
                 if machine.outcome().is_some() {
@@ -178,7 +178,7 @@ impl LiteBox {
             }
             told = Some(request);
             if !self.refresh()? {
-                return Err(self.removed());
+                return Err(self.removed_error());
             }
         }
         // What its guest tells of limits may be of interest only now.
@@ -187,7 +187,7 @@ impl LiteBox {
     }
 
     /// Uses the box for a moment, so that its idle time begins anew. False: it does not run, and is not started.
-    pub async fn touch(&self) -> BoxliteResult<bool> {
+    pub(in crate::litebox) async fn touch(self: &Arc<Self>) -> BoxliteResult<bool> {
         let Some(machine) = self.running().await? else { return Ok(false) };
         match machine.session.supervisor().amend(AmendRequest::default()).await {
             Ok(()) => Ok(true),

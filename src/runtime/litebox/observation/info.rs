@@ -1,9 +1,17 @@
 //! What a box tells about itself.
 
+use boxlite_error::BoxliteResult;
 use boxlite_portal::Health;
 use boxlite_spec::VmmKind;
 
-use crate::{litebox::lifecycle::state::BoxState, options::labels::Labels, pipeline::timings::Timings};
+use crate::{
+    litebox::{
+        core::BoxCore,
+        lifecycle::{observed_state::ObservedState, state::BoxState},
+    },
+    options::{box_options::MOST_PIDS, labels::Labels},
+    pipeline::timings::Timings,
+};
 
 /// A snapshot of a box.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,4 +64,50 @@ pub struct BoxInfo {
     pub auto_remove: bool,
     /// The stages of the last start that succeeded.
     pub timings: Timings,
+}
+
+impl BoxCore {
+    /// A snapshot of the box. Blocking: it reads files, up to the whole journal.
+    ///
+    /// # Errors
+    /// `BOX_REMOVED`; `STORAGE_IO` and its kin if the files can't be read.
+    pub(crate) fn info(&self) -> BoxliteResult<BoxInfo> {
+        if !self.refresh()? {
+            return Err(self.removed_error());
+        }
+        let config = self.config();
+        let ObservedState { record, pid, .. } = self.observe_state()?;
+        let health = self.health(&config.options.supervision, &record)?;
+        let engine = record.machine.as_ref().map(|machine| machine.engine);
+        let (next, running) = (config.size(), !record.state.at_rest());
+        let now =
+            record.machine.as_ref().filter(|_| running).and_then(|machine| machine.size).unwrap_or(next);
+        let supervision = &config.options.supervision;
+        Ok(BoxInfo {
+            labels: config.labels(),
+            id: config.id,
+            name: config.options.name,
+            image: config.options.image,
+            image_digest: config.resolved.map(|image| image.digest),
+            state: record.state,
+            engine: engine.map(|engine| engine.kind),
+            accelerated: engine.map(|engine| engine.accelerated),
+            pid,
+            cpus: now.cpus,
+            memory_mib: now.memory_mib,
+            next_cpus: (next.cpus != now.cpus).then_some(next.cpus),
+            next_memory_mib: (next.memory_mib != now.memory_mib).then_some(next.memory_mib),
+            pids_limit: config.options.pids_limit.unwrap_or(MOST_PIDS),
+            max_lifetime_ms: supervision.max_lifetime_ms,
+            idle_timeout_ms: supervision.idle_timeout_ms,
+            ends_at_ms: supervision.ends_at_ms,
+            disk_size_mib: config.options.disk_size_mib,
+            created_at_ms: config.created_at_ms,
+            failure: record.failure,
+            detached: config.options.detached,
+            auto_remove: config.options.auto_remove,
+            health,
+            timings: record.machine.map(|machine| machine.timings).unwrap_or_default(),
+        })
+    }
 }

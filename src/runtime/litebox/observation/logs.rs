@@ -1,5 +1,5 @@
-//! A box's logs: what its main process wrote, from the journal, and what its machine wrote to its console. Part of
-//! [`LiteBox`]; there whether or not the box runs.
+//! A box's logs: what its main process wrote, from the journal, and what its machine wrote to its console. Called
+//! by `LiteBox`; there whether or not the box runs.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::sync::{Mutex, Notify};
 
 use crate::{
-    litebox::{handle::LiteBox, lifecycle::machine::Machine, observation::console::ConsoleReader},
+    litebox::{core::BoxCore, lifecycle::machine::Machine, observation::console::ConsoleReader},
     state::journal::{
         entry::JournalEntry,
         reader::{Journal, JournalReader},
@@ -78,16 +78,16 @@ enum Source {
     Console(ConsoleReader),
 }
 
-impl LiteBox {
+impl BoxCore {
     /// The logs that are there and, if they are followed, those that come until the box ends.
     ///
     /// # Errors
     /// `BOX_REMOVED`.
-    pub async fn logs(&self, options: LogOptions) -> BoxliteResult<LogReader> {
+    pub(in crate::litebox) async fn logs(self: &Arc<Self>, options: LogOptions) -> BoxliteResult<LogReader> {
         if !self.refresh()? {
-            return Err(self.removed());
+            return Err(self.removed_error());
         }
-        let paths = &self.inner.paths;
+        let paths = &self.paths;
         let source = match options.source {
             LogSource::Main => {
                 let since_ns = options.since_ms.saturating_mul(1_000_000);

@@ -1,6 +1,6 @@
-//! A box's figures of one moment: what its guest, its disk and its processes on the host tell. Part of [`LiteBox`].
+//! A box's figures of one moment: what its guest, its disk and its processes on the host tell. Called by `LiteBox`.
 
-use std::{os::unix::fs::MetadataExt, time::Duration};
+use std::{os::unix::fs::MetadataExt, sync::Arc, time::Duration};
 
 use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Term, text};
 use boxlite_proto::v1::MetricsResponse;
@@ -8,7 +8,7 @@ use boxlite_proto::v1::MetricsResponse;
 use crate::{
     blocking::blocking,
     litebox::{
-        handle::LiteBox,
+        core::BoxCore,
         lifecycle::state::BoxState,
         observation::host_usage::{self, HostUsage},
     },
@@ -84,17 +84,17 @@ impl From<MetricsResponse> for GuestUsage {
     }
 }
 
-impl LiteBox {
+impl BoxCore {
     /// The figures of this moment. A box that does not run is not started: of it, less is known.
     ///
     /// # Errors
     /// `BOX_REMOVED`; `GUEST_TIMEOUT` and `PORTAL_LOST` when the guest of a running box does not answer.
-    pub async fn metrics(&self) -> BoxliteResult<BoxMetrics> {
+    pub(in crate::litebox) async fn metrics(self: &Arc<Self>) -> BoxliteResult<BoxMetrics> {
         let guest = self.guest_usage().await?;
-        let this = self.clone();
+        let this = Arc::clone(self);
         blocking("measure a box", move || {
-            let info = this.info_now()?;
-            let disk = std::fs::metadata(this.inner.paths.disk());
+            let info = this.info()?;
+            let disk = std::fs::metadata(this.paths.disk());
             Ok(BoxMetrics {
                 state: info.state,
                 guest,
@@ -106,7 +106,7 @@ impl LiteBox {
         .await
     }
 
-    async fn guest_usage(&self) -> BoxliteResult<Option<GuestUsage>> {
+    async fn guest_usage(self: &Arc<Self>) -> BoxliteResult<Option<GuestUsage>> {
         let Some(machine) = self.running().await? else { return Ok(None) };
         let asked = tokio::time::timeout(PATIENCE, machine.session.supervisor().metrics()).await;
         match asked {

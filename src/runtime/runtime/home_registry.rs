@@ -1,5 +1,5 @@
-//! The homes that this process has open: one [`Shared`] each, however often it was opened. Worker threads of one Node
-//! process share this, because they share the addon.
+//! The homes that this process has open: one [`BoxManager`] each, however often it was opened. All threads of a process share
+//! this; of a Node program, its worker threads too, because they share the addon.
 
 use std::{
     collections::HashMap,
@@ -12,11 +12,14 @@ use boxlite_error::{BoxliteError, BoxliteResult, Term, text};
 use boxlite_images::{Holds, ImageManager, ImageOptions, RegistryOptions};
 
 use crate::{
-    home::open_home::Shared,
+    home::open_home::OpenHome,
     options::runtime_options::{EngineChoice, RuntimeOptions},
-    runtime::home_of,
+    runtime::box_manager::BoxManager,
     shim::assets::Parts,
-    state::{layout::FilesystemLayout, lock::FileLock},
+    state::{
+        layout::{FilesystemLayout, home_of},
+        lock::FileLock,
+    },
 };
 
 /// Which choice `BOXLITE_ENGINE` makes, where the options make none.
@@ -25,7 +28,7 @@ const ENGINE_VARIABLE: &str = "BOXLITE_ENGINE";
 static OPEN: Mutex<Option<HashMap<PathBuf, Opened>>> = Mutex::new(None);
 
 struct Opened {
-    shared: Arc<Shared>,
+    boxes: Arc<BoxManager>,
     handles: usize,
     images: ImageChoices,
 }
@@ -38,8 +41,11 @@ struct ImageChoices {
     quota: Option<u64>,
 }
 
-/// Opens a home, or joins it if this process has it open.
-pub(crate) fn open(options: RuntimeOptions) -> BoxliteResult<Arc<Shared>> {
+/// Opens a home; if this process has it open, returns another handle to the same one. Blocking.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` if this process has it open with other options; `STORAGE_IO`.
+pub(crate) fn open(options: RuntimeOptions) -> BoxliteResult<Arc<BoxManager>> {
     let layout = FilesystemLayout::create(&home_of(options.home.as_deref())?)?;
     FileLock::make(&layout.lock())?;
     let choice = choice_of(options.engine)?;
@@ -52,9 +58,9 @@ pub(crate) fn open(options: RuntimeOptions) -> BoxliteResult<Arc<Shared>> {
     let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
     let open = open.get_or_insert_default();
     if let Some(opened) = open.get_mut(layout.home()) {
-        let same = opened.shared.choice == choice
-            && opened.shared.parts == parts
-            && opened.shared.start_timeout == options.start_timeout;
+        let home = &opened.boxes.home;
+        let same =
+            home.choice == choice && home.parts == parts && home.start_timeout == options.start_timeout;
         if !same || opened.images != images {
             return Err(BoxliteError::invalid(format!(
                 "open home `{}`: this process has it open with other options",
@@ -67,7 +73,7 @@ pub(crate) fn open(options: RuntimeOptions) -> BoxliteResult<Arc<Shared>> {
             ]));
         }
         opened.handles += 1;
-        return Ok(Arc::clone(&opened.shared));
+        return Ok(Arc::clone(&opened.boxes));
     }
     let mut image_options = ImageOptions::default();
     image_options.registries.clone_from(&images.registries);
@@ -77,37 +83,37 @@ pub(crate) fn open(options: RuntimeOptions) -> BoxliteResult<Arc<Shared>> {
     let manager = ImageManager::open(layout.images(), image_options)?;
     let disks = ImageStorage::open(layout.disks())?;
     let leases = Holds::open(&layout.disk_leases())?;
-    let mut shared = Shared::new(layout, choice, parts, manager, disks, leases, images.quota);
-    shared.start_timeout = options.start_timeout;
-    let shared = Arc::new(shared);
-    let home = shared.home();
-    open.insert(home, Opened { shared: Arc::clone(&shared), handles: 1, images });
-    Ok(shared)
+    let mut home = OpenHome::new(layout, choice, parts, manager, disks, leases, images.quota);
+    home.start_timeout = options.start_timeout;
+    let path = home.path();
+    let boxes = Arc::new(BoxManager::new(home));
+    open.insert(path, Opened { boxes: Arc::clone(&boxes), handles: 1, images });
+    Ok(boxes)
 }
 
-/// One handle less, of a worker thread that ended or a runtime that nobody refers to any more. Boxes may be in use all the
-/// same, so they go on, until the last handle that is closed.
-pub(crate) fn lose(shared: &Arc<Shared>) {
+/// Counts one handle less, of a worker thread that ended or a runtime that nobody refers to any more. Boxes may be in use all the
+/// same, so they go on until the last handle is closed.
+pub(crate) fn drop_handle(boxes: &Arc<BoxManager>) {
     let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
-    let opened = open.get_or_insert_default().get_mut(shared.layout.home());
-    if let Some(opened) = opened.filter(|opened| Arc::ptr_eq(&opened.shared, shared)) {
+    let opened = open.get_or_insert_default().get_mut(boxes.home.layout.home());
+    if let Some(opened) = opened.filter(|opened| Arc::ptr_eq(&opened.boxes, boxes)) {
         opened.handles = opened.handles.saturating_sub(1);
     }
 }
 
-/// One handle less. True: it was the last, and the caller ends the boxes.
-pub(crate) fn leave(shared: &Arc<Shared>) -> bool {
+/// Counts one handle less. Returns `true` if it was the last, so that the caller ends the boxes.
+pub(crate) fn close_handle(boxes: &Arc<BoxManager>) -> bool {
     let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
     let open = open.get_or_insert_default();
-    let home = shared.home();
-    let opened = open.get_mut(&home).filter(|opened| Arc::ptr_eq(&opened.shared, shared));
+    let path = boxes.home.path();
+    let opened = open.get_mut(&path).filter(|opened| Arc::ptr_eq(&opened.boxes, boxes));
     let Some(opened) = opened else { return false };
     opened.handles = opened.handles.saturating_sub(1);
     if opened.handles > 0 {
         return false;
     }
-    open.remove(&home);
-    shared.begin_close()
+    open.remove(&path);
+    boxes.home.begin_close()
 }
 
 fn choice_of(option: Option<EngineChoice>) -> BoxliteResult<EngineChoice> {

@@ -1,0 +1,78 @@
+//! Which box has which name, by the files of the home. Other processes take names too, and a box whose config is damaged keeps its
+//! name, so nothing but the folder is asked. Called when a box is created or renamed, and by `unreadable`.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
+
+use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
+use serde::Deserialize;
+
+use crate::{home::open_home::OpenHome, state::json_file};
+
+/// The name stands within so many bytes from the start of a config; only those are searched where the rest is damaged.
+const BEGINNING: u64 = 64 << 10;
+
+/// The part of a box's `config.json` that matters here.
+#[derive(Deserialize)]
+struct Named {
+    name: Option<String>,
+}
+
+impl OpenHome {
+    /// Refuses a name that a box has. Call it under the home's lock. Blocking.
+    ///
+    /// # Errors
+    /// `BOX_NAME_TAKEN`, which says by whom; `STORAGE_IO` if the boxes can't be listed.
+    pub(crate) fn check_free(&self, name: &str) -> BoxliteResult<()> {
+        for id in self.layout.box_ids()? {
+            if name_in(&self.layout.of_box(&id).config()).as_deref() == Some(name) {
+                return Err(BoxliteError::new(
+                    ErrorCode::BoxNameTaken,
+                    format!("name a box `{name}`: the name belongs to box `{id}`"),
+                )
+                .hint("choose another name, remove that box, or `get` it by this name"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The name in the config at `path`, also if something else in that file is damaged.
+pub(super) fn name_in(path: &Path) -> Option<String> {
+    if let Ok(config) = json_file::read::<Named>(path) {
+        return config?.name;
+    }
+    let mut text = Vec::new();
+    io::Read::read_to_end(&mut File::open(path).ok()?.take(BEGINNING), &mut text).ok()?;
+    // The file is written with one field a line, those of the box indented by two.
+    let text = String::from_utf8_lossy(&text);
+    let name = text.lines().find_map(|line| line.strip_prefix("  \"name\": "))?;
+    serde_json::from_str(name.trim_end_matches(',')).ok().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_name_is_found_in_what_is_left_of_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("config.json");
+        let name = |text: &str| {
+            fs::write(&config, text).unwrap();
+            name_in(&config)
+        };
+        let whole = "{\n  \"version\": 1,\n  \"name\": \"web\",\n  \"labels\": {\n    \"name\": \"no\"\n";
+        assert_eq!(name(whole).as_deref(), Some("web"));
+        assert_eq!(name("{\"name\": \"compact\", \"version\": 99}").as_deref(), Some("compact"));
+        assert_eq!(name("{\n  \"name\": null,\n"), None);
+        assert_eq!(name("{\n  \"name\": \"we"), None);
+        assert_eq!(name("\0\0\0"), None);
+        assert_eq!(name_in(Path::new("/nowhere")), None);
+    }
+}

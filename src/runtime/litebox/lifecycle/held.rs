@@ -1,0 +1,98 @@
+//! The machine that this process holds: which one that is, the task that watches for its end, and why calls to its guest fail.
+//! Called by whatever needs a machine that runs already.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
+
+use crate::litebox::{
+    core::BoxCore,
+    lifecycle::{
+        local_state::LocalState,
+        machine::Machine,
+        state::{BoxState, Operation, Rule},
+        transition::Transition,
+        transition_log,
+    },
+};
+
+impl BoxCore {
+    /// The machine that this process holds, while it runs.
+    pub(in crate::litebox) fn held(&self) -> Option<Arc<Machine>> {
+        self.local().machine()
+    }
+
+    /// Keeps `machine` as the one that this process holds.
+    pub(in crate::litebox) fn hold(self: &Arc<Self>, local: &mut LocalState, machine: &Arc<Machine>) {
+        *local = LocalState::Running(Arc::clone(machine));
+        self.home.metrics.count_started();
+        tokio::spawn(Arc::clone(self).watch(Arc::clone(machine)));
+        self.observe(machine);
+    }
+
+    /// The machine if one runs, whoever started it. A transition under way is awaited; nothing is started.
+    pub(in crate::litebox) async fn running(self: &Arc<Self>) -> BoxliteResult<Option<Arc<Machine>>> {
+        self.home.check_open()?;
+        if let Some(machine) = self.held() {
+            return Ok(Some(machine));
+        }
+        let observed = self.observed_state().await?;
+        if Operation::Wait.rule(observed.record.state) == Rule::Nothing {
+            return Ok(None);
+        }
+        let Some(machine) = Transition::begin(self).await?.join().await? else { return Ok(None) };
+        let machine = Arc::new(machine);
+        let mut local = self.local();
+        if let Some(first) = local.machine() {
+            return Ok(Some(first));
+        }
+        // Whoever changes the box in this process finds the machine by itself.
+        if matches!(*local, LocalState::Idle) {
+            self.hold(&mut local, &machine);
+        }
+        Ok(Some(machine))
+    }
+
+    /// Notes the end of a machine that this process did not end.
+    async fn watch(self: Arc<Self>, machine: Arc<Machine>) {
+        let outcome = tokio::select! {
+            outcome = machine.shim.ended() => outcome,
+            () = self.home.closed() => return,
+        };
+        {
+            let mut local = self.local();
+            if !matches!(&*local, LocalState::Running(current) if Arc::ptr_eq(current, &machine)) {
+                return;
+            }
+            *local = LocalState::Idle;
+        }
+        self.home.metrics.count_ended();
+        // The next transition corrects the record; this one does nothing else.
+        let settled = Transition::begin_after(&self, outcome.ok()).await;
+        if let Err(error) = settled.map(drop) {
+            tracing::debug!(box_id = self.id, %error, "after the end of a machine");
+            if error.code() == ErrorCode::BoxRemoved && !self.removed_here.load(Ordering::Acquire) {
+                // By another process.
+                self.set_removed();
+                transition_log::removed(&self.home.events, &self.config(), BoxState::Running);
+            }
+        }
+    }
+
+    /// Why a call to the guest failed. Whoever removes a box ends its machine first, which breaks connections; once the remover has
+    /// released the box's lock, it is known whether the box is gone.
+    pub(in crate::litebox) async fn explain(
+        self: &Arc<Self>,
+        machine: &Arc<Machine>,
+        error: BoxliteError,
+    ) -> BoxliteError {
+        let error = machine.explain(error).await;
+        if error.code() != ErrorCode::PortalLost || machine.outcome().is_none() {
+            return error;
+        }
+        match Transition::begin_after(self, machine.outcome()).await {
+            Err(removed) if removed.code() == ErrorCode::BoxRemoved => removed,
+            _ => error,
+        }
+    }
+}
