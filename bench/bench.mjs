@@ -93,7 +93,10 @@ async function measureAll(chosen, engine) {
   }
 }
 
-/** Runs one box, so that the image's root disk is in the cache. Returns which engine it ran on. @param {Bench['runtime']} runtime @param {string} image */
+/**
+ * Runs one box, so that the image's root disk is in the cache. Returns which engine it ran on.
+ * @param {Bench['runtime']} runtime @param {string} image
+ */
 async function warmUp(runtime, image) {
   const box = await runtime.create({ image })
   await box.exec('true', [], { check: true })

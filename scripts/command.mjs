@@ -3,8 +3,14 @@
 import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
 
-/** @typedef {{ cwd?: string, env?: NodeJS.ProcessEnv, input?: string, onLine?: (line: string) => void, timeoutMs?: number }} CommandOptions */
-/** @typedef {{ status: number, output: string, stdout: string }} CommandResult `status` as in a shell: 127 if not found, 128+n after signal n */
+/**
+ * @typedef {{ cwd?: string, env?: NodeJS.ProcessEnv, input?: string, onLine?: (line: string) => void, timeoutMs?: number }}
+ * CommandOptions
+ */
+/**
+ * @typedef {{ status: number, output: string, stdout: string }} CommandResult `status` as in a shell: 127 if not found, 128+n after
+ * signal n
+ */
 
 /**
  * Runs `command` and collects its standard output, and its standard output and error together in the order of their arrival.

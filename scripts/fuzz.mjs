@@ -52,7 +52,10 @@ async function build() {
   return join(folder, 'debug')
 }
 
-/** Runs one target. Returns whether it found nothing. @param {string} target @param {string} programs @param {string} scratch @param {number} seconds */
+/**
+ * Runs one target. Returns whether it found nothing.
+ * @param {string} target @param {string} programs @param {string} scratch @param {number} seconds
+ */
 async function run(target, programs, scratch, seconds) {
   const corpus = join(scratch, target)
   const committed = join(root, 'fuzz/corpus', target)
@@ -79,7 +82,10 @@ async function run(target, programs, scratch, seconds) {
   return false
 }
 
-/** Runs `work` for all items, as many at a time as there are processors. @template T @param {T[]} items @param {(item: T) => Promise<boolean>} work */
+/**
+ * Runs `work` for all items, as many at a time as there are processors.
+ * @template T @param {T[]} items @param {(item: T) => Promise<boolean>} work
+ */
 async function inParallel(items, work) {
   const waiting = [...items]
   /** @type {boolean[]} */

@@ -64,7 +64,10 @@ async function newScene(engine) {
   return { base, home: join(base, 'home'), image: join(base, 'image'), engine, ledger: new Ledger() }
 }
 
-/** Plays a round. If it throws, that is the fault of the round. @param {string} killed @param {() => Promise<import('./round.mjs').Outcome>} play */
+/**
+ * Plays a round. If it throws, that is the fault of the round.
+ * @param {string} killed @param {() => Promise<import('./round.mjs').Outcome>} play
+ */
 async function attempt(killed, play) {
   try {
     return await play()

@@ -79,7 +79,10 @@ async function runPhases() {
   throw new Missed('the box has done its work')
 }
 
-/** Starts the writers, without end or for `count` records each. `begun` resolves at the first acknowledged record, `done` when all have ended. */
+/**
+ * Starts the writers, without end or for `count` records each. `begun` resolves at the first acknowledged record, `done` when all have
+ * ended.
+ */
 function work(count = -1) {
   /** @type {() => void} */
   let begin = () => {}

@@ -58,7 +58,10 @@ export function tornFiles(home) {
     })
 }
 
-/** Returns temporary files that were not removed. To be called after a runtime has opened the home after the kill and closed it. @param {string} home */
+/**
+ * Returns temporary files that were not removed. To be called after a runtime has opened the home after the kill and closed it.
+ * @param {string} home
+ */
 export const leftovers = home => filesOf(home).filter(file => /(^|\/)\.writing-|\.sock$|\.tmp$|\.new$/.test(file))
 
 /** @param {string} home */

@@ -8,7 +8,10 @@
  * @typedef {{ phase: Phase, victim: Victim, delayMs: number, fresh: boolean }} Kill `fresh` means on a new box
  */
 
-/** The longest delay after the start of the phase, in milliseconds: about as long as the phase takes under emulation. @type {Record<Phase, number>} */
+/**
+ * The longest delay after the start of the phase, in milliseconds: about as long as the phase takes under emulation.
+ * @type {Record<Phase, number>}
+ */
 const DELAY_MAX = { creating: 40, starting: 2500, running: 1500, stopping: 250, restarting: 1800 }
 
 /** The number of rounds with one box, so that every phase is tested with new and old disks. */

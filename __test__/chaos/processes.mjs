@@ -14,7 +14,10 @@ export const shimOf = id => processes().find(({ name }) => name === nameOf(id))
 export const qemuOf = id =>
   processes().find(({ command }) => command.includes('qemu-system') && command.includes(`boxlite-${id}\0`))
 
-/** Returns every process that belongs to a box of `ids` or has `home` in its command line, as text. @param {string} home @param {Iterable<string>} ids */
+/**
+ * Returns every process that belongs to a box of `ids` or has `home` in its command line, as text.
+ * @param {string} home @param {Iterable<string>} ids
+ */
 export function machinesOf(home, ids) {
   const names = new Set([...ids].map(nameOf))
   return processes()
@@ -34,7 +37,10 @@ export function killNow(pid) {
   }
 }
 
-/** Returns every running process. A zombie counts while one of its threads runs, since its files are open until then. @returns {Process[]} */
+/**
+ * Returns every running process. A zombie counts while one of its threads runs, since its files are open until then.
+ * @returns {Process[]}
+ */
 export function processes() {
   const found = []
   for (const pid of readdirSync('/proc').filter(name => /^\d+$/.test(name))) {

@@ -44,7 +44,10 @@ async function carryOut(life, kill) {
 /** Whether the host process still runs. @param {string} killed */
 const survivedBy = killed => killed !== 'host' && killed !== 'all'
 
-/** Waits for a kill from inside the guest, or kills the victim after the delay of its phase. @param {Life} life @param {import('./plan.mjs').Kill} kill */
+/**
+ * Waits for a kill from inside the guest, or kills the victim after the delay of its phase.
+ * @param {Life} life @param {import('./plan.mjs').Kill} kill
+ */
 async function killVictim(life, { phase, victim, delayMs }) {
   if (victim === 'agent' || victim === 'zygote') return victim
   await life.until(() => life.reports('phase').length > 0, `phase ${phase}`)
@@ -52,7 +55,10 @@ async function killVictim(life, { phase, victim, delayMs }) {
   return life.kill(victim)
 }
 
-/** Makes all checks. @param {Scene} scene @param {Life} life @param {string} killed @param {string} initramfs @returns {Promise<Outcome>} */
+/**
+ * Makes all checks.
+ * @param {Scene} scene @param {Life} life @param {string} killed @param {string} initramfs @returns {Promise<Outcome>}
+ */
 async function judge({ base, home, ledger }, life, killed, initramfs) {
   const survives = survivedBy(killed)
   const faults = survives ? [] : await end(life)
@@ -72,7 +78,10 @@ async function judge({ base, home, ledger }, life, killed, initramfs) {
   return { faults, killed, goneMs: tookMs, lines: life.lines, lost }
 }
 
-/** Plays a round without a kill: the box of the last round must start, be intact and stop. @param {Scene} scene @returns {Promise<Outcome>} */
+/**
+ * Plays a round without a kill: the box of the last round must start, be intact and stop.
+ * @param {Scene} scene @returns {Promise<Outcome>}
+ */
 export async function finish(scene) {
   writeClean(join(scene.base, 'initramfs.cpio'))
   const life = begin(scene, { phase: 'none', fresh: false })

@@ -22,7 +22,10 @@ export class Tally {
     this.#line('after all kills the box starts, is intact and stops', outcome.faults)
   }
 
-  /** Prints the totals, and the command that repeats the run. @param {number} acknowledged records of the last home @param {string} replay */
+  /**
+   * Prints the totals, and the command that repeats the run.
+   * @param {number} acknowledged records of the last home @param {string} replay
+   */
   sum(acknowledged, replay) {
     const by = [...this.#by].map(([key, count]) => `${key} ${count}`).join(', ')
     const took = Math.round((performance.now() - this.#began) / 1000)

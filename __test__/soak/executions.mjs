@@ -47,7 +47,10 @@ export async function executions(box, count, say) {
   })
 }
 
-/** Measures what program, shim and box hold after a number of commands at once. @param {import('../../index.mjs').Box} box @returns {Promise<Resources>} */
+/**
+ * Measures what program, shim and box hold after a number of commands at once.
+ * @param {import('../../index.mjs').Box} box @returns {Promise<Resources>}
+ */
 async function measure(box) {
   await Promise.all(Array.from({ length: CROWD }, () => box.exec('true', [], { check: true })))
   const line = `ls /proc/1/fd | wc -l; ls -d /sys/fs/cgroup/exec-* | wc -l; set -- /proc/[0-9]*; echo $#

@@ -4,7 +4,10 @@ import { lstatSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** @typedef {{ fds: number, threads: number, children: number, sockets: number, rssMib: number, diskKib: number, files: number }} Footprint */
+/**
+ * @typedef {{ fds: number, threads: number, children: number, sockets: number, rssMib: number, diskKib: number, files: number }}
+ * Footprint
+ */
 
 /** @param {string} base the folder in which the home lies @returns {Footprint} */
 export function measure(base) {
@@ -45,7 +48,10 @@ export function growth(before, after, cycles) {
     .map(name => `${name}: ${before[name]} before, ${after[name]} after, and ${allowed[name]} more would be allowed`)
 }
 
-/** Measures the space that files take, not their length, since disks are sparse. @param {string} folder @returns {{ kib: number, files: number }} */
+/**
+ * Measures the space that files take, not their length, since disks are sparse.
+ * @param {string} folder @returns {{ kib: number, files: number }}
+ */
 function sizeOf(folder) {
   let [kib, files] = [0, 0]
   for (const name of readdirSync(folder, { recursive: true }).map(String)) {

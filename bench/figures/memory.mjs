@@ -34,7 +34,10 @@ const ofIdle = (bench, measure) =>
     return measure(pid)
   })
 
-/** Returns the milliseconds that `pid` and its descendants have run (Linux `Documentation/scheduler/sched-stats.rst`). @param {number} pid */
+/**
+ * Returns the milliseconds that `pid` and its descendants have run (Linux `Documentation/scheduler/sched-stats.rst`).
+ * @param {number} pid
+ */
 function cpuMs(pid) {
   const threads = family(pid).flatMap(member => readdirSync(`/proc/${member}/task`).map(tid => `${member}/task/${tid}`))
   return (

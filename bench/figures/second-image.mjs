@@ -8,7 +8,10 @@ import { serveLayout } from '../../scripts/image/registry.mjs'
 
 const MIB = 1024 * 1024
 
-/** @typedef {{ own: number, served: number, base: number }} Downloads bytes of its own blobs, of all served blobs, and of the served blobs of the base */
+/**
+ * @typedef {{ own: number, served: number, base: number }} Downloads bytes of its own blobs, of all served blobs, and of the served
+ * blobs of the base
+ */
 /** @type {Promise<Downloads> | undefined} */
 let pending
 

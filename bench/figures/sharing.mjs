@@ -27,7 +27,11 @@ export const join = {
   measure: bench => withNeighbour(bench, async run => (await run('here', 1))[0] ?? Number.NaN),
 }
 
-/** The ratio of two times: of two processes that run commands at once, each in its own box, and of one process that does so in both boxes. @type {import('../bench.mjs').Figure} */
+/**
+ * The ratio of two times: of two processes that run commands at once, each in its own box, and of one process that does so in both
+ * boxes.
+ * @type {import('../bench.mjs').Figure}
+ */
 export const twoProcesses = {
   name: 'twoProcessesToOne',
   unit: '×',

@@ -15,7 +15,10 @@ export async function installNodeModules() {
   })
 }
 
-/** Installs the bundlers and the other JavaScript runtimes that a test uses the package with. They are large, so they have their own folder. */
+/**
+ * Installs the bundlers and the other JavaScript runtimes that a test uses the package with. They are large, so they have their own
+ * folder.
+ */
 export async function installConsumers() {
   const folder = '__test__/consumers'
   const stamp = `${folder}/node_modules/.boxlite-hash`

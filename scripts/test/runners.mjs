@@ -100,7 +100,10 @@ function countVitest(report) {
 
 const isRoot = () => process.getuid?.() === 0
 
-/** The name of a test that needs root, for example to mount or to change a file's owner. Only such a test may be skipped, by other users. */
+/**
+ * The name of a test that needs root, for example to mount or to change a file's owner. Only such a test may be skipped, by other
+ * users.
+ */
 const NEEDS_ROOT = /needs root/
 
 /** @typedef {{ status: string, fullName: string }} VitestResult */
@@ -132,7 +135,10 @@ export async function tap(name, command) {
   return (await observe(name, command, ({ output }) => countTap(output))).tally
 }
 
-/** Counts TAP lines. If a run was repeated, only the last run counts, but failures of all runs do. @param {string} output @param {boolean} root */
+/**
+ * Counts TAP lines. If a run was repeated, only the last run counts, but failures of all runs do.
+ * @param {string} output @param {boolean} root
+ */
 export function countTap(output, root = isRoot()) {
   const linesOf = (/** @type {string} */ text) => text.split('\n').map(line => line.trim())
   const lines = linesOf(output.slice(Math.max(0, output.lastIndexOf('TAP version '))))

@@ -1,6 +1,9 @@
 // Counts of tests that passed, failed and were skipped. The result of every runner is one; their sum is the last line of `npm test`.
 
-/** @typedef {{ passed: number, failed: number, skipped: number, excused?: number }} Tally `excused` is how many of the skipped ones may be skipped */
+/**
+ * @typedef {{ passed: number, failed: number, skipped: number, excused?: number }} Tally `excused` is how many of the skipped ones may
+ * be skipped
+ */
 
 /** @type {Tally} */
 export const none = { passed: 0, failed: 0, skipped: 0 }

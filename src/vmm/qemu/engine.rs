@@ -97,7 +97,7 @@ impl QemuMachine {
             Some(tail) => tail.await.unwrap_or_default(),
             None => String::new(),
         };
-        self.judge(ended?, &stderr)
+        self.explain(ended?, &stderr)
     }
 
     /// Starts QEMU. Our copies of the descriptors that it inherits are closed here, so that the serial port ends with QEMU.
@@ -147,8 +147,8 @@ impl QemuMachine {
         GuestSockets { ready: socket::name(&self.spec.transport.ready), journal, clock }
     }
 
-    /// Explains a failure of QEMU by what keeps it from running here, or else by its standard error.
-    fn judge(&self, status: ExitStatus, stderr: &str) -> Result<()> {
+    /// Converts QEMU's exit status. Explains a failure by what keeps QEMU from running here, or else by its standard error.
+    fn explain(&self, status: ExitStatus, stderr: &str) -> Result<()> {
         if status.success() {
             return Ok(());
         }
