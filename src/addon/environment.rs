@@ -1,7 +1,7 @@
 //! What belongs to a Node environment, the main thread's or a worker's, and ends with it: the executions that it started, unless
 //! they are detached, and the streams that it reads and writes.
 //!
-//! Asked for by `promise`, `litebox` and `execution`; calls the runtime's `ExecutionEnd`. A worker that is terminated runs no
+//! Asked for by `promise`, `litebox` and `execution`; calls the runtime's `ExecutionKiller`. A worker that is terminated runs no
 //! JavaScript any more, so the hook that Node calls then is the only way to learn of it.
 
 use std::{
@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use boxlite_runtime::{Execution, ExecutionEnd};
+use boxlite_runtime::{Execution, ExecutionKiller};
 use futures::future::join_all;
 use napi::{Env, Result};
 use tokio::sync::watch;
@@ -29,7 +29,7 @@ pub(crate) struct Environment {
 #[derive(Debug, Default)]
 struct Executions {
     last: u64,
-    by_number: HashMap<u64, ExecutionEnd>,
+    by_number: HashMap<u64, ExecutionKiller>,
 }
 
 /// That an execution ends with its environment. Dropping it once the process has ended takes it off the list.
@@ -73,7 +73,7 @@ impl Environment {
         let mut executions = self.executions();
         executions.last += 1;
         let number = executions.last;
-        executions.by_number.insert(number, execution.ending());
+        executions.by_number.insert(number, execution.killer());
         drop(executions);
         if *self.over.borrow() {
             self.end();
@@ -86,7 +86,7 @@ impl Environment {
         let executions = std::mem::take(&mut self.executions().by_number);
         if !executions.is_empty() {
             // Nobody is left to hear of a box that can't be reached.
-            spawn(async move { drop(join_all(executions.values().map(ExecutionEnd::kill_all)).await) });
+            spawn(async move { drop(join_all(executions.values().map(ExecutionKiller::kill_all)).await) });
         }
     }
 

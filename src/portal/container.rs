@@ -7,7 +7,7 @@ use boxlite_proto::v1::{
 use boxlite_wire::limits;
 use tonic::{Request, transport::Channel};
 
-use crate::{connection::Connection, execution::start_failed, guest::set_up_failed};
+use crate::{connection::Connection, guest::set_up_failed, start::start_failed};
 
 /// Calls of the `Container` service.
 #[derive(Debug)]
@@ -21,22 +21,28 @@ impl ContainerInterface {
     }
 
     /// Makes the container that `spec` describes, and starts its main process if it has one.
+    ///
+    /// # Errors
+    /// `GUEST_FAILED` if the container can't be made; if its main process can't be started, as of
+    /// [`ExecutionInterface::start`](crate::ExecutionInterface::start).
     pub async fn init(&mut self, spec: ContainerInitRequest) -> BoxliteResult<()> {
-        let main = spec.supervision.as_ref().and_then(|orders| orders.main.as_ref());
+        let main = spec.supervision.as_ref().and_then(|supervision| supervision.main.as_ref());
         let command = main.and_then(|main| main.argv.first()).cloned().unwrap_or_default();
         let mut request = Request::new(spec);
         request.set_timeout(limits::UNARY_DEADLINE);
         let answer = self.client.init(request).await;
         let answer = answer.map_err(|status| set_up_failed("make the container", &status))?;
         match answer.into_inner().main_error {
-            Some(error) => Err(start_failed("start the main process", &command, &dockers(error, &command))),
+            Some(error) => {
+                Err(start_failed("start the main process", &command, &in_docker_words(error, &command)))
+            }
             None => Ok(()),
         }
     }
 }
 
-/// The same in the words that users know from docker, where it has some.
-fn dockers(mut error: StartError, command: &str) -> StartError {
+/// The same error with the text that docker has for it, if there is one: users search for that.
+fn in_docker_words(mut error: StartError, command: &str) -> StartError {
     if error.kind() == Kind::CommandNotFound && !command.contains('/') {
         error.message = format!("exec: {command:?}: executable file not found in $PATH");
     }

@@ -1,48 +1,43 @@
-//! `ExecOptions`: how to run a command in a box. Filled in by whoever starts one, checked by `command_check`, sent by the portal.
+//! `ExecOptions`: how to run a command in a box. Filled in by whoever starts one, checked by the runtime, sent by `start`.
+
+use serde::{Deserialize, Serialize};
 
 /// How to run a command in a box.
-#[derive(Debug, Clone)]
+///
+/// ```
+/// let mut options = boxlite_portal::ExecOptions::new("ls", ["-l"]);
+/// options.cwd = Some("/tmp".to_owned());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ExecOptions {
-    /// The command: a path, or a name looked up in `PATH` inside the box.
+    /// The command: a path, or a name that is looked up in `PATH` inside the box.
     pub command: String,
-    /// Its arguments.
+    /// Its arguments. Default: none.
     pub args: Vec<String>,
-    /// Over the box's environment, by key.
+    /// Variables as (name, value), which replace those of the box. Default: none.
     pub env: Vec<(String, String)>,
-    /// Variables of the box and its image that the process is not to have.
+    /// Names of variables of the box and its image that the process does not get. Default: none.
     pub unset: Vec<String>,
-    /// Default: the box's working directory.
+    /// The working directory. Default: the box's.
     pub cwd: Option<String>,
-    /// Default: the box's user.
+    /// `name`, `uid`, `name:group` or `uid:gid`. Default: the box's user.
     pub user: Option<String>,
-    /// Present: the process gets a terminal of (columns, rows).
+    /// If present, the process gets a terminal of (columns, rows). Default: none.
     pub tty: Option<(u16, u16)>,
-    /// Whether the process reads from us; otherwise its stdin is `/dev/null`.
+    /// Whether the process has an input that can be written to; otherwise it is `/dev/null`. Default: false.
     pub stdin: bool,
-    /// Milliseconds until SIGTERM, then SIGKILL 2 s later. 0 means never.
+    /// Milliseconds until the process gets SIGTERM, and SIGKILL 2 s later. 0 means never. Default: 0.
     pub timeout_ms: u64,
-    /// Whether it outlives its handle: it is never held back for want of a reader, who begins with the last bytes.
+    /// Whether it outlives its handle. It is never blocked because nobody reads; a reader begins with the last bytes that the
+    /// box keeps. Default: false.
     pub detached: bool,
-    /// Whether the word that it has started may wait up to `limits::START_HOLD` for its first output or its end: for callers
-    /// that only want the outcome.
-    pub hold_start: bool,
 }
 
 impl ExecOptions {
     /// The defaults for `command`.
     pub fn new<A: Into<String>>(command: impl Into<String>, args: impl IntoIterator<Item = A>) -> Self {
-        Self {
-            command: command.into(),
-            args: args.into_iter().map(Into::into).collect(),
-            env: Vec::new(),
-            unset: Vec::new(),
-            cwd: None,
-            user: None,
-            tty: None,
-            stdin: false,
-            timeout_ms: 0,
-            detached: false,
-            hold_start: false,
-        }
+        let args = args.into_iter().map(Into::into).collect();
+        Self { command: command.into(), args, ..Self::default() }
     }
 }

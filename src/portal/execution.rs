@@ -1,37 +1,34 @@
-//! `ExecutionInterface`: starts, feeds, watches and ends executions, from the host's side.
+//! `ExecutionInterface`: starts, watches and ends executions, from the host's side. Called by the runtime.
 
 use std::time::Duration;
 
-use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Term, Text, text};
+use boxlite_error::BoxliteResult;
 use boxlite_proto::v1::{
-    AttachRequest, ExecOutput, ExecRequest, ExecResponse, ExecStdin, ExitStatus as ExitMessage, KillRequest,
-    ListRequest, ResizeTtyRequest, RunningExecution, StartError, TtySize, WaitRequest, exec_output::Event,
-    execution_client::ExecutionClient, start_error::Kind,
+    AttachRequest, ExecOutput, ExecResponse, KillRequest, ListRequest, ResizeTtyRequest, RunningExecution,
+    WaitRequest, exec_output::Event, execution_client::ExecutionClient,
 };
 use boxlite_wire::limits;
-use futures::Stream;
 use tokio::time::{sleep, timeout};
-use tonic::{Code, Request, Response, Status, Streaming, transport::Channel};
+use tonic::{Request, Response, Status, Streaming, transport::Channel};
 
 use crate::{
     connection::Connection,
     exec_options::ExecOptions,
+    execution_info::ExecutionInfo,
     exit_status::ExitStatus,
     opening::opening,
-    status::{REJOINS, bounded, broken, from_status, is_lost},
+    output::OutputStream,
+    rejoins::Rejoins,
+    start::{StartAttempts, exec_request, start_failed, tty_size},
+    status::{bounded, broken, from_status},
+    stdin::StdinStream,
 };
 
-/// What `Attach` gives: output events, then the exit.
-pub type OutputStream = Streaming<ExecOutput>;
-
-/// How long an execution that is just about to start is given before it is looked for again.
+/// How long to wait before an execution that is about to start is looked up again.
 const STARTING: Duration = Duration::from_millis(20);
 
-/// Highest signal number of Linux (`_NSIG`).
-pub const LAST_SIGNAL: i32 = 64;
-
-/// The first byte wanted of stdout and of stderr; `None`: the oldest that the guest has.
-pub type Offsets = [Option<u64>; 2];
+/// The first message of an execution's output, and those that follow.
+type Opened = (Option<Event>, Streaming<ExecOutput>);
 
 /// Calls of the `Execution` service.
 #[derive(Debug, Clone)]
@@ -47,20 +44,24 @@ impl ExecutionInterface {
         Self { client }
     }
 
-    /// Starts a process under `id`. Answers its pid.
+    /// Starts a process under `id`, which must be new. Returns its pid inside the box.
+    ///
+    /// # Errors
+    /// `COMMAND_NOT_FOUND`, `COMMAND_NOT_EXECUTABLE`, `EXEC_CWD`, `EXEC_USER` and `EXEC_FAILED` if it can't be started,
+    /// `PORTAL_LOST` and `GUEST_TIMEOUT` if the guest can't be reached.
     pub async fn start(&self, id: &str, options: &ExecOptions) -> BoxliteResult<u32> {
         let what = || format!("execute {:?}", bounded(&options.command));
-        let mut once = Once::default();
+        let mut attempts = StartAttempts::default();
         let answer = loop {
-            let answer = if once.is_started {
+            let answer = if attempts.is_started {
                 self.pid(id).await.map(|pid| ExecResponse { pid, start_error: None })
             } else {
-                let mut request = Request::new(exec_request(id, options));
+                let mut request = Request::new(exec_request(id, options, false));
                 request.set_timeout(limits::UNARY_DEADLINE);
                 self.client.clone().exec(request).await.map(Response::into_inner)
             };
             match answer {
-                Err(status) if once.goes_on(&status) => {}
+                Err(status) if attempts.admit(&status) => {}
                 answer => break answer.map_err(|status| from_status(&what(), &status))?,
             }
         };
@@ -70,14 +71,28 @@ impl ExecutionInterface {
         }
     }
 
-    /// Starts a process under `id` and attaches to it, in one call. Answers its pid.
-    pub async fn exec(&self, id: &str, options: &ExecOptions) -> BoxliteResult<(u32, OutputStream)> {
+    /// Starts a process under `id`, which must be new, and attaches to it in the same call. Returns its pid inside the box and
+    /// its output. With `defer_started` this may take up to [`limits::START_HOLD`] longer, since the guest sends the answer
+    /// with the first output or the end: one message for callers that want nothing before the end.
+    ///
+    /// # Errors
+    /// As of [`start`](Self::start), and `RPC` if the guest breaks the protocol.
+    pub async fn exec(
+        &self,
+        id: &str,
+        options: &ExecOptions,
+        defer_started: bool,
+    ) -> BoxliteResult<(u32, OutputStream)> {
         let what = || format!("execute {:?}", bounded(&options.command));
-        let mut once = Once::default();
-        let (first, events) = loop {
-            let answer = if once.is_started { self.take_up(id).await } else { self.run(id, options).await };
+        let mut attempts = StartAttempts::default();
+        let (first, messages) = loop {
+            let answer = if attempts.is_started {
+                self.attach_started(id).await
+            } else {
+                self.run(id, options, defer_started).await
+            };
             match answer {
-                Err(status) if once.goes_on(&status) => {}
+                Err(status) if attempts.admit(&status) => {}
                 answer => break answer.map_err(|status| from_status(&what(), &status))?,
             }
         };
@@ -85,24 +100,28 @@ impl ExecutionInterface {
             Some(Event::Started(ExecResponse { start_error: Some(error), .. })) => {
                 Err(start_failed(&what(), &options.command, &error))
             }
-            Some(Event::Started(ExecResponse { pid, start_error: None })) => Ok((pid, events)),
+            Some(Event::Started(ExecResponse { pid, start_error: None })) => {
+                Ok((pid, OutputStream::attached(self.client.clone(), id, messages)))
+            }
             _ => Err(broken(&what(), "it did not say first that it started")),
         }
     }
 
-    async fn run(&self, id: &str, options: &ExecOptions) -> Result<(Option<Event>, OutputStream), Status> {
+    async fn run(&self, id: &str, options: &ExecOptions, defer_started: bool) -> Result<Opened, Status> {
         let mut client = self.client.clone();
-        let run = client.run(exec_request(id, options));
-        let (first, events) = opening(run, "the box did not say whether it started").await?;
-        Ok((first.and_then(|first| first.event), events))
+        let run = client.run(exec_request(id, options, defer_started));
+        let (first, messages) = opening(run, "the box did not say whether it started").await?;
+        Ok((first.and_then(|first| first.event), messages))
     }
 
-    /// What `run` would have told, of an execution whose answer was lost.
-    async fn take_up(&self, id: &str) -> Result<(Option<Event>, OutputStream), Status> {
-        // It waits for the start.
-        let events = self.attach(id, [Some(0); 2]).await?;
+    /// What `run` would have returned, for an execution that started while its answer was lost.
+    async fn attach_started(&self, id: &str) -> Result<Opened, Status> {
+        let request =
+            AttachRequest { execution_id: id.to_owned(), stdout_offset: Some(0), stderr_offset: Some(0) };
+        // The guest answers when the execution has started.
+        let messages = self.client.clone().attach(request).await?.into_inner();
         let started = ExecResponse { pid: self.pid(id).await?, start_error: None };
-        Ok((Some(Event::Started(started)), events))
+        Ok((Some(Event::Started(started)), messages))
     }
 
     /// The pid of an execution that was asked for, as soon as it has one.
@@ -119,21 +138,33 @@ impl ExecutionInterface {
         timeout(limits::EXEC_GRACE, found).await.unwrap_or_else(|_| Err(late()))
     }
 
-    /// Output from there on.
-    pub async fn attach(&self, id: &str, from: Offsets) -> Result<OutputStream, Status> {
-        let [stdout_offset, stderr_offset] = from;
-        let request = AttachRequest { execution_id: id.to_owned(), stdout_offset, stderr_offset };
-        Ok(self.client.clone().attach(request).await?.into_inner())
+    /// The output of the execution `id`, from the oldest byte on that the guest has. The guest is called at the first read.
+    pub fn output(&self, id: &str) -> OutputStream {
+        OutputStream::detached(self.client.clone(), id)
     }
 
-    /// The executions that run, the oldest first.
-    pub async fn list(&self) -> BoxliteResult<Vec<RunningExecution>> {
-        self.known("").await.map_err(|status| from_status("list executions", &status))
+    /// Opens the standard input of the execution `id`. `name` tells the input of this handle from that of others: it has to be
+    /// new. To be called on a tokio runtime, which runs the task that sends.
+    pub fn stdin(&self, id: &str, name: String) -> StdinStream {
+        StdinStream::open(self.client.clone(), id, name)
     }
 
-    /// The execution of this id, if it runs or the box remembers it.
-    pub async fn find(&self, id: &str) -> BoxliteResult<Option<RunningExecution>> {
-        self.look_up(id).await.map_err(|status| from_status("find an execution", &status))
+    /// The executions that run, the oldest first, at most [`limits::LIST`].
+    ///
+    /// # Errors
+    /// `PORTAL_LOST` and `GUEST_TIMEOUT` if the guest can't be reached.
+    pub async fn list(&self) -> BoxliteResult<Vec<ExecutionInfo>> {
+        let running = self.known("").await.map_err(|status| from_status("list executions", &status))?;
+        Ok(running.into_iter().take(limits::LIST).map(ExecutionInfo::from).collect())
+    }
+
+    /// The execution `id`, or `None` if it neither runs nor has ended within [`limits::ENDED`].
+    ///
+    /// # Errors
+    /// `PORTAL_LOST` and `GUEST_TIMEOUT` if the guest can't be reached.
+    pub async fn find(&self, id: &str) -> BoxliteResult<Option<ExecutionInfo>> {
+        let found = self.look_up(id).await.map_err(|status| from_status("find an execution", &status))?;
+        Ok(found.map(ExecutionInfo::from))
     }
 
     async fn look_up(&self, id: &str) -> Result<Option<RunningExecution>, Status> {
@@ -147,28 +178,28 @@ impl ExecutionInterface {
         Ok(self.client.clone().list(request).await?.into_inner().executions)
     }
 
-    /// Feeds stdin until `messages` end. Ends early, without error, when the process takes no more.
-    pub async fn send_input(
-        &self,
-        messages: impl Stream<Item = ExecStdin> + Send + 'static,
-    ) -> Result<(), Status> {
-        self.client.clone().send_input(messages).await.map(drop)
-    }
-
-    /// Waits for the exit, however long it takes.
+    /// Waits for the end of the execution `id`, however long it takes.
+    ///
+    /// # Errors
+    /// `EXEC_NOT_FOUND` if the guest does not know it, `PORTAL_LOST` if the connection is lost for good, `RPC` if the guest
+    /// breaks the protocol.
     pub async fn wait(&self, id: &str) -> BoxliteResult<ExitStatus> {
-        let mut lost = 0;
+        let mut rejoins = Rejoins::default();
         let answer = loop {
             match self.client.clone().wait(WaitRequest { execution_id: id.to_owned() }).await {
-                Err(status) if is_lost(&status) && lost < REJOINS => lost += 1,
+                Err(status) if rejoins.admit(&status) => {}
                 answer => break answer.map_err(|status| from_status("wait", &status))?,
             }
         };
         let exit = answer.into_inner().exit.ok_or_else(|| broken("wait", "an answer without an exit"))?;
-        exit_status(&exit).ok_or_else(|| broken("wait", NO_STATUS))
+        ExitStatus::try_from(exit).map_err(|how| broken("wait", how))
     }
 
-    /// Signals the process group; with `all`, no process of the execution is left at its end. False: it had ended before.
+    /// Signals the process group of the execution `id`, or with `all` every process that it started; then `signal` has to be
+    /// SIGKILL. Signal 0 sends none. Returns false if the process had ended before.
+    ///
+    /// # Errors
+    /// `EXEC_NOT_FOUND` if the guest does not know it, `PORTAL_LOST` and `GUEST_TIMEOUT` if the guest can't be reached.
     pub async fn kill(&self, id: &str, signal: i32, all: bool) -> BoxliteResult<bool> {
         let mut request = Request::new(KillRequest { execution_id: id.to_owned(), signal, all });
         request.set_timeout(limits::UNARY_DEADLINE);
@@ -177,7 +208,11 @@ impl ExecutionInterface {
         Ok(answer.into_inner().delivered)
     }
 
-    /// Sets the terminal's size.
+    /// Sets the size of its terminal, in characters.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` if it has no terminal, `EXEC_NOT_FOUND` if the guest does not know it, `PORTAL_LOST` and
+    /// `GUEST_TIMEOUT` if the guest can't be reached.
     pub async fn resize(&self, id: &str, cols: u16, rows: u16) -> BoxliteResult<()> {
         let size = Some(tty_size(cols, rows));
         let mut request = Request::new(ResizeTtyRequest { execution_id: id.to_owned(), size });
@@ -185,101 +220,4 @@ impl ExecutionInterface {
         let answer = self.client.clone().resize_tty(request).await;
         answer.map(drop).map_err(|status| from_status("resize the terminal", &status))
     }
-}
-
-/// A start that must happen once, over as many connections as it takes: the guest refuses the same id a second time.
-#[derive(Debug, Default)]
-struct Once {
-    lost: u32,
-    /// Whether the guest has it already: the answer to an earlier call was lost.
-    is_started: bool,
-}
-
-impl Once {
-    /// Whether there is something to do after this failure.
-    fn goes_on(&mut self, failure: &Status) -> bool {
-        if is_lost(failure) {
-            self.lost += 1;
-            return self.lost <= REJOINS;
-        }
-        failure.code() == Code::AlreadyExists && !std::mem::replace(&mut self.is_started, true)
-    }
-}
-
-/// What is wrong with an exit that is no [`exit_status`].
-pub const NO_STATUS: &str = "an exit code or a signal that Linux does not have";
-
-/// How a process ended; `None`: as none can.
-pub fn exit_status(exit: &ExitMessage) -> Option<ExitStatus> {
-    let signal = (exit.signal != 0).then_some(exit.signal);
-    let known = signal.map_or((0..=255).contains(&exit.code), |signal| (1..=LAST_SIGNAL).contains(&signal));
-    known.then(|| ExitStatus {
-        code: signal.is_none().then_some(exit.code),
-        signal,
-        timed_out: exit.timed_out,
-        oom_killed: exit.oom_killed,
-    })
-}
-
-fn exec_request(id: &str, options: &ExecOptions) -> ExecRequest {
-    ExecRequest {
-        execution_id: id.to_owned(),
-        command: options.command.clone(),
-        args: options.args.clone(),
-        env: options.env.iter().map(|(key, value)| format!("{key}={value}")).collect(),
-        cwd: options.cwd.clone().unwrap_or_default(),
-        user: options.user.clone().unwrap_or_default(),
-        tty: options.tty.map(|(cols, rows)| tty_size(cols, rows)),
-        stdin: options.stdin,
-        timeout_ms: options.timeout_ms,
-        detached: options.detached,
-        hold_start: options.hold_start,
-        unset: options.unset.clone(),
-    }
-}
-
-fn tty_size(cols: u16, rows: u16) -> TtySize {
-    TtySize { cols: cols.into(), rows: rows.into() }
-}
-
-/// Why `command` could not be started.
-pub(crate) fn start_failed(what: &str, command: &str, error: &StartError) -> BoxliteError {
-    let (code, hint) = match error.kind() {
-        Kind::CommandNotFound => (
-            ErrorCode::CommandNotFound,
-            Some(text!(format!(
-                "check that the image has {:?}; `PATH` inside the box decides, and no shell is involved",
-                bounded(command)
-            ))),
-        ),
-        Kind::NotExecutable => (
-            ErrorCode::CommandNotExecutable,
-            Some(text![
-                "exec format error: a script without a `#!` line needs its interpreter named, as in ",
-                Term::BoxExecScript,
-                "; a program has to be one for this machine's architecture"
-            ]),
-        ),
-        Kind::NoInterpreter => (
-            ErrorCode::CommandNotExecutable,
-            Some(Text::from(
-                "correct the script's `#!` line, or take an image that has the interpreter or loader",
-            )),
-        ),
-        Kind::PermissionDenied => {
-            (ErrorCode::CommandNotExecutable, Some(Text::from("check the file's mode and the `user` option")))
-        }
-        Kind::NoSuchDirectory => {
-            (ErrorCode::ExecCwd, Some(Text::from("create the directory first, or change `cwd`")))
-        }
-        Kind::NoSuchUser => {
-            (ErrorCode::ExecUser, Some(Text::from("use a uid, or a name that the image's /etc/passwd has")))
-        }
-        Kind::Invalid => (ErrorCode::InvalidArgument, None),
-        Kind::ResourceExhausted => {
-            (ErrorCode::ExecFailed, Some(Text::from("end some processes in the box, or give it more memory")))
-        }
-        Kind::Other => (ErrorCode::ExecFailed, None),
-    };
-    BoxliteError::new(code, format!("{}: {}", bounded(what), bounded(&error.message))).maybe_hint(hint)
 }

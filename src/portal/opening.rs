@@ -1,4 +1,4 @@
-//! The opening of a stream whose first message says whether it stands: called by `execution` and `files`.
+//! Opens a stream whose first message says whether the call succeeded. Called by `execution` and `files`.
 
 use std::time::Duration;
 
@@ -6,10 +6,11 @@ use boxlite_wire::limits;
 use tokio::{pin, time::timeout};
 use tonic::{Response, Status, Streaming};
 
-/// What counts of a deadline at a time.
+/// The deadline is counted in steps, each of which counts once however long it took.
 const STEP: Duration = Duration::from_secs(1);
 
-/// The first message of what `call` answers, and the rest; `late` says what a guest that takes too long has not done.
+/// Returns the first message of what `call` answers, and the rest. If that takes longer than `limits::UNARY_DEADLINE`, `late` is
+/// the text of the error.
 pub(crate) async fn opening<T>(
     call: impl Future<Output = Result<Response<Streaming<T>>, Status>>,
     late: &str,
@@ -24,7 +25,7 @@ pub(crate) async fn opening<T>(
         match timeout(STEP, opening.as_mut()).await {
             Ok(opened) => return opened,
             Err(_) if left <= STEP => return Err(Status::deadline_exceeded(late)),
-            // However long it took: a host that was frozen meanwhile has not waited, and the answer may be there.
+            // A host that was frozen during the step has not waited for the guest, and the answer may be there.
             Err(_) => left -= STEP,
         }
     }

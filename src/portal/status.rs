@@ -5,9 +5,6 @@ use std::{error::Error as _, iter::successors};
 use boxlite_error::{BoxliteError, ErrorCode};
 use tonic::{Code, Status, TimeoutExpired};
 
-/// How often in a row a lost connection is made again for one thing.
-pub const REJOINS: u32 = 3;
-
 /// The failure of the operation `what`.
 pub fn from_status(what: &str, status: &Status) -> BoxliteError {
     let code = match status.code() {

@@ -26,7 +26,9 @@ pub use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, FileFault, FileR
 pub use boxlite_images::{
     Credentials, Healthcheck, ImageConfig, Platform, PullEvent, PullPolicy, RegistryOptions,
 };
-pub use boxlite_portal::{ExecOptions, ExitStatus, Health, HealthChange, Limit, MainExit};
+pub use boxlite_portal::{
+    ExecEvent, ExecOptions, ExecutionInfo, ExitStatus, Health, HealthChange, Limit, MainExit,
+};
 pub use boxlite_proto::v1::{
     DirectoryEntry, FileAnswer, FileChange, FileOperation, FileReadRequest, FileRequest, FileStat,
     FileSystemStat, FileWriteRequest,
@@ -43,8 +45,7 @@ pub use images::{
 pub use litebox::{
     executions::{
         collect::Collected,
-        execution::{ExecEvent, Execution, ExecutionEnd},
-        info::ExecutionInfo,
+        execution::{Execution, ExecutionKiller},
     },
     files::{
         copy::{ArchiveReader, ArchiveWriter, CopyFrom, CopyInto},

@@ -178,15 +178,9 @@ async fn one_that_was_found_is_read_from_the_oldest_bytes_of_each_stream() {
         let options = ExecOptions { detached: true, ..shell(line) };
         let pid = interface.start("found", &options).await.unwrap();
         interface.wait("found").await.unwrap();
-        let found = Execution::new(
-            "found".into(),
-            pid,
-            None,
-            interface,
-            Arc::clone(&machine),
-            Arc::default(),
-            &options,
-        );
+        let output = interface.output("found");
+        let machine = Arc::clone(&machine);
+        let found = Execution::new(machine, Arc::default(), "found".into(), pid, output, true, 0);
         let (stdout, stderr, exit) = collect(&found).await;
         assert_eq!(
             (stdout.len(), stderr.len(), exit.code),
@@ -248,10 +242,8 @@ async fn a_guest_that_can_not_be_reached_is_an_error_and_not_for_ever() {
     let (machine, _) = cut(|| 50).await;
     let error = spawn(&machine, shell("true")).await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::PortalLost);
-    let options = ExecOptions { stdin: true, ..shell("cat") };
-    let interface = machine.session.execution();
-    let execution =
-        Execution::new("x".into(), 1, None, interface, Arc::clone(&machine), Arc::default(), &options);
+    let output = machine.session.execution().output("x");
+    let execution = Execution::new(Arc::clone(&machine), Arc::default(), "x".into(), 1, output, true, 0);
     let error = async {
         for start in (0..4_000_000).step_by(100_000) {
             execution.write(text(start, 100_000)).await?;

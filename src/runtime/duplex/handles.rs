@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use boxlite_error::{BoxliteError, ErrorCode};
-use boxlite_portal::ExecOptions;
+use boxlite_portal::{ExecEvent, ExecOptions};
 use bytes::Bytes;
 use tokio::time::timeout;
 
@@ -14,20 +14,15 @@ use crate::{
         real::{collect, guest, server, shell},
         spawn,
     },
-    litebox::{
-        executions::execution::{ExecEvent, Execution},
-        lifecycle::machine::Machine,
-    },
+    litebox::{executions::execution::Execution, lifecycle::machine::Machine},
 };
 
 /// What `LiteBox::execution` does.
 async fn found(machine: &Arc<Machine>, id: &str) -> Execution {
     let interface = machine.session.execution();
     let known = interface.find(id).await.unwrap().unwrap();
-    let mut options = ExecOptions::new(known.command, known.args);
-    options.stdin = true;
-    let machine = Arc::clone(machine);
-    Execution::new(id.to_owned(), known.pid, None, interface, machine, Arc::default(), &options)
+    let output = interface.output(id);
+    Execution::new(Arc::clone(machine), Arc::default(), id.to_owned(), known.pid, output, true, 0)
 }
 
 /// Reads until the line `last` has come. Answers all that was read, in lines.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use boxlite_error::{BoxliteError, ErrorCode};
-use boxlite_portal::ExecOptions;
+use boxlite_portal::{ExecEvent, ExecOptions};
 use boxlite_proto::v1::{
     AttachRequest, Chunk, ExecOutput, ExecRequest, ExecResponse, ExecStdin, ExitStatus as ExitMessage,
     KillRequest, KillResponse, ListRequest, ListResponse, ResizeTtyRequest, ResizeTtyResponse, SendInputAck,
@@ -21,10 +21,7 @@ use tonic::{Request, Response, Status, Streaming, transport::Server};
 
 use crate::{
     duplex::{machine, spawn},
-    litebox::{
-        executions::execution::{ExecEvent, Execution},
-        lifecycle::machine::Machine,
-    },
+    litebox::{executions::execution::Execution, lifecycle::machine::Machine},
 };
 
 type Script = Vec<Result<ExecOutput, Status>>;

@@ -19,7 +19,6 @@ use tokio::io::DuplexStream;
 
 use crate::{
     events::watcher::Observed,
-    home::metrics::RuntimeMetrics,
     litebox::{executions::execution::Execution, lifecycle::machine::Machine},
     pipeline::timings::Timings,
     shim::{controller::ShimController, engine::Engine},
@@ -70,9 +69,8 @@ fn machine_over(mut connect: impl FnMut() -> std::io::Result<DuplexStream> + Sen
 
 /// What `LiteBox::spawn` does once there is a machine.
 async fn spawn(machine: &Arc<Machine>, options: ExecOptions) -> BoxliteResult<Execution> {
-    let interface = machine.session.execution();
     let id = crate::state::id::random()?;
-    let (pid, output) = interface.exec(&id, &options).await?;
-    let metrics = Arc::new(RuntimeMetrics::default());
-    Ok(Execution::new(id, pid, Some(output), interface, Arc::clone(machine), metrics, &options))
+    let (pid, output) = machine.session.execution().exec(&id, &options, false).await?;
+    let ExecOptions { stdin, timeout_ms, .. } = options;
+    Ok(Execution::new(Arc::clone(machine), Arc::default(), id, pid, output, stdin, timeout_ms))
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use boxlite_portal::ExecOptions;
+use boxlite_portal::{ExecEvent, ExecOptions};
 use bytes::Bytes;
 
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
         real::{collect, guest, shell},
         spawn,
     },
-    litebox::executions::execution::{ExecEvent, Execution},
+    litebox::executions::execution::Execution,
 };
 
 /// Xorshift: a failure names its seed, which makes it happen again.

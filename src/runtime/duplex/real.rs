@@ -8,17 +8,14 @@ use boxlite_guest::{
     supervision::HostStreams,
     zygote::{self, Zygote},
 };
-use boxlite_portal::{ExecOptions, ExitStatus};
+use boxlite_portal::{ExecEvent, ExecOptions, ExitStatus};
 use boxlite_proto::v1::Supervision;
 use bytes::Bytes;
 use tokio::sync::watch;
 
 use crate::{
     duplex::{machine, spawn},
-    litebox::{
-        executions::execution::{ExecEvent, Execution},
-        lifecycle::machine::Machine,
-    },
+    litebox::{executions::execution::Execution, lifecycle::machine::Machine},
 };
 
 pub(super) async fn guest() -> Arc<Machine> {

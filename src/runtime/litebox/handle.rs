@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use boxlite_error::{BoxliteResult, ErrorCode};
-use boxlite_portal::ExecOptions;
+use boxlite_portal::{ExecOptions, ExecutionInfo};
 
 use crate::{
     blocking::blocking,
@@ -11,7 +11,7 @@ use crate::{
     home::unreadable::{self, UnreadableBox},
     litebox::{
         core::BoxCore,
-        executions::{collect::Collected, execution::Execution, info::ExecutionInfo},
+        executions::{collect::Collected, execution::Execution},
         files::verbs::Files,
         lifecycle::{end::BoxEnd, update::BoxUpdate},
         observation::{
@@ -161,7 +161,7 @@ impl LiteBox {
     /// Those of [`start`](Self::start); `INVALID_ARGUMENT`; the reason why the command could not be executed; `PORTAL_LOST` if the
     /// machine ended meanwhile.
     pub async fn spawn(&self, options: ExecOptions) -> BoxliteResult<Execution> {
-        self.core.spawn(options).await
+        self.core.spawn(options, false).await
     }
 
     /// Runs a command and collects what it writes, at most `max` bytes of each stream; see [`Execution::collect`].
@@ -178,7 +178,7 @@ impl LiteBox {
     /// Those of [`spawn`](Self::spawn).
     pub async fn begin_exec(&self, options: ExecOptions) -> BoxliteResult<Execution> {
         // The caller learns nothing from the start of the command, so the guest need not report it before its output.
-        self.spawn(ExecOptions { hold_start: true, ..options }).await
+        self.core.spawn(options, true).await
     }
 
     /// The executions that run, the oldest first. A box that does not run has none, and is not started.

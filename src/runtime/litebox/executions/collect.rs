@@ -5,10 +5,10 @@
 use std::time::Duration;
 
 use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
-use boxlite_portal::ExitStatus;
+use boxlite_portal::{ExecEvent, ExitStatus};
 use tokio::time::timeout;
 
-use crate::litebox::executions::execution::{ExecEvent, Execution};
+use crate::litebox::executions::execution::Execution;
 
 /// Bytes asked for at once.
 const BATCH: usize = 256 * 1024;

@@ -1,8 +1,8 @@
-//! Commands in a box: their output, input, end, and the bounds of all three.
+//! Commands in a box: their start, output, input and end, and the bounds of each.
 
 pub(crate) mod collect;
 pub(crate) mod deadline_guard;
 pub(crate) mod execution;
-pub(crate) mod info;
+mod output;
 pub(crate) mod spawn;
-pub(crate) mod stdin;
+mod stdin;

@@ -3,64 +3,60 @@
 use std::sync::Arc;
 
 use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Term, text};
-use boxlite_portal::ExecOptions;
-use boxlite_wire::limits;
+use boxlite_portal::{ExecOptions, ExecutionInfo};
 
 use crate::{
     events::EventKind,
-    litebox::{
-        core::BoxCore,
-        executions::{execution::Execution, info::ExecutionInfo},
-    },
+    litebox::{core::BoxCore, executions::execution::Execution},
     options::exec,
     state::id,
 };
 
 impl BoxCore {
-    /// Runs a command; starts the box first if needed.
+    /// Runs a command; starts the box first if it does not run. With `defer_started` the guest may report the start with the first
+    /// output or the end.
     pub(in crate::litebox) async fn spawn(
         self: &Arc<Self>,
         options: ExecOptions,
+        defer_started: bool,
     ) -> BoxliteResult<Execution> {
         exec::check(&options)?;
-        let started = self.spawn_checked(options).await;
+        let started = self.spawn_checked(options, defer_started).await;
         self.home.metrics.count_exec(started.is_ok());
         started
     }
 
-    async fn spawn_checked(self: &Arc<Self>, options: ExecOptions) -> BoxliteResult<Execution> {
+    async fn spawn_checked(
+        self: &Arc<Self>,
+        options: ExecOptions,
+        defer_started: bool,
+    ) -> BoxliteResult<Execution> {
         self.watches.stand().await;
         let machine = self.machine().await?;
         let id = id::random()?;
         let interface = machine.session.execution();
         // On the heap: a future is moved into each that awaits it, and these are kilobytes.
         let started = if options.detached {
-            Box::pin(interface.start(&id, &options)).await.map(|pid| (pid, None))
+            Box::pin(interface.start(&id, &options)).await.map(|pid| (pid, interface.output(&id)))
         } else {
-            Box::pin(interface.exec(&id, &options)).await.map(|(pid, output)| (pid, Some(output)))
+            Box::pin(interface.exec(&id, &options, defer_started)).await
         };
         let (pid, output) = match started {
             Ok(started) => started,
             Err(error) => return Err(self.explain(&machine, error).await),
         };
-        tracing::debug!(
-            box_id = self.id,
-            execution_id = id,
-            command = options.command,
-            pid,
-            "execution started"
-        );
-        let (execution_id, command) = (id.clone(), options.command.clone());
-        machine.observed.tell(|| EventKind::ExecStarted { execution_id, command, pid });
+        let ExecOptions { command, stdin, timeout_ms, .. } = options;
+        tracing::debug!(box_id = self.id, execution_id = id, command, pid, "execution started");
+        machine.observed.tell(|| EventKind::ExecStarted { execution_id: id.clone(), command, pid });
         let metrics = Arc::clone(&self.home.metrics);
-        Ok(Execution::new(id, pid, output, interface, machine, metrics, &options))
+        Ok(Execution::new(machine, metrics, id, pid, output, stdin, timeout_ms))
     }
 
     /// The executions that run, the oldest first. A box that does not run has none, and is not started.
     pub(in crate::litebox) async fn executions(self: &Arc<Self>) -> BoxliteResult<Vec<ExecutionInfo>> {
         let Some(machine) = self.running().await? else { return Ok(Vec::new()) };
         match machine.session.execution().list().await {
-            Ok(running) => Ok(running.into_iter().take(limits::LIST).map(ExecutionInfo::from).collect()),
+            Ok(running) => Ok(running),
             Err(error) => Err(self.explain(&machine, error).await),
         }
     }
@@ -82,8 +78,6 @@ impl BoxCore {
         let interface = machine.session.execution();
         let found = interface.find(id).await?.ok_or_else(unknown)?;
         let metrics = Arc::clone(&self.home.metrics);
-        let mut options = ExecOptions::new(found.command, found.args);
-        options.stdin = true;
-        Ok(Execution::new(id.to_owned(), found.pid, None, interface, machine, metrics, &options))
+        Ok(Execution::new(machine, metrics, id.to_owned(), found.pid, interface.output(id), true, 0))
     }
 }

@@ -1,10 +1,11 @@
-//! `ExecutionInfo`: what the list of a box's executions tells of each. Made from the guest's answer, which may lie.
+//! `ExecutionInfo`: one line in the list of a box's executions. Made from the guest's answer, whose sizes are bounded here.
 
 use boxlite_proto::v1::RunningExecution;
 use boxlite_wire::limits;
+use serde::{Deserialize, Serialize};
 
 /// An execution that runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecutionInfo {
     /// The id that finds it again.
     pub id: String,
@@ -12,7 +13,7 @@ pub struct ExecutionInfo {
     pub pid: u32,
     /// The command, as it was given.
     pub command: String,
-    /// Its arguments; very long command lines are cut.
+    /// Its arguments; a long command line is cut after 256 bytes.
     pub args: Vec<String>,
     /// Whether it has a terminal.
     pub tty: bool,
