@@ -1,5 +1,5 @@
 //! Writes the guest's console into a file of bounded size. The engine writes into a pipe, and a thread moves what arrives into the
-//! file. Created by both engines' `create`.
+//! file. Opened by `terminator`.
 
 use std::{
     fs::File,
@@ -7,7 +7,6 @@ use std::{
     os::fd::{AsFd, OwnedFd},
     path::Path,
     sync::{Arc, Mutex, PoisonError},
-    thread,
 };
 
 use boxlite_spec::ShimExit;
@@ -20,6 +19,7 @@ use nix::{
 };
 
 use crate::{
+    background,
     bounded_log::BoundedLog,
     error::{Context, Result},
 };
@@ -61,14 +61,9 @@ impl Console {
         let watched = pipe.try_clone().context(ShimExit::Resource, "make a pipe", what)?;
         let console = Self(Arc::new(Mutex::new(Pump { pipe, log, end: Vec::new() })));
         let pumping = console.clone();
-        thread::Builder::new()
-            .name("console".into())
-            .spawn(
-                move || {
-                    while readable(&watched, PollTimeout::NONE) && !matches!(pumping.pump(), Pumped::End) {}
-                },
-            )
-            .context(ShimExit::Resource, "start a thread", what)?;
+        background::spawn("console", move || {
+            while readable(&watched, PollTimeout::NONE) && !matches!(pumping.pump(), Pumped::End) {}
+        })?;
         Ok((console, writer))
     }
 
@@ -122,7 +117,7 @@ fn readable(file: impl AsFd, timeout: PollTimeout) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, io::Write};
+    use std::{fs, io::Write, thread};
 
     use super::*;
 

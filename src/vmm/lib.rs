@@ -7,6 +7,7 @@
 //! `krun/` and `qemu/` hold one engine each; a file that both need has the same name in both: `engine` creates the machine,
 //! `cmdline` writes its kernel's command line, `probe` checks whether the engine can run here. What both share lies beside them.
 
+mod background;
 mod bounded_log;
 mod clock;
 mod cmdline;

@@ -1,5 +1,5 @@
 //! Ends a machine from any thread: kills the engine's process if it has one, completes console and journal and removes
-//! the box's sockets. Called after the machine has ended by itself, and by the shim's lifeline.
+//! the box's sockets. Opened by both engines' `create`; called after the machine has ended by itself, and by the shim's lifeline.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use boxlite_spec::{InstanceSpec, TransportSpec};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::process::{Signal, pidfd_send_signal};
 
-use crate::{console::Console, journal::Journal};
+use crate::{clock, console::Console, error::Result, journal::Journal};
 
 /// How long to wait for a killed engine's exit.
 const GRACE: Duration = Duration::from_secs(1);
@@ -30,13 +30,16 @@ struct Inner {
 }
 
 impl Terminator {
-    /// Creates the terminator of the machine of `spec`, with its console and its journal.
-    pub(crate) fn new(spec: &InstanceSpec, console: Console, journal: Option<Journal>) -> Self {
+    /// Opens console, journal and clock of the machine of `spec`. Also returns the console's end for the engine.
+    pub(crate) fn open(spec: &InstanceSpec) -> Result<(Self, OwnedFd)> {
+        let (console, console_input) = Console::open(&spec.console)?;
+        let journal = spec.journal.as_ref().map(Journal::open).transpose()?;
+        spec.transport.clock.as_deref().map(clock::serve).transpose()?;
         // The runtime listens at the ready socket; it may have been killed before the guest connected.
         let TransportSpec { portal, ready, clock } = &spec.transport;
         let journal_socket = spec.journal.as_ref().map(|journal| &journal.socket);
         let sockets = [portal, ready].into_iter().chain(clock).chain(journal_socket).cloned().collect();
-        Self(Arc::new(Inner { sockets, console, journal, child: Mutex::new(None) }))
+        Ok((Self(Arc::new(Inner { sockets, console, journal, child: Mutex::new(None) })), console_input))
     }
 
     /// Sets the engine's process. A pidfd never refers to another process, even if the pid is used again.

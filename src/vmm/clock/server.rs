@@ -1,5 +1,5 @@
 //! Sends the host's time to the guest: on request, and unasked after this host's clock was set or the host slept. Both engines
-//! connect the guest to the socket that is served here. Started by both engines' `create`, as a thread that runs as long as the
+//! connect the guest to the socket that is served here. Started by `terminator`, as a thread that runs as long as the
 //! machine. The guest's side is `guest/clock.rs`; the protocol is in `wire/port.rs`.
 
 use std::{
@@ -9,7 +9,6 @@ use std::{
         unix::net::{UnixListener, UnixStream},
     },
     path::Path,
-    thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -25,6 +24,7 @@ use nix::{
 
 use super::jump::{CHECK_INTERVAL, JumpDetector, now};
 use crate::{
+    background,
     error::{Context as _, Result},
     socket,
 };
@@ -40,12 +40,7 @@ pub(crate) fn serve(path: &Path) -> Result<()> {
     let listener = socket::listen(path)?;
     let timer = TimerFd::new(TimerClock::CLOCK_REALTIME, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)
         .context(ShimExit::Resource, "make a timer", "for the guest's clock")?;
-    thread::Builder::new()
-        .name("clock".into())
-        .stack_size(128 << 10)
-        .spawn(move || ClockServer { listener, timer, guests: Vec::new() }.run())
-        .context(ShimExit::Resource, "start a thread", "for the guest's clock")?;
-    Ok(())
+    background::spawn("clock", move || ClockServer { listener, timer, guests: Vec::new() }.run())
 }
 
 struct ClockServer {

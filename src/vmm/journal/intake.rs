@@ -1,5 +1,5 @@
 //! Receives the journal from the guest: one connection for the machine's life, whatever else connects. Both engines connect the
-//! guest to the same socket, and a thread moves what arrives into the files. Created by both engines' `create`.
+//! guest to the same socket, and a thread moves what arrives into the files. Opened by `terminator`.
 
 use std::{
     io::{self, Read as _},
@@ -8,7 +8,6 @@ use std::{
         unix::net::{UnixListener, UnixStream},
     },
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    thread,
 };
 
 use boxlite_spec::{JournalSpec, ShimExit};
@@ -17,6 +16,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::file::JournalFiles;
 use crate::{
+    background,
     error::{Context as _, Result},
     socket,
 };
@@ -58,11 +58,7 @@ impl Journal {
         let watched = watched.context(ShimExit::Resource, "listen on", spec.socket.display())?;
         let journal = Self(Arc::new(Mutex::new(Intake { listener, guest: None, ended: false, files })));
         let pumping = journal.clone();
-        thread::Builder::new()
-            .name("journal".into())
-            .stack_size(128 << 10)
-            .spawn(move || pumping.pump(&watched))
-            .context(ShimExit::Resource, "start a thread", "for the journal")?;
+        background::spawn("journal", move || pumping.pump(&watched))?;
         Ok(journal)
     }
 

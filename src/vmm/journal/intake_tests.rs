@@ -4,6 +4,7 @@ use std::{
     fs,
     io::Write as _,
     path::PathBuf,
+    thread,
     time::{Duration, Instant},
 };
 

@@ -14,12 +14,9 @@ use nix::errno::Errno;
 
 use super::{cmdline::guest_cmdline, context::Context, exit, log::Log, memory};
 use crate::{
-    clock,
-    console::Console,
     error::{Context as _, Error, Result},
     host::ThisHost,
     huge_pages::is_small,
-    journal::Journal,
     kvm, socket, spec_check,
     terminator::Terminator,
     vmm::{Machine, Vmm, VmmInstance},
@@ -40,14 +37,12 @@ impl Vmm for Krun {
     fn create(&mut self, spec: InstanceSpec) -> Result<VmmInstance> {
         spec_check::check(&spec, DISKS_MAX)?;
         socket::clear(&spec.transport.portal)?;
-        let (console, console_input) = Console::open(&spec.console)?;
-        let journal = spec.journal.as_ref().map(Journal::open).transpose()?;
-        spec.transport.clock.as_deref().map(clock::serve).transpose()?;
+        let (terminator, console_input) = Terminator::open(&spec)?;
         let log = Log::open()?;
         let context = configure(&spec, &console_input)?;
         let machine =
             KrunMachine { context, memory_mib: memory_mib(&spec), log, _console_input: console_input };
-        Ok(VmmInstance::new(machine, Terminator::new(&spec, console, journal)))
+        Ok(VmmInstance::new(machine, terminator))
     }
 }
 

@@ -30,12 +30,9 @@ use super::{
     tsc,
 };
 use crate::{
-    clock,
-    console::Console,
     error::{Context as _, Error, Result},
     host::ThisHost,
     huge_pages::is_small,
-    journal::Journal,
     socket, spec_check,
     terminator::Terminator,
     vmm::{Machine, Vmm, VmmInstance},
@@ -55,10 +52,7 @@ impl Vmm for Qemu {
         spec_check::check(&spec, DISKS_MAX)?;
         let program = probe::find(&ThisHost, spec.qemu.as_deref()).map_err(unavailable)?;
         let listener = socket::listen(&spec.transport.portal)?;
-        let (console, console_input) = Console::open(&spec.console)?;
-        let journal = spec.journal.as_ref().map(Journal::open).transpose()?;
-        spec.transport.clock.as_deref().map(clock::serve).transpose()?;
-        let terminator = Terminator::new(&spec, console, journal);
+        let (terminator, console_input) = Terminator::open(&spec)?;
         let machine = QemuMachine { spec, program, listener, console_input, terminator: terminator.clone() };
         Ok(VmmInstance::new(machine, terminator))
     }
