@@ -1,5 +1,5 @@
-//! `Allowance`: how much more an archive may bring. Spent by `unpack` for contents and by `confined` for entries, before what
-//! it is spent on is made.
+//! `Allowance`: how much more an archive may bring. Spent by `unpack` and `receive` for contents and by `destination` for entries,
+//! before the thing is made.
 
 use crate::{Error, Result};
 

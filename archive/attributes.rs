@@ -1,4 +1,4 @@
-//! Extended attributes of a file, as far as copies keep them: `user.*` and `security.capability`. Used by `pack`, `send` and `confined`.
+//! Extended attributes of a file, as far as copies keep them: `user.*` and `security.capability`. Called by `pack`, `send` and `record`.
 
 use std::{ffi::OsString, fs::File, io, os::unix::ffi::OsStrExt as _};
 

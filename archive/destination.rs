@@ -222,8 +222,8 @@ impl Destination {
         }
     }
 
-    /// Puts on a file what `meta` says. In this order: a new owner takes capabilities and setuid bits away.
-    pub(crate) fn dress_file(&self, file: &File, name: &OsStr, meta: &Meta) -> Result<()> {
+    /// Gives a file the metadata `meta`. In this order: a new owner takes capabilities and setuid bits away.
+    pub(crate) fn describe_file(&self, file: &File, name: &OsStr, meta: &Meta) -> Result<()> {
         let shown = || self.shown(name);
         if let Some((uid, gid)) = self.owner(meta) {
             fchown(file, uid, gid).when("fchown", shown)?;
@@ -236,8 +236,8 @@ impl Destination {
         futimens(file, &time, &time).when("futime", shown)
     }
 
-    /// Puts on the folder at hand what `meta` says; nothing can be made in it afterwards.
-    pub(crate) fn dress_here(&self, meta: &Meta) -> Result<()> {
+    /// Gives the folder at hand the metadata `meta`; nothing can be made in it afterwards.
+    pub(crate) fn describe_here(&self, meta: &Meta) -> Result<()> {
         let (here, itself) = (self.folders.here(), OsStr::new(""));
         let shown = || self.shown(itself);
         if let Some((uid, gid)) = self.owner(meta) {
@@ -257,7 +257,7 @@ impl Destination {
     }
 
     /// Lets others see the folder at hand, of which nothing was said.
-    pub(crate) fn open_here(&self) -> Result<()> {
+    pub(crate) fn open_to_others(&self) -> Result<()> {
         let (here, itself) = (self.folders.here(), OsStr::new(""));
         let shown = || self.shown(itself);
         if let Owner::Of(uid, gid) = self.rules.owner {
@@ -268,8 +268,8 @@ impl Destination {
         fchmodat(here, ".", mode, FchmodatFlags::FollowSymlink).when("chmod", shown)
     }
 
-    /// Owner and time of the symlink `name`.
-    pub(crate) fn dress_link(&self, name: &OsStr, meta: &Meta) -> Result<()> {
+    /// Gives the symlink `name` the owner and time of `meta`.
+    pub(crate) fn describe_link(&self, name: &OsStr, meta: &Meta) -> Result<()> {
         let (here, shown) = (self.folders.here(), || self.shown(name));
         if let Some((uid, gid)) = self.owner(meta) {
             fchownat(here, name, uid, gid, AtFlags::AT_SYMLINK_NOFOLLOW).when("chown", shown)?;

@@ -8,6 +8,8 @@ use std::{
 
 use nix::errno::Errno;
 
+use crate::tar::TarError;
+
 /// Why a tree could not be sent or received.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -36,6 +38,15 @@ pub enum Error {
     /// The stream broke off.
     #[error("the archive's stream broke")]
     Stream(#[source] io::Error),
+}
+
+impl From<TarError> for Error {
+    fn from(error: TarError) -> Self {
+        match error {
+            TarError::Read { source, .. } => Self::Stream(source),
+            wrong => Self::Invalid(wrong.to_string()),
+        }
+    }
 }
 
 /// What everything in this crate returns.

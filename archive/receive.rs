@@ -141,7 +141,7 @@ impl<'a> Receiver<'a> {
             }
             Record::Leave => {
                 if let Some(Level { meta: Some(meta), .. }) = self.levels.pop() {
-                    self.destination.dress_here(&meta)?;
+                    self.destination.describe_here(&meta)?;
                 }
                 self.destination.leave()
             }
@@ -150,13 +150,13 @@ impl<'a> Receiver<'a> {
                 self.contents.spend(size)?;
                 let file = self.destination.file(&name)?;
                 self.fill(&file, &name, size, records)?;
-                self.destination.dress_file(&file, &name, &meta)?;
+                self.destination.describe_file(&file, &name, &meta)?;
                 if number > 0 { self.remember(number, name) } else { Ok(()) }
             }
             Record::Symlink { name, meta, target } => {
                 self.count(Some(&meta))?;
                 self.destination.symlink(&name, &target)?;
-                self.destination.dress_link(&name, &meta)
+                self.destination.describe_link(&name, &meta)
             }
             Record::Link { name, number } => {
                 self.count(None)?;

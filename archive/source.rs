@@ -1,14 +1,10 @@
-//! Readers that packing and unpacking put around others: of an exact length, counted, or on a budget.
+//! Readers that `pack` puts around others: of an exact length, or counted.
 
-use std::{
-    cell::Cell,
-    io::{self, Read},
-    rc::Rc,
-};
+use std::io::{self, Read};
 
 use nix::errno::Errno;
 
-use crate::Meter;
+use crate::meter::Meter;
 
 /// Exactly `left` bytes: it is an error where the inner reader ends early.
 pub(crate) struct Exactly<R> {
@@ -52,35 +48,6 @@ impl<R: Read> Read for Metered<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
         self.meter.moved(read as u64);
-        Ok(read)
-    }
-}
-
-/// Fails once more is read than the budget, which the holder of the other end sets anew for each part.
-pub(crate) struct Budgeted<R> {
-    inner: R,
-    budget: Rc<Cell<u64>>,
-}
-
-impl<R> Budgeted<R> {
-    pub(crate) fn new(inner: R) -> (Self, Rc<Cell<u64>>) {
-        let budget = Rc::new(Cell::new(u64::MAX));
-        (Self { inner, budget: Rc::clone(&budget) }, budget)
-    }
-}
-
-/// What [`Budgeted`] fails with.
-pub(crate) const OVER_BUDGET: &str = "its headers are too large";
-
-impl<R: Read> Read for Budgeted<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let budget = self.budget.get();
-        if budget == 0 {
-            return Err(io::Error::other(OVER_BUDGET));
-        }
-        let wanted = usize::try_from(budget).map_or(buffer.len(), |budget| budget.min(buffer.len()));
-        let read = self.inner.read(&mut buffer[..wanted])?;
-        self.budget.set(budget - read as u64);
         Ok(read)
     }
 }

@@ -7,20 +7,23 @@ use std::{
     collections::HashMap,
     ffi::{OsStr, OsString},
     fs::File,
-    io::{self, Read, Seek as _, SeekFrom, Write as _},
-    os::fd::AsFd as _,
-    path::{Component, Path, PathBuf},
+    io::{self, Read},
+    os::{
+        fd::AsFd as _,
+        unix::{ffi::OsStrExt as _, fs::FileExt as _},
+    },
+    path::{Component, Path},
 };
 
-use tar::{Archive, Entry, EntryType};
+use ::tar::EntryType;
 
 use crate::{
-    Error, Meter, Owner, Result, Rules,
     allowance::Allowance,
-    destination::{Destination, invalid, make_folder},
-    error::At as _,
+    destination::{Destination, Owner, Rules, invalid, make_folder},
+    error::{At as _, Result},
+    meter::Meter,
     record::Meta,
-    source::{Budgeted, OVER_BUDGET},
+    tar::{SparseReader, Stream, TarEntry, TarError, TarReader},
 };
 
 /// Most bytes of the headers of one entry: long names, PAX records, sparse maps.
@@ -30,14 +33,14 @@ const FOLDERS: u64 = 64 << 20;
 /// What a folder takes besides its name.
 const FOLDER: u64 = 120;
 const BUFFER: usize = 128 * 1024;
-/// A run of zeros of this length in a sparse file becomes a hole.
-const HOLE: usize = 4096;
 
 /// Unpacks `archive` beneath the folder `to`, which is made if it is missing. What was unpacked before a failure stays.
+///
+/// # Errors
+/// The archive is malformed, wants what it may not have or exceeds the rules, its stream breaks, or the kernel refuses.
 pub fn unpack(archive: impl Read, to: &Path, rules: Rules, meter: &Meter) -> Result<()> {
     make_folder(to)?;
-    let (reader, budget) = Budgeted::new(archive);
-    let mut archive = Archive::new(reader);
+    let mut archive = TarReader::new(Stream(archive), HEADERS);
     let mut unpacker = Unpacker {
         destination: Destination::open(to, rules)?,
         way: vec![0],
@@ -49,32 +52,10 @@ pub fn unpack(archive: impl Read, to: &Path, rules: Rules, meter: &Meter) -> Res
         memory: Allowance::new("bytes of names of folders", Some(FOLDERS)),
         buffer: vec![0; BUFFER],
     };
-    let mut entries = archive.entries().map_err(Error::Stream)?;
-    loop {
-        budget.set(HEADERS);
-        let Some(entry) = entries.next() else { break };
-        let mut entry = entry.map_err(malformed)?;
-        budget.set(u64::MAX);
-        unpacker.add(&mut entry)?;
-        // To its end, so that the next headers are all that the next budget is for.
-        io::copy(&mut entry, &mut io::sink()).map_err(malformed)?;
+    while let Some(entry) = archive.next()? {
+        unpacker.add(&entry, &mut archive)?;
     }
     unpacker.finish()
-}
-
-/// What the tar crate says of itself carries no errno; what the stream's reader says is passed on.
-fn malformed(error: io::Error) -> Error {
-    let text = error.to_string();
-    if error.kind() == io::ErrorKind::Other && (text.contains(OVER_BUDGET) || error.raw_os_error().is_none())
-    {
-        return Error::Invalid(text);
-    }
-    match error.kind() {
-        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput => {
-            Error::Invalid(text)
-        }
-        _ => Error::Stream(error),
-    }
 }
 
 struct Unpacker<'a> {
@@ -118,40 +99,34 @@ fn names_of(path: &Path) -> Result<Vec<OsString>> {
 }
 
 impl Unpacker<'_> {
-    fn add(&mut self, entry: &mut Entry<'_, impl Read>) -> Result<()> {
-        let path = entry.path().map_err(malformed)?.into_owned();
-        let mut names = names_of(&path)?;
-        let kind = entry.header().entry_type();
-        match kind {
-            EntryType::Directory => {
-                let meta = self.meta(entry)?;
-                self.go_to(&names)?;
-                self.meter.entry();
-                // The first folder is the caller's, not the archive's.
-                let folder = self.at_hand();
-                self.folders[folder].meta = Some(meta);
-                return Ok(());
-            }
-            EntryType::XGlobalHeader => return Ok(()),
-            _ => {}
+    fn add(&mut self, entry: &TarEntry, content: &mut impl Read) -> Result<()> {
+        let path = Path::new(OsStr::from_bytes(&entry.path));
+        let mut names = names_of(path)?;
+        if entry.kind == EntryType::Directory {
+            let meta = self.meta(entry)?;
+            self.go_to(&names)?;
+            self.meter.entry();
+            // The first folder is the caller's, not the archive's.
+            let folder = self.at_hand();
+            self.folders[folder].meta = Some(meta);
+            return Ok(());
         }
         let last = names.pop().ok_or_else(|| invalid(format!("entry {path:?}: it has no name")))?;
-        match kind {
+        match entry.kind {
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
                 self.go_to(&names)?;
-                self.file(&last, entry)
+                self.file(&last, entry, content)
             }
             EntryType::Symlink => {
-                let (target, meta) = (link_of(entry)?, self.meta(entry)?);
+                let (target, meta) = (target_of(entry)?, self.meta(entry)?);
                 self.go_to(&names)?;
                 self.destination.spend()?;
-                self.destination.symlink(&last, target.as_os_str())?;
+                self.destination.symlink(&last, target)?;
                 self.meter.entry();
-                self.destination.dress_link(&last, &meta)
+                self.destination.describe_link(&last, &meta)
             }
             EntryType::Link => {
-                let target = link_of(entry)?;
-                let mut existing = names_of(&target)?;
+                let mut existing = names_of(Path::new(target_of(entry)?))?;
                 let Some(file) = existing.pop() else {
                     return Err(invalid(format!("entry {path:?}: a link to no file")));
                 };
@@ -211,60 +186,65 @@ impl Unpacker<'_> {
         self.way.last().copied().unwrap_or(0)
     }
 
-    fn file(&mut self, name: &OsStr, entry: &mut Entry<'_, impl Read>) -> Result<()> {
+    fn file(&mut self, name: &OsStr, entry: &TarEntry, content: &mut impl Read) -> Result<()> {
         let meta = self.meta(entry)?;
-        let sparse = entry.header().entry_type() == EntryType::GNUSparse;
-        let size = entry.size();
+        let length = entry.length();
         // Before anything of it is there.
         self.destination.spend()?;
-        self.contents.spend(size)?;
+        self.contents.spend(length)?;
         let file = self.destination.file(name)?;
         self.meter.entry();
-        if sparse {
+        if let Some(map) = &entry.sparse {
             // A length that the file system can't hold fails before anything is written.
-            file.set_len(size).when("ftruncate", || self.destination.shown(name))?;
+            file.set_len(length).when("ftruncate", || self.destination.shown(name))?;
+            let mut content = SparseReader::new(map, content);
+            let mut reached = 0;
+            for (start, end) in map.blocks() {
+                self.meter.moved(start - reached);
+                self.fill(&file, name, start, end, &mut content)?;
+                reached = end;
+            }
+            self.meter.moved(length - reached);
+        } else {
+            self.fill(&file, name, 0, length, content)?;
         }
-        let written = self.fill(&file, entry, sparse, name)?;
-        if written != size {
-            return Err(invalid(format!("entry {name:?}: it ends after {written} of {size} bytes")));
-        }
-        self.destination.dress_file(&file, name, &meta)
+        self.destination.describe_file(&file, name, &meta)
     }
 
-    fn fill(&mut self, mut file: &File, entry: &mut impl Read, sparse: bool, name: &OsStr) -> Result<u64> {
-        let mut written = 0;
-        loop {
-            let read = entry.read(&mut self.buffer).map_err(malformed)?;
+    /// Writes what `content` gives next to the bytes of `file` from `start` to `end`.
+    fn fill(
+        &mut self,
+        file: &File,
+        name: &OsStr,
+        start: u64,
+        end: u64,
+        content: &mut impl Read,
+    ) -> Result<()> {
+        let mut at = start;
+        while at < end {
+            let wanted = usize::try_from(end - at).map_or(BUFFER, |left| left.min(BUFFER));
+            let read = match content.read(&mut self.buffer[..wanted]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                read => read.map_err(|error| TarError::reading("read tar", error))?,
+            };
             if read == 0 {
-                return Ok(written);
+                return Err(invalid(format!("entry {name:?}: it ends after {at} of {end} bytes")));
             }
-            let (data, shown) = (&self.buffer[..read], || self.destination.shown(name));
-            if sparse && read >= HOLE && data.iter().all(|byte| *byte == 0) {
-                file.seek(SeekFrom::Current(i64::try_from(read).unwrap_or(0))).when("lseek", shown)?;
-            } else {
-                file.write_all(data).when("write", shown)?;
-            }
-            written += read as u64;
+            let written = file.write_all_at(&self.buffer[..read], at);
+            written.when("write", || self.destination.shown(name))?;
+            at += read as u64;
             self.meter.moved(read as u64);
         }
+        Ok(())
     }
 
-    fn meta(&self, entry: &mut Entry<'_, impl Read>) -> Result<Meta> {
-        let header = entry.header();
+    fn meta(&self, entry: &TarEntry) -> Result<Meta> {
         let (mut uid, mut gid) = (0, 0);
         if self.rules.owner == Owner::Named {
-            let id = |id: io::Result<u64>| u32::try_from(id.map_err(malformed)?).map_err(|_| out_of_range());
-            (uid, gid) = (id(header.uid())?, id(header.gid())?);
+            let id = |id: u64| u32::try_from(id).map_err(|_| invalid("a number in a header is out of range"));
+            (uid, gid) = (id(entry.uid)?, id(entry.gid)?);
         }
-        let mode = header.mode().map_err(malformed)? & 0o7777;
-        let mut seconds = i64::try_from(header.mtime().map_err(malformed)?).map_err(|_| out_of_range())?;
-        let mut nanoseconds = 0;
-        if let Some(records) = entry.pax_extensions().map_err(malformed)? {
-            for record in records.flatten().filter(|record| record.key() == Ok("mtime")) {
-                (seconds, nanoseconds) = record.value().ok().and_then(parse_time).ok_or_else(out_of_range)?;
-            }
-        }
-        Ok(Meta { mode, uid, gid, mtime: (seconds, nanoseconds), attributes: Vec::new() })
+        Ok(Meta { mode: entry.mode & 0o7777, uid, gid, mtime: entry.mtime, attributes: Vec::new() })
     }
 
     /// Puts on every folder what the archive says of it. The last that were found come first: they are never above others.
@@ -272,8 +252,8 @@ impl Unpacker<'_> {
         for folder in (1..self.folders.len()).rev() {
             self.return_to(folder)?;
             match self.folders[folder].meta.take() {
-                Some(meta) if self.folders[folder].made => self.destination.dress_here(&meta)?,
-                None if self.folders[folder].made => self.destination.open_here()?,
+                Some(meta) if self.folders[folder].made => self.destination.describe_here(&meta)?,
+                None if self.folders[folder].made => self.destination.open_to_others()?,
                 _ => {}
             }
         }
@@ -301,27 +281,12 @@ impl Unpacker<'_> {
     }
 }
 
-fn out_of_range() -> Error {
-    Error::Invalid("a number in a header is out of range".to_owned())
-}
-
-fn link_of(entry: &Entry<'_, impl Read>) -> Result<PathBuf> {
-    match entry.link_name().map_err(malformed)? {
-        Some(target) if !target.as_os_str().is_empty() => Ok(target.into_owned()),
-        _ => Err(Error::Invalid("a link without a target".to_owned())),
+/// Where a link leads.
+fn target_of(entry: &TarEntry) -> Result<&OsStr> {
+    if entry.link.is_empty() {
+        return Err(invalid("a link without a target"));
     }
-}
-
-/// "-1.5" is a second and a half before the epoch; nanoseconds count forward.
-fn parse_time(text: &str) -> Option<(i64, u32)> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let seconds: i64 = whole.parse().ok()?;
-    let digits: String = fraction.chars().chain("000000000".chars()).take(9).collect();
-    let nanoseconds: u32 = digits.parse().ok().filter(|_| digits.bytes().all(|b| b.is_ascii_digit()))?;
-    if whole.starts_with('-') && nanoseconds > 0 {
-        return Some((seconds.checked_sub(1)?, 1_000_000_000 - nanoseconds));
-    }
-    Some((seconds, nanoseconds))
+    Ok(OsStr::from_bytes(&entry.link))
 }
 
 #[cfg(test)]

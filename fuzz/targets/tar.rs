@@ -1,4 +1,4 @@
-//! Fuzzes the reader of tar archives. The code under test and its bounds are in `boxlite_unpack::hostile`.
+//! A tar archive, header by header. `boxlite_archive::hostile` reads it and checks the bounds.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| boxlite_unpack::hostile::tar(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| boxlite_archive::hostile::tar(bytes));

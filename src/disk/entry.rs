@@ -3,7 +3,7 @@
 //! Whiteouts are told by name (OCI image-spec, layer.md, "Whiteouts"). Paths are normalised here to `a/b/c`, relative
 //! to the root and without `.` or `..`; symbolic links on the way are the tree's business.
 
-use boxlite_unpack::{EntryType, SparseMap, TarEntry};
+use boxlite_archive::{EntryType, SparseMap, TarEntry};
 use mkext4::spec::file_type;
 
 use crate::{

@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use boxlite_archive::TarError;
 use boxlite_unpack::{Cancelled, clip};
 
 /// The cause of an [`Error`], for programs.
@@ -76,10 +77,14 @@ impl Error {
             Ok(ours) => return ours,
             Err(source) => source,
         };
-        let source = match source.downcast::<boxlite_unpack::Error>() {
+        let source = match source.downcast::<TarError>() {
             Ok(error) => return error.into(),
             Err(source) => source,
         };
+        // What a decoder refuses.
+        if source.kind() == io::ErrorKind::FileTooLarge {
+            return Self::too_large(source.to_string());
+        }
         if Cancelled::is_in(&source) {
             return Self::new(ErrorKind::Cancelled, message).because(source);
         }
@@ -138,12 +143,12 @@ impl Error {
     }
 }
 
-impl From<boxlite_unpack::Error> for Error {
-    fn from(error: boxlite_unpack::Error) -> Self {
+impl From<TarError> for Error {
+    fn from(error: TarError) -> Self {
         match error {
-            boxlite_unpack::Error::TooLarge(text) => Self::too_large(text),
-            boxlite_unpack::Error::Unsupported(text) => Self::unsupported(text),
-            boxlite_unpack::Error::Read { source, .. } => Self::reading("unpack layer", source),
+            TarError::TooLarge(text) => Self::too_large(text),
+            TarError::Unsupported(text) => Self::unsupported(text),
+            TarError::Read { source, .. } => Self::reading("unpack layer", source),
             error => Self::corrupt(error.to_string()),
         }
     }

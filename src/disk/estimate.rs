@@ -1,7 +1,7 @@
 //! The estimate of how much disk a tree needs at the least, a little too high: what lies where depends on the number of groups.
 //! Called by `ext4`. The box has what the estimate is too high by as free space.
 
-use boxlite_unpack::SparseMap;
+use boxlite_archive::SparseMap;
 
 use crate::{
     block_groups::{BLOCK, GROUP, INODES_PER_GROUP},

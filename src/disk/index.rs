@@ -13,7 +13,8 @@ use std::{
     thread::{self, Scope},
 };
 
-use boxlite_unpack::{Cancel, TarReader};
+use boxlite_archive::TarReader;
+use boxlite_unpack::Cancel;
 
 use crate::{
     entry::Entry,

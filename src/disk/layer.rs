@@ -7,7 +7,8 @@ use std::{
     sync::Arc,
 };
 
-use boxlite_unpack::{Cancel, Cancellable, Packing, Skip};
+use boxlite_archive::Skip;
+use boxlite_unpack::{Cancel, Cancellable, Packing};
 use ring::digest::{Context, SHA256};
 
 use crate::{

@@ -12,7 +12,8 @@ use std::{
     sync::Arc,
 };
 
-use boxlite_unpack::{Cancel, Cancelled, EntryType, Packing, StoredFile, TarReader};
+use boxlite_archive::{EntryType, StoredFile, TarError, TarReader};
+use boxlite_unpack::{Cancel, Cancelled, Packing};
 use nix::libc;
 
 use crate::{
@@ -179,10 +180,6 @@ pub(crate) fn unpacking(path: &Path, error: io::Error) -> Error {
     if Cancelled::is_in(&error) {
         return Error::new(ErrorKind::Cancelled, text);
     }
-    let error = match error.downcast::<boxlite_unpack::Error>() {
-        Ok(ours) => return no_archive(path, ours),
-        Err(error) => error,
-    };
     let kind = match error.kind() {
         io::ErrorKind::Unsupported => ErrorKind::Unsupported,
         io::ErrorKind::FileTooLarge => ErrorKind::TooLarge,
@@ -197,16 +194,12 @@ pub(crate) fn unpacking(path: &Path, error: io::Error) -> Error {
 }
 
 /// An archive, or what packs it, that is not as it should be.
-fn no_archive(path: &Path, error: boxlite_unpack::Error) -> Error {
+fn no_archive(path: &Path, error: TarError) -> Error {
     let text = |what: &str| format!("open image {}: {what}", path.display());
     match error {
-        boxlite_unpack::Error::TooLarge(_) => {
-            Error::new(ErrorKind::TooLarge, text("too large")).because(error)
-        }
-        boxlite_unpack::Error::Unsupported(_) => {
-            Error::new(ErrorKind::Unsupported, text("unsupported")).because(error)
-        }
-        boxlite_unpack::Error::Read { source, .. } => Error::storage(text("read the archive"), source),
+        TarError::TooLarge(_) => Error::new(ErrorKind::TooLarge, text("too large")).because(error),
+        TarError::Unsupported(_) => Error::new(ErrorKind::Unsupported, text("unsupported")).because(error),
+        TarError::Read { source, .. } => Error::storage(text("read the archive"), source),
         error => Error::corrupt(text("no tar archive")).because(error),
     }
 }
@@ -237,9 +230,8 @@ fn find(members: &HashMap<String, Member>, name: &str) -> Option<(u64, u64)> {
     None
 }
 
-fn index(file: &File, cancel: &Cancel) -> Result<HashMap<String, Member>, boxlite_unpack::Error> {
-    use boxlite_unpack::Error as Archive;
-    let read = |source| Archive::Read { what: "read the archive", source };
+fn index(file: &File, cancel: &Cancel) -> Result<HashMap<String, Member>, TarError> {
+    let read = |source| TarError::Read { what: "read the archive", source };
     let mut members = HashMap::new();
     let mut archive = TarReader::new(StoredFile::new(file).map_err(read)?, MAX_HEADERS);
     let mut letters = 0;
@@ -249,7 +241,7 @@ fn index(file: &File, cancel: &Cancel) -> Result<HashMap<String, Member>, boxlit
         entries += 1;
         letters += entry.path.len() + entry.link.len();
         if entries > MAX_MEMBERS || letters > MAX_NAMES {
-            return Err(Archive::TooLarge(format!(
+            return Err(TarError::TooLarge(format!(
                 "more than {MAX_MEMBERS} members, or {MAX_NAMES} bytes of their names"
             )));
         }
@@ -262,7 +254,7 @@ fn index(file: &File, cancel: &Cancel) -> Result<HashMap<String, Member>, boxlit
                 Member::File { offset: archive.stream().at(), length: entry.size }
             }
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
-                return Err(Archive::Unsupported(format!("{name:?} is stored as a sparse file")));
+                return Err(TarError::Unsupported(format!("{name:?} is stored as a sparse file")));
             }
             _ => continue,
         };

@@ -213,7 +213,7 @@ mod tests {
         let file = pack(&root, &scratch, &Cancel::default()).unwrap();
         assert!(file.metadata().unwrap().len() < 1 << 20);
         let mut tar =
-            boxlite_unpack::TarReader::new(boxlite_unpack::StoredFile::new(&file).unwrap(), 1 << 20);
+            boxlite_archive::TarReader::new(boxlite_archive::StoredFile::new(&file).unwrap(), 1 << 20);
         let entry = tar.next().unwrap().unwrap();
         assert_eq!(entry.sparse.unwrap().size(), (20 << 30) + 3);
     }

@@ -46,7 +46,7 @@ pub(crate) fn reader<'a>(file: &'a File, cancel: &Cancel) -> io::Result<Box<dyn 
 pub(crate) fn packing(file: &File) -> io::Result<Packing> {
     let mut start = [0; Packing::START];
     let read = file.read_at(&mut start, 0)?;
-    Ok(Packing::detect(&start[..read])?)
+    Packing::detect(&start[..read])
 }
 
 /// Unpacks a file into one without a name: nothing of it stays when it is closed.

@@ -1,28 +1,11 @@
-//! What images come packed in: compressed files and tar archives, which strangers wrote. Read by `boxlite-disk`, which unpacks
-//! layers, and by `boxlite-images`, which looks into archives.
-//!
-//! Nothing here believes a number that it reads: `tar` walks an archive's headers, of which those before one entry are bounded
-//! together, `packing` tells compressions apart and bounds what they ask for, and everything that may take long gives up at a
-//! [`Cancel`].
+//! What images and disks need to read what is not trusted: decompression within bounds, a flag by which long work is cancelled, and
+//! texts that are made fit to be shown. Called by `boxlite-disk`, which unpacks layers, and by `boxlite-images`, which looks into
+//! archives; the tar archives themselves are read by `boxlite-archive`.
 
 mod cancel;
 mod clip;
-mod error;
-#[cfg(fuzzing)]
-pub mod hostile;
 mod packing;
-mod pax;
-mod pax_sparse;
-mod skip;
-mod sparse;
-mod tar;
-mod tar_header;
 
-pub use ::tar::EntryType;
 pub use cancel::{Cancel, CancelOnDrop, Cancellable, Cancelled};
 pub use clip::{LONGEST_TEXT, clip};
-pub use error::Error;
 pub use packing::{Decoder, Packing};
-pub use skip::{Skip, StoredFile};
-pub use sparse::{SparseMap, SparseReader};
-pub use tar::{TarEntry, TarReader};

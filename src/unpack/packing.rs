@@ -5,8 +5,6 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
 
-use crate::Error;
-
 /// How much of what it unpacked a Zstandard stream may refer back to, as a power of two: 128 MiB of memory, which is what
 /// `zstd --ultra -22` and `--long` ask for. What asks for more is refused.
 const WINDOW: u32 = 27;
@@ -27,10 +25,14 @@ impl Packing {
     /// First bytes that are enough to tell.
     pub const START: usize = 6;
 
-    /// What begins like this.
-    pub fn detect(start: &[u8]) -> Result<Self, Error> {
+    /// Which compression a file has that begins with `start`.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::Unsupported`] for one that this crate can't read.
+    pub fn detect(start: &[u8]) -> io::Result<Self> {
         let refused = |by| {
-            Err(Error::unsupported(format!("compressed by {by}; use gzip, Zstandard or no compression")))
+            let message = format!("compressed by {by}; use gzip, Zstandard or no compression");
+            Err(io::Error::new(io::ErrorKind::Unsupported, message))
         };
         match start {
             [0x1f, 0x8b, ..] => Ok(Self::Gzip),
@@ -42,7 +44,11 @@ impl Packing {
         }
     }
 
-    /// Reads what is packed in `reader`.
+    /// Reads what is packed in `reader`. A read of something that asks for too much memory fails as
+    /// [`io::ErrorKind::FileTooLarge`].
+    ///
+    /// # Errors
+    /// The decoder can't be set up.
     pub fn decoder<R: Read>(self, reader: R) -> io::Result<Decoder<BufReader<R>>> {
         let reader = BufReader::with_capacity(BUFFER, reader);
         Ok(match self {
@@ -76,11 +82,11 @@ impl<R: BufRead> Read for Decoder<R> {
             Self::Zstd(reader) => reader.read(buf).map_err(|error| {
                 // What the library calls the window; see `WINDOW`.
                 if error.to_string().contains("requires too much memory") {
-                    return Error::too_large(format!(
+                    let message = format!(
                         "unpack Zstandard: it needs more than {} MiB of memory; compress it without `--long`",
                         (1_u64 << WINDOW) >> 20
-                    ))
-                    .into();
+                    );
+                    return io::Error::new(io::ErrorKind::FileTooLarge, message);
                 }
                 error
             }),
@@ -115,9 +121,9 @@ mod tests {
         };
         assert_eq!(unpack(&frame(27)).unwrap(), 4000);
         let error = unpack(&frame(28)).unwrap_err();
-        assert!(matches!(error.downcast::<Error>(), Ok(Error::TooLarge(_))));
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
         // Nor in a later frame.
         let error = unpack(&[frame(20), frame(28)].concat()).unwrap_err();
-        assert!(matches!(error.downcast::<Error>(), Ok(Error::TooLarge(_))));
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
     }
 }

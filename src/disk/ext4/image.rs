@@ -5,7 +5,8 @@ mod reference;
 
 use std::{collections::HashMap, fs::File};
 
-use boxlite_unpack::{Cancel, SparseMap, SparseReader, TarReader};
+use boxlite_archive::{SparseMap, SparseReader, TarReader};
+use boxlite_unpack::Cancel;
 use mkext4::spec::file_type;
 
 use super::{

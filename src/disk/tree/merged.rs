@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, num::NonZeroU32, sync::Arc};
 
-use boxlite_unpack::SparseMap;
+use boxlite_archive::SparseMap;
 
 use super::{
     names::Names,

@@ -7,7 +7,8 @@ mod fsck;
 
 use std::{collections::HashMap, fs::File, io::Read, path::Path};
 
-use boxlite_unpack::{Cancel, SparseReader, TarReader};
+use boxlite_archive::{SparseReader, TarReader};
+use boxlite_unpack::Cancel;
 use mkext4::{FsBuilder, InodeCount, InodeHandle, Meta, Options, SparseSeg, SpecialKind};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;

@@ -1,5 +1,4 @@
-//! Walks a tar stream entry by entry: ustar, GNU and PAX. Called by `boxlite-disk` for layers and by `boxlite-images` for
-//! archives.
+//! Walks a tar stream entry by entry: ustar, GNU and PAX.
 //!
 //! Field decoding is the `tar` crate's; the walk is ours, because the crate reads long names and PAX headers into
 //! memory without a bound, and splits PAX records at newlines. Here all headers before one entry, each block and each record
@@ -9,54 +8,16 @@ use std::io::{self, Read};
 
 use ::tar::{EntryType, GnuExtSparseHeader, Header};
 
-use crate::{
-    Error, Skip, SparseMap,
+use super::{
+    entry::TarEntry,
+    error::TarError,
+    header::{device, has_content, malformed, number},
     pax::Pax,
-    tar_header::{device, has_content, malformed, number},
+    skip::Skip,
+    sparse::SparseMap,
 };
 
 const BLOCK: u64 = 512;
-/// What an extended attribute takes in memory beside its letters: two allocations and what leads to them.
-const ATTRIBUTE: u64 = 64;
-
-/// One entry as its headers describe it, names not yet interpreted.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct TarEntry {
-    /// Its position among the archive's entries: the key under which the second pass finds it again.
-    pub ordinal: u32,
-    /// What it is.
-    pub kind: EntryType,
-    /// Its name.
-    pub path: Vec<u8>,
-    /// Where a link leads.
-    pub link: Vec<u8>,
-    /// Type and permissions.
-    pub mode: u32,
-    /// The owner.
-    pub uid: u64,
-    /// The group.
-    pub gid: u64,
-    /// The time of the last change, in seconds since 1970, and nanoseconds after them.
-    pub mtime: (i64, u32),
-    /// Major and minor number of a device.
-    pub device: (u32, u32),
-    /// Bytes of content in the archive; a sparse file is longer.
-    pub size: u64,
-    /// Where a sparse file has data.
-    pub sparse: Option<SparseMap>,
-    /// Extended attributes, as they came; a later one of the same name wins.
-    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
-}
-
-impl TarEntry {
-    /// Bytes of memory that it takes to hold what it says of itself beyond the header's numbers.
-    pub fn metadata(&self) -> u64 {
-        let xattrs: usize = self.xattrs.iter().map(|(name, value)| name.len() + value.len()).sum();
-        let sparse = self.sparse.as_ref().map_or(0, SparseMap::memory);
-        (self.path.len() + self.link.len() + xattrs + sparse) as u64 + self.xattrs.len() as u64 * ATTRIBUTE
-    }
-}
 
 /// A tar stream. After [`TarReader::next`], it reads as the content of that entry.
 #[derive(Debug)]
@@ -77,7 +38,7 @@ impl<R: Read> Read for TarReader<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let read = (&mut self.stream).take(self.content).read(buf)?;
         if read == 0 && self.content > 0 && !buf.is_empty() {
-            return Err(Error::corrupt("read tar: it ends inside a file").into());
+            return Err(TarError::corrupt("read tar: it ends inside a file").into());
         }
         self.content -= read as u64;
         Ok(read)
@@ -85,7 +46,7 @@ impl<R: Read> Read for TarReader<R> {
 }
 
 impl<R: Skip> TarReader<R> {
-    /// Reads the archive in `stream`; all headers of one entry, what they hold included, have at most `limit` bytes.
+    /// Reads the archive in `stream`; all headers of one entry, what they hold included, may have `limit` bytes.
     pub fn new(stream: R, limit: u64) -> Self {
         Self { stream, limit, headers: 0, ordinal: 0, content: 0, padding: 0 }
     }
@@ -100,9 +61,12 @@ impl<R: Skip> TarReader<R> {
         self.stream
     }
 
-    /// Goes to the next entry; `None` at the end of the archive.
+    /// Goes to the next entry; returns `None` at the end of the archive.
+    ///
+    /// # Errors
+    /// The archive contradicts itself or the format, exceeds the bound on headers, or can't be read.
     #[allow(clippy::should_implement_trait, reason = "each entry's content is read between two calls")]
-    pub fn next(&mut self) -> Result<Option<TarEntry>, Error> {
+    pub fn next(&mut self) -> Result<Option<TarEntry>, TarError> {
         let mut pax = Pax::default();
         let mut long_path = None;
         let mut long_link = None;
@@ -133,7 +97,7 @@ impl<R: Skip> TarReader<R> {
         pax: Pax,
         long_path: Option<Vec<u8>>,
         long_link: Option<Vec<u8>>,
-    ) -> Result<TarEntry, Error> {
+    ) -> Result<TarEntry, TarError> {
         let kind = header.entry_type();
         let mut size = match pax.size {
             _ if !has_content(kind) => 0,
@@ -176,7 +140,7 @@ impl<R: Skip> TarReader<R> {
     }
 
     /// Reads one header block. Two blocks of zeros end an archive; so does the stream's end between entries.
-    fn header(&mut self) -> Result<Option<Header>, Error> {
+    fn header(&mut self) -> Result<Option<Header>, TarError> {
         let mut header = Header::new_old();
         for zeros in 0.. {
             if !self.block(header.as_mut_bytes())? {
@@ -193,33 +157,33 @@ impl<R: Skip> TarReader<R> {
         // The sum counts its own field as spaces (POSIX.1-2024, pax, "ustar Interchange Format").
         let sum: u32 = bytes[..148].iter().chain(&bytes[156..]).map(|&byte| u32::from(byte)).sum();
         if header.cksum().map_err(malformed)? != sum + 8 * 32 {
-            return Err(Error::corrupt("read tar: wrong header checksum"));
+            return Err(TarError::corrupt("read tar: wrong header checksum"));
         }
         Ok(Some(header))
     }
 
     /// Fills one block; false if the stream ended before it.
-    fn block(&mut self, block: &mut [u8]) -> Result<bool, Error> {
+    fn block(&mut self, block: &mut [u8]) -> Result<bool, TarError> {
         let mut filled = 0;
         while filled < block.len() {
             match self.stream.read(&mut block[filled..]) {
                 Ok(0) if filled == 0 => return Ok(false),
-                Ok(0) => return Err(Error::corrupt("read tar: it ends inside a header")),
+                Ok(0) => return Err(TarError::corrupt("read tar: it ends inside a header")),
                 Ok(read) => filled += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Error::reading("read tar", error)),
+                Err(error) => return Err(TarError::reading("read tar", error)),
             }
         }
         Ok(true)
     }
 
     /// Skips what is left of the current entry.
-    fn skip(&mut self) -> Result<(), Error> {
+    fn skip(&mut self) -> Result<(), TarError> {
         let left = self.content.saturating_add(self.padding);
-        let skipped = self.stream.skip(left).map_err(|error| Error::reading("read tar", error))?;
+        let skipped = self.stream.skip(left).map_err(|error| TarError::reading("read tar", error))?;
         // The padding of the last entry is missing in archives of some writers.
         if skipped < self.content {
-            return Err(Error::corrupt("read tar: it ends inside a file"));
+            return Err(TarError::corrupt("read tar: it ends inside a file"));
         }
         self.content = 0;
         self.padding = 0;
@@ -227,27 +191,27 @@ impl<R: Skip> TarReader<R> {
     }
 
     /// Counts bytes of a header.
-    fn take_header(&mut self, bytes: u64) -> Result<(), Error> {
+    fn take_header(&mut self, bytes: u64) -> Result<(), TarError> {
         self.headers = self.headers.saturating_add(bytes);
         if self.headers <= self.limit {
             return Ok(());
         }
-        Err(Error::too_large(format!(
+        Err(TarError::too_large(format!(
             "read tar: extended headers of {} bytes or more before one entry, of which {} are allowed",
             self.headers, self.limit
         )))
     }
 
     /// Reads the content of a header-like entry into memory.
-    fn record(&mut self, size: u64) -> Result<Vec<u8>, Error> {
+    fn record(&mut self, size: u64) -> Result<Vec<u8>, TarError> {
         self.take_header(size)?;
         let mut data = Vec::new();
-        self.read_to_end(&mut data).map_err(|error| Error::reading("read tar", error))?;
+        self.read_to_end(&mut data).map_err(|error| TarError::reading("read tar", error))?;
         Ok(data)
     }
 
     /// A GNU long name ends with a NUL.
-    fn long_name(&mut self, size: u64) -> Result<Vec<u8>, Error> {
+    fn long_name(&mut self, size: u64) -> Result<Vec<u8>, TarError> {
         let mut name = self.record(size)?;
         if let Some(end) = name.iter().position(|&byte| byte == 0) {
             name.truncate(end);
@@ -256,12 +220,12 @@ impl<R: Skip> TarReader<R> {
     }
 
     /// The old GNU sparse map: four pairs in the header, then extension blocks of 21 pairs each.
-    fn gnu_sparse(&mut self, header: &Header, stored: u64) -> Result<SparseMap, Error> {
+    fn gnu_sparse(&mut self, header: &Header, stored: u64) -> Result<SparseMap, TarError> {
         let gnu =
-            header.as_gnu().ok_or_else(|| Error::corrupt("read tar: sparse file without a GNU header"))?;
+            header.as_gnu().ok_or_else(|| TarError::corrupt("read tar: sparse file without a GNU header"))?;
         let size = gnu.real_size().map_err(malformed)?;
         let mut pairs = Vec::new();
-        let mut add = |parts: &[::tar::GnuSparseHeader]| -> Result<(), Error> {
+        let mut add = |parts: &[::tar::GnuSparseHeader]| -> Result<(), TarError> {
             for part in parts.iter().filter(|part| !part.is_empty()) {
                 pairs.push((part.offset().map_err(malformed)?, part.length().map_err(malformed)?));
             }
@@ -273,7 +237,7 @@ impl<R: Skip> TarReader<R> {
             let mut extension = GnuExtSparseHeader::new();
             self.take_header(BLOCK)?;
             if !self.block(extension.as_mut_bytes())? {
-                return Err(Error::corrupt("read tar: it ends inside a sparse map"));
+                return Err(TarError::corrupt("read tar: it ends inside a sparse map"));
             }
             add(extension.sparse())?;
             more = extension.is_extended();

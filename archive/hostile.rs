@@ -3,7 +3,7 @@
 
 use std::io::{self, Read};
 
-use crate::{SparseReader, TarReader};
+use crate::tar::{SparseReader, TarReader};
 
 /// Bytes of the headers of one entry.
 const LIMIT: u64 = 4096;

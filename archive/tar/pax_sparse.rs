@@ -1,22 +1,22 @@
 //! Sparse files in PAX headers, in the three forms that GNU tar writes (its manual, "Storing Sparse Files"). Filled by `pax`,
-//! asked by `tar` for the [`SparseMap`].
+//! asked by `reader` for the [`SparseMap`].
 
 use std::io::Read;
 
-use crate::{Error, pax::number, sparse::SparseMap};
+use super::{error::TarError, sparse::SparseMap, value::number};
 
 /// The `GNU.sparse.*` records of a PAX header.
 #[derive(Debug, Default)]
-pub(crate) struct PaxSparse {
+pub(super) struct PaxSparse {
     major: u64,
     /// The file's real name: versions 0.1 and 1.0 put a made-up one into `path`.
-    pub(crate) name: Option<Vec<u8>>,
+    pub(super) name: Option<Vec<u8>>,
     size: Option<u64>,
     numbers: Vec<u64>,
 }
 
 impl PaxSparse {
-    pub(crate) fn set(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error> {
+    pub(super) fn set(&mut self, key: &[u8], value: &[u8]) -> Result<(), TarError> {
         match key {
             b"major" => self.major = number(value)?,
             b"name" => self.name = Some(value.to_vec()),
@@ -37,12 +37,12 @@ impl PaxSparse {
     /// The map that these records describe, or `None` for a file that is not sparse. `stored` is the length of the
     /// content in the archive; version 1.0 keeps its map at the content's start, of at most `limit` bytes, and `stored`
     /// shrinks by it.
-    pub(crate) fn map<R: Read>(
+    pub(super) fn map<R: Read>(
         &self,
         content: &mut R,
         stored: &mut u64,
         limit: u64,
-    ) -> Result<Option<SparseMap>, Error> {
+    ) -> Result<Option<SparseMap>, TarError> {
         let Some(size) = self.size else {
             return Ok(None);
         };
@@ -53,7 +53,7 @@ impl PaxSparse {
         } else if self.major == 0 {
             &self.numbers
         } else {
-            return Err(Error::unsupported(format!("read tar: sparse format {}", self.major)));
+            return Err(TarError::unsupported(format!("read tar: sparse format {}", self.major)));
         };
         let pairs: Vec<_> = numbers.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
         SparseMap::new(&pairs, size, *stored).map(Some)
@@ -61,9 +61,9 @@ impl PaxSparse {
 }
 
 /// Version 1.0: decimal lines, the first of them the number of pairs, padded with zeros to a tar block.
-fn leading_map<R: Read>(content: &mut R, stored: &mut u64, limit: u64) -> Result<Vec<u64>, Error> {
-    let malformed = || Error::corrupt("read tar: malformed sparse map");
-    let too_large = || Error::too_large("read tar: sparse map");
+fn leading_map<R: Read>(content: &mut R, stored: &mut u64, limit: u64) -> Result<Vec<u64>, TarError> {
+    let malformed = || TarError::corrupt("read tar: malformed sparse map");
+    let too_large = || TarError::too_large("read tar: sparse map");
     let mut numbers = Vec::new();
     let mut line = Vec::new();
     let mut read = 0_u64;
@@ -77,7 +77,7 @@ fn leading_map<R: Read>(content: &mut R, stored: &mut u64, limit: u64) -> Result
         if read > limit {
             return Err(too_large());
         }
-        content.read_exact(&mut block).map_err(|error| Error::reading("read tar: sparse map", error))?;
+        content.read_exact(&mut block).map_err(|error| TarError::reading("read tar: sparse map", error))?;
         for &byte in &block {
             if byte != b'\n' {
                 line.push(byte);

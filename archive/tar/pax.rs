@@ -1,35 +1,39 @@
-//! PAX extended headers (POSIX.1-2024, pax, "pax Extended Header"), as far as layers use them. Called by `tar`.
+//! PAX extended headers (POSIX.1-2024, pax, "pax Extended Header"), as far as layers use them. Called by `reader`.
 //!
 //! Not the `tar` crate's reader: that one splits records at newlines, which binary attribute values may contain.
 
-use crate::{Error, pax_sparse::PaxSparse};
+use super::{
+    error::TarError,
+    pax_sparse::PaxSparse,
+    value::{number, time},
+};
 
 /// What a PAX header says of the entry that follows it.
 #[derive(Debug, Default)]
-pub(crate) struct Pax {
-    pub(crate) path: Option<Vec<u8>>,
-    pub(crate) link: Option<Vec<u8>>,
-    pub(crate) size: Option<u64>,
-    pub(crate) uid: Option<u64>,
-    pub(crate) gid: Option<u64>,
-    pub(crate) mtime: Option<(i64, u32)>,
-    pub(crate) xattrs: Vec<(Vec<u8>, Vec<u8>)>,
-    pub(crate) sparse: PaxSparse,
+pub(super) struct Pax {
+    pub(super) path: Option<Vec<u8>>,
+    pub(super) link: Option<Vec<u8>>,
+    pub(super) size: Option<u64>,
+    pub(super) uid: Option<u64>,
+    pub(super) gid: Option<u64>,
+    pub(super) mtime: Option<(i64, u32)>,
+    pub(super) xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(super) sparse: PaxSparse,
 }
 
 impl Pax {
     /// Adds the records of one extended header; later records win.
-    pub(crate) fn parse(&mut self, mut data: &[u8]) -> Result<(), Error> {
+    pub(super) fn parse(&mut self, mut data: &[u8]) -> Result<(), TarError> {
         while !data.is_empty() {
             let (key, value, rest) =
-                record(data).ok_or_else(|| Error::corrupt("read tar: malformed PAX record"))?;
+                record(data).ok_or_else(|| TarError::corrupt("read tar: malformed PAX record"))?;
             self.set(key, value)?;
             data = rest;
         }
         Ok(())
     }
 
-    fn set(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error> {
+    fn set(&mut self, key: &[u8], value: &[u8]) -> Result<(), TarError> {
         match key {
             b"path" => self.path = Some(value.to_vec()),
             b"linkpath" => self.link = Some(value.to_vec()),
@@ -58,40 +62,6 @@ fn record(data: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     Some((&body[..equals], &body[equals + 1..], &data[length..]))
 }
 
-pub(crate) fn number(value: &[u8]) -> Result<u64, Error> {
-    std::str::from_utf8(value)
-        .ok()
-        .and_then(|text| text.trim().parse().ok())
-        .ok_or_else(|| Error::corrupt(format!("read tar: PAX number {}", shown(value))))
-}
-
-/// A value for an error: the beginning of it.
-fn shown(value: &[u8]) -> String {
-    format!("\"{}\"", value[..value.len().min(64)].escape_ascii())
-}
-
-/// Seconds with a decimal fraction of any length, possibly negative; the nanoseconds count upwards from the second.
-fn time(value: &[u8]) -> Result<(i64, u32), Error> {
-    let parse = || {
-        let text = std::str::from_utf8(value).ok()?.trim();
-        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-        let seconds: i64 = whole.parse().ok()?;
-        let digits = fraction.get(..fraction.len().min(9))?;
-        let nanos: u32 = match digits {
-            "" => 0,
-            _ if fraction.bytes().all(|byte| byte.is_ascii_digit()) => {
-                format!("{digits:0<9}").parse().ok()?
-            }
-            _ => return None,
-        };
-        if whole.starts_with('-') && nanos > 0 {
-            return Some((seconds.checked_sub(1)?, 1_000_000_000 - nanos));
-        }
-        Some((seconds, nanos))
-    };
-    parse().ok_or_else(|| Error::corrupt(format!("read tar: PAX time {}", shown(value))))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,23 +81,6 @@ mod tests {
         let value = b"\x01\n=\0\xff";
         pax.parse(&encode("SCHILY.xattr.security.capability", value)).unwrap();
         assert_eq!(pax.xattrs, [(b"security.capability".to_vec(), value.to_vec())]);
-    }
-
-    #[test]
-    fn times_keep_their_nanoseconds() {
-        for (text, expected) in [
-            ("12", (12, 0)),
-            ("12.5", (12, 500_000_000)),
-            ("1.0000000019", (1, 1)),
-            ("-1.25", (-2, 750_000_000)),
-            ("-0.25", (-1, 750_000_000)),
-        ] {
-            assert_eq!(time(text.as_bytes()).unwrap(), expected, "{text}");
-        }
-        for bad in ["1.x", "1.é"] {
-            let refused = time(bad.as_bytes()).unwrap_err().to_string();
-            assert!(refused.contains("PAX time"), "{refused}");
-        }
     }
 
     #[test]

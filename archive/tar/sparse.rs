@@ -1,11 +1,11 @@
-//! Sparse files in tar, and how their holes become holes of the disk.
+//! Sparse files in tar, and how their holes become holes of a disk or a file.
 //!
-//! Old GNU keeps its map in the header (`tar` reads it), the three newer forms in PAX records (`pax_sparse`). `boxlite-disk`
-//! asks a [`SparseMap`] where data is and reads it through [`SparseReader`].
+//! Old GNU keeps its map in the header (`reader` reads it), the three newer forms in PAX records (`pax_sparse`). Whoever makes the
+//! file asks a [`SparseMap`] where data is and reads it through [`SparseReader`].
 
 use std::io::{self, Read};
 
-use crate::Error;
+use super::error::TarError;
 
 const BLOCK: u64 = 4096;
 
@@ -20,8 +20,8 @@ pub struct SparseMap {
 
 impl SparseMap {
     /// Checks the pairs of a header; `stored` is how many bytes of content the archive holds.
-    pub(crate) fn new(pairs: &[(u64, u64)], size: u64, stored: u64) -> Result<Self, Error> {
-        let bad = || Error::corrupt("read tar: contradictory sparse map");
+    pub(super) fn new(pairs: &[(u64, u64)], size: u64, stored: u64) -> Result<Self, TarError> {
+        let bad = || TarError::corrupt("read tar: contradictory sparse map");
         let mut end = 0;
         let mut total = 0_u64;
         let mut data = Vec::new();

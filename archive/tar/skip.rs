@@ -1,4 +1,4 @@
-//! Going on in an archive: by reading what is skipped, or by a look at another place of a file. Used by `tar`.
+//! Going on in an archive: by reading what is skipped, or by a look at another place of a file. Called by `reader`.
 
 use std::{
     fs::File,
@@ -15,6 +15,18 @@ pub trait Skip: Read {
 }
 
 impl Skip for &[u8] {}
+
+/// A stream that goes on by being read.
+#[derive(Debug)]
+pub struct Stream<R>(pub R);
+
+impl<R: Read> Read for Stream<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buf)
+    }
+}
+
+impl<R: Read> Skip for Stream<R> {}
 
 /// A file that is read here and there, without moving its cursor.
 #[derive(Debug)]

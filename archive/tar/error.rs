@@ -1,11 +1,11 @@
-//! What can be wrong with an archive. `boxlite-disk` and `boxlite-images` turn it into errors of their own.
+//! What can be wrong with a tar archive. `boxlite-disk`, `boxlite-images` and `unpack` turn it into errors of their own.
 
 use std::io;
 
 /// Why an archive can't be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
+pub enum TarError {
     /// It contradicts itself or the format.
     #[error("{0}")]
     Corrupt(String),
@@ -15,7 +15,7 @@ pub enum Error {
     /// It uses something that is not supported.
     #[error("{0}")]
     Unsupported(String),
-    /// It could not be read: the host's fault, or that of what unpacks it. An error of the reader's own is inside.
+    /// Its stream could not be read, which is no fault of the archive.
     #[error("{what}")]
     Read {
         /// What was tried.
@@ -25,16 +25,16 @@ pub enum Error {
     },
 }
 
-impl Error {
-    pub(crate) fn corrupt(message: impl Into<String>) -> Self {
+impl TarError {
+    pub(super) fn corrupt(message: impl Into<String>) -> Self {
         Self::Corrupt(message.into())
     }
 
-    pub(crate) fn too_large(message: impl Into<String>) -> Self {
+    pub(super) fn too_large(message: impl Into<String>) -> Self {
         Self::TooLarge(message.into())
     }
 
-    pub(crate) fn unsupported(message: impl Into<String>) -> Self {
+    pub(super) fn unsupported(message: impl Into<String>) -> Self {
         Self::Unsupported(message.into())
     }
 
@@ -47,8 +47,8 @@ impl Error {
     }
 }
 
-impl From<Error> for io::Error {
-    fn from(error: Error) -> Self {
+impl From<TarError> for io::Error {
+    fn from(error: TarError) -> Self {
         Self::other(error)
     }
 }
