@@ -24,8 +24,8 @@ pub struct Content<'a> {
     at: u64,
     /// Where the data at hand ends and a hole or the file's end begins.
     data_ends: u64,
-    /// Whether the file system may still tell data from holes.
-    tells_holes: bool,
+    /// Whether the file system may still distinguish data from holes.
+    knows_holes: bool,
     most: u64,
 }
 
@@ -34,17 +34,17 @@ impl<'a> Content<'a> {
     pub fn new(file: &'a File, meta: &Metadata) -> Self {
         let size = meta.size();
         // What has blocks for all of its bytes has no hole, and is spared the questions.
-        let tells_holes = meta.blocks().saturating_mul(512) < size;
-        Self { file, at: 0, data_ends: 0, tells_holes, most: size.saturating_mul(2).saturating_add(GROWTH) }
+        let knows_holes = meta.blocks().saturating_mul(512) < size;
+        Self { file, at: 0, data_ends: 0, knows_holes, most: size.saturating_mul(2).saturating_add(GROWTH) }
     }
 
     /// Fills `buffer` from its start with the next piece; answers its position and its length. `None` at the end of the file.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<(u64, usize)>> {
-        if self.tells_holes && self.at >= self.data_ends {
+        if self.knows_holes && self.at >= self.data_ends {
             self.find_data()?;
         }
-        let room = if self.tells_holes { self.data_ends - self.at } else { u64::MAX };
-        let wanted = usize::try_from(room).map_or(buffer.len(), |room| room.min(buffer.len()));
+        let left = if self.knows_holes { self.data_ends - self.at } else { u64::MAX };
+        let wanted = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
         let read = loop {
             match self.file.read_at(&mut buffer[..wanted], self.at) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -62,12 +62,12 @@ impl<'a> Content<'a> {
         Ok(Some((at, read)))
     }
 
-    /// The next data that can be handed to `copy_file_range(2)`, as position and length; `None` where only `read` can tell.
+    /// The next data that can be handed to `copy_file_range(2)`, as position and length; `None` where only `read` can find it.
     pub fn extent(&mut self) -> io::Result<Option<(u64, u64)>> {
-        if self.tells_holes && self.at >= self.data_ends {
+        if self.knows_holes && self.at >= self.data_ends {
             self.find_data()?;
         }
-        Ok(self.tells_holes.then(|| (self.at, self.data_ends - self.at)))
+        Ok(self.knows_holes.then(|| (self.at, self.data_ends - self.at)))
     }
 
     /// Goes on behind what was copied without being read.
@@ -88,14 +88,14 @@ impl<'a> Content<'a> {
         match seek(self.at, Whence::SeekData) {
             Ok(data) => match seek(data, Whence::SeekHole) {
                 Ok(hole) if hole > data => (self.at, self.data_ends) = (data, hole),
-                _ => self.tells_holes = false,
+                _ => self.knows_holes = false,
             },
-            // Nothing but a hole is left, or nothing at all: the rest is asked of read(2), which knows where the file ends.
+            // Nothing but a hole is left, or nothing at all: only read(2) knows where the file ends.
             Err(Errno::ENXIO) => {
-                self.tells_holes = false;
+                self.knows_holes = false;
                 self.at = self.at.max(self.file.metadata()?.size());
             }
-            Err(_) => self.tells_holes = false,
+            Err(_) => self.knows_holes = false,
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! `Destination`: the folder that a tree is made in. Used by `receive` and `unpack`.
 //!
 //! One name at a time, from the descriptor of the folder at hand. What exists stays what it is: a folder is merged into and keeps its
-//! mode, a file gives way to a file and a symlink to a symlink, and anything else is `EEXIST` unless the caller asked for it. A symlink to
+//! mode, a file gives way to a file and a symlink to a symlink, and anything else is `EEXIST` unless the rules say otherwise. A symlink to
 //! a folder, where a folder comes, is gone through if that folder lies beneath the destination: of a hostile guest nothing else may be
 //! touched, and in a box the agent is root and must not be led by symlinks of others.
 
@@ -30,7 +30,7 @@ use xattr::FileExt as _;
 use crate::{Error, Folders, Result, allowance::Allowance, error::At as _, record::Meta};
 
 const FOLDER: OFlag = OFlag::O_PATH.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
-/// Until it is complete, nobody else looks into what is new.
+/// The mode of what is new until it is complete.
 const PRIVATE: Mode = Mode::S_IRWXU;
 
 /// Whom the copy belongs to.

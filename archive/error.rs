@@ -1,5 +1,5 @@
-//! The crate's one error: the kernel refused, the stream is wrong or too large, or it broke. Told apart because users see the first as
-//! Node's own file errors.
+//! The crate's one error: the kernel refused, the stream is wrong or too large, or it broke. They are distinguished because users see
+//! the first as a file error.
 
 use std::{
     io,

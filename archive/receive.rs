@@ -1,7 +1,7 @@
 //! A stream of records as a tree. Called by the guest for `copyIn` and by the host for `copyOut`, where the stream is a hostile guest's.
 //!
-//! Where it goes is `docker cp`'s rule for files: one goes into a folder that exists under its own name, else it gets the name that was
-//! asked for. A tree is merged into the folder of that name.
+//! Where it goes is `docker cp`'s rule for files: one goes into a folder that exists under its own name, else it gets the name of the
+//! path. A tree is merged into the folder of that name.
 
 use std::{
     collections::HashMap,

@@ -102,7 +102,7 @@ fn meta_of(meta: &Metadata, attributes: Attributes) -> Meta {
     }
 }
 
-/// A root folder has no name of its own, and whoever receives it does not ask for one.
+/// A root folder has no name of its own, and its receiver does not need one.
 fn plain(name: &OsStr) -> OsString {
     if name == "." { OsString::from("root") } else { name.to_owned() }
 }

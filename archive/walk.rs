@@ -154,7 +154,7 @@ impl<V: Visit> Walk<'_, V> {
     }
 }
 
-/// Where something lies: in a folder that is held open, so that no symlink which somebody puts in its or that folder's place
+/// Where something lies: in a folder that is held open, so that no symlink which a process puts in its or that folder's place
 /// leads elsewhere.
 #[derive(Clone, Copy)]
 struct Place<'a> {

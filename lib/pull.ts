@@ -31,29 +31,25 @@ export interface Pull extends Promise<PulledImage>, AsyncIterable<PullEvent> {}
 
 /** Starts a pull. Not part of the public API. */
 export function startPull(source: string, start: () => Promise<NativePull>, options: PullOptions): Pull {
-  const steps = new Steps()
-  const result = run(source, start, options, steps)
+  const started = begin(source, start, options.signal)
+  const result = run(source, started, options)
   // Whoever only iterates learns of the failure there.
   result.catch(() => {})
-  return Object.assign(result, { [Symbol.asyncIterator]: () => steps.read(result) })
+  return Object.assign(result, { [Symbol.asyncIterator]: () => read(started, result) })
 }
 
-async function run(source: string, start: () => Promise<NativePull>, options: PullOptions, steps: Steps) {
-  const { signal, onProgress } = options
+async function begin(source: string, start: () => Promise<NativePull>, signal: AbortSignal | undefined) {
+  if (signal?.aborted) throw aborted(source, signal)
+  return start()
+}
+
+async function run(source: string, started: Promise<NativePull>, { signal, onProgress }: PullOptions) {
   let pull: NativePull | undefined
-  const abort = () => pull?.cancel()
-  const over = onAbort(signal, abort)
+  const over = onAbort(signal, () => pull?.cancel())
   try {
-    if (signal?.aborted) throw aborted(source, signal)
-    pull = await start()
+    pull = await started
     if (signal?.aborted) pull.cancel()
-    for (let batch = await settled(pull.next()); batch !== null; batch = await settled(pull.next())) {
-      for (const step of batch) {
-        const event = eventOf(step)
-        steps.push(event)
-        onProgress?.(event)
-      }
-    }
+    if (onProgress !== undefined) for await (const event of stepsOf(pull)) onProgress(event)
     return await settled(pull.wait())
   } catch (error) {
     // What a callback throws ends the pull too.
@@ -61,54 +57,20 @@ async function run(source: string, start: () => Promise<NativePull>, options: Pu
     throw signal?.aborted ? aborted(source, signal) : error
   } finally {
     over()
-    steps.end()
   }
 }
 
-/** The steps so far, for any number of readers: there are a few for each layer, and of progress only the newest stays. */
-class Steps {
-  #events: PullEvent[] = []
-  #over = false
-  #wake: (() => void)[] = []
+/** All steps from the first on, for any number of readers: the addon keeps them, and of progress only the newest. */
+async function* stepsOf(pull: NativePull): AsyncGenerator<PullEvent, void, undefined> {
+  for (let batch = await settled(pull.next(0)); batch !== null; batch = await settled(pull.next(batch.position)))
+    for (const step of batch.steps) yield eventOf(step)
+}
 
-  push(event: PullEvent): void {
-    const last = this.#events.at(-1)
-    const replaces = event.type === 'layerProgress' && last?.type === event.type && last.digest === event.digest
-    if (replaces) this.#events[this.#events.length - 1] = event
-    else this.#events.push(event)
-    this.#notify()
-  }
-
-  end(): void {
-    this.#over = true
-    this.#notify()
-  }
-
-  async *read(result: Promise<unknown>): AsyncGenerator<PullEvent, void, undefined> {
-    let last: PullEvent | undefined
-    for (let at = 0; ; ) {
-      const event = this.#events[at]
-      // The last event may be replaced by a newer one of its kind after it was read.
-      const newest = at > 0 ? this.#events[at - 1] : undefined
-      if (newest !== undefined && newest !== last) {
-        last = newest
-        yield newest
-      } else if (event !== undefined) {
-        at += 1
-        last = event
-        yield event
-      } else if (this.#over) {
-        await result
-        return
-      } else {
-        await new Promise<void>(resolve => this.#wake.push(resolve))
-      }
-    }
-  }
-
-  #notify(): void {
-    for (const wake of this.#wake.splice(0)) wake()
-  }
+/** The steps of a pull, and then its failure if it failed. */
+async function* read(started: Promise<NativePull>, result: Promise<unknown>) {
+  const pull = await started.catch(() => undefined)
+  if (pull !== undefined) yield* stepsOf(pull)
+  await result
 }
 
 function eventOf(step: NativePullStep): PullEvent {

@@ -1,5 +1,5 @@
 //! Sparse files in PAX headers, in the three forms that GNU tar writes (its manual, "Storing Sparse Files"). Filled by `pax`,
-//! asked by `reader` for the [`SparseMap`].
+//! read by `reader` for the [`SparseMap`].
 
 use std::io::Read;
 

@@ -1,4 +1,4 @@
-//! Going on in an archive: by reading what is skipped, or by a look at another place of a file. Called by `reader`.
+//! Going on in an archive: by reading what is skipped, or from another place of a file. Called by `reader`.
 
 use std::{
     fs::File,
@@ -8,7 +8,10 @@ use std::{
 
 /// A stream that goes on.
 pub trait Skip: Read {
-    /// Skips so many bytes; less at the end. How many there were.
+    /// Skips `bytes` bytes, or fewer at the end of the stream, and returns how many.
+    ///
+    /// # Errors
+    /// The stream can't be read.
     fn skip(&mut self, bytes: u64) -> io::Result<u64> {
         io::copy(&mut self.take(bytes), &mut io::sink())
     }

@@ -1,7 +1,7 @@
 //! Sparse files in tar, and how their holes become holes of a disk or a file.
 //!
-//! Old GNU keeps its map in the header (`reader` reads it), the three newer forms in PAX records (`pax_sparse`). Whoever makes the
-//! file asks a [`SparseMap`] where data is and reads it through [`SparseReader`].
+//! Old GNU keeps its map in the header (`reader` reads it), the three newer forms in PAX records (`pax_sparse`). The caller who makes the
+//! file finds the data by its [`SparseMap`] and reads it through [`SparseReader`].
 
 use std::io::{self, Read};
 

@@ -1,4 +1,4 @@
-//! Tar archives as strangers make them. A box's root is the boundary of what they may do; in these tests it is the folder.
+//! Tar archives from untrusted sources. A box's root is the boundary of what they may do; in these tests it is the folder.
 
 use std::{
     fs,

@@ -15,9 +15,14 @@ export interface NativeImage {
 }
 
 export interface NativePull {
-  next(): Answer<NativePullStep[] | null>
+  next(after: number): Answer<NativePullSteps | null>
   wait(): Answer<NativeImage>
   cancel(): void
+}
+
+export interface NativePullSteps {
+  steps: NativePullStep[]
+  position: number
 }
 
 export interface NativePullStep {

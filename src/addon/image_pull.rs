@@ -49,15 +49,16 @@ impl From<Pull> for NativePull {
 
 #[napi]
 impl NativePull {
-    /// The steps since the last call; `null` when the pull has ended.
+    /// The steps behind the position `after`, where 0 is before the first; `null` when the pull has ended and there are none.
     #[napi]
-    pub fn next<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+    pub fn next<'env>(&self, env: &'env Env, after: i64) -> Result<Object<'env>> {
         let pull = self.0.clone();
         promise_while_there(env, async move {
-            Ok(pull
-                .next()
-                .await
-                .map(|events| events.into_iter().filter_map(PullStep::of).collect::<Vec<_>>()))
+            let next = pull.next(u64::try_from(after).unwrap_or(0)).await;
+            Ok(next.map(|(steps, position)| PullSteps {
+                steps: steps.into_iter().filter_map(PullStep::of).collect(),
+                position: i64::try_from(position).unwrap_or(i64::MAX),
+            }))
         })
     }
 
@@ -73,6 +74,15 @@ impl NativePull {
     pub fn cancel(&self) {
         self.0.cancel();
     }
+}
+
+/// Some steps, and the position of the last.
+#[napi(object, object_from_js = false)]
+pub struct PullSteps {
+    /// In their order.
+    pub steps: Vec<PullStep>,
+    /// What to ask for the next ones with.
+    pub position: i64,
 }
 
 /// One step; which fields are there depends on `kind`.

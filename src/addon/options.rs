@@ -1,6 +1,6 @@
 //! Options on their way in: plain objects, already checked by `lib/options.ts`, into the runtime's types.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, str::FromStr, time::Duration};
 
 use boxlite_runtime::{
     BoxOptions, BoxliteError, BoxliteResult, Credentials, EngineChoice, ExecOptions, Privileges, PullPolicy,
@@ -247,10 +247,5 @@ impl From<ExecInput> for ExecOptions {
 
 /// `missing`, `always` or `never`.
 pub(crate) fn pull_policy(name: &str) -> BoxliteResult<PullPolicy> {
-    match name {
-        "missing" => Ok(PullPolicy::Missing),
-        "always" => Ok(PullPolicy::Always),
-        "never" => Ok(PullPolicy::Never),
-        other => Err(BoxliteError::invalid_option("policy", format!("unknown: {other:?}"))),
-    }
+    PullPolicy::from_str(name).map_err(|error| BoxliteError::invalid_option("policy", error.to_string()))
 }

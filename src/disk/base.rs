@@ -19,7 +19,7 @@ use crate::{
     tree::Tree,
 };
 
-/// The size of a box's disk unless it is asked for another, in bytes: 16 GiB is what one block of descriptors covers.
+/// The size of a box's disk unless its options say otherwise, in bytes: 16 GiB is what one block of descriptors covers.
 pub const DEFAULT_SIZE: u64 = 16 << 30;
 
 /// A read-only ext4 image that any number of overlays share. Never write to it.
@@ -65,9 +65,9 @@ pub(crate) fn build(
     Ok(())
 }
 
-/// Running out of space halfway costs the user minutes, so ask first.
+/// Checks the free space first, since running out of it halfway costs the user minutes.
 fn check_space(file: &File, needed: u64) -> Result<(), Error> {
-    let stat = fstatvfs(file).map_err(|error| Error::storage("ask for free space", error.into()))?;
+    let stat = fstatvfs(file).map_err(|error| Error::storage("read the free space", error.into()))?;
     let free = stat.blocks_available().saturating_mul(stat.fragment_size());
     if needed <= free {
         return Ok(());

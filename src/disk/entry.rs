@@ -1,7 +1,7 @@
 //! What one tar entry means for the merged file system. Made by `index`, applied by `tree`.
 //!
-//! Whiteouts are told by name (OCI image-spec, layer.md, "Whiteouts"). Paths are normalised here to `a/b/c`, relative
-//! to the root and without `.` or `..`; symbolic links on the way are the tree's business.
+//! Whiteouts are recognised by name (OCI image-spec, layer.md, "Whiteouts"). Paths are normalised here to `a/b/c`, relative
+//! to the root and without `.` or `..`; `tree` follows symbolic links on the way.
 
 use boxlite_archive::{EntryType, SparseMap, TarEntry};
 use mkext4::spec::file_type;
@@ -63,7 +63,7 @@ pub(crate) struct Meta {
     pub(crate) mode: u16,
 }
 
-/// What an undescribed directory looks like.
+/// The metadata of a directory that no layer describes.
 pub(crate) const PLAIN_DIR: Meta = Meta { seconds: 0, nanos: 0, uid: 0, gid: 0, mode: 0o755 };
 
 #[derive(Debug, Clone)]
@@ -81,7 +81,7 @@ pub(crate) enum Leaf {
 /// A device, a fifo or a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Special {
-    /// As a directory entry of ext4 tells it.
+    /// The type in a directory entry of ext4.
     pub(crate) kind: u8,
     pub(crate) major: u32,
     pub(crate) minor: u32,

@@ -30,7 +30,7 @@ pub enum ErrorKind {
     StorageCorrupt,
     /// The ext4 or the qcow2 engine failed.
     Engine,
-    /// Nobody wanted the result any more.
+    /// The caller cancelled the work.
     Cancelled,
 }
 
@@ -81,7 +81,7 @@ impl Error {
             Ok(error) => return error.into(),
             Err(source) => source,
         };
-        // What a decoder refuses.
+        // A decoder refuses what needs too much memory.
         if source.kind() == io::ErrorKind::FileTooLarge {
             return Self::too_large(source.to_string());
         }
@@ -126,7 +126,7 @@ impl Error {
     /// What the user can do about it, if anything is known.
     pub fn hint(&self) -> Option<Text> {
         match self.kind {
-            ErrorKind::Corrupt => Some("pull the image again: damaged layers are fetched anew".into()),
+            ErrorKind::Corrupt => Some("pull the image again: damaged layers are fetched again".into()),
             ErrorKind::StorageCorrupt => Some(
                 "`qemu-img check -r all` repairs what can be; try it on a copy, or remove the box".into(),
             ),
@@ -160,7 +160,7 @@ impl From<Error> for io::Error {
     }
 }
 
-/// Whether the system said that there is no room: disk, quota, or the process's file size limit.
+/// Whether the system has no space left: on the disk, in the quota, or below the process's file size limit.
 fn is_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),

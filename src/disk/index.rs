@@ -41,7 +41,7 @@ pub(crate) fn index(
 ) -> Result<(), Error> {
     let budget = Arc::new(Budget::new(limits));
     // The other layers are of no use once one has failed.
-    let readers = cancel.part();
+    let readers = cancel.child();
     thread::scope(|scope| {
         let _readers = readers.on_drop();
         let mut waiting = layers.iter();
@@ -74,7 +74,7 @@ fn start<'scope>(
     let (budget, cancel) = (Arc::clone(budget), cancel.clone());
     let work = move || {
         if let Err(error) = read(layer, limits, &budget, &cancel, &sender) {
-            // Nobody listens once another layer has failed.
+            // The receiver is gone once another layer has failed.
             let _ = sender.send(Err(error));
         }
     };

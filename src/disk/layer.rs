@@ -59,7 +59,7 @@ impl LayerFile {
         file.rewind().map_err(failed)?;
         let packing = Packing::detect(&start)
             .map_err(|error| Error::unsupported(format!("read layer: {error}")).in_layer(&self.path))?;
-        // Looked at here too: what unpacks to nothing may go on for long.
+        // The flag is checked here too: a stream that unpacks to nothing may go on for long.
         let decoder = packing.decoder(Cancellable::new(file, cancel)).map_err(failed)?;
         let decoder = match packing {
             Packing::None => Decoder::Plain(Box::new(decoder)),

@@ -1,5 +1,5 @@
 //! Gives back the clusters that a killed engine had taken for a box's disk and not yet put to use. Called by the runtime
-//! before each start, when nobody has the disk open.
+//! before each start, when no process has the disk open.
 //!
 //! An engine first counts a cluster as used and then refers to it, so that a kill between the two wastes the cluster
 //! and harms nothing; `qemu-img check` calls it leaked. Format: QEMU, docs/interop/qcow2.txt.
@@ -18,10 +18,10 @@ const MAGIC: u32 = 0x5146_49fb;
 const OFFSET: u64 = 0x00ff_ffff_ffff_fe00;
 /// Of an entry in an L2 table: bit 62, a compressed cluster, which we never write.
 const COMPRESSED: u64 = 1 << 62;
-/// The largest file that is looked at, in clusters: 4 TiB of the usual 64 KiB.
+/// The largest file that is checked, in clusters: 4 TiB of the usual 64 KiB.
 const MOST_CLUSTERS: u64 = 1 << 26;
 
-/// What of the header matters here.
+/// The fields of the header that matter here.
 struct Header {
     cluster_bits: u32,
     l1_entries: u64,

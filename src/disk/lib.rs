@@ -1,8 +1,8 @@
 //! Root disks: OCI layers in, one read-only ext4 image per OCI image out, and a qcow2 overlay per box on top of it.
 //!
-//! The runtime's pipeline calls [`ImageStorage::base`] with the layer files that `boxlite-images` fetched, and
-//! [`Overlay::create`] for each box, and [`free_leaked_clusters`] before its starts. Everything here blocks: call it from a blocking thread. No privileges are needed:
-//! owners, device nodes and extended attributes are written into the ext4 image itself, never onto the host.
+//! The runtime's pipeline calls [`ImageStorage::base`] with the layer files that `boxlite-images` fetched, [`Overlay::create`] for
+//! each box, and [`free_leaked_clusters`] before its starts. Everything here blocks: call it from a blocking thread. No privileges
+//! are needed: owners, device nodes and extended attributes are written into the ext4 image itself, never onto the host.
 //!
 //! A base is built in two passes over the layers, so that no file's content is ever held in memory:
 //!

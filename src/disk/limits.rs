@@ -1,4 +1,4 @@
-//! Bounds on what an image may ask for: layers come from registries, which are not to be trusted.
+//! Bounds on what an image may cost: layers come from registries, which are untrusted.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -23,9 +23,9 @@ use crate::{
     resize::{Groups, Patch},
 };
 
-/// What a box has beside an image that would fill the default size.
+/// Bytes that a box has beside an image that would fill the default size.
 const HEADROOM: u64 = 4 << 30;
-/// Room for the base's name in a qcow2 header (QEMU, docs/interop/qcow2.txt), in bytes.
+/// The longest name of a base that a qcow2 header holds (QEMU, docs/interop/qcow2.txt), in bytes.
 const LONGEST_BACKING: usize = 1023;
 /// imago's default, and qemu-img's.
 const CLUSTER: u64 = 64 * 1024;
@@ -41,11 +41,14 @@ pub struct Overlay {
 
 impl Overlay {
     /// Makes an empty overlay at `path`, where nothing may be yet, durable when this returns. It names its base from its own
-    /// folder on, since a qcow2 file has room for 1023 bytes of text while a home may have any path, and says that it is raw,
+    /// folder on, since a qcow2 file holds 1023 bytes of text while a home may have any path, and says that it is raw,
     /// so that no engine ever guesses a format from what a box wrote.
     ///
     /// The disk and its file system have `size` bytes, rounded up to 128 MiB, or by default the base's: another one is
-    /// written into the overlay as a few blocks of descriptors. Fails as [`ErrorKind::TooLarge`] when the image needs more.
+    /// written into the overlay as a few blocks of descriptors.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TooLarge`] if the image needs more than `size`, or the host's file system or the qcow2 engine fails.
     pub fn create(path: impl Into<PathBuf>, base: &BaseDisk, size: Option<u64>) -> Result<Self, Error> {
         let path = path.into();
         let failed = |error| Error::storage(format!("make disk {}", path.display()), error);

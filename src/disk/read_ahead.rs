@@ -10,7 +10,7 @@ const PIECE: usize = 256 * 1024;
 /// Pieces that may wait to be read.
 const AHEAD: usize = 2;
 
-/// What a reader gives, read before it is asked for. Errors come where they would have come.
+/// Reads on another thread before the bytes are needed. Errors come where they would have come.
 pub(crate) struct ReadAhead {
     pieces: Receiver<io::Result<Vec<u8>>>,
     /// Pieces that were read go back to be filled again.

@@ -28,7 +28,7 @@ const MOST_GROUPS: usize = 1 << 17;
 const INODES_PER_BLOCK: u32 = 16;
 /// `INCOMPAT_META_BG`.
 const META_BG: u32 = 0x10;
-/// What an empty group's descriptor says; its inode table is zeros, as is everything that nobody wrote.
+/// What an empty group's descriptor says; its inode table is zeros, as is everything that was never written.
 const EMPTY: u16 = bg_flags::BLOCK_UNINIT | bg_flags::INODE_UNINIT | bg_flags::INODE_ZEROED;
 
 /// Bytes to be written at an offset of the disk.

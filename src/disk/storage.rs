@@ -1,7 +1,7 @@
 //! `ImageStorage`: the folder of finished bases, one per image and builder version. Called by the runtime's pipeline.
 //!
-//! A base is built under a temporary name that the builder keeps locked, then renamed: whoever else wants it, in this
-//! process or another, waits for the lock. A killed builder leaves an unlocked file, which the next one removes.
+//! A base is built under a temporary name that the builder keeps locked, then renamed: other callers, in this
+//! process or another, wait for the lock. A killed builder leaves an unlocked file, which the next one removes.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
@@ -27,7 +27,7 @@ use crate::{
 pub const BUILDER_VERSION: u32 = 2;
 
 const TEMPORARY: &str = "tmp";
-/// How often to look whether another builder has finished.
+/// How often to check whether another builder has finished.
 const POLL: Duration = Duration::from_millis(20);
 
 /// How bases are made.
@@ -47,8 +47,8 @@ impl Default for ImageStorageOptions {
     }
 }
 
-/// The digest of the image whose base the overlay at `path` lies on, by the name of that base. `None`: there is no overlay, or one
-/// that is damaged, or one of something else.
+/// Returns the digest of the image whose base the overlay at `path` lies on, by the name of that base. Returns `None` if there is no
+/// overlay, if it is damaged, or if its base is not one of ours.
 ///
 /// # Errors
 /// [`ErrorKind::StorageIo`](crate::ErrorKind::StorageIo) when there is something that can't be read.
@@ -75,11 +75,17 @@ pub struct ImageStorage {
 
 impl ImageStorage {
     /// Opens the folder, makes it if it is missing, and removes what killed builders left.
+    ///
+    /// # Errors
+    /// The failure of the host's file system.
     pub fn open(dir: impl Into<PathBuf>) -> Result<Self, Error> {
         Self::open_with(dir, ImageStorageOptions::default())
     }
 
-    /// The same with options of one's own.
+    /// The same as [`ImageStorage::open`], with options.
+    ///
+    /// # Errors
+    /// The failure of the host's file system.
     pub fn open_with(dir: impl Into<PathBuf>, options: ImageStorageOptions) -> Result<Self, Error> {
         let dir = dir.into();
         let failed = |error| Error::storage(format!("open image storage {}", dir.display()), error);
@@ -93,13 +99,19 @@ impl ImageStorage {
         Ok(Self { dir, options })
     }
 
-    /// The base of the image whose manifest has the digest `image_digest`, from its layers, lowest first. Builds it if
-    /// it is not there yet; callers that come meanwhile wait and get the same. Blocks for as long as that takes.
+    /// Returns the base of the image whose manifest has the digest `image_digest`, and builds it from `layers`, lowest first, if it
+    /// is not there yet. Callers that come meanwhile wait and get the same. Blocks for as long as that takes.
+    ///
+    /// # Errors
+    /// The layers can't be unpacked or exceed the limits, or the host's file system fails; see [`ErrorKind`](crate::ErrorKind).
     pub fn base(&self, image_digest: &str, layers: &[LayerFile]) -> Result<BaseDisk, Error> {
         self.base_unless(image_digest, layers, &Cancel::default())
     }
 
-    /// The same, given up soon after `cancel` is set.
+    /// The same as [`ImageStorage::base`], but cancelled soon after `cancel` is set.
+    ///
+    /// # Errors
+    /// As [`ImageStorage::base`], and [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
     pub fn base_unless(
         &self,
         image_digest: &str,
@@ -120,7 +132,10 @@ impl ImageStorage {
         }
     }
 
-    /// Every base, of whatever image and builder.
+    /// Lists the bases of all images and builder versions.
+    ///
+    /// # Errors
+    /// The failure of the host's file system.
     pub fn list(&self) -> Result<Vec<StoredBase>, Error> {
         let failed = |error| Error::storage(format!("list {}", self.dir.display()), error);
         let mut bases = Vec::new();
@@ -136,7 +151,10 @@ impl ImageStorage {
         Ok(bases)
     }
 
-    /// Removes a base; whether it was still there. No box may be using it.
+    /// Removes a base, which no box may be using. Returns whether it was still there.
+    ///
+    /// # Errors
+    /// The failure of the host's file system.
     pub fn remove_file(&self, base: &StoredBase) -> Result<bool, Error> {
         match fs::remove_file(&base.path) {
             Ok(()) => Ok(true),
@@ -145,7 +163,10 @@ impl ImageStorage {
         }
     }
 
-    /// Removes all bases of an image; whether there was one. No box may be using them.
+    /// Removes all bases of an image, which no box may be using. Returns whether there was one.
+    ///
+    /// # Errors
+    /// The failure of the host's file system.
     pub fn remove(&self, image_digest: &str) -> Result<bool, Error> {
         let mut removed = false;
         for base in self.list()?.iter().filter(|base| base.image_digest == image_digest) {
@@ -171,7 +192,7 @@ impl ImageStorage {
         layers: &[LayerFile],
         cancel: &Cancel,
     ) -> Result<BaseDisk, Error> {
-        // Another builder may have finished between the look and the lock.
+        // Another builder may have finished between the check and the lock.
         if path.exists() {
             return BaseDisk::at(path);
         }
@@ -221,9 +242,9 @@ impl Temporary {
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
         if is_at(&file, &temporary) {
-            // What a killed builder wrote must not shine through the holes of this one's image.
+            // What a killed builder wrote must not be left in the holes of this one's image.
             file.set_len(0).map_err(failed)?;
-            // The umask is the program's, and what an image holds is nobody else's business.
+            // Whatever the umask: an image may be private.
             boxlite_durable::set_mode(&file, 0o600).map_err(failed)?;
             return Ok(Some(Self { file, path: temporary, done: false }));
         }

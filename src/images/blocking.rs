@@ -17,7 +17,7 @@ where
     }
 }
 
-/// The same for work that may take long: it looks at the flag, which is set when the caller is dropped.
+/// Runs `work` that may take long on tokio's blocking pool. It has to check the flag, which is set when the caller is dropped.
 pub(crate) async fn long_blocking<T, F>(work: F) -> Result<T, Error>
 where
     T: Send + 'static,
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn long_work_ends_with_who_wanted_it() {
+    async fn long_work_ends_when_its_caller_is_dropped() {
         let (begun, waiting) = channel();
         let (ended, end) = channel();
         let caller = tokio::spawn(long_blocking(move |cancel| {

@@ -1,7 +1,9 @@
-//! What the store keeps: listing, measuring, forgetting, and removing the blobs that nobody wants any more. The rest of
-//! [`ImageManager`] is in `manager`.
+//! What the store keeps: listing and measuring it, forgetting images, and removing the blobs that no image uses any more. The rest
+//! of [`ImageManager`] is in `manager`.
 
 use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
 
 use crate::{
     blocking::blocking,
@@ -15,7 +17,7 @@ use crate::{
 };
 
 /// An image that the store knows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageSummary {
     /// The normalised reference.
     pub reference: String,
@@ -27,44 +29,44 @@ pub struct ImageSummary {
     pub size: u64,
     /// When it was pulled, in seconds since 1970.
     pub pulled_at: u64,
-    /// When it was last asked for, in seconds since 1970.
+    /// When a pull or a start last used it, in seconds since 1970.
     pub used_at: u64,
 }
 
 /// Bytes that the store takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct StoreUsage {
-    /// Of whole blobs.
+    /// The size of whole blobs.
     pub blobs: u64,
-    /// Of what interrupted pulls left to be resumed.
+    /// The size of what interrupted pulls left to be resumed.
     pub partial: u64,
 }
 
 impl ImageManager {
-    /// All images that were pulled, by reference.
+    /// Returns all images that were pulled, in the order of their references.
     pub async fn list(&self) -> Result<Vec<ImageSummary>, Error> {
         let entries = self.inner.store.entries().await?;
         Ok(entries.into_iter().map(|entry| summary(&self.inner.store, &entry)).collect())
     }
 
-    /// The digests of all images that the store knows. Blocks.
+    /// Returns the digests of all images that the store knows. Blocks.
     pub fn digests(&self) -> Result<HashSet<String>, Error> {
         Ok(self.inner.store.load()?.images.into_iter().map(|entry| entry.digest.into()).collect())
     }
 
-    /// Whether a pull of this image is under way, or somebody has it in hand, in this process or another.
+    /// Whether this process or another one pulls this image or has an [`Image`](crate::Image) of it.
     pub fn is_held(&self, digest: &str) -> bool {
         self.inner.holds.is_held(digest.strip_prefix("sha256:").unwrap_or(digest))
     }
 
-    /// What the store takes.
+    /// Measures the store.
     pub async fn usage(&self) -> Result<StoreUsage, Error> {
         let (blobs, partial) = self.inner.store.sizes().await?;
         Ok(StoreUsage { blobs, partial })
     }
 
-    /// Forgets an image for all platforms and removes the blobs that nobody uses; whether there was one. What a pull or
-    /// an [`crate::Image`] still holds goes with a later removal.
+    /// Forgets an image for all platforms and removes the blobs that no other image uses. Returns whether there was such an image.
+    /// Blobs that a pull or an [`Image`](crate::Image) still holds are removed by a later call.
     pub async fn remove(&self, source: &str) -> Result<bool, Error> {
         for candidate in self.candidates(source)? {
             if !self.inner.store.forget(candidate.to_string()).await?.is_empty() {
@@ -75,9 +77,9 @@ impl ImageManager {
         Ok(false)
     }
 
-    /// Forgets the images of which `forget` says so, and removes the blobs that nobody uses, those of interrupted pulls
-    /// among them. What was forgotten, and the bytes that this freed. `forget` runs while no image can be remembered, in
-    /// this process or another, so it must be quick.
+    /// Forgets the images for which `forget` returns true, and removes the blobs that no other image uses, those of interrupted
+    /// pulls among them. Returns the forgotten images and the bytes that this freed. `forget` runs while no process can remember
+    /// an image, so it must be quick.
     pub async fn prune(
         &self,
         forget: impl Fn(&ImageSummary) -> bool + Send + 'static,
@@ -100,8 +102,8 @@ impl ImageManager {
         Ok((forgotten, freed))
     }
 
-    /// Removes blobs that no image uses; the bytes that this freed. No image is remembered meanwhile, by any process: what
-    /// a pull has brought is held until it is remembered.
+    /// Removes blobs that no image uses, and returns the bytes that this freed. No process remembers an image meanwhile, and what a
+    /// pull has fetched is held until it is remembered.
     async fn collect(&self) -> Result<u64, Error> {
         let (store, holds) = (self.inner.store.clone(), self.inner.holds.clone());
         blocking(move || {

@@ -15,7 +15,7 @@ pub enum ErrorKind {
     NotFound,
     /// The registry wants other credentials.
     Unauthorized,
-    /// The image has nothing for the platform that was asked for.
+    /// The image has no variant for the requested platform.
     Platform,
     /// Content does not have the digest that its name promises.
     DigestMismatch,
@@ -38,13 +38,13 @@ pub enum ErrorKind {
     StorageFull,
     /// The host's file system failed.
     StorageIo,
-    /// The work was given up because its task ended.
+    /// The work was cancelled because its task ended.
     Cancelled,
     /// The image is not in the store, and the policy forbids to fetch it.
     NotCached,
 }
 
-/// A cause whose own text is not fit to be told.
+/// A cause whose own text is too long or not fit to be shown.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Clipped(String);
@@ -54,7 +54,7 @@ struct Clipped(String);
 pub(crate) enum Retry {
     Never,
     Soon,
-    /// After the pause that the registry asked for.
+    /// After the pause that the registry requested.
     After(Duration),
     /// At once, at another place.
     Elsewhere,
@@ -94,8 +94,8 @@ impl Error {
     pub(crate) fn because(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
         let text = source.to_string();
         // Parsers quote what they don't understand.
-        let told = text.len() <= LONGEST_TEXT && !text.contains(char::is_control);
-        self.source = Some(if told { Arc::new(source) } else { Arc::new(Clipped(clip(&text))) });
+        let plain = text.len() <= LONGEST_TEXT && !text.contains(char::is_control);
+        self.source = Some(if plain { Arc::new(source) } else { Arc::new(Clipped(clip(&text))) });
         self
     }
 
@@ -132,9 +132,9 @@ impl Error {
             ErrorKind::DigestMismatch => {
                 "the registry or something between serves wrong bytes: try again, or use another mirror"
             }
-            ErrorKind::Corrupt => "try again: what was damaged is fetched anew",
+            ErrorKind::Corrupt => "try again: what was damaged is fetched again",
             ErrorKind::RegistryUnreachable => {
-                "check the registry's address, the network and proxy settings; a registry without TLS needs `http: true`"
+                "check the registry's address, the network and proxy settings; a registry without TLS needs the option `http`"
             }
             ErrorKind::RateLimited => "wait a while, log in for a higher limit, or use a mirror",
             ErrorKind::RegistryError { .. } => "try again later; if it stays, ask the registry's operator",
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_of_strangers_are_short_and_plain() {
+    fn untrusted_texts_are_short_and_plain() {
         let long = "x\n".repeat(3 << 20);
         let error = Error::corrupt(long.clone()).because(io::Error::other(long));
         for text in [error.to_string(), error.source.unwrap().to_string()] {

@@ -20,7 +20,7 @@ use crate::{
 
 /// Layers that are fetched at the same time.
 const PARALLEL: usize = 4;
-/// An index of an index of an index is nobody's image.
+/// How many indexes may lead to a manifest; real images have one.
 const MAX_DEPTH: usize = 3;
 
 /// One pull at work.
@@ -51,10 +51,10 @@ pub(crate) struct Fetched {
 
 impl Fetch<'_> {
     pub(crate) async fn run(&self) -> Result<Fetched, Error> {
-        self.tell(|| PullEvent::Resolving { reference: self.reference.to_owned() });
+        self.emit(|| PullEvent::Resolving { reference: self.reference.to_owned() });
         let (manifest, bytes, digest) = self.resolve().await?;
         let size = self.check_size(&manifest)?;
-        self.tell(|| PullEvent::Resolved {
+        self.emit(|| PullEvent::Resolved {
             digest: digest.to_string(),
             layers: manifest.layers().len(),
             bytes: size,
@@ -66,11 +66,11 @@ impl Fetch<'_> {
             .try_for_each_concurrent(PARALLEL, |layer| self.layer(layer))
             .await?;
         self.store.put(&digest, bytes).await?;
-        self.tell(|| PullEvent::Done { digest: digest.to_string() });
+        self.emit(|| PullEvent::Done { digest: digest.to_string() });
         Ok(Fetched { digest, size, hold })
     }
 
-    /// Running out of space halfway costs the user minutes, so ask first.
+    /// Checks the free space first, since running out of it halfway costs the user minutes.
     async fn check_space(&self, manifest: &ImageManifest) -> Result<(), Error> {
         let mut needed: u64 = 0;
         for layer in manifest.layers() {
@@ -113,7 +113,7 @@ impl Fetch<'_> {
         Err(Error::corrupt(format!("resolve {}: indexes within indexes", self.reference)))
     }
 
-    /// The best manifest for the platform. One without a platform, where it stands alone, tells by its configuration.
+    /// The best manifest for the platform. If there is only one and it names no platform, its configuration decides.
     fn choose<'d>(&self, candidates: &'d [Descriptor]) -> Result<&'d Descriptor, Error> {
         let ranked = candidates.iter().filter_map(|item| {
             let rank = self.platform.rank(&Platform::of(item)?)?;
@@ -183,13 +183,13 @@ impl Fetch<'_> {
 
     async fn layer(&self, layer: &Descriptor) -> Result<(), Error> {
         let digest = layer.digest().to_string();
-        self.tell(|| PullEvent::LayerStarted { digest: digest.clone(), size: layer.size() });
+        self.emit(|| PullEvent::LayerStarted { digest: digest.clone(), size: layer.size() });
         let cached = self.blob(layer, self.progress).await?;
-        self.tell(|| PullEvent::LayerDone { digest, cached });
+        self.emit(|| PullEvent::LayerDone { digest, cached });
         Ok(())
     }
 
-    fn tell(&self, event: impl FnOnce() -> PullEvent) {
+    fn emit(&self, event: impl FnOnce() -> PullEvent) {
         if let Some(progress) = self.progress {
             progress.send(event());
         }
@@ -202,7 +202,7 @@ pub(crate) fn blobs_of(manifest: &ImageManifest, digest: &Digest) -> Result<Hash
     parts.map(digest_of).chain([Ok(digest.clone())]).collect()
 }
 
-/// What blobs are held by.
+/// The keys by which blobs are held; see [`Holds`].
 pub(crate) fn keys(blobs: &HashSet<Digest>) -> impl Iterator<Item = String> {
     blobs.iter().map(|blob| blob.hex().to_owned())
 }

@@ -105,8 +105,8 @@ impl Read for Part {
 }
 
 impl Files {
-    /// Looks what is at `path`; of an archive, at all its headers. A compressed archive is unpacked into a file without
-    /// a name in `scratch`.
+    /// Opens what is at `path`, and reads all headers of an archive. A compressed archive is unpacked into a file without a name in
+    /// `scratch`.
     pub(crate) fn open(path: PathBuf, scratch: &Scratch, cancel: &Cancel) -> Result<Self, Error> {
         let failed = |error: io::Error| opening(&path, error);
         let meta = path.metadata().map_err(failed)?;
@@ -193,7 +193,7 @@ pub(crate) fn unpacking(path: &Path, error: io::Error) -> Error {
     Error::new(kind, text).because(error)
 }
 
-/// An archive, or what packs it, that is not as it should be.
+/// An archive, or its compression, that is not as it should be.
 fn no_archive(path: &Path, error: TarError) -> Error {
     let text = |what: &str| format!("open image {}: {what}", path.display());
     match error {
@@ -204,7 +204,7 @@ fn no_archive(path: &Path, error: TarError) -> Error {
     }
 }
 
-/// What is not there is the caller's mistake, anything else the host's.
+/// A missing file is the caller's mistake; anything else is a failure of the host.
 pub(crate) fn opening(path: &Path, error: io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::NotFound => {

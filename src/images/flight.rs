@@ -1,8 +1,8 @@
-//! Single flight: callers that want the same thing at the same time share one execution, and hear of its progress. Called by
-//! `manager`; blobs that two images share, or two processes fetch, are kept apart by the locks of `store`.
+//! Single flight: callers that want the same thing at the same time share one execution and get the events of its progress. Called
+//! by `manager`; blobs that two images share, or two processes fetch, are kept apart by the locks of `store`.
 //!
-//! The first caller works; the others wait and take its result. When its future is dropped halfway, the next in line
-//! starts over, so nobody depends on another's patience. Who comes late is told at once what has happened so far.
+//! The first caller works; the others wait and take its result. When its future is dropped halfway, the next in line starts
+//! over, so that no caller depends on another one's patience. A caller who comes late gets at once what has happened so far.
 
 use std::{
     collections::HashMap,
@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
-use crate::progress::{ProgressSink, PullEvent};
+use crate::progress::{History, ProgressSink, PullEvent};
 
 /// The executions under way, by key.
 #[derive(Debug)]
@@ -24,12 +24,12 @@ struct Slot<T> {
     relay: Arc<Mutex<Relay>>,
 }
 
-/// Hands one execution's events to all who wait for it.
+/// Passes one execution's events on to all who wait for it.
 #[derive(Debug, Default)]
 struct Relay {
-    /// What has happened, but of each layer's progress only the newest.
-    told: Vec<PullEvent>,
-    /// By number, so that who goes is told no more.
+    /// What has happened, for listeners who come late.
+    history: History<PullEvent>,
+    /// By number, so that a caller who goes gets no more of them.
     listeners: HashMap<u64, ProgressSink>,
     next: u64,
 }
@@ -47,8 +47,8 @@ impl<T> Default for Slot<T> {
 }
 
 impl<K: Eq + Hash, T: Clone> Flights<K, T> {
-    /// Runs `work` under `key`, or waits for the caller that does and returns its result. The sink that `work` is given is
-    /// heard by every caller's `progress`.
+    /// Runs `work` under `key`, or waits for the caller that does and returns its result. What `work` sends to its sink reaches
+    /// every caller's `progress`.
     pub(crate) async fn run<F: Future<Output = T>>(
         &self,
         key: K,
@@ -58,14 +58,14 @@ impl<K: Eq + Hash, T: Clone> Flights<K, T> {
         let slot = self.slot(key);
         let _listener = progress.map(|sink| Listener::new(&slot.relay, sink));
         let mut result = slot.result.lock().await;
-        // A result is here only if it was made while this caller waited: the slot dies with the last who wants it.
+        // A result is here only if it was made while this caller waited: the slot ends with the last caller.
         if let Some(result) = &*result {
             return result.clone();
         }
         let relay = Arc::clone(&slot.relay);
         // What an earlier caller, who went, had begun starts over.
-        lock(&relay).told.clear();
-        let made = work(ProgressSink::new(move |event| lock(&relay).tell(event))).await;
+        lock(&relay).history = History::default();
+        let made = work(ProgressSink::new(move |event| lock(&relay).emit(event))).await;
         *result = Some(made.clone());
         made
     }
@@ -83,19 +83,15 @@ impl<K: Eq + Hash, T: Clone> Flights<K, T> {
 }
 
 impl Relay {
-    fn tell(&mut self, event: PullEvent) {
+    fn emit(&mut self, event: PullEvent) {
         for listener in self.listeners.values() {
             listener.send(event.clone());
         }
-        if let PullEvent::LayerProgress { digest, .. } = &event {
-            let same = |told: &PullEvent| matches!(told, PullEvent::LayerProgress { digest: of, .. } if of == digest);
-            self.told.retain(|told| !same(told));
-        }
-        self.told.push(event);
+        self.history.push(event);
     }
 }
 
-/// A caller's place among those who hear.
+/// A caller to whom events are passed until it goes.
 struct Listener {
     relay: Arc<Mutex<Relay>>,
     number: u64,
@@ -104,7 +100,7 @@ struct Listener {
 impl Listener {
     fn new(relay: &Arc<Mutex<Relay>>, sink: &ProgressSink) -> Self {
         let mut open = lock(relay);
-        for event in &open.told {
+        for event in open.history.after(0) {
             sink.send(event.clone());
         }
         let number = open.next;
@@ -163,11 +159,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_comes_late_hears_what_happened_and_what_happens() {
+    async fn a_late_caller_gets_earlier_events_and_new_ones() {
         let flights = Flights::default();
-        let heard: [Arc<Mutex<Vec<PullEvent>>>; 2] = Default::default();
-        let sinks =
-            heard.clone().map(|heard| ProgressSink::new(move |event| heard.lock().unwrap().push(event)));
+        let received: [Arc<Mutex<Vec<PullEvent>>>; 2] = Default::default();
+        let sinks = received
+            .clone()
+            .map(|received| ProgressSink::new(move |event| received.lock().unwrap().push(event)));
         let progress = |bytes| PullEvent::LayerProgress { digest: "a".to_owned(), bytes };
         let started = || PullEvent::LayerStarted { digest: "a".to_owned(), size: 9 };
         let halfway = tokio::sync::Notify::new();
@@ -185,7 +182,7 @@ mod tests {
             tokio::join!(second, async { halfway.notify_one() });
         };
         tokio::join!(first, second);
-        assert_eq!(*heard[0].lock().unwrap(), [started(), progress(1), progress(2), progress(3)]);
-        assert_eq!(*heard[1].lock().unwrap(), [started(), progress(2), progress(3)]);
+        assert_eq!(*received[0].lock().unwrap(), [started(), progress(1), progress(2), progress(3)]);
+        assert_eq!(*received[1].lock().unwrap(), [started(), progress(2), progress(3)]);
     }
 }

@@ -1,10 +1,9 @@
-//! What is wanted right now, by key: blobs by pulls under way and by images in someone's hands, root disks by starts.
-//! What is held is never removed, whichever process holds it and whichever cleans up. Taken by `fetch`, by every
-//! [`crate::Image`] and by the runtime's starts; asked by `store` and by the runtime before they remove anything.
+//! Holds: shared locks, by key, on what must not be removed right now. Pulls under way and every [`Image`](crate::Image) hold blobs,
+//! and the runtime's starts hold root disks; `store` and the runtime check for holds, of any process, before they remove anything.
 //!
-//! All processes share one empty file. A key is one byte of it, and holding is a shared lock on that byte (`F_OFD_SETLK`,
-//! fcntl(2)), so a hold costs no file and ends with its process, however that ends. Within a process holds are counted.
-//! A process that holds nothing has the file closed: a home that nobody uses can be unmounted.
+//! All processes share one empty file. A key is one byte of it, and a hold is a shared lock on that byte (`F_OFD_SETLK`,
+//! fcntl(2)), so it costs no file and ends with its process, however that ends. Within a process holds are counted. A process
+//! that holds nothing has the file closed, so that a home which is not in use can be unmounted.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -23,7 +22,7 @@ use nix::{
 
 use crate::{digest::Digest, error::Error};
 
-/// The wanted things of a store. Cheap to clone; clones share everything. Open each file once in a process.
+/// The holds of one file. Cheap to clone; clones share everything. Open each file once in a process.
 #[derive(Debug, Clone)]
 pub struct Holds(Arc<Wanted>);
 
@@ -40,7 +39,8 @@ struct Held {
     counts: HashMap<String, usize>,
 }
 
-/// Keeps what it names as long as it lives. Two holds are always equal: they are no part of what an image is.
+/// Keeps the things with its keys from being removed until it is dropped. Two holds always compare equal, since they are no part of
+/// what an image is.
 #[derive(Debug)]
 pub struct Hold {
     holds: Holds,
@@ -61,7 +61,7 @@ impl Holds {
         Ok(Self(Arc::new(Wanted { path: path.to_owned(), held: Mutex::default() })))
     }
 
-    /// Takes hold, before looking whether the things are there. Waits for the moment that a removal of them takes.
+    /// Holds `keys`. Call it before checking whether the things are there. Waits while another process removes one of them.
     pub fn hold(&self, keys: impl IntoIterator<Item = String>) -> Result<Hold, Error> {
         let mut hold = Hold { holds: self.clone(), keys: BTreeSet::new() };
         let mut wanted = self.held();
@@ -77,12 +77,12 @@ impl Holds {
         Ok(hold)
     }
 
-    /// Whether anybody holds it.
+    /// Whether any process holds `key`.
     pub fn is_held(&self, key: &str) -> bool {
         self.unless_held(key, || ()).is_none()
     }
 
-    /// Runs `work`, such as the removal, unless the thing is held; nobody can come to hold it meanwhile.
+    /// Runs `work`, such as a removal, unless `key` is held, in which case it returns `None`. Nobody can get a hold meanwhile.
     pub fn unless_held<T>(&self, key: &str, work: impl FnOnce() -> T) -> Option<T> {
         let mut held = self.held();
         if held.counts.contains_key(key) {
@@ -102,7 +102,7 @@ impl Holds {
             // Closing frees every byte.
             held.file = None;
         } else if let Err(error) = self.lock(held, key, Lock::Free, false) {
-            tracing::warn!(key, %error, "a hold could not be let go");
+            tracing::warn!(key, %error, "a hold could not be released");
         }
     }
 
@@ -147,7 +147,7 @@ fn command(range: &libc::flock, wait: bool) -> FcntlArg<'_> {
     if wait { FcntlArg::F_SETLKW(range) } else { FcntlArg::F_SETLK(range) }
 }
 
-/// The byte that stands for a key: 60 bits of its digest. Two keys that share one would keep each other, no more.
+/// The byte that stands for a key: 60 bits of its digest. If two keys share one, a hold of either keeps both.
 fn place(key: &str) -> libc::off_t {
     let digest = Digest::of(key.as_bytes());
     libc::off_t::from_str_radix(&digest.hex()[..15], 16).unwrap_or(0)
@@ -181,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_held_stays_until_the_last_lets_go() {
+    fn a_hold_lasts_until_the_last_holder_drops_it() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("holds.lock");
         let here = Holds::open(&path).unwrap();
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_takes_hold_during_a_removal() {
+    fn no_hold_is_taken_during_a_removal() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("holds.lock");
         let (here, there) = (Holds::open(&path).unwrap(), Holds::open(&path).unwrap());

@@ -24,13 +24,13 @@ pub struct Image {
 }
 
 /// A layer in the store.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layer {
     /// The digest of the blob.
     pub digest: String,
     /// The digest of the tar inside, from the image's configuration.
     pub diff_id: String,
-    /// What the manifest says it is. Compression is better told from the blob itself.
+    /// What the manifest says it is. Detect the compression from the blob itself, since this is often wrong.
     pub media_type: String,
     /// The size of the blob in bytes.
     pub size: u64,

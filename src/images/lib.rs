@@ -1,11 +1,11 @@
-//! OCI images: found, fetched, verified and kept. The runtime's pipeline calls [`ImageManager::pull`] and hands the
-//! layers of the [`Image`] it gets to `boxlite-disk`.
+//! OCI images: found, fetched, verified and stored. The runtime's pipeline calls [`ImageManager::pull`] and hands the layers of the
+//! [`Image`] that it gets to `boxlite-disk`.
 //!
-//! `source` tells a registry reference from what lies on this machine; `registry` and `layout` are the places that images come
-//! from; `store` keeps blobs by digest and remembers which reference meant which manifest. `fetch` goes from a source's
-//! index to the layers, and `manager` is the face that ties them together, with `cache` for what it keeps and `save` for
-//! what leaves it. Nothing is trusted: every blob's digest is
-//! computed while it arrives, every size is bounded, every request has its time-outs.
+//! `source` distinguishes references to registries from files on this machine; images come from a `registry` or a `layout`; `store`
+//! keeps blobs by digest and remembers which manifest each reference meant. `fetch` goes from a source's index to the layers.
+//! `manager` is the face that ties them together, with `cache` for the store's content, `save` for archives and `repair` for
+//! damaged layers. No input is trusted: every blob's digest is computed while it arrives, every size is bounded, and every request
+//! has its time-outs.
 //!
 //! Every `async fn` may be dropped at any time: what stays is a `.partial` blob that the next pull resumes.
 
@@ -30,6 +30,7 @@ mod origin;
 mod platform;
 mod progress;
 mod registry;
+mod repair;
 mod rootfs;
 mod save;
 mod source;
@@ -44,7 +45,10 @@ pub use error::{Error, ErrorKind};
 pub use hold::{Hold, Holds};
 pub use image::{Healthcheck, Image, ImageConfig, Layer};
 pub use manager::ImageManager;
-pub use options::{Credentials, ImageOptions, PullOptions, PullPolicy, RegistryOptions, Timeouts};
+pub use options::{
+    Credentials, ImageOptions, PullOptions, PullPolicy, RegistryOptions, Timeouts, UnknownPolicy,
+};
 pub use platform::Platform;
-pub use progress::{ProgressSink, PullEvent};
+pub use progress::{History, ProgressSink, PullEvent, Step};
+pub use repair::FailedAttempt;
 pub use store::ImageStore;

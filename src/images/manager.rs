@@ -75,7 +75,7 @@ impl ImageManager {
                 async move { self.pull_once(source, reference, platform, &options).await }
             };
             match self.inner.flights.run(key, options.progress.as_ref(), pull).await {
-                // Registries say of what one may not see either the one or the other.
+                // For an image that a user may not see, registries answer either of the two.
                 Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Unauthorized) => {
                     failed.get_or_insert(error);
                 }
@@ -100,7 +100,7 @@ impl ImageManager {
         options: &PullOptions,
     ) -> Result<Image, Error> {
         let remote = matches!(source, Source::Registry(_));
-        // A folder may have changed since, and looking costs nothing.
+        // A folder may have changed since, and reading it again is cheap.
         if options.policy != PullPolicy::Always
             && (remote || !is_there(&source).await?)
             && let Some(image) = self.cached(reference, platform).await?

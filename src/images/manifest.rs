@@ -13,7 +13,7 @@ pub(crate) const MAX_MANIFEST: u64 = 4 << 20;
 /// Container engines stop at 127.
 pub(crate) const MAX_LAYERS: usize = 1024;
 
-/// What Accept headers ask for.
+/// The value of `Accept` headers.
 pub(crate) const MEDIA_TYPES: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, \
     application/vnd.oci.image.manifest.v1+json, \
@@ -27,7 +27,7 @@ pub(crate) enum Manifest {
 }
 
 impl Manifest {
-    /// Tells them apart by their content: media types are optional in OCI's own format.
+    /// Distinguishes them by their content: media types are optional in OCI's own format.
     pub(crate) fn parse(bytes: &[u8], digest: &Digest) -> Result<Self, Error> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]

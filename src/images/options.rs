@@ -1,7 +1,8 @@
 //! Options of the manager, of a registry, and of one pull.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
+use boxlite_unpack::clip;
 use serde::{Deserialize, Serialize};
 
 use crate::{platform::Platform, progress::ProgressSink};
@@ -70,7 +71,8 @@ impl Default for Timeouts {
 }
 
 /// How to talk to one registry.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[non_exhaustive]
 pub struct RegistryOptions {
     /// The registry's name as references have it, with its port: `ghcr.io`, `127.0.0.1:5000`, `docker.io`.
@@ -81,7 +83,8 @@ pub struct RegistryOptions {
     pub ca_file: Option<PathBuf>,
     /// Accept any certificate. For tests only.
     pub skip_verify: bool,
-    /// Credentials; without them, the user's own are looked for.
+    /// Credentials; without them, the user's own are used, from docker's and podman's files.
+    #[serde(skip_serializing)]
     pub credentials: Option<Credentials>,
     /// Where to look first, as `HOST[:PORT][/PATH]`: a path stands before the image's own name. What is special about a
     /// mirror's host is in options of its own.
@@ -95,8 +98,9 @@ impl RegistryOptions {
     }
 }
 
-/// What proves who the user is. Never shown by `Debug`.
-#[derive(Clone, PartialEq, Eq)]
+/// What proves who the user is. `Debug` and `Serialize` never show it.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Credentials {
     /// A user name and a password or access token.
@@ -135,6 +139,40 @@ pub enum PullPolicy {
     Never,
 }
 
+/// `always`, `missing` or `never`.
+impl FromStr for PullPolicy {
+    type Err = UnknownPolicy;
+
+    fn from_str(text: &str) -> Result<Self, UnknownPolicy> {
+        [Self::Always, Self::Missing, Self::Never]
+            .into_iter()
+            .find(|policy| policy.as_str() == text)
+            .ok_or_else(|| UnknownPolicy(clip(text)))
+    }
+}
+
+impl PullPolicy {
+    /// The policy as it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Always => "always",
+            Self::Missing => "missing",
+            Self::Never => "never",
+        }
+    }
+}
+
+impl fmt::Display for PullPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A text that is no [`PullPolicy`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected `always`, `missing` or `never`, got {0:?}")]
+pub struct UnknownPolicy(String);
+
 /// Options of one pull.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
@@ -143,7 +181,7 @@ pub struct PullOptions {
     pub policy: PullPolicy,
     /// The platform to choose; `None` is this machine's.
     pub platform: Option<Platform>,
-    /// Who hears of the progress.
+    /// Receives the events of the progress.
     pub progress: Option<ProgressSink>,
 }
 
@@ -151,5 +189,31 @@ impl PullOptions {
     /// Options with this policy.
     pub fn with_policy(policy: PullPolicy) -> Self {
         Self { policy, ..Self::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_is_read_as_it_is_written_and_an_error_names_the_values() {
+        for policy in [PullPolicy::Always, PullPolicy::Missing, PullPolicy::Never] {
+            assert_eq!(policy.to_string().parse(), Ok(policy));
+            assert_eq!(serde_json::to_value(policy).unwrap(), policy.as_str());
+        }
+        let error = "often".parse::<PullPolicy>().unwrap_err();
+        assert_eq!(error.to_string(), "expected `always`, `missing` or `never`, got \"often\"");
+    }
+
+    #[test]
+    fn credentials_are_read_and_never_written() {
+        let text = r#"{"host":"r:5000","credentials":{"basic":{"username":"a","password":"secret"}}}"#;
+        let options: RegistryOptions = serde_json::from_str(text).unwrap();
+        assert!(
+            matches!(&options.credentials, Some(Credentials::Basic { password, .. }) if password == "secret")
+        );
+        let shown = serde_json::to_string(&options).unwrap() + &format!("{options:?}");
+        assert!(!shown.contains("secret"), "{shown}");
     }
 }

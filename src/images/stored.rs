@@ -1,4 +1,4 @@
-//! Images as the store has them: looked up, opened, checked. Asks no registry. Called by `manager` before a pull and after it,
+//! Images as the store has them: looked up, opened, checked, without any registry. Called by `manager` before a pull and after it,
 //! and by the runtime for what is here.
 
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::{
 
 impl ImageManager {
     /// The image that `source` meant when it was last pulled for `platform` (`None`: this machine's), if all of it is
-    /// still here. Asks no registry.
+    /// still here. No registry is contacted.
     pub async fn inspect(&self, source: &str, platform: Option<&Platform>) -> Result<Option<Image>, Error> {
         let platform = platform.cloned().unwrap_or_else(Platform::host);
         for candidate in self.candidates(source)? {
@@ -76,7 +76,7 @@ impl ImageManager {
         Ok(Some(Image { reference, digest, platform, config, layers, hold }))
     }
 
-    /// Reads every layer again. A damaged one is removed, so that the next pull fetches it, and told as an error of
+    /// Reads every layer again. A damaged one is removed, so that the next pull fetches it, and reported as an error of
     /// kind [`ErrorKind::Corrupt`]. Call this when a disk can't be made of the image.
     pub async fn verify(&self, image: &Image) -> Result<(), Error> {
         let mut damaged = Vec::new();

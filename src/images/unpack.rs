@@ -1,7 +1,7 @@
 //! Space on this machine's disk for archives: compressed ones are unpacked into files without a name, folders packed into them.
 //! Called by `files` and `rootfs`.
 //!
-//! A few hundred kilobytes unpack to gigabytes, if somebody wants that. So zeros become holes, which cost nothing; all else
+//! A hostile archive of a few hundred kilobytes unpacks to gigabytes. So zeros become holes, which cost nothing; all else
 //! is bounded by the size of what is unpacked, and by what is free.
 
 use std::{
@@ -21,8 +21,8 @@ pub(crate) const MAX_UNPACKED: u64 = 64 << 30;
 const ALWAYS: u64 = 1 << 30;
 /// How many times its size may be stored beyond that. Program files are packed to a third or a fifth, text to a tenth.
 const RATIO: u64 = 100;
-/// Bytes that are written between two looks at what is free.
-const LOOK: u64 = 64 << 20;
+/// Bytes that are written between two checks of the free space.
+const CHECK: u64 = 64 << 20;
 const PIECE: usize = 1 << 20;
 const BLOCK: usize = 4096;
 
@@ -68,8 +68,8 @@ pub(crate) struct ScratchFile<'a> {
     /// Bytes that may be stored, and those that are.
     most: u64,
     stored: u64,
-    /// Bytes that were stored when it was last looked what is free.
-    looked: Option<u64>,
+    /// Bytes that were stored at the last check of the free space.
+    checked: Option<u64>,
 }
 
 impl<'a> ScratchFile<'a> {
@@ -82,7 +82,7 @@ impl<'a> ScratchFile<'a> {
             start: 0,
             most,
             stored: 0,
-            looked: None,
+            checked: None,
         })
     }
 
@@ -103,8 +103,8 @@ impl<'a> ScratchFile<'a> {
         if self.stored > self.most {
             return Err(too_large(self.most, "that are not zeros"));
         }
-        if self.looked.is_none_or(|looked| self.stored - looked >= LOOK) {
-            self.looked = Some(self.stored);
+        if self.checked.is_none_or(|checked| self.stored - checked >= CHECK) {
+            self.checked = Some(self.stored);
             let stat = statvfs(&*self.scratch.dir)?;
             let free = stat.blocks_available().saturating_mul(stat.fragment_size());
             if free < self.scratch.reserve.saturating_add(PIECE as u64) {
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_wants_any_more_is_not_unpacked() {
+    fn a_cancelled_archive_is_not_unpacked() {
         let dir = tempfile::tempdir().unwrap();
         let cancel = Cancel::default();
         cancel.cancel();

@@ -40,7 +40,8 @@ pub use home::metrics::RuntimeMetricsSnapshot;
 pub use images::{
     cache::{ImageUsage, Pruned},
     catalogue::{ImageDetails, ImageInfo},
-    pull::{Progress, Pull, PullRequest, PulledImage},
+    pull::{Pull, PullRequest, PulledImage},
+    steps::Progress,
 };
 pub use litebox::{
     executions::{

@@ -1,5 +1,5 @@
-//! Giving up: a flag that work on another thread looks at wherever it may take long. Set by who no longer wants the result,
-//! mostly by dropping a [`CancelOnDrop`].
+//! Cancellation: a flag that work on another thread checks wherever it may take long. The caller who no longer wants the result sets
+//! it, mostly by dropping a [`CancelOnDrop`].
 
 use std::{
     error::Error as StdError,
@@ -10,58 +10,61 @@ use std::{
     },
 };
 
-/// Whether the result is still wanted. Clones are the same flag.
+/// A flag that cancels work. Clones are the same flag.
 #[derive(Debug, Clone, Default)]
 pub struct Cancel(Arc<Flag>);
 
 #[derive(Debug, Default)]
 struct Flag {
     set: AtomicBool,
-    /// Giving this up gives up the part as well.
-    whole: Option<Cancel>,
+    /// Setting this flag cancels the child as well.
+    parent: Option<Cancel>,
 }
 
-/// What work that was given up fails with.
+/// The error of cancelled work.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("it was given up")]
+#[error("it was cancelled")]
 pub struct Cancelled;
 
 impl Cancelled {
-    /// Whether a failure is this one.
+    /// Whether `error` is this one.
     pub fn is_in(error: &io::Error) -> bool {
         error.get_ref().is_some_and(<dyn StdError + Send + Sync>::is::<Self>)
     }
 }
 
 impl Cancel {
-    /// Gives up all that looks at the flag.
+    /// Cancels all work that checks the flag.
     pub fn cancel(&self) {
         self.0.set.store(true, Ordering::Relaxed);
     }
 
     /// A flag for a part of the work: it is set with this one, or alone.
     #[must_use]
-    pub fn part(&self) -> Self {
-        Self(Arc::new(Flag { set: AtomicBool::new(false), whole: Some(self.clone()) }))
+    pub fn child(&self) -> Self {
+        Self(Arc::new(Flag { set: AtomicBool::new(false), parent: Some(self.clone()) }))
     }
 
-    /// Whether it was given up.
+    /// Whether the work was cancelled.
     pub fn is_cancelled(&self) -> bool {
-        self.0.set.load(Ordering::Relaxed) || self.0.whole.as_ref().is_some_and(Self::is_cancelled)
+        self.0.set.load(Ordering::Relaxed) || self.0.parent.as_ref().is_some_and(Self::is_cancelled)
     }
 
-    /// Fails with [`Cancelled`] inside if it was given up.
+    /// Checks the flag.
+    ///
+    /// # Errors
+    /// [`Cancelled`], inside an [`io::Error`], if the work was cancelled.
     pub fn check(&self) -> io::Result<()> {
         if self.is_cancelled() { Err(io::Error::other(Cancelled)) } else { Ok(()) }
     }
 
-    /// Gives up when the value is dropped.
+    /// Cancels when the returned value is dropped.
     pub fn on_drop(&self) -> CancelOnDrop {
         CancelOnDrop(self.clone())
     }
 }
 
-/// Gives up when it is dropped: work that has ended by then doesn't notice.
+/// Cancels when it is dropped: work that has ended by then doesn't notice.
 #[derive(Debug)]
 pub struct CancelOnDrop(Cancel);
 
@@ -71,7 +74,7 @@ impl Drop for CancelOnDrop {
     }
 }
 
-/// A reader that fails once its work is given up.
+/// A reader that fails once its work is cancelled.
 #[derive(Debug)]
 pub struct Cancellable<R> {
     reader: R,
@@ -79,7 +82,7 @@ pub struct Cancellable<R> {
 }
 
 impl<R> Cancellable<R> {
-    /// Looks at the flag before each read.
+    /// Checks the flag before each read.
     pub fn new(reader: R, cancel: &Cancel) -> Self {
         Self { reader, cancel: cancel.clone() }
     }
@@ -97,9 +100,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_part_is_given_up_with_the_whole_and_alone() {
+    fn a_child_is_cancelled_with_its_parent_and_alone() {
         let whole = Cancel::default();
-        let (one, other) = (whole.part(), whole.part());
+        let (one, other) = (whole.child(), whole.child());
         one.cancel();
         assert!(one.is_cancelled() && !other.is_cancelled() && !whole.is_cancelled());
         whole.cancel();
@@ -107,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_read_ends_when_it_is_given_up() {
+    fn an_endless_read_ends_when_it_is_cancelled() {
         let cancel = Cancel::default();
         let reading = std::thread::spawn({
             let mut reader = Cancellable::new(io::repeat(0), &cancel);

@@ -1,9 +1,9 @@
-//! Texts of strangers, made fit to be told: short, and without what a terminal would obey. Used wherever a name, a value or a
+//! Untrusted texts, made fit to be shown: short, and without what a terminal would obey. Called wherever a name, a value or a
 //! registry's answer becomes part of an error.
 
 use std::fmt::Write as _;
 
-/// Bytes that one text may have.
+/// The most bytes of a clipped text.
 pub const LONGEST_TEXT: usize = 4096;
 
 /// `text` with its control characters escaped, cut at [`LONGEST_TEXT`].

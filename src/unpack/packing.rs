@@ -1,4 +1,4 @@
-//! What packs a file, told by its first bytes: names and media types are often wrong. Called by `boxlite-disk` for layers and by
+//! The compression of a file, by its first bytes: names and media types are often wrong. Called by `boxlite-disk` for layers and by
 //! `boxlite-images` for archives.
 
 use std::io::{self, BufRead, BufReader, Read};
@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use flate2::bufread::MultiGzDecoder;
 
 /// How much of what it unpacked a Zstandard stream may refer back to, as a power of two: 128 MiB of memory, which is what
-/// `zstd --ultra -22` and `--long` ask for. What asks for more is refused.
+/// `zstd --ultra -22` and `--long` ask for. A stream that needs more is refused.
 const WINDOW: u32 = 27;
 const BUFFER: usize = 256 * 1024;
 
@@ -22,7 +22,7 @@ pub enum Packing {
 }
 
 impl Packing {
-    /// First bytes that are enough to tell.
+    /// How many first bytes are enough for [`Packing::detect`].
     pub const START: usize = 6;
 
     /// Which compression a file has that begins with `start`.
@@ -80,7 +80,7 @@ impl<R: BufRead> Read for Decoder<R> {
             Self::Plain(reader) => reader.read(buf),
             Self::Gzip(reader) => reader.read(buf),
             Self::Zstd(reader) => reader.read(buf).map_err(|error| {
-                // What the library calls the window; see `WINDOW`.
+                // The library's text for a window that is too large; see `WINDOW`.
                 if error.to_string().contains("requires too much memory") {
                     let message = format!(
                         "unpack Zstandard: it needs more than {} MiB of memory; compress it without `--long`",

@@ -1,4 +1,5 @@
-//! A disk that is being written: puts content and inodes in their places. Filled by `image`, finished by `groups`. Nothing of a file stays in memory once it is written.
+//! A disk that is being written: puts content and inodes in their places. Filled by `image`, finished by `groups`.
+//! Nothing of a file stays in memory once it is written.
 
 use std::{fs::File, io::Read};
 
@@ -27,7 +28,7 @@ use crate::{
     xattr::Xattr,
 };
 
-/// Blocks of `/lost+found`, which must have room before it is needed: as mke2fs makes it.
+/// Blocks of `/lost+found`, which must be large enough before it is needed: as mke2fs makes it.
 const LOST_FOUND_BLOCKS: u64 = 4;
 /// Inodes that the file system keeps and doesn't use.
 const RESERVED: [u32; 8] = [1, 3, 4, 5, 6, 7, 9, 10];

@@ -1,5 +1,5 @@
 //! Where an ext4 file system of so many groups keeps its own tables (the kernel's `Documentation/filesystems/ext4`,
-//! "Layout"). Asked by everything in `ext4`.
+//! "Layout"). Called by everything in `ext4`.
 //!
 //! It is mke2fs's arrangement: sixteen groups keep their bitmaps and inode tables together at the start of the first of them
 //! (`flex_bg`), and some have a copy of the superblock and of the descriptors (`sparse_super`).

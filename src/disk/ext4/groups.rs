@@ -78,7 +78,7 @@ fn describe(disk: &mut Disk<'_>, group: u64, last: u32) -> Result<GroupDesc, Err
     Ok(descriptor)
 }
 
-/// The first `used` inodes, and those behind the table's end, which are nobody's. One of no inodes is yet to be made.
+/// The first `used` inodes, and those behind the table's end, which no file has. The bitmap of a group without inodes is yet to be made.
 fn inode_bitmap(used: u64) -> Vec<u8> {
     let mut bitmap = vec![0; BLOCK_SIZE];
     if used > 0 {

@@ -20,7 +20,7 @@ pub(super) struct Index {
     parent: u32,
     /// Of the blocks of entries.
     leaves: Vec<Bound>,
-    /// Of the nodes between the root and those, if the root has no room for all.
+    /// Of the nodes between the root and those, if the root can't hold all.
     nodes: Vec<Bound>,
 }
 
@@ -39,7 +39,7 @@ impl Index {
     ) -> Result<Self, Error> {
         let mut last = None;
         let bound = |(block, (first, end)): (usize, (u32, u32))| {
-            // Names of one hash may go on in the next block, which the low bit tells.
+            // Names of one hash may go on in the next block, which the low bit marks.
             let goes_on = last.replace(end) == Some(first);
             (first | u32::from(goes_on), u32::try_from(block + 1).unwrap_or(u32::MAX))
         };

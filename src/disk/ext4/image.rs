@@ -221,7 +221,7 @@ fn fill(
     }
 }
 
-/// How a directory entry tells what it leads to.
+/// The type of a directory entry that leads to a node.
 fn file_type(kind: Kind) -> u8 {
     match kind {
         Kind::Dir(_) => file_type::DIR,

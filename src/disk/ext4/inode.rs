@@ -20,7 +20,7 @@ const LEN: usize = mkext4::spec::INODE_SIZE;
 
 #[derive(Debug, Clone)]
 pub(super) struct Inode {
-    /// As a directory entry tells it.
+    /// The type in a directory entry.
     pub(super) kind: u8,
     pub(super) meta: Meta,
     pub(super) links: u32,

@@ -1,5 +1,5 @@
 //! The tree itself, which `merge` fills. It is all of an image that is held in memory at once, so it is small: some 110 bytes a
-//! file. Nodes live in one vector and name each other by index: no recursion, whatever depth a layer asks for.
+//! file. Nodes live in one vector and name each other by index: no recursion, whatever depth a layer has.
 
 use std::{collections::HashMap, num::NonZeroU32, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! What registries answer: bodies of bounded length, and refusals told apart. Called by `client` and `auth`.
+//! What registries answer: bodies of bounded length, and refusals by their kind. Called by `repository` and `auth`.
 
 use std::time::{Duration, SystemTime};
 
@@ -27,13 +27,13 @@ pub(super) async fn body(what: &str, mut response: Response, limit: u64) -> Resu
 /// A connection that could not be made, or broke.
 pub(crate) fn unreachable(what: &str, error: reqwest::Error) -> Error {
     let lasting = error.is_redirect();
-    // The text of a reqwest error repeats the URL, which `what` tells better, and which may hold a signature.
+    // The text of a reqwest error repeats the URL, which `what` describes better, and which may hold a signature.
     let unreachable =
         Error::new(ErrorKind::RegistryUnreachable, what.to_owned()).because(error.without_url());
     if lasting { unreachable } else { unreachable.transient(None) }
 }
 
-/// `Retry-After`: seconds, or a date (RFC 9110, 10.2.3), which is measured by the registry's own clock if it tells that.
+/// `Retry-After`: seconds, or a date (RFC 9110, 10.2.3), which is measured by the registry's own clock if the answer has one.
 pub(super) fn asked_pause(headers: &header::HeaderMap) -> Option<Duration> {
     let text = |name| headers.get(name).and_then(|value: &header::HeaderValue| value.to_str().ok());
     let date = |text: &str| httpdate::parse_http_date(text.trim()).ok();
@@ -50,7 +50,7 @@ pub(super) async fn refused(what: &str, response: Response) -> Error {
     let status = response.status();
     let pause = asked_pause(response.headers());
     let said = tokio::time::timeout(ERROR_BODY, body(what, response, MAX_ERROR)).await;
-    let said = said.ok().and_then(Result::ok).and_then(|bytes| words(&bytes));
+    let said = said.ok().and_then(Result::ok).and_then(|bytes| error_text(&bytes));
     let message = match said {
         Some(said) => format!("{what}: HTTP {status}: {said}"),
         None => format!("{what}: HTTP {status}"),
@@ -70,8 +70,8 @@ pub(super) async fn refused(what: &str, response: Response) -> Error {
     }
 }
 
-/// What a registry's error says (OCI distribution-spec, "Error Codes").
-fn words(bytes: &[u8]) -> Option<String> {
+/// The text of a registry's error (OCI distribution-spec, "Error Codes").
+fn error_text(bytes: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Envelope {
         errors: Vec<Item>,

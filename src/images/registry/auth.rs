@@ -1,7 +1,7 @@
 //! Proving to a registry who we are: basic authentication, and bearer tokens from the registry's token service
 //! (distribution's "Token Authentication Specification" and "`OAuth2` Token Authentication"). Called by `client`.
 //!
-//! Who hears a secret: the registry that it was given for, and the token service that this registry itself names. As with
+//! Who is sent a secret: the registry that it was given for, and the token service that this registry itself names. As with
 //! docker, podman and containerd that may be another host (docker.io's is auth.docker.io), since a registry could ask for the
 //! password itself. But the challenge must be the registry's own, not that of a place that it redirects to; the service must be
 //! encrypted if the registry is; and what a service redirects to gets nothing.

@@ -1,4 +1,4 @@
-//! Requests to registries: every answer bounded, every error told apart. Called by `route`.
+//! Requests to registries: every answer is bounded, and errors are classified. Called by `route`.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,7 +1,7 @@
 //! Where a registry's image can be had: at the registry's mirrors, in their order, and then at the registry itself.
 //! Called by `origin`.
 //!
-//! A place that fails is left for the next one and not asked again during this pull. Only the last one's error is told.
+//! A place that fails is left for the next one and not used again during this pull. Only the last one's error is returned.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

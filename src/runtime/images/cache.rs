@@ -13,6 +13,7 @@ use std::{
 
 use boxlite_error::BoxliteResult;
 use boxlite_images::ImageSummary;
+use serde::{Deserialize, Serialize};
 
 use crate::{blocking::blocking, home::open_home::OpenHome, images::in_use::InUse, runtime::BoxliteRuntime};
 
@@ -20,7 +21,7 @@ use crate::{blocking::blocking, home::open_home::OpenHome, images::in_use::InUse
 const RECENT: Duration = Duration::from_mins(10);
 
 /// Bytes that a home takes on the disk, and may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ImageUsage {
     /// Layers, manifests and configurations.
     pub blobs: u64,
@@ -37,7 +38,7 @@ pub struct ImageUsage {
 }
 
 /// What a cleaning up brought.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Pruned {
     /// The references that were forgotten.
     pub images: Vec<String>,

@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
 use boxlite_images::{ImageConfig, ImageSummary, Layer};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     images::{cache::keep_quota, in_use::InUse, pull::PulledImage},
@@ -11,7 +12,7 @@ use crate::{
 };
 
 /// An image in the cache.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageInfo {
     /// The reference, in full.
     pub reference: String,
@@ -30,7 +31,7 @@ pub struct ImageInfo {
 }
 
 /// An image with what it says of itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageDetails {
     /// The reference, in full.
     pub reference: String,

@@ -4,22 +4,27 @@ use std::sync::Arc;
 
 use boxlite_disk::{Cancel, LayerFile};
 use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
-use boxlite_images::{Image, Platform, PullEvent, PullOptions, PullPolicy};
+use boxlite_images::{FailedAttempt, Image, Platform, PullEvent, PullOptions, PullPolicy};
 use futures::{
     FutureExt,
     future::{BoxFuture, Shared as SharedFuture},
 };
+use serde::{Deserialize, Serialize};
 use tokio::task::AbortHandle;
 
 use crate::{
     blocking::blocking,
     home::open_home::OpenHome,
-    images::{cache::keep_quota, pull_reporter::PullNews, queue::Queue},
+    images::{
+        cache::keep_quota,
+        pull_reporter::PullReporter,
+        steps::{Progress, Steps},
+    },
     runtime::BoxliteRuntime,
 };
 
 /// What to pull, and how.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct PullRequest {
     /// A registry reference, or what is on this machine.
     pub source: String,
@@ -30,7 +35,7 @@ pub struct PullRequest {
 }
 
 /// An image in the cache.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PulledImage {
     /// The reference, in full.
     pub reference: String,
@@ -53,27 +58,10 @@ impl From<&Image> for PulledImage {
     }
 }
 
-/// A step of a pull.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Progress {
-    /// On the way into the cache.
-    Image(PullEvent),
-    /// The root disk is being made.
-    Assembling {
-        /// The manifest's digest.
-        digest: String,
-    },
-    /// All is done.
-    Done {
-        /// The manifest's digest.
-        digest: String,
-    },
-}
-
 /// A pull under way. Dropping it does not end it.
 #[derive(Debug, Clone)]
 pub struct Pull {
-    queue: Arc<Queue>,
+    steps: Arc<Steps>,
     abort: AbortHandle,
     result: SharedFuture<BoxFuture<'static, BoxliteResult<PulledImage>>>,
 }
@@ -83,15 +71,15 @@ impl BoxliteRuntime {
     /// thread.
     pub fn pull(&self, request: PullRequest) -> BoxliteResult<Pull> {
         self.check_open()?;
-        let queue = Arc::new(Queue::default());
-        let closing = Closing(Arc::clone(&queue));
-        let (home, events) = (Arc::clone(&self.home), Arc::clone(&queue));
+        let steps = Arc::new(Steps::default());
+        let closing = Closing(Arc::clone(&steps));
+        let (home, pushed) = (Arc::clone(&self.home), Arc::clone(&steps));
         let source = request.source.clone();
         let task = tokio::spawn(async move {
             let _closing = closing;
-            let news = PullNews::new(&home.events, None, &request.source);
-            let pulled = pull(&home, request, &events, &news).await;
-            news.end(pulled.as_ref().map(|image| image.digest.as_str()));
+            let reporter = PullReporter::new(&home.events, None, &request.source);
+            let pulled = pull(&home, request, &pushed, &reporter).await;
+            reporter.end(pulled.as_ref().map(|image| image.digest.as_str()));
             pulled
         });
         let abort = task.abort_handle();
@@ -101,15 +89,16 @@ impl BoxliteRuntime {
                 Err(BoxliteError::new(code, format!("pull image {source}: cancelled")).caused_by(error))
             })
         };
-        Ok(Pull { queue, abort, result: result.boxed().shared() })
+        Ok(Pull { steps, abort, result: result.boxed().shared() })
     }
 }
 
 impl Pull {
-    /// The steps since the last call, at least one; `None` when the pull has ended. A reader who is away misses
-    /// intermediate counts of bytes and nothing else.
-    pub async fn next(&self) -> Option<Vec<Progress>> {
-        self.queue.next().await
+    /// Waits for steps behind the position `after`, where 0 is before the first, and returns them with the position of the last.
+    /// Returns `None` when the pull has ended and there are none. A reader who is away misses intermediate counts of bytes and
+    /// nothing else.
+    pub async fn next(&self, after: u64) -> Option<(Vec<Progress>, u64)> {
+        self.steps.after(after).await
     }
 
     /// The image, or why there is none.
@@ -124,7 +113,7 @@ impl Pull {
 }
 
 /// Ends the events however the pull ends.
-struct Closing(Arc<Queue>);
+struct Closing(Arc<Steps>);
 
 impl Drop for Closing {
     fn drop(&mut self) {
@@ -135,44 +124,48 @@ impl Drop for Closing {
 async fn pull(
     home: &Arc<OpenHome>,
     request: PullRequest,
-    queue: &Arc<Queue>,
-    news: &Arc<PullNews>,
+    steps: &Arc<Steps>,
+    reporter: &Arc<PullReporter>,
 ) -> BoxliteResult<PulledImage> {
-    let host = Platform::host();
-    let mut mended = false;
-    let image = loop {
-        let events = Arc::clone(queue);
-        let mut options = PullOptions::with_policy(request.policy);
-        options.platform.clone_from(&request.platform);
-        options.progress = Some(news.sink(move |event| {
-            // The runtime's own comes when the root disk is there too.
-            if !matches!(event, PullEvent::Done { .. }) {
-                events.push(Progress::Image(event));
-            }
-        }));
-        let image = Box::pin(home.images.pull(&request.source, options)).await?;
-        if image.platform.os != host.os || image.platform.architecture != host.architecture {
-            break image;
+    let image = match attempt(home, &request, steps, reporter).await {
+        Err(failed) => {
+            home.images.repair(failed).await?;
+            attempt(home, &request, steps, reporter).await?
         }
-        queue.push(Progress::Assembling { digest: image.digest.clone() });
-        match assemble(home, &image).await {
-            Ok(()) => break image,
-            // Damaged on disk since it was verified: what was damaged is dropped, and fetched again once.
-            Err(error)
-                if !mended
-                    && matches!(error.code(), ErrorCode::ImageCorrupt | ErrorCode::ImageDigestMismatch)
-                    && home.images.verify(&image).await.is_err() =>
-            {
-                mended = true;
-            }
-            Err(error) => return Err(error),
-        }
+        Ok(image) => image,
     };
-    queue.push(Progress::Done { digest: image.digest.clone() });
+    steps.push(Progress::Done { digest: image.digest.clone() });
     let pulled = PulledImage::from(&image);
     drop(image);
     keep_quota(home);
     Ok(pulled)
+}
+
+/// Fetches the image, and makes its root disk if it is for this machine.
+async fn attempt(
+    home: &Arc<OpenHome>,
+    request: &PullRequest,
+    steps: &Arc<Steps>,
+    reporter: &Arc<PullReporter>,
+) -> Result<Image, FailedAttempt> {
+    let sent = Arc::clone(steps);
+    let mut options = PullOptions::with_policy(request.policy);
+    options.platform.clone_from(&request.platform);
+    options.progress = Some(reporter.sink(move |event| {
+        // The runtime's own comes when the root disk is there too.
+        if !matches!(event, PullEvent::Done { .. }) {
+            sent.push(Progress::Image(event));
+        }
+    }));
+    let image = Box::pin(home.images.pull(&request.source, options)).await?;
+    let host = Platform::host();
+    if image.platform.os == host.os && image.platform.architecture == host.architecture {
+        steps.push(Progress::Assembling { digest: image.digest.clone() });
+        if let Err(error) = assemble(home, &image).await {
+            return Err(FailedAttempt::with(image, error));
+        }
+    }
+    Ok(image)
 }
 
 async fn assemble(home: &Arc<OpenHome>, image: &Image) -> BoxliteResult<()> {

@@ -1,4 +1,5 @@
-//! What the world is told of a pull: events on the bus, lines in the log. An image that is in the cache is no news.
+//! The reporter of a pull: it publishes events on the bus and writes lines into the log. An image that is in the cache is not
+//! reported.
 
 use std::{
     sync::{
@@ -15,7 +16,7 @@ use crate::events::{EventKind, PullPhase, bus::EventBus};
 
 /// One pull.
 #[derive(Debug)]
-pub(crate) struct PullNews {
+pub(crate) struct PullReporter {
     bus: Arc<EventBus>,
     box_id: Option<String>,
     source: String,
@@ -23,7 +24,7 @@ pub(crate) struct PullNews {
     ended: AtomicBool,
 }
 
-impl PullNews {
+impl PullReporter {
     pub(crate) fn new(bus: &Arc<EventBus>, box_id: Option<&str>, source: &str) -> Arc<Self> {
         Arc::new(Self {
             bus: Arc::clone(bus),
@@ -34,7 +35,7 @@ impl PullNews {
         })
     }
 
-    /// Hears a pull's steps and passes them on.
+    /// A sink that takes a pull's steps and passes them on.
     pub(crate) fn sink(self: &Arc<Self>, pass: impl Fn(PullEvent) + Send + Sync + 'static) -> ProgressSink {
         let this = Arc::clone(self);
         ProgressSink::new(move |event| {
@@ -49,11 +50,11 @@ impl PullNews {
     fn begin(&self) {
         if self.begun.set(Instant::now()).is_ok() {
             tracing::info!(image = self.source, box_id = self.box_id, "pulling");
-            self.tell(|| PullPhase::Started);
+            self.emit(|| PullPhase::Started);
         }
     }
 
-    /// The image is in the cache, or why it is not. A failure is news in any case.
+    /// Reports the digest of the image that is in the cache now, or why there is none. A failure is reported in any case.
     pub(crate) fn end(&self, result: Result<&str, &BoxliteError>) {
         if self.ended.swap(true, AcqRel) {
             return;
@@ -64,24 +65,24 @@ impl PullNews {
             Ok(_) if begun.is_none() => {}
             Ok(digest) => {
                 tracing::info!(image = self.source, digest, ms, "pulled");
-                self.tell(|| PullPhase::Done { digest: digest.to_owned() });
+                self.emit(|| PullPhase::Done { digest: digest.to_owned() });
             }
             Err(error) => {
                 let code = error.code().as_str();
                 tracing::warn!(image = self.source, code, %error, ms, "not pulled");
-                self.tell(|| PullPhase::Failed { code, message: error.to_string() });
+                self.emit(|| PullPhase::Failed { code, message: error.to_string() });
             }
         }
     }
 
-    fn tell(&self, phase: impl FnOnce() -> PullPhase) {
+    fn emit(&self, phase: impl FnOnce() -> PullPhase) {
         self.bus
             .tell(self.box_id.as_deref(), || EventKind::Pull { source: self.source.clone(), phase: phase() });
     }
 }
 
-/// A pull that is dropped on the way was cancelled.
-impl Drop for PullNews {
+/// A pull that is dropped halfway was cancelled.
+impl Drop for PullReporter {
     fn drop(&mut self) {
         if self.begun.get().is_none() {
             return;

@@ -1,72 +1,81 @@
-//! Events of a pull on their way to a reader who may be slow or away: what a later event makes worthless is replaced,
-//! so a queue never holds more than a few events for each layer. Filled by `pull`.
+//! The steps of a pull on their way to any number of readers, who may be slow or away. Filled by `pull`.
 
-use std::{
-    collections::VecDeque,
-    sync::{Mutex, PoisonError},
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use boxlite_images::PullEvent;
+use boxlite_images::{History, PullEvent, Step};
+use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-use crate::images::pull::Progress;
+/// A step of a pull.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Progress {
+    /// On the way into the cache.
+    Image(PullEvent),
+    /// The root disk is being made.
+    Assembling {
+        /// The manifest's digest.
+        digest: String,
+    },
+    /// All is done.
+    Done {
+        /// The manifest's digest.
+        digest: String,
+    },
+}
+
+impl Step for Progress {
+    fn replaces(&self, earlier: &Self) -> bool {
+        matches!((self, earlier), (Self::Image(event), Self::Image(earlier)) if event.replaces(earlier))
+    }
+}
 
 #[derive(Debug, Default)]
-pub(super) struct Queue {
+pub(super) struct Steps {
     state: Mutex<State>,
     changed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    events: VecDeque<Progress>,
+    history: History<Progress>,
     closed: bool,
 }
 
-impl Queue {
-    pub(super) fn push(&self, event: Progress) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Progress::Image(PullEvent::LayerProgress { digest, bytes }) = &event {
-            let known = state.events.iter_mut().find_map(|known| match known {
-                Progress::Image(PullEvent::LayerProgress { digest: of, bytes }) if of == digest => {
-                    Some(bytes)
-                }
-                _ => None,
-            });
-            if let Some(known) = known {
-                *known = *bytes;
-                return;
-            }
-        }
-        state.events.push_back(event);
-        drop(state);
+impl Steps {
+    pub(super) fn push(&self, step: Progress) {
+        self.state().history.push(step);
         self.changed.notify_waiters();
     }
 
-    /// No event comes any more.
+    /// No step comes any more.
     pub(super) fn close(&self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
+        self.state().closed = true;
         self.changed.notify_waiters();
     }
 
-    /// All events since the last call, at least one; `None` after the last.
-    pub(super) async fn next(&self) -> Option<Vec<Progress>> {
+    /// The steps behind `position`, at least one, and the position of the last; `None` behind the last of a pull that has ended.
+    pub(super) async fn after(&self, position: u64) -> Option<(Vec<Progress>, u64)> {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             // Enabled before looking, so that no change is missed.
             changed.as_mut().enable();
             {
-                let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-                if !state.events.is_empty() {
-                    return Some(state.events.drain(..).collect());
+                let State { history, closed } = &*self.state();
+                if history.position() > position {
+                    return Some((history.after(position).cloned().collect(), history.position()));
                 }
-                if state.closed {
+                if *closed {
                     return None;
                 }
             }
             changed.await;
         }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -79,14 +88,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_reader_who_is_away_costs_an_event_a_layer() {
-        let queue = Queue::default();
+    async fn every_reader_gets_all_steps_but_of_progress_only_the_newest() {
+        let steps = Steps::default();
         for bytes in 0..1000 {
-            queue.push(progress("a", bytes));
-            queue.push(progress("b", bytes));
+            steps.push(progress("a", bytes));
+            steps.push(progress("b", bytes));
         }
-        queue.close();
-        assert_eq!(queue.next().await, Some(vec![progress("a", 999), progress("b", 999)]));
-        assert_eq!(queue.next().await, None);
+        let (read, position) = steps.after(0).await.unwrap();
+        assert_eq!(read, [progress("a", 999), progress("b", 999)]);
+        let waiting = steps.after(position);
+        steps.push(progress("a", 1000));
+        assert_eq!(waiting.await.unwrap().0, [progress("a", 1000)]);
+        steps.close();
+        let (late, position) = steps.after(0).await.unwrap();
+        assert_eq!(late, [progress("b", 999), progress("a", 1000)]);
+        assert_eq!(steps.after(position).await, None);
     }
 }

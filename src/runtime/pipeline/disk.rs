@@ -3,12 +3,12 @@
 use std::{fs, path::PathBuf, sync::Arc};
 
 use boxlite_disk::{BaseDisk, Cancel, ErrorKind, LayerFile, Overlay};
-use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Stage, Term, text};
-use boxlite_images::{Hold, Image, PullOptions};
+use boxlite_error::{BoxliteError, BoxliteResult, Stage, Term, text};
+use boxlite_images::{FailedAttempt, Hold, Image, PullOptions};
 
 use crate::{
     blocking::blocking,
-    images::{cache::keep_quota, pull_reporter::PullNews},
+    images::{cache::keep_quota, pull_reporter::PullReporter},
     pipeline::Pipeline,
     state::record::ResolvedImage,
 };
@@ -41,25 +41,12 @@ impl Pipeline {
         if self.config.resolved.is_some() {
             return Ok(None);
         }
-        let image = self.image().await?;
-        self.config.check_image(&image.config).map_err(|error| error.at(Stage::Image))?;
-        let mut lease = self.home.leases.hold([image.digest.clone()])?;
-        let (image, base) = match self.rootfs(&image).await {
-            Ok(base) => (image, base),
-            Err(error) => {
-                // A layer that can't be unpacked may have been damaged on disk since it was verified; then it is
-                // dropped, and fetched again once. Intact, it is the image that is broken.
-                let blames_layer =
-                    matches!(error.code(), ErrorCode::ImageCorrupt | ErrorCode::ImageDigestMismatch);
-                if !blames_layer || self.home.images.verify(&image).await.is_ok() {
-                    return Err(error);
-                }
-                tracing::warn!(%error, image = image.reference, "a layer was damaged in the cache; it is fetched again");
-                let image = self.image().await?;
-                lease = self.home.leases.hold([image.digest.clone()])?;
-                let base = self.rootfs(&image).await?;
-                (image, base)
+        let (image, base, lease) = match self.image_and_base().await {
+            Err(failed) => {
+                self.home.images.repair(failed).await?;
+                self.image_and_base().await?
             }
+            Ok(made) => made,
         };
         let path = self.paths.disk();
         let new_disk = NewDisk { path: Some(path.clone()), lease: Some(lease) };
@@ -86,15 +73,26 @@ impl Pipeline {
         Ok(Some(new_disk))
     }
 
+    /// The image and its base disk, with a lease on the disk.
+    async fn image_and_base(&mut self) -> Result<(Image, BaseDisk, Hold), FailedAttempt> {
+        let image = self.image().await?;
+        self.config.check_image(&image.config).map_err(|error| error.at(Stage::Image))?;
+        let lease = self.home.leases.hold([image.digest.clone()])?;
+        match self.rootfs(&image).await {
+            Ok(base) => Ok((image, base, lease)),
+            Err(error) => Err(FailedAttempt::with(image, error)),
+        }
+    }
+
     /// Finds the image in the cache, or pulls it.
     async fn image(&mut self) -> BoxliteResult<Image> {
         let (home, reference) = (Arc::clone(&self.home), self.config.options.image.clone());
-        let news = PullNews::new(&home.events, Some(&self.config.id), &reference);
+        let reporter = PullReporter::new(&home.events, Some(&self.config.id), &reference);
         let mut options = PullOptions::with_policy(self.config.options.pull_policy);
-        options.progress = Some(news.sink(drop));
+        options.progress = Some(reporter.sink(drop));
         let pull = async { Ok(Box::pin(home.images.pull(&reference, options)).await?) };
         let pulled = self.stage(Stage::Image, pull).await;
-        news.end(pulled.as_ref().map(|image| image.digest.as_str()));
+        reporter.end(pulled.as_ref().map(|image| image.digest.as_str()));
         pulled
     }
 

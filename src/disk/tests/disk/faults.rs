@@ -251,13 +251,13 @@ fn bombs_end_at_the_limits() {
 }
 
 #[test]
-fn what_nobody_wants_any_more_is_not_made() {
+fn a_cancelled_base_is_not_made() {
     let home = Home::new();
     let cancel = Cancel::default();
     cancel.cancel();
     let layer = Layer::default().file("a", vec![7; 1 << 20]).store(home.dir.path(), Compression::Zstd);
-    let given_up = home.storage.base_unless(IMAGE, std::slice::from_ref(&layer), &cancel);
-    refused(&home, given_up, ErrorKind::Cancelled, "given up");
+    let cancelled = home.storage.base_unless(IMAGE, std::slice::from_ref(&layer), &cancel);
+    refused(&home, cancelled, ErrorKind::Cancelled, "it was cancelled");
     home.storage.base(IMAGE, &[layer]).unwrap();
 }
 
