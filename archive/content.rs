@@ -39,6 +39,9 @@ impl<'a> Content<'a> {
     }
 
     /// Fills `buffer` from its start with the next piece; answers its position and its length. `None` at the end of the file.
+    ///
+    /// # Errors
+    /// The file can't be read, or grows faster than it is read (`EFBIG`).
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<(u64, usize)>> {
         if self.knows_holes && self.at >= self.data_ends {
             self.find_data()?;
@@ -63,6 +66,9 @@ impl<'a> Content<'a> {
     }
 
     /// The next data that can be handed to `copy_file_range(2)`, as position and length; `None` where only `read` can find it.
+    ///
+    /// # Errors
+    /// The file's data can't be found, or its size can't be read.
     pub fn extent(&mut self) -> io::Result<Option<(u64, u64)>> {
         if self.knows_holes && self.at >= self.data_ends {
             self.find_data()?;

@@ -52,6 +52,9 @@ struct Above {
 
 impl Folders {
     /// Begins at `folder`. Those below are opened with `flags`: `O_PATH`, or none to list them.
+    ///
+    /// # Errors
+    /// `folder` can't be examined.
     pub fn new(folder: OwnedFd, flags: OFlag) -> nix::Result<Self> {
         let identity = identity_of(&folder)?;
         let flags = flags | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
@@ -89,12 +92,18 @@ impl Folders {
     }
 
     /// Goes into the folder `name`, which is no symlink.
+    ///
+    /// # Errors
+    /// There is no such folder, `name` is a symlink, or the tree is too deep (`ENAMETOOLONG`).
     pub fn enter(&mut self, name: &OsStr) -> nix::Result<()> {
         let folder = openat(&self.here, name, self.flags | OFlag::O_NOFOLLOW, Mode::empty())?;
         self.push(name, folder, false)
     }
 
     /// Goes into `folder`, which was reached through a symlink called `name`: no `..` leads back, so that the folder at hand stays open.
+    ///
+    /// # Errors
+    /// Too many folders were reached through symlinks (`ELOOP`), or the tree is too deep (`ENAMETOOLONG`).
     pub fn enter_linked(&mut self, name: &OsStr, folder: OwnedFd) -> nix::Result<()> {
         if self.pinned == PINNED {
             return Err(Errno::ELOOP);
@@ -124,6 +133,9 @@ impl Folders {
     }
 
     /// Goes back up. Answers the name of the folder that was left; none at the first one.
+    ///
+    /// # Errors
+    /// The folder above was moved meanwhile (`ESTALE`), or can't be opened.
     pub fn leave(&mut self) -> nix::Result<Option<OsString>> {
         let Some(above) = self.above.last_mut() else { return Ok(None) };
         let folder = if let Some(folder) = above.folder.take() {

@@ -35,6 +35,9 @@ const PATH: usize = 1 << 19;
 
 /// Writes `source` and all below it to `out`, as `name` and all below that, with extended attributes where `xattrs` says so. Flushes `out`
 /// at the end.
+///
+/// # Errors
+/// A system call on the tree fails, a path is too long for an archive, or `out` fails.
 pub fn pack(source: &Path, name: &Path, xattrs: bool, out: impl Write, meter: &Meter) -> Result<()> {
     let mut builder = Builder::new(out);
     builder.mode(HeaderMode::Complete);

@@ -32,6 +32,9 @@ const NAME: u64 = 64;
 
 /// Makes at `to` what `stream` holds; a file in a folder is called `name`. What was made before a failure stays. Answers how many things
 /// the sender left out.
+///
+/// # Errors
+/// The stream is malformed, exceeds the rules or breaks, or the kernel refuses.
 pub fn receive(stream: impl Read, to: &Path, name: &OsStr, rules: Rules, meter: &Meter) -> Result<u64> {
     let mut records = RecordReader::new(stream)?;
     match records.read()? {

@@ -18,6 +18,9 @@ use crate::{
 };
 
 /// Writes `source` and all below it to `out`, with extended attributes where `xattrs` says so. Flushes `out` at the end.
+///
+/// # Errors
+/// A system call on the tree fails, or `out` fails.
 pub fn send(source: &Path, xattrs: bool, out: impl Write, meter: &Meter) -> Result<()> {
     let records = RecordWriter::new(out)?;
     let mut sender =

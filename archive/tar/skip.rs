@@ -41,6 +41,9 @@ pub struct StoredFile<'a> {
 
 impl<'a> StoredFile<'a> {
     /// The file from its start.
+    ///
+    /// # Errors
+    /// The length of the file can't be read.
     pub fn new(file: &'a File) -> io::Result<Self> {
         Ok(Self { file, at: 0, length: file.metadata()?.len() })
     }

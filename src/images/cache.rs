@@ -44,12 +44,18 @@ pub struct StoreUsage {
 
 impl ImageManager {
     /// Returns all images that were pulled, in the order of their references.
+    ///
+    /// # Errors
+    /// The store can't be read.
     pub async fn list(&self) -> Result<Vec<ImageSummary>, Error> {
         let entries = self.inner.store.entries().await?;
         Ok(entries.into_iter().map(|entry| summary(&self.inner.store, &entry)).collect())
     }
 
     /// Returns the digests of all images that the store knows. Blocks.
+    ///
+    /// # Errors
+    /// The store can't be read.
     pub fn digests(&self) -> Result<HashSet<String>, Error> {
         Ok(self.inner.store.load()?.images.into_iter().map(|entry| entry.digest.into()).collect())
     }
@@ -60,6 +66,9 @@ impl ImageManager {
     }
 
     /// Measures the store.
+    ///
+    /// # Errors
+    /// The store can't be read.
     pub async fn usage(&self) -> Result<StoreUsage, Error> {
         let (blobs, partial) = self.inner.store.sizes().await?;
         Ok(StoreUsage { blobs, partial })
@@ -67,6 +76,9 @@ impl ImageManager {
 
     /// Forgets an image for all platforms and removes the blobs that no other image uses. Returns whether there was such an image.
     /// Blobs that a pull or an [`Image`](crate::Image) still holds are removed by a later call.
+    ///
+    /// # Errors
+    /// `source` is malformed, or the store can't be changed.
     pub async fn remove(&self, source: &str) -> Result<bool, Error> {
         for candidate in self.candidates(source)? {
             if !self.inner.store.forget(candidate.to_string()).await?.is_empty() {
@@ -80,6 +92,9 @@ impl ImageManager {
     /// Forgets the images for which `forget` returns true, and removes the blobs that no other image uses, those of interrupted
     /// pulls among them. Returns the forgotten images and the bytes that this freed. `forget` runs while no process can remember
     /// an image, so it must be quick.
+    ///
+    /// # Errors
+    /// The store can't be changed.
     pub async fn prune(
         &self,
         forget: impl Fn(&ImageSummary) -> bool + Send + 'static,

@@ -56,12 +56,18 @@ enum Lock {
 
 impl Holds {
     /// Uses the file at `path`, and makes it if it is missing.
+    ///
+    /// # Errors
+    /// The file can't be made.
     pub fn open(path: &Path) -> Result<Self, Error> {
         open(path).map_err(|error| Error::storage(format!("open {}", path.display()), error))?;
         Ok(Self(Arc::new(Wanted { path: path.to_owned(), held: Mutex::default() })))
     }
 
     /// Holds `keys`. Call it before checking whether the things are there. Waits while another process removes one of them.
+    ///
+    /// # Errors
+    /// The file can't be locked.
     pub fn hold(&self, keys: impl IntoIterator<Item = String>) -> Result<Hold, Error> {
         let mut hold = Hold { holds: self.clone(), keys: BTreeSet::new() };
         let mut wanted = self.held();

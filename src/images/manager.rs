@@ -39,6 +39,9 @@ pub(crate) struct Inner {
 
 impl ImageManager {
     /// Opens the images folder `dir`, usually `<home>/images`.
+    ///
+    /// # Errors
+    /// The folder can't be made.
     pub fn open(dir: impl Into<PathBuf>, options: ImageOptions) -> Result<Self, Error> {
         let store = ImageStore::open(dir)?;
         let inner = Inner {
@@ -53,6 +56,9 @@ impl ImageManager {
 
     /// Brings an image into the store and returns it; see `source.rs` for what `source` may be. Callers that ask for the
     /// same image at the same time share one pull. Dropping the future leaves partial blobs, which the next pull resumes.
+    ///
+    /// # Errors
+    /// `source` is malformed, the image can't be fetched or is refused, or the store fails; see [`ErrorKind`].
     pub async fn pull(&self, source: &str, options: PullOptions) -> Result<Image, Error> {
         let mut candidates = self.candidates(source)?;
         let platform = options.platform.clone().unwrap_or_else(Platform::host);

@@ -36,6 +36,9 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 impl ImageManager {
     /// Writes an image of this machine's platform to the file `path`, replacing it; the archive's size in bytes.
+    ///
+    /// # Errors
+    /// The image is not in the store, or the file can't be written.
     pub async fn save(&self, source: &str, path: &Path) -> Result<u64, Error> {
         let image = self.inspect(source, None).await?.ok_or_else(|| {
             Error::new(ErrorKind::NotCached, format!("save image {source}: it is not in the store"))
@@ -57,6 +60,9 @@ impl ImageManager {
     }
 
     /// Brings every image of an archive, or of a layout folder, into the store under its own name.
+    ///
+    /// # Errors
+    /// The archive can't be read or is refused, or the store fails.
     pub async fn load(&self, path: &Path) -> Result<Vec<Image>, Error> {
         let path = std::path::absolute(path)
             .map_err(|error| Error::storage(format!("open image {}", path.display()), error))?;

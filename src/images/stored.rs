@@ -17,6 +17,9 @@ use crate::{
 impl ImageManager {
     /// The image that `source` meant when it was last pulled for `platform` (`None`: this machine's), if all of it is
     /// still here. No registry is contacted.
+    ///
+    /// # Errors
+    /// `source` is malformed, or the store can't be read.
     pub async fn inspect(&self, source: &str, platform: Option<&Platform>) -> Result<Option<Image>, Error> {
         let platform = platform.cloned().unwrap_or_else(Platform::host);
         for candidate in self.candidates(source)? {
@@ -78,6 +81,9 @@ impl ImageManager {
 
     /// Reads every layer again. A damaged one is removed, so that the next pull fetches it, and reported as an error of
     /// kind [`ErrorKind::Corrupt`]. Call this when a disk can't be made of the image.
+    ///
+    /// # Errors
+    /// A layer is damaged, or the store fails.
     pub async fn verify(&self, image: &Image) -> Result<(), Error> {
         let mut damaged = Vec::new();
         for layer in &image.layers {

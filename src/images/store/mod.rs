@@ -37,6 +37,9 @@ pub struct ImageStore {
 
 impl ImageStore {
     /// Opens the folder `dir`, usually `<home>/images`, and makes it if it is missing.
+    ///
+    /// # Errors
+    /// The folder can't be made.
     pub fn open(dir: impl Into<PathBuf>) -> Result<Self, Error> {
         let dir = dir.into();
         let made = DirBuilder::new().recursive(true).mode(0o700).create(dir.join("blobs/sha256"));
@@ -56,6 +59,9 @@ impl ImageStore {
 
     /// Whether the blob is here with the right length. Its content was verified when it came; [`ImageStore::verify`]
     /// looks again.
+    ///
+    /// # Errors
+    /// The store can't be read.
     pub async fn has(&self, digest: &Digest, size: u64) -> Result<bool, Error> {
         let path = self.blob_path(digest);
         let digest = digest.clone();
@@ -92,6 +98,9 @@ impl ImageStore {
     }
 
     /// Reads a whole blob and compares it with its name. A damaged one is removed, so that the next pull fetches it.
+    ///
+    /// # Errors
+    /// The blob can't be read, or a damaged one can't be removed.
     pub async fn verify(&self, digest: &Digest) -> Result<bool, Error> {
         let path = self.blob_path(digest);
         let digest = digest.clone();
@@ -145,6 +154,9 @@ impl ImageStore {
     }
 
     /// Bytes that are free to this user on the store's file system.
+    ///
+    /// # Errors
+    /// The file system can't be examined.
     pub async fn free(&self) -> Result<u64, Error> {
         let dir = Arc::clone(&self.dir);
         blocking(move || {
