@@ -1,9 +1,9 @@
-//! Capabilities: the bounding set, from which every execution's own sets follow.
+//! The bounding set of capabilities, from which every execution's own sets follow.
 //!
-//! Called by `init` once, for the container's init itself. It never calls `execve`, so it keeps its own capabilities;
-//! a root process that it starts gets exactly the bounding set as permitted and effective (capabilities(7),
-//! "Transformation of capabilities during execve"), and any other user gets none, since setuid away from 0 clears
-//! them. Inheritable and ambient sets stay empty. So an execution pays nothing for its capabilities.
+//! Called by `init` once, for the container's init itself. The init never calls `execve`, so it keeps its own capabilities. A root
+//! process that it starts gets the bounding set as its permitted and effective sets (capabilities(7), "Transformation of
+//! capabilities during execve"), and any other user gets none, since setuid away from 0 clears them. Inheritable and ambient
+//! sets stay empty. So an execution needs no call for its capabilities.
 #![allow(unsafe_code, reason = "prctl(2) has no safe wrapper for the bounding set")]
 
 use boxlite_wire::capability;
@@ -22,7 +22,7 @@ pub fn drop_bounding(keep: &[String]) -> Result<()> {
         let answer = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, number, 0, 0, 0) };
         match Errno::result(answer) {
             Ok(_) => {}
-            // Past the last capability of this kernel.
+            // The number is beyond the last capability of this kernel.
             Err(Errno::EINVAL) => break,
             failed => {
                 return failed

@@ -1,6 +1,6 @@
 //! The container's control group (version 2), one directory below the root of the guest's hierarchy.
 //!
-//! Made by `init` in the guest's own view; read by `execution` to learn of OOM kills.
+//! Made by the zygote in the guest's own view of the hierarchy; read by `execution` for OOM kills.
 
 use std::{
     fs,
@@ -33,8 +33,8 @@ impl Cgroup {
         Ok(Self(Path::new(ROOT).join(format!("box-{container_id}"))))
     }
 
-    /// Makes the group and sets its limits. Memory and pids are always accounted: boxes look at them. With `whole` it has
-    /// every controller of the machine, to hand on to groups below.
+    /// Makes the group and sets its limits. Memory and pids are always accounted, for metrics. With `whole` it has every controller
+    /// of the machine, which groups below can then have too.
     pub fn create(&self, limits: Option<&Resources>, whole: bool) -> Result<()> {
         let root = Path::new(ROOT);
         let controllers = if whole { every_controller(root)? } else { "+memory +pids".to_owned() };
@@ -53,7 +53,7 @@ impl Cgroup {
         Ok(())
     }
 
-    /// Moves this process into a group below: a group that has processes of its own can't hand controllers on (Linux
+    /// Moves this process into a group below, since a group that has processes of its own can't pass controllers on (Linux
     /// `Documentation/admin-guide/cgroup-v2.rst`, "No Internal Process Constraint").
     pub fn step_down(&self) -> Result<()> {
         let below = self.0.join("init");
@@ -61,7 +61,7 @@ impl Cgroup {
         write(&below.join("cgroup.procs"), "0")
     }
 
-    /// As many processes and threads may be in it; those that are stay.
+    /// Sets the most processes and threads that it may have. Those that exist stay.
     pub fn set_pids_max(&self, most: u64) -> Result<()> {
         write(&self.0.join("pids.max"), &most.to_string())
     }

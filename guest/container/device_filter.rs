@@ -1,9 +1,9 @@
-//! Which devices the container's processes may open, as docker has it: those that every container has, and what its maker
-//! asked for. Anybody who may make device nodes can make one for any device, so the kernel is asked at each opening.
+//! The devices that the container's processes may open, as in docker: those that every container has, and those that the request
+//! names. A process that may make device nodes can make one for any device, so the kernel checks each open.
 //!
-//! Neither the machine's disk, which carries the container's own mounted root, nor its console, which is a log on the host,
-//! is among them. Made by the zygote, beside the container's cgroup; version 2 of cgroups knows device rules only as a program
-//! (Linux `Documentation/admin-guide/cgroup-v2.rst`, "Device controller").
+//! Neither the machine's disk, which has the container's own root, nor its console, which is a log on the host, is among them.
+//! Made by the zygote, beside the container's cgroup. Version 2 of cgroups has device rules only as a program (Linux
+//! `Documentation/admin-guide/cgroup-v2.rst`, "Device controller").
 #![allow(unsafe_code, reason = "bpf(2) has no wrapper")]
 
 use std::{
@@ -13,7 +13,7 @@ use std::{
 
 use nix::{errno::Errno, libc};
 
-/// Of `include/uapi/linux/bpf.h`.
+/// Constants of `include/uapi/linux/bpf.h`.
 const BPF_PROG_LOAD: libc::c_int = 5;
 const BPF_PROG_ATTACH: libc::c_int = 8;
 const BPF_PROG_TYPE_CGROUP_DEVICE: u32 = 15;
@@ -31,11 +31,11 @@ pub enum DeviceKind {
 /// Devices that may be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeviceRule {
-    /// Of this kind,
+    /// The kind of device.
     pub kind: DeviceKind,
-    /// with this major number,
+    /// The major number.
     pub major: u32,
-    /// and this minor number, or any.
+    /// The minor number, or `None` for any.
     pub minor: Option<u32>,
 }
 
@@ -43,8 +43,8 @@ const fn character(major: u32, minor: Option<u32>) -> DeviceRule {
     DeviceRule { kind: DeviceKind::Character, major, minor }
 }
 
-/// What docker allows in every container (moby, oci/defaults.go; runc, specconv `AllowedDevices`), but for the console: a
-/// container of docker that has one has a terminal of its own there.
+/// The devices that docker allows in every container (moby, oci/defaults.go; runc, specconv `AllowedDevices`), except the console:
+/// in docker that is a terminal of the container's own.
 const DEFAULT: [DeviceRule; 8] = [
     // null, zero, full, random, urandom
     character(1, Some(3)),
@@ -82,7 +82,7 @@ const SHIFT_RIGHT: u8 = 0x77;
 const JUMP_NOT_EQUAL: u8 = 0x55;
 const EXIT: u8 = 0x95;
 
-/// The program that allows `rules` and the making of any node. Register 1 points to `struct bpf_cgroup_dev_ctx`: the access (1
+/// The program that allows `rules`, and allows to make any node. Register 1 points to `struct bpf_cgroup_dev_ctx`: the access (1
 /// makes a node, 2 reads, 4 writes) above the kind, major, minor. The answer is register 0: 0 forbids.
 fn program(rules: &[DeviceRule]) -> Vec<Instruction> {
     let mut program = vec![
@@ -102,7 +102,7 @@ fn program(rules: &[DeviceRule]) -> Vec<Instruction> {
     ];
     for rule in rules {
         let minor = rule.minor.map(|minor| instruction(JUMP_NOT_EQUAL, 0x05, 2, minor.cast_signed()));
-        // Past what is left of this rule.
+        // Skips the rest of this rule.
         let rest = if minor.is_some() { 3 } else { 2 };
         program.push(instruction(JUMP_NOT_EQUAL, 0x03, rest + 1, rule.kind as i32));
         program.push(instruction(JUMP_NOT_EQUAL, 0x04, rest, rule.major.cast_signed()));
@@ -115,7 +115,7 @@ fn program(rules: &[DeviceRule]) -> Vec<Instruction> {
     program
 }
 
-/// The head of `union bpf_attr` for `BPF_PROG_LOAD`; what follows is zero and may be left out.
+/// The start of `union bpf_attr` for `BPF_PROG_LOAD`. The other fields are zero and may be left out.
 #[repr(C)]
 struct Load {
     kind: u32,
@@ -133,7 +133,7 @@ struct Attach {
     flags: u32,
 }
 
-/// Keeps the processes of the group whose directory `cgroup` is, and of those below, from every device but the default ones
+/// Forbids the processes of the group whose directory is `cgroup`, and of the groups below, to open any device but the default ones
 /// and `more`.
 pub fn filter_devices(cgroup: BorrowedFd<'_>, more: &[DeviceRule]) -> nix::Result<()> {
     let program = program(&[&DEFAULT, more].concat());
@@ -144,7 +144,7 @@ pub fn filter_devices(cgroup: BorrowedFd<'_>, more: &[DeviceRule]) -> nix::Resul
         license: c"".as_ptr().addr() as u64,
     };
     let loaded = bpf(BPF_PROG_LOAD, &load)?;
-    // SAFETY: the kernel has just made this descriptor for us.
+    // SAFETY: the kernel has just made this descriptor, and nothing else owns it.
     let loaded = unsafe { OwnedFd::from_raw_fd(loaded) };
     let attach = Attach {
         target: cgroup.as_raw_fd().cast_unsigned(),
@@ -152,7 +152,7 @@ pub fn filter_devices(cgroup: BorrowedFd<'_>, more: &[DeviceRule]) -> nix::Resul
         kind: BPF_CGROUP_DEVICE,
         flags: 0,
     };
-    // The group holds the program from here on.
+    // The group keeps the program from here on.
     bpf(BPF_PROG_ATTACH, &attach).map(drop)
 }
 
@@ -167,7 +167,7 @@ fn bpf<T>(command: libc::c_int, attributes: &T) -> nix::Result<libc::c_int> {
 mod tests {
     use super::*;
 
-    /// What the kernel would answer; it checks besides that no jump leaves the program.
+    /// The answer of the program, which also checks that no jump leaves it.
     fn allows(program: &[Instruction], access: u32, kind: u32, major: u32, minor: u32) -> bool {
         let mut registers = [0_i64; 16];
         let mut next = 0;

@@ -1,8 +1,8 @@
-//! The device nodes and links that the specification wants in every container's /dev, and what else of the machine's devices
-//! its maker asked for.
+//! The device nodes and links that the specification requires in every container's /dev, and the machine's devices that the request
+//! names.
 //!
-//! Called by the zygote to find those, and by `init` after the mounts, so that they land on the tmpfs that the host asked for.
-//! No /dev/console: the specification binds a terminal there, and this container's init has none.
+//! Called by the zygote to find those, and by `init` after the mounts, so that the nodes are made on the tmpfs of the request.
+//! There is no /dev/console: the specification binds a terminal there, and this container's init has none.
 
 use std::{
     fs,
@@ -21,11 +21,11 @@ use super::{
 };
 use crate::{Context as _, Error, Kind, Result};
 
-/// Name, major, minor (Linux `Documentation/admin-guide/devices.txt`), readable and writable by all.
+/// Name, major and minor number (Linux `Documentation/admin-guide/devices.txt`). All may read and write them.
 const NODES: [(&str, u64, u64); 6] =
     [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
 
-/// Link, target (OCI runtime-spec, config-linux.md, "Dev symbolic links").
+/// Link and target (OCI runtime-spec, config-linux.md, "Dev symbolic links").
 const LINKS: [(&str, &str); 5] = [
     ("fd", "/proc/self/fd"),
     ("stdin", "/proc/self/fd/0"),
@@ -34,16 +34,16 @@ const LINKS: [(&str, &str); 5] = [
     ("ptmx", "pts/ptmx"),
 ];
 
-/// Where the machine's own devices are, before the container's root is entered.
+/// The folder of the machine's own devices, before the container's root is entered.
 const MACHINE: &str = "/dev";
 
-/// Deepest folder of devices: /dev/net/tun, /dev/input/by-id/….
+/// The depth of the deepest devices, as /dev/input/by-id/NAME.
 const DEPTH: usize = 3;
 
-/// Devices that anybody may open, as distributions have it; the machine has no udev to say so.
+/// Devices that anybody may open, as in distributions. The machine has no udev to set that.
 const OPEN_TO_ALL: [&str; 2] = ["fuse", "net/tun"];
 
-/// What makes loop devices, the major number of those, and how many nodes a container gets for them.
+/// The device that makes loop devices, their major number, and the number of nodes that a container gets for them.
 const LOOP_CONTROL: &str = "loop-control";
 const LOOP: u32 = 7;
 const LOOPS: u32 = 8;
@@ -51,7 +51,7 @@ const LOOPS: u32 = 8;
 /// A device of the machine that the container has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
-    /// Below /dev.
+    /// Path below /dev.
     name: PathBuf,
     kind: DeviceKind,
     major: u32,
@@ -60,7 +60,7 @@ pub struct Device {
 }
 
 impl Device {
-    /// The devices with these paths, and the loop devices with what makes them.
+    /// Finds the devices with these paths. With the one that makes loop devices come the loop devices.
     pub fn find(paths: &[String]) -> Result<Vec<Self>> {
         let mut found = Vec::new();
         for path in paths {
@@ -77,7 +77,7 @@ impl Device {
         Ok(found)
     }
 
-    /// Every device of the machine but its console.
+    /// Finds every device of the machine but its console.
     pub fn all() -> Vec<Self> {
         let mut found = Vec::new();
         collect(Path::new(MACHINE), Path::new(""), DEPTH, &mut found);
@@ -104,15 +104,15 @@ impl Device {
         })
     }
 
-    /// What lets the container open it.
+    /// The rule that lets the container open it.
     pub fn rule(&self) -> DeviceRule {
-        // One that makes loop devices makes more than there are nodes for.
+        // There may be more loop devices than there are nodes.
         let minor = (self.kind != DeviceKind::Block || self.major != LOOP).then_some(self.minor);
         DeviceRule { kind: self.kind, major: self.major, minor }
     }
 }
 
-/// Every device below `dev`/`folder`. Folders in a machine's /dev are few, and the kernel alone makes them.
+/// Adds every device below `dev`/`folder`. A machine's /dev has few folders, and only the kernel makes them.
 fn collect(dev: &Path, folder: &Path, depth: usize, found: &mut Vec<Device>) {
     let Ok(entries) = fs::read_dir(dev.join(folder)) else { return };
     for entry in entries.flatten() {
@@ -140,7 +140,7 @@ fn with_loops(found: &mut Vec<Device>) {
     }
 }
 
-/// Makes what is missing; what the image or a mount brought stays.
+/// Makes the nodes and links that are missing. Those of the image or of a mount stay.
 pub(super) fn populate(more: &[Device]) -> Result<()> {
     let dev = Path::new("/dev");
     make_dir(dev)?;
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_device_is_refused_and_the_devices_are_named() {
+    fn what_is_no_device_is_refused_and_the_devices_are_listed() {
         for path in ["/dev/nothing", "/dev", "/etc/passwd", "/dev/fd"] {
             let error = Device::find(&[path.into()]).expect_err(path);
             assert_eq!(error.kind(), Kind::Invalid);
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_loop_devices_brings_them() {
+    fn the_device_that_makes_loop_devices_brings_them() {
         let name = LOOP_CONTROL.into();
         let mut found =
             vec![Device { name, kind: DeviceKind::Character, major: 10, minor: 237, mode: 0o600 }];

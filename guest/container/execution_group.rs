@@ -1,8 +1,8 @@
-//! One control group for each execution, below the container's: what makes sure that all of its processes can be ended,
-//! whatever sessions and process groups they have moved to.
+//! One control group for each execution, below the container's. With it all processes of the execution can be killed, whatever
+//! sessions and process groups they have moved to.
 //!
-//! Made before the container's root is entered; used by the zygote. No controller is enabled in these groups, so they
-//! account nothing, and an empty one serves the next execution: most executions make none.
+//! Made before the container's root is entered; used by the zygote. No controller is enabled in these groups, so they account
+//! nothing, and an empty group is used for the next execution. Most executions make none.
 
 use std::{
     fs::File,
@@ -40,7 +40,7 @@ pub struct ExecutionGroups {
 pub struct ExecutionGroup {
     name: String,
     directory: OwnedFd,
-    /// `cgroup.events`: whether any process lives in it.
+    /// `cgroup.events`, which says whether it has any process.
     events: OwnedFd,
 }
 
@@ -50,7 +50,7 @@ impl ExecutionGroups {
         Self { parent, idle: Vec::new(), left: Vec::new(), made: 0 }
     }
 
-    /// An empty group.
+    /// Returns an empty group.
     pub fn take(&mut self) -> nix::Result<ExecutionGroup> {
         if let Some(idle) = self.idle.pop() {
             return Ok(idle);
@@ -66,16 +66,16 @@ impl ExecutionGroups {
 
     /// Takes back the group of an execution that has ended. It is used again once its last process has ended.
     pub fn give_back(&mut self, group: ExecutionGroup) {
-        if group.is_empty() { self.keep(group) } else { self.left.push(group) }
+        if group.is_empty() { self.recycle(group) } else { self.left.push(group) }
     }
 
-    /// Looks after the groups in which processes outlived their execution; call it when orphans have died.
+    /// Recycles the groups in which processes outlived their execution and have exited since. Call it when orphans were reaped.
     pub fn tidy(&mut self) {
         let mut index = 0;
         while let Some(group) = self.left.get(index) {
             if group.is_empty() {
                 let group = self.left.swap_remove(index);
-                self.keep(group);
+                self.recycle(group);
             } else {
                 index += 1;
             }
@@ -87,11 +87,11 @@ impl ExecutionGroups {
         self.left.iter()
     }
 
-    fn keep(&mut self, group: ExecutionGroup) {
+    fn recycle(&mut self, group: ExecutionGroup) {
         if self.idle.len() < IDLE {
             self.idle.push(group);
         } else {
-            // One that can't be removed stays as it is: it costs a directory.
+            // A group that can't be removed stays. It costs a directory.
             let _ = unlinkat(&self.parent, group.name.as_str(), UnlinkatFlags::RemoveDir);
         }
     }
@@ -104,7 +104,7 @@ impl AsFd for ExecutionGroup {
 }
 
 impl ExecutionGroup {
-    /// Whether no process lives in it; one that is dead and not yet reaped does not count (Linux
+    /// Whether it has no process. A process that has exited and is not yet reaped does not count (Linux
     /// `Documentation/admin-guide/cgroup-v2.rst`).
     pub fn is_empty(&self) -> bool {
         let mut text = [0; 64];
@@ -117,11 +117,11 @@ impl ExecutionGroup {
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
         let Ok(file) = openat(&self.directory, "cgroup.procs", flags, Mode::empty()) else { return };
         let mut pids = String::new();
-        // Pids as this process's namespace has them.
+        // The pids are those of this process's namespace.
         let _ = File::from(file).read_to_string(&mut pids);
-        // A process of another namespace, which there is none of, would be told as 0.
+        // The pid of a process of another namespace would be 0, but there is none.
         for pid in pids.lines().filter_map(|pid| pid.parse().ok()).filter(|pid| *pid > 0) {
-            // One that is gone by now needs none.
+            // A process that has exited meanwhile needs no signal.
             let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
         }
     }

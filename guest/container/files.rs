@@ -1,8 +1,8 @@
-//! Files that the runtime writes into the rootfs, /etc/hosts and /etc/hostname, for as long as nobody else has changed them.
+//! Files that the runtime writes into the rootfs, /etc/hosts and /etc/hostname, unless somebody else has changed them.
 //!
-//! Called by `init` after `pivot_root`. What was written is remembered by digest in an attribute of the root directory, so
-//! that it lies on the box's own disk and goes wherever that goes. At the first start our files take the place of the image's, as
-//! docker's do; later on a file is written only where it is missing, or still what we wrote, its mode and owner kept.
+//! Called by `init` after `pivot_root`. The digests of what was written are stored in an extended attribute of the root directory,
+//! so they are on the box's own disk. At the first start our files replace those of the image, as docker's do. Later a file is
+//! written only if it is missing or still has what we wrote, and its mode and owner are kept.
 
 use std::{
     collections::BTreeMap,
@@ -26,22 +26,22 @@ use crate::{Context as _, Result};
 /// Mode of a file whose request names none.
 const DEFAULT_MODE: u32 = 0o644;
 
-/// The attribute of "/" that says what was written: a line of digest and path for each file. Of the `trusted` class, which
-/// takes `CAP_SYS_ADMIN` to see.
+/// The attribute of "/" that records what was written: a line of digest and path for each file. It is of the `trusted` class,
+/// which only `CAP_SYS_ADMIN` can see.
 const RECORD: &str = "trusted.boxlite.files";
 
-/// Most bytes of a file that may be ours.
+/// Most bytes of a file that is compared with ours.
 const LONGEST: u64 = 64 * 1024;
 
 /// Digests by path.
 type Record = BTreeMap<String, String>;
 
-/// Writes what of `files` is to be written. The caller's root is the rootfs.
+/// Writes those of `files` that are to be written. The caller's root is the rootfs.
 pub(super) fn write(files: &[File]) -> Result<()> {
     if files.is_empty() {
         return Ok(());
     }
-    let known = recall();
+    let known = read_record();
     let mut record = known.clone();
     for file in files {
         write_one(Path::new("/"), file, &mut record)
@@ -52,13 +52,13 @@ pub(super) fn write(files: &[File]) -> Result<()> {
     }
     let lines: Vec<String> = record.iter().map(|(path, digest)| format!("{digest} {path}")).collect();
     match xattr::set("/", RECORD, lines.join("\n").as_bytes()) {
-        // A root without attributes forgets: the files are written anew at each start.
+        // On a root without attributes the files are written anew at each start.
         Err(error) if error.raw_os_error() == Some(Errno::EOPNOTSUPP as i32) => Ok(()),
-        set => set.context(|| "remember the files of the rootfs"),
+        set => set.context(|| "record the files of the rootfs"),
     }
 }
 
-fn recall() -> Record {
+fn read_record() -> Record {
     let value = xattr::get("/", RECORD).ok().flatten().unwrap_or_default();
     let text = String::from_utf8(value).unwrap_or_default();
     text.lines()
@@ -67,7 +67,7 @@ fn recall() -> Record {
         .collect()
 }
 
-/// Writes `file` below `root` unless somebody else's stands there, and notes its digest.
+/// Writes `file` below `root` unless somebody else's is there, and records its digest.
 fn write_one(root: &Path, file: &File, record: &mut Record) -> io::Result<()> {
     let path = Path::new(&file.path);
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
@@ -78,17 +78,17 @@ fn write_one(root: &Path, file: &File, record: &mut Record) -> io::Result<()> {
     let root = openat(AT_FDCWD, root, flags, Mode::empty())?;
     let folder = folder(&root, parent)?;
     let wanted = digest(&file.content);
-    let present = look(&folder, name)?;
+    let present = inspect(&folder, name)?;
     let written = record.get(&file.path);
     let kept = match (&present, written) {
         (Present::File(found, _), _) if *found == wanted => {
             record.insert(file.path.clone(), wanted);
             return Ok(());
         }
-        // An empty one too: the machine may have ended between its making and its writing.
+        // An empty file is written too: the machine may have ended after it was made and before it was written.
         (Present::Missing | Present::Empty, _) | (Present::File(..) | Present::Other, None) => None,
         (Present::File(found, stat), Some(written)) if found == written => Some(stat),
-        // Somebody else's by now.
+        // The file is somebody else's.
         (Present::File(..) | Present::Other, Some(_)) | (Present::Folder, _) => return Ok(()),
     };
     replace(&folder, name, file, kept)?;
@@ -96,22 +96,22 @@ fn write_one(root: &Path, file: &File, record: &mut Record) -> io::Result<()> {
     Ok(())
 }
 
-/// What stands where a file belongs.
+/// What exists at the path of a file.
 enum Present {
     Missing,
     Empty,
     /// A regular file that may be ours, by digest.
     File(String, FileStat),
     Folder,
-    /// Anything else: a symlink, which is never followed, or a file that is longer than ours.
+    /// Anything else, such as a symlink, which is never followed, or a file that is longer than ours.
     Other,
 }
 
-fn look(folder: impl AsFd, name: &Path) -> io::Result<Present> {
+fn inspect(folder: impl AsFd, name: &Path) -> io::Result<Present> {
     let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     let opened = match openat(folder, name, flags, Mode::empty()) {
         Err(Errno::ENOENT) => return Ok(Present::Missing),
-        // A symlink; a socket; a device that is not there, or is forbidden.
+        // A symlink, a socket, or a device that does not exist or is forbidden.
         Err(_) => return Ok(Present::Other),
         Ok(opened) => fs::File::from(opened),
     };
@@ -131,7 +131,7 @@ fn look(folder: impl AsFd, name: &Path) -> io::Result<Present> {
     Ok(Present::File(digest(&content), stat))
 }
 
-/// Puts the file there, as a new one: what stood there may have other names. `kept` says whose it is and its mode.
+/// Replaces the file by a new one, since the old one may have other links. `kept` has the owner and the mode.
 fn replace(folder: &OwnedFd, name: &Path, file: &File, kept: Option<&FileStat>) -> io::Result<()> {
     match unlinkat(folder, name, UnlinkatFlags::NoRemoveDir) {
         Err(Errno::ENOENT) => {}
@@ -151,8 +151,8 @@ fn replace(folder: &OwnedFd, name: &Path, file: &File, kept: Option<&FileStat>) 
     Ok(fchmod(&target, Mode::from_bits_truncate(mode & 0o7777))?)
 }
 
-/// The folder `path` below `root`, made where it is missing. Symlinks lead no further than `root`, and those of /proc nowhere:
-/// the working directory is still the agent's world.
+/// Opens the folder `path` below `root`, which is made if it is missing. Symlinks lead no further than `root`, and those of /proc
+/// are not followed, since the working directory is still the agent's.
 fn folder(root: &OwnedFd, path: &Path) -> nix::Result<OwnedFd> {
     let how = OpenHow::new()
         .flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC)
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_edited_stays() {
+    fn a_file_that_was_edited_stays() {
         let mut rootfs = Rootfs::new();
         rootfs.start("ours").expect("first");
         fs::write(rootfs.hosts(), "theirs").expect("edit");
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_still_ours_follows_and_keeps_its_mode() {
+    fn a_file_that_is_still_ours_is_updated_and_keeps_its_mode() {
         let mut rootfs = Rootfs::new();
         rootfs.start("ours").expect("first");
         fs::set_permissions(rootfs.hosts(), fs::Permissions::from_mode(0o664)).expect("chmod");
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_or_was_never_finished_is_written() {
+    fn a_file_that_is_missing_or_empty_is_written() {
         let mut rootfs = Rootfs::new();
         rootfs.start("ours").expect("first");
         fs::write(rootfs.hosts(), "").expect("empty it");

@@ -1,6 +1,6 @@
-//! The order of events by which a process, already in fresh namespaces, becomes the container's init.
+//! The order of events by which a process, already in new namespaces, becomes the container's init.
 //!
-//! Called by `zygote`; calls every other file of this room. On an error the process is good for nothing but exiting.
+//! Called by `zygote`; calls the other files of this room. After an error the process can only exit.
 
 use std::{
     fs::File,
@@ -29,18 +29,18 @@ const UMASK: Mode = Mode::from_bits_truncate(0o022);
 /// What executions need of the container that this process has become.
 #[derive(Debug)]
 pub struct Container {
-    /// The container's devpts, held so that no later mount can put another in its place; none was asked for.
+    /// The container's devpts, open so that no later mount can replace it. `None` if none was requested.
     pub pts: Option<OwnedFd>,
-    /// A /proc from before the container, for `self/oom_score_adj`.
+    /// The agent's /proc, for `self/oom_score_adj`.
     pub proc: Option<OwnedFd>,
-    /// Limits of every execution.
+    /// The limits of every execution.
     pub rlimits: Rlimits,
 }
 
 /// Becomes the container: kernel parameters, cgroup namespace, root, mounts, devices, files, hostname, limits.
 ///
-/// The caller must be alone in new pid, mount, uts and ipc namespaces and in `cgroup`, the container's. It leaves that for one
-/// below where the container may hand controllers on and is not to have its main process in its place.
+/// The caller must be alone in new pid, mount, uts and ipc namespaces and in the container's cgroup. With `step_down` it moves to a
+/// group below that, so that the container can pass controllers on.
 pub fn become_container(
     request: &ContainerInitRequest,
     rootfs: &Path,
@@ -50,7 +50,7 @@ pub fn become_container(
     let process = request.process.clone().unwrap_or_default();
     let (proc, rlimits) = prepare(&process)?;
     sysctl::set(&proc, &request.sysctls)?;
-    // Rooted where this process is: below it, the container sees no other groups.
+    // The namespace's root is this process's group, so the container sees no other groups.
     unshare(CloneFlags::CLONE_NEWCGROUP).context(|| "unshare the cgroup namespace")?;
     step_down.map_or(Ok(()), Cgroup::step_down)?;
     if !request.hostname.is_empty() {
@@ -62,8 +62,8 @@ pub fn become_container(
     Ok(Container { pts: open_pts()?, proc: Some(proc), rlimits })
 }
 
-/// Joins the container that `init` has become, in all but its pid namespace: only the children of this process are in that.
-/// So this process is out of the container's reach, and outlives its init.
+/// Joins the container of `init`, in all but its pid namespace, which only the children of this process are in. So the container
+/// can't reach this process, which outlives its init.
 pub fn join_container(request: &ContainerInitRequest, init: Pid) -> Result<Container> {
     let process = request.process.clone().unwrap_or_default();
     let (proc, rlimits) = prepare(&process)?;
@@ -72,7 +72,7 @@ pub fn join_container(request: &ContainerInitRequest, init: Pid) -> Result<Conta
         ("ipc", CloneFlags::CLONE_NEWIPC),
         ("uts", CloneFlags::CLONE_NEWUTS),
         ("cgroup", CloneFlags::CLONE_NEWCGROUP),
-        // Last, since it takes the root along, and /proc with it.
+        // This is last, since it changes the root, and so /proc.
         ("mnt", CloneFlags::CLONE_NEWNS),
     ];
     for (name, kind) in namespaces {
@@ -86,7 +86,7 @@ pub fn join_container(request: &ContainerInitRequest, init: Pid) -> Result<Conta
     Ok(Container { pts: open_pts()?, proc: Some(proc), rlimits })
 }
 
-/// A /proc of the agent's world, and limits; this process is one that the OOM killer spares.
+/// Opens the agent's /proc, parses the limits, and protects this process from the OOM killer.
 fn prepare(process: &Process) -> Result<(OwnedFd, Rlimits)> {
     let rlimits = Rlimits::parse(&process.rlimits)?;
     let path = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
@@ -132,7 +132,7 @@ fn restrict(process: &Process) -> Result<()> {
     Ok(())
 }
 
-/// If the container's init died, all of the container would: the OOM killer must take another. Executions undo it.
+/// The kernel ends the whole container with its init, so the OOM killer must take another process. Executions undo this.
 fn protect_from_oom(proc: &OwnedFd) -> Result<()> {
     let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
     let file = openat(proc, "self/oom_score_adj", flags, Mode::empty()).context(|| "open oom_score_adj")?;

@@ -1,7 +1,7 @@
-//! Masked and read-only paths: what of /proc and /sys the container may not see or change.
+//! Masked and read-only paths: the parts of /proc and /sys that the container may not see or change.
 //!
-//! Called by `init` after the mounts, with the old root as the working directory. A path that is missing is skipped,
-//! as the specification has it.
+//! Called by `init` after the mounts, with the old root as the working directory. A path that does not exist is skipped, as the
+//! specification requires.
 
 use std::{
     fs, io,
@@ -25,7 +25,7 @@ pub(super) fn mask(path: &str) -> Result<()> {
             mount(Some("tmpfs"), path, Some("tmpfs"), MsFlags::MS_RDONLY, Some("size=0k"))
                 .context(|| format!("mask {path}"))
         }
-        // The agent's own null device (the working directory is the old root): an image can't have prepared it.
+        // The source is the agent's own null device, since the working directory is the old root. An image can't have replaced it.
         Ok(_) => mount(Some("dev/null"), path, None::<&str>, MsFlags::MS_BIND, None::<&str>)
             .context(|| format!("mask {path}")),
     }
@@ -38,7 +38,7 @@ pub(super) fn make_readonly(path: &str) -> Result<()> {
         Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(()),
         bound => bound.context(|| format!("bind {path} over itself"))?,
     }
-    // A remount that left out what is set already would try to clear it.
+    // A remount without the flags that are set already would try to clear them.
     let kept = statvfs(&target).map_or(MsFlags::empty(), |stat| kept_flags(stat.flags()));
     let flags = kept | MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
     mount(None::<&str>, &target, None::<&str>, flags, None::<&str>)

@@ -1,9 +1,11 @@
 //! What a process does to become the container, by the OCI runtime specification, and how a process enters it.
 //!
-//! Called by the zygote only, and single-threaded: everything here changes the calling process. [`become_container`]
-//! is the order of events; the other files are its nouns. [`user`] and [`Rlimits`] serve every execution.
+//! Called by the zygote only, which is single-threaded: everything here changes the calling process. [`become_container`]
+//! is the order of events, and calls the other files. [`Accounts`] and [`Rlimits`] are for every execution.
 
+mod accounts;
 mod bounding;
+mod cached_file;
 mod cgroup;
 mod device_filter;
 mod devices;
@@ -16,8 +18,9 @@ mod options;
 mod rlimit;
 mod rootfs;
 mod sysctl;
-pub mod user;
+mod user;
 
+pub use accounts::Accounts;
 pub use bounding::drop_bounding;
 pub use cgroup::{Cgroup, ROOT as CGROUP_ROOT};
 pub use device_filter::{DeviceRule, filter_devices};
@@ -25,3 +28,4 @@ pub use devices::Device;
 pub use execution_group::{ExecutionGroup, ExecutionGroups};
 pub use init::{Container, become_container, join_container};
 pub use rlimit::Rlimits;
+pub use user::User;

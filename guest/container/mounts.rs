@@ -1,7 +1,7 @@
 //! The container's mounts, made after `pivot_root`.
 //!
-//! Called by `init`. "/" is the rootfs by now, so a destination that a hostile image made a symlink still resolves
-//! inside it; the working directory is the old root, so a relative source names a path of the agent's world.
+//! Called by `init`. "/" is the rootfs by now, so a destination that an untrusted image made a symlink still resolves inside it.
+//! The working directory is the old root, so a relative source is a path of the agent's own.
 
 use std::{
     fs::{self, OpenOptions},
@@ -34,14 +34,14 @@ pub(super) fn attach(entry: &Mount) -> Result<()> {
 
 fn fresh(entry: &Mount, target: &Path, options: &Options) -> Result<()> {
     make_dir(target)?;
-    // The specification's "cgroup" is whatever the machine has, and this one has version 2 only.
+    // The specification's "cgroup" is any version that the machine has, and this one has version 2 only.
     let fs_type = if entry.r#type == "cgroup" { "cgroup2" } else { entry.r#type.as_str() };
     mount(Some(entry.source.as_str()), target, Some(fs_type), options.flags, Some(options.data.as_str()))
         .context(|| format!("mount {fs_type} on {} with [{}]", target.display(), entry.options.join(",")))
 }
 
 fn bind(entry: &Mount, target: &Path, options: &Options) -> Result<()> {
-    // Relative to the old root, which is the working directory.
+    // The path is relative to the old root, which is the working directory.
     let source = Path::new(entry.source.trim_start_matches('/'));
     let meta = fs::metadata(source).context(|| format!("bind {} on {}", entry.source, target.display()))?;
     if meta.is_dir() { make_dir(target) } else { make_file(target) }?;
@@ -50,13 +50,13 @@ fn bind(entry: &Mount, target: &Path, options: &Options) -> Result<()> {
     if options.flags.is_empty() {
         return Ok(());
     }
-    // mount(2): MS_BIND ignores the other flags; only a remount of the bind sets them.
+    // With MS_BIND, mount(2) ignores the other flags, which a remount of the bind sets.
     let flags = options.flags | options.bind | MsFlags::MS_REMOUNT;
     mount(None::<&str>, target, None::<&str>, flags, None::<&str>)
         .context(|| format!("remount {} with [{}]", target.display(), entry.options.join(",")))
 }
 
-/// A directory and its parents, 0755 as runc makes them.
+/// Makes a directory and its parents with mode 0755, as runc does.
 pub(super) fn make_dir(path: &Path) -> Result<()> {
     if path.is_dir() {
         return Ok(());

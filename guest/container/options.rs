@@ -1,19 +1,19 @@
-//! mount(8) options, as OCI mounts carry them, parsed into what mount(2) wants.
+//! mount(8) options, as OCI mounts carry them, parsed into the arguments of mount(2).
 //!
-//! Called by `mounts`. Pure: tested without a kernel.
+//! Called by `mounts`. Pure.
 
 use nix::mount::MsFlags;
 
 /// The options of one mount, sorted by the system call that applies them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Options {
-    /// Flags of the mount itself; for a bind mount, of the remount that follows it.
+    /// Flags of the mount itself, or of the remount that follows a bind mount.
     pub(super) flags: MsFlags,
-    /// `MS_BIND`, perhaps with `MS_REC`; empty when this is no bind mount.
+    /// `MS_BIND`, perhaps with `MS_REC`. Empty if this is no bind mount.
     pub(super) bind: MsFlags,
     /// Propagation types, each of which takes a call of its own.
     pub(super) propagation: Vec<MsFlags>,
-    /// What the file system itself understands, comma-separated.
+    /// The options of the file system itself, comma-separated.
     pub(super) data: String,
 }
 

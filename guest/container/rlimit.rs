@@ -7,12 +7,12 @@ use nix::sys::resource::{Resource, setrlimit};
 
 use crate::{Context as _, Error, Kind, Result};
 
-/// Limits in the kernel's own terms.
+/// Limits as setrlimit(2) takes them.
 #[derive(Debug, Clone, Default)]
 pub struct Rlimits(Vec<(Resource, u64, u64)>);
 
 impl Rlimits {
-    /// Names each limit as OCI does: `RLIMIT_NOFILE`.
+    /// Parses limits with OCI's names, for example `RLIMIT_NOFILE`.
     pub fn parse(limits: &[Rlimit]) -> Result<Self> {
         limits
             .iter()

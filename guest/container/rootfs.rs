@@ -1,4 +1,4 @@
-//! Entering the rootfs with `pivot_root`, in two halves: mounts between them can name both worlds.
+//! Entering the rootfs with `pivot_root`, in two steps. Mounts between them can name paths of both roots.
 //!
 //! Called by `init`.
 
@@ -13,10 +13,10 @@ use nix::{
 
 use crate::{Context as _, Result};
 
-/// The world that the container is leaving; the working directory while this lives.
+/// The root that the container leaves, which is the working directory until [`Self::detach`].
 pub(super) struct OldRoot(OwnedFd);
 
-/// Makes `rootfs` this process's root, with the old root stacked on it and as the working directory.
+/// Makes `rootfs` this process's root, with the old root mounted on it and as the working directory.
 pub(super) fn enter(rootfs: &Path) -> Result<OldRoot> {
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
     mount(None::<&str>, "/", None::<&str>, private, None::<&str>).context(|| "make every mount private")?;
@@ -30,7 +30,7 @@ pub(super) fn enter(rootfs: &Path) -> Result<OldRoot> {
 }
 
 impl OldRoot {
-    /// Leaves the old world for good.
+    /// Unmounts the old root.
     pub(super) fn detach(self) -> Result<()> {
         fchdir(&self.0).context(|| "return to the old root")?;
         umount2(".", MntFlags::MNT_DETACH).context(|| "detach the old root")?;

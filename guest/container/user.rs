@@ -1,27 +1,7 @@
-//! Who a process runs as: "name", "uid", "name:group" or "uid:gid", looked up in the rootfs's passwd and group files.
+//! The user of a process: "name", "uid", "name:group" or "uid:gid", resolved with the text of passwd and group files. Pure.
 //!
-//! Called by the zygote's children, inside the rootfs and in the zygote's memory. Read by hand: a static glibc has no NSS, and the files are an
-//! image's, so they are bounded and may be nonsense. Rules as docker's: a uid without an entry gets group 0 and home
-//! "/"; supplementary groups come from the group file unless a group is named.
-
-use std::{
-    borrow::Cow,
-    fs::{self, Metadata, OpenOptions},
-    io::{self, Read as _},
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
-    time::{SystemTime, UNIX_EPOCH},
-};
-
-use nix::fcntl::OFlag;
-
-/// Most bytes that are read of either file.
-const FILE_LIMIT: u64 = 4 << 20;
-
-/// Most bytes of either file that are kept.
-const KEPT: usize = 64 << 10;
-
-/// Seconds after its last change from which on a file may be kept.
-const SETTLED: i64 = 2;
+//! Called by `accounts`. The files are an image's and may be invalid. The rules are docker's: a uid without an entry gets group 0 and
+//! the home directory "/", and supplementary groups come from the group file unless a group is named.
 
 /// Most supplementary groups (the kernel's own limit is `NGROUPS_MAX`, 65536).
 const GROUP_LIMIT: usize = 1024;
@@ -35,103 +15,12 @@ pub struct User {
     pub gid: u32,
     /// Supplementary group ids.
     pub groups: Vec<u32>,
-    /// Home directory; "/" where the passwd file names none.
+    /// Home directory, which is "/" if the passwd file names none.
     pub home: String,
 }
 
-/// The passwd and group files of this process's root, read again only when they have changed: opening and reading them
-/// costs a short execution more than looking at them does.
-#[derive(Debug, Default)]
-pub struct Accounts {
-    passwd: Kept,
-    group: Kept,
-}
-
-impl Accounts {
-    /// Resolves `spec`. The error is a sentence for the user.
-    pub fn look_up(&mut self, spec: &str) -> Result<User, String> {
-        self.look_up_in(spec, "/etc/passwd", "/etc/group")
-    }
-
-    fn look_up_in(&mut self, spec: &str, passwd_path: &str, group_path: &str) -> Result<User, String> {
-        let passwd = self.passwd.read(passwd_path);
-        let group = self.group.read(group_path);
-        // Ids need no file: one that can't be read fails names alone.
-        let [known, groups] = [&passwd, &group].map(|read| read.as_deref().unwrap_or_default());
-        resolve(spec, known, groups).map_err(|error| {
-            let unread = [(passwd_path, passwd.err()), (group_path, group.err())];
-            unread.into_iter().fold(error, |error, (path, cause)| match cause {
-                Some(cause) => format!("{error} (read {path}: {cause})"),
-                None => error,
-            })
-        })
-    }
-}
-
-/// A file as it was read last.
-#[derive(Debug, Default)]
-struct Kept(Option<(Stamp, String)>);
-
-/// What tells one state of a file from any other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    file: (u64, u64),
-    size: u64,
-    /// Seconds and nanoseconds.
-    changed: (i64, i64),
-}
-
-impl Stamp {
-    fn of(meta: &Metadata) -> Self {
-        let (file, changed) = ((meta.dev(), meta.ino()), (meta.ctime(), meta.ctime_nsec()));
-        Self { file, size: meta.size(), changed }
-    }
-
-    /// Whether any further change would show: one in the same tick of the kernel's clock does not.
-    fn is_settled(&self) -> bool {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        i64::try_from(now).is_ok_and(|now| self.changed.0 + SETTLED < now)
-    }
-}
-
-impl Kept {
-    /// The whole of a regular file, and nothing of one that is not there. Anything else is an error: a FIFO or a device could
-    /// keep its reader for ever.
-    fn read(&mut self, path: &str) -> io::Result<Cow<'_, str>> {
-        let present = match fs::metadata(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Cow::default()),
-            Ok(meta) if !meta.is_file() => return Err(irregular()),
-            present => Stamp::of(&present?),
-        };
-        if self.0.as_ref().is_none_or(|(known, _)| *known != present) {
-            self.0 = None;
-            let (stamp, text) = read(path)?;
-            if text.len() > KEPT || !stamp.is_settled() {
-                return Ok(Cow::Owned(text));
-            }
-            self.0 = Some((stamp, text));
-        }
-        Ok(self.0.as_ref().map_or_else(Cow::default, |(_, text)| Cow::Borrowed(text.as_str())))
-    }
-}
-
-fn read(path: &str) -> io::Result<(Stamp, String)> {
-    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-    let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
-    let meta = file.metadata()?;
-    if !meta.is_file() {
-        return Err(irregular());
-    }
-    let mut bytes = Vec::with_capacity(usize::try_from(meta.len().min(FILE_LIMIT)).unwrap_or(0) + 1);
-    file.take(FILE_LIMIT).read_to_end(&mut bytes)?;
-    Ok((Stamp::of(&meta), String::from_utf8_lossy(&bytes).into_owned()))
-}
-
-fn irregular() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "not a regular file")
-}
-
-fn resolve(spec: &str, passwd: &str, group: &str) -> Result<User, String> {
+/// Resolves `spec`. The error is a sentence for the user.
+pub(super) fn resolve(spec: &str, passwd: &str, group: &str) -> Result<User, String> {
     let (who, which_group) = match spec.split_once(':') {
         Some((who, group)) => (who, Some(group)),
         None => (spec, None),
@@ -197,7 +86,7 @@ fn memberships(user: &str, group: &str) -> Vec<u32> {
         .collect()
 }
 
-/// An id as docker takes it: decimal, no more than 2^31 - 1.
+/// An id as docker accepts it: decimal, at most 2^31 - 1.
 fn number(text: &str) -> Option<u32> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -248,48 +137,6 @@ mod tests {
             let refused = resolve(who, PASSWD, GROUP).expect_err("no uid");
             assert!(refused.contains(&format!("user {who:?}")), "{refused}");
         }
-    }
-
-    #[test]
-    fn a_file_is_read_again_when_it_has_changed() {
-        let path = std::env::temp_dir().join(format!("boxlite-passwd-{}", std::process::id()));
-        let path = path.to_str().expect("UTF-8");
-        let mut kept = Kept::default();
-        assert_eq!(kept.read(path).expect("nothing"), "");
-        fs::write(path, "first").expect("write");
-        assert_eq!(kept.read(path).expect("read"), "first");
-        assert!(kept.0.is_none(), "it may still change unseen");
-        // As if that had been long ago.
-        let (stamp, _) = read(path).expect("read");
-        kept.0 = Some((stamp, "kept".into()));
-        assert_eq!(kept.read(path).expect("kept"), "kept");
-        fs::write(path, "another").expect("write");
-        assert_eq!(kept.read(path).expect("read"), "another");
-        fs::remove_file(path).expect("remove");
-        assert_eq!(kept.read(path).expect("nothing"), "");
-    }
-
-    #[test]
-    fn what_is_no_regular_file_is_never_opened_and_fails_names_alone() {
-        let folder = std::env::temp_dir().join(format!("boxlite-accounts-{}", std::process::id()));
-        fs::create_dir(&folder).expect("mkdir");
-        let [fifo, device, huge] = ["fifo", "device", "huge"].map(|name| folder.join(name));
-        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRUSR).expect("mkfifo");
-        std::os::unix::fs::symlink("/dev/zero", &device).expect("symlink");
-        fs::File::create(&huge).and_then(|file| file.set_len(1 << 40)).expect("a huge file");
-        let mut accounts = Accounts::default();
-        for path in [&fifo, &device, &folder] {
-            let path = path.to_str().expect("UTF-8");
-            let refused = accounts.look_up_in("ghost", path, path).expect_err("a name");
-            assert!(refused.contains("ghost") && refused.contains("not a regular file"), "{refused}");
-            for spec in ["", "0", "7:8"] {
-                accounts.look_up_in(spec, path, path).unwrap_or_else(|error| panic!("{spec:?}: {error}"));
-            }
-        }
-        let path = huge.to_str().expect("UTF-8");
-        assert_eq!(accounts.look_up_in("7", path, path).expect("a number").uid, 7);
-        assert_eq!(accounts.passwd.read(path).expect("its beginning").len(), 4 << 20);
-        fs::remove_dir_all(&folder).expect("remove");
     }
 
     #[test]

@@ -1,9 +1,10 @@
-//! What a file is like: stat, mode, owner, times, length. Called by `call`, with a path or an open file.
+//! Attributes of a file: status, mode, owner, times, length. Called by `call`, with a path or an open file.
 
 use std::{
-    fs::{self, Metadata, OpenOptions},
+    fs::{self, File, Metadata, OpenOptions},
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown, fchown, lchown},
     path::Path,
+    sync::Arc,
     time::UNIX_EPOCH,
 };
 
@@ -17,13 +18,17 @@ use nix::{
     },
 };
 
-use super::{
-    call::Subject,
-    fault::{Call as _, Outcome},
-};
+use super::fault::{Call as _, Outcome};
 
-/// Leaves a user or a group as it is.
+/// The file that an operation is about.
+pub(super) enum Subject<'a> {
+    Open(Arc<File>),
+    At(&'a Path),
+}
+
+/// The id that leaves a user or a group as it is.
 const UNCHANGED: u32 = u32::MAX;
+/// The path of a failure on an open file.
 const NOWHERE: &str = "";
 
 pub(super) fn stat(subject: &Subject, follow: bool) -> Outcome<FileStat> {
@@ -53,7 +58,7 @@ fn described(meta: &Metadata) -> FileStat {
         atime_ns: nanoseconds(meta.atime(), meta.atime_nsec()),
         mtime_ns: nanoseconds(meta.mtime(), meta.mtime_nsec()),
         ctime_ns,
-        // As in Node: where the file system keeps no birth time, the last change stands in.
+        // As in Node, the time of the last change is used if the file system keeps no birth time.
         birthtime_ns: born.and_then(|age| i64::try_from(age.as_nanos()).ok()).unwrap_or(ctime_ns),
     }
 }

@@ -1,32 +1,35 @@
-//! One operation, from request to answer: which function does it, and with which fields. Called by the Files service.
+//! One operation, from request to answer: selects the function that performs it, with the fields that it needs. Called by the
+//! Files service.
 
 use std::{
     ffi::OsStr,
     fs::{self, File},
-    io,
-    os::unix::{ffi::OsStrExt as _, fs::FileExt as _},
+    os::unix::ffi::OsStrExt as _,
     path::Path,
-    sync::Arc,
 };
 
-use boxlite_proto::v1::{FileAnswer, FileError, FileOperation, FileRequest};
+use boxlite_proto::v1::{FileAnswer, FileOperation, FileRequest};
 use boxlite_wire::limits;
 use nix::{
-    fcntl::{self, AT_FDCWD, AtFlags, OFlag},
+    fcntl::{AT_FDCWD, AtFlags},
     libc,
-    sys::stat::Mode,
     unistd::{AccessFlags, faccessat, mkdtemp},
 };
 
 use super::{
-    Files, attributes, cp, extended,
-    fault::{Call as _, Outcome, Towards as _, bytes_of, fault},
+    attributes::{self, Subject},
+    cp, extended,
+    fault::{Call as _, Outcome, Towards as _, fault, named},
+    file_system,
+    open_file::{open, read, write},
+    path::{bytes_of, path_of},
+    pool::Files,
     remove, tree,
 };
 use crate::Result;
 
 impl Files {
-    /// Performs one operation; what the kernel refused is in the answer.
+    /// Performs one operation. If the kernel refuses it, the answer has the error.
     pub async fn call(&self, request: FileRequest) -> Result<FileAnswer> {
         let files = self.clone();
         let user = request.user.clone();
@@ -36,16 +39,6 @@ impl Files {
         let done = done.await?;
         Ok(done.unwrap_or_else(|error| FileAnswer { error: Some(error), ..FileAnswer::default() }))
     }
-}
-
-/// What an operation is about: an open file, or a path.
-pub(super) enum Subject<'a> {
-    Open(Arc<File>),
-    At(&'a Path),
-}
-
-pub(super) fn path_of(bytes: &[u8]) -> &Path {
-    Path::new(OsStr::from_bytes(bytes))
 }
 
 fn perform(files: &Files, request: &FileRequest) -> Outcome<FileAnswer> {
@@ -59,7 +52,7 @@ fn perform(files: &Files, request: &FileRequest) -> Outcome<FileAnswer> {
     match request.operation() {
         FileOperation::Stat => answer.stat = Some(attributes::stat(&subject()?, request.follow)?),
         FileOperation::Access => {
-            // What the thread acts as counts, which access(2) does not look at.
+            // The effective user counts, which access(2) ignores.
             let mode = AccessFlags::from_bits_truncate(request.mode.cast_signed());
             faccessat(AT_FDCWD, path, mode, AtFlags::AT_EACCESS).call("access", path)?;
         }
@@ -105,7 +98,7 @@ fn perform(files: &Files, request: &FileRequest) -> Outcome<FileAnswer> {
             let name = if request.data_only { "fdatasync" } else { "fsync" };
             synced.call(name, Path::new(""))?;
         }
-        FileOperation::StatFs => answer.file_system = Some(extended::file_system(path)?),
+        FileOperation::StatFs => answer.file_system = Some(file_system::status(path)?),
         FileOperation::GetXattr => answer.data = extended::get(path, request)?.into(),
         FileOperation::SetXattr => extended::set(path, request)?,
         FileOperation::ListXattr => answer.data = extended::list(path, request)?.into(),
@@ -115,19 +108,7 @@ fn perform(files: &Files, request: &FileRequest) -> Outcome<FileAnswer> {
     Ok(answer)
 }
 
-/// Opens with Linux's flags. A FIFO without another end is not waited for: the thread would wait for a stranger.
-pub(super) fn open(path: &Path, flags: u32, mode: u32) -> Outcome<File> {
-    let ours = OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-    let flags = OFlag::from_bits_retain(flags.cast_signed()) | ours;
-    fcntl::open(path, flags, Mode::from_bits_truncate(mode)).map(File::from).call("open", path)
-}
-
-/// Names the call of a failure that says none: that of a handle which is not open.
-pub(super) fn named(error: FileError, syscall: &str) -> FileError {
-    if error.syscall.is_empty() { FileError { syscall: syscall.to_owned(), ..error } } else { error }
-}
-
-/// The system call of an operation on an open file.
+/// The name of the system call of an operation on an open file.
 fn of_handle(request: &FileRequest) -> &'static str {
     match request.operation() {
         FileOperation::Stat => "fstat",
@@ -143,39 +124,11 @@ fn of_handle(request: &FileRequest) -> &'static str {
     }
 }
 
-/// As much as was asked for, unless the file ends before.
+/// Reads as much as was requested, unless the file ends before.
 fn read_at(file: &File, request: &FileRequest) -> Outcome<Vec<u8>> {
     let length = usize::try_from(request.length).unwrap_or(usize::MAX).min(limits::FILE_CHUNK);
     let mut data = vec![0; length];
     let read = read(file, request.offset, &mut data).call("read", Path::new(""))?;
     data.truncate(read);
     Ok(data)
-}
-
-/// Reads at `offset`, or at the file's own position, until `buffer` is full or the file ends.
-pub(super) fn read(mut file: &File, offset: Option<u64>, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut done = 0;
-    while done < buffer.len() {
-        let read = match offset {
-            Some(offset) => file.read_at(&mut buffer[done..], offset + done as u64),
-            None => io::Read::read(&mut file, &mut buffer[done..]),
-        };
-        match read {
-            Ok(0) => break,
-            Ok(read) => done += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // A pipe or device that has given something has nothing more for now.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock && done > 0 => break,
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(done)
-}
-
-/// Writes all of `data` at `offset`, or at the file's own position.
-pub(super) fn write(mut file: &File, offset: Option<u64>, data: &[u8]) -> io::Result<()> {
-    match offset {
-        Some(offset) => file.write_all_at(data, offset),
-        None => io::Write::write_all(&mut file, data),
-    }
 }

@@ -1,4 +1,4 @@
-//! Filling a file with what another one holds, holes kept. Called by `cp` and `tree`.
+//! Copying the content of a file into another, with its holes. Called by `cp` and `tree`.
 
 use std::{fs::File, io, os::unix::fs::FileExt as _};
 
@@ -6,14 +6,14 @@ use boxlite_archive::Content;
 use nix::{errno::Errno, fcntl::copy_file_range};
 
 const BUFFER: usize = 128 * 1024;
-/// Most bytes that one call of the kernel copies.
+/// Most bytes that one system call copies.
 const STEP: u64 = 64 << 20;
 
-/// Copies all of `source` into `target`, which is empty. What the kernel can copy by itself never comes here.
+/// Copies all of `source` into `target`, which is empty. What the kernel can copy itself does not pass through this process.
 pub(super) fn copy_content(source: &File, target: &File) -> io::Result<()> {
     let meta = source.metadata()?;
     let mut content = Content::new(source, &meta);
-    // A file without holes is one extent.
+    // A file without known extents is copied as one.
     if content.extent()?.is_none() && meta.len() > 0 {
         content.advance(by_kernel(source, target, 0, meta.len())?);
     }
@@ -41,7 +41,8 @@ pub(super) fn copy_content(source: &File, target: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// How much of it the kernel has copied: less where the source ends, and where it can't for these file systems.
+/// Lets the kernel copy, and returns how many bytes it has copied. That is less if the source ends or if it can't copy between these
+/// file systems.
 fn by_kernel(source: &File, target: &File, at: u64, length: u64) -> io::Result<u64> {
     let begin = i64::try_from(at).map_err(|_| io::Error::from_raw_os_error(Errno::EFBIG as i32))?;
     let (mut from, mut to) = (begin, begin);

@@ -1,4 +1,4 @@
-//! Whole trees in and out, as streams. Called by the Files service; the streams themselves are `boxlite-archive`'s.
+//! Copies trees into the container and out of it, as streams. Called by the Files service; the streams are `boxlite-archive`'s.
 
 use std::{path::Path, sync::Arc};
 
@@ -13,16 +13,16 @@ use nix::libc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Files,
-    call::path_of,
     fault::{Outcome, archive_fault},
+    path::path_of,
+    pool::Files,
 };
-use crate::{Error, Kind, Result, container::user::Accounts};
+use crate::{Error, Kind, Result, container::Accounts};
 
-/// Chunks under way between the wire and the thread.
+/// Chunks that wait between the connection and the thread.
 const AHEAD: usize = 4;
 
-/// An archive on its way in.
+/// An archive that is being received.
 pub(crate) struct CopyIn {
     chunks: mpsc::Sender<Option<Bytes>>,
     done: oneshot::Receiver<Result<Outcome<()>>>,
@@ -30,16 +30,16 @@ pub(crate) struct CopyIn {
 }
 
 impl Files {
-    /// Begins to unpack where `first` says.
+    /// Begins to unpack into the path of `first`.
     pub(crate) async fn copy_in(&self, first: &CopyInRequest) -> Result<CopyIn> {
         let (chunks, receiver) = mpsc::channel(AHEAD);
-        let (tell, done) = oneshot::channel();
+        let (sender, done) = oneshot::channel();
         let request = CopyInRequest { data: Bytes::new(), ..first.clone() };
         let (files, permit, meter) = (self.clone(), self.long().await?, Arc::new(Meter::default()));
         let counted = Arc::clone(&meter);
         tokio::spawn(async move {
-            let unpacked = files.run(move || take_in(&request, PipeReader::new(receiver), &counted));
-            let _ = tell.send(unpacked.await);
+            let unpacked = files.run(move || receive_archive(&request, PipeReader::new(receiver), &counted));
+            let _ = sender.send(unpacked.await);
             drop(permit);
         });
         Ok(CopyIn { chunks, done, meter })
@@ -52,12 +52,12 @@ impl Files {
     ) -> Result<impl Stream<Item = FileAnswer> + Send + use<>> {
         let (chunks, receiver) = mpsc::channel(AHEAD);
         let (files, permit) = (self.clone(), self.long().await?);
-        let (tell, done) = oneshot::channel();
+        let (sender, done) = oneshot::channel();
         tokio::spawn(async move {
             let packed = files.run(move || {
                 let (writer, meter) = (PipeWriter::new(chunks, limits::FILE_CHUNK), Meter::default());
-                match give_out(&request, writer, &meter) {
-                    // The host has gone away, and nobody is left to tell.
+                match send_archive(&request, writer, &meter) {
+                    // The host has gone away, so nobody receives the answer.
                     Err(ArchiveError::Stream(_)) => Ok(0),
                     packed => {
                         packed.map(|()| meter.progress().skipped).map_err(|error| archive_fault(&error))
@@ -67,7 +67,7 @@ impl Files {
             let packed = packed
                 .await
                 .unwrap_or_else(|error| Err(FileError { message: error.chain(), ..FileError::default() }));
-            let _ = tell.send(match packed {
+            let _ = sender.send(match packed {
                 Ok(count) => FileAnswer { count, ..FileAnswer::default() },
                 Err(error) => FileAnswer { error: Some(error), ..FileAnswer::default() },
             });
@@ -80,12 +80,12 @@ impl Files {
 }
 
 impl CopyIn {
-    /// Hands on bytes of the archive; `None` is its end. False: the archive needs no more, or failed.
+    /// Passes on bytes of the archive, or its end (`None`). Returns false if no more are needed, also after a failure.
     pub(crate) async fn push(&self, data: Option<Bytes>) -> bool {
         self.chunks.send(data).await.is_ok()
     }
 
-    /// What came of it. An archive whose end was not pushed has broken off.
+    /// The result. An archive whose end was not pushed is incomplete, which is a failure.
     pub(crate) async fn finish(self) -> Result<FileAnswer> {
         drop(self.chunks);
         let done = self.done.await;
@@ -99,7 +99,7 @@ impl CopyIn {
     }
 }
 
-fn take_in(request: &CopyInRequest, stream: PipeReader, meter: &Meter) -> Outcome<()> {
+fn receive_archive(request: &CopyInRequest, stream: PipeReader, meter: &Meter) -> Outcome<()> {
     let path = path_of(&request.path);
     let owner = match request.owner.as_str() {
         "" if request.owners => Owner::Named,
@@ -115,7 +115,7 @@ fn take_in(request: &CopyInRequest, stream: PipeReader, meter: &Meter) -> Outcom
     taken.map_err(|error| archive_fault(&error))
 }
 
-/// A user as commands have it: "app", "1000", "app:staff", "1000:1000".
+/// A user as in commands: "app", "1000", "app:staff", "1000:1000".
 fn owner_of(owner: &str) -> Outcome<Owner> {
     let user = Accounts::default().look_up(owner);
     let user = user.map_err(|message| FileError {
@@ -128,7 +128,7 @@ fn owner_of(owner: &str) -> Outcome<Owner> {
     Ok(Owner::Of(user.uid, user.gid))
 }
 
-fn give_out(request: &CopyOutRequest, out: PipeWriter, meter: &Meter) -> Result<(), ArchiveError> {
+fn send_archive(request: &CopyOutRequest, out: PipeWriter, meter: &Meter) -> Result<(), ArchiveError> {
     let path = path_of(&request.path);
     if request.tree {
         return send(path, request.xattrs, out, meter);

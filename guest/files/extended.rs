@@ -1,17 +1,16 @@
-//! Extended attributes, and how full a file system is. Called by `call`.
+//! Extended attributes. Called by `call`.
 
 use std::path::Path;
 
-use boxlite_proto::v1::{FileRequest, FileSystemStat};
+use boxlite_proto::v1::FileRequest;
 use nix::errno::Errno;
 use rustix::fs::{
     XattrFlags, getxattr, lgetxattr, listxattr, llistxattr, lremovexattr, lsetxattr, removexattr, setxattr,
-    statfs,
 };
 
 use super::{
-    call::path_of,
     fault::{Call as _, Outcome},
+    path::path_of,
 };
 
 /// The kernel's `XATTR_SIZE_MAX` and `XATTR_LIST_MAX`.
@@ -47,20 +46,6 @@ pub(super) fn remove(path: &Path, request: &FileRequest) -> Outcome<()> {
     let name = path_of(&request.name);
     let remove = if request.follow { removexattr } else { lremovexattr };
     remove(path, name).map_err(errno).call("removexattr", path)
-}
-
-/// How full the file system is that `path` lies on.
-pub(super) fn file_system(path: &Path) -> Outcome<FileSystemStat> {
-    let stat = statfs(path).map_err(errno).call("statfs", path)?;
-    Ok(FileSystemStat {
-        r#type: stat.f_type.cast_unsigned(),
-        block_size: stat.f_bsize.cast_unsigned(),
-        blocks: stat.f_blocks,
-        free: stat.f_bfree,
-        available: stat.f_bavail,
-        files: stat.f_files,
-        files_free: stat.f_ffree,
-    })
 }
 
 fn errno(error: rustix::io::Errno) -> Errno {

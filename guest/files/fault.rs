@@ -1,21 +1,18 @@
-//! From the kernel's errors to `FileError`, which the host shows as Node's own. Used by every file of this room.
+//! Converts the kernel's errors to `FileError`, which the host shows as Node's errors. Used by every file of this room.
 
-use std::{io, os::unix::ffi::OsStrExt as _, path::Path};
+use std::{io, path::Path};
 
 use boxlite_archive::Error as ArchiveError;
 use boxlite_proto::v1::{FileError, FileRefusal};
-use bytes::Bytes;
 use nix::{errno::Errno, libc};
+
+use super::path::bytes_of;
 
 pub(super) type Outcome<T> = Result<T, FileError>;
 
 /// A failure of `syscall` on `path`.
 pub(super) fn fault(errno: i32, syscall: &str, path: &Path) -> FileError {
     FileError { errno, syscall: syscall.to_owned(), path: bytes_of(path), ..FileError::default() }
-}
-
-pub(super) fn bytes_of(path: &Path) -> Bytes {
-    Bytes::copy_from_slice(path.as_os_str().as_bytes())
 }
 
 /// Names the call and the path of a failure.
@@ -25,7 +22,7 @@ pub(super) trait Call<T> {
 
 impl<T> Call<T> for io::Result<T> {
     fn call(self, syscall: &str, path: &Path) -> Outcome<T> {
-        // The standard library refuses by itself what the kernel would: a NUL in a path.
+        // The standard library itself refuses a NUL in a path, as the kernel would.
         self.map_err(|error| fault(error.raw_os_error().unwrap_or(libc::EINVAL), syscall, path))
     }
 }
@@ -34,6 +31,11 @@ impl<T> Call<T> for nix::Result<T> {
     fn call(self, syscall: &str, path: &Path) -> Outcome<T> {
         self.map_err(|errno| fault(errno as i32, syscall, path))
     }
+}
+
+/// Names the system call of a failure that has none, which is that of a handle that is not open.
+pub(super) fn named(error: FileError, syscall: &str) -> FileError {
+    if error.syscall.is_empty() { FileError { syscall: syscall.to_owned(), ..error } } else { error }
 }
 
 /// Adds the second path of a call that has two.
@@ -60,7 +62,7 @@ pub(super) fn archive_fault(error: &ArchiveError) -> FileError {
     }
 }
 
-/// A thread that is not in the container can do nothing for it.
+/// The failure of every operation on a thread that could not enter the container.
 pub(super) fn not_inside(errno: Errno) -> FileError {
     fault(errno as i32, "setns", Path::new("/"))
 }

@@ -1,4 +1,4 @@
-//! The files that the host holds open, by number. Filled by `call`; emptied when the machine ends.
+//! The files that the host has open, by number. Filled by `call`, emptied when the machine ends.
 
 use std::{
     collections::HashMap,
@@ -13,7 +13,7 @@ use nix::libc;
 
 use super::fault::{Outcome, fault};
 
-/// Open files and the number that the next one gets; 0 means none, and none is used twice.
+/// The open files. No number is used twice, and 0 is none.
 #[derive(Debug, Default)]
 pub(super) struct Handles(Mutex<Table>);
 

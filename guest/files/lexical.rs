@@ -1,17 +1,17 @@
-//! Paths as text, as Node's `path` has them: what `..` means is said by the names before it, not by the kernel. Used by `cp`, whose rules are
-//! about texts.
+//! Paths as text, as in Node's `path` module: `..` removes the name before it, whatever the kernel would do. Used by `cp`, whose
+//! rules are about the text of paths.
 
 use std::{
     env, io,
     path::{Component, Path, PathBuf},
 };
 
-/// From the root, without `.` and `..`.
+/// The path from the root, without `.` and `..`.
 pub(super) fn absolute(path: &Path) -> io::Result<PathBuf> {
     Ok(if path.is_absolute() { plain(path) } else { plain(&env::current_dir()?.join(path)) })
 }
 
-/// Where the symlink at `link`, which is absolute, leads if it says `target`.
+/// Where the symlink at `link`, which is an absolute path, leads if its text is `target`.
 pub(super) fn resolved(link: &Path, target: &Path) -> PathBuf {
     plain(&link.parent().unwrap_or(Path::new("/")).join(target))
 }

@@ -1,4 +1,4 @@
-//! The entries of a directory or of a tree, in batches, as the host takes them. Called by the Files service.
+//! Lists the entries of a directory or of a tree in batches, as fast as the host takes them. Called by the Files service.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -20,13 +20,13 @@ use nix::{
 use tokio::sync::mpsc;
 
 use super::{
-    Files,
-    call::path_of,
     fault::{Call as _, Outcome, fault},
+    path::path_of,
+    pool::Files,
 };
 use crate::Result;
 
-/// Batches under way.
+/// Batches that wait for the host.
 const AHEAD: usize = 2;
 
 impl Files {
@@ -65,13 +65,13 @@ struct Batch {
 impl Batch {
     fn add(&mut self, name: &Path, kind: u32) -> Outcome<()> {
         let name = Bytes::copy_from_slice(name.as_os_str().as_bytes());
-        // What one entry costs on the wire besides its name.
+        // Bytes that an entry takes in the message besides its name.
         self.bytes += name.len() + 16;
         self.entries.push(DirectoryEntry { name, r#type: kind });
         if self.bytes >= limits::CHUNK { self.send() } else { Ok(()) }
     }
 
-    /// A host that has gone away ends the listing.
+    /// Sends the batch. A host that has gone away ends the listing.
     fn send(&mut self) -> Outcome<()> {
         self.bytes = 0;
         let entries = std::mem::take(&mut self.entries);
@@ -81,14 +81,14 @@ impl Batch {
     }
 }
 
-/// The entries of `path` and, of a tree, those of every folder in it. Nothing recurses, and below `path` no symlink is followed, also none
-/// that takes a folder's place meanwhile.
+/// Lists the entries of `path` and, with `recursive`, those of every folder in it. Nothing recurses, and below `path` no symlink is
+/// followed, even if it replaces a folder meanwhile.
 fn list(path: &Path, recursive: bool, batch: &mut Batch) -> Outcome<()> {
     let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let root = open(path, flags, Mode::empty()).call("scandir", path)?;
     let mut folders = Folders::new(root, OFlag::empty()).call("scandir", path)?;
     let mut below = PathBuf::new();
-    // Of each folder on the way down, those in it that are still to come.
+    // For each folder on the way down, the folders in it that are still to be listed.
     let mut waiting = vec![list_one(path, &folders, &below, recursive, batch)?];
     while let Some(names) = waiting.last_mut() {
         let Some(name) = names.pop() else {
@@ -100,7 +100,7 @@ fn list(path: &Path, recursive: bool, batch: &mut Batch) -> Outcome<()> {
         };
         match folders.enter(&name) {
             Ok(()) => {}
-            // It went away, or became something else, while its parent was listed.
+            // It was removed or replaced while its parent was listed.
             Err(Errno::ENOENT | Errno::ELOOP | Errno::ENOTDIR) => continue,
             Err(errno) => return Err(fault(errno as i32, "scandir", &folders.shown(path, &name))),
         }
@@ -110,7 +110,7 @@ fn list(path: &Path, recursive: bool, batch: &mut Batch) -> Outcome<()> {
     Ok(())
 }
 
-/// Lists the folder at hand, which is at `below`; answers the folders in it if they are to be listed too.
+/// Lists the current folder, which is at `below`. Returns the folders in it if they are to be listed too.
 fn list_one(
     path: &Path,
     folders: &Folders,
@@ -139,7 +139,7 @@ fn list_one(
     Ok(inside)
 }
 
-/// The file type bits of a mode; nothing if it went away. Few file systems don't tell with the entry.
+/// The file type bits of a mode, or `None` if the entry was removed. A few file systems have no type in the entry.
 fn kind_of(folder: BorrowedFd<'_>, name: &OsStr, kind: Option<Type>) -> nix::Result<Option<u32>> {
     Ok(Some(match kind {
         Some(Type::Directory) => libc::S_IFDIR,

@@ -1,8 +1,8 @@
-//! `Files`: the threads that live in the container, and the files that the host holds open. Made by the services.
+//! `Files`: the threads that are in the container, and the files that the host has open. Created by the services.
 //!
 //! A thread enters by itself: `unshare(CLONE_FS)` gives it a root and a working directory of its own, after which
-//! `setns(2)` lets even a thread of many change its mount namespace. So the agent stays where it is, and no second
-//! process or protocol is needed. `threads` keeps them.
+//! `setns(2)` lets it change its mount namespace although the process has other threads. So the agent stays where it is, and no
+//! second process or protocol is needed. `threads` starts and ends them.
 
 use std::{
     cell::Cell,
@@ -30,20 +30,20 @@ use super::{
 };
 use crate::{
     Context as _, Error, Kind, Result,
-    container::user::{Accounts, User},
+    container::{Accounts, User},
 };
 
-/// Most operations that hold a thread for as long as the host takes to read or write: copies and listings.
+/// Most operations that occupy a thread for as long as the host takes to read or write: copies and listings.
 const LONG: usize = 32;
-/// As the container's init has it.
+/// The mask of the container's init.
 const UMASK: Mode = Mode::from_bits_truncate(0o022);
 
 thread_local! {
-    /// Whether this thread came in; a failure is told by whatever it should have done.
+    /// Whether this thread has entered the container. Each of its jobs fails with the error if it has not.
     static ENTERED: Cell<nix::Result<()>> = const { Cell::new(Err(Errno::ENOSYS)) };
 }
 
-/// See the module. Clones share it.
+/// Access to the container's files. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Files(Arc<Inner>);
 
@@ -62,7 +62,7 @@ impl Default for Inner {
     }
 }
 
-/// The place that a container's processes live in.
+/// What a thread enters: the root, the namespace and the working directory of the container's processes.
 #[derive(Debug)]
 struct Inside {
     namespace: OwnedFd,
@@ -71,7 +71,7 @@ struct Inside {
 }
 
 impl Files {
-    /// Lets operations begin, in the container whose init is `init_pid`. Relative paths begin at `cwd`.
+    /// Allows operations, in the container whose init is `init_pid`. Relative paths start at `cwd`.
     pub fn open(&self, init_pid: u32, cwd: &str) -> Result<()> {
         let at = |name: &str, flags: OFlag| {
             let path = format!("/proc/{init_pid}/{name}");
@@ -86,7 +86,7 @@ impl Files {
         Ok(())
     }
 
-    /// Lets operations act on this machine itself, without a container.
+    /// Allows operations on this machine itself, without a container.
     #[cfg(any(test, feature = "testing"))]
     pub fn open_uncontained(&self) -> Result<()> {
         self.start(|| ENTERED.set(Ok(())));
@@ -97,13 +97,13 @@ impl Files {
         *self.pool() = Some(Threads::new(enter));
     }
 
-    /// Closes what the host holds open and takes no more operations: an open file would keep the root disk busy.
+    /// Closes the files that the host has open, and refuses further operations. An open file would keep the root disk busy.
     pub fn close(&self) {
         self.0.handles.clear();
         drop(self.pool().take());
     }
 
-    /// The files that the host holds open.
+    /// The files that the host has open.
     pub(super) fn handles(&self) -> &Handles {
         &self.0.handles
     }
@@ -118,14 +118,14 @@ impl Files {
         &self,
         job: impl FnOnce() -> Result<T, FileError> + Send + 'static,
     ) -> Result<Result<T, FileError>> {
-        let (tell, done) = oneshot::channel();
+        let (sender, done) = oneshot::channel();
         let started = {
             let pool = self.pool();
             let Some(pool) = pool.as_ref() else {
                 return Err(Error::new(Kind::State, "use files: there is no container"));
             };
             pool.run(|| {
-                let _ = tell.send(match ENTERED.get() {
+                let _ = sender.send(match ENTERED.get() {
                     Ok(()) => job(),
                     Err(errno) => Err(not_inside(errno)),
                 });
@@ -138,8 +138,8 @@ impl Files {
         done.await.map_err(|_| Error::new(Kind::State, "use files: the container is ending"))
     }
 
-    /// Runs `job` on a thread inside the container, as the user that `user` names there; empty is root with all that the agent
-    /// may.
+    /// Runs `job` on a thread inside the container, as the user of that name there. An empty name is root with all capabilities of
+    /// the agent.
     pub(super) async fn run_as<T: Send + 'static>(
         &self,
         user: &str,
@@ -163,7 +163,7 @@ impl Files {
         }
     }
 
-    /// A place among the operations that hold a thread for long.
+    /// A permit for an operation that occupies a thread for long.
     pub(super) async fn long(&self) -> Result<OwnedSemaphorePermit> {
         let permit = Arc::clone(&self.0.long).acquire_owned().await;
         permit.map_err(|_| Error::new(Kind::State, "use files: the container is ending"))
@@ -174,7 +174,7 @@ impl Files {
     }
 }
 
-/// Does `job` as `user`. The thread is root again afterwards, or of no use to anybody.
+/// Runs `job` as `user`. If the thread can't become root again, all of its further jobs fail.
 fn acting<T>(user: &User, job: impl FnOnce() -> Result<T, FileError>) -> Result<T, FileError> {
     let (acting, begun) = Acting::begin(user);
     let done = match begun {

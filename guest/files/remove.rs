@@ -1,6 +1,6 @@
 //! Removing a file or a tree. Called by `call`.
 //!
-//! Nothing recurses, and below the first folder no symlink is followed, also none that takes a folder's place meanwhile.
+//! Nothing recurses, and below the first folder no symlink is followed, even if it replaces a folder meanwhile.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -26,10 +26,10 @@ use super::fault::{Call as _, Outcome, fault};
 const BATCH: usize = 4096;
 /// Most names that wait while deeper folders are removed.
 const WAITING: usize = 1 << 18;
-/// How often others may put something in the way.
-const PATIENCE: usize = 1000;
+/// How often other processes may add an entry to a folder that was empty.
+const RETRIES: usize = 1000;
 
-/// Removes a file, or with `recursive` a tree. With `force` nothing there is no failure.
+/// Removes a file, or with `recursive` a tree. With `force`, a path that does not exist is no failure.
 pub(super) fn remove(path: &Path, recursive: bool, force: bool) -> Outcome<()> {
     let removed = fs::symlink_metadata(path).call("lstat", path).and_then(|meta| {
         if !meta.is_dir() {
@@ -47,7 +47,7 @@ pub(super) fn remove(path: &Path, recursive: bool, force: bool) -> Outcome<()> {
 }
 
 fn remove_tree(path: &Path) -> Outcome<()> {
-    // A symlink with a slash behind it is the folder that it leads to, which has another name: as in Node, neither is removed.
+    // A symlink with a slash behind it is the folder that it leads to, which has another name. As in Node, neither is removed.
     if is_linked(path) {
         return Ok(());
     }
@@ -58,7 +58,7 @@ fn remove_tree(path: &Path) -> Outcome<()> {
     let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let root = open(path, flags, Mode::empty()).call("rm", path)?;
     let folders = Folders::new(root, OFlag::empty()).call("rm", path)?;
-    let mut removal = Removal { path, folders, waiting: vec![Vec::new()], count: 0, patience: PATIENCE };
+    let mut removal = Removal { path, folders, waiting: vec![Vec::new()], count: 0, retries: RETRIES };
     while !removal.waiting.is_empty() {
         removal.step()?;
     }
@@ -78,12 +78,12 @@ fn is_linked(path: &Path) -> bool {
 struct Removal<'a> {
     path: &'a Path,
     folders: Folders,
-    /// Of each folder on the way down, the names that were read and not looked at yet.
+    /// For each folder on the way down, the names that were read and are still to be removed.
     waiting: Vec<Vec<OsString>>,
-    /// Of all of these together.
+    /// The number of all of them.
     count: usize,
-    /// How often somebody may still put something in the way.
-    patience: usize,
+    /// How often another process may still add an entry.
+    retries: usize,
 }
 
 impl Removal<'_> {
@@ -113,13 +113,13 @@ impl Removal<'_> {
         match unlinkat(self.folders.here(), name.as_os_str(), UnlinkatFlags::RemoveDir) {
             Ok(()) | Err(Errno::ENOENT) => return Ok(()),
             Err(Errno::ENOTEMPTY) => {}
-            Err(Errno::ENOTDIR) => return self.again(Errno::ENOTDIR, &name),
+            Err(Errno::ENOTDIR) => return self.retry(Errno::ENOTDIR, &name),
             Err(errno) => return Err(self.refused(errno, "rm", &name)),
         }
         match self.folders.enter(&name) {
             Ok(()) => {
                 if self.count > WAITING {
-                    // They are read again.
+                    // They are read again later.
                     let dropped = self.waiting.last_mut().map(std::mem::take).unwrap_or_default();
                     self.count -= dropped.len();
                 }
@@ -127,32 +127,32 @@ impl Removal<'_> {
                 Ok(())
             }
             Err(Errno::ENOENT) => Ok(()),
-            Err(errno @ (Errno::ENOTDIR | Errno::ELOOP)) => self.again(errno, &name),
+            Err(errno @ (Errno::ENOTDIR | Errno::ELOOP)) => self.retry(errno, &name),
             Err(errno) => Err(self.refused(errno, "rm", &name)),
         }
     }
 
-    /// The folder at hand is empty.
+    /// Leaves the current folder, which is empty, and removes it.
     fn leave(&mut self) -> Outcome<()> {
         self.waiting.pop();
         let left = self.folders.leave().map_err(|errno| self.refused(errno, "rm", OsStr::new("")))?;
         let Some(name) = left else { return Ok(()) };
         match unlinkat(self.folders.here(), name.as_os_str(), UnlinkatFlags::RemoveDir) {
             Ok(()) | Err(Errno::ENOENT) => Ok(()),
-            Err(errno @ (Errno::ENOTEMPTY | Errno::ENOTDIR)) => self.again(errno, &name),
+            Err(errno @ (Errno::ENOTEMPTY | Errno::ENOTDIR)) => self.retry(errno, &name),
             Err(errno) => Err(self.refused(errno, "rm", &name)),
         }
     }
 
-    /// Somebody has put something where it was not: it is found when the folder is read again, but not for ever.
-    fn again(&mut self, errno: Errno, name: &OsStr) -> Outcome<()> {
-        let left = self.patience.checked_sub(1);
-        self.patience = left.ok_or_else(|| self.refused(errno, "rm", name))?;
+    /// Another process has added an entry, which is found when the folder is read again. That happens [`RETRIES`] times at most.
+    fn retry(&mut self, errno: Errno, name: &OsStr) -> Outcome<()> {
+        let left = self.retries.checked_sub(1);
+        self.retries = left.ok_or_else(|| self.refused(errno, "rm", name))?;
         Ok(())
     }
 }
 
-/// The first names in the folder at hand.
+/// The first names in the current folder.
 fn names_in(folders: &Folders) -> nix::Result<Vec<OsString>> {
     let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let mut names = Vec::new();

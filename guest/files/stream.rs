@@ -1,6 +1,6 @@
-//! Contents as streams: a file read to the host, a file written from it. Called by the Files service.
+//! Contents as streams: reads a file for the host, and writes one. Called by the Files service.
 //!
-//! No thread is held between two chunks, and no chunk is read before the host has room for it: that is the back-pressure.
+//! No thread is occupied between two chunks, and no chunk is read before the host has room for it, which is the back-pressure.
 
 use std::{fs::File, path::Path, sync::Arc};
 
@@ -11,12 +11,14 @@ use futures::{Stream, stream};
 use nix::libc;
 
 use super::{
-    Files,
-    call::{named, open, path_of, read, write},
-    fault::{Call as _, Outcome},
+    fault::{Call as _, Outcome, named},
+    open_file::{open, read, write},
+    path::path_of,
+    pool::Files,
 };
 use crate::Result;
 
+/// A file that is read chunk by chunk.
 struct Reading {
     files: Files,
     request: FileReadRequest,
@@ -26,7 +28,7 @@ struct Reading {
 }
 
 impl Files {
-    /// The bytes that `request` asks for. The last answer may be an error.
+    /// Reads the bytes that `request` names. The last answer may be an error.
     pub fn read(&self, request: FileReadRequest) -> impl Stream<Item = Result<FileAnswer>> + Send + use<> {
         let offset = match request.handle {
             0 => Some(request.offset.unwrap_or(0)),
@@ -55,8 +57,8 @@ impl Files {
     }
 }
 
-/// The file that `request` is about.
-fn opened(files: &Files, request: &FileReadRequest) -> Outcome<Arc<File>> {
+/// Opens the file that `request` names.
+fn readable(files: &Files, request: &FileReadRequest) -> Outcome<Arc<File>> {
     match request.handle {
         0 => open(path_of(&request.path), request.flags, request.mode).map(Arc::new),
         handle => files.file(handle).map_err(|error| named(error, "read")),
@@ -64,11 +66,11 @@ fn opened(files: &Files, request: &FileReadRequest) -> Outcome<Arc<File>> {
 }
 
 impl Reading {
-    /// Opens the file, where the host wants to be told so.
+    /// Opens the file before the first chunk is read, which the host has requested.
     async fn open(&mut self) -> Result<Outcome<()>> {
         let (files, request) = (self.files.clone(), self.request.clone());
         let user = request.user.clone();
-        let file = self.files.run_as(&user, move || opened(&files, &request)).await?;
+        let file = self.files.run_as(&user, move || readable(&files, &request)).await?;
         Ok(file.map(|file| self.file = Some(file)))
     }
 
@@ -80,7 +82,7 @@ impl Reading {
         let chunk = self.files.run_as(&user, move || {
             let file = match known {
                 Some(file) => file,
-                None => opened(&files, &request)?,
+                None => readable(&files, &request)?,
             };
             let mut data = vec![0; length];
             let read = read_some(&file, offset, &mut data)?;
@@ -100,7 +102,7 @@ impl Reading {
     }
 }
 
-/// Pipes and terminals have no positions, and are read as they come.
+/// Reads some bytes. Pipes and terminals have no positions, and are read in order.
 fn read_some(file: &File, offset: Option<u64>, data: &mut [u8]) -> Outcome<usize> {
     match read(file, offset, data) {
         Err(error) if error.raw_os_error() == Some(libc::ESPIPE) => read(file, None, data),
@@ -131,7 +133,7 @@ fn write_all(file: &File, message: &FileWriteRequest) -> Outcome<u64> {
     if message.flush { synced(file, count) } else { Ok(count) }
 }
 
-/// The file that `first` names.
+/// Opens the file that `first` names.
 fn writable(files: &Files, first: &FileWriteRequest) -> Outcome<Arc<File>> {
     match first.handle {
         0 => open(path_of(&first.path), first.flags, first.mode).map(Arc::new),
@@ -176,7 +178,7 @@ impl Writing {
         Ok(Ok(()))
     }
 
-    /// Ends the file, and answers how many bytes were written.
+    /// Ends the file, and returns how many bytes were written.
     pub(crate) async fn finish(self) -> Result<Outcome<u64>> {
         let Self { files, file, count, flush, .. } = self;
         if !flush {

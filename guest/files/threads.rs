@@ -1,8 +1,7 @@
-//! `Threads`: what runs the operations on files. Made by `pool`.
+//! `Threads`: the threads that run the operations on files. Created by `pool`.
 //!
-//! Threads are started when needed and end when idle, but for the last: a box that is at its kernel's limit of threads must still be helped.
-//! Where none can be started and none is there, the operation fails with the kernel's reason. tokio's own pool panics then, and the
-//! agent with it.
+//! Threads are started when needed, and all but the last end when idle, so that a box at its kernel's limit of threads can still be
+//! served. If there is none and none can be started, the operation fails with the kernel's error, while tokio's own pool would panic.
 
 use std::{
     collections::VecDeque,
@@ -12,21 +11,21 @@ use std::{
     time::Duration,
 };
 
-/// Most threads, which is most operations at the same time; further ones wait.
+/// Most threads, and so most operations at the same time. Further ones wait.
 const MOST: usize = 64;
-/// How long a thread waits for something to do before it ends.
+/// How long a thread waits for a job before it ends.
 const IDLE: Duration = Duration::from_secs(10);
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// See the module. When it is dropped, threads end with what they do; what waits is dropped.
+/// The threads. When this is dropped, they end after their current jobs, and jobs that wait are dropped.
 #[derive(Debug)]
-pub(super) struct Threads(Arc<Shared>);
+pub(super) struct Threads(Arc<Queue>);
 
-struct Shared {
+struct Queue {
     state: Mutex<State>,
     wake: Condvar,
-    /// What each thread does first.
+    /// Run by each thread before its first job.
     enter: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -40,10 +39,10 @@ struct State {
 
 impl Threads {
     pub(super) fn new(enter: impl Fn() + Send + Sync + 'static) -> Self {
-        Self(Arc::new(Shared { state: Mutex::default(), wake: Condvar::new(), enter: Box::new(enter) }))
+        Self(Arc::new(Queue { state: Mutex::default(), wake: Condvar::new(), enter: Box::new(enter) }))
     }
 
-    /// Lets a thread do `job`.
+    /// Runs `job` on a thread.
     pub(super) fn run(&self, job: impl FnOnce() + Send + 'static) -> io::Result<()> {
         let mut state = self.0.lock();
         if state.idle > state.jobs.len() {
@@ -52,11 +51,11 @@ impl Threads {
             return Ok(());
         }
         if state.threads < MOST {
-            let shared = Arc::clone(&self.0);
-            let started = thread::Builder::new().name(String::from("files")).spawn(move || shared.work());
+            let queue = Arc::clone(&self.0);
+            let started = thread::Builder::new().name(String::from("files")).spawn(move || queue.work());
             match started {
                 Ok(_) => state.threads += 1,
-                // Those that are there do it when they have the time.
+                // The other threads do it later.
                 Err(_) if state.threads > 0 => {}
                 Err(error) => return Err(error),
             }
@@ -75,7 +74,7 @@ impl Drop for Threads {
     }
 }
 
-impl Shared {
+impl Queue {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -87,7 +86,7 @@ impl Shared {
         }
     }
 
-    /// What is to be done next; nothing when the thread is to end.
+    /// The next job, or `None` if the thread is to end.
     fn next(&self) -> Option<Job> {
         let mut state = self.lock();
         loop {
@@ -110,9 +109,9 @@ impl Shared {
     }
 }
 
-impl fmt::Debug for Shared {
+impl fmt::Debug for Queue {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Shared").finish_non_exhaustive()
+        formatter.debug_struct("Queue").finish_non_exhaustive()
     }
 }
 
@@ -145,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_is_dropped_with_the_threads() {
+    fn jobs_that_wait_are_dropped_with_the_threads() {
         let threads = Threads::new(|| {});
         let (kept, dropped) = mpsc::channel::<()>();
         let (release, gate) = mpsc::channel::<()>();

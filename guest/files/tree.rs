@@ -12,10 +12,12 @@ use nix::libc;
 
 use super::{
     content::copy_content,
-    fault::{Call as _, Outcome, Towards as _, bytes_of, fault},
+    fault::{Call as _, Outcome, Towards as _, fault},
+    path::bytes_of,
 };
 
-/// Makes a directory. With `recursive` its parents too, and one that exists is no failure; answers the first that was made.
+/// Makes a directory. With `recursive` its parents are made too, and a directory that exists is no failure. Returns the first that
+/// was made.
 pub(super) fn make_directory(path: &Path, mode: u32, recursive: bool) -> Outcome<Option<Bytes>> {
     let mut builder = fs::DirBuilder::new();
     builder.mode(mode & 0o7777);
@@ -35,7 +37,7 @@ pub(super) fn make_directory(path: &Path, mode: u32, recursive: bool) -> Outcome
     let first = missing.last().map(|path| bytes_of(path));
     for directory in missing.into_iter().rev() {
         match builder.create(directory) {
-            // Somebody else was faster.
+            // Another process was faster.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && directory.is_dir() => {}
             other => other.call("mkdir", path)?,
         }
@@ -43,7 +45,7 @@ pub(super) fn make_directory(path: &Path, mode: u32, recursive: bool) -> Outcome
     Ok(first)
 }
 
-/// Copies one file with its mode; `exclusive` fails where there is one already.
+/// Copies one file with its mode. With `exclusive` it fails if the target exists.
 pub(super) fn copy_file(from: &Path, to: &Path, exclusive: bool, syscall: &str) -> Outcome<()> {
     let copied = || -> io::Result<()> {
         let source = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(from)?;

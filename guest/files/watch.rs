@@ -1,9 +1,8 @@
-//! What changes in a directory or a tree, by inotify(7). Called by the Files service.
+//! Watches a directory or a tree for changes, by inotify(7). Called by the Files service.
 //!
-//! inotify watches directories one by one, so a tree has one watch for each, and a directory that appears gets its own;
-//! what was made in it before that is found by listing it. What is found goes out in messages of bounded size, however much one
-//! event brings. The queue's overflow, and more than [`WAITING`] bytes of names at once, end the stream with `EOVERFLOW`: a gap is told,
-//! never hidden.
+//! inotify watches directories one by one, so a tree has one watch for each of its directories. A new directory gets its own, and is
+//! listed for what was made in it before. Changes are sent in messages of bounded size, however many one event brings. An overflow
+//! of the queue, and more than [`WAITING`] bytes of names at once, end the stream with `EOVERFLOW`, so that no gap is hidden.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -25,9 +24,9 @@ use nix::{
 use tokio::io::{Interest, unix::AsyncFd};
 
 use super::{
-    Files,
-    call::path_of,
-    fault::{Call as _, Outcome, bytes_of, fault},
+    fault::{Call as _, Outcome, fault},
+    path::{bytes_of, path_of},
+    pool::Files,
 };
 use crate::{Context as _, Result, reactor};
 
@@ -39,12 +38,12 @@ const RENAMED: AddWatchFlags = AddWatchFlags::IN_CREATE
     .union(AddWatchFlags::IN_DELETE_SELF)
     .union(AddWatchFlags::IN_MOVE_SELF);
 
-/// Most bytes of names that wait to be told.
+/// Most bytes of names that wait to be sent.
 const WAITING: usize = 16 << 20;
-/// What a change takes besides its name, on the wire and in memory.
+/// Bytes that a change takes besides its name, in the message and in memory.
 const CHANGE: usize = 64;
 
-/// One watched path and what inotify knows of it.
+/// One watched path and its inotify queue.
 struct Watch {
     files: Files,
     root: PathBuf,
@@ -57,7 +56,7 @@ struct Watch {
     waiting: Waiting,
 }
 
-/// Changes that are to be told.
+/// Changes that are to be sent.
 #[derive(Default)]
 struct Waiting {
     changes: VecDeque<FileChange>,
@@ -65,22 +64,22 @@ struct Waiting {
 }
 
 impl Waiting {
-    /// Adds one; false if there are too many.
+    /// Adds a change. Returns false if there are too many.
     fn add(&mut self, change: FileChange) -> bool {
         self.bytes += CHANGE + change.name.len();
         self.changes.push_back(change);
         self.bytes <= WAITING
     }
 
-    /// As many as fit in a message, which is at least one.
+    /// Takes as many changes as fit in a message, and at least one.
     fn take(&mut self) -> Vec<FileChange> {
-        let (mut taken, mut room) = (Vec::new(), limits::CHUNK);
+        let (mut taken, mut left) = (Vec::new(), limits::CHUNK);
         while let Some(change) = self.changes.front() {
             let cost = CHANGE + change.name.len();
-            if cost > room && !taken.is_empty() {
+            if cost > left && !taken.is_empty() {
                 break;
             }
-            room = room.saturating_sub(cost);
+            left = left.saturating_sub(cost);
             self.bytes -= cost;
             taken.extend(self.changes.pop_front());
         }
@@ -89,7 +88,7 @@ impl Waiting {
 }
 
 impl Files {
-    /// Watches `request.path`. The first answer is empty: from then on nothing is missed.
+    /// Watches `request.path`. The first answer is empty, and no change after it is missed.
     pub(crate) async fn watch(
         &self,
         request: FileRequest,
@@ -101,7 +100,7 @@ impl Files {
         let recursive = request.recursive;
         let (adding, known, top) = (Arc::clone(&queue), Arc::clone(&folders), root.clone());
         let added = self.run_as(&request.user, move || {
-            // What is there already is no change.
+            // What exists already is no change.
             add(&adding, &known, &top, PathBuf::new(), recursive, &mut |_| true)
         });
         if let Err(error) = added.await? {
@@ -159,7 +158,7 @@ impl Watch {
             self.lock().remove(&event.wd);
             return Ok(Ok(()));
         }
-        // Of a directory below, its parent's watch tells the same by name.
+        // The watch of a directory's parent reports the same change with its name.
         if event.name.is_none() && !folder.as_os_str().is_empty() {
             return Ok(Ok(()));
         }
@@ -179,9 +178,9 @@ impl Watch {
         let (queue, folders, root) = (Arc::clone(&self.queue), Arc::clone(&self.folders), self.root.clone());
         let mut waiting = std::mem::take(&mut self.waiting);
         let found = self.files.run_as(&self.user, move || {
-            let mut tell = |name| waiting.add(FileChange { renamed: true, name });
-            match add(&queue, &folders, &root, name, true, &mut tell) {
-                // It went away again.
+            let mut found = |name| waiting.add(FileChange { renamed: true, name });
+            match add(&queue, &folders, &root, name, true, &mut found) {
+                // It was removed again.
                 Err(error) if error.errno == libc::ENOENT => Ok(waiting),
                 added => added.map(|()| waiting),
             }
@@ -198,14 +197,15 @@ impl Watch {
     }
 }
 
-/// Watches `below` and, of a tree, every directory in it. Tells the names that are there already, while it is answered true.
+/// Watches `below` and, with `recursive`, every directory in it. Calls `found` with the names that exist already, until it returns
+/// false.
 fn add(
     queue: &Inotify,
     folders: &Mutex<HashMap<WatchDescriptor, PathBuf>>,
     root: &Path,
     below: PathBuf,
     recursive: bool,
-    tell: &mut impl FnMut(Bytes) -> bool,
+    found: &mut impl FnMut(Bytes) -> bool,
 ) -> Outcome<()> {
     let mut waiting = vec![below];
     while let Some(below) = waiting.pop() {
@@ -225,7 +225,7 @@ fn add(
         let Ok(entries) = fs::read_dir(&path) else { continue };
         for entry in entries.flatten() {
             let name = below.join(entry.file_name());
-            if !tell(bytes_of(&name)) {
+            if !found(bytes_of(&name)) {
                 return Err(fault(libc::EOVERFLOW, "watch", root));
             }
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
@@ -245,22 +245,22 @@ mod tests {
     }
 
     #[test]
-    fn changes_go_out_in_messages_of_bounded_size_and_in_order() {
+    fn changes_are_sent_in_order_in_messages_of_bounded_size() {
         let mut waiting = Waiting::default();
         for length in 1..=3000 {
             assert!(waiting.add(change(length)));
         }
-        let (mut told, mut messages) = (Vec::new(), 0);
+        let (mut sent, mut messages) = (Vec::new(), 0);
         while !waiting.changes.is_empty() {
             let some = waiting.take();
             let size: usize = some.iter().map(|change| CHANGE + change.name.len()).sum();
             assert!(size <= limits::CHUNK);
-            told.extend(some.iter().map(|change| change.name.len()));
+            sent.extend(some.iter().map(|change| change.name.len()));
             messages += 1;
         }
         assert!(messages > 1);
-        assert_eq!((told, waiting.bytes), ((1..=3000).collect(), 0));
-        // One that is larger than that goes alone.
+        assert_eq!((sent, waiting.bytes), ((1..=3000).collect(), 0));
+        // A change that is larger than that is sent alone.
         waiting.add(change(limits::CHUNK));
         assert_eq!(waiting.take().len(), 1);
     }

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     Context as _, Result,
-    container::{Container, ExecutionGroups, user::Accounts},
+    container::{Accounts, Container, ExecutionGroups},
 };
 
 /// Time between two tries while the kernel has no memory.

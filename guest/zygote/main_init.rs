@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     Context as _, Error, Kind, Result,
-    container::{Container, user::Accounts},
+    container::{Accounts, Container},
 };
 
 /// Makes the sockets between the zygote and the init. Returns the zygote's end and the init's.

@@ -30,10 +30,7 @@ use super::{
     program::{Program, failure},
     terminal,
 };
-use crate::container::{
-    Container, ExecutionGroup,
-    user::{Accounts, User},
-};
+use crate::container::{Accounts, Container, ExecutionGroup, User};
 
 /// A child that has executed its program.
 pub(super) struct Forked {
