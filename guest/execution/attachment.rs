@@ -53,7 +53,7 @@ pub struct Attachment {
 pub type Offsets = [Option<u64>; 2];
 
 impl Attachment {
-    /// Attaches to `state`.
+    /// Attaches to `execution`.
     pub async fn new(execution: Arc<Execution>, from: Offsets) -> Result<Self> {
         Self::of(ReaderGuard::new(execution, None), from).await
     }

@@ -21,7 +21,7 @@ impl Budget {
         Self { outputs: VecDeque::new(), bytes: 0, most }
     }
 
-    /// Adds the output of `state` as the newest. An execution that has a reader now keeps its output even when it falls out:
+    /// Adds the output of `execution` as the newest. An execution that has a reader now keeps its output even when it falls out:
     /// it is added again when the reader leaves.
     pub(super) fn add(&mut self, execution: &Arc<Execution>) {
         self.remove(execution);
@@ -37,7 +37,7 @@ impl Budget {
         }
     }
 
-    /// Ceases to count `state`, whose output is left as it is.
+    /// Ceases to count `execution`, whose output is left as it is.
     pub(super) fn remove(&mut self, execution: &Arc<Execution>) {
         if let Some(index) = self.outputs.iter().position(|(other, _)| Arc::ptr_eq(other, execution))
             && let Some((_, bytes)) = self.outputs.remove(index)

@@ -80,7 +80,7 @@ impl Entries {
         self.by_id.insert(execution.id().to_owned(), Arc::clone(execution));
     }
 
-    /// Notes that `state` has ended or could not be started. Beyond the bound, the oldest ended one is forgotten. Returns true
+    /// Notes that `execution` has ended or could not be started. Beyond the bound, the oldest ended one is forgotten. Returns true
     /// if a task has to be started that calls [`Self::forget_due`].
     pub(super) fn note_end(&mut self, execution: &Arc<Execution>) -> bool {
         self.ended.push_back((Instant::now() + limits::ENDED, Arc::clone(execution)));
@@ -93,14 +93,14 @@ impl Entries {
         !std::mem::replace(&mut self.forgetting, true)
     }
 
-    /// Notes that a reader of `state` is about to leave. It is still counted.
+    /// Notes that a reader of `execution` is about to leave. It is still counted.
     pub(super) fn note_leaving_reader(&mut self, execution: &Arc<Execution>) {
         if self.contains(execution) {
             self.keep_unclaimed(execution);
         }
     }
 
-    /// Notes that the output of `state` was delivered.
+    /// Notes that the output of `execution` was delivered.
     pub(super) fn note_delivery(&mut self, execution: &Arc<Execution>) {
         if self.contains(execution) {
             self.unclaimed.remove(execution);

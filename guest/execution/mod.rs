@@ -8,7 +8,8 @@
 //! open, it comes when all that was in the pipe at the exit is delivered and the stream has then been quiet for 20 ms, or
 //! 200 ms after the exit.
 //!
-//! From the bottom up: `pipe`, `replay`, `output_stream`, `stdin`, `readers`, `purpose` and `summary` make up the `state` of an execution.
+//! From the bottom up: `pipe`, `replay`, `output_stream`, `stdin`, `readers`, `purpose` and `summary` make up the `state` of an
+//! execution.
 //! `drain` reads it, for readers (`reader_guard`, `attachment`) and while there is none (`background`). `stdin_writer` writes
 //! to it. `table` holds all of them (`entries`, `budget`), and `start` begins them.
 

@@ -5,6 +5,7 @@
 
 use std::{
     io,
+    os::fd::OwnedFd,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -60,7 +61,7 @@ impl Executions {
     }
 }
 
-/// Starts `state`. Returns its pid in the container, or why there is none.
+/// Starts `execution`. Returns its pid in the container, or why there is none.
 async fn start(
     table: Executions,
     execution: Arc<Execution>,
@@ -81,9 +82,8 @@ async fn launch(
     execution: &Arc<Execution>,
     request: ExecRequest,
 ) -> Result<Result<u32, StartError>> {
-    let (has_terminal, detached) = (request.tty.is_some(), request.detached);
-    let timeout_ms = request.timeout_ms;
-    let ends = match Stdio::new(&request) {
+    let (has_terminal, detached, timeout_ms) = (request.tty.is_some(), request.detached, request.timeout_ms);
+    let (ends, child) = match Stdio::new(&request) {
         Ok(ends) => ends,
         Err(error) => return Ok(Err(exhausted(&request, &error))),
     };
@@ -93,24 +93,12 @@ async fn launch(
         Purpose::Check => Lifetime::Alone,
     };
     let on_exit = on_exit(table, Arc::clone(execution));
-    let spawned = execution.zygote.spawn(execution.serial, request, lifetime, ends.child, on_exit).await?;
+    let spawned = execution.zygote.spawn(execution.serial, request, lifetime, child, on_exit).await?;
     let spawned = match spawned {
         Ok(spawned) => spawned,
         Err(error) => return Ok(Err(error)),
     };
-    let (mut stdin, mut stdout) = (ends.stdin.map(Stdin::pipe).unwrap_or_default(), ends.stdout);
-    if let Some(master) = spawned.master.filter(|_| has_terminal) {
-        let both = Interest::READABLE | Interest::WRITABLE;
-        let terminal = pipe::watch(master, both).context(|| "watch the terminal")?;
-        let _ = execution.terminal.set(Arc::clone(&terminal));
-        (stdin, stdout) = (Stdin::terminal(Arc::clone(&terminal)), Some(terminal));
-    }
-    *execution.stdin.lock().await = stdin;
-    {
-        let mut streams = execution.streams();
-        let [out, err] = &mut *streams;
-        (out.pipe, err.pipe) = (stdout, ends.stderr);
-    }
+    connect(execution, ends, spawned.master.filter(|_| has_terminal)).await?;
     let _ = execution.summary.pid.set(spawned.pid);
     if let Purpose::Main(tap) = &execution.purpose {
         tap.started(spawned.pid);
@@ -123,6 +111,22 @@ async fn launch(
         tokio::spawn(read_unattended(Arc::clone(execution)));
     }
     Ok(Ok(spawned.pid))
+}
+
+/// Puts the streams of `execution` in place: the pipes, or its terminal.
+async fn connect(execution: &Execution, ends: Stdio, terminal: Option<OwnedFd>) -> Result<()> {
+    let (mut stdin, mut stdout) = (ends.stdin.map(Stdin::pipe).unwrap_or_default(), ends.stdout);
+    if let Some(master) = terminal {
+        let both = Interest::READABLE | Interest::WRITABLE;
+        let terminal = pipe::watch(master, both).context(|| "watch the terminal")?;
+        let _ = execution.terminal.set(Arc::clone(&terminal));
+        (stdin, stdout) = (Stdin::terminal(Arc::clone(&terminal)), Some(terminal));
+    }
+    *execution.stdin.lock().await = stdin;
+    let mut streams = execution.streams();
+    let [out, err] = &mut *streams;
+    (out.pipe, err.pipe) = (stdout, ends.stderr);
+    Ok(())
 }
 
 /// Notes the exit. The zygote's listener calls it.

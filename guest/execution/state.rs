@@ -36,13 +36,13 @@ pub enum Phase {
 
 /// Decides for how long the output of ended executions is kept. Implemented by the table, which bounds the sum.
 pub(super) trait Retention: Send + Sync {
-    /// `state` has ended or could not be started.
+    /// `execution` has ended or could not be started.
     fn ended(&self, execution: &Arc<Execution>);
 
-    /// A reader of `state` is about to leave. It is still counted.
+    /// A reader of `execution` is about to leave. It is still counted.
     fn reader_leaves(&self, execution: &Arc<Execution>);
 
-    /// A reader has received the exit status of `state`, and all output before it.
+    /// A reader has received the exit status of `execution`, and all output before it.
     fn delivered(&self, execution: &Arc<Execution>);
 }
 

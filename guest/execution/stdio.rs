@@ -9,31 +9,30 @@ use tokio::io::Interest;
 
 use super::pipe::{self, Pipe};
 
-/// Both ends of the streams. A terminal takes the place of all of them, and is made by the zygote.
+/// This process's ends of the streams. A terminal replaces all of them, and is made by the zygote.
 pub(super) struct Stdio {
     pub(super) stdin: Option<Pipe>,
     pub(super) stdout: Option<Pipe>,
     pub(super) stderr: Option<Pipe>,
-    /// The child's ends, in the zygote's order.
-    pub(super) child: Vec<OwnedFd>,
 }
 
 impl Stdio {
-    pub(super) fn new(request: &ExecRequest) -> io::Result<Self> {
-        let mut ends = Self { stdin: None, stdout: None, stderr: None, child: Vec::new() };
+    /// Makes the pipes that `request` needs. Returns this process's ends and the child's, in the zygote's order.
+    pub(super) fn new(request: &ExecRequest) -> io::Result<(Self, Vec<OwnedFd>)> {
+        let (mut ends, mut child) = (Self { stdin: None, stdout: None, stderr: None }, Vec::new());
         if request.tty.is_some() {
-            return Ok(ends);
+            return Ok((ends, child));
         }
         if request.stdin {
-            let (child, ours) = pipe::pair()?;
+            let (theirs, ours) = pipe::pair()?;
             ends.stdin = Some(pipe::watch(ours, Interest::WRITABLE)?);
-            ends.child.push(child);
+            child.push(theirs);
         }
         for stream in [&mut ends.stdout, &mut ends.stderr] {
-            let (ours, child) = pipe::pair()?;
+            let (ours, theirs) = pipe::pair()?;
             *stream = Some(pipe::watch(ours, Interest::READABLE)?);
-            ends.child.push(child);
+            child.push(theirs);
         }
-        Ok(ends)
+        Ok((ends, child))
     }
 }

@@ -89,9 +89,9 @@ impl Execution for ExecutionService {
         let Some(first) = messages.message().await? else {
             return Ok(Response::new(SendInputAck { accepted }));
         };
-        check_stream_name(&first.feed)?;
+        check_stream_name(&first.stream)?;
         let execution = self.executions.find(&first.execution_id).await?;
-        let mut writer = execution.write_stdin(&first.feed, first.offset).await?;
+        let mut writer = execution.write_stdin(&first.stream, first.offset).await?;
         let mut message = Some(first);
         while let Some(ExecStdin { data, eof, .. }) = message {
             accepted += writer.write(&data).await? as u64;

@@ -100,10 +100,10 @@ async fn a_slow_reader_holds_the_others_back_and_misses_nothing() {
 }
 
 #[tokio::test]
-async fn a_reader_that_takes_nothing_is_passed_over_and_told_what_it_lost() {
+async fn a_reader_that_takes_nothing_is_passed_over_and_learns_of_its_loss() {
     let bench = Bench::new().await;
     bench.exec(shell("a", &format!("head -c {MUCH} /dev/zero"))).await.expect("exec");
-    // On a connection of its own, whose windows are full when it does not read.
+    // It has a connection of its own, whose windows are full when it does not read.
     let mut other = connect(&bench.server).await;
     let request = AttachRequest { execution_id: "a".into(), ..AttachRequest::default() };
     let mut stalled = other.attach(request).await.expect("attach").into_inner();
@@ -134,10 +134,8 @@ async fn a_reader_that_goes_away_holds_nobody_back() {
     let fast = tokio::spawn(read_all(bench.attach("a", [0, 0]).await.expect("attach"), [0, 0]));
     tokio::task::yield_now().await;
     drop(gone);
-    let fast = timeout(Duration::from_secs(9), fast)
-        .await
-        .expect("sooner than one that stands still")
-        .expect("task");
+    let fast =
+        timeout(Duration::from_secs(9), fast).await.expect("sooner than one that is stalled").expect("task");
     assert_eq!((fast.stdout.len(), fast.stderr.len()), (MUCH, MUCH));
 }
 
@@ -163,7 +161,7 @@ async fn output_waits_for_its_reader_past_the_exit() {
     assert_eq!((outcome.stdout.as_slice(), outcome.exit), (&b"waiting\n"[..], code(3)));
 }
 
-/// Everything happens behind an agent that was busy: hundreds have ended before the first of them is looked at.
+/// The agent is busy: hundreds of executions end before the first reader comes.
 #[tokio::test]
 async fn what_ends_before_its_reader_comes_is_read_whole() {
     let bench = Bench::new().await;
@@ -184,7 +182,7 @@ async fn what_ends_before_its_reader_comes_is_read_whole() {
 }
 
 #[tokio::test]
-async fn output_that_was_given_up_unread_is_a_loss_and_not_an_early_end() {
+async fn output_that_was_discarded_unread_is_a_loss_and_not_an_early_end() {
     const EACH: usize = 60_000;
     let bench = Bench::new().await;
     let id = |index: usize| format!("e{index}");
@@ -199,7 +197,7 @@ async fn output_that_was_given_up_unread_is_a_loss_and_not_an_early_end() {
         assert_eq!((kept.stdout.len(), kept.exit), (EACH, code(0)));
     }
     let first = async { bench.attach(&id(0), [0, 0]).await?.message().await };
-    assert_eq!(first.await.expect_err("it was given up").code(), Code::DataLoss);
+    assert_eq!(first.await.expect_err("it was discarded").code(), Code::DataLoss);
 }
 
 #[tokio::test]
@@ -230,11 +228,11 @@ async fn a_second_connection_sees_the_same_executions() {
 }
 
 #[tokio::test]
-async fn a_held_start_comes_with_what_follows_it() {
+async fn a_start_that_is_held_back_is_sent_with_the_next_event() {
     let bench = Bench::new().await;
     let outcome = bench.run(ExecRequest { hold_start: true, ..shell("a", "echo out; exit 3") }).await;
     assert_eq!((outcome.stdout.as_slice(), outcome.exit.code), (&b"out\n"[..], 3));
-    // One that says nothing is told all the same, and long before its end.
+    // The start of an execution without output is sent too, and long before its end.
     let request = ExecRequest { hold_start: true, ..shell("b", "exec sleep 60") };
     let began = Instant::now();
     let mut events = bench.client.clone().run(request).await.expect("run").into_inner();
@@ -246,7 +244,7 @@ async fn a_held_start_comes_with_what_follows_it() {
 }
 
 #[tokio::test]
-async fn one_that_has_ended_is_found_with_its_output_and_its_exit() {
+async fn an_ended_execution_is_found_with_its_output_and_its_exit() {
     let bench = Bench::new().await;
     let known = async |id: &str| {
         let request = ListRequest { execution_id: id.into() };
@@ -270,7 +268,7 @@ async fn one_that_has_ended_is_found_with_its_output_and_its_exit() {
             .executions
             .is_empty()
     );
-    // As often as it is asked for.
+    // It can be read any number of times.
     for _ in 0..2 {
         let request = AttachRequest { execution_id: "a".into(), ..AttachRequest::default() };
         let stream = bench.client.clone().attach(request).await.expect("attach").into_inner();
@@ -280,7 +278,7 @@ async fn one_that_has_ended_is_found_with_its_output_and_its_exit() {
 }
 
 #[tokio::test]
-async fn one_that_has_ended_is_forgotten_after_its_time() {
+async fn an_ended_execution_is_forgotten_after_its_time() {
     let bench = Bench::new().await;
     let known = async |id: &str| {
         let request = ListRequest { execution_id: id.into() };
@@ -294,7 +292,7 @@ async fn one_that_has_ended_is_forgotten_after_its_time() {
     bench.exec(shell("late", "echo said")).await.expect("exec");
     bench.client.clone().wait(WaitRequest { execution_id: "late".into() }).await.expect("wait");
     assert_eq!((known("early").await, known("late").await), (1, 1));
-    // Both are looked at when the first one's time has come, and the second then has half of its own left.
+    // At the end of the first one's time, half of the second one's time is left.
     tokio::time::pause();
     tokio::time::advance(limits::ENDED / 2 + Duration::from_secs(1)).await;
     tokio::time::resume();

@@ -1,4 +1,4 @@
-//! Services with a zygote of their own, and what a host says to their Execution service. Used by `execution` and `attach`.
+//! Services with a zygote of their own, and a host's calls of their Execution service. Used by the other files.
 
 use boxlite_guest::{
     services::{AgentStart, Server, Services},
@@ -26,8 +26,8 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) async fn new() -> Self {
-        // Forked from a test harness that has threads: glibc's allocator survives that, and the zygote's loop needs
-        // nothing else. The real one is forked before any thread exists.
+        // It is forked from a test harness that has threads. glibc's allocator survives that, and the zygote's loop needs
+        // nothing else. The real zygote is forked before any thread exists.
         let zygote = Zygote::new(zygote::launch().expect("fork the zygote")).expect("take the socket");
         zygote.uncontained().await.expect("serve on this machine");
         let (ended, watched) = watch::channel(false);
@@ -55,7 +55,7 @@ impl Bench {
         assert!(self.client.clone().kill(kill).await.expect("kill").into_inner().delivered);
     }
 
-    /// As the portal starts most executions.
+    /// Runs an execution with `Run`, as the portal starts most of them.
     pub(super) async fn run(&self, request: ExecRequest) -> Outcome {
         let mut events = self.client.clone().run(request).await.expect("run").into_inner();
         let first = events.message().await.expect("stream").and_then(|first| first.event);

@@ -53,7 +53,7 @@ async fn a_reader_that_stops_stops_the_writer() {
     started.expect("exec");
     let stream = stream.expect("attach");
     let progress = || std::fs::read_to_string(&count).unwrap_or_default().trim().parse::<u32>().unwrap_or(0);
-    // Stands still: twice the same after it had time to run away.
+    // It has stopped: the count is the same twice, although there was time to write more.
     let mut before = u32::MAX;
     let deadline = Instant::now() + Duration::from_secs(20);
     while progress() != before || before == 0 {
@@ -96,7 +96,7 @@ async fn input_reaches_the_process_and_its_end_too() {
 }
 
 #[tokio::test]
-async fn input_to_one_who_does_not_read_is_no_error() {
+async fn input_to_a_process_that_does_not_read_is_no_error() {
     let bench = Bench::new().await;
     let mut request = shell("a", "exec <&-; sleep 0.2");
     request.stdin = true;
@@ -178,11 +178,11 @@ async fn a_file_that_is_no_program_says_why() {
 async fn a_command_line_as_long_as_linux_takes_it_arrives_whole() {
     let bench = Bench::new().await;
     // Two bytes and nine for each of `sh`, `-c`, the script and its name, and some for the environment and the file's name.
-    let words = (limits::COMMAND_LINE - 4096) / 64;
+    let count = (limits::COMMAND_LINE - 4096) / 64;
     let mut request = shell("a", "printf '%s %s\\n' $# ${#VARIABLE}");
-    request.args.extend(["name".to_owned()].into_iter().chain(vec!["x".repeat(55); words]));
+    request.args.extend(["name".to_owned()].into_iter().chain(vec!["x".repeat(55); count]));
     let outcome = bench.run(request.clone()).await;
-    assert_eq!(String::from_utf8_lossy(&outcome.stdout), format!("{words} 0\n"));
+    assert_eq!(String::from_utf8_lossy(&outcome.stdout), format!("{count} 0\n"));
     let longest = limits::ARGUMENT - 1 - "VARIABLE=".len();
     let env = vec![format!("VARIABLE={}", "x".repeat(longest))];
     let outcome = bench.run(ExecRequest { env, ..shell("b", "echo ${#VARIABLE}") }).await;
@@ -196,7 +196,7 @@ async fn a_command_line_as_long_as_linux_takes_it_arrives_whole() {
 }
 
 #[tokio::test]
-async fn a_variable_is_unset_and_signal_0_asks_whether_it_runs() {
+async fn a_variable_is_unset_and_signal_0_checks_whether_it_runs() {
     let bench = Bench::new().await;
     let mut request = shell("a", "env");
     request.env = vec!["A=1".into()];
@@ -204,15 +204,15 @@ async fn a_variable_is_unset_and_signal_0_asks_whether_it_runs() {
     let outcome = bench.run(ExecRequest { command: "env".into(), args: vec![], ..request }).await;
     assert_eq!(String::from_utf8_lossy(&outcome.stdout), "A=1\n");
     bench.exec(shell("b", "sleep 60")).await.expect("exec");
-    let ask = async |signal| {
+    let kill = async |signal| {
         let request = KillRequest { execution_id: "b".into(), signal, all: false };
         bench.client.clone().kill(request).await.map(|answer| answer.into_inner().delivered)
     };
-    assert!(ask(0).await.expect("kill"));
-    assert_eq!(ask(-1).await.unwrap_err().code(), Code::InvalidArgument);
+    assert!(kill(0).await.expect("kill"));
+    assert_eq!(kill(-1).await.unwrap_err().code(), Code::InvalidArgument);
     bench.kill("b").await;
     bench.client.clone().wait(WaitRequest { execution_id: "b".into() }).await.expect("wait");
-    assert!(!ask(0).await.expect("kill"));
+    assert!(!kill(0).await.expect("kill"));
 }
 
 #[tokio::test]
@@ -226,7 +226,7 @@ async fn an_environment_too_long_is_refused_by_the_kernel_and_explained() {
 }
 
 #[tokio::test]
-async fn kill_signals_the_whole_group_and_knows_the_dead() {
+async fn kill_signals_the_whole_group_and_reports_an_ended_one() {
     let bench = Bench::new().await;
     let begun = Instant::now();
     bench.exec(shell("a", "sleep 60; echo never")).await.expect("exec");
@@ -241,7 +241,7 @@ async fn kill_signals_the_whole_group_and_knows_the_dead() {
 }
 
 #[tokio::test]
-async fn a_timeout_ends_even_the_stubborn() {
+async fn a_timeout_ends_a_process_that_ignores_sigterm() {
     let bench = Bench::new().await;
     let mut meek = shell("meek", "sleep 60");
     meek.timeout_ms = 100;

@@ -83,14 +83,14 @@ async fn an_open_file_is_its_handle_until_it_is_closed() {
 }
 
 #[tokio::test]
-async fn contents_come_in_bounded_chunks_from_where_they_are_asked() {
+async fn contents_are_read_in_bounded_chunks_from_the_offset() {
     let (files, folder) = (files(), tempfile::tempdir().unwrap());
     let path = folder.path().join("file");
     let content: Vec<u8> = (0..1_000_003_u32).map(|i| (i % 251) as u8).collect();
     fs::write(&path, &content).unwrap();
-    let asked =
+    let request =
         FileReadRequest { path: bytes(&path), offset: Some(5), length: Some(700_000), ..Default::default() };
-    let chunks = files.read(asked);
+    let chunks = files.read(request);
     pin_mut!(chunks);
     let mut read = Vec::new();
     while let Some(chunk) = chunks.next().await {
@@ -214,7 +214,7 @@ async fn more_names_than_are_read_at_once_are_all_removed() {
     assert!(!top.exists());
 }
 
-/// Copies in a folder of its own what `make` has put at `from`; answers the code of Node's refusal, or of the kernel's.
+/// Makes the files `make` in a folder of its own, copies `from` there, and returns the code of Node's refusal or of the kernel's.
 async fn copied(make: &[&str], from: &str, to: &str, options: FileRequest) -> (tempfile::TempDir, String) {
     let (files, folder) = (files(), tempfile::tempdir().unwrap());
     let at = |name: &str| folder.path().join(name);
@@ -295,7 +295,7 @@ async fn cp_replaces_links_and_never_writes_through_them() {
     let follow = FileRequest { follow: true, ..all() };
     let (folder, _) = copied(&["t/", "t/f", "a/", "a/l->../t"], "a", "b", follow.clone()).await;
     assert!(fs::symlink_metadata(folder.path().join("b/l")).unwrap().is_dir());
-    // A link that leads back to where it lies has no end.
+    // Following a link to its own folder would never end.
     let (_folder, code) = copied(&["a/", "a/l->../a"], "a", "b", follow).await;
     assert_eq!(code, libc::ELOOP.to_string());
 }
@@ -339,7 +339,7 @@ async fn cp_keeps_the_mode_of_a_merged_folder_and_the_holes_of_a_file() {
 }
 
 #[tokio::test]
-async fn copies_read_what_says_nothing_true_of_its_size() {
+async fn copies_read_files_whose_size_is_wrong() {
     let (files, folder) = (files(), tempfile::tempdir().unwrap());
     for (operation, name) in [(FileOperation::Copy, "copied"), (FileOperation::CopyFile, "copied-file")] {
         let to = folder.path().join(name);
@@ -351,7 +351,7 @@ async fn copies_read_what_says_nothing_true_of_its_size() {
 }
 
 #[tokio::test]
-async fn one_folder_at_a_time_is_copied_as_far_as_it_is_asked_for() {
+async fn one_folder_at_a_time_is_copied_as_far_as_requested() {
     let (folder, _) =
         copied(&["a/", "a/d/", "a/d/f", "a/g", "a/h"], "a", "b", FileRequest { shallow: true, ..all() })
             .await;

@@ -7,7 +7,7 @@
 mod attach;
 mod bench;
 mod execution;
-mod feed;
 mod files;
+mod stdin_stream;
 mod supervised;
 mod write;

@@ -1,4 +1,4 @@
-//! A guest with orders, and the host that takes its journal. Used by all of this folder.
+//! A supervised guest, and the host that receives its journal. Used by all of this folder.
 
 use std::time::Duration;
 
@@ -36,13 +36,13 @@ pub(super) struct Bench {
 }
 
 impl Bench {
-    /// A guest with these orders, whose host takes the journal as it comes.
-    pub(super) async fn new(orders: Supervision) -> Self {
-        Self::with_host(orders, |requests| tokio::spawn(take_journal(requests, 64 * 1024))).await
+    /// A guest with this configuration, whose host receives the journal as it comes.
+    pub(super) async fn new(config: Supervision) -> Self {
+        Self::with_host(config, |requests| tokio::spawn(take_journal(requests, 64 * 1024))).await
     }
 
     pub(super) async fn with_host(
-        orders: Supervision,
+        config: Supervision,
         host: impl FnOnce(StreamRequests) -> JoinHandle<Vec<u8>>,
     ) -> Self {
         let zygote = Zygote::new(zygote::launch().expect("fork the zygote")).expect("take the socket");
@@ -50,7 +50,7 @@ impl Bench {
         let (end, ended) = watch::channel(false);
         let (streams, requests) = HostStreams::new();
         let journal = host(requests);
-        let services = Services::uncontained(&zygote, AgentStart::now(), streams, end, Some(orders));
+        let services = Services::uncontained(&zygote, AgentStart::now(), streams, end, Some(config));
         let (services, main_error) = services.await.expect("begun");
         let server = Server::new(services, ended.clone());
         let (host, guest) = tokio::io::duplex(64 * 1024);
@@ -76,9 +76,12 @@ impl Bench {
         answer.expect("shutdown").into_inner().killed
     }
 
-    /// Waits for the machine's end and gives the journal.
+    /// Waits for the machine's end and returns the journal.
     pub(super) async fn journal(mut self) -> Vec<Record> {
-        timeout(PATIENCE, self.ended.wait_for(|ended| *ended)).await.expect("it never ends").expect("alive");
+        timeout(PATIENCE, self.ended.wait_for(|ended| *ended))
+            .await
+            .expect("it ends in time")
+            .expect("the sender exists");
         decode(&self.journal.await.expect("the host"))
     }
 }
@@ -130,11 +133,11 @@ pub(super) fn only(main: MainProcess) -> Supervision {
 }
 
 pub(super) fn stdout(records: &[Record]) -> Vec<u8> {
-    let pieces = records.iter().filter_map(|record| match record {
+    let chunks = records.iter().filter_map(|record| match record {
         Record::Stdout(data) => Some(data.to_vec()),
         _ => None,
     });
-    pieces.collect::<Vec<_>>().concat()
+    chunks.collect::<Vec<_>>().concat()
 }
 
 pub(super) fn exits(records: &[Record]) -> Vec<MainExited> {

@@ -9,7 +9,7 @@ use boxlite_proto::v1::{
 use super::bench::{Bench, next};
 
 #[tokio::test]
-async fn health_follows_its_command_and_leaves_nothing() {
+async fn health_follows_its_command_and_leaves_no_process() {
     let folder = tempfile::tempdir().expect("a folder");
     let flag = folder.path().join("healthy");
     let line = format!("sleep 600 & echo checking; test -e {}", flag.display());
@@ -20,8 +20,8 @@ async fn health_follows_its_command_and_leaves_nothing() {
         retries: 2,
         start_period_ms: 0,
     };
-    let orders = Supervision { health: Some(health), ..Default::default() };
-    let bench = Bench::new(orders).await;
+    let config = Supervision { health: Some(health), ..Default::default() };
+    let bench = Bench::new(config).await;
     let mut events = bench.watch().await;
     let mut expect = async |health: Health| match next(&mut events).await {
         Some(Event::Health(changed)) => {
@@ -37,7 +37,7 @@ async fn health_follows_its_command_and_leaves_nothing() {
     expect(Health::Healthy).await;
     std::fs::remove_file(&flag).expect("removed");
     expect(Health::Unhealthy).await;
-    // Told first to one that comes later.
+    // A new watcher receives it first.
     assert!(
         matches!(next(&mut bench.watch().await).await, Some(Event::Health(now)) if now.health() == Health::Unhealthy)
     );
@@ -58,7 +58,7 @@ async fn a_check_that_hangs_is_ended_and_a_port_is_checked_too() {
         |line: &str| Check::Command(Command { argv: vec!["/bin/sh".into(), "-c".into(), line.into()] });
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
     let open = u32::from(listener.local_addr().expect("bound").port());
-    for (check, health, words) in [
+    for (check, health, output) in [
         (command("echo started; sleep 600"), Health::Unhealthy, "started\nit took longer than 50ms"),
         (Check::Command(Command { argv: vec!["no-such".into()] }), Health::Unhealthy, "not found in PATH"),
         (command("exit 9"), Health::Unhealthy, "exit code 9"),
@@ -67,14 +67,14 @@ async fn a_check_that_hangs_is_ended_and_a_port_is_checked_too() {
         (Check::TcpPort(open), Health::Healthy, ""),
     ] {
         let health_check = HealthCheck {
-            timeout_ms: if words.contains("50ms") { 50 } else { 10_000 },
+            timeout_ms: if output.contains("50ms") { 50 } else { 10_000 },
             check: Some(check),
             interval_ms: 1,
             retries: 1,
             start_period_ms: 0,
         };
-        let orders = Supervision { health: Some(health_check), ..Default::default() };
-        let bench = Bench::new(orders).await;
+        let config = Supervision { health: Some(health_check), ..Default::default() };
+        let bench = Bench::new(config).await;
         let mut events = bench.watch().await;
         let mut changed = loop {
             match next(&mut events).await {
@@ -85,7 +85,7 @@ async fn a_check_that_hangs_is_ended_and_a_port_is_checked_too() {
         };
         changed.output.truncate(200);
         assert_eq!(changed.health(), health, "{changed:?}");
-        assert!(changed.output.contains(words), "{changed:?}");
+        assert!(changed.output.contains(output), "{changed:?}");
         bench.shutdown(0).await;
     }
 }

@@ -1,4 +1,4 @@
-//! The journal with a host that is slow, or not there.
+//! The journal with a host that is slow, or that takes none.
 
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use tokio::{io::AsyncReadExt as _, sync::watch};
 use super::bench::{Bench, PATIENCE, decodes, exits, next, only, shell, stdout};
 
 #[tokio::test]
-async fn a_host_that_takes_nothing_holds_nobody_up_for_ever_and_the_loss_is_told() {
+async fn a_host_that_takes_nothing_stalls_nobody_for_ever_and_the_loss_is_recorded() {
     let (go, mut gone) = watch::channel(false);
     let host = |mut requests: StreamRequests| {
         tokio::spawn(async move {

@@ -1,4 +1,4 @@
-//! How long the machine may live, and be idle.
+//! How long the machine may run, and be idle.
 
 use std::time::{Duration, Instant};
 
@@ -11,14 +11,14 @@ use super::bench::{Bench, next, only, shell};
 
 #[tokio::test]
 async fn limits_end_the_machine_by_themselves() {
-    for (orders, limit) in [
+    for (config, limit) in [
         (Supervision { max_lifetime_ms: 50, ..Default::default() }, 0),
         (Supervision { idle_timeout_ms: 50, ..Default::default() }, 1),
         (Supervision { ends_at_unix_ms: unix_ms() + 50, ..Default::default() }, 2),
-        // A main process is no use of the box.
+        // A main process does not count as use of the box.
         (Supervision { idle_timeout_ms: 50, ..only(shell("sleep 600")) }, 1),
     ] {
-        let records = Bench::new(orders).await.journal().await;
+        let records = Bench::new(config).await.journal().await;
         let reached: Vec<i32> = records
             .iter()
             .filter_map(|record| match record {

@@ -9,7 +9,7 @@ use boxlite_proto::v1::{
 use super::bench::{Bench, exits, next, only, shell, stdout};
 
 #[tokio::test]
-async fn a_main_process_that_ends_ends_the_machine_and_all_it_wrote_is_kept() {
+async fn a_main_process_that_exits_ends_the_machine_and_all_of_its_output_is_kept() {
     let line = "echo out; echo err >&2; head -c 300000 /dev/zero; exit 7";
     let records = Bench::new(only(shell(line))).await.journal().await;
     assert!(matches!(records.first(), Some(Record::Started(started)) if started.restarts == 0));
@@ -24,7 +24,7 @@ async fn a_main_process_that_ends_ends_the_machine_and_all_it_wrote_is_kept() {
 }
 
 #[tokio::test]
-async fn a_command_that_is_not_there_is_told_at_once() {
+async fn a_command_that_does_not_exist_is_reported_at_once() {
     let main = MainProcess { argv: vec!["no-such-command".into()], ..Default::default() };
     let bench = Bench::new(only(main)).await;
     let error = bench.main_error.as_ref().expect("an error");
@@ -101,16 +101,16 @@ async fn shutdown_sends_it_its_own_signal_and_others_sigterm() {
         assert!(matches!(ready, Some(exec_output::Event::Stdout(chunk)) if chunk.data == "ready\n"));
     }
     drop(main);
-    let (killed, said) = tokio::join!(bench.shutdown(20_000), async {
+    let (killed, event) = tokio::join!(bench.shutdown(20_000), async {
         loop {
             match other.message().await.expect("output").and_then(|output| output.event) {
-                // The shell may tell first that its `sleep` was terminated.
+                // The shell may report first that its `sleep` was terminated.
                 Some(exec_output::Event::Stderr(_)) => {}
-                said => break said,
+                event => break event,
             }
         }
     });
-    assert!(matches!(&said, Some(exec_output::Event::Stdout(chunk)) if chunk.data == "term\n"), "{said:?}");
+    assert!(matches!(&event, Some(exec_output::Event::Stdout(chunk)) if chunk.data == "term\n"), "{event:?}");
     assert_eq!(killed, 0);
     let records = bench.journal().await;
     assert_eq!(stdout(&records), b"ready\nusr1\n");

@@ -1,4 +1,4 @@
-//! What the guest does on its own: the main process, its restarts and its journal, health, limits and the end.
+//! What the guest does on its own: the main process, its restarts and its journal, health, limits and the shutdown.
 
 mod bench;
 mod health;

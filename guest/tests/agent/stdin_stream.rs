@@ -1,4 +1,4 @@
-//! Feeds of standard input: one that goes on over another call, and several that take turns.
+//! Streams to standard input: one that another call continues, and several that take turns.
 
 use boxlite_proto::v1::{ExecStdin, TtySize};
 use bytes::Bytes;
@@ -7,10 +7,16 @@ use tonic::{Code, Status};
 
 use super::bench::{Bench, read_all, shell};
 
-/// One call, which says `data` from the byte `offset` of `feed` on. Answers how much of it was written.
-async fn send(bench: &Bench, feed: &str, offset: u64, data: &'static str, eof: bool) -> Result<u64, Status> {
+/// One call, which sends `data` from the byte `offset` of `stream` on. Returns how many bytes were accepted.
+async fn send(
+    bench: &Bench,
+    stream: &str,
+    offset: u64,
+    data: &'static str,
+    eof: bool,
+) -> Result<u64, Status> {
     let execution_id = "a".into();
-    let first = ExecStdin { execution_id, feed: feed.into(), offset, ..ExecStdin::default() };
+    let first = ExecStdin { execution_id, stream: stream.into(), offset, ..ExecStdin::default() };
     let rest = ExecStdin { data: Bytes::from_static(data.as_bytes()), eof, ..ExecStdin::default() };
     let answer = bench.client.clone().send_input(tokio_stream::iter([first, rest])).await;
     answer.map(|answer| answer.into_inner().accepted)
@@ -37,7 +43,7 @@ async fn what_was_written_is_skipped_and_the_rest_is_not() {
     assert_eq!(send(&bench, "f", 2, "llo wor", false).await.unwrap(), 4);
     assert_eq!(send(&bench, "f", 0, "hello", false).await.unwrap(), 0);
     assert_eq!(send(&bench, "f", 9, "ld", true).await.unwrap(), 2);
-    // The answer to the end was lost: it is said again.
+    // The answer to the end was lost, so it is sent again.
     assert_eq!(send(&bench, "f", 0, "hello world", true).await.unwrap(), 0);
     assert_eq!(output(&bench).await, "hello world");
 }
@@ -54,11 +60,15 @@ async fn a_gap_is_refused() {
     assert_eq!(output(&bench).await, "onetwo");
 }
 
-/// A call that says `text` and then nothing, neither more nor its end.
-fn open_call(bench: &Bench, feed: &str, text: &'static str) -> tokio::task::JoinHandle<Result<u64, Status>> {
+/// A call that sends `text` and then neither more nor its end.
+fn open_call(
+    bench: &Bench,
+    stream: &str,
+    text: &'static str,
+) -> tokio::task::JoinHandle<Result<u64, Status>> {
     let first = ExecStdin {
         execution_id: "a".into(),
-        feed: feed.into(),
+        stream: stream.into(),
         data: Bytes::from_static(text.as_bytes()),
         ..ExecStdin::default()
     };
@@ -68,14 +78,14 @@ fn open_call(bench: &Bench, feed: &str, text: &'static str) -> tokio::task::Join
 }
 
 #[tokio::test]
-async fn several_feeds_write_though_none_has_ended_and_each_goes_on() {
+async fn several_streams_write_though_none_has_ended_and_each_continues() {
     let bench = reading("cat", false).await;
     let open = open_call(&bench, "f", "one ");
     let mut stream = bench.attach("a", [0, 0]).await.expect("attach");
     assert!(stream.message().await.expect("message").is_some(), "it has written");
     assert_eq!(send(&bench, "g", 0, "two ", false).await.unwrap(), 4);
     assert_eq!(send(&bench, "h", 0, "three ", false).await.unwrap(), 6);
-    // The call that is open is of the same feed: it has been taken over from, and loses nothing.
+    // The open call is of the same stream. Another call continues it, and nothing is lost.
     assert_eq!(send(&bench, "f", 4, "four ", false).await.unwrap(), 5);
     assert_eq!(send(&bench, "g", 2, "o five", true).await.unwrap(), 4);
     assert_eq!(output(&bench).await, "one two three four five");
@@ -83,14 +93,14 @@ async fn several_feeds_write_though_none_has_ended_and_each_goes_on() {
 }
 
 #[tokio::test]
-async fn what_comes_after_the_end_by_another_is_refused_and_never_lost_in_silence() {
+async fn input_after_the_end_by_another_stream_is_refused_and_never_lost_silently() {
     let bench = reading("cat; sleep 60", false).await;
     assert_eq!(send(&bench, "f", 0, "said", false).await.unwrap(), 4);
     assert_eq!(send(&bench, "g", 0, "last", true).await.unwrap(), 4);
     let refused = send(&bench, "f", 4, "more", false).await.unwrap_err();
     assert_eq!(refused.code(), Code::Aborted);
     assert!(refused.message().contains("another handle"), "{refused}");
-    // Another end is none, and what was written before is not said to be lost.
+    // Another end changes nothing, and what was written before is not reported as lost.
     send(&bench, "h", 0, "", true).await.unwrap();
     assert_eq!(send(&bench, "f", 0, "said", true).await.unwrap(), 0);
     bench.kill("a").await;
@@ -112,7 +122,7 @@ async fn the_end_is_typed_once() {
     for _ in 0..2 {
         send(&bench, "f", 0, "line\n", true).await.unwrap();
     }
-    // Another feed has an end of its own.
+    // Another stream has an end of its own.
     send(&bench, "g", 0, "more\n", true).await.unwrap();
     let output = output(&bench).await;
     let (before, after) = output.split_once("first").expect("the first end");
