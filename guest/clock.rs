@@ -2,7 +2,7 @@
 //! drifts. The shim notifies the guest when the host's clock has jumped. The guest requests the time, and how long the answer
 //! took says how precise it is.
 //!
-//! Started by `main.rs`. [`correction`], which is pure, decides what is done.
+//! Started by `main.rs`. `correction`, which is pure, decides what is done.
 #![allow(unsafe_code, reason = "adjtimex(2)")]
 
 use std::{

@@ -43,7 +43,7 @@ pub const REPLAY: usize = 1 << 20;
 
 /// Bytes of an execution's input that the host retains after sending them, in order to send them again over another connection. This
 /// is more than can be in transit: [`STREAM_WINDOW`], up to 1 MiB in HTTP/2's buffers, and a chunk on either side.
-pub const FEED_REPLAY: usize = 2 << 20;
+pub const STDIN_REPLAY: usize = 2 << 20;
 
 /// Deadline of an RPC that only changes state (everything but Attach, `SendInput` and Wait).
 pub const UNARY_DEADLINE: Duration = Duration::from_secs(30);

@@ -44,7 +44,7 @@ pub fn mount_early() -> Result<()> {
     attach("cgroup2", "/sys/fs/cgroup", "cgroup2", plain)
 }
 
-/// Raises this process's limit to [`OPEN_FILES`]. Call it after the zygote was forked, so that the box's processes have the
+/// Raises this process's limit to `OPEN_FILES`. Call it after the zygote was forked, so that the box's processes have the
 /// kernel's defaults.
 pub fn raise_file_limit() -> Result<()> {
     setrlimit(Resource::RLIMIT_NOFILE, OPEN_FILES, OPEN_FILES)
