@@ -16,6 +16,10 @@ use nix::{
 use crate::{Context as _, Result};
 
 /// Brings `lo` up; the kernel then gives it 127.0.0.1/8 and `::1` (netdevice(7)).
+///
+/// # Errors
+///
+/// The kernel refuses the ioctl.
 pub fn raise_loopback() -> Result<()> {
     let socket = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)
         .context(|| "open a socket for the loopback interface")?;

@@ -23,6 +23,10 @@ const OPEN_FILES: u64 = 65_536;
 ///
 /// The kernel refuses `pivot_root(2)` away from the initramfs itself ("rootfs", the mount without a parent), so it is
 /// bound over itself first. The bind has a parent, and a container that leaves it leaves everything in it.
+///
+/// # Errors
+///
+/// A mount fails.
 pub fn mount_early() -> Result<()> {
     let plain = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     make_dir("/root")?;
@@ -46,6 +50,10 @@ pub fn mount_early() -> Result<()> {
 
 /// Raises this process's limit to `OPEN_FILES`. Call it after the zygote was forked, so that the box's processes have the
 /// kernel's defaults.
+///
+/// # Errors
+///
+/// The kernel refuses the limit.
 pub fn raise_file_limit() -> Result<()> {
     setrlimit(Resource::RLIMIT_NOFILE, OPEN_FILES, OPEN_FILES)
         .context(|| format!("raise RLIMIT_NOFILE to {OPEN_FILES}"))
@@ -53,6 +61,10 @@ pub fn raise_file_limit() -> Result<()> {
 
 /// Lets the kernel reap this process's children. Those of PID 1 are the zygote, the container's init and orphans, and the zygote
 /// reports every exit that matters.
+///
+/// # Errors
+///
+/// The kernel refuses, which it does not for a valid signal.
 #[allow(unsafe_code, reason = "signal(2)")]
 pub fn ignore_children() -> Result<()> {
     // SAFETY: no handler is installed. With SIGCHLD ignored, children leave no zombies (POSIX).

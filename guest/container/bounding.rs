@@ -12,6 +12,10 @@ use nix::{errno::Errno, libc};
 use crate::{Context as _, Error, Kind, Result};
 
 /// Drops every capability that `keep` does not name from this process's bounding set.
+///
+/// # Errors
+///
+/// A name is unknown, or the kernel refuses.
 pub fn drop_bounding(keep: &[String]) -> Result<()> {
     let kept = parse(keep)?;
     for number in 0..64_u32 {

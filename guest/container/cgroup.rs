@@ -21,6 +21,10 @@ pub struct Cgroup(PathBuf);
 
 impl Cgroup {
     /// The group of the container with this id, which must be plain enough for a directory name.
+    ///
+    /// # Errors
+    ///
+    /// The id is not plain enough.
     pub fn of(container_id: &str) -> Result<Self> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         if container_id.is_empty() || container_id.len() > 64 || !container_id.bytes().all(plain) {
@@ -35,6 +39,10 @@ impl Cgroup {
 
     /// Makes the group and sets its limits. Memory and pids are always accounted, for metrics. With `whole` it has every controller
     /// of the machine, which groups below can then have too.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses the group or a limit.
     pub fn create(&self, limits: Option<&Resources>, whole: bool) -> Result<()> {
         let root = Path::new(ROOT);
         let controllers = if whole { every_controller(root)? } else { "+memory +pids".to_owned() };
@@ -55,6 +63,10 @@ impl Cgroup {
 
     /// Moves this process into a group below, since a group that has processes of its own can't pass controllers on (Linux
     /// `Documentation/admin-guide/cgroup-v2.rst`, "No Internal Process Constraint").
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses the group or the move.
     pub fn step_down(&self) -> Result<()> {
         let below = self.0.join("init");
         fs::create_dir(&below).context(|| format!("make cgroup {}", below.display()))?;
@@ -62,6 +74,10 @@ impl Cgroup {
     }
 
     /// Sets the most processes and threads that it may have. Those that exist stay.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses the limit.
     pub fn set_pids_max(&self, most: u64) -> Result<()> {
         write(&self.0.join("pids.max"), &most.to_string())
     }

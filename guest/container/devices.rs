@@ -61,6 +61,10 @@ pub struct Device {
 
 impl Device {
     /// Finds the devices with these paths. With the one that makes loop devices come the loop devices.
+    ///
+    /// # Errors
+    ///
+    /// The machine has no device with one of the paths.
     pub fn find(paths: &[String]) -> Result<Vec<Self>> {
         let mut found = Vec::new();
         for path in paths {

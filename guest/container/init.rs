@@ -41,6 +41,10 @@ pub struct Container {
 ///
 /// The caller must be alone in new pid, mount, uts and ipc namespaces and in the container's cgroup. With `step_down` it moves to a
 /// group below that, so that the container can pass controllers on.
+///
+/// # Errors
+///
+/// The request is invalid, or the kernel refuses a step. The process can then only exit.
 pub fn become_container(
     request: &ContainerInitRequest,
     rootfs: &Path,
@@ -64,6 +68,10 @@ pub fn become_container(
 
 /// Joins the container of `init`, in all but its pid namespace, which only the children of this process are in. So the container
 /// can't reach this process, which outlives its init.
+///
+/// # Errors
+///
+/// A namespace of `init` can't be joined, or the kernel refuses a step.
 pub fn join_container(request: &ContainerInitRequest, init: Pid) -> Result<Container> {
     let process = request.process.clone().unwrap_or_default();
     let (proc, rlimits) = prepare(&process)?;

@@ -13,6 +13,10 @@ pub struct Rlimits(Vec<(Resource, u64, u64)>);
 
 impl Rlimits {
     /// Parses limits with OCI's names, for example `RLIMIT_NOFILE`.
+    ///
+    /// # Errors
+    ///
+    /// A name is unknown.
     pub fn parse(limits: &[Rlimit]) -> Result<Self> {
         limits
             .iter()
@@ -22,6 +26,10 @@ impl Rlimits {
     }
 
     /// Applies them to this process.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses a limit.
     pub fn apply(&self) -> Result<()> {
         for (kind, soft, hard) in &self.0 {
             setrlimit(*kind, *soft, *hard).context(|| format!("set {kind:?} to {soft}:{hard}"))?;

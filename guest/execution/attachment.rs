@@ -54,6 +54,10 @@ pub type Offsets = [Option<u64>; 2];
 
 impl Attachment {
     /// Attaches to `execution`.
+    ///
+    /// # Errors
+    ///
+    /// The program could not be started, an offset is beyond the end, or the output was discarded.
     pub async fn new(execution: Arc<Execution>, from: Offsets) -> Result<Self> {
         Self::of(ReaderGuard::new(execution, None), from).await
     }
@@ -82,6 +86,10 @@ impl Attachment {
     }
 
     /// The next event. [`Output::Exit`] is the last, after which this must not be called again.
+    ///
+    /// # Errors
+    ///
+    /// A byte that is to come next was dropped from the replay buffer.
     pub async fn next(&mut self) -> Result<Output> {
         loop {
             // What the others do from here on is not missed.

@@ -28,6 +28,11 @@ const TIMEOUT_GRACE: Duration = Duration::from_secs(2);
 
 impl Executions {
     /// Starts a process. Returns its execution, or why there is none.
+    ///
+    /// # Errors
+    ///
+    /// The id is invalid or exists, too many executions run, or there is no container. A program that can't be started is no error of
+    /// this kind.
     pub async fn run(
         &self,
         request: ExecRequest,
@@ -40,6 +45,10 @@ impl Executions {
 
     /// Starts a process that has a reader from the beginning. Its output is kept, however late the reader comes to read it and
     /// however many other executions end until then.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::run`].
     pub async fn run_attached(&self, request: ExecRequest) -> Result<Result<(u32, Attachment), StartError>> {
         let (execution, request) = self.admit(request, Purpose::Requested)?;
         let guard = ReaderGuard::new(Arc::clone(&execution), Some([0; 2]));

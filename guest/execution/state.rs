@@ -128,6 +128,10 @@ impl Execution {
     }
 
     /// Waits until its process has ended.
+    ///
+    /// # Errors
+    ///
+    /// Its program could not be started.
     pub async fn wait(&self) -> Result<ExitStatus> {
         let mut phase = self.phase.subscribe();
         loop {
@@ -142,6 +146,10 @@ impl Execution {
     }
 
     /// Waits until its process runs the program, or has ended since.
+    ///
+    /// # Errors
+    ///
+    /// Its program could not be started.
     pub async fn started(&self) -> Result<()> {
         let mut phase = self.phase.subscribe();
         loop {
@@ -156,6 +164,10 @@ impl Execution {
 
     /// Signals its process group. Returns false if its process had ended before. With `all` none of its processes is left at its
     /// end, see [`zygote::message::Signal`].
+    ///
+    /// # Errors
+    ///
+    /// Its program could not be started, or the kernel refuses the signal.
     pub async fn signal(&self, signal: i32, all: bool) -> Result<bool> {
         self.started().await?;
         if self.has_ended() {
@@ -165,6 +177,10 @@ impl Execution {
     }
 
     /// Changes the size of its terminal.
+    ///
+    /// # Errors
+    ///
+    /// It could not be started or has no terminal, or the kernel refuses the size.
     pub async fn resize(&self, size: TtySize) -> Result<()> {
         self.started().await?;
         let terminal = self.terminal.get();

@@ -24,6 +24,10 @@ pub struct StdinWriter<'a> {
 
 impl Execution {
     /// Begins the stream `name`, or continues it at its byte `offset`, once the process has started.
+    ///
+    /// # Errors
+    ///
+    /// The program could not be started, or `offset` is beyond what was written.
     pub async fn write_stdin(&self, name: &str, offset: u64) -> Result<StdinWriter<'_>> {
         self.started().await?;
         let mut stdin = self.stdin.lock().await;
@@ -51,6 +55,10 @@ impl Execution {
 impl StdinWriter<'_> {
     /// Writes all of `data` that was not written before, as fast as the process reads, and returns how many bytes were accepted.
     /// That is less than all if the process has closed its input or has ended.
+    ///
+    /// # Errors
+    ///
+    /// The execution has no input, its input was ended by another stream, or another call continues this one.
     pub async fn write(&mut self, data: &[u8]) -> Result<usize> {
         let known = usize::try_from(self.skip).unwrap_or(usize::MAX).min(data.len());
         let mut rest = data.get(known..).unwrap_or_default();
@@ -81,6 +89,10 @@ impl StdinWriter<'_> {
     }
 
     /// Ends the input: closes the pipe, or types Ctrl-D at the terminal, once for each stream.
+    ///
+    /// # Errors
+    ///
+    /// The terminal can't be written.
     pub async fn finish(&mut self) -> Result<()> {
         let mut stdin = self.execution.stdin.lock().await;
         let Target::Open(pipe) = &stdin.target else { return Ok(()) };

@@ -127,6 +127,10 @@ impl Executions {
     }
 
     /// Finds an execution whose `Exec` has arrived or arrives within [`limits::EXEC_GRACE`].
+    ///
+    /// # Errors
+    ///
+    /// The id is invalid, or no `Exec` with it arrives in time.
     pub async fn find(&self, id: &str) -> Result<Arc<Execution>> {
         id::checked(id)?;
         let found = timeout(limits::EXEC_GRACE, async {

@@ -30,6 +30,10 @@ use crate::Result;
 
 impl Files {
     /// Performs one operation. If the kernel refuses it, the answer has the error.
+    ///
+    /// # Errors
+    ///
+    /// There is no container, or the user is unknown. An error of the kernel is in the answer.
     pub async fn call(&self, request: FileRequest) -> Result<FileAnswer> {
         let files = self.clone();
         let user = request.user.clone();

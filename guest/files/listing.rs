@@ -31,6 +31,10 @@ const AHEAD: usize = 2;
 
 impl Files {
     /// Lists `request.path`. The last answer may be an error.
+    ///
+    /// # Errors
+    ///
+    /// There is no container. An error of the kernel is in the last answer.
     pub async fn read_directory(&self, request: FileRequest) -> Result<mpsc::Receiver<Result<FileAnswer>>> {
         let (answers, receiver) = mpsc::channel(AHEAD);
         let permit = self.long().await?;

@@ -72,6 +72,10 @@ struct Inside {
 
 impl Files {
     /// Allows operations, in the container whose init is `init_pid`. Relative paths start at `cwd`.
+    ///
+    /// # Errors
+    ///
+    /// The container's init or its namespaces are gone.
     pub fn open(&self, init_pid: u32, cwd: &str) -> Result<()> {
         let at = |name: &str, flags: OFlag| {
             let path = format!("/proc/{init_pid}/{name}");

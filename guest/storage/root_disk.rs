@@ -21,6 +21,10 @@ const DEVICE_WAIT: Duration = Duration::from_secs(3);
 const DEVICE_PAUSE: Duration = Duration::from_millis(1);
 
 /// Mounts `disk` read-write on [`ROOTFS`].
+///
+/// # Errors
+///
+/// The name is no device name, the device does not appear, or the mount fails.
 pub async fn mount_root_disk(disk: &RootDisk) -> Result<()> {
     let name = &disk.device;
     if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {

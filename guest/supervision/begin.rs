@@ -16,6 +16,10 @@ use crate::{Error, Kind, Result, container::Cgroup};
 impl Supervisor {
     /// Begins what `config` says for a container that is set up. Returns why its main process could not be started, if it could
     /// not.
+    ///
+    /// # Errors
+    ///
+    /// The configuration is invalid, or the zygote is gone.
     pub async fn begin(
         &self,
         config: Option<Supervision>,
@@ -45,6 +49,10 @@ impl Supervisor {
     }
 
     /// Changes what can change while the box runs. The call counts as a use of the box.
+    ///
+    /// # Errors
+    ///
+    /// There is no container yet, or the kernel refuses a limit.
     pub fn amend(&self, request: AmendRequest) -> Result<()> {
         if self.0.began.get().is_none() {
             return Err(Error::new(Kind::State, "amend box: it has no container yet"));

@@ -16,6 +16,10 @@ use tokio::time::sleep;
 use crate::{Result, services::Server, supervision::StreamRequests};
 
 /// Serves the host until the machine is switched off, and opens the streams that are requested. Returns only with an error.
+///
+/// # Errors
+///
+/// There is no transport, or it fails for good.
 pub async fn serve(server: Server, requests: StreamRequests) -> Result<Infallible> {
     match port::find()? {
         Some(device) => mux::serve(server, &device, requests).await,

@@ -41,12 +41,20 @@ impl fmt::Debug for Zygote {
 
 impl Zygote {
     /// Takes over the socket and starts to receive. Must run on the agent's runtime.
+    ///
+    /// # Errors
+    ///
+    /// The socket can't be registered with the reactor.
     pub fn new(socket: AgentSocket) -> Result<Self> {
         Line::new(socket).map(Self)
     }
 
     /// Makes the container, whose init is the zygote's child or, with `main_is_init`, the main process. Returns the init's pid in
     /// the guest's initial pid namespace.
+    ///
+    /// # Errors
+    ///
+    /// The request is invalid, or the kernel refuses a step.
     pub async fn contain(&self, request: ContainerInitRequest, main_is_init: bool) -> Result<u32> {
         let contain = Contain { request: Some(request), rootfs: ROOTFS.to_owned(), main_is_init };
         self.set_up(Action::Contain(Box::new(contain))).await
@@ -70,6 +78,10 @@ impl Zygote {
     }
 
     /// Forks a child for `request`, which gets the `streams`. `on_exit` is called only if this succeeds.
+    ///
+    /// # Errors
+    ///
+    /// The zygote is gone.
     pub async fn spawn(
         &self,
         serial: u64,
@@ -103,6 +115,10 @@ impl Zygote {
 
     /// Signals an execution's process group. With `all` the execution leaves no process behind, see [`Signal`]. Returns false if
     /// it had ended before.
+    ///
+    /// # Errors
+    ///
+    /// The zygote is gone, or the kernel refuses the signal.
     pub async fn signal(&self, serial: u64, signal: i32, all: bool) -> Result<bool> {
         let (answer, wait) = oneshot::channel();
         self.0
@@ -119,6 +135,10 @@ impl Zygote {
     }
 
     /// Ends every process of the container, its init included. Returns how many had to be killed.
+    ///
+    /// # Errors
+    ///
+    /// The zygote is gone.
     pub async fn stop(&self, request: Stop) -> Result<u32> {
         let (answer, wait) = oneshot::channel();
         {

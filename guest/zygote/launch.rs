@@ -21,6 +21,10 @@ pub struct AgentSocket(pub(super) OwnedFd);
 /// Forks the zygote. Returns in the agent only.
 ///
 /// Call it while the process has one thread, since the child allocates and forks.
+///
+/// # Errors
+///
+/// The kernel refuses the socket pair or the fork.
 pub fn launch() -> Result<AgentSocket> {
     let (agent, zygote) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
         .context(|| "make the zygote's socket pair")?;

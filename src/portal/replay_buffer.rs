@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use boxlite_wire::limits;
 use bytes::Bytes;
 
-/// The last chunks of a stream: at least [`limits::FEED_REPLAY`] bytes of it once it is that long.
+/// The last chunks of a stream: at least [`limits::STDIN_REPLAY`] bytes of it once it is that long.
 #[derive(Debug, Default)]
 pub(crate) struct ReplayBuffer {
     chunks: VecDeque<Bytes>,
@@ -32,7 +32,7 @@ impl ReplayBuffer {
         self.end += chunk.len() as u64;
         self.chunks.push_back(chunk);
         while let Some(oldest) = self.chunks.front()
-            && self.end - self.start - oldest.len() as u64 >= limits::FEED_REPLAY as u64
+            && self.end - self.start - oldest.len() as u64 >= limits::STDIN_REPLAY as u64
         {
             self.start += oldest.len() as u64;
             self.chunks.pop_front();

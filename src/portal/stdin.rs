@@ -155,7 +155,7 @@ impl Sending {
         drop(state);
         let first = ExecStdin {
             execution_id: execution_id.to_owned(),
-            feed: name.to_owned(),
+            stream: name.to_owned(),
             offset: next,
             ..ExecStdin::default()
         };
@@ -239,7 +239,7 @@ mod tests {
         let mut again = sending.messages("x", "f");
         let offset = usize::try_from(again.next().await.unwrap().offset).unwrap();
         let kept = all.len() - offset;
-        assert!((limits::FEED_REPLAY..limits::FEED_REPLAY + CHUNK).contains(&kept), "{kept}");
+        assert!((limits::STDIN_REPLAY..limits::STDIN_REPLAY + CHUNK).contains(&kept), "{kept}");
         assert_eq!(data(again.collect().await).0, all[offset..]);
     }
 }
