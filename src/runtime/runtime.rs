@@ -57,9 +57,6 @@ impl BoxliteRuntime {
             return Err(error);
         }
         let home = Arc::clone(&boxes.home);
-        // Which engine can run takes a process to find out: it is known by the time the first box starts.
-        let early = Arc::clone(&home);
-        tokio::spawn(async move { early.engine().await });
         Ok(Arc::new(Self { boxes, home, closed: AtomicBool::new(false) }))
     }
 
@@ -79,6 +76,7 @@ impl BoxliteRuntime {
         check_end(options.supervision.ends_at_ms, now_ms())?;
         let config = BoxConfig::new(id::random()?, now_ms(), options);
         config.check_size()?;
+        self.home.prepare_engine();
         let core = self.boxes.create(config).await?;
         self.home.metrics.count_created();
         Ok(LiteBox::new(core))

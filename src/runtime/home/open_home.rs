@@ -10,7 +10,11 @@ use std::{
 use boxlite_disk::ImageStorage;
 use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
 use boxlite_images::{Holds, ImageManager};
-use tokio::sync::{OnceCell, watch};
+use tokio::{
+    runtime::Handle,
+    sync::{OnceCell, watch},
+    task::JoinHandle,
+};
 
 use crate::{
     blocking::blocking,
@@ -46,6 +50,7 @@ pub(crate) struct OpenHome {
     log: Mutex<Option<HomeLog>>,
     chosen: OnceCell<Engine>,
     closed: watch::Sender<bool>,
+    handle: Handle,
 }
 
 impl OpenHome {
@@ -74,10 +79,30 @@ impl OpenHome {
             log,
             chosen: OnceCell::new(),
             closed: watch::Sender::new(false),
+            handle: Handle::current(),
         }
     }
 
+    /// Finds out the engine while its caller goes on. That takes a process, so it begins as soon as a start of a machine is likely.
+    pub(crate) fn prepare_engine(self: &Arc<Self>) {
+        if !self.chosen.initialized() {
+            let this = Arc::clone(self);
+            self.spawn(async move { this.engine().await });
+        }
+    }
+
+    /// Runs `task` on the runtime that the home was opened on, so that it may be called on any thread.
+    pub(crate) fn spawn<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.handle.spawn(task)
+    }
+
     /// The engine that boxes run on; found out once, unless that fails.
+    ///
+    /// # Errors
+    /// `ENGINE_UNSUPPORTED` if none can run; `PART_MISSING` if the shim is missing or can't be executed.
     pub(crate) async fn engine(&self) -> BoxliteResult<Engine> {
         let (choice, parts) = (self.choice, self.parts.clone());
         let find = blocking("choose an engine", move || engine::choose(choice, &parts));

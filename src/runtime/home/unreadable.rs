@@ -13,7 +13,7 @@ use crate::{
     litebox::{lifecycle::state::BoxState, observation::info::BoxInfo},
     options::labels::Labels,
     pipeline::timings::Timings,
-    shim::process::Presence,
+    shim::process::ShimStatus,
     state::{
         layout::{BoxPaths, FilesystemLayout},
         lock::FileLock,
@@ -42,8 +42,8 @@ impl UnreadableBox {
         let paths = layout.of_box(id);
         let made = fs::metadata(paths.dir()).and_then(|meta| meta.created().or_else(|_| meta.modified()));
         let since = made.ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
-        let pid = match Presence::of(&paths.shim_lock()) {
-            Ok(Presence::Alive(process)) => Some(process.identity.pid),
+        let pid = match ShimStatus::of(&paths.shim_lock()) {
+            Ok(ShimStatus::Alive(process)) => Some(process.identity.pid),
             _ => None,
         };
         Self {
@@ -111,11 +111,11 @@ pub(crate) async fn remove(layout: &FilesystemLayout, id: &str) -> BoxliteResult
     let paths = layout.of_box(id);
     FileLock::make(&paths.lock())?;
     let _lock = FileLock::of_box(&paths.lock(), id).await?;
-    if let Presence::Alive(process) = Presence::settled(&paths.shim_lock()).await? {
+    if let ShimStatus::Alive(process) = ShimStatus::settled(&paths.shim_lock()).await? {
         process.kill();
         let ended = process.ended().await;
         ended.map_err(|error| BoxliteError::io("watch the shim of box", paths.dir(), error))?;
-        Presence::settled(&paths.shim_lock()).await?;
+        ShimStatus::settled(&paths.shim_lock()).await?;
     }
     blocking("remove a box", move || {
         paths.remove_sockets();

@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// How long a killed shim may take to be gone.
-const DEATH: Duration = Duration::from_secs(5);
+const SHIM_EXIT: Duration = Duration::from_secs(5);
 /// How long a guest may be late to end itself.
 const OVERDUE: Duration = Duration::from_secs(10);
 
@@ -41,13 +41,12 @@ impl Pipeline {
         let paths = self.paths.clone();
         let container = self.container()?;
         let started_at_ms = now_ms();
-        let orders = container.supervision.clone();
-        let spawn = self.spawn(orders);
+        let spawn = self.spawn(container.supervision.clone());
         let (engine, ready, shim) = self.stage(Stage::Spawn, spawn).await?;
         let session = GuestSession::new(paths.portal().channel()?);
         match self.bring_up(&shim, engine, ready, &session, container).await {
             Ok(()) => {
-                // Heard once, needed no more.
+                // The guest has reported, and does so only once.
                 paths.ready().remove();
                 let record = MachineRecord {
                     shim: shim.identity(),
@@ -125,7 +124,7 @@ impl Pipeline {
         let console = self.paths.console();
         let ended = timeout(Duration::from_millis(200), shim.ended()).await;
         shim.kill();
-        let _ = shim.ended_within(DEATH).await;
+        let _ = shim.ended_within(SHIM_EXIT).await;
         let stage = error.stage();
         let error = match ended {
             Ok(Ok(outcome)) if !outcome.by_guest() || error.code() == ErrorCode::PortalLost => {
@@ -146,44 +145,41 @@ impl Pipeline {
 }
 
 impl Pipeline {
-    /// Starts the shim, with the runtime's ear for the guest's notification already open.
+    /// Starts the shim. The socket on which the guest reports that it is ready is open before that.
     fn spawn(
         &self,
-        orders: Option<Supervision>,
+        supervision: Option<Supervision>,
     ) -> impl Future<Output = BoxliteResult<(Engine, UnixListener, ShimController)>> + use<> {
         let (home, paths, config) = (Arc::clone(&self.home), self.paths.clone(), self.config.clone());
         let (lock, boot) = (Arc::clone(&self.lock), self.boot);
         async move {
             let engine = home.engine().await?;
             let program = home.parts.find(Part::Shim)?;
-            let spec = spec(&home, &paths, &config, engine, boot, orders.as_ref())?;
-            let (setup, held) = (paths.clone(), Arc::clone(&lock));
-            let ready = blocking("clear up after a machine", move || {
-                let _held = held;
-                clear_up(&setup)?;
-                let ready = setup.ready();
-                ready.listen().map_err(|error| BoxliteError::io("listen on socket", ready.path(), error))
-            })
-            .await?;
-            let ready = UnixListener::from_std(ready)
-                .map_err(|error| BoxliteError::io("listen on socket", paths.ready().path(), error))?;
-            // The shim before the lock: when nobody wants it any more, it is killed before the box is let go.
-            let start =
-                move || Ok((ShimController::spawn(&program, &spec, paths.dir(), &paths.shim_log())?, lock));
-            let (shim, _) = blocking("start a shim", start).await?;
-            Ok((engine, ready, shim))
+            let spec = spec(&home, &paths, &config, engine, boot, supervision.as_ref())?;
+            let socket = paths.ready();
+            let failed = move |error| BoxliteError::io("listen on socket", socket.path(), error);
+            let failed_here = failed.clone();
+            // The shim is dropped before the lock: when the start is given up meanwhile, it is killed before the lock is released.
+            let start = move || {
+                clear_up(&paths)?;
+                let ready = paths.ready().listen().map_err(failed)?;
+                let shim = ShimController::spawn(&program, &spec, paths.dir(), &paths.shim_log())?;
+                Ok((shim, lock, ready))
+            };
+            let (shim, _, ready) = blocking("start a shim", start).await?;
+            Ok((engine, UnixListener::from_std(ready).map_err(failed_here)?, shim))
         }
     }
 }
 
-/// What a killed machine left of this box. Nobody else has it open now.
+/// Removes what a killed machine left of this box. Nobody else has the disk open now.
 fn clear_up(paths: &BoxPaths) -> BoxliteResult<()> {
     let leaked = free_leaked_clusters(&paths.disk())?;
     if leaked > 0 {
-        tracing::debug!(leaked, disk = %paths.disk().display(), "clusters of a killed engine were given back");
+        tracing::debug!(leaked, disk = %paths.disk().display(), "clusters that a killed engine leaked were freed");
     }
     paths.remove_sockets();
-    // The spec says what holds now.
+    // The spec holds the deadline of this start.
     let _ = fs::remove_file(paths.deadline());
     Ok(())
 }
@@ -194,9 +190,9 @@ fn spec(
     config: &BoxConfig,
     engine: Engine,
     boot: BootTimeout,
-    orders: Option<&Supervision>,
+    supervision: Option<&Supervision>,
 ) -> BoxliteResult<InstanceSpec> {
-    let journal = orders
+    let journal = supervision
         .map(|_| JournalSpec { socket: paths.journal_socket().path().to_owned(), file: paths.journal() });
     let disk =
         DiskSpec { id: "root".to_owned(), path: paths.disk(), format: DiskFormat::Qcow2, read_only: false };
@@ -234,15 +230,15 @@ pub(crate) fn deadline_ms(options: &SupervisionOptions, boot: Duration, started_
     first.saturating_add(u64::try_from(after.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// Waits for the guest's word, or for the shim's end.
+/// Waits until the guest reports that it is ready, or the shim has ended.
 async fn await_ready(shim: &ShimController, ready: UnixListener, id: &str) -> BoxliteResult<()> {
     let notified = async {
         loop {
             let (mut stream, _) = ready.accept().await?;
-            let mut word = [0; READY.len()];
-            match timeout(Duration::from_secs(5), stream.read_exact(&mut word)).await {
-                Ok(Ok(_)) if word == READY => return Ok::<_, io::Error>(()),
-                // Whatever that was, it was not the guest's agent.
+            let mut message = [0; READY.len()];
+            match timeout(Duration::from_secs(5), stream.read_exact(&mut message)).await {
+                Ok(Ok(_)) if message == READY => return Ok::<_, io::Error>(()),
+                // Not from the guest's agent.
                 _ => {}
             }
         }

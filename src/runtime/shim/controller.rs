@@ -158,7 +158,7 @@ impl ShimController {
 
     /// [`ended`](Self::ended) of a shim that was killed: the kernel may hold it for as long as a disk hangs.
     pub(crate) async fn ended_within(&self, limit: Duration) -> BoxliteResult<ShimOutcome> {
-        timeout(limit, self.ended()).await.unwrap_or_else(|_| Err(self.process.undying()))
+        timeout(limit, self.ended()).await.unwrap_or_else(|_| Err(self.process.not_ended()))
     }
 
     /// What is known of its end by now: whoever removed the box with its machine may have added a word to the shim's own.

@@ -27,31 +27,34 @@ use tokio::{
 
 use crate::state::lock;
 
-/// How long an ending shim, or a QEMU whose shim was killed, may hold on to the box's disk.
-const FADING: Duration = Duration::from_secs(5);
+/// How long an ending shim, or a QEMU whose shim was killed, may keep the box's disk.
+const EXIT: Duration = Duration::from_secs(5);
 
 /// Whether a box has a shim now.
 #[derive(Debug)]
-pub(crate) enum Presence {
-    /// Nobody holds its lock: no machine, whatever else is on disk.
-    Gone,
+pub(crate) enum ShimStatus {
+    /// Nobody holds its lock: no machine runs, whatever else is on disk.
+    Absent,
     /// The shim that the lock's file names lives.
     Alive(ShimProcess),
-    /// The lock is held and its holder is not to be seen: it has not written its name yet, its engine is about to go
+    /// The lock is held, and its holder can't be identified: it has not written its name yet, its engine is about to exit
     /// after it, or it lives in another pid namespace.
-    Unseen(Option<ShimIdentity>),
+    Unidentified(Option<ShimIdentity>),
 }
 
-impl Presence {
-    /// Looks at the lock at `path`.
+impl ShimStatus {
+    /// Examines the lock at `path`. Blocking.
+    ///
+    /// # Errors
+    /// `STORAGE_IO` if the lock can't be examined; `ENGINE_FAILED` if the kernel gives no pidfd.
     pub(crate) fn of(path: &Path) -> BoxliteResult<Self> {
         if !lock::is_held(path)? {
-            return Ok(Self::Gone);
+            return Ok(Self::Absent);
         }
         let identity = fs::read_to_string(path).ok().and_then(|text| text.parse().ok());
         match identity.map(ShimProcess::find).transpose() {
             Ok(Some(Some(process))) => Ok(Self::Alive(process)),
-            Ok(_) => Ok(Self::Unseen(identity)),
+            Ok(_) => Ok(Self::Unidentified(identity)),
             Err(error) => Err(BoxliteError::new(
                 ErrorCode::EngineFailed,
                 "look for the shim of a box: the kernel gives no pidfd",
@@ -61,20 +64,25 @@ impl Presence {
         }
     }
 
-    /// Looks until the lock is free or its holder is seen.
+    /// Examines the lock until it is free or its holder is identified.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of); `BOX_STATE` if its holder stays unidentified for 5 s.
     pub(crate) async fn settled(path: &Path) -> BoxliteResult<Self> {
-        let end = Instant::now() + FADING;
+        let end = Instant::now() + EXIT;
         loop {
             match Self::of(path)? {
-                Self::Unseen(identity) if Instant::now() > end => return Err(Self::unseen(identity)),
-                Self::Unseen(_) => sleep(Duration::from_millis(5)).await,
+                Self::Unidentified(identity) if Instant::now() > end => {
+                    return Err(Self::unidentified(identity));
+                }
+                Self::Unidentified(_) => sleep(Duration::from_millis(5)).await,
                 seen => return Ok(seen),
             }
         }
     }
 
-    /// The holder of the lock stays out of sight.
-    pub(crate) fn unseen(identity: Option<ShimIdentity>) -> BoxliteError {
+    /// The error for a holder that stays unidentified.
+    pub(crate) fn unidentified(identity: Option<ShimIdentity>) -> BoxliteError {
         let who = identity.map_or("unknown".to_owned(), |identity| identity.pid.to_string());
         BoxliteError::new(
             ErrorCode::BoxState,
@@ -116,7 +124,7 @@ impl ShimProcess {
         Ok(Self { identity, pidfd })
     }
 
-    /// Releases a child that has ended, and tells how; `None`: somebody else did so, or nobody had to.
+    /// Reaps a child that has ended, and returns its status. Returns `None` if somebody else reaped it, or if children need no reaping.
     pub(crate) fn reap(&self) -> Option<ExitStatus> {
         let waited = loop {
             match waitid(WaitId::PidFd(self.pidfd.as_fd()), WaitIdOptions::EXITED) {
@@ -168,12 +176,12 @@ impl ShimProcess {
                 let pid = self.identity.pid;
                 BoxliteError::new(ErrorCode::Internal, format!("watch shim {pid}")).caused_by(error)
             }),
-            Err(_) => Err(self.undying()),
+            Err(_) => Err(self.not_ended()),
         }
     }
 
-    /// The kernel does not let go of it.
-    pub(crate) fn undying(&self) -> BoxliteError {
+    /// The error for a shim that was killed and is still there.
+    pub(crate) fn not_ended(&self) -> BoxliteError {
         let pid = self.identity.pid;
         BoxliteError::new(ErrorCode::BoxState, format!("end the shim of a box: process {pid} was killed and is still there"))
             .hint("the kernel waits for something in its name, most often a disk or a network file system that hangs")
@@ -209,10 +217,10 @@ mod tests {
     #[test]
     fn a_free_lock_is_nobodys_whatever_its_file_says() {
         let (_dir, path, file) = holder(&format!("{}\n", identity_of(std::process::id()).unwrap()));
-        assert!(matches!(Presence::of(&path).unwrap(), Presence::Alive(_)));
+        assert!(matches!(ShimStatus::of(&path).unwrap(), ShimStatus::Alive(_)));
         // Not only closed: a process that another test is forking off may have the file too.
         file.unlock().unwrap();
-        assert!(matches!(Presence::of(&path).unwrap(), Presence::Gone));
+        assert!(matches!(ShimStatus::of(&path).unwrap(), ShimStatus::Absent));
     }
 
     #[test]
@@ -220,7 +228,7 @@ mod tests {
         let mut mine = identity_of(std::process::id()).unwrap();
         mine.start_time += 1;
         let (_dir, path, _file) = holder(&format!("{mine}\n"));
-        assert!(matches!(Presence::of(&path).unwrap(), Presence::Unseen(Some(_))));
+        assert!(matches!(ShimStatus::of(&path).unwrap(), ShimStatus::Unidentified(Some(_))));
     }
 
     #[tokio::test]

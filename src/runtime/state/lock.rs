@@ -2,7 +2,7 @@
 //!
 //! `boxlite.lock` guards what the boxes of a home have in common, which is their names: held exclusively while a name is
 //! taken and while leftovers are cleared, shared while a box without a name is made. Each box has a `box.lock`, held
-//! by whoever changes the box. Both are held for a transition and never while a box merely runs.
+//! by whoever changes the box. Both are held for a transition and never while a box only runs.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -18,18 +18,17 @@ use tokio::time::{Instant, sleep};
 
 use crate::{blocking::blocking, state::modes};
 
-/// How long the short steps of others are waited for. Longer means that their process was stopped in one.
+/// How long the short steps of others are awaited. A longer one means that its process was stopped.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How long a change of one box by another process is waited for: a start may have to fetch a large image over a slow line.
+/// How long a change of one box by another process is awaited: a start may have to fetch a large image over a slow line.
 const LONG_PATIENCE: Duration = Duration::from_mins(10);
 
-/// Between two looks at a lock that somebody else has. flock(2) itself would wait on a thread that nothing could call back.
-const FIRST_LOOK: Duration = Duration::from_millis(1);
-const LATER_LOOKS: Duration = Duration::from_millis(20);
-
-/// The same for those who have waited for two seconds: whoever has the lock is at something long.
-const LAST_LOOKS: Duration = Duration::from_millis(200);
+/// The pauses between attempts to take a lock: from the first one, doubling up to the second one; after [`LONG_WAIT`] up to the third
+/// one, since the holder does something long. flock(2) itself would wait on a thread that nothing could call back.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const SHORT_WAIT_PAUSE: Duration = Duration::from_millis(20);
+const LONG_WAIT_PAUSE: Duration = Duration::from_millis(200);
 const LONG_WAIT: Duration = Duration::from_secs(2);
 
 /// A lock that this process holds.
@@ -53,64 +52,44 @@ impl FileLock {
             .map_err(|error| BoxliteError::io("make lock", path, error))
     }
 
-    /// Takes the lock at `path` if nobody has it. `Ok(None)`: somebody has.
+    /// Takes the lock at `path` if nobody has it, and names this process in its file. Returns `None` if somebody has it. Blocking.
+    ///
+    /// # Errors
+    /// `STORAGE_IO` if the file can't be opened or locked.
     pub(crate) fn try_take(path: &Path, mode: Mode) -> BoxliteResult<Option<Self>> {
         let file = OpenOptions::new()
             .read(true)
             .write(true)
             .open(path)
             .map_err(|error| BoxliteError::io("open lock", path, error))?;
-        try_lock(&file, mode)
-            .map(|locked| locked.then_some(Self { file }))
-            .map_err(|error| BoxliteError::io("lock", path, error))
-    }
-
-    /// Takes the lock at `path` when whoever has it is done, or when `end` comes: `Ok(None)`. It is looked at once at least.
-    async fn take(path: &Path, mode: Mode, end: Instant) -> BoxliteResult<Option<Self>> {
-        let (begin, mut pause) = (Instant::now(), FIRST_LOOK);
-        loop {
-            let at = path.to_owned();
-            // On a thread that may block: the home may lie on a disk that hangs.
-            if let Some(mut lock) = blocking("take a lock", move || Self::try_take(&at, mode)).await? {
-                // Whose it is only makes an error clearer.
-                if mode == Mode::Exclusive {
-                    let _ = lock.sign();
-                }
-                return Ok(Some(lock));
-            }
-            let now = Instant::now();
-            if now >= end {
-                return Ok(None);
-            }
-            sleep(pause.min(end - now)).await;
-            pause = (pause * 2).min(if now - begin < LONG_WAIT { LATER_LOOKS } else { LAST_LOOKS });
+        if !try_lock(&file, mode).map_err(|error| BoxliteError::io("lock", path, error))? {
+            return Ok(None);
         }
+        let mut lock = Self { file };
+        // The name only makes an error of somebody else clearer.
+        if mode == Mode::Exclusive {
+            let _ = lock.sign();
+        }
+        Ok(Some(lock))
     }
 
-    /// Takes the home's lock, which nobody has for long.
+    /// Takes the home's lock, which nobody keeps for long.
+    ///
+    /// # Errors
+    /// `HOME_LOCKED` if somebody keeps it for 20 s; `STORAGE_IO`.
     pub(crate) async fn of_home(path: &Path, mode: Mode) -> BoxliteResult<Self> {
-        Self::take(path, mode, Instant::now() + PATIENCE).await?.ok_or_else(|| held(path))
+        let at = path.to_owned();
+        let taken = poll(PATIENCE, move || Self::try_take(&at, mode)).await?;
+        taken.ok_or_else(|| held(path))
     }
 
-    /// Takes a box's lock when whoever has it is done; `BOX_BUSY` when that takes too long. A process that was stopped would
-    /// take for ever.
+    /// Takes the lock of box `id` at `path` once its holder has released it.
+    ///
+    /// # Errors
+    /// `BOX_BUSY` if the holder was stopped, or keeps it for ten minutes; `STORAGE_IO`.
     pub(crate) async fn of_box(path: &Path, id: &str) -> BoxliteResult<Arc<Self>> {
-        let (begin, mut patience) = (Instant::now(), PATIENCE);
-        loop {
-            if let Some(lock) = Self::take(path, Mode::Exclusive, begin + patience).await? {
-                return Ok(Arc::new(lock));
-            }
-            let holder = Holder::of(path);
-            if holder.is_stopped() || begin.elapsed() >= LONG_PATIENCE {
-                return Err(busy(&holder, id, begin.elapsed()));
-            }
-            patience += PATIENCE;
-        }
-    }
-
-    /// Takes a box's lock if whoever has it is done by then. `Ok(None)`: he is not.
-    pub(crate) async fn of_box_within(path: &Path, limit: Duration) -> BoxliteResult<Option<Arc<Self>>> {
-        Ok(Self::take(path, Mode::Exclusive, Instant::now() + limit).await?.map(Arc::new))
+        let at = path.to_owned();
+        wait_for_box(path, id, move || Ok(Self::try_take(&at, Mode::Exclusive)?.map(Arc::new))).await
     }
 
     /// Names this process in the file.
@@ -118,6 +97,46 @@ impl FileLock {
         self.file.set_len(0)?;
         self.file.seek(SeekFrom::Start(0))?;
         writeln!(self.file, "{}", std::process::id())
+    }
+}
+
+/// Repeats `attempt`, which tries to take a box's lock at `path`, until it returns something. What has to be read under the lock is
+/// read in the same attempt, so that no time is lost between threads.
+///
+/// # Errors
+/// `BOX_BUSY` if the lock's holder was stopped, or keeps it for ten minutes; what `attempt` fails with.
+pub(crate) async fn wait_for_box<T: Send + 'static>(
+    path: &Path,
+    id: &str,
+    attempt: impl Fn() -> BoxliteResult<Option<T>> + Clone + Send + 'static,
+) -> BoxliteResult<T> {
+    let begin = Instant::now();
+    loop {
+        if let Some(taken) = poll(PATIENCE, attempt.clone()).await? {
+            return Ok(taken);
+        }
+        let holder = Holder::of(path);
+        if holder.is_stopped() || begin.elapsed() >= LONG_PATIENCE {
+            return Err(busy(&holder, id, begin.elapsed()));
+        }
+    }
+}
+
+/// Repeats `attempt` on a thread that may block, since the home may lie on a disk that hangs, until it returns something. Returns
+/// `None` if it does not within `limit`. There is at least one attempt.
+pub(crate) async fn poll<T: Send + 'static>(
+    limit: Duration,
+    attempt: impl Fn() -> BoxliteResult<Option<T>> + Clone + Send + 'static,
+) -> BoxliteResult<Option<T>> {
+    let (begin, mut pause) = (Instant::now(), FIRST_PAUSE);
+    loop {
+        let result = blocking("take a lock", attempt.clone()).await?;
+        let waited = begin.elapsed();
+        if result.is_some() || waited >= limit {
+            return Ok(result);
+        }
+        sleep(pause.min(limit - waited)).await;
+        pause = (pause * 2).min(if waited < LONG_WAIT { SHORT_WAIT_PAUSE } else { LONG_WAIT_PAUSE });
     }
 }
 
@@ -225,7 +244,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn who_waits_too_long_is_told_of_the_holder() {
+    async fn waiting_too_long_fails_with_the_holders_name() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("boxlite.lock");
         FileLock::make(&path).unwrap();
@@ -244,7 +263,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_lock_of_a_box_is_waited_for_longer_and_not_for_ever() {
+    async fn the_lock_of_a_box_is_awaited_longer_and_not_for_ever() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("box.lock");
         FileLock::make(&path).unwrap();
@@ -259,7 +278,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_holder_that_was_stopped_is_named_and_not_waited_for_as_long() {
+    async fn a_holder_that_was_stopped_is_named_and_not_awaited_as_long() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("box.lock");
         FileLock::make(&path).unwrap();
@@ -278,14 +297,17 @@ mod tests {
         assert!(error.to_string().contains("which is stopped"), "{error}");
     }
 
-    #[tokio::test]
-    async fn a_look_at_a_lock_waits_for_nobody() {
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_of_zero_waits_for_nobody() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("box.lock");
         FileLock::make(&path).unwrap();
-        let first = FileLock::of_box_within(&path, Duration::ZERO).await.unwrap();
+        let take = move || FileLock::try_take(&path, Mode::Exclusive);
+        let began = Instant::now();
+        let first = poll(Duration::ZERO, take.clone()).await.unwrap();
         assert!(first.is_some());
-        assert!(FileLock::of_box_within(&path, Duration::ZERO).await.unwrap().is_none());
+        assert!(poll(Duration::ZERO, take).await.unwrap().is_none());
+        assert!(began.elapsed() < FIRST_PAUSE);
     }
 
     #[test]

@@ -26,7 +26,7 @@ impl BoxCore {
     pub(in crate::litebox) fn hold(self: &Arc<Self>, local: &mut LocalState, machine: &Arc<Machine>) {
         *local = LocalState::Running(Arc::clone(machine));
         self.home.metrics.count_started();
-        tokio::spawn(Arc::clone(self).watch(Arc::clone(machine)));
+        self.home.spawn(Arc::clone(self).watch(Arc::clone(machine)));
         self.observe(machine);
     }
 
@@ -40,7 +40,7 @@ impl BoxCore {
         if Operation::Wait.rule(observed.record.state) == Rule::Nothing {
             return Ok(None);
         }
-        let Some(machine) = Transition::begin(self).await?.join().await? else { return Ok(None) };
+        let Some(machine) = Transition::begin(self).await?.join()? else { return Ok(None) };
         let machine = Arc::new(machine);
         let mut local = self.local();
         if let Some(first) = local.machine() {

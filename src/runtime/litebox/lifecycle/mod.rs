@@ -3,6 +3,7 @@
 pub(crate) mod end;
 pub(crate) mod held;
 pub(crate) mod local_state;
+pub(crate) mod locked_box;
 pub(crate) mod machine;
 pub(crate) mod observed_state;
 pub(crate) mod removal;

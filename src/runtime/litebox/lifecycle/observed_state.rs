@@ -5,7 +5,7 @@ use boxlite_error::BoxliteResult;
 
 use crate::{
     litebox::lifecycle::state::BoxState,
-    shim::{outcome::ShimOutcome, process::Presence},
+    shim::{outcome::ShimOutcome, process::ShimStatus},
     state::{
         layout::BoxPaths,
         lock,
@@ -34,9 +34,9 @@ impl ObservedState {
             if record.state.at_rest() {
                 return Ok(Self { record, pid: None, stale: false });
             }
-            let presence = Presence::of(&paths.shim_lock())?;
+            let presence = ShimStatus::of(&paths.shim_lock())?;
             let pid = match &presence {
-                Presence::Alive(process) => Some(process.identity.pid),
+                ShimStatus::Alive(process) => Some(process.identity.pid),
                 _ => None,
             };
             let under_way = record.state != BoxState::Running && lock::is_held(&paths.lock())?;
@@ -56,15 +56,15 @@ impl ObservedState {
 
 impl BoxRecord {
     /// Whether the machine that came up last is there.
-    pub(in crate::litebox) fn is_alive(&self, presence: &Presence) -> bool {
-        matches!((presence, &self.machine), (Presence::Alive(process), Some(machine)) if process.identity == machine.shim)
+    pub(in crate::litebox) fn is_alive(&self, presence: &ShimStatus) -> bool {
+        matches!((presence, &self.machine), (ShimStatus::Alive(process), Some(machine)) if process.identity == machine.shim)
     }
 
     /// What became of a box whose record nobody carries on: a process was killed, or its machine ended unasked.
     /// `outcome` is what the parent of the shim knows.
     pub(in crate::litebox) fn after(
         &self,
-        presence: &Presence,
+        presence: &ShimStatus,
         config: &BoxConfig,
         paths: &BoxPaths,
         outcome: Option<ShimOutcome>,

@@ -19,30 +19,31 @@ use crate::{
         lifecycle::{
             end::BoxEnd,
             local_state::LocalState,
+            locked_box::LockedBox,
             start::Cut,
             state::{BoxState, Operation, Rule},
             transition::Transition,
             transition_log,
         },
     },
-    shim::{outcome::report_asked, process::Presence},
+    shim::{outcome::report_asked, process::ShimStatus},
     state::{
         journal::reader::Journal,
         layout::{BoxPaths, DISK},
         lock::FileLock,
-        record::{BoxConfig, BoxRecord, ConfigFile},
+        record::{BoxConfig, BoxRecord},
     },
 };
 
-/// How long whoever is at the box may go on before its machine is killed in the middle of that.
+/// How long another change of the box may go on before its machine is killed in the middle of that.
 const TURN: Duration = Duration::from_millis(300);
-/// How long he may take to let go of the box after that.
-const LETTING_GO: Duration = Duration::from_millis(600);
+/// How long that change may take to release the box's lock afterwards.
+const LOCK_RELEASE: Duration = Duration::from_millis(600);
 /// How long a killed machine may take to be gone.
 const DEATH: Duration = Duration::from_millis(800);
-/// How long the journal may take to tell how the main process did.
+/// How long reading the exit of the main process from the journal may take.
 const EXIT: Duration = Duration::from_millis(100);
-/// What others read of such an end.
+/// The reason that other processes read.
 const WHY: &str = "the box was removed by force";
 
 impl BoxCore {
@@ -78,27 +79,25 @@ struct Removal {
     core: Arc<BoxCore>,
     config: BoxConfig,
     record: BoxRecord,
-    /// `None`: somebody holds on to it.
+    /// `None` if another process keeps it.
     lock: Option<Arc<FileLock>>,
 }
 
 impl Removal {
     async fn begin(core: &Arc<BoxCore>) -> BoxliteResult<Self> {
-        let mut lock = Transition::lock_within(core, TURN).await?;
-        if lock.is_none() {
+        let mut locked = LockedBox::within(core, TURN).await?;
+        if locked.is_none() {
             end_machine(core).await?;
-            lock = Transition::lock_within(core, LETTING_GO).await?;
+            locked = LockedBox::within(core, LOCK_RELEASE).await?;
         }
-        if lock.is_none() {
-            tracing::warn!(box_id = core.id, "the box is removed while another process is changing it");
-        }
-        let (paths, removed) = (core.paths.clone(), core.removed_error());
-        let (config, record) = blocking("read a box", move || {
-            let Some(ConfigFile { config, .. }) = ConfigFile::read(&paths)? else { return Err(removed) };
-            let record = BoxRecord::read(&paths, &config);
-            Ok((config, record))
-        })
-        .await?;
+        let (lock, config, record) = match locked {
+            Some(LockedBox { lock, config, record, .. }) => (Some(lock), config, record),
+            None => {
+                tracing::warn!(box_id = core.id, "the box is removed while another process is changing it");
+                let (config, record) = read_unlocked(core).await?;
+                (None, config, record)
+            }
+        };
         let operation = Operation::RemoveByForce;
         if operation.rule(record.state) == Rule::Refuse {
             return Err(operation.refused(&core.id, record.state));
@@ -154,7 +153,7 @@ impl BoxCore {
         config: &BoxConfig,
         from: BoxState,
     ) -> BoxliteResult<()> {
-        // Told here, and not by who watches the machine.
+        // Logged here, and not by the task that watches the machine.
         self.removed_here.store(true, Ordering::Release);
         let paths = self.paths.clone();
         let removed = blocking("remove a box", move || {
@@ -172,25 +171,40 @@ impl BoxCore {
     }
 }
 
+async fn read_unlocked(core: &Arc<BoxCore>) -> BoxliteResult<(BoxConfig, BoxRecord)> {
+    let core = Arc::clone(core);
+    blocking("read a box", move || {
+        if !core.refresh()? {
+            return Err(core.removed_error());
+        }
+        let config = core.config();
+        let record = BoxRecord::read(&core.paths, &config);
+        Ok((config, record))
+    })
+    .await
+}
+
 /// Kills the machine, whoever started it, and waits until nobody can write to its disk.
 async fn end_machine(core: &Arc<BoxCore>) -> BoxliteResult<()> {
     let paths = &core.paths;
     let end = Instant::now() + DEATH;
-    let mut told = false;
+    let mut reported = false;
     loop {
         let lock = paths.shim_lock();
-        match blocking("look for the machine of a box", move || Presence::of(&lock)).await? {
-            Presence::Gone => return Ok(()),
-            Presence::Alive(process) => {
-                if !told {
-                    told = true;
+        match blocking("look for the machine of a box", move || ShimStatus::of(&lock)).await? {
+            ShimStatus::Absent => return Ok(()),
+            ShimStatus::Alive(process) => {
+                if !reported {
+                    reported = true;
                     report_asked(&paths.shim_log(), WHY);
                 }
                 process.end(end.saturating_duration_since(Instant::now())).await?;
             }
-            Presence::Unseen(identity) if Instant::now() >= end => return Err(Presence::unseen(identity)),
-            // It is about to say who it is, or its engine is about to go after it.
-            Presence::Unseen(_) => {
+            ShimStatus::Unidentified(identity) if Instant::now() >= end => {
+                return Err(ShimStatus::unidentified(identity));
+            }
+            // It is about to write its name, or its engine is about to exit after it.
+            ShimStatus::Unidentified(_) => {
                 let _ = timeout_at(end, sleep(Duration::from_millis(5))).await;
             }
         }

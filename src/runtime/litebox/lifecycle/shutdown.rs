@@ -54,7 +54,7 @@ impl BoxCore {
             LocalState::Idle => None,
         };
         let (this, machine) = (Arc::clone(self), held.clone());
-        let task = Task::spawn(async move {
+        let task = Task::spawn(&self.home, async move {
             let counted = machine.is_some();
             let result = this.end(machine, grace).await;
             if counted {
@@ -72,7 +72,7 @@ impl BoxCore {
         let held = held.filter(|machine| machine.outcome().is_none());
         let machine = match (held, transition.state()) {
             (Some(machine), BoxState::Running) => machine,
-            _ => match transition.join().await? {
+            _ => match transition.join()? {
                 Some(machine) => Arc::new(machine),
                 None => return Ok(()),
             },

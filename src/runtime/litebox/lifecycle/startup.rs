@@ -74,7 +74,7 @@ impl BoxCore {
         }
         let (this, handle) = (Arc::clone(self), StartHandle::default());
         let (caller, own) = (handle.join(), handle.clone());
-        let task = Task::spawn(async move {
+        let task = Task::spawn(&self.home, async move {
             let result = Box::pin(this.join_or_start(boot, &own)).await;
             this.finish_start(result)
         });
@@ -92,12 +92,13 @@ impl BoxCore {
             cut = start.ended_early() => return Err(cut.error(&self.id)),
         };
         if Operation::Start.rule(transition.state()) == Rule::Nothing
-            && let Some(machine) = transition.join().await?
+            && let Some(machine) = transition.join()?
         {
             return Ok(machine);
         }
         self.home.check_open()?;
         transition.config.check_due(now_ms())?;
+        self.home.prepare_engine();
         transition.starting().await?;
         let boot = BootTimeout::of(boot, &transition.config.options, &self.home);
         let (config, lock) = (transition.config.clone(), transition.lock());

@@ -8,6 +8,8 @@ use futures::{
 };
 use tokio::task::AbortHandle;
 
+use crate::home::open_home::OpenHome;
+
 /// A change under way. Clones are the same one.
 #[derive(Debug, Clone)]
 pub(in crate::litebox) struct Task<T: Clone> {
@@ -17,8 +19,11 @@ pub(in crate::litebox) struct Task<T: Clone> {
 
 impl<T: Clone + Send + Sync + 'static> Task<T> {
     /// Begins `change`.
-    pub(in crate::litebox) fn spawn(change: impl Future<Output = BoxliteResult<T>> + Send + 'static) -> Self {
-        let task = tokio::spawn(change);
+    pub(in crate::litebox) fn spawn(
+        home: &OpenHome,
+        change: impl Future<Output = BoxliteResult<T>> + Send + 'static,
+    ) -> Self {
+        let task = home.spawn(change);
         let abort = task.abort_handle();
         let result = async move {
             task.await.unwrap_or_else(|error| {

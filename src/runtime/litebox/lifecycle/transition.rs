@@ -12,19 +12,18 @@ use crate::{
     events::watcher::Observed,
     litebox::{
         core::BoxCore,
-        lifecycle::{end::BoxEnd, machine::Machine, state::BoxState, transition_log},
+        lifecycle::{end::BoxEnd, locked_box::LockedBox, machine::Machine, state::BoxState, transition_log},
     },
     shim::{
         controller::ShimController,
         outcome::{ShimOutcome, report_asked},
-        process::{Presence, ShimProcess},
+        process::{ShimProcess, ShimStatus},
     },
     state::{
         journal::reader::Journal,
-        json_file,
         layout::BoxPaths,
         lock::FileLock,
-        record::{BoxConfig, BoxRecord, ConfigFile, MachineRecord},
+        record::{BoxConfig, BoxRecord, MachineRecord},
     },
 };
 
@@ -38,91 +37,80 @@ pub(crate) struct Transition {
     core: Arc<BoxCore>,
     pub(in crate::litebox) config: BoxConfig,
     record: BoxRecord,
-    /// Shared with what goes on in threads that nobody can call back: the box is let go when all of that is done.
+    /// The shim, if the box runs and nobody has joined it yet.
+    shim: Option<ShimProcess>,
+    /// Shared with work on threads that nobody can call back: the lock is released when all of that is done.
     lock: Arc<FileLock>,
 }
 
 impl Transition {
-    /// Waits for its turn. `BOX_REMOVED` when the box is gone then, `BOX_BUSY` when its turn does not come.
+    /// Waits for the box's lock, and corrects the record of what killed processes left.
+    ///
+    /// # Errors
+    /// `BOX_REMOVED` if the box is gone by then; `BOX_BUSY` if another process keeps the lock; `STORAGE_IO` and its kin.
     pub(crate) async fn begin(core: &Arc<BoxCore>) -> BoxliteResult<Self> {
         Self::begin_after(core, None).await
     }
 
-    /// As [`begin`](Self::begin), by the parent of a shim that ended.
+    /// The same after the end of a shim, whose parent knows its `outcome`.
     pub(in crate::litebox) async fn begin_after(
         core: &Arc<BoxCore>,
         outcome: Option<ShimOutcome>,
     ) -> BoxliteResult<Self> {
-        make_lock(core).await?;
-        let lock = match FileLock::of_box(&core.paths.lock(), &core.id).await {
-            Ok(lock) => lock,
-            Err(error) => return Err(gone_or(core, error).await),
-        };
-        Self::with(core, lock, outcome).await
+        Self::with(core, LockedBox::wait(core).await?, outcome).await
     }
 
-    /// Begins if nobody is at it.
+    /// Begins if nobody has the box's lock; otherwise returns `None`.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin), without `BOX_BUSY`.
     pub(crate) async fn try_begin(core: &Arc<BoxCore>) -> BoxliteResult<Option<Self>> {
-        match Self::lock_within(core, Duration::ZERO).await? {
-            Some(lock) => Self::with(core, lock, None).await.map(Some),
+        match LockedBox::within(core, Duration::ZERO).await? {
+            Some(locked) => Self::with(core, locked, None).await.map(Some),
             None => Ok(None),
-        }
-    }
-
-    /// The box's lock alone, if its turn comes in time.
-    pub(in crate::litebox) async fn lock_within(
-        core: &Arc<BoxCore>,
-        limit: Duration,
-    ) -> BoxliteResult<Option<Arc<FileLock>>> {
-        make_lock(core).await?;
-        match FileLock::of_box_within(&core.paths.lock(), limit).await {
-            Ok(lock) => Ok(lock),
-            Err(error) => Err(gone_or(core, error).await),
         }
     }
 
     async fn with(
         core: &Arc<BoxCore>,
-        lock: Arc<FileLock>,
+        locked: LockedBox,
         outcome: Option<ShimOutcome>,
     ) -> BoxliteResult<Self> {
-        let (paths, held) = (core.paths.clone(), Arc::clone(&lock));
-        let read = blocking("read a box", move || {
-            let _held = held;
-            let Some(ConfigFile { config, .. }) = ConfigFile::read(&paths)? else { return Ok(None) };
-            json_file::sweep(paths.dir());
-            let record = BoxRecord::read(&paths, &config);
-            Ok(Some((config, record)))
-        });
-        let Some((config, record)) = read.await? else { return Err(core.removed_error()) };
-        let mut this = Self { core: Arc::clone(core), config, record, lock };
-        this.settle(outcome).await?;
+        let LockedBox { lock, config, record, shim } = locked;
+        let mut this = Self { core: Arc::clone(core), config, record, shim: None, lock };
+        this.settle(shim, outcome).await?;
         Ok(this)
     }
 
-    /// Brings the record in line with what is there. Afterwards the box is at rest, or runs.
-    async fn settle(&mut self, outcome: Option<ShimOutcome>) -> BoxliteResult<()> {
-        let presence = Presence::settled(&self.paths().shim_lock()).await?;
-        if self.record.is_alive(&presence) && self.record.state == BoxState::Running {
-            return Ok(());
-        }
-        let stopping = self.record.is_alive(&presence) && self.record.state == BoxState::Stopping;
-        match presence {
-            Presence::Alive(process) if stopping => {
-                let machine = self.joined(process)?;
-                machine.stop(LATE_GRACE).await?;
+    /// Brings the record in line with what exists. Afterwards the box is at rest, or runs.
+    async fn settle(&mut self, shim: ShimStatus, outcome: Option<ShimOutcome>) -> BoxliteResult<()> {
+        let shim = match shim {
+            ShimStatus::Unidentified(_) => ShimStatus::settled(&self.paths().shim_lock()).await?,
+            shim => shim,
+        };
+        let recorded = self.record.is_alive(&shim);
+        let ended = match shim {
+            ShimStatus::Alive(process) if recorded && self.record.state == BoxState::Running => {
+                self.shim = Some(process);
+                return Ok(());
             }
-            // What a killed process half made.
-            Presence::Alive(process) => process.end(DEATH).await?,
-            Presence::Gone | Presence::Unseen(_) => {}
-        }
-        let gone = Presence::settled(&self.paths().shim_lock()).await?;
+            ShimStatus::Alive(process) => {
+                if recorded && self.record.state == BoxState::Stopping {
+                    self.joined(process)?.stop(LATE_GRACE).await?;
+                } else {
+                    // A killed process has left it half made.
+                    process.end(DEATH).await?;
+                }
+                ShimStatus::settled(&self.paths().shim_lock()).await?
+            }
+            gone => gone,
+        };
         if self.record.state.at_rest() {
             return Ok(());
         }
-        let ended = self.record.state == BoxState::Running || self.record.state == BoxState::Stopping;
-        let mut after = self.record.after(&gone, &self.config, self.paths(), outcome);
-        if ended {
+        let ran = self.record.state == BoxState::Running || self.record.state == BoxState::Stopping;
+        let mut after = self.record.after(&ended, &self.config, self.paths(), outcome);
+        if ran {
             after.exit = self.main_exit().await;
         }
         self.paths().remove_sockets();
@@ -130,16 +118,16 @@ impl Transition {
             self.core.home.metrics.count_failed();
         }
         self.note(after).await?;
-        self.ended(ended).await
+        self.ended(ran).await
     }
 
-    /// How the main process of the machine that ended did, by the journal that it left.
+    /// How the main process of the machine that ended exited, by the machine's journal.
     async fn main_exit(&self) -> Option<MainExit> {
         let since = self.record.machine.as_ref()?.started_at_unix_ns();
         Journal::of(self.paths()).exits(since).known().await
     }
 
-    /// Tells those that wait, and removes the box if it was to live no longer than its machine.
+    /// Notes the end for those that wait, and removes the box if that was to go with its machine.
     async fn ended(&self, ended: bool) -> BoxliteResult<()> {
         if ended {
             self.core.note_end(BoxEnd::of(&self.record));
@@ -173,14 +161,11 @@ impl Transition {
     }
 
     /// The machine that runs, if one does: another process started it, or an earlier handle of this one.
-    pub(in crate::litebox) async fn join(&self) -> BoxliteResult<Option<Machine>> {
-        let lock = self.paths().shim_lock();
-        match blocking("look for the machine of a box", move || Presence::of(&lock)).await? {
-            Presence::Alive(process) if self.record.state == BoxState::Running => {
-                self.joined(process).map(Some)
-            }
-            _ => Ok(None),
-        }
+    ///
+    /// # Errors
+    /// `INTERNAL` if the connection to it can't be configured.
+    pub(in crate::litebox) fn join(&mut self) -> BoxliteResult<Option<Machine>> {
+        self.shim.take().map(|process| self.joined(process)).transpose()
     }
 
     fn joined(&self, process: ShimProcess) -> BoxliteResult<Machine> {
@@ -222,15 +207,15 @@ impl Transition {
         self.note_if_possible(BoxRecord { state, failure: None, ..self.record.clone() }).await;
     }
 
-    /// Sees that what a start has started is gone.
+    /// Ends whatever a start has started.
     pub(in crate::litebox) async fn end_leftovers(&self) {
-        match Presence::settled(&self.paths().shim_lock()).await {
-            Ok(Presence::Alive(process)) => {
+        match ShimStatus::settled(&self.paths().shim_lock()).await {
+            Ok(ShimStatus::Alive(process)) => {
                 if let Err(error) = process.end(DEATH).await {
                     tracing::warn!(%error, "the machine of a start that was given up");
                 }
             }
-            Ok(Presence::Gone | Presence::Unseen(_)) | Err(_) => {}
+            Ok(ShimStatus::Absent | ShimStatus::Unidentified(_)) | Err(_) => {}
         }
         self.paths().remove_sockets();
     }
@@ -286,24 +271,4 @@ impl Transition {
     fn paths(&self) -> &BoxPaths {
         &self.core.paths
     }
-}
-
-/// A box has its lock's file from the beginning; one that lost it gets another.
-async fn make_lock(core: &Arc<BoxCore>) -> BoxliteResult<()> {
-    let (paths, removed) = (core.paths.clone(), core.removed_error());
-    blocking("look for the lock of a box", move || {
-        if paths.lock().exists() {
-            return Ok(());
-        }
-        if !paths.config().exists() {
-            return Err(removed);
-        }
-        FileLock::make(&paths.lock())
-    })
-    .await
-}
-
-/// A box that was removed a moment ago has no file for its lock.
-async fn gone_or(core: &Arc<BoxCore>, error: BoxliteError) -> BoxliteError {
-    if core.check_exists().await.is_err() { core.removed_error() } else { error }
 }

@@ -137,7 +137,7 @@ impl BoxCore {
         transition.amend(|current| *current = config)?;
         drop(names);
         let machine =
-            if transition.state() == BoxState::Running { self.machine_of(&transition).await? } else { None };
+            if transition.state() == BoxState::Running { self.machine_of(&mut transition)? } else { None };
         if let Some(machine) = &machine
             && update.changes_deadline()
         {
@@ -155,10 +155,10 @@ impl BoxCore {
     }
 
     /// The machine that runs, as this process holds it or newly joined.
-    async fn machine_of(&self, transition: &Transition) -> BoxliteResult<Option<Arc<Machine>>> {
+    fn machine_of(&self, transition: &mut Transition) -> BoxliteResult<Option<Arc<Machine>>> {
         match self.held() {
             Some(machine) => Ok(Some(machine)),
-            None => Ok(transition.join().await?.map(Arc::new)),
+            None => Ok(transition.join()?.map(Arc::new)),
         }
     }
 
