@@ -1,5 +1,5 @@
 //! The doctor: what this machine can do for boxes and, for each thing missing, the remedy. Changes nothing. The home is
-//! `home`'s, what lies in it `boxes`', the host is `host`'s, where the shim lies is `mount`'s; parts and engines are looked at here.
+//! `home`'s, what lies in it `boxes`', the host is `host`'s, where the shim lies is `mount`'s; assets and engines are looked at here.
 
 mod boxes;
 mod home;
@@ -12,7 +12,7 @@ use boxlite_spec::{EngineProbe, VmmKind};
 use crate::{
     options::runtime_options::RuntimeOptions,
     shim::{
-        assets::{Part, Parts},
+        assets::{Asset, Assets},
         engine::{self, Depth},
     },
     state::layout::home_of,
@@ -76,14 +76,14 @@ pub(crate) fn examine(options: RuntimeOptions) -> DoctorReport {
         checks.extend(boxes::examine(&home));
     }
     checks.extend(host::examine());
-    let parts = Parts::new(options.parts);
-    checks.extend(Part::ALL.map(|part| match parts.find(part) {
-        Ok(path) => DoctorCheck::good(part.name(), path.display().to_string()),
-        Err(error) => DoctorCheck::failed(part.name(), &error, Term::Package),
+    let assets = Assets::new(options.parts);
+    checks.extend(Asset::ALL.map(|asset| match assets.find(asset) {
+        Ok(path) => DoctorCheck::good(asset.name(), path.display().to_string()),
+        Err(error) => DoctorCheck::failed(asset.name(), &error, Term::Package),
     }));
-    checks.extend(parts.find(Part::Shim).ok().and_then(|shim| mount::executable(&shim)));
+    checks.extend(assets.find(Asset::Shim).ok().and_then(|shim| mount::executable(&shim)));
     let mut best = None;
-    match engine::probe(&parts, Depth::All) {
+    match engine::probe(&assets, Depth::All) {
         Ok(report) => {
             best = report.engines.iter().find(|engine| engine.usable).cloned();
             for engine in &report.engines {

@@ -1,4 +1,4 @@
-//! What the guest is asked for: the container, its main process and its supervision, from options and image.
+//! The request to the guest: the container, its main process and its supervision, from options and image.
 
 pub(crate) mod spec;
 pub(crate) mod supervision;

@@ -128,12 +128,12 @@ fn of_image(check: &ImageHealthcheck) -> Option<HealthCheck> {
 mod tests {
     use super::*;
 
-    fn words(words: &[&str]) -> Vec<String> {
-        words.iter().map(|&word| word.to_owned()).collect()
+    fn strings(args: &[&str]) -> Vec<String> {
+        args.iter().map(|&arg| arg.to_owned()).collect()
     }
 
     fn image() -> ImageConfig {
-        ImageConfig { entrypoint: words(&["/entry"]), cmd: words(&["serve"]), ..Default::default() }
+        ImageConfig { entrypoint: strings(&["/entry"]), cmd: strings(&["serve"]), ..Default::default() }
     }
 
     fn argv(options: &SupervisionOptions) -> Vec<String> {
@@ -144,9 +144,9 @@ mod tests {
     fn the_command_line_is_dockers() {
         let main = SupervisionOptions { main: true, ..Default::default() };
         assert_eq!(argv(&main), ["/entry", "serve"]);
-        let cmd = SupervisionOptions { cmd: Some(words(&["a"])), ..Default::default() };
+        let cmd = SupervisionOptions { cmd: Some(strings(&["a"])), ..Default::default() };
         assert_eq!(argv(&cmd), ["/entry", "a"]);
-        let entrypoint = SupervisionOptions { entrypoint: Some(words(&["/own"])), ..Default::default() };
+        let entrypoint = SupervisionOptions { entrypoint: Some(strings(&["/own"])), ..Default::default() };
         assert_eq!(argv(&entrypoint), ["/own"]);
         let both = SupervisionOptions { entrypoint: Some(vec![]), ..cmd };
         assert_eq!(argv(&both), ["a"]);
@@ -156,7 +156,7 @@ mod tests {
     fn a_box_without_supervision_gets_no_orders() {
         let image = ImageConfig {
             stop_signal: Some("SIGINT".into()),
-            healthcheck: Some(ImageHealthcheck { test: words(&["CMD", "true"]), ..Default::default() }),
+            healthcheck: Some(ImageHealthcheck { test: strings(&["CMD", "true"]), ..Default::default() }),
             ..image()
         };
         assert_eq!(build("id", &SupervisionOptions::default(), &image).unwrap(), None);
@@ -186,16 +186,16 @@ mod tests {
     #[test]
     fn an_images_health_check_is_read_as_docker_does() {
         let check = ImageHealthcheck {
-            test: words(&["CMD-SHELL", "curl -f localhost"]),
+            test: strings(&["CMD-SHELL", "curl -f localhost"]),
             interval: 5_000_000_000,
             retries: 7,
             ..Default::default()
         };
         let read = of_image(&check).unwrap();
-        assert_eq!(read.probe, Probe::Command(words(&["/bin/sh", "-c", "curl -f localhost"])));
+        assert_eq!(read.probe, Probe::Command(strings(&["/bin/sh", "-c", "curl -f localhost"])));
         assert_eq!((read.interval_ms, read.timeout_ms, read.retries), (5000, 30_000, 7));
         for none in [&["NONE"][..], &[], &["CMD"], &["CMD-SHELL"]] {
-            let check = ImageHealthcheck { test: words(none), ..Default::default() };
+            let check = ImageHealthcheck { test: strings(none), ..Default::default() };
             assert_eq!(of_image(&check), None, "{none:?}");
         }
     }
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn options_turn_an_images_health_check_off_or_replace_it() {
         let image = ImageConfig {
-            healthcheck: Some(ImageHealthcheck { test: words(&["CMD", "true"]), ..Default::default() }),
+            healthcheck: Some(ImageHealthcheck { test: strings(&["CMD", "true"]), ..Default::default() }),
             ..image()
         };
         let health = |health, main| {

@@ -25,7 +25,7 @@ pub struct RuntimeMetricsSnapshot {
     pub boxes_failed: u64,
     /// Boxes running now.
     pub boxes_running: u64,
-    /// Executions asked for.
+    /// Executions requested.
     pub total_exec_calls: u64,
     /// Executions that could not be started.
     pub total_exec_errors: u64,

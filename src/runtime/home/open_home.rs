@@ -23,7 +23,7 @@ use crate::{
     log::{self, outlet::HomeLog},
     options::runtime_options::EngineChoice,
     shim::{
-        assets::Parts,
+        assets::Assets,
         engine::{self, Engine},
     },
     state::{
@@ -37,7 +37,7 @@ use crate::{
 pub(crate) struct OpenHome {
     pub(crate) layout: FilesystemLayout,
     pub(crate) choice: EngineChoice,
-    pub(crate) parts: Parts,
+    pub(crate) assets: Assets,
     pub(crate) images: ImageManager,
     pub(crate) disks: Arc<ImageStorage>,
     pub(crate) leases: Holds,
@@ -57,7 +57,7 @@ impl OpenHome {
     pub(crate) fn new(
         layout: FilesystemLayout,
         choice: EngineChoice,
-        parts: Parts,
+        assets: Assets,
         images: ImageManager,
         disks: ImageStorage,
         leases: Holds,
@@ -68,7 +68,7 @@ impl OpenHome {
         Self {
             layout,
             choice,
-            parts,
+            assets,
             images,
             disks: Arc::new(disks),
             leases,
@@ -104,8 +104,8 @@ impl OpenHome {
     /// # Errors
     /// `ENGINE_UNSUPPORTED` if none can run; `PART_MISSING` if the shim is missing or can't be executed.
     pub(crate) async fn engine(&self) -> BoxliteResult<Engine> {
-        let (choice, parts) = (self.choice, self.parts.clone());
-        let find = blocking("choose an engine", move || engine::choose(choice, &parts));
+        let (choice, assets) = (self.choice, self.assets.clone());
+        let find = blocking("choose an engine", move || engine::choose(choice, &assets));
         self.chosen.get_or_try_init(|| find).await.copied()
     }
 

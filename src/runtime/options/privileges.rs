@@ -154,7 +154,7 @@ fn is_all(name: &str) -> bool {
     name.eq_ignore_ascii_case(ALL)
 }
 
-/// Parts of letters, digits, `_` and `-`, with dots or slashes between them; two at least.
+/// Assets of letters, digits, `_` and `-`, with dots or slashes between them; two at least.
 fn is_sysctl(name: &str) -> bool {
     let part = |part: &str| {
         !part.is_empty()

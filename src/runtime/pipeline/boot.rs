@@ -23,7 +23,7 @@ use crate::{
     litebox::lifecycle::machine::Machine,
     options::supervision::SupervisionOptions,
     pipeline::{Pipeline, boot_timeout::BootTimeout},
-    shim::{assets::Part, controller::ShimController, engine::Engine, outcome::console_excerpt},
+    shim::{assets::Asset, controller::ShimController, engine::Engine, outcome::console_excerpt},
     state::{
         clock::now_ms,
         layout::BoxPaths,
@@ -97,7 +97,7 @@ impl Pipeline {
             .await
     }
 
-    /// The container as its guest is told of it; options that don't fit the image are found out before there is a machine.
+    /// The request that makes the container. Options that don't fit the image fail here, before there is a machine.
     fn container(&self) -> BoxliteResult<ContainerInitRequest> {
         let Some(image) = &self.config.resolved else {
             return Err(BoxliteError::new(
@@ -154,7 +154,7 @@ impl Pipeline {
         let (lock, boot) = (Arc::clone(&self.lock), self.boot);
         async move {
             let engine = home.engine().await?;
-            let program = home.parts.find(Part::Shim)?;
+            let program = home.assets.find(Asset::Shim)?;
             let spec = spec(&home, &paths, &config, engine, boot, supervision.as_ref())?;
             let socket = paths.ready();
             let failed = move |error| BoxliteError::io("listen on socket", socket.path(), error);
@@ -202,8 +202,8 @@ fn spec(
         engine: engine.kind,
         cpus: config.options.cpus,
         memory_mib: config.options.memory_mib,
-        kernel: home.parts.find(Part::Kernel)?,
-        initramfs: home.parts.find(Part::Initramfs)?,
+        kernel: home.assets.find(Asset::Kernel)?,
+        initramfs: home.assets.find(Asset::Initramfs)?,
         disks: vec![disk],
         transport: TransportSpec {
             portal: paths.portal().path().to_owned(),
@@ -245,7 +245,7 @@ async fn await_ready(shim: &ShimController, ready: UnixListener, id: &str) -> Bo
     };
     tokio::select! {
         result = notified => result.map_err(|error| {
-            BoxliteError::new(ErrorCode::Internal, format!("hear from box `{id}`")).caused_by(error)
+            BoxliteError::new(ErrorCode::Internal, format!("wait until box `{id}` is ready")).caused_by(error)
         }),
         outcome = shim.ended() => {
             Err(BoxliteError::new(ErrorCode::PortalLost, format!("start box `{id}`: {}", outcome?.describe())))

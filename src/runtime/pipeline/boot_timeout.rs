@@ -1,4 +1,4 @@
-//! How long a guest may take from its power-on to a container that takes executions. Asked by `boot`.
+//! How long a guest may take from its power-on to a container that takes executions. Used by `boot` and `update`.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ const ACCELERATED: Duration = Duration::from_secs(15);
 /// Under emulation, where a start takes seconds and a loaded machine's many.
 const EMULATED: Duration = Duration::from_mins(1);
 
-/// What was asked for; `None` is what fits the engine.
+/// The time that was requested; `None` is the default of the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BootTimeout(Option<Duration>);
 
 impl BootTimeout {
-    /// Of one start: what its caller says, else the box, else the runtime.
+    /// The time for one start: the caller's, else the box's, else the runtime's.
     pub(crate) fn of(caller: Option<Duration>, options: &BoxOptions, home: &OpenHome) -> Self {
         let of_box = options.start_timeout_ms.map(|ms| Duration::from_millis(ms.into()));
         Self(caller.or(of_box).or(home.start_timeout))
@@ -33,13 +33,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_fits_the_engine_unless_somebody_says_otherwise() {
+    fn it_is_the_engines_default_unless_one_is_requested() {
         let hardware = Engine { kind: VmmKind::Krun, accelerated: true };
         let emulation = Engine { kind: VmmKind::Qemu, accelerated: false };
         assert!(BootTimeout(None).on(hardware) < BootTimeout(None).on(emulation));
-        let asked = BootTimeout(Some(Duration::from_millis(700)));
+        let requested = BootTimeout(Some(Duration::from_millis(700)));
         assert_eq!(
-            (asked.on(hardware), asked.on(emulation)),
+            (requested.on(hardware), requested.on(emulation)),
             (Duration::from_millis(700), Duration::from_millis(700))
         );
     }

@@ -42,7 +42,7 @@ impl BoxManager {
     /// # Errors
     /// `BOX_NAME_TAKEN`; `HOME_LOCKED`; `STORAGE_IO`.
     pub(crate) async fn create(self: &Arc<Self>, config: BoxConfig) -> BoxliteResult<Arc<BoxCore>> {
-        // A box without a name need only be told from leftovers, which are cleared under the exclusive lock.
+        // Without a name, the lock only keeps a sweep from taking the new folder for a leftover.
         let mode = if config.options.name.is_some() { Mode::Exclusive } else { Mode::Shared };
         let lock = self.home.lock(mode).await?;
         let this = Arc::clone(self);

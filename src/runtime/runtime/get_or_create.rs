@@ -4,7 +4,7 @@ use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
 
 use crate::{litebox::handle::LiteBox, options::box_options::BoxOptions, runtime::BoxliteRuntime};
 
-/// How often a box may come and go while we look, before that is told.
+/// How often the box may be made and removed by others before that is an error.
 const ATTEMPTS: usize = 16;
 
 impl BoxliteRuntime {
@@ -28,7 +28,7 @@ impl BoxliteRuntime {
                 Err(error) => return Err(error),
             }
             match self.create(options.clone()).await {
-                // Somebody was faster.
+                // Another caller was faster.
                 Err(error) if error.code() == ErrorCode::BoxNameTaken => {}
                 result => return result,
             }

@@ -15,7 +15,7 @@ use crate::{
     home::open_home::OpenHome,
     options::runtime_options::{EngineChoice, RuntimeOptions},
     runtime::box_manager::BoxManager,
-    shim::assets::Parts,
+    shim::assets::Assets,
     state::{
         layout::{FilesystemLayout, home_of},
         lock::FileLock,
@@ -49,7 +49,7 @@ pub(crate) fn open(options: RuntimeOptions) -> BoxliteResult<Arc<BoxManager>> {
     let layout = FilesystemLayout::create(&home_of(options.home.as_deref())?)?;
     FileLock::make(&layout.lock())?;
     let choice = choice_of(options.engine)?;
-    let parts = Parts::new(options.parts);
+    let assets = Assets::new(options.parts);
     let images = ImageChoices {
         registries: options.registries,
         search: options.search_registries,
@@ -60,7 +60,7 @@ pub(crate) fn open(options: RuntimeOptions) -> BoxliteResult<Arc<BoxManager>> {
     if let Some(opened) = open.get_mut(layout.home()) {
         let home = &opened.boxes.home;
         let same =
-            home.choice == choice && home.parts == parts && home.start_timeout == options.start_timeout;
+            home.choice == choice && home.assets == assets && home.start_timeout == options.start_timeout;
         if !same || opened.images != images {
             return Err(BoxliteError::invalid(format!(
                 "open home `{}`: this process has it open with other options",
@@ -83,7 +83,7 @@ pub(crate) fn open(options: RuntimeOptions) -> BoxliteResult<Arc<BoxManager>> {
     let manager = ImageManager::open(layout.images(), image_options)?;
     let disks = ImageStorage::open(layout.disks())?;
     let leases = Holds::open(&layout.disk_leases())?;
-    let mut home = OpenHome::new(layout, choice, parts, manager, disks, leases, images.quota);
+    let mut home = OpenHome::new(layout, choice, assets, manager, disks, leases, images.quota);
     home.start_timeout = options.start_timeout;
     let path = home.path();
     let boxes = Arc::new(BoxManager::new(home));

@@ -7,13 +7,13 @@ use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Term, text};
 
 /// One file of the platform package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
+pub(crate) enum Asset {
     Shim,
     Kernel,
     Initramfs,
 }
 
-impl Part {
+impl Asset {
     pub(crate) const ALL: [Self; 3] = [Self::Shim, Self::Kernel, Self::Initramfs];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -42,40 +42,40 @@ impl Part {
     }
 }
 
-/// Where the parts are looked for.
+/// Where the assets are searched.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Parts {
+pub(crate) struct Assets {
     folder: Option<PathBuf>,
     overrides: [Option<PathBuf>; 3],
 }
 
-impl Parts {
+impl Assets {
     /// Remembers the folder and what the environment says now.
     pub(crate) fn new(folder: Option<PathBuf>) -> Self {
-        let overrides = Part::ALL.map(|part| {
-            env::var_os(part.variable()).filter(|path| path != OsStr::new("")).map(PathBuf::from)
+        let overrides = Asset::ALL.map(|asset| {
+            env::var_os(asset.variable()).filter(|path| path != OsStr::new("")).map(PathBuf::from)
         });
         Self { folder, overrides }
     }
 
-    /// The file of `part`, which exists.
-    pub(crate) fn find(&self, part: Part) -> BoxliteResult<PathBuf> {
-        let (path, remedy) = match (&self.overrides[part as usize], &self.folder) {
-            (Some(path), _) => (path.clone(), text!(format!("correct or unset {}", part.variable()))),
+    /// The file of `asset`, which exists.
+    pub(crate) fn find(&self, asset: Asset) -> BoxliteResult<PathBuf> {
+        let (path, remedy) = match (&self.overrides[asset as usize], &self.folder) {
+            (Some(path), _) => (path.clone(), text!(format!("correct or unset {}", asset.variable()))),
             (None, Some(folder)) => (
-                folder.join(part.place()),
+                folder.join(asset.place()),
                 text![
                     "reinstall ",
                     Term::Package,
-                    format!(", or set {} to the {}", part.variable(), part.name())
+                    format!(", or set {} to the {}", asset.variable(), asset.name())
                 ],
             ),
             (None, None) => {
                 return Err(BoxliteError::new(
                     ErrorCode::PartMissing,
-                    format!("find {}: no folder of parts is known", part.name()),
+                    format!("find {}: no folder of assets is known", asset.name()),
                 )
-                .hint(format!("set {} to the {}", part.variable(), part.name())));
+                .hint(format!("set {} to the {}", asset.variable(), asset.name())));
             }
         };
         if path.is_file() {
@@ -83,7 +83,7 @@ impl Parts {
         }
         Err(BoxliteError::new(
             ErrorCode::PartMissing,
-            format!("find {} `{}`: no such file", part.name(), path.display()),
+            format!("find {} `{}`: no such file", asset.name(), path.display()),
         )
         .hint(remedy))
     }
@@ -94,9 +94,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_part_is_named_with_its_remedy() {
-        let parts = Parts { folder: Some("/nowhere".into()), overrides: [None, None, None] };
-        let error = parts.find(Part::Kernel).unwrap_err();
+    fn a_missing_asset_is_named_with_its_remedy() {
+        let assets = Assets { folder: Some("/nowhere".into()), overrides: [None, None, None] };
+        let error = assets.find(Asset::Kernel).unwrap_err();
         assert_eq!(error.code(), ErrorCode::PartMissing);
         assert!(error.to_string().contains("/nowhere/share/vmlinux"));
         assert!(error.hint_text().unwrap().to_string().contains("BOXLITE_KERNEL"));
@@ -105,8 +105,8 @@ mod tests {
     #[test]
     fn an_override_wins() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let parts =
-            Parts { folder: Some("/nowhere".into()), overrides: [Some(file.path().to_owned()), None, None] };
-        assert_eq!(parts.find(Part::Shim).unwrap(), file.path());
+        let assets =
+            Assets { folder: Some("/nowhere".into()), overrides: [Some(file.path().to_owned()), None, None] };
+        assert_eq!(assets.find(Asset::Shim).unwrap(), file.path());
     }
 }

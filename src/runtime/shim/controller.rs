@@ -1,6 +1,6 @@
-//! `ShimController`: a box's shim, spawned by this process or joined; told of its end, and able to end it.
+//! `ShimController`: a box's shim, which this process spawned or joined. It learns of the shim's end, and can end it.
 //!
-//! A shim is watched and signalled through its pidfd, never by its pid, which may be somebody else's by then, nor by SIGCHLD:
+//! A shim is watched and signalled through its pidfd, never by its pid, which may belong to another process by then, nor by SIGCHLD:
 //! the program around us (Node) has its own use for that signal, or ignores it.
 
 use std::{
@@ -33,34 +33,37 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct ShimController {
     process: Arc<ShimProcess>,
-    /// `None`: another process started it.
+    /// `None` if another process started it.
     child: Option<Child>,
     /// Its standard error.
     log: PathBuf,
-    /// The same file, open from the beginning: a box that is removed with its end takes the file's name.
-    words: Option<File>,
+    /// The same file, opened when the shim started: if the box is removed with its end, the file loses its name.
+    stderr: Option<File>,
     ended: watch::Receiver<Option<ShimOutcome>>,
 }
 
 #[derive(Debug)]
 struct Child {
-    /// The shim reads its end of this pipe; the kernel closes ours when this process dies, however it dies.
+    /// The shim reads its end of this pipe; the kernel closes ours when this process exits, for whatever reason.
     lifeline: Option<ChildStdin>,
-    /// Whether it ends with this controller.
+    /// Whether the shim ends with this controller.
     ours: bool,
 }
 
 impl ShimController {
-    /// Starts the shim at `program`, which works in the box's folder, and hands it `spec`. Its standard error goes to `log`.
-    /// Blocking, but short; on a thread of tokio's.
+    /// Starts the shim at `program` with the box's folder as its working directory, and sends it `spec`. Its standard error goes to
+    /// `log`. Blocking; call it on a thread of tokio's.
+    ///
+    /// # Errors
+    /// `STORAGE_IO` if the log can't be made; `ENGINE_FAILED` if the shim can't be started.
     pub(crate) fn spawn(
         program: &Path,
         spec: &InstanceSpec,
         folder: &Path,
         log: &Path,
     ) -> BoxliteResult<Self> {
-        let (stderr, words) = make_log(log).map_err(|error| BoxliteError::io("make log", log, error))?;
-        let watched = words.try_clone().map_err(|error| BoxliteError::io("open log", log, error))?;
+        let (writer, stderr) = make_log(log).map_err(|error| BoxliteError::io("make log", log, error))?;
+        let watched = stderr.try_clone().map_err(|error| BoxliteError::io("open log", log, error))?;
         let mut command = Command::new(program);
         // Seen in a list of processes, it says which box it is.
         command.arg0(format!("boxlite-shim {}", folder.display()));
@@ -68,7 +71,7 @@ impl ShimController {
             .current_dir(folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
-            .stderr(Stdio::from(OwnedFd::from(stderr)))
+            .stderr(Stdio::from(OwnedFd::from(writer)))
             .spawn()
             .map_err(|error| failed(program, "it can't be executed").caused_by(error))?;
         let process = match ShimProcess::of_child(child.id()) {
@@ -80,47 +83,47 @@ impl ShimController {
                     .hint("boxes need Linux 5.4 or newer, and pidfd_open(2) allowed"));
             }
         };
-        let (tell, ended) = watch::channel(None);
-        tokio::spawn(watch_child(Arc::clone(&process), watched, tell));
+        let (outcome, ended) = watch::channel(None);
+        tokio::spawn(watch_child(Arc::clone(&process), watched, outcome));
         let lifeline = child.stdin.take();
         let mut this = Self {
             process,
             child: Some(Child { lifeline, ours: true }),
             log: log.to_owned(),
-            words: Some(words),
+            stderr: Some(stderr),
             ended,
         };
-        this.hand_over(spec).map_err(|error| failed(program, "no paper").caused_by(error))?;
+        this.send(spec).map_err(|error| failed(program, "its spec can't be written").caused_by(error))?;
         Ok(this)
     }
 
-    fn hand_over(&mut self, spec: &InstanceSpec) -> io::Result<()> {
-        let mut paper = serde_json::to_vec(spec)?;
-        paper.push(b'\n');
+    fn send(&mut self, spec: &InstanceSpec) -> io::Result<()> {
+        let mut line = serde_json::to_vec(spec)?;
+        line.push(b'\n');
         if let Some(lifeline) = self.child.as_mut().and_then(|child| child.lifeline.as_mut()) {
-            // A shim that dies before it reads is found out by its watcher, with a better reason than a broken pipe.
-            let _ = lifeline.write_all(&paper);
+            // If the shim ends before it reads, its watcher reports that with a better reason than a broken pipe.
+            let _ = lifeline.write_all(&line);
         }
         Ok(())
     }
 
-    /// Joins a shim that another process started; what it says at its end is read from `log`.
+    /// Joins a shim that another process started; its report is read from `log` when it ends. Call it on a thread of tokio's.
     pub(crate) fn join(process: ShimProcess, log: &Path) -> Self {
-        let words = File::open(log).ok();
-        let watched_words = words.as_ref().and_then(|words| words.try_clone().ok());
+        let stderr = File::open(log).ok();
+        let watched_stderr = stderr.as_ref().and_then(|stderr| stderr.try_clone().ok());
         let process = Arc::new(process);
-        let (tell, ended) = watch::channel(None);
+        let (outcome, ended) = watch::channel(None);
         let watched = Arc::clone(&process);
         tokio::spawn(async move {
-            // Without anybody to tell, the shim is let alone.
+            // Stops watching when the controller is dropped.
             tokio::select! {
                 end = watched.ended() => if end.is_ok() {
-                    tell.send_replace(Some(ShimOutcome::read(None, watched_words.as_ref())));
+                    outcome.send_replace(Some(ShimOutcome::read(None, watched_stderr.as_ref())));
                 },
-                () = tell.closed() => {}
+                () = outcome.closed() => {}
             }
         });
-        Self { process, child: None, log: log.to_owned(), words, ended }
+        Self { process, child: None, log: log.to_owned(), stderr, ended }
     }
 
     pub(crate) fn identity(&self) -> ShimIdentity {
@@ -132,7 +135,7 @@ impl ShimController {
         self.child.as_ref().is_some_and(|child| child.ours)
     }
 
-    /// From now on, the shim of a detached box lives on its own.
+    /// From now on the shim of a detached box does not end with this process.
     pub(crate) fn detach(&mut self) {
         if let Some(child) = &mut self.child {
             *child = Child { lifeline: None, ours: false };
@@ -156,14 +159,17 @@ impl ShimController {
         })
     }
 
-    /// [`ended`](Self::ended) of a shim that was killed: the kernel may hold it for as long as a disk hangs.
+    /// [`ended`](Self::ended) for a shim that was killed: the kernel may keep it for as long as a disk hangs.
+    ///
+    /// # Errors
+    /// `BOX_STATE` if it is still there after `limit`.
     pub(crate) async fn ended_within(&self, limit: Duration) -> BoxliteResult<ShimOutcome> {
         timeout(limit, self.ended()).await.unwrap_or_else(|_| Err(self.process.not_ended()))
     }
 
-    /// What is known of its end by now: whoever removed the box with its machine may have added a word to the shim's own.
+    /// The outcome as the log has it now: whoever removed the box with its machine may have added a report to the shim's own.
     pub(crate) fn final_outcome(&self) -> ShimOutcome {
-        ShimOutcome::read(self.outcome().and_then(|outcome| outcome.status()), self.words.as_ref())
+        ShimOutcome::read(self.outcome().and_then(|outcome| outcome.status()), self.stderr.as_ref())
     }
 
     /// Ends the shim at once, and with it the machine.
@@ -171,9 +177,9 @@ impl ShimController {
         self.process.kill();
     }
 
-    /// The same on behalf of somebody who asked for the end of the box: for no process that looks has it failed.
-    pub(crate) fn kill_as_asked(&self, why: &str) {
-        outcome::report_asked(&self.log, why);
+    /// The same because the end of the box was requested: the log says so, so that no process takes it for a failure.
+    pub(crate) fn kill_on_request(&self, why: &str) {
+        outcome::report_request(&self.log, why);
         self.kill();
     }
 
@@ -185,14 +191,14 @@ impl ShimController {
 
 impl Drop for ShimController {
     fn drop(&mut self) {
-        // The closing lifeline is enough for a shim in good health; this is for one that is not.
+        // The closing lifeline ends a shim that works; this ends one that hangs.
         if self.is_ours() {
             self.kill();
         }
     }
 }
 
-/// A new file, which keeps what several processes add; once to write, once to read.
+/// Makes the file, to which several processes may append. Returns it opened for writing and for reading.
 fn make_log(path: &Path) -> io::Result<(File, File)> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -203,11 +209,11 @@ fn make_log(path: &Path) -> io::Result<(File, File)> {
     Ok((file, File::open(path)?))
 }
 
-/// Waits for the end of a child and releases it.
-async fn watch_child(process: Arc<ShimProcess>, words: File, tell: watch::Sender<Option<ShimOutcome>>) {
+/// Waits for the end of a child and reaps it.
+async fn watch_child(process: Arc<ShimProcess>, stderr: File, outcome: watch::Sender<Option<ShimOutcome>>) {
     if process.ended().await.is_ok() {
         let status: Option<ExitStatus> = process.reap();
-        tell.send_replace(Some(ShimOutcome::read(status, Some(&words))));
+        outcome.send_replace(Some(ShimOutcome::read(status, Some(&stderr))));
     }
 }
 
@@ -253,7 +259,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_end_is_told_with_its_status_and_leaves_no_zombie() {
+    async fn an_end_is_reported_with_its_status_and_leaves_no_zombie() {
         let folder = tempfile::tempdir().unwrap();
         let shim = ShimController::spawn(
             &program(folder.path(), "exit 67"),
@@ -268,7 +274,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_kill_that_somebody_asked_for_is_no_failure_for_anybody() {
+    async fn a_kill_on_request_is_no_failure_in_any_process() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
         let shim = ShimController::spawn(
@@ -278,7 +284,7 @@ mod tests {
             &log,
         )
         .unwrap();
-        shim.kill_as_asked("removed by force");
+        shim.kill_on_request("removed by force");
         let mine = shim.ended().await.unwrap();
         assert_eq!(
             mine.status().and_then(|status| std::os::unix::process::ExitStatusExt::signal(&status)),
@@ -290,7 +296,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_kill_that_nobody_asked_for_is_a_failure() {
+    async fn any_other_kill_is_a_failure() {
         let folder = tempfile::tempdir().unwrap();
         let shim = ShimController::spawn(
             &program(folder.path(), "sleep 60"),

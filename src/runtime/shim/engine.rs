@@ -14,16 +14,16 @@ use serde::{Deserialize, Serialize};
 use crate::{
     options::runtime_options::EngineChoice,
     shim::{
-        assets::{Part, Parts},
+        assets::{Asset, Assets},
         environment,
         process::ShimProcess,
     },
 };
 
-/// How long the shim may look: it opens `/dev/kvm` and runs QEMU twice.
-const LOOKING: Duration = Duration::from_secs(30);
-/// Most of what it says that is read.
-const SAID: u64 = 1 << 20;
+/// How long the probe may take: it opens `/dev/kvm` and runs QEMU twice.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Most bytes of its output that are read.
+const MOST_OUTPUT: u64 = 1 << 20;
 
 /// The engine that boxes of a runtime run on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +32,7 @@ pub(crate) struct Engine {
     pub(crate) accelerated: bool,
 }
 
-/// How much the probe looks at.
+/// How much is probed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Depth {
     /// The best engine is enough.
@@ -41,9 +41,12 @@ pub(crate) enum Depth {
     All,
 }
 
-/// Asks the shim. Blocking: it runs a process.
-pub(crate) fn probe(parts: &Parts, depth: Depth) -> BoxliteResult<ProbeReport> {
-    let shim = parts.find(Part::Shim)?;
+/// Runs the shim's probe. Blocking.
+///
+/// # Errors
+/// `PART_MISSING` if the shim is missing or can't be executed.
+pub(crate) fn probe(assets: &Assets, depth: Depth) -> BoxliteResult<ProbeReport> {
+    let shim = assets.find(Asset::Shim)?;
     let mut command = Command::new(&shim);
     command.arg("probe").stdin(Stdio::null());
     if depth == Depth::All {
@@ -62,26 +65,26 @@ pub(crate) fn probe(parts: &Parts, depth: Depth) -> BoxliteResult<ProbeReport> {
         .map_err(|error| failed("its answer can't be read".to_owned()).caused_by(error))
 }
 
-/// What came of a process.
+/// How a process ended.
 struct Ended {
-    /// `None`: children of this program are not waited for, since it ignores SIGCHLD.
+    /// `None` if this program ignores SIGCHLD, so that its children can't be waited for.
     status: Option<ExitStatus>,
     stdout: Vec<u8>,
     stderr: Vec<u8>,
 }
 
-/// Runs `command`, which says little, and kills it when it takes too long.
+/// Runs `command`, which writes little, and kills it when it takes too long.
 fn run(command: &mut Command) -> io::Result<Ended> {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let status = match ShimProcess::of_child(child.id()) {
         Ok(process) => {
-            if !process.ended_in(LOOKING)? {
+            if !process.ended_in(PROBE_TIMEOUT)? {
                 process.kill();
                 process.ended_in(Duration::from_secs(1))?;
                 process.reap();
                 return Err(io::Error::new(
                     io::ErrorKind::TimedOut,
-                    format!("it did not answer within {} s", LOOKING.as_secs()),
+                    format!("it did not answer within {} s", PROBE_TIMEOUT.as_secs()),
                 ));
             }
             process.reap()
@@ -93,7 +96,7 @@ fn run(command: &mut Command) -> io::Result<Ended> {
     };
     let read = |stream: Option<&mut dyn Read>| {
         let mut said = Vec::new();
-        stream.map_or(Ok(0), |stream| stream.take(SAID).read_to_end(&mut said)).map(|_| said)
+        stream.map_or(Ok(0), |stream| stream.take(MOST_OUTPUT).read_to_end(&mut said)).map(|_| said)
     };
     let stdout = read(child.stdout.as_mut().map(|stream| stream as &mut dyn Read))?;
     let stderr = read(child.stderr.as_mut().map(|stream| stream as &mut dyn Read))?;
@@ -101,9 +104,9 @@ fn run(command: &mut Command) -> io::Result<Ended> {
 }
 
 /// Settles on an engine, or says why none will do.
-pub(crate) fn choose(choice: EngineChoice, parts: &Parts) -> BoxliteResult<Engine> {
+pub(crate) fn choose(choice: EngineChoice, assets: &Assets) -> BoxliteResult<Engine> {
     let depth = if choice == EngineChoice::Auto { Depth::First } else { Depth::All };
-    settle(choice, &probe(parts, depth)?)
+    settle(choice, &probe(assets, depth)?)
 }
 
 fn settle(choice: EngineChoice, report: &ProbeReport) -> BoxliteResult<Engine> {
@@ -162,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn with_no_engine_the_remedy_that_needs_no_hardware_is_told() {
+    fn without_an_engine_the_hint_is_the_remedy_that_needs_no_hardware() {
         let report =
             ProbeReport { engines: vec![engine(VmmKind::Krun, false), engine(VmmKind::Qemu, false)] };
         let error = settle(EngineChoice::Auto, &report).unwrap_err();

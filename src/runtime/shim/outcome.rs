@@ -1,4 +1,4 @@
-//! How a shim ended, in words that a user can act on.
+//! `ShimOutcome`: how a shim ended, and what a user can do about it. Read by `controller` and by whatever finds a machine gone.
 
 use std::{
     fs::{File, OpenOptions},
@@ -13,8 +13,8 @@ use boxlite_spec::{ShimExit, ShimReport};
 
 /// How much of the end of a log is read: more than a report of the shim's can be.
 const TAIL: u64 = 64 * 1024;
-/// What is said of a machine that ended unannounced and unasked.
-const DIED: &str = "its guest died: the kernel panicked, or the agent gave up";
+/// The message for a machine that ended without announcing it and without a request.
+const GUEST_DIED: &str = "its guest died: the kernel panicked, or the agent gave up";
 /// Console lines shown in an error.
 const CONSOLE_LINES: usize = 12;
 
@@ -27,12 +27,12 @@ pub(crate) struct ShimOutcome {
 }
 
 impl ShimOutcome {
-    /// The end of a shim by its own last words, which `log` has; without them it was killed. `status` is known to the
-    /// process that started it.
+    /// The end of a shim by the report in its `log`; a shim without one was killed. `status` is known to the process that started
+    /// it.
     pub(crate) fn read(status: Option<ExitStatus>, log: Option<&File>) -> Self {
-        let words = log.map(tail).unwrap_or_default();
+        let stderr = log.map(tail).unwrap_or_default();
         let report =
-            words.lines().rev().find_map(|line| serde_json::from_str::<ShimReport>(line.trim()).ok());
+            stderr.lines().rev().find_map(|line| serde_json::from_str::<ShimReport>(line.trim()).ok());
         Self { status, report }
     }
 
@@ -43,15 +43,15 @@ impl ShimOutcome {
 
     fn exit(&self) -> Option<ShimExit> {
         let by_report = self.report.as_ref().map(|report| report.exit);
-        if self.was_asked_for() {
+        if self.was_requested() {
             return by_report;
         }
         let by_status = self.status.and_then(|status| status.code()).and_then(ShimExit::from_code);
         by_status.or(by_report)
     }
 
-    /// Whether somebody had the box ended by force.
-    pub(crate) fn was_asked_for(&self) -> bool {
+    /// Whether the box was ended by force, on request.
+    pub(crate) fn was_requested(&self) -> bool {
         self.report.as_ref().is_some_and(|report| report.exit == ShimExit::Asked)
     }
 
@@ -64,24 +64,24 @@ impl ShimOutcome {
         self.exit() == Some(ShimExit::PoweredOff)
     }
 
-    /// Whether the guest ended its machine, in order or not: what it said of that is the better reason.
+    /// Whether the guest ended its machine, in order or not, so that what it reported is the better reason.
     pub(crate) fn by_guest(&self) -> bool {
         matches!(self.exit(), Some(ShimExit::PoweredOff | ShimExit::Unannounced))
     }
 
-    /// What went wrong with a machine that nobody asked to end, for a record of it; `None`: nothing. A guest that died said why on
-    /// its console, if that is still there.
+    /// What went wrong with a machine whose end was not requested, for its record. Returns `None` if nothing did. A guest that crashed
+    /// said why on its console, if that is still there.
     pub(crate) fn failure(&self, console: Option<&Path>) -> Option<String> {
         match self.exit() {
             Some(ShimExit::PoweredOff | ShimExit::HostGone | ShimExit::Asked) => None,
             Some(ShimExit::Unannounced) => {
-                Some(DIED.to_owned() + &console.map(console_excerpt).unwrap_or_default())
+                Some(GUEST_DIED.to_owned() + &console.map(console_excerpt).unwrap_or_default())
             }
             _ => Some(self.describe()),
         }
     }
 
-    /// Why it ended, in one line, for those who don't know whether it was asked to.
+    /// Why it ended, in one line, whether or not that was requested.
     pub(crate) fn describe(&self) -> String {
         match (&self.report, self.status.and_then(|status| status.signal())) {
             (Some(report), _) => report.message.clone(),
@@ -89,7 +89,7 @@ impl ShimOutcome {
             (None, None) if self.powered_off() => "the machine powered off".to_owned(),
             (None, None) => match self.status {
                 Some(status) => format!("its shim ended with {status}"),
-                None => "its shim ended without a word: it was killed, or the host went down".to_owned(),
+                None => "its shim ended without a report: it was killed, or the host went down".to_owned(),
             },
         }
     }
@@ -101,21 +101,22 @@ impl ShimOutcome {
             Some(ShimExit::BootFile) => ErrorCode::PartMissing,
             Some(ShimExit::Disk) => ErrorCode::StorageIo,
             Some(ShimExit::PoweredOff | ShimExit::Unannounced) => ErrorCode::GuestFailed,
-            // What ends a start by force from outside is a removal.
+            // Only a removal ends a start from outside.
             Some(ShimExit::Asked) => ErrorCode::BoxRemoved,
             _ => ErrorCode::EngineFailed,
         };
         let limited = resource_limits::can_cause(code) && resource_limits::caused_text(&self.describe());
-        let why = if self.exit() == Some(ShimExit::Unannounced) { DIED.to_owned() } else { self.describe() };
+        let why =
+            if self.exit() == Some(ShimExit::Unannounced) { GUEST_DIED.to_owned() } else { self.describe() };
         let message = format!("{what}: {why}{}", console_excerpt(console));
         let error = BoxliteError::new(code, message).maybe_hint(self.report.and_then(|report| report.hint));
         if limited { error.at_host_limit() } else { error }
     }
 }
 
-/// Adds to the log of a shim, on its behalf, that somebody asked for its end: it is about to be killed, or the box goes with
-/// it. Whoever looks at that end, in whatever process, then knows that nothing failed. A full disk keeps the word back, no more.
-pub(crate) fn report_asked(log: &Path, why: &str) {
+/// Adds to the log of a shim, on its behalf, that its end was requested: it is about to be killed, or the box is removed with it.
+/// Every process that reads the log then knows that nothing failed. A full disk only keeps the report out.
+pub(crate) fn report_request(log: &Path, why: &str) {
     let report = ShimReport { exit: ShimExit::Asked, message: format!("run machine: {why}"), hint: None };
     if let (Ok(line), Ok(mut log)) =
         (serde_json::to_string(&report), OpenOptions::new().append(true).open(log))
@@ -186,7 +187,7 @@ mod tests {
             std::fs::write(&log, serde_json::to_string(&report).unwrap()).unwrap();
             let others = ShimOutcome::from_log(&log);
             let mine = ShimOutcome { status: Some(ExitStatus::from_raw(status << 8)), ..others.clone() };
-            // Whoever looks, they say the same.
+            // Every process reports the same.
             assert_eq!(mine.failure(Some(&console)), others.failure(Some(&console)));
             mine.failure(Some(&console))
         };
@@ -194,11 +195,11 @@ mod tests {
         assert_eq!(failure(ShimExit::HostGone, 70), None);
         assert_eq!(failure(ShimExit::Engine, 69).unwrap(), "run machine: it ended");
         let died = failure(ShimExit::Unannounced, 73).unwrap();
-        assert!(died.starts_with(DIED) && died.ends_with("Attempted to kill init!"), "{died}");
+        assert!(died.starts_with(GUEST_DIED) && died.ends_with("Attempted to kill init!"), "{died}");
     }
 
     #[test]
-    fn a_signal_is_told() {
+    fn a_signal_is_described() {
         let outcome = ShimOutcome { status: Some(ExitStatus::from_raw(9)), report: None };
         assert_eq!(outcome.describe(), "its shim was killed by signal 9");
     }

@@ -1,5 +1,5 @@
-//! The shim of a box as a process that somebody else may have started: known by the lock that it holds and the identity
-//! in it, watched and signalled through a pidfd, so that a pid that went to another process is never meant.
+//! `ShimStatus` and `ShimProcess`: the shim of a box, which any process may have started. It is known by the lock that it holds and the
+//! identity in it, and is watched and signalled through a pidfd, so that a recycled pid is never meant.
 
 #![allow(unsafe_code, reason = "tokio asks for a promise about a descriptor that it watches")]
 
@@ -100,7 +100,7 @@ pub(crate) struct ShimProcess {
 }
 
 impl ShimProcess {
-    /// The process of this identity, unless it is gone.
+    /// The process of this identity. Returns `None` if it is gone.
     fn find(identity: ShimIdentity) -> io::Result<Option<Self>> {
         let Some(pid) = i32::try_from(identity.pid).ok().and_then(Pid::from_raw) else { return Ok(None) };
         let pidfd = match pidfd_open(pid, PidfdFlags::empty()) {
@@ -153,7 +153,7 @@ impl ShimProcess {
         let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
     }
 
-    /// Has it read its deadline again.
+    /// Makes it read its deadline again.
     pub(crate) fn amend(&self) {
         let _ = pidfd_send_signal(&self.pidfd, Signal::USR1);
     }

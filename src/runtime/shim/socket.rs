@@ -81,7 +81,7 @@ impl BoxSocket {
     }
 }
 
-/// What the kernel is told; good for as long as the folder is open.
+/// The address that the kernel gets; valid for as long as the folder is open.
 struct Address {
     path: PathBuf,
     _folder: Option<File>,

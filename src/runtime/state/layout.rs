@@ -100,7 +100,10 @@ impl FilesystemLayout {
         self.home.join("boxes")
     }
 
-    /// Has the list of boxes survive a loss of power.
+    /// Makes the list of boxes survive a loss of power.
+    ///
+    /// # Errors
+    /// `STORAGE_IO`.
     pub(crate) fn flush_boxes(&self) -> BoxliteResult<()> {
         let folder = self.boxes();
         boxlite_durable::sync_folder(&folder)
@@ -171,7 +174,7 @@ impl BoxPaths {
         self.dir.join(LOCK)
     }
 
-    /// What the box's main process wrote and how it fared; the guest's journal, as the shim appends it.
+    /// What the box's main process wrote and how it exited; the guest's journal, as the shim appends it.
     pub(crate) fn journal(&self) -> PathBuf {
         self.dir.join("main.log")
     }
@@ -180,7 +183,7 @@ impl BoxPaths {
         self.dir.join("shim.log")
     }
 
-    /// When the shim is to end the box, where that has changed since its start.
+    /// When the shim ends the box, if that has changed since its start.
     pub(crate) fn deadline(&self) -> PathBuf {
         self.dir.join(DEADLINE_FILE)
     }
@@ -202,7 +205,7 @@ impl BoxPaths {
         BoxSocket::new(&self.dir, "ready.sock")
     }
 
-    /// Where the shim takes the guest's journal.
+    /// Where the shim receives the guest's journal.
     pub(crate) fn journal_socket(&self) -> BoxSocket {
         BoxSocket::new(&self.dir, "journal.sock")
     }
@@ -212,7 +215,7 @@ impl BoxPaths {
         BoxSocket::new(&self.dir, "clock.sock")
     }
 
-    /// Removes what an earlier machine left.
+    /// Removes the sockets of an earlier machine.
     pub(crate) fn remove_sockets(&self) {
         for socket in [self.portal(), self.ready(), self.journal_socket(), self.clock_socket()] {
             socket.remove();
@@ -220,7 +223,10 @@ impl BoxPaths {
     }
 }
 
-/// Refuses a home in which some file would have a path that the kernel does not take.
+/// Refuses a home in which some file would have a path that is too long for the kernel.
+///
+/// # Errors
+/// `INVALID_ARGUMENT`.
 pub(crate) fn check_length(home: &Path) -> BoxliteResult<()> {
     let (length, most) = (home.as_os_str().len(), PATH_MAX - 1 - BELOW);
     if length <= most {
@@ -235,7 +241,7 @@ fn make_private(folder: &Path) -> BoxliteResult<()> {
     modes::make_folder(folder).map_err(|error| BoxliteError::io("make folder", folder, error))
 }
 
-/// [`make_private`], and closed to others if it was open to them: a home may be older than this rule, or somebody's else folder
+/// [`make_private`], and closed to others if it was open to them: a home may be older than this rule, or another user's folder
 /// that was opened to others on purpose, which is not ours to change.
 fn make_closed(folder: &Path) -> BoxliteResult<()> {
     make_private(folder)?;

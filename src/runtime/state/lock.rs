@@ -179,7 +179,7 @@ fn unlock(file: &File) {
     let _ = file.unlock();
 }
 
-/// Who signed a lock that somebody holds.
+/// The process whose pid is in the file of a lock that is held.
 struct Holder {
     pid: Option<u32>,
 }
@@ -192,10 +192,10 @@ impl Holder {
         Self { pid: text.trim().parse().ok() }
     }
 
-    /// In words.
+    /// A description for an error.
     fn name(&self) -> String {
         let Some(pid) = self.pid else { return "another process".to_owned() };
-        // " (node)", where the kernel tells.
+        // " (node)", if /proc has it.
         let command = std::fs::read_to_string(format!("/proc/{pid}/comm"))
             .map_or(String::new(), |name| format!(" ({})", name.trim()));
         let stopped = if self.is_stopped() { ", which is stopped," } else { "" };

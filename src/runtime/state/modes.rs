@@ -8,9 +8,9 @@ use std::{
     path::Path,
 };
 
-/// Of a file.
+/// The mode of a file.
 pub(crate) const FILE: u32 = 0o600;
-/// Of a folder.
+/// The mode of a folder.
 pub(crate) const FOLDER: u32 = 0o700;
 
 /// Gives a file that was just made its mode. It had no other user's rights before, if it was made with [`FILE`].
@@ -33,13 +33,13 @@ pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
     }
     match DirBuilder::new().mode(FOLDER).create(folder) {
         Ok(()) => fs::set_permissions(folder, Permissions::from_mode(FOLDER)),
-        // Somebody else was faster.
+        // Another process was faster.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
         Err(error) => Err(error),
     }
 }
 
-/// Takes away what others may do in a folder of ours. True: there was something to take.
+/// Takes away what others may do in a folder of ours. Returns `true` if there was something to take.
 pub(crate) fn tighten(folder: &Path) -> io::Result<bool> {
     let mode = fs::metadata(folder)?.mode() & 0o777;
     if mode & !FOLDER == 0 {

@@ -1,5 +1,5 @@
-//! What is on disk of a box: `config.json`, which makes a folder a box, and `state.json`, which says how it stands. Both
-//! are written under the box's lock and read by anybody.
+//! A box on disk: `config.json`, which makes a folder a box, and `state.json`, which has its state. Both are written under the box's
+//! lock and read by any process.
 
 use std::{fs, io, os::unix::fs::MetadataExt};
 
@@ -58,7 +58,7 @@ impl BoxConfig {
         Self { version: VERSION, id, created_at_ms, options, resolved: None }
     }
 
-    /// Refuses options that can't be kept. Asked before anything is made or changed.
+    /// Refuses options that can't be kept. Checked before anything is made or changed.
     pub(crate) fn check_size(&self) -> BoxliteResult<()> {
         let size = json_file::size(&self.options);
         if size <= OPTIONS {
@@ -82,7 +82,7 @@ impl BoxConfig {
         ]))
     }
 
-    /// Refuses an image whose configuration can't be kept. Asked before its disk is made.
+    /// Refuses an image whose configuration can't be kept. Checked before its disk is made.
     pub(crate) fn check_image(&self, image: &ImageConfig) -> BoxliteResult<()> {
         let size = json_file::size(image);
         if size <= IMAGE {
@@ -152,7 +152,10 @@ pub(crate) struct ConfigFile {
 type Stamp = (u64, i64, i64);
 
 impl ConfigFile {
-    /// Reads it; `None`: there is no such box.
+    /// Reads it. Returns `None` if there is no such box.
+    ///
+    /// # Errors
+    /// `HOME_INCOMPATIBLE` if a newer version wrote it; `STORAGE_CORRUPT`; `STORAGE_IO`.
     pub(crate) fn read(paths: &BoxPaths) -> BoxliteResult<Option<Self>> {
         let Some(stamp) = stamp(paths)? else { return Ok(None) };
         // First of all, so that what a newer version wrote is not taken for damaged.
@@ -164,7 +167,10 @@ impl ConfigFile {
         Ok(json_file::read(&paths.config())?.map(|config| Self { config, stamp }))
     }
 
-    /// Reads it again if it was replaced; false: the box is gone.
+    /// Reads it again if it was replaced. Returns `false` if the box is gone.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
     pub(crate) fn refresh(&mut self, paths: &BoxPaths) -> BoxliteResult<bool> {
         match stamp(paths)? {
             Some(stamp) if stamp == self.stamp => Ok(true),
@@ -199,11 +205,11 @@ fn stamp(paths: &BoxPaths) -> BoxliteResult<Option<Stamp>> {
     }
 }
 
-/// How the box stands. Whether it runs is known by its shim's lock alone, so a state that was not flushed costs nothing.
+/// The state of the box. Whether it runs is known by its shim's lock alone, so a state that was not flushed does no harm.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct BoxRecord {
     pub(crate) state: BoxState,
-    /// Why it failed.
+    /// Why the box failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) failure: Option<String>,
     /// The machine of the last start that succeeded.
@@ -242,12 +248,12 @@ impl MachineRecord {
 }
 
 impl BoxRecord {
-    /// Of a box that was just made.
+    /// The record of a new box.
     pub(crate) const fn created() -> Self {
         Self { state: BoxState::Created, failure: None, machine: None, exit: None }
     }
 
-    /// What the file says; a box whose file is missing or damaged is at rest, unless its shim's lock knows better.
+    /// Reads the file. A box whose file is missing or damaged is at rest, unless its shim's lock is held.
     pub(crate) fn read(paths: &BoxPaths, config: &BoxConfig) -> Self {
         json_file::read(&paths.state())
             .ok()

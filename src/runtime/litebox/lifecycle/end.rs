@@ -20,7 +20,7 @@ pub struct BoxEnd {
 }
 
 impl BoxEnd {
-    /// The end that `record` tells of.
+    /// The end of the box whose record this is.
     pub(in crate::litebox) fn of(record: &BoxRecord) -> Self {
         Self { failure: record.failure.clone(), ..Self::with_exit(record.state, record.exit) }
     }

@@ -1,5 +1,5 @@
-//! `Machine`: a running box: its shim, the session with its guest, and how it came up. Made by the pipeline, or by a
-//! transition that finds it running.
+//! `Machine`: the machine of a running box: its shim, the session with its guest, and the record of its start. Made by the pipeline, or
+//! by a transition that finds it running.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,13 +12,13 @@ use crate::{
     state::record::MachineRecord,
 };
 
-/// After a lost connection, how long the shim's end is awaited as the likely reason.
-const LAST_WORDS: Duration = Duration::from_millis(300);
+/// After a lost connection, how long the end of the shim is awaited as the likely reason.
+const END_AFTER_LOSS: Duration = Duration::from_millis(300);
 /// What a shutdown may take beyond the processes' grace: sync, unmount, power off.
 const POWER_OFF: Duration = Duration::from_secs(20);
 
 /// How long a killed shim may take to be gone.
-const DEATH: Duration = Duration::from_secs(5);
+const SHIM_EXIT: Duration = Duration::from_secs(5);
 
 /// What exists while a box runs.
 #[derive(Debug)]
@@ -30,17 +30,17 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// How it ended, if it did.
+    /// The outcome, if the machine has ended.
     pub(crate) fn outcome(&self) -> Option<ShimOutcome> {
         self.shim.outcome()
     }
 
-    /// Gives a lost connection its reason, if the machine is gone.
+    /// Adds to a lost connection that the machine ended, and why, if it did.
     pub(crate) async fn explain(self: &Arc<Self>, error: BoxliteError) -> BoxliteError {
         if error.code() != ErrorCode::PortalLost {
             return error;
         }
-        match tokio::time::timeout(LAST_WORDS, self.shim.ended()).await {
+        match tokio::time::timeout(END_AFTER_LOSS, self.shim.ended()).await {
             Ok(Ok(outcome)) => BoxliteError::new(
                 ErrorCode::PortalLost,
                 format!("{error} because the box ended: {}", outcome.describe()),
@@ -50,10 +50,13 @@ impl Machine {
         }
     }
 
-    /// Asks the guest to end, and ends it when it does not.
+    /// Makes the guest power off, and kills it when it does not. Processes get `grace` between SIGTERM and SIGKILL.
+    ///
+    /// # Errors
+    /// `BOX_STATE` if the killed shim is still there after 5 s.
     pub(crate) async fn stop(&self, grace: Duration) -> BoxliteResult<ShimOutcome> {
-        let asked = async {
-            // The guest powers off as it answers, so the answer may be lost: the shim's end is what counts.
+        let powered_off = async {
+            // The reply races with power-off, so wait for the shim to exit.
             let (_, outcome) = tokio::join!(
                 async {
                     self.session
@@ -66,11 +69,11 @@ impl Machine {
             );
             outcome
         };
-        if let Ok(outcome) = tokio::time::timeout(grace + POWER_OFF, asked).await {
+        if let Ok(outcome) = tokio::time::timeout(grace + POWER_OFF, powered_off).await {
             return outcome;
         }
         tracing::warn!(pid = self.shim.identity().pid, "the guest did not power off in time; it is killed");
-        self.shim.kill_as_asked("its guest did not power off in time");
-        self.shim.ended_within(DEATH).await
+        self.shim.kill_on_request("its guest did not power off in time");
+        self.shim.ended_within(SHIM_EXIT).await
     }
 }

@@ -40,7 +40,7 @@ impl ObservedState {
                 _ => None,
             };
             let under_way = record.state != BoxState::Running && lock::is_held(&paths.lock())?;
-            // What was read may have been followed by its successor meanwhile.
+            // Another process may have written a new record meanwhile.
             let again = BoxRecord::read(paths, config);
             if again != record {
                 record = again;
@@ -60,8 +60,8 @@ impl BoxRecord {
         matches!((presence, &self.machine), (ShimStatus::Alive(process), Some(machine)) if process.identity == machine.shim)
     }
 
-    /// What became of a box whose record nobody carries on: a process was killed, or its machine ended unasked.
-    /// `outcome` is what the parent of the shim knows.
+    /// The record of a box that no process is changing any more: a process was killed, or its machine ended by itself. `outcome` is known
+    /// to the parent of the shim.
     pub(in crate::litebox) fn after(
         &self,
         presence: &ShimStatus,
@@ -81,7 +81,7 @@ impl BoxRecord {
                 }
             }
             BoxState::Stopping => rest(BoxState::Stopped),
-            // A start that nobody completes never was.
+            // A start that no process completes leaves the box as it was.
             BoxState::Starting => rest(config.rest()),
             state => Self { failure: self.failure.clone(), ..rest(state) },
         }

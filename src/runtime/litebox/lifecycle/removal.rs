@@ -1,6 +1,6 @@
-//! A box's removal. The orderly one waits its turn in a `Transition`. The one by force is over within two seconds whatever the
-//! guest, the shim, QEMU or another process does: it ends a start of this process, kills the machine and waits a moment for
-//! the box's lock; whoever holds that lock then, frozen or busy with a large image, finds the box gone.
+//! Removes a box. The orderly removal waits for the box's lock in a `Transition`. The removal by force is over within two seconds
+//! whatever the guest, the shim, QEMU or another process does: it ends a start of this process, kills the machine and waits a moment
+//! for the lock; a process that keeps the lock, frozen or busy with a large image, finds the box gone.
 
 use std::{
     fs, io,
@@ -26,7 +26,7 @@ use crate::{
             transition_log,
         },
     },
-    shim::{outcome::report_asked, process::ShimStatus},
+    shim::{outcome::report_request, process::ShimStatus},
     state::{
         journal::reader::Journal,
         layout::{BoxPaths, DISK},
@@ -40,7 +40,7 @@ const TURN: Duration = Duration::from_millis(300);
 /// How long that change may take to release the box's lock afterwards.
 const LOCK_RELEASE: Duration = Duration::from_millis(600);
 /// How long a killed machine may take to be gone.
-const DEATH: Duration = Duration::from_millis(800);
+const MACHINE_EXIT: Duration = Duration::from_millis(800);
 /// How long reading the exit of the main process from the journal may take.
 const EXIT: Duration = Duration::from_millis(100);
 /// The reason that other processes read.
@@ -108,21 +108,22 @@ impl Removal {
     async fn complete(mut self) -> BoxliteResult<()> {
         let ran = matches!(self.record.state, BoxState::Running | BoxState::Stopping);
         if self.record.state == BoxState::Running {
-            self.note(BoxState::Stopping).await;
+            self.change_to(BoxState::Stopping).await;
         }
         end_machine(&self.core).await?;
         if ran {
             self.record.exit = self.main_exit().await;
-            self.note(BoxState::Stopped).await;
-            // Whoever waits for the box in this process learns of its end and not of its absence.
+            self.change_to(BoxState::Stopped).await;
+            // Callers in this process that wait for the box get its end, and not the error that it is gone.
             self.core.note_end(BoxEnd::of(&self.record));
         }
         let Self { core, config, record, lock } = self;
         core.remove_folder(lock, &config, record.state).await
     }
 
-    /// As every change of state. Without the lock the file is somebody else's, who no longer has a use for it.
-    async fn note(&mut self, state: BoxState) {
+    /// Logs a change of state, and writes it if this process has the lock. Without the lock another process owns the file, and no
+    /// longer has a use for it.
+    async fn change_to(&mut self, state: BoxState) {
         let from = self.record.state;
         self.record = BoxRecord { state, failure: None, ..self.record.clone() };
         transition_log::changed(&self.core.home.events, &self.config, from, &self.record);
@@ -158,7 +159,7 @@ impl BoxCore {
         let paths = self.paths.clone();
         let removed = blocking("remove a box", move || {
             let _lock = lock;
-            take_away(&paths)
+            delete_folder(&paths)
         });
         if let Err(error) = removed.await {
             self.removed_here.store(false, Ordering::Release);
@@ -187,7 +188,7 @@ async fn read_unlocked(core: &Arc<BoxCore>) -> BoxliteResult<(BoxConfig, BoxReco
 /// Kills the machine, whoever started it, and waits until nobody can write to its disk.
 async fn end_machine(core: &Arc<BoxCore>) -> BoxliteResult<()> {
     let paths = &core.paths;
-    let end = Instant::now() + DEATH;
+    let end = Instant::now() + MACHINE_EXIT;
     let mut reported = false;
     loop {
         let lock = paths.shim_lock();
@@ -196,7 +197,7 @@ async fn end_machine(core: &Arc<BoxCore>) -> BoxliteResult<()> {
             ShimStatus::Alive(process) => {
                 if !reported {
                     reported = true;
-                    report_asked(&paths.shim_log(), WHY);
+                    report_request(&paths.shim_log(), WHY);
                 }
                 process.end(end.saturating_duration_since(Instant::now())).await?;
             }
@@ -213,12 +214,12 @@ async fn end_machine(core: &Arc<BoxCore>) -> BoxliteResult<()> {
 
 /// Removes a box's folder. It is gone as a whole, or there as a whole: it gets another name first, in one step, and its old one
 /// back when its disk can't be deleted. A process that still works with the box finds nothing at its paths.
-pub(in crate::litebox) fn take_away(paths: &BoxPaths) -> BoxliteResult<()> {
+pub(in crate::litebox) fn delete_folder(paths: &BoxPaths) -> BoxliteResult<()> {
     let failed = |error| BoxliteError::io("remove box", paths.dir(), error);
     let removed = paths.removed();
     paths.remove_sockets();
     match fs::rename(paths.dir(), &removed) {
-        // Somebody else removed it a moment ago.
+        // Another process removed it a moment ago.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         renamed => renamed.map_err(failed)?,
     }
@@ -231,7 +232,7 @@ pub(in crate::litebox) fn take_away(paths: &BoxPaths) -> BoxliteResult<()> {
     if let Err(error) = fs::remove_dir_all(&removed)
         && error.kind() != io::ErrorKind::NotFound
     {
-        // The next one who opens the home tries again.
+        // The sweep of the next open of the home tries again.
         tracing::warn!(%error, folder = %removed.display(), "what is left of a removed box could not be deleted");
     }
     Ok(())
@@ -255,9 +256,9 @@ mod tests {
     fn nothing_is_left_of_a_removed_box() {
         let (_home, paths) = a_box();
         fs::write(paths.disk(), "data").unwrap();
-        take_away(&paths).unwrap();
+        delete_folder(&paths).unwrap();
         assert_eq!(fs::read_dir(paths.dir().parent().unwrap()).unwrap().count(), 0);
-        take_away(&paths).unwrap();
+        delete_folder(&paths).unwrap();
     }
 
     #[test]
@@ -265,7 +266,7 @@ mod tests {
         let (_home, paths) = a_box();
         // No file, whoever asks: unlink(2) refuses a folder.
         fs::create_dir(paths.disk()).unwrap();
-        take_away(&paths).unwrap_err();
+        delete_folder(&paths).unwrap_err();
         assert!(paths.config().exists() && paths.disk().exists());
     }
 
@@ -274,7 +275,7 @@ mod tests {
         let (_home, paths) = a_box();
         fs::create_dir(paths.removed()).unwrap();
         fs::write(paths.removed().join("in the way"), "").unwrap();
-        take_away(&paths).unwrap_err();
+        delete_folder(&paths).unwrap_err();
         assert!(paths.config().exists());
     }
 }

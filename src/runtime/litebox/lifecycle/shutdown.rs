@@ -123,7 +123,7 @@ impl BoxCore {
             task.abort();
         }
         if let Some(machine) = machine {
-            machine.shim.kill_as_asked("its runtime was closed");
+            machine.shim.kill_on_request("its runtime was closed");
             if let Err(error) = machine.shim.ended_within(FORCE_KILL).await {
                 tracing::warn!(box_id = self.id, %error, "the box was killed and is still there");
             }

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::litebox::lifecycle::{machine::Machine, task::Task};
 
-/// Why a start is not gone through with.
+/// Why a start is cut short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::litebox) enum Cut {
     /// Nobody waits for it any more.
@@ -41,7 +41,7 @@ pub(in crate::litebox) struct Start {
     handle: StartHandle,
 }
 
-/// What the start itself knows of those that wait for it.
+/// The callers of a start, and whether it is to be cut short; shared with the start itself.
 #[derive(Debug, Clone, Default)]
 pub(in crate::litebox) struct StartHandle(Arc<Waiters>);
 
@@ -60,12 +60,12 @@ impl Start {
         Self { task, handle }
     }
 
-    /// One caller more. Called while the box's phase is locked.
+    /// Adds a caller. Call it while the box's local state is locked.
     pub(in crate::litebox) fn join(&self) -> Caller {
         self.handle.join()
     }
 
-    /// Has the start end as soon as it can.
+    /// Makes the start end as soon as it can.
     pub(in crate::litebox) fn cut(&self, why: Cut) {
         self.handle.cut(why);
     }
@@ -82,10 +82,10 @@ impl StartHandle {
     }
 
     /// Waits until the start is to end early.
-    pub(in crate::litebox) async fn ended_early(&self) -> Cut {
+    pub(in crate::litebox) async fn cut_short(&self) -> Cut {
         let mut cut = self.0.cut.subscribe();
         let why = cut.wait_for(Option::is_some).await.ok().and_then(|why| *why);
-        // The sender lives in this handle, so there is always an answer.
+        // The sender lives in this handle, so there is always a reason.
         why.unwrap_or(Cut::Aborted)
     }
 }
@@ -109,9 +109,9 @@ mod tests {
         let start = StartHandle::default();
         let (first, second) = (start.join(), start.join());
         drop(first);
-        assert_eq!(start.ended_early().now_or_never(), None);
+        assert_eq!(start.cut_short().now_or_never(), None);
         drop(second);
-        assert_eq!(start.ended_early().await, Cut::Aborted);
+        assert_eq!(start.cut_short().await, Cut::Aborted);
     }
 
     #[tokio::test]
@@ -120,6 +120,6 @@ mod tests {
         let caller = start.join();
         start.cut(Cut::Removed);
         drop(caller);
-        assert_eq!(start.ended_early().await, Cut::Removed);
+        assert_eq!(start.cut_short().await, Cut::Removed);
     }
 }

@@ -89,7 +89,7 @@ impl BoxCore {
     ) -> BoxliteResult<Machine> {
         let mut transition = tokio::select! {
             transition = Transition::begin(self) => transition?,
-            cut = start.ended_early() => return Err(cut.error(&self.id)),
+            cut = start.cut_short() => return Err(cut.error(&self.id)),
         };
         if Operation::Start.rule(transition.state()) == Rule::Nothing
             && let Some(machine) = transition.join()?
@@ -105,7 +105,7 @@ impl BoxCore {
         let pipeline = Pipeline::new(Arc::clone(&self.home), self.paths.clone(), config, lock, boot);
         let started = tokio::select! {
             started = pipeline.run() => started,
-            cut = start.ended_early() => Err(cut.error(&self.id)),
+            cut = start.cut_short() => Err(cut.error(&self.id)),
             () = self.vanished() => Err(self.removed_error()),
         };
         let machine = match started {

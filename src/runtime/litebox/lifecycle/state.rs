@@ -1,12 +1,12 @@
 //! The state machine of a box, as two tables: how states follow each other, and what every operation means in each state.
-//! `lifecycle` asks it before it acts; `docs/api.md` shows the same tables, which a test compares.
+//! Whatever changes a box checks them first; `docs/api.md` shows the same tables, which a test compares.
 
 use std::fmt;
 
 use boxlite_error::{BoxliteError, ErrorCode};
 use serde::{Deserialize, Serialize};
 
-/// Where a box stands in its life.
+/// The state of a box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BoxState {
@@ -25,7 +25,7 @@ pub enum BoxState {
 }
 
 impl BoxState {
-    /// Every state, in the order of a life.
+    /// Every state, in the order in which a box passes them.
     pub const ALL: [Self; 6] =
         [Self::Created, Self::Starting, Self::Running, Self::Stopping, Self::Stopped, Self::Failed];
 
@@ -64,7 +64,7 @@ impl fmt::Display for BoxState {
     }
 }
 
-/// What can be asked of a box.
+/// What a caller can do with a box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operation {
     /// `start`, and whatever needs a machine: executions, files, copies.

@@ -1,6 +1,6 @@
 //! `Transition`: the right to change a box. It holds the box's lock, so that of all threads and processes one at a time
 //! starts, stops, amends or removes it, and begins with what is on disk, corrected for what killed processes left.
-//! Made by `lifecycle` and by the sweep of a home.
+//! Made by whatever changes a box, and by the sweep of a home.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,7 +16,7 @@ use crate::{
     },
     shim::{
         controller::ShimController,
-        outcome::{ShimOutcome, report_asked},
+        outcome::{ShimOutcome, report_request},
         process::{ShimProcess, ShimStatus},
     },
     state::{
@@ -27,10 +27,10 @@ use crate::{
     },
 };
 
-/// What processes get when a stop is completed whose process was killed.
+/// The grace between SIGTERM and SIGKILL when a stop is completed whose process was killed.
 const LATE_GRACE: Duration = Duration::from_secs(5);
 /// How long a killed shim may take to be gone.
-const DEATH: Duration = Duration::from_secs(5);
+const SHIM_EXIT: Duration = Duration::from_secs(5);
 
 /// A box that this process alone may change, until this is dropped.
 pub(crate) struct Transition {
@@ -99,7 +99,7 @@ impl Transition {
                     self.joined(process)?.stop(LATE_GRACE).await?;
                 } else {
                     // A killed process has left it half made.
-                    process.end(DEATH).await?;
+                    process.end(SHIM_EXIT).await?;
                 }
                 ShimStatus::settled(&self.paths().shim_lock()).await?
             }
@@ -117,7 +117,7 @@ impl Transition {
         if after.state == BoxState::Failed {
             self.core.home.metrics.count_failed();
         }
-        self.note(after).await?;
+        self.change_to(after).await?;
         self.ended(ran).await
     }
 
@@ -133,9 +133,9 @@ impl Transition {
             self.core.note_end(BoxEnd::of(&self.record));
         }
         if ended && self.config.options.auto_remove {
-            // Others see the machine's end before they see that the box is gone, and no state of it any more.
+            // Other processes see the machine's end before they see that the box is gone, and can't read its state any more.
             if self.record.state == BoxState::Stopped {
-                report_asked(&self.paths().shim_log(), "the box was removed with its end");
+                report_request(&self.paths().shim_log(), "the box was removed with its end");
             }
             self.remove().await?;
             return Err(self.core.removed_error());
@@ -147,7 +147,7 @@ impl Transition {
         &self.record
     }
 
-    /// Changes what the box is. Nobody else does meanwhile.
+    /// Changes the box's config, which no other process does meanwhile.
     pub(in crate::litebox) fn amend(&mut self, change: impl FnOnce(&mut BoxConfig)) -> BoxliteResult<()> {
         let mut config = self.config.clone();
         change(&mut config);
@@ -186,32 +186,32 @@ impl Transition {
     }
 
     pub(in crate::litebox) async fn starting(&mut self) -> BoxliteResult<()> {
-        self.note(BoxRecord { state: BoxState::Starting, failure: None, ..self.record.clone() }).await
+        self.change_to(BoxRecord { state: BoxState::Starting, failure: None, ..self.record.clone() }).await
     }
 
     /// Without a record of it nobody else could find the machine.
     pub(in crate::litebox) async fn started(&mut self, machine: MachineRecord) -> BoxliteResult<()> {
         let machine = Some(machine);
-        self.note(BoxRecord { state: BoxState::Running, failure: None, machine, exit: None }).await
+        self.change_to(BoxRecord { state: BoxState::Running, failure: None, machine, exit: None }).await
     }
 
     pub(in crate::litebox) async fn failed(&mut self, error: &BoxliteError) {
         let failure = Some(error.to_string());
-        self.note_if_possible(BoxRecord { state: BoxState::Failed, failure, ..self.record.clone() }).await;
+        self.try_change_to(BoxRecord { state: BoxState::Failed, failure, ..self.record.clone() }).await;
     }
 
-    /// The start was given up, which is no failure: the box is what it was.
+    /// The start was given up, which is no failure: the box is as it was before.
     pub(in crate::litebox) async fn abandoned(&mut self) {
         self.end_leftovers().await;
         let state = self.config.rest();
-        self.note_if_possible(BoxRecord { state, failure: None, ..self.record.clone() }).await;
+        self.try_change_to(BoxRecord { state, failure: None, ..self.record.clone() }).await;
     }
 
     /// Ends whatever a start has started.
     pub(in crate::litebox) async fn end_leftovers(&self) {
         match ShimStatus::settled(&self.paths().shim_lock()).await {
             Ok(ShimStatus::Alive(process)) => {
-                if let Err(error) = process.end(DEATH).await {
+                if let Err(error) = process.end(SHIM_EXIT).await {
                     tracing::warn!(%error, "the machine of a start that was given up");
                 }
             }
@@ -221,14 +221,14 @@ impl Transition {
     }
 
     pub(in crate::litebox) async fn stopping(&mut self) {
-        self.note_if_possible(BoxRecord { state: BoxState::Stopping, ..self.record.clone() }).await;
+        self.try_change_to(BoxRecord { state: BoxState::Stopping, ..self.record.clone() }).await;
     }
 
-    /// The machine was ended as somebody asked.
+    /// The machine was ended on request.
     pub(in crate::litebox) async fn stopped(&mut self) -> BoxliteResult<()> {
         self.paths().remove_sockets();
         let (machine, exit) = (self.record.machine.clone(), self.main_exit().await);
-        self.note_if_possible(BoxRecord { state: BoxState::Stopped, failure: None, machine, exit }).await;
+        self.try_change_to(BoxRecord { state: BoxState::Stopped, failure: None, machine, exit }).await;
         match self.ended(true).await {
             Err(error) if error.code() == ErrorCode::BoxRemoved => Ok(()),
             result => result,
@@ -240,15 +240,15 @@ impl Transition {
         self.core.remove_folder(Some(Arc::clone(&self.lock)), &self.config, self.record.state).await
     }
 
-    async fn note_if_possible(&mut self, record: BoxRecord) {
-        if let Err(error) = self.note(record).await {
-            // A state that can't be written is no reason to fail what was achieved: the locks tell as much.
+    async fn try_change_to(&mut self, record: BoxRecord) {
+        if let Err(error) = self.change_to(record).await {
+            // The change was made all the same, and the locks show it to other processes.
             tracing::warn!(%error, "state of the box was not written");
         }
     }
 
     /// Every change of state comes through here.
-    async fn note(&mut self, record: BoxRecord) -> BoxliteResult<()> {
+    async fn change_to(&mut self, record: BoxRecord) -> BoxliteResult<()> {
         let (from, to) = (self.record.state, record.state);
         debug_assert!(from == to || from.next().contains(&to), "{from} is not followed by {to}");
         self.record = record;

@@ -1,4 +1,5 @@
-//! What is told of a box's life, in the log and on the bus: one place, called at each change of its state.
+//! The transition log: each creation, change of state and removal of a box is written to the log and put on the event bus here, and
+//! nowhere else.
 
 use boxlite_error::Stage;
 
@@ -9,7 +10,7 @@ use crate::{
     state::record::{BoxConfig, BoxRecord},
 };
 
-/// A box was made.
+/// A box was created.
 pub(crate) fn created(bus: &EventBus, config: &BoxConfig) {
     tracing::info!(
         box_id = config.id,
@@ -20,7 +21,7 @@ pub(crate) fn created(bus: &EventBus, config: &BoxConfig) {
     state(bus, &config.id, None, Some(BoxState::Created), None);
 }
 
-/// A box went from one state to the next.
+/// A box went from one state to another.
 pub(in crate::litebox) fn changed(bus: &EventBus, config: &BoxConfig, from: BoxState, record: &BoxRecord) {
     let id = &config.id;
     match (record.state, &record.machine) {
@@ -52,7 +53,7 @@ pub(in crate::litebox) fn changed(bus: &EventBus, config: &BoxConfig, from: BoxS
     state(bus, id, Some(from), Some(record.state), record.failure.clone());
 }
 
-/// A box is gone.
+/// A box was removed.
 pub(in crate::litebox) fn removed(bus: &EventBus, config: &BoxConfig, from: BoxState) {
     tracing::info!(box_id = config.id, name = config.options.name, "box removed");
     state(bus, &config.id, Some(from), None, None);

@@ -1,5 +1,5 @@
-//! What of a box can be changed after it was made, in any state. What a machine must know when it starts holds from the next start
-//! on; all else at once, for which its guest and its shim are told. Part of [`LiteBox`].
+//! `BoxUpdate`: what of a box can be changed after it was made, in any state. What a machine must know when it starts holds from the next
+//! start on; all else at once, for which the change is sent to its guest and its shim. Called by `LiteBox`.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ use crate::{
     state::{clock::now_ms, layout::BoxPaths, lock::Mode, modes, record::BoxConfig},
 };
 
-/// How often a running box is told anew what others have changed meanwhile, before that is left to them.
+/// How often a change is sent to a running box again because others have changed the box meanwhile; after that, they send theirs.
 const ATTEMPTS: usize = 16;
 
 /// What to change; what is `None` stays.
@@ -85,7 +85,7 @@ impl BoxUpdate {
         supervision.ends_at_ms = self.ends_at_ms.unwrap_or(supervision.ends_at_ms);
     }
 
-    /// Of all that a running box can be told, what concerns this change, as `config` has it now; `None`: nothing.
+    /// What a running box must learn of this change, with the values that `config` has now. Returns `None` if that is nothing.
     fn for_guest(&self, config: &BoxConfig) -> Option<AmendRequest> {
         let BoxOptions { supervision, pids_limit, .. } = &config.options;
         let env = || {
@@ -111,13 +111,13 @@ impl BoxCore {
     /// Changes what the box is. A start or stop under way is awaited; what runs goes on.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT`; `BOX_NAME_TAKEN`; `BOX_REMOVED`. A box that runs and can't be told is an error too; it is changed then
-    /// from its next start on.
+    /// `INVALID_ARGUMENT`; `BOX_NAME_TAKEN`; `BOX_REMOVED`. A running box that can't be reached is an error too; it is
+    /// changed then from its next start on.
     pub(in crate::litebox) async fn update(self: &Arc<Self>, update: BoxUpdate) -> BoxliteResult<()> {
         update.check()?;
         let home = &self.home;
         home.check_open()?;
-        // The box's lock first: it may be held for long, the home's must not be.
+        // The box's lock is taken first: it may be held for long, and the home's must not be.
         let mut transition = Transition::begin(self).await?;
         if Operation::Update.rule(transition.state()) == Rule::Refuse {
             return Err(Operation::Update.refused(self.id(), transition.state()));
@@ -151,7 +151,7 @@ impl BoxCore {
         // A guest that does not answer must not keep others from ending the box.
         drop(transition);
         self.refresh()?;
-        if let Some(machine) = machine { self.tell_guest(&machine, &update).await } else { Ok(()) }
+        if let Some(machine) = machine { self.amend_guest(&machine, &update).await } else { Ok(()) }
     }
 
     /// The machine that runs, as this process holds it or newly joined.
@@ -162,12 +162,12 @@ impl BoxCore {
         }
     }
 
-    /// Tells the guest what concerns `update`, and again what others have changed meanwhile, so that the last word is what is kept.
-    async fn tell_guest(self: &Arc<Self>, machine: &Arc<Machine>, update: &BoxUpdate) -> BoxliteResult<()> {
-        let mut told = None;
+    /// Sends the guest what concerns `update`, and again what others have changed meanwhile, so that it ends with what is on disk.
+    async fn amend_guest(self: &Arc<Self>, machine: &Arc<Machine>, update: &BoxUpdate) -> BoxliteResult<()> {
+        let mut sent = None;
         for _ in 0..ATTEMPTS {
             let request = update.for_guest(&self.config());
-            let Some(request) = request.filter(|request| told.as_ref() != Some(request)) else { break };
+            let Some(request) = request.filter(|request| sent.as_ref() != Some(request)) else { break };
             if let Err(error) = machine.session.supervisor().amend(request.clone()).await {
                 if machine.outcome().is_some() {
                     break;
@@ -176,17 +176,17 @@ impl BoxCore {
                     format!("update box `{}`: it is changed from its next start on: {error}", self.id());
                 return Err(BoxliteError::new(error.code(), message).caused_by(error));
             }
-            told = Some(request);
+            sent = Some(request);
             if !self.refresh()? {
                 return Err(self.removed_error());
             }
         }
-        // What its guest tells of limits may be of interest only now.
+        // The guest's events may be of interest only now.
         self.observe(machine);
         Ok(())
     }
 
-    /// Uses the box for a moment, so that its idle time begins anew. False: it does not run, and is not started.
+    /// Uses the box for a moment, so that its idle time begins anew. Returns `false` if it does not run; it is not started.
     pub(in crate::litebox) async fn touch(self: &Arc<Self>) -> BoxliteResult<bool> {
         let Some(machine) = self.running().await? else { return Ok(false) };
         match machine.session.supervisor().amend(AmendRequest::default()).await {
@@ -201,7 +201,10 @@ impl BoxCore {
     }
 }
 
-/// What is not in the file would be lost, so that a box with less room for it than the options leave is not changed.
+/// Refuses an update whose environment, with the image's, does not fit in one message.
+///
+/// # Errors
+/// `INVALID_ARGUMENT`.
 fn check_message(config: &BoxConfig, request: Option<&AmendRequest>) -> BoxliteResult<()> {
     let size = request.map_or(0, AmendRequest::encoded_len);
     if size <= limits::MESSAGE {
@@ -217,7 +220,7 @@ fn check_message(config: &BoxConfig, request: Option<&AmendRequest>) -> BoxliteR
     ))
 }
 
-/// At once whole: the shim may be reading.
+/// Writes the file whole at once, since the shim may be reading it.
 fn write_deadline(paths: &BoxPaths, deadline_ms: u64) -> BoxliteResult<()> {
     let path = paths.deadline();
     let text = format!("{deadline_ms}\n");
@@ -244,20 +247,20 @@ mod tests {
     }
 
     #[test]
-    fn a_guest_is_told_only_what_concerns_it() {
+    fn a_guest_is_sent_only_what_concerns_it() {
         let mut config = BoxConfig::new("id".into(), 0, BoxOptions::new("x"));
-        let told = |update: &BoxUpdate, config: &mut BoxConfig| {
+        let sent = |update: &BoxUpdate, config: &mut BoxConfig| {
             update.apply(&mut config.options);
             update.for_guest(config)
         };
         assert_eq!(
-            told(
+            sent(
                 &BoxUpdate { cpus: Some(2), labels: Some(Labels::new()), ..Default::default() },
                 &mut config
             ),
             None
         );
-        let request = told(&BoxUpdate { idle_timeout_ms: Some(0), ..Default::default() }, &mut config);
+        let request = sent(&BoxUpdate { idle_timeout_ms: Some(0), ..Default::default() }, &mut config);
         assert_eq!(request, Some(AmendRequest { idle_timeout_ms: Some(0), ..Default::default() }));
     }
 

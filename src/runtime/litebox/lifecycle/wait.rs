@@ -71,7 +71,7 @@ impl BoxCore {
                         Some(exits) => exits.known().await,
                         None => None,
                     };
-                    // Whoever removed the box said whether its end was asked for.
+                    // The log says whether the end was requested.
                     Ok(BoxEnd::by(&machine.shim.final_outcome(), exit))
                 }
                 Err(error) => Err(error),
@@ -79,7 +79,7 @@ impl BoxCore {
         }
     }
 
-    /// The exits of the main process, if the box may be gone, and its journal with it, when they are asked for.
+    /// The exits of the main process, opened early for a box that may be gone, with its journal, when they are read.
     async fn exits(&self, machine: &Machine) -> BoxliteResult<Option<ExitReader>> {
         if !self.config().options.auto_remove {
             return Ok(None);
