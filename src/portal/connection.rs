@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
 
-/// A silent guest is asked for a sign of life this often while calls are under way.
+/// How often a silent guest is pinged while calls are under way.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// A guest that does not answer in this time is lost. Emulation on a loaded machine is slow.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(40);

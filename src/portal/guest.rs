@@ -20,7 +20,11 @@ impl GuestInterface {
         Self { client: GuestClient::new(connection.channel()).max_decoding_message_size(limits::MESSAGE) }
     }
 
-    /// Gives the machine its time, entropy, name and root disk.
+    /// Gives the machine its time, entropy, host name and root disk.
+    ///
+    /// # Errors
+    /// `GUEST_FAILED` if the guest can't set the machine up; `GUEST_TIMEOUT`; `PORTAL_LOST`; `INVALID_ARGUMENT` if an option asks for what
+    /// the machine does not have.
     pub async fn init(&mut self, hostname: &str) -> BoxliteResult<()> {
         let mut entropy = vec![0; 64];
         getrandom::fill(&mut entropy)
@@ -46,7 +50,10 @@ impl GuestInterface {
         Ok(())
     }
 
-    /// Asks the machine to end; `grace` is for the processes between SIGTERM and SIGKILL.
+    /// Makes the machine power off. Its processes get `grace` between SIGTERM and SIGKILL.
+    ///
+    /// # Errors
+    /// `PORTAL_LOST`, also if the machine powers off before the reply is here; `GUEST_TIMEOUT`.
     pub async fn shutdown(&mut self, grace: Duration) -> BoxliteResult<()> {
         let grace_ms = u32::try_from(grace.as_millis()).unwrap_or(u32::MAX);
         let mut request = Request::new(ShutdownRequest { grace_ms });
@@ -56,8 +63,8 @@ impl GuestInterface {
     }
 }
 
-/// A refusal during set-up is the guest's failure, not a failed RPC; but of what was asked for, such as a device that the machine
-/// has not, the one who asked for it is to hear.
+/// A refusal during set-up is the guest's failure, not a failed RPC; only if an option is to blame, such as a device that the machine does
+/// not have, the error stays `INVALID_ARGUMENT`.
 pub(crate) fn set_up_failed(what: &str, status: &tonic::Status) -> BoxliteError {
     let error = from_status(what, status);
     match error.code() {

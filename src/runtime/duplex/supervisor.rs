@@ -175,7 +175,8 @@ impl Service for Fickle {
 async fn events_that_break_off_are_asked_for_again() {
     let machine = served(Fickle(AtomicBool::new(false)));
     let (gone, kept) = tokio::sync::oneshot::channel::<()>();
-    machine.observed.watch(machine.session.supervisor(), async move {
+    let runtime = tokio::runtime::Handle::current();
+    machine.observed.watch(&runtime, machine.session.supervisor(), async move {
         let _ = kept.await;
     });
     let unhealthy = || machine.observed.health().is_some_and(|change| change.health == Health::Unhealthy);

@@ -13,6 +13,7 @@ use std::{
 
 use boxlite_error::BoxliteResult;
 use boxlite_portal::{GuestEventKind, HealthChange, SupervisorInterface};
+use tokio::runtime::Handle;
 
 use crate::events::{EventKind, bus::EventBus};
 
@@ -54,10 +55,11 @@ impl Observed {
         self.health.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Begins to watch, unless that was done. Ends when the guest says that all is told or `gone` resolves; a stream that breaks
+    /// Begins to watch in a task of `runtime`, unless that was done. Ends when the guest says that all is told or `gone` resolves; a stream that breaks
     /// before is opened again.
     pub(crate) fn watch(
         self: &Arc<Self>,
+        runtime: &Handle,
         supervisor: SupervisorInterface,
         gone: impl Future<Output = ()> + Send + 'static,
     ) {
@@ -65,7 +67,7 @@ impl Observed {
             return;
         }
         let this = Arc::clone(self);
-        tokio::spawn(async move {
+        runtime.spawn(async move {
             tokio::select! {
                 () = this.listen(&supervisor) => {}
                 () = gone => {}

@@ -50,7 +50,8 @@ pub(crate) struct OpenHome {
     log: Mutex<Option<HomeLog>>,
     chosen: OnceCell<Engine>,
     closed: watch::Sender<bool>,
-    handle: Handle,
+    /// Where tasks of the home run, whichever thread starts them.
+    pub(crate) handle: Handle,
 }
 
 impl OpenHome {

@@ -135,7 +135,7 @@ pub(crate) async fn poll<T: Send + 'static>(
         if result.is_some() || waited >= limit {
             return Ok(result);
         }
-        sleep(pause.min(limit - waited)).await;
+        sleep(pause.min(limit.saturating_sub(waited))).await;
         pause = (pause * 2).min(if waited < LONG_WAIT { SHORT_WAIT_PAUSE } else { LONG_WAIT_PAUSE });
     }
 }

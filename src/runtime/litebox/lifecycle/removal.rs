@@ -90,13 +90,12 @@ impl Removal {
             end_machine(core).await?;
             locked = LockedBox::within(core, LOCK_RELEASE).await?;
         }
-        let (lock, config, record) = match locked {
-            Some(LockedBox { lock, config, record, .. }) => (Some(lock), config, record),
-            None => {
-                tracing::warn!(box_id = core.id, "the box is removed while another process is changing it");
-                let (config, record) = read_unlocked(core).await?;
-                (None, config, record)
-            }
+        let (lock, config, record) = if let Some(LockedBox { lock, config, record, .. }) = locked {
+            (Some(lock), config, record)
+        } else {
+            tracing::warn!(box_id = core.id, "the box is removed while another process is changing it");
+            let (config, record) = read_unlocked(core).await?;
+            (None, config, record)
         };
         let operation = Operation::RemoveByForce;
         if operation.rule(record.state) == Rule::Refuse {

@@ -48,13 +48,13 @@ impl BoxCore {
         }
     }
 
-    /// Has the events of a running machine's guest brought here, if somebody could care. A box that nobody looks at and
-    /// that does nothing on its own is left alone.
+    /// Puts the events of a running machine's guest on the bus, if events are read or the box is supervised. Other boxes cost nothing.
     pub(in crate::litebox) fn observe(&self, machine: &Arc<Machine>) {
         let home = &self.home;
         if home.events.has_readers() || self.config().options.supervision != SupervisionOptions::default() {
             let (home, ending) = (Arc::clone(home), Arc::clone(machine));
-            machine.observed.watch(machine.session.supervisor(), async move {
+            let runtime = self.home.handle.clone();
+            machine.observed.watch(&runtime, machine.session.supervisor(), async move {
                 let ended = async {
                     let _ = ending.shim.ended().await;
                     tokio::time::sleep(LAST_EVENTS).await;
