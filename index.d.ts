@@ -25,55 +25,7 @@ interface Outcome<T> {
 	error?: Failure;
 }
 type Answer<T> = Promise<Outcome<T>>;
-interface FileInput {
-	operation: string;
-	path?: string | Buffer | undefined;
-	to?: string | Buffer | undefined;
-	handle?: number | undefined;
-	mode?: number | undefined;
-	flags?: number | undefined;
-	uid?: number | undefined;
-	gid?: number | undefined;
-	atimeMs?: number | undefined;
-	mtimeMs?: number | undefined;
-	offset?: number | undefined;
-	length?: number | undefined;
-	data?: Buffer | undefined;
-	recursive?: boolean | undefined;
-	force?: boolean | undefined;
-	follow?: boolean | undefined;
-	exclusive?: boolean | undefined;
-	preserve?: boolean | undefined;
-	dataOnly?: boolean | undefined;
-	/** The name of an extended attribute. */
-	name?: string | undefined;
-	/** Bring what was written to the disk. */
-	flush?: boolean | undefined;
-	/** Of a file that is read: resolve when it is open. */
-	opened?: boolean | undefined;
-	/** Answer a path as its bytes. */
-	raw?: boolean | undefined;
-	/** Answer `stat.exact` too. */
-	exact?: boolean | undefined;
-	verbatim?: boolean | undefined;
-	shallow?: boolean | undefined;
-	names?: string[] | undefined;
-}
-interface CopyInput {
-	owner?: string | undefined;
-	replace?: boolean | undefined;
-	xattrs?: boolean | undefined;
-	maxBytes?: number | undefined;
-	maxEntries?: number | undefined;
-}
-interface FileOutput {
-	stat?: NativeStat;
-	statFs?: NativeStatFs;
-	path?: string | Buffer;
-	handle: number;
-	data: Buffer;
-	count: number;
-}
+type NativePath = string | Buffer;
 interface NativeStat {
 	dev: number;
 	ino: number;
@@ -112,23 +64,8 @@ interface NativeStatFs {
 	ffree: bigint;
 }
 interface NativeEntry {
-	/** Its bytes, where they were asked for. */
-	name: string | Buffer;
+	name: NativePath;
 	kind: number;
-}
-interface NativeFiles {
-	call(input: FileInput): Answer<FileOutput>;
-	/** The same files for another user of the box. */
-	as(user: string): NativeFiles;
-	readDirectory(path: string | Buffer, recursive: boolean, raw: boolean): Answer<NativeEntry[]>;
-	openDirectory(path: string | Buffer, recursive: boolean, raw: boolean): Answer<NativeDirectory>;
-	read(input: FileInput): Answer<NativeFileReader>;
-	write(input: FileInput): Answer<NativeFileWriter>;
-	watch(path: string | Buffer, recursive: boolean, raw: boolean): Answer<NativeWatcher>;
-	copyIn(from: string, to: string, options: CopyInput): NativeCopy;
-	copyOut(from: string, to: string, options: CopyInput): NativeCopy;
-	packOut(from: string, options: CopyInput): Answer<NativeFileReader>;
-	unpackIn(to: string, options: CopyInput): Answer<NativeArchiveWriter>;
 }
 interface NativeFileReader {
 	pull(): Answer<Buffer | null>;
@@ -139,32 +76,6 @@ interface NativeFileWriter {
 	/** Resolves when the file is open; bytes may be pushed before. */
 	opened(): Answer<void>;
 	finish(): Answer<number>;
-	abort(): void;
-}
-interface NativeDirectory {
-	/** The next entries; `null` at the end. */
-	next(): Answer<NativeEntry[] | null>;
-	close(): void;
-}
-interface NativeArchiveWriter {
-	push(data: Uint8Array): Answer<void>;
-	finish(): Answer<void>;
-	abort(): Answer<void>;
-}
-interface NativeWatcher {
-	next(): Answer<{
-		renamed: boolean;
-		name: string | Buffer;
-	}[] | null>;
-	close(): void;
-}
-interface NativeCopy {
-	run(): Answer<void>;
-	progress(): {
-		entries: number;
-		bytes: number;
-		skipped: number;
-	};
 	abort(): void;
 }
 /** How a box ended. */
@@ -1194,11 +1105,6 @@ export interface ExecutionInfo {
 	/** When it was started, by the host's clock. */
 	startedAt: Date;
 }
-/** A path in a box: text, its bytes, or a `file:` URL. */
-export type FilePath = string | Uint8Array | URL;
-/** How names are given: decoded by an encoding, or with `'buffer'` as their bytes. */
-export type NameEncoding = BufferEncoding | "buffer";
-type NativePath = string | Buffer;
 /** How to copy inside a box. */
 export interface CpOptions {
 	/** Directories with all that is in them. Default: `false`. */
@@ -1218,6 +1124,10 @@ export interface CpOptions {
 	/** Flags of `copyFile`. Default: 0. */
 	mode?: number;
 }
+/** A path in a box: text, its bytes, or a `file:` URL. */
+export type FilePath = string | Uint8Array | URL;
+/** How names are given: decoded by an encoding, or with `'buffer'` as their bytes. */
+export type NameEncoding = BufferEncoding | "buffer";
 declare abstract class FileType {
 	/** The file type bits of its mode. */
 	protected abstract kind(): number;
@@ -1229,7 +1139,7 @@ declare abstract class FileType {
 	isBlockDevice(): boolean;
 	isCharacterDevice(): boolean;
 }
-/** What a file in a box is like, as Node's `fs.Stats`. All of it are properties of its own: a copy by spread or JSON is whole. */
+/** The attributes of a file in a box, as Node's `fs.Stats`. All of them are own properties: a copy by spread or JSON is complete. */
 export declare class Stats extends FileType {
 	readonly dev: number;
 	/** File type and permissions. */
@@ -1415,15 +1325,13 @@ export interface WriteStreamOptions extends HandleWriteStreamOptions {
 	/** Permissions of a new file. Default: `0o666`, less the umask of `0o022`. */
 	mode?: FileMode | undefined;
 }
-type Done = (error?: Error | null) => void;
-type Subject = Pick<FileInput, "path" | "handle">;
-interface Handle {
+interface StreamHandle {
 	readonly fd: number;
 	close(): Promise<void>;
 	on(event: "close", listener: () => void): unknown;
 	off(event: "close", listener: () => void): unknown;
 }
-/** A file that is being read. Emits `open` and `ready` when it is open, and `close` when it is let go. */
+/** A file that is being read. Emits `open` and `ready` when it is open, and `close` when it is closed. */
 export declare class FileReadStream extends Readable {
 	#private;
 	/** As it was given; of a handle's stream `undefined`. */
@@ -1431,18 +1339,19 @@ export declare class FileReadStream extends Readable {
 	/** Bytes read so far. */
 	bytesRead: number;
 	/** @internal */
-	constructor(native: NativeFiles, subject: Subject, options: ReadStreamOptions, path?: FilePath, handle?: Handle);
+	constructor(open: () => Answer<NativeFileReader>, options: HandleReadStreamOptions, path?: FilePath, handle?: StreamHandle);
 	/** Whether the file is not open: not yet, or no more. */
 	get pending(): boolean;
 	/** Of a handle's stream its number, until it is closed. */
 	get fd(): number | null;
-	/** Lets the file go; `done` is called when that is done. */
+	/** Closes the file; `done` is called when that is done. */
 	close(done?: (error?: Error | null) => void): void;
 	_construct(done: (error?: Error | null) => void): void;
 	_read(): void;
 	_destroy(error: Error | null, done: (error?: Error | null) => void): void;
 }
-/** A file that is being written. Emits `open` and `ready` when it is open, and `close` when it is let go. */
+type Done = (error?: Error | null) => void;
+/** A file that is being written. Emits `open` and `ready` when it is open, and `close` when it is closed. */
 export declare class FileWriteStream extends Writable {
 	#private;
 	/** As it was given; of a handle's stream `undefined`. */
@@ -1450,14 +1359,14 @@ export declare class FileWriteStream extends Writable {
 	/** Bytes that the box has been given. */
 	bytesWritten: number;
 	/** @internal */
-	constructor(native: NativeFiles, subject: Subject, options: WriteStreamOptions, path?: FilePath, handle?: Handle);
+	constructor(open: () => Answer<NativeFileWriter>, options: HandleWriteStreamOptions, path?: FilePath, handle?: StreamHandle);
 	/** Whether the file is not open: not yet, or no more. */
 	get pending(): boolean;
 	/** Of a handle's stream its number, until it is closed. */
 	get fd(): number | null;
 	write(chunk: any, encoding?: BufferEncoding | Done | null, done?: Done): boolean;
 	end(chunk?: unknown, encoding?: BufferEncoding | Done, done?: Done): this;
-	/** Writes what it has been given and lets the file go; `done` is called when that is done. */
+	/** Writes what it has been given and closes the file; `done` is called when that is done. */
 	close(done?: (error?: Error | null) => void): void;
 	_construct(done: (error?: Error | null) => void): void;
 	_write(data: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void;
@@ -1466,6 +1375,20 @@ export declare class FileWriteStream extends Writable {
 	}[], done: (error?: Error | null) => void): void;
 	_final(done: (error?: Error | null) => void): void;
 	_destroy(error: Error | null, done: (error?: Error | null) => void): void;
+}
+/** A part of a buffer, and where in the file. */
+export interface FilePartOptions {
+	/** Where in the buffer. Default: 0. */
+	offset?: number | null | undefined;
+	/** Default: what fits. */
+	length?: number | null | undefined;
+	/** Where in the file; `null` is its current position, which moves. Default: `null`. */
+	position?: number | bigint | null | undefined;
+}
+/** What to read and where to put it. */
+export interface FileReadOptions<T extends NodeJS.ArrayBufferView = Buffer> extends FilePartOptions {
+	/** Default: a new Buffer of 16 KiB. */
+	buffer?: T | undefined;
 }
 /** How to read a whole file. */
 export interface ReadFileOptions<E extends BufferEncoding | null = BufferEncoding | null> {
@@ -1542,20 +1465,6 @@ export interface XattrOptions {
 export interface SetXattrOptions extends XattrOptions {
 	/** `'create'` fails with `EEXIST` where there is one, `'replace'` with `ENODATA` where there is none. Default: neither. */
 	flag?: "create" | "replace" | undefined;
-}
-/** A part of a buffer, and where in the file. */
-export interface FilePartOptions {
-	/** Where in the buffer. Default: 0. */
-	offset?: number | null | undefined;
-	/** Default: what fits. */
-	length?: number | null | undefined;
-	/** Where in the file; `null` is its current position, which moves. Default: `null`. */
-	position?: number | bigint | null | undefined;
-}
-/** What to read and where to put it. */
-export interface FileReadOptions<T extends NodeJS.ArrayBufferView = Buffer> extends FilePartOptions {
-	/** Default: a new Buffer of 16 KiB. */
-	buffer?: T | undefined;
 }
 type OpenReadOptions<E extends BufferEncoding | null = BufferEncoding | null> = Omit<ReadFileOptions<E>, "flag">;
 type Position = number | bigint | null;

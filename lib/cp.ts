@@ -1,12 +1,15 @@
-// `fs.cp`: a file or a tree inside the box, by Node's rules. Called by `fs.ts`. The box goes through the tree by itself; with a filter, which
-// only JavaScript can ask, it is asked for one folder at a time.
+// `fs.cp`: a file or a tree inside the box, by Node's rules. Called by `fs.ts`. The box walks the tree by itself; with a filter, which
+// only JavaScript can call, this file walks it and the box copies one folder at a time.
 import { posix } from 'node:path'
-import { type FileInput, type NativeFiles, settled } from './binding.js'
+import { type CpInput, type NativeFiles, type NativePath, settled } from './binding.js'
 import { boolean, type Check, checkOptions, integer } from './check.js'
-import { type NativePath, pathText } from './file-path.js'
+import { FileError } from './errors.js'
+import { constants } from './file-constants.js'
+import { pathText } from './file-path.js'
 
-/** Most names in one request, and most bytes of them. */
+/** Most names in one request. */
 const NAMES = 1000
+/** Most bytes of those names. */
 const BYTES = 128 * 1024
 /** The file type bits of a mode. */
 const TYPE = 0o170000
@@ -46,32 +49,24 @@ const OPTIONS = {
 }
 
 export async function cp(native: NativeFiles, from: NativePath, to: NativePath, options?: CpOptions): Promise<void> {
-  const { force = true, errorOnExist = false, ...given } = checkOptions<CpOptions>('fs.cp', options, OPTIONS)
-  const input: FileInput = {
-    operation: 'COPY',
-    recursive: given.recursive,
-    force,
-    exclusive: errorOnExist && !force,
-    follow: given.dereference,
-    preserve: given.preserveTimestamps,
-    verbatim: given.verbatimSymlinks,
-    mode: given.mode,
-  }
-  if (given.filter === undefined) await settled(native.call({ ...input, path: from, to }))
-  else await filtered(native, pathText(from), pathText(to), input, given.filter)
+  const given = checkOptions<CpOptions>('fs.cp', options, OPTIONS)
+  const { force, preserveTimestamps, filter, mode = 0, ...rest } = given
+  if (mode & constants.COPYFILE_FICLONE_FORCE) throw notCloned(from, to)
+  const input = { ...rest, overwrite: force, preserveTimes: preserveTimestamps }
+  if (filter === undefined) await settled(native.cp(from, to, input))
+  else await filtered(native, pathText(from), pathText(to), input, filter)
 }
 
 async function filtered(
   native: NativeFiles,
   from: string,
   to: string,
-  input: FileInput,
+  input: CpInput,
   wanted: NonNullable<CpOptions['filter']>,
 ): Promise<void> {
   if (!(await wanted(from, to))) return
-  const shallow = { ...input, shallow: true }
   const folders: [string, string][] = []
-  const [isFolder] = (await settled(native.call({ ...shallow, path: from, to }))).data
+  const [isFolder] = await settled(native.cpShallow(from, to, [], input))
   if (isFolder) folders.push([from, to])
   const filled: [string, string][] = []
   for (let next = folders.pop(); next !== undefined; next = folders.pop()) {
@@ -83,23 +78,21 @@ async function filtered(
     }
     const inside: [string, string][] = []
     for (const some of portions(names)) {
-      const { data } = await settled(native.call({ ...shallow, path: source, to: target, names: some }))
+      const folder = await settled(native.cpShallow(source, target, some, input))
       some.forEach((name, index) => {
-        if (data[index]) inside.push([posix.join(source, name), posix.join(target, name)])
+        if (folder[index]) inside.push([posix.join(source, name), posix.join(target, name)])
       })
     }
     folders.push(...inside.reverse())
     filled.push(next)
   }
-  if (input.preserve) for (const [source, target] of filled.reverse()) await keepTimes(native, source, target)
+  if (input.preserveTimes) for (const [source, target] of filled.reverse()) await keepTimes(native, source, target)
 }
 
-/** A folder's times, which every file that was made in it has changed. */
+/** Sets a folder's times, which every file that was made in it has changed. */
 async function keepTimes(native: NativeFiles, source: string, target: string): Promise<void> {
-  const { stat } = await settled(native.call({ operation: 'STAT', path: source, follow: true }))
-  if (stat === undefined || (stat.mode & TYPE) !== FOLDER) return
-  const { atimeMs, mtimeMs } = stat
-  await settled(native.call({ operation: 'SET_TIMES', path: target, follow: true, atimeMs, mtimeMs }))
+  const { mode, atimeMs, mtimeMs } = await settled(native.stat(source, true, false))
+  if ((mode & TYPE) === FOLDER) await settled(native.utimes(target, atimeMs, mtimeMs, true))
 }
 
 /** As many names at a time as fit in a request. */
@@ -117,4 +110,11 @@ function* portions(names: string[]): Generator<string[]> {
     bytes += length
   }
   if (some.length > 0) yield some
+}
+
+/** The error for a copy that must share its blocks with the original: no file system of a box can do that. */
+export function notCloned(from: NativePath, to: NativePath): FileError {
+  const [path, dest] = [pathText(from), pathText(to)]
+  const message = `ENOTSUP: operation not supported on socket, copyfile '${path}' -> '${dest}'`
+  return new FileError('ENOTSUP', message, { errno: -95, syscall: 'copyfile', path, dest })
 }

@@ -1,8 +1,8 @@
 // `Dir`: a directory that is being listed, as Node's. Made by `fs.ts`'s `opendir`; each batch is fetched when the last was read.
-import { type NativeDirectory, type NativeEntry, settled } from './binding.js'
+import { type NativeDirectory, type NativeEntry, type NativePath, settled } from './binding.js'
 import { guardMembers } from './bound.js'
 import { FileError } from './errors.js'
-import { type NameEncoding, type NativePath, pathText } from './file-path.js'
+import { type NameEncoding, pathText } from './file-path.js'
 import { Dirent } from './stats.js'
 
 /** Makes a directory listing. Not part of the public API. */

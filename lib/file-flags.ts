@@ -1,5 +1,5 @@
 // The flags of open(2), by Node's names for them and with Linux's numbers, which are the box's whatever the host is.
-// Used by `fs.ts`, `file-handle.ts` and `file-streams.ts`.
+// Used by `fs.ts`, `file-handle.ts` and `options/file-streams.ts`.
 import type { Check } from './check.js'
 import { constants } from './file-constants.js'
 

@@ -2,23 +2,32 @@
 import { EventEmitter } from 'node:events'
 import { createInterface, type Interface } from 'node:readline'
 import { ReadableStream } from 'node:stream/web'
-import { type FileInput, type FileOutput, type NativeFiles, settled } from './binding.js'
+import { type NativeOpenFile, settled } from './binding.js'
 import { guardMembers } from './bound.js'
 import { toBuffer } from './bytes.js'
-import { boolean, checkArgument, checkOptions, object, type Shape } from './check.js'
+import { boolean, checkArgument, checkOptions } from './check.js'
 import { FileError } from './errors.js'
-import { collect, send } from './file-contents.js'
-import { type FileData, partsOf } from './file-data.js'
+import { CROSSING, collect, crossings, send } from './file-contents.js'
+import { dataOf, type FileData } from './file-data.js'
 import { type FileMode, fileLength, modeBits, ownerId, partOf, positionOf, type Time, timeMs } from './file-mode.js'
 import { encoding as encodingCheck, encodingOrBuffer, withEncoding } from './file-path.js'
+import { FileReadStream } from './file-read-stream.js'
+import { FileWriteStream } from './file-write-stream.js'
+import {
+  type FilePartOptions,
+  type FileReadOptions,
+  memoriesOf,
+  partOptions,
+  READ,
+  writable,
+} from './options/file-parts.js'
 import {
   checkHandleReadStream,
   checkHandleWriteStream,
-  FileReadStream,
-  FileWriteStream,
   type HandleReadStreamOptions,
   type HandleWriteStreamOptions,
-} from './file-streams.js'
+  partLength,
+} from './options/file-streams.js'
 import {
   READ_OPEN_FILE,
   type ReadFileOptions,
@@ -29,37 +38,15 @@ import {
 } from './options/files.js'
 import { type BigIntStats, type Stats, statsOf } from './stats.js'
 
-/** Bytes of one round trip. */
-const CHUNK = 131_072
-
-/** A part of a buffer, and where in the file. */
-export interface FilePartOptions {
-  /** Where in the buffer. Default: 0. */
-  offset?: number | null | undefined
-  /** Default: what fits. */
-  length?: number | null | undefined
-  /** Where in the file; `null` is its current position, which moves. Default: `null`. */
-  position?: number | bigint | null | undefined
-}
-
-/** What to read and where to put it. */
-export interface FileReadOptions<T extends NodeJS.ArrayBufferView = Buffer> extends FilePartOptions {
-  /** Default: a new Buffer of 16 KiB. */
-  buffer?: T | undefined
-}
-
 type OpenReadOptions<E extends BufferEncoding | null = BufferEncoding | null> = Omit<ReadFileOptions<E>, 'flag'>
 type Position = number | bigint | null
 type Read<T> = Promise<{ bytesRead: number; buffer: T }>
 type Written<T> = Promise<{ bytesWritten: number; buffer: T }>
 
-const anything = { expected: 'any value', holds: () => true }
-const PART: Shape<FilePartOptions> = { offset: anything, length: anything, position: anything }
-const READ: Shape<FileReadOptions> = { ...PART, buffer: anything }
 const WEB = { autoClose: boolean, type: { expected: "'bytes'", holds: (value: unknown) => value === 'bytes' } }
 
 /** Makes a handle. Not part of the public API. */
-export let makeFileHandle: (native: NativeFiles, handle: number) => FileHandle
+export let makeFileHandle: (native: NativeOpenFile) => FileHandle
 
 /** Whether a value is an open file, and no proxy of one. Not part of the public API. */
 export let isFileHandle: (value: unknown) => value is FileHandle
@@ -69,25 +56,23 @@ export let isFileHandle: (value: unknown) => value is FileHandle
  * 4096 open for its host. Emits `close`.
  */
 export class FileHandle extends EventEmitter implements AsyncDisposable {
-  #native: NativeFiles
-  #handle: number | undefined
+  #native: NativeOpenFile
   #closing: Promise<void> | undefined
   #locked = false
 
   static {
-    makeFileHandle = (native, handle) => new this(native, handle)
+    makeFileHandle = native => new this(native)
     isFileHandle = (value): value is FileHandle => typeof value === 'object' && value !== null && #native in value
   }
 
-  private constructor(native: NativeFiles, handle: number) {
+  private constructor(native: NativeOpenFile) {
     super()
     this.#native = native
-    this.#handle = handle
   }
 
   /** The number that stands for it in the box; -1 once it is closed. */
   get fd(): number {
-    return this.#handle ?? -1
+    return this.#closing === undefined ? this.#native.fd : -1
   }
 
   /** Reads at a position, or at the current one. Fewer bytes than asked for come only at the end of the file. */
@@ -179,10 +164,11 @@ export class FileHandle extends EventEmitter implements AsyncDisposable {
   readFile(options?: OpenReadOptions<null> | null): Promise<Buffer>
   /** The rest of the file, from the current position on. */
   async readFile(options?: BufferEncoding | OpenReadOptions | null): Promise<string | Buffer> {
-    const handle = this.#open('readFile')
+    const file = this.#open('readFile')
     const given = withEncoding<OpenReadOptions>('handle.readFile', options, encodingOrBuffer)
     checkOptions('handle.readFile', given, READ_OPEN_FILE)
-    return collect(this.#native, { handle }, given.encoding, given.signal)
+    const source = { whole: (max: number) => file.readFile(max), stream: () => file.read({}) }
+    return collect(source, given.encoding, given.signal)
   }
 
   /** Writes from the current position on. */
@@ -200,66 +186,68 @@ export class FileHandle extends EventEmitter implements AsyncDisposable {
     data: FileData,
     options: BufferEncoding | WriteOpenFileOptions | null | undefined,
   ): Promise<void> {
-    const handle = this.#open('writeFile')
+    const file = this.#open('writeFile')
     const given = withEncoding<WriteOpenFileOptions>(operation, options, encodingCheck)
     checkOptions(operation, given, WRITE_OPEN_FILE)
-    const parts = partsOf(operation, data, given.encoding)
-    await send(this.#native, { handle, flush: given.flush }, parts, given.signal)
+    const content = dataOf(operation, data, given.encoding)
+    const { flush = false, signal } = given
+    const target = { whole: (bytes: Buffer) => file.writeFile(bytes, flush), stream: () => file.write({ flush }) }
+    await send(target, content, signal)
   }
 
   stat(options: StatOptions & { bigint: true }): Promise<BigIntStats>
   stat(options?: StatOptions & { bigint?: false }): Promise<Stats>
   async stat(options?: StatOptions): Promise<Stats | BigIntStats> {
-    this.#open('fstat')
+    const file = this.#open('fstat')
     checkOptions('handle.stat', options, STAT)
-    return statsOf(await this.#call('fstat', { operation: 'STAT', exact: options?.bigint }))
+    return statsOf(await settled(file.stat(options?.bigint ?? false)))
   }
 
   async truncate(length = 0): Promise<void> {
-    this.#open('ftruncate')
-    await this.#call('ftruncate', { operation: 'TRUNCATE', length: fileLength('handle.truncate', length) })
+    const file = this.#open('ftruncate')
+    await settled(file.truncate(fileLength('handle.truncate', length)))
   }
 
   async chmod(mode: FileMode): Promise<void> {
-    this.#open('fchmod')
-    await this.#call('fchmod', { operation: 'CHMOD', mode: modeBits('handle.chmod', mode) })
+    const file = this.#open('fchmod')
+    await settled(file.chmod(modeBits('handle.chmod', mode)))
   }
 
   /** -1 leaves the user or the group as it is. */
   async chown(uid: number, gid: number): Promise<void> {
-    this.#open('fchown')
-    const owner = { uid: ownerId('handle.chown', 'uid', uid), gid: ownerId('handle.chown', 'gid', gid) }
-    await this.#call('fchown', { operation: 'CHOWN', ...owner })
+    const file = this.#open('fchown')
+    await settled(file.chown(ownerId('handle.chown', 'uid', uid), ownerId('handle.chown', 'gid', gid)))
   }
 
   async utimes(atime: Time, mtime: Time): Promise<void> {
-    this.#open('futimes')
-    const [atimeMs, mtimeMs] = [timeMs('handle.utimes', 'atime', atime), timeMs('handle.utimes', 'mtime', mtime)]
-    await this.#call('futimes', { operation: 'SET_TIMES', atimeMs, mtimeMs })
+    const file = this.#open('futimes')
+    await settled(file.utimes(timeMs('handle.utimes', 'atime', atime), timeMs('handle.utimes', 'mtime', mtime)))
   }
 
   /** Brings data and attributes to the box's disk. */
   async sync(): Promise<void> {
-    await this.#call('fsync', { operation: 'SYNC' })
+    await settled(this.#open('fsync').sync(false))
   }
 
   /** Brings data to the box's disk. */
   async datasync(): Promise<void> {
-    await this.#call('fdatasync', { operation: 'SYNC', dataOnly: true })
+    await settled(this.#open('fdatasync').sync(true))
   }
 
   /** Reads on as a stream, which closes the file at its end unless `autoClose` is false. */
   createReadStream(options?: BufferEncoding | HandleReadStreamOptions | null): FileReadStream {
-    const handle = this.#open('read')
+    const file = this.#open('read')
     const given = checkHandleReadStream('handle.createReadStream', options)
-    return new FileReadStream(this.#native, { handle }, given, undefined, this)
+    const input = { offset: given.start, length: partLength(given) }
+    return new FileReadStream(() => file.read(input), given, undefined, this)
   }
 
   /** Writes as a stream, which closes the file at its end unless `autoClose` is false. */
   createWriteStream(options?: BufferEncoding | HandleWriteStreamOptions | null): FileWriteStream {
-    const handle = this.#open('write')
+    const file = this.#open('write')
     const given = checkHandleWriteStream('handle.createWriteStream', options)
-    return new FileWriteStream(this.#native, { handle }, given, undefined, this)
+    const input = { offset: given.start, flush: given.flush }
+    return new FileWriteStream(() => file.write(input), given, undefined, this)
   }
 
   /** The lines of the rest of the file, for `for await`; at its end it is closed. */
@@ -296,9 +284,7 @@ export class FileHandle extends EventEmitter implements AsyncDisposable {
   /** Closes the file. Nothing happens if it is closed already. */
   close(): Promise<void> {
     if (this.#closing === undefined) {
-      const handle = this.#handle
-      this.#closing = settled(this.#native.call({ operation: 'CLOSE', handle })).then(() => {})
-      this.#handle = undefined
+      this.#closing = settled(this.#native.close())
       this.emit('close')
     }
     return this.#closing
@@ -308,24 +294,19 @@ export class FileHandle extends EventEmitter implements AsyncDisposable {
     return this.close()
   }
 
-  /** Its number; of one that is closed the error that Node has. */
-  #open(syscall: string): number {
-    if (this.#handle !== undefined) return this.#handle
+  /** The open file; of one that is closed the error that Node has. */
+  #open(syscall: string): NativeOpenFile {
+    if (this.#closing === undefined) return this.#native
     throw new FileError('EBADF', 'file closed', { syscall })
-  }
-
-  async #call(syscall: string, input: FileInput): Promise<FileOutput> {
-    const handle = this.#open(syscall)
-    return settled(this.#native.call({ ...input, handle }))
   }
 
   /** Reads until `into` is full or the file ends. */
   async #fill(syscall: string, into: Buffer, position: number | undefined): Promise<number> {
     let done = 0
     while (done < into.length) {
-      const length = Math.min(CHUNK, into.length - done)
-      const offset = position === undefined ? undefined : position + done
-      const { data } = await this.#call(syscall, { operation: 'READ_AT', length, offset })
+      const length = Math.min(CROSSING, into.length - done)
+      const at = position === undefined ? undefined : position + done
+      const data = await settled(this.#open(syscall).readAt(length, at))
       data.copy(into, done)
       done += data.length
       if (data.length < length) break
@@ -334,40 +315,13 @@ export class FileHandle extends EventEmitter implements AsyncDisposable {
   }
 
   async #put(syscall: string, data: Buffer, position: number | undefined): Promise<number> {
-    for (let sent = 0; sent < data.length; sent += CHUNK) {
-      const offset = position === undefined ? undefined : position + sent
-      await this.#call(syscall, { operation: 'WRITE_AT', data: data.subarray(sent, sent + CHUNK), offset })
+    let at = position
+    for (const bytes of crossings(data)) {
+      await settled(this.#open(syscall).writeAt(bytes, at))
+      if (at !== undefined) at += bytes.length
     }
     return data.length
   }
 }
 
 guardMembers(FileHandle, 'handle', isFileHandle)
-
-/** Where, as three arguments or as one object. */
-function partOptions(operation: string, second: unknown, third: unknown, fourth: unknown): FilePartOptions {
-  if (typeof second !== 'object' || second === null) {
-    return { offset: second, length: third, position: fourth } as FilePartOptions
-  }
-  checkArgument(operation, 'options', second, object)
-  checkOptions<FilePartOptions>(operation, second, PART)
-  return second
-}
-
-/** The memory behind a view, to be filled. */
-function writable(operation: string, name: string, view: unknown): Buffer {
-  // Of shared memory `toBuffer` gives a copy, which would be filled in vain.
-  if (ArrayBuffer.isView(view) && view.buffer instanceof SharedArrayBuffer) {
-    return Buffer.from(view.buffer, view.byteOffset, view.byteLength)
-  }
-  return toBuffer(operation, name, view)
-}
-
-function memoriesOf(operation: string, buffers: unknown): Buffer[] {
-  const views = {
-    expected: 'an array of Buffers, TypedArrays or DataViews',
-    holds: (value: unknown) => Array.isArray(value) && Array.from(value).every(ArrayBuffer.isView),
-  }
-  checkArgument(operation, 'buffers', buffers, views)
-  return (buffers as NodeJS.ArrayBufferView[]).map(view => writable(operation, 'buffers', view))
-}

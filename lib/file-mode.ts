@@ -1,5 +1,5 @@
 // Permissions, times, owners and positions in the forms that Node takes, each checked before anything is done. Called by
-// `fs.ts`, `file-handle.ts` and `file-streams.ts`.
+// `fs.ts`, `file-handle.ts` and `options/file-streams.ts`.
 import { types } from 'node:util'
 import { type Check, checkArgument, integer, refusedArgument } from './check.js'
 

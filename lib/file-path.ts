@@ -3,6 +3,7 @@
 // A path of Linux is bytes. Those that are UTF-8 travel as strings, all others as Buffers.
 import { isUtf8 } from 'node:buffer'
 import { types } from 'node:util'
+import type { NativePath } from './binding/files.js'
 import { toBuffer } from './bytes.js'
 import { type Check, checkArgument, refusedArgument } from './check.js'
 
@@ -11,9 +12,6 @@ export type FilePath = string | Uint8Array | URL
 
 /** How names are given: decoded by an encoding, or with `'buffer'` as their bytes. */
 export type NameEncoding = BufferEncoding | 'buffer'
-
-/** A path or a name as the addon takes and gives it. */
-export type NativePath = string | Buffer
 
 const PATH = 'a string, a Buffer or a file: URL, without NUL byte'
 

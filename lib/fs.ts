@@ -2,17 +2,16 @@
 //
 // Each call checks all of its arguments before anything is done; what it takes is in `options/files.ts`, `file-path.ts`,
 // `file-mode.ts` and `file-flags.ts`.
-import { setTimeout as sleep } from 'node:timers/promises'
-import { type FileInput, type FileOutput, type NativeFiles, settled } from './binding.js'
+import { type Answer, type NativeFiles, type NativePath, settled } from './binding.js'
 import { bindMembers } from './bound.js'
 import { type Bytes, dataToBuffer } from './bytes.js'
 import { checkArgument, checkOptions, integer, type Shape } from './check.js'
-import { type CpOptions, cp } from './cp.js'
+import { type CpOptions, cp, notCloned } from './cp.js'
 import { type Dir, makeDir } from './directory.js'
-import { FileError } from './errors.js'
+import type { FileError } from './errors.js'
 import { constants } from './file-constants.js'
 import { collect, send } from './file-contents.js'
-import { type FileData, partsOf } from './file-data.js'
+import { dataOf, type FileData } from './file-data.js'
 import { flagBits, flags as flagCheck, type OpenFlags } from './file-flags.js'
 import { type FileHandle, isFileHandle, makeFileHandle } from './file-handle.js'
 import { type FileMode, fileLength, modeBits, ownerId, type Time, timeMs } from './file-mode.js'
@@ -23,19 +22,18 @@ import {
   inEncoding,
   isRaw,
   type NameEncoding,
-  type NativePath,
   nativePath,
-  pathText,
   withEncoding,
 } from './file-path.js'
+import { FileReadStream } from './file-read-stream.js'
+import { FileWriteStream } from './file-write-stream.js'
 import {
   checkReadStream,
   checkWriteStream,
-  FileReadStream,
-  FileWriteStream,
+  partLength,
   type ReadStreamOptions,
   type WriteStreamOptions,
-} from './file-streams.js'
+} from './options/file-streams.js'
 import {
   attributeName,
   attributeSize,
@@ -112,7 +110,9 @@ export class FileSystem {
     const given = withEncoding<ReadFileOptions>('fs.readFile', options, encodingOrBuffer)
     checkOptions('fs.readFile', given, READ_FILE)
     const { encoding, flag = 'r', signal } = given
-    return collect(this.#native, { path: file, flags: flagBits(flag), mode: 0o666 }, encoding, signal)
+    const [native, flags] = [this.#native, flagBits(flag)]
+    const whole = (max: number) => native.readFile(file, flags, max)
+    return collect({ whole, stream: () => native.read(file, { flags, mode: 0o666 }) }, encoding, signal)
   }
 
   async writeFile(
@@ -144,18 +144,19 @@ export class FileSystem {
     const given = withEncoding<WriteFileOptions>(operation, options, encodingCheck)
     checkOptions(operation, given, WRITE_FILE)
     const { encoding, mode, flag = usual, flush, signal } = given
-    const parts = partsOf(operation, data, encoding)
-    const input = { path: file, flags: flagBits(flag), mode: modeBits(operation, mode, 0o666), flush }
-    await send(this.#native, input, parts, signal)
+    const content = dataOf(operation, data, encoding)
+    const how = { flags: flagBits(flag), mode: modeBits(operation, mode, 0o666), flush }
+    const native = this.#native
+    const whole = (bytes: Buffer) => native.writeFile(file, bytes, how)
+    await send({ whole, stream: () => native.write(file, how) }, content, signal)
   }
 
   async open(path: FilePath, flags?: OpenFlags | null, mode?: FileMode | null): Promise<FileHandle> {
     const file = nativePath('fs.open', 'path', path)
     const how = flags ?? 'r'
     checkArgument('fs.open', 'flags', how, flagCheck)
-    const input = { operation: 'OPEN', flags: flagBits(how), mode: modeBits('fs.open', mode, 0o666) }
-    const { handle } = await this.#call(file, input)
-    return makeFileHandle(this.#native, handle)
+    const bits = modeBits('fs.open', mode, 0o666)
+    return makeFileHandle(await settled(this.#native.open(file, flagBits(how), bits)))
   }
 
   readdir(
@@ -215,7 +216,7 @@ export class FileSystem {
   ): Promise<Stats | BigIntStats> {
     const file = nativePath(operation, 'path', path)
     checkOptions(operation, options, STAT)
-    return statsOf(await this.#call(file, { operation: 'STAT', follow, exact: options?.bigint }))
+    return statsOf(await settled(this.#native.stat(file, follow, options?.bigint ?? false)))
   }
 
   statfs(path: FilePath, options: StatOptions & { bigint: true }): Promise<StatFs<bigint>>
@@ -224,28 +225,20 @@ export class FileSystem {
   async statfs(path: FilePath, options?: StatOptions): Promise<StatFs | StatFs<bigint>> {
     const file = nativePath('fs.statfs', 'path', path)
     checkOptions('fs.statfs', options, STAT)
-    const { statFs } = await this.#call(file, { operation: 'STAT_FS' })
-    if (statFs === undefined) throw new FileError('EIO', 'fs.statfs: the box gave no answer')
-    return options?.bigint ? new StatFs(statFs, value => value) : new StatFs(statFs, Number)
+    const stat = await settled(this.#native.statfs(file))
+    return options?.bigint ? new StatFs(stat, value => value) : new StatFs(stat, Number)
   }
 
   /** Resolves if the file is there and, with bits of `constants.R_OK`, `W_OK` and `X_OK`, allows that. */
   async access(path: FilePath, mode?: number | null): Promise<void> {
     const file = nativePath('fs.access', 'path', path)
     checkArgument('fs.access', 'mode', mode ?? 0, integer(0, 7))
-    await this.#call(file, { operation: 'ACCESS', mode: mode ?? 0 })
+    await settled(this.#native.access(file, mode ?? 0))
   }
 
   /** Whether there is something at `path`. Rejects only where that can't be found out. */
   async exists(path: FilePath): Promise<boolean> {
-    const file = nativePath('fs.exists', 'path', path)
-    try {
-      await this.#call(file, { operation: 'ACCESS', mode: 0 })
-      return true
-    } catch (error) {
-      if (error instanceof FileError && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return false
-      throw error
-    }
+    return settled(this.#native.exists(nativePath('fs.exists', 'path', path)))
   }
 
   /** Resolves with the first directory that `recursive` made, else with `undefined`. */
@@ -254,8 +247,8 @@ export class FileSystem {
     const given = typeof options === 'number' || typeof options === 'string' ? { mode: options } : (options ?? {})
     checkOptions<MkdirOptions>('fs.mkdir', given, MKDIR)
     const { recursive = false, mode } = given
-    const made = await this.#call(file, { operation: 'MKDIR', recursive, mode: modeBits('fs.mkdir', mode, 0o777) })
-    return made.path?.toString()
+    const made = await settled(this.#native.mkdir(file, modeBits('fs.mkdir', mode, 0o777), recursive))
+    return made ?? undefined
   }
 
   mkdtemp(prefix: FilePath, options: 'buffer' | (NameOptions & { encoding: 'buffer' })): Promise<Buffer>
@@ -263,39 +256,30 @@ export class FileSystem {
   /** Makes a directory of a new name that begins with `prefix`, and resolves with its path. */
   async mkdtemp(prefix: FilePath, options?: NameEncoding | NameOptions | null): Promise<string | Buffer> {
     const file = nativePath('fs.mkdtemp', 'prefix', prefix)
-    return this.#named('fs.mkdtemp', file, 'MKDTEMP', options)
+    return named('fs.mkdtemp', options, raw => this.#native.mkdtemp(file, raw))
   }
 
   /** Of an empty directory; {@link FileSystem.rm} with `recursive` removes any. */
   async rmdir(path: FilePath, options?: Record<string, never>): Promise<void> {
     const folder = nativePath('fs.rmdir', 'path', path)
     checkArgument('fs.rmdir', 'options', options, noOptions)
-    await this.#call(folder, { operation: 'RMDIR' })
+    await settled(this.#native.rmdir(folder))
   }
 
   async unlink(path: FilePath): Promise<void> {
-    await this.#call(nativePath('fs.unlink', 'path', path), { operation: 'UNLINK' })
+    await settled(this.#native.unlink(nativePath('fs.unlink', 'path', path)))
   }
 
   /** Removes a file, or with `recursive` a tree, else `ERR_FS_EISDIR`. With `force` it need not be there. */
   async rm(path: FilePath, options?: RmOptions): Promise<void> {
     const file = nativePath('fs.rm', 'path', path)
-    checkOptions('fs.rm', options, RM)
-    const { recursive, force, maxRetries = 0, retryDelay = 100 } = options ?? {}
-    for (let tries = 0; ; tries++) {
-      try {
-        await this.#call(file, { operation: 'REMOVE', recursive, force })
-        return
-      } catch (error) {
-        if (!recursive || tries >= maxRetries || !(error instanceof FileError && PASSING.has(error.code))) throw error
-        await sleep(retryDelay * (tries + 1))
-      }
-    }
+    const given = checkOptions<RmOptions>('fs.rm', options, RM)
+    await settled(this.#native.rm(file, given))
   }
 
   async rename(from: FilePath, to: FilePath): Promise<void> {
-    const input = { operation: 'RENAME', to: nativePath('fs.rename', 'newPath', to) }
-    await this.#call(nativePath('fs.rename', 'oldPath', from), input)
+    const target = nativePath('fs.rename', 'newPath', to)
+    await settled(this.#native.rename(nativePath('fs.rename', 'oldPath', from), target))
   }
 
   /** Copies one file with its mode. `mode` 1, `constants.COPYFILE_EXCL`, fails where there is one already. */
@@ -303,10 +287,8 @@ export class FileSystem {
     const [file, target] = [nativePath('fs.copyFile', 'src', from), nativePath('fs.copyFile', 'dest', to)]
     const how = mode ?? 0
     checkArgument('fs.copyFile', 'mode', how, integer(0, 7))
-    // No file system of a box can share the blocks of two files.
-    if (how & constants.COPYFILE_FICLONE_FORCE) throw notCloned(pathText(file), pathText(target))
-    const exclusive = (how & constants.COPYFILE_EXCL) !== 0
-    await this.#call(file, { operation: 'COPY_FILE', to: target, exclusive })
+    if (how & constants.COPYFILE_FICLONE_FORCE) throw notCloned(file, target)
+    await settled(this.#native.copyFile(file, target, (how & constants.COPYFILE_EXCL) !== 0))
   }
 
   /**
@@ -321,102 +303,116 @@ export class FileSystem {
   async symlink(target: FilePath, path: FilePath, type?: 'dir' | 'file' | 'junction' | null): Promise<void> {
     const to = nativePath('fs.symlink', 'target', target)
     checkArgument('fs.symlink', 'type', type, linkType)
-    await this.#call(nativePath('fs.symlink', 'path', path), { operation: 'SYMLINK', to })
+    await settled(this.#native.symlink(to, nativePath('fs.symlink', 'path', path)))
   }
 
   readlink(path: FilePath, options: 'buffer' | (NameOptions & { encoding: 'buffer' })): Promise<Buffer>
   readlink(path: FilePath, options?: BufferEncoding | NameOptions | null): Promise<string>
   async readlink(path: FilePath, options?: NameEncoding | NameOptions | null): Promise<string | Buffer> {
-    return this.#named('fs.readlink', nativePath('fs.readlink', 'path', path), 'READ_LINK', options)
+    const link = nativePath('fs.readlink', 'path', path)
+    return named('fs.readlink', options, raw => this.#native.readlink(link, raw))
   }
 
   realpath(path: FilePath, options: 'buffer' | (NameOptions & { encoding: 'buffer' })): Promise<Buffer>
   realpath(path: FilePath, options?: BufferEncoding | NameOptions | null): Promise<string>
   async realpath(path: FilePath, options?: NameEncoding | NameOptions | null): Promise<string | Buffer> {
-    return this.#named('fs.realpath', nativePath('fs.realpath', 'path', path), 'REAL_PATH', options)
+    const file = nativePath('fs.realpath', 'path', path)
+    return named('fs.realpath', options, raw => this.#native.realpath(file, raw))
   }
 
   async link(existing: FilePath, path: FilePath): Promise<void> {
-    const input = { operation: 'LINK', to: nativePath('fs.link', 'newPath', path) }
-    await this.#call(nativePath('fs.link', 'existingPath', existing), input)
+    const to = nativePath('fs.link', 'newPath', path)
+    await settled(this.#native.link(nativePath('fs.link', 'existingPath', existing), to))
   }
 
   async chmod(path: FilePath, mode: FileMode): Promise<void> {
     const file = nativePath('fs.chmod', 'path', path)
-    await this.#call(file, { operation: 'CHMOD', mode: modeBits('fs.chmod', mode) })
+    await settled(this.#native.chmod(file, modeBits('fs.chmod', mode)))
   }
 
   /** -1 leaves the user or the group as it is. */
   async chown(path: FilePath, uid: number, gid: number): Promise<void> {
-    const file = nativePath('fs.chown', 'path', path)
-    const owner = { uid: ownerId('fs.chown', 'uid', uid), gid: ownerId('fs.chown', 'gid', gid) }
-    await this.#call(file, { operation: 'CHOWN', ...owner, follow: true })
+    await this.#chown('fs.chown', path, uid, gid, true)
   }
 
   /** As {@link FileSystem.chown}, of a symlink itself. */
   async lchown(path: FilePath, uid: number, gid: number): Promise<void> {
-    const file = nativePath('fs.lchown', 'path', path)
-    const owner = { uid: ownerId('fs.lchown', 'uid', uid), gid: ownerId('fs.lchown', 'gid', gid) }
-    await this.#call(file, { operation: 'CHOWN', ...owner })
+    await this.#chown('fs.lchown', path, uid, gid, false)
+  }
+
+  async #chown(operation: string, path: FilePath, uid: number, gid: number, follow: boolean): Promise<void> {
+    const file = nativePath(operation, 'path', path)
+    const [user, group] = [ownerId(operation, 'uid', uid), ownerId(operation, 'gid', gid)]
+    await settled(this.#native.chown(file, user, group, follow))
   }
 
   async utimes(path: FilePath, atime: Time, mtime: Time): Promise<void> {
-    const file = nativePath('fs.utimes', 'path', path)
-    await this.#call(file, { operation: 'SET_TIMES', follow: true, ...times('fs.utimes', atime, mtime) })
+    await this.#utimes('fs.utimes', path, atime, mtime, true)
   }
 
   /** As {@link FileSystem.utimes}, of a symlink itself. */
   async lutimes(path: FilePath, atime: Time, mtime: Time): Promise<void> {
-    const file = nativePath('fs.lutimes', 'path', path)
-    await this.#call(file, { operation: 'SET_TIMES', ...times('fs.lutimes', atime, mtime) })
+    await this.#utimes('fs.lutimes', path, atime, mtime, false)
+  }
+
+  async #utimes(operation: string, path: FilePath, atime: Time, mtime: Time, follow: boolean): Promise<void> {
+    const file = nativePath(operation, 'path', path)
+    const [atimeMs, mtimeMs] = [timeMs(operation, 'atime', atime), timeMs(operation, 'mtime', mtime)]
+    await settled(this.#native.utimes(file, atimeMs, mtimeMs, follow))
   }
 
   async truncate(path: FilePath, length = 0): Promise<void> {
     const file = nativePath('fs.truncate', 'path', path)
-    await this.#call(file, { operation: 'TRUNCATE', length: fileLength('fs.truncate', length) })
+    await settled(this.#native.truncate(file, fileLength('fs.truncate', length)))
   }
 
   /** The value of an extended attribute, such as `'user.origin'`. Not in Node. */
   async getxattr(path: FilePath, name: string, options?: XattrOptions): Promise<Buffer> {
-    const [file, input] = attribute('fs.getxattr', path, name, options)
-    return (await this.#call(file, { operation: 'GET_XATTR', ...input })).data
+    const [file, follow] = attribute('fs.getxattr', path, name, options)
+    return settled(this.#native.getxattr(file, name, follow))
   }
 
   /** Sets an extended attribute. Not in Node. */
   async setxattr(path: FilePath, name: string, value: string | Bytes, options?: SetXattrOptions): Promise<void> {
-    const [file, input] = attribute('fs.setxattr', path, name, options, SET_XATTR)
+    const [file, follow] = attribute('fs.setxattr', path, name, options, SET_XATTR)
     const data = dataToBuffer('fs.setxattr', 'value', value)
     checkArgument('fs.setxattr', 'value', data.length, attributeSize)
     // XATTR_CREATE and XATTR_REPLACE of setxattr(2).
-    const flags = { create: 1, replace: 2 }
-    await this.#call(file, { operation: 'SET_XATTR', ...input, data, flags: options?.flag ? flags[options.flag] : 0 })
+    const flags = options?.flag ? { create: 1, replace: 2 }[options.flag] : 0
+    await settled(this.#native.setxattr(file, name, data, flags, follow))
   }
 
   /** The names of all extended attributes, sorted. Not in Node. */
   async listxattr(path: FilePath, options?: XattrOptions): Promise<string[]> {
     const file = nativePath('fs.listxattr', 'path', path)
     checkOptions('fs.listxattr', options, XATTR)
-    const { data } = await this.#call(file, { operation: 'LIST_XATTR', follow: options?.follow ?? true })
-    const names = data.toString().split('\0')
-    return names.filter(name => name !== '').sort()
+    return settled(this.#native.listxattr(file, options?.follow ?? true))
   }
 
   /** Removes an extended attribute; `ENODATA` where there is none. Not in Node. */
   async removexattr(path: FilePath, name: string, options?: XattrOptions): Promise<void> {
-    const [file, input] = attribute('fs.removexattr', path, name, options)
-    await this.#call(file, { operation: 'REMOVE_XATTR', ...input })
+    const [file, follow] = attribute('fs.removexattr', path, name, options)
+    await settled(this.#native.removexattr(file, name, follow))
   }
 
   /** Reads as a stream; failures are its `error`. */
   createReadStream(path: FilePath, options?: BufferEncoding | ReadStreamOptions | null): FileReadStream {
     const file = nativePath('fs.createReadStream', 'path', path)
-    return new FileReadStream(this.#native, { path: file }, checkReadStream('fs.createReadStream', options), path)
+    const given = checkReadStream('fs.createReadStream', options)
+    const { start = 0, flags = 'r' } = given
+    const mode = modeBits('fs.createReadStream', given.mode, 0o666)
+    const input = { offset: start, length: partLength(given), flags: flagBits(flags), mode }
+    return new FileReadStream(() => this.#native.read(file, input), given, path)
   }
 
   /** Writes as a stream; failures are its `error`, and all is written once it has finished. */
   createWriteStream(path: FilePath, options?: BufferEncoding | WriteStreamOptions | null): FileWriteStream {
     const file = nativePath('fs.createWriteStream', 'path', path)
-    return new FileWriteStream(this.#native, { path: file }, checkWriteStream('fs.createWriteStream', options), path)
+    const given = checkWriteStream('fs.createWriteStream', options)
+    const { start, flags = 'w', flush } = given
+    const mode = modeBits('fs.createWriteStream', given.mode, 0o666)
+    const input = { offset: start, flags: flagBits(flags), mode, flush }
+    return new FileWriteStream(() => this.#native.write(file, input), given, path)
   }
 
   watch(
@@ -437,47 +433,29 @@ export class FileSystem {
     const file = nativePath('fs.watch', 'path', path)
     return watch(this.#native, file, checkWatch(options))
   }
-
-  /** What an operation answers with a path, in the encoding that was asked for. */
-  async #named(
-    method: string,
-    path: NativePath,
-    operation: string,
-    options: NameEncoding | NameOptions | null | undefined,
-  ): Promise<string> {
-    const given = withEncoding<NameOptions>(method, options, encodingOrBuffer)
-    checkOptions(method, given, NAMES)
-    const named = await this.#call(path, { operation, raw: isRaw(given.encoding) })
-    return inEncoding(named.path ?? '', given.encoding) as string
-  }
-
-  #call(path: NativePath, input: FileInput): Promise<FileOutput> {
-    return settled(this.#native.call({ path, ...input }))
-  }
 }
 
-/** What a removal may meet and find gone the next time, as in Node. */
-const PASSING = new Set<string>(['EBUSY', 'EMFILE', 'ENFILE', 'ENOTEMPTY', 'EPERM'])
-
-function times(operation: string, atime: Time, mtime: Time): { atimeMs: number; mtimeMs: number } {
-  return { atimeMs: timeMs(operation, 'atime', atime), mtimeMs: timeMs(operation, 'mtime', mtime) }
+/** The path that a verb resolves with, in the encoding that was asked for. */
+async function named(
+  operation: string,
+  options: NameEncoding | NameOptions | null | undefined,
+  verb: (raw: boolean) => Answer<NativePath>,
+): Promise<string> {
+  const given = withEncoding<NameOptions>(operation, options, encodingOrBuffer)
+  checkOptions(operation, given, NAMES)
+  return inEncoding(await settled(verb(isRaw(given.encoding))), given.encoding) as string
 }
 
-/** What an operation on an extended attribute is about. */
+/** The file of an extended attribute, and whether a symlink to it is followed. */
 function attribute(
   operation: string,
   path: FilePath,
   name: string,
   options: XattrOptions | undefined,
   shape: Shape<XattrOptions> = XATTR,
-): [NativePath, { name: string; follow: boolean }] {
+): [NativePath, boolean] {
   const file = nativePath(operation, 'path', path)
   checkArgument(operation, 'name', name, attributeName)
   checkOptions(operation, options, shape)
-  return [file, { name, follow: options?.follow ?? true }]
-}
-
-function notCloned(path: string, dest: string): FileError {
-  const message = `ENOTSUP: operation not supported on socket, copyfile '${path}' -> '${dest}'`
-  return new FileError('ENOTSUP', message, { errno: -95, syscall: 'copyfile', path, dest })
+  return [file, options?.follow ?? true]
 }

@@ -44,17 +44,11 @@ export { Execution } from './execution.js'
 export type { ExecutionInfo } from './execution-info.js'
 export type { FileData } from './file-data.js'
 export type { OpenFlags } from './file-flags.js'
-export { FileHandle, type FilePartOptions, type FileReadOptions } from './file-handle.js'
+export { FileHandle } from './file-handle.js'
 export type { FileMode, Time } from './file-mode.js'
 export type { FilePath, NameEncoding } from './file-path.js'
-export {
-  FileReadStream,
-  FileWriteStream,
-  type HandleReadStreamOptions,
-  type HandleWriteStreamOptions,
-  type ReadStreamOptions,
-  type WriteStreamOptions,
-} from './file-streams.js'
+export { FileReadStream } from './file-read-stream.js'
+export { FileWriteStream } from './file-write-stream.js'
 export { FileSystem } from './fs.js'
 export {
   type ImageDetails,
@@ -67,6 +61,13 @@ export {
 export type { BoxInfo, BoxState, Engine } from './info.js'
 export type { LogEntry, LogsOptions } from './logs.js'
 export type { BoxMetrics, RuntimeMetrics } from './metrics.js'
+export type { FilePartOptions, FileReadOptions } from './options/file-parts.js'
+export type {
+  HandleReadStreamOptions,
+  HandleWriteStreamOptions,
+  ReadStreamOptions,
+  WriteStreamOptions,
+} from './options/file-streams.js'
 export type {
   MkdirOptions,
   NameOptions,

@@ -1,8 +1,7 @@
 // `Stats`, `BigIntStats`, `StatFs` and `Dirent` as Node has them. Made by `fs.ts`, `file-handle.ts` and `directory.ts`.
 import { posix } from 'node:path'
-import type { NativeEntry, NativeExactStat, NativeStat, NativeStatFs } from './binding.js'
-import { FileError } from './errors.js'
-import { inEncoding, type NameEncoding, type NativePath, pathText } from './file-path.js'
+import type { NativeEntry, NativeExactStat, NativePath, NativeStat, NativeStatFs } from './binding.js'
+import { inEncoding, type NameEncoding, pathText } from './file-path.js'
 
 const TYPE = 0o170000
 const [FIFO, CHARACTER, DIRECTORY, BLOCK, REGULAR, LINK, SOCKET] = [
@@ -37,7 +36,7 @@ abstract class FileType {
   }
 }
 
-/** What a file in a box is like, as Node's `fs.Stats`. All of it are properties of its own: a copy by spread or JSON is whole. */
+/** The attributes of a file in a box, as Node's `fs.Stats`. All of them are own properties: a copy by spread or JSON is complete. */
 export class Stats extends FileType {
   readonly dev: number
   /** File type and permissions. */
@@ -147,9 +146,8 @@ export class BigIntStats extends FileType {
   }
 }
 
-/** Of what the box answers, in the numbers that were asked for. */
-export function statsOf({ stat }: { stat?: NativeStat }): Stats | BigIntStats {
-  if (stat === undefined) throw new FileError('EIO', 'stat: the box gave no answer')
+/** The attributes in the numbers that were asked for. */
+export function statsOf(stat: NativeStat): Stats | BigIntStats {
   return stat.exact === undefined ? new Stats(stat) : new BigIntStats(stat, stat.exact)
 }
 

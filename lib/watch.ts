@@ -1,9 +1,9 @@
 // `box.fs.watch`: what changes in a box, as an async iterator. Called by `fs.ts`.
 import { onAbort } from './abort.js'
-import { type NativeFiles, type NativeWatcher, settled } from './binding.js'
+import { type NativeFiles, type NativePath, type NativeWatcher, settled } from './binding.js'
 import { boolean, checkOptions, type Shape } from './check.js'
 import { aborted } from './errors.js'
-import { encodingOrBuffer, inEncoding, isRaw, type NameEncoding, type NativePath, withEncoding } from './file-path.js'
+import { encodingOrBuffer, inEncoding, isRaw, type NameEncoding, withEncoding } from './file-path.js'
 import { abortSignal } from './options/values.js'
 
 /** How to watch. */

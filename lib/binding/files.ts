@@ -1,40 +1,43 @@
-// The addon's files of a box, as `src/addon/files.rs` and `file_stream.rs` make them.
+// The addon's files of a box, as `src/addon/files.rs` and its neighbours make them.
 import type { Answer } from './outcome.js'
 
-/** One operation on files; `files.proto` says which fields each reads. */
-export interface FileInput {
-  operation: string
-  path?: string | Buffer | undefined
-  to?: string | Buffer | undefined
-  handle?: number | undefined
-  mode?: number | undefined
+/** A path as the addon takes and gives it: text, or its bytes where it is no UTF-8. */
+export type NativePath = string | Buffer
+
+/** How to read a file as a stream. */
+export interface ReadInput {
   flags?: number | undefined
-  uid?: number | undefined
-  gid?: number | undefined
-  atimeMs?: number | undefined
-  mtimeMs?: number | undefined
+  mode?: number | undefined
   offset?: number | undefined
   length?: number | undefined
-  data?: Buffer | undefined
-  recursive?: boolean | undefined
-  force?: boolean | undefined
-  follow?: boolean | undefined
-  exclusive?: boolean | undefined
-  preserve?: boolean | undefined
-  dataOnly?: boolean | undefined
-  /** The name of an extended attribute. */
-  name?: string | undefined
+}
+
+/** How to write a file. */
+export interface WriteInput {
+  flags?: number | undefined
+  mode?: number | undefined
+  offset?: number | undefined
   /** Bring what was written to the disk. */
   flush?: boolean | undefined
-  /** Of a file that is read: resolve when it is open. */
-  opened?: boolean | undefined
-  /** Answer a path as its bytes. */
-  raw?: boolean | undefined
-  /** Answer `stat.exact` too. */
-  exact?: boolean | undefined
-  verbatim?: boolean | undefined
-  shallow?: boolean | undefined
-  names?: string[] | undefined
+}
+
+/** How to remove. */
+export interface RmInput {
+  recursive?: boolean | undefined
+  force?: boolean | undefined
+  maxRetries?: number | undefined
+  /** Milliseconds before the first retry. */
+  retryDelay?: number | undefined
+}
+
+/** How to copy inside a box. */
+export interface CpInput {
+  recursive?: boolean | undefined
+  overwrite?: boolean | undefined
+  errorOnExist?: boolean | undefined
+  dereference?: boolean | undefined
+  preserveTimes?: boolean | undefined
+  verbatimSymlinks?: boolean | undefined
 }
 
 /** How to copy between host and box. */
@@ -44,15 +47,6 @@ export interface CopyInput {
   xattrs?: boolean | undefined
   maxBytes?: number | undefined
   maxEntries?: number | undefined
-}
-
-export interface FileOutput {
-  stat?: NativeStat
-  statFs?: NativeStatFs
-  path?: string | Buffer
-  handle: number
-  data: Buffer
-  count: number
 }
 
 export interface NativeStat {
@@ -97,24 +91,73 @@ export interface NativeStatFs {
 }
 
 export interface NativeEntry {
-  /** Its bytes, where they were asked for. */
-  name: string | Buffer
+  name: NativePath
   kind: number
 }
 
+/** The verbs of files. `follow` is whether a symlink is followed, `raw` whether paths are answered as their bytes. */
 export interface NativeFiles {
-  call(input: FileInput): Answer<FileOutput>
   /** The same files for another user of the box. */
   as(user: string): NativeFiles
-  readDirectory(path: string | Buffer, recursive: boolean, raw: boolean): Answer<NativeEntry[]>
-  openDirectory(path: string | Buffer, recursive: boolean, raw: boolean): Answer<NativeDirectory>
-  read(input: FileInput): Answer<NativeFileReader>
-  write(input: FileInput): Answer<NativeFileWriter>
-  watch(path: string | Buffer, recursive: boolean, raw: boolean): Answer<NativeWatcher>
+  /** With `exact`, `NativeStat.exact` too. */
+  stat(path: NativePath, follow: boolean, exact: boolean): Answer<NativeStat>
+  statfs(path: NativePath): Answer<NativeStatFs>
+  access(path: NativePath, mode: number): Answer<void>
+  exists(path: NativePath): Answer<boolean>
+  mkdir(path: NativePath, mode: number, recursive: boolean): Answer<string | null>
+  mkdtemp(prefix: NativePath, raw: boolean): Answer<NativePath>
+  rmdir(path: NativePath): Answer<void>
+  unlink(path: NativePath): Answer<void>
+  rm(path: NativePath, options: RmInput): Answer<void>
+  rename(from: NativePath, to: NativePath): Answer<void>
+  copyFile(from: NativePath, to: NativePath, exclusive: boolean): Answer<void>
+  cp(from: NativePath, to: NativePath, options: CpInput): Answer<void>
+  /** Copies one level: `from` itself, or what has the given names in it. Resolves with which of it are directories to be filled. */
+  cpShallow(from: NativePath, to: NativePath, names: string[], options: CpInput): Answer<boolean[]>
+  symlink(target: NativePath, path: NativePath): Answer<void>
+  readlink(path: NativePath, raw: boolean): Answer<NativePath>
+  realpath(path: NativePath, raw: boolean): Answer<NativePath>
+  link(existing: NativePath, path: NativePath): Answer<void>
+  chmod(path: NativePath, mode: number): Answer<void>
+  /** 4294967295 leaves the user or the group as it is. */
+  chown(path: NativePath, uid: number, gid: number, follow: boolean): Answer<void>
+  utimes(path: NativePath, atimeMs: number, mtimeMs: number, follow: boolean): Answer<void>
+  truncate(path: NativePath, length: number): Answer<void>
+  getxattr(path: NativePath, name: string, follow: boolean): Answer<Buffer>
+  setxattr(path: NativePath, name: string, value: Uint8Array, flags: number, follow: boolean): Answer<void>
+  listxattr(path: NativePath, follow: boolean): Answer<string[]>
+  removexattr(path: NativePath, name: string, follow: boolean): Answer<void>
+  open(path: NativePath, flags: number, mode: number): Answer<NativeOpenFile>
+  readFile(path: NativePath, flags: number, max: number): Answer<Buffer>
+  writeFile(path: NativePath, data: Uint8Array, options: WriteInput): Answer<void>
+  read(path: NativePath, options: ReadInput): Answer<NativeFileReader>
+  write(path: NativePath, options: WriteInput): Answer<NativeFileWriter>
+  readDirectory(path: NativePath, recursive: boolean, raw: boolean): Answer<NativeEntry[]>
+  openDirectory(path: NativePath, recursive: boolean, raw: boolean): Answer<NativeDirectory>
+  watch(path: NativePath, recursive: boolean, raw: boolean): Answer<NativeWatcher>
   copyIn(from: string, to: string, options: CopyInput): NativeCopy
   copyOut(from: string, to: string, options: CopyInput): NativeCopy
   packOut(from: string, options: CopyInput): Answer<NativeFileReader>
   unpackIn(to: string, options: CopyInput): Answer<NativeArchiveWriter>
+}
+
+/** An open file, as `src/addon/open_file.rs` makes it. */
+export interface NativeOpenFile {
+  readonly fd: number
+  stat(exact: boolean): Answer<NativeStat>
+  truncate(length: number): Answer<void>
+  chmod(mode: number): Answer<void>
+  chown(uid: number, gid: number): Answer<void>
+  utimes(atimeMs: number, mtimeMs: number): Answer<void>
+  sync(dataOnly: boolean): Answer<void>
+  close(): Answer<void>
+  /** Fewer bytes than asked for come only at the end of the file. */
+  readAt(length: number, offset: number | undefined): Answer<Buffer>
+  writeAt(data: Uint8Array, offset: number | undefined): Answer<void>
+  readFile(max: number): Answer<Buffer>
+  writeFile(data: Uint8Array, flush: boolean): Answer<void>
+  read(options: ReadInput): Answer<NativeFileReader>
+  write(options: WriteInput): Answer<NativeFileWriter>
 }
 
 export interface NativeFileReader {
@@ -143,7 +186,7 @@ export interface NativeArchiveWriter {
 }
 
 export interface NativeWatcher {
-  next(): Answer<{ renamed: boolean; name: string | Buffer }[] | null>
+  next(): Answer<{ renamed: boolean; name: NativePath }[] | null>
   close(): void
 }
 

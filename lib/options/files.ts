@@ -1,4 +1,5 @@
-// The options of file calls. Checked here for `fs.ts`, `file-handle.ts` and `directory.ts`; those of streams are in `file-streams.ts`.
+// The options of file calls. Checked here for `fs.ts`, `file-handle.ts` and `directory.ts`; those of streams are in
+// `options/file-streams.ts`.
 import { boolean, type Check, integer, oneOf, type Shape, text } from '../check.js'
 import { flags, type OpenFlags } from '../file-flags.js'
 import { type FileMode, mode } from '../file-mode.js'

@@ -1,21 +1,21 @@
 //! `NativeDirectory`: a directory that is listed piece by piece. Made by `NativeFiles`, wrapped by `lib/directory.ts`.
 
-use boxlite_runtime::DirectoryReader;
+use boxlite_runtime::{DirectoryEntry, FileStream};
 use napi::{Env, Result, bindgen_prelude::Object};
 use napi_derive::napi;
 
-use crate::{files::entries, promise::promise};
+use crate::{file_path::entries, promise::promise};
 
 /// A directory that is being listed.
 #[napi]
 pub struct NativeDirectory {
-    reader: DirectoryReader,
+    entries: FileStream<Vec<DirectoryEntry>>,
     raw: bool,
 }
 
 impl NativeDirectory {
-    pub(crate) fn new(reader: DirectoryReader, raw: bool) -> Self {
-        Self { reader, raw }
+    pub(crate) fn new(entries: FileStream<Vec<DirectoryEntry>>, raw: bool) -> Self {
+        Self { entries, raw }
     }
 }
 
@@ -24,13 +24,13 @@ impl NativeDirectory {
     /// The next entries; `null` at the end.
     #[napi]
     pub fn next<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let (reader, raw) = (self.reader.clone(), self.raw);
-        promise(env, async move { Ok(reader.next().await?.map(|batch| entries(batch, raw))) })
+        let (stream, raw) = (self.entries.clone(), self.raw);
+        promise(env, async move { Ok(stream.next().await?.map(|batch| entries(batch, raw))) })
     }
 
     /// Lists no more.
     #[napi]
     pub fn close(&self) {
-        self.reader.close();
+        self.entries.close();
     }
 }

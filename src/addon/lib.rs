@@ -12,6 +12,7 @@
 #![cfg_attr(test, allow(dead_code, reason = "napi-derive registers nothing in a test"))]
 #![allow(clippy::needless_pass_by_value, reason = "napi-derive hands arguments over by value")]
 
+mod archive_writer;
 mod box_end;
 mod box_metrics;
 mod collected;
@@ -22,7 +23,13 @@ mod error;
 mod event;
 mod execution;
 mod execution_info;
-mod file_stream;
+mod file_copy;
+mod file_options;
+mod file_path;
+mod file_reader;
+mod file_stat;
+mod file_watcher;
+mod file_writer;
 mod files;
 mod filter;
 mod image;
@@ -32,6 +39,7 @@ mod info;
 mod litebox;
 mod logs;
 mod metrics;
+mod open_file;
 mod options;
 mod outcome;
 mod promise;

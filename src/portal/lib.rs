@@ -31,11 +31,14 @@ pub use exec_options::ExecOptions;
 pub use execution::ExecutionInterface;
 pub use execution_info::ExecutionInfo;
 pub use exit_status::{ExitStatus, LAST_SIGNAL};
-pub use files::{FilesInterface, Listing, checked, refused};
+pub use files::{
+    ArchiveTarget, Chunks, CopyOptions, DirectoryEntry, FileCall, FileChange, FileStat, FileSystemStat,
+    FileTarget, FilesInterface, ReadOptions, WriteOptions, open_flags,
+};
 pub use guest::GuestInterface;
 pub use output::{ExecEvent, OutputStream};
 pub use session::GuestSession;
-pub use status::{bounded, broken, from_status, is_lost};
+pub use status::broken;
 pub use stdin::StdinStream;
 pub use supervision::{Health, HealthChange, Limit, MainExit};
 pub use supervisor::{GuestEvent, GuestEventKind, GuestEvents, SupervisorInterface};

@@ -6,7 +6,7 @@ use boxlite_error::{BoxliteError, ErrorCode};
 use tonic::{Code, Status, TimeoutExpired};
 
 /// The failure of the operation `what`.
-pub fn from_status(what: &str, status: &Status) -> BoxliteError {
+pub(crate) fn from_status(what: &str, status: &Status) -> BoxliteError {
     let code = match status.code() {
         _ if is_late(status) => ErrorCode::GuestTimeout,
         Code::NotFound => ErrorCode::ExecNotFound,
@@ -24,7 +24,7 @@ pub fn from_status(what: &str, status: &Status) -> BoxliteError {
 }
 
 /// Whether the connection broke, as opposed to the guest answering with an error.
-pub fn is_lost(status: &Status) -> bool {
+pub(crate) fn is_lost(status: &Status) -> bool {
     // tonic reports a broken transport as Unavailable, or as Unknown, Internal or Cancelled with the h2 error as source.
     !is_late(status) && (status.code() == Code::Unavailable || status.source().is_some())
 }
@@ -41,7 +41,7 @@ pub fn broken(what: &str, how: &str) -> BoxliteError {
 }
 
 /// A guest's text, short and without control characters.
-pub fn bounded(text: &str) -> String {
+pub(crate) fn bounded(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(1000).collect()
 }
 

@@ -27,11 +27,8 @@ pub use boxlite_images::{
     Credentials, Healthcheck, ImageConfig, Platform, PullEvent, PullPolicy, RegistryOptions,
 };
 pub use boxlite_portal::{
-    ExecEvent, ExecOptions, ExecutionInfo, ExitStatus, Health, HealthChange, Limit, MainExit,
-};
-pub use boxlite_proto::v1::{
-    DirectoryEntry, FileAnswer, FileChange, FileOperation, FileReadRequest, FileRequest, FileStat,
-    FileSystemStat, FileWriteRequest,
+    CopyOptions, DirectoryEntry, ExecEvent, ExecOptions, ExecutionInfo, ExitStatus, FileChange, FileStat,
+    FileSystemStat, Health, HealthChange, Limit, MainExit, ReadOptions, WriteOptions, open_flags,
 };
 pub use boxlite_spec::VmmKind;
 pub use doctor::{DoctorCheck, DoctorReport};
@@ -49,9 +46,13 @@ pub use litebox::{
         execution::{Execution, ExecutionKiller},
     },
     files::{
-        copy::{ArchiveReader, ArchiveWriter, CopyFrom, CopyInto},
-        directory::DirectoryReader,
-        verbs::{FileReader, FileWatcher, FileWriter, Files},
+        archive_writer::ArchiveWriter,
+        copy_in::CopyInto,
+        copy_out::CopyFrom,
+        open_file::OpenFile,
+        stream::FileStream,
+        verbs::{Files, RemoveOptions},
+        writer::FileWriter,
     },
     handle::LiteBox,
     lifecycle::{end::BoxEnd, state::BoxState, update::BoxUpdate},

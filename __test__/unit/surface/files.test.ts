@@ -31,7 +31,7 @@ const isTried = (value: Value) => !FATAL.includes(value) && !MORE.includes(value
 const MORE: Value[] = ['undefined', 'null', 'array buffer', 'bigint', 'negative bigint']
 
 /** Data in parts is read when the file is open, as in Node: a part that is neither text nor bytes is refused then. */
-const LATE = /^refused after files\.write,writer\.(finish|abort)$/
+const LATE = /^refused after files?\.write,writer\.(finish|abort)$/
 
 /** In `right`, a path; of Node's call one in a folder of its own. */
 const PATH = Symbol('path')

@@ -3,8 +3,6 @@
 use std::{
     fs,
     ops::Range,
-    os::unix::ffi::OsStrExt as _,
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -12,10 +10,8 @@ use std::{
 };
 
 use boxlite_error::{BoxliteError, ErrorCode};
-use boxlite_portal::ExecOptions;
-use boxlite_proto::v1::{FileReadRequest, FileWriteRequest};
+use boxlite_portal::{ExecOptions, ReadOptions, WriteOptions};
 use boxlite_wire::limits;
-use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, split};
 
 use crate::{
@@ -27,7 +23,7 @@ use crate::{
     },
     litebox::{
         executions::execution::Execution,
-        files::verbs::{FileReader, FileWriter},
+        files::{stream::FileStream, writer::FileWriter},
         lifecycle::machine::Machine,
     },
 };
@@ -199,17 +195,16 @@ async fn a_file_that_breaks_off_is_an_error_and_never_short() {
     let [there, copy] = ["there", "copy"].map(|name| folder.path().join(name));
     let whole = text(0, TOTAL);
     fs::write(&there, &whole).unwrap();
-    let path = |path: &Path| Bytes::copy_from_slice(path.as_os_str().as_bytes());
     let mut reached = 0;
     for seed in 0..12 {
         let mut random = Random::new(seed);
         let (machine, _) = cut(move || usize::try_from(2_000 + random.below(3_000_000)).unwrap()).await;
         let interface = machine.session.files();
         let reading = async {
-            let request = FileReadRequest { path: path(&there), ..FileReadRequest::default() };
-            let reader = FileReader::begin(Arc::clone(&machine), &interface, request).await?;
+            let chunks = interface.read(there.as_path().into(), ReadOptions::default()).await?;
+            let reader = FileStream::new(Arc::clone(&machine), chunks);
             let mut read = Vec::new();
-            while let Some(data) = reader.pull().await? {
+            while let Some(data) = reader.next().await? {
                 read.extend_from_slice(&data);
                 assert!(whole.starts_with(&read), "seed {seed}");
                 reached = reached.max(read.len());
@@ -218,13 +213,8 @@ async fn a_file_that_breaks_off_is_an_error_and_never_short() {
         };
         assert_eq!(reading.await.unwrap_err().code(), ErrorCode::PortalLost, "seed {seed}");
         let writing = async {
-            let first = FileWriteRequest {
-                path: path(&copy),
-                flags: 0o1101,
-                mode: 0o600,
-                ..FileWriteRequest::default()
-            };
-            let writer = FileWriter::begin(Arc::clone(&machine), interface.clone(), first).await;
+            let (target, options) = (copy.as_path().into(), WriteOptions::default());
+            let writer = FileWriter::begin(Arc::clone(&machine), interface.clone(), target, options);
             for start in (0..TOTAL).step_by(100_000) {
                 writer.push(whole.slice(start..start + 100_000)).await?;
             }

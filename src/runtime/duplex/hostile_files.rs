@@ -1,11 +1,12 @@
 //! A guest that lies about files: every lie ends in a clear error, with bounded memory.
 
-use std::{pin::Pin, sync::Arc};
+use std::{path::Path, pin::Pin, sync::Arc};
 
-use boxlite_error::{BoxliteError, ErrorCode};
+use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
+use boxlite_portal::{FileCall, FileTarget, ReadOptions, WriteOptions};
 use boxlite_proto::v1::{
-    CopyInRequest, CopyOutRequest, DirectoryEntry, FileAnswer, FileChange, FileError, FileOperation,
-    FileReadRequest, FileRequest, FileWatchAnswer, FileWriteRequest,
+    CopyInRequest, CopyOutRequest, DirectoryEntry, FileAnswer, FileChange, FileError, FileReadRequest,
+    FileRequest, FileWatchAnswer, FileWriteRequest,
     files_server::{Files as Service, FilesServer},
 };
 use bytes::Bytes;
@@ -15,10 +16,7 @@ use tonic::{Request, Response, Status, Streaming, transport::Server};
 use crate::{
     duplex::machine,
     litebox::{
-        files::{
-            copy::ArchiveReader,
-            verbs::{FileReader, FileWriter},
-        },
+        files::{stream::FileStream, writer::FileWriter},
         lifecycle::machine::Machine,
     },
 };
@@ -108,15 +106,19 @@ fn assert_broken(error: &BoxliteError, how: &str) {
     assert!(error.to_string().contains(how), "{error}");
 }
 
-/// Reads up to `length` bytes from a guest that says `answer`, until that fails; answers how much came before.
+/// Begins to read the file of a guest.
+async fn reader(machine: Arc<Machine>, options: ReadOptions) -> BoxliteResult<FileStream<Bytes>> {
+    let chunks = machine.session.files().read(FileTarget::Handle(1), options).await?;
+    Ok(FileStream::new(machine, chunks))
+}
+
+/// Reads up to `length` bytes from a guest that says `answer`, until that fails; returns how much came before.
 async fn read(answer: FileAnswer, length: Option<u64>) -> (usize, BoxliteError) {
-    let machine = guest(answer, usize::MAX);
-    let request = FileReadRequest { length, ..FileReadRequest::default() };
-    let interface = machine.session.files();
-    let reader = FileReader::begin(machine, &interface, request).await.unwrap();
+    let options = ReadOptions { length, ..ReadOptions::default() };
+    let reader = reader(guest(answer, usize::MAX), options).await.unwrap();
     let mut came = 0;
     loop {
-        match reader.pull().await {
+        match reader.next().await {
             Ok(Some(bytes)) => came += bytes.len(),
             Ok(None) => panic!("a quiet end"),
             Err(error) => return (came, error),
@@ -140,21 +142,17 @@ async fn empty_chunks_without_an_end_are_refused() {
 
 #[tokio::test]
 async fn a_file_that_begins_before_it_is_open_is_refused() {
-    let machine = guest(data(5), usize::MAX);
-    let interface = machine.session.files();
-    let request = FileReadRequest { opened: true, ..FileReadRequest::default() };
-    let error = FileReader::begin(machine, &interface, request).await.unwrap_err();
+    let options = ReadOptions { await_open: true, ..ReadOptions::default() };
+    let error = reader(guest(data(5), usize::MAX), options).await.unwrap_err();
     assert_broken(&error, "it began before it was open");
 }
 
 #[tokio::test]
-async fn closing_a_file_ends_a_pull_that_waits_for_a_silent_guest() {
-    let machine = guest(data(5), 0);
-    let interface = machine.session.files();
-    let reader = FileReader::begin(machine, &interface, FileReadRequest::default()).await.unwrap();
+async fn closing_a_file_ends_a_read_that_waits_for_a_silent_guest() {
+    let reader = reader(guest(data(5), 0), ReadOptions::default()).await.unwrap();
     let waiting = tokio::spawn({
         let reader = reader.clone();
-        async move { reader.pull().await }
+        async move { reader.next().await }
     });
     tokio::task::yield_now().await;
     reader.close();
@@ -170,24 +168,26 @@ async fn a_message_beyond_the_limit_is_refused() {
 #[tokio::test]
 async fn more_at_a_position_than_was_asked_for_is_refused() {
     let files = guest(data(11), 1).session.files();
-    let mut request = FileRequest { length: 10, ..FileRequest::default() };
-    request.set_operation(FileOperation::ReadAt);
-    assert_broken(&files.call(request).await.unwrap_err(), "11 bytes where 10 were asked for");
+    assert_broken(
+        &files.call(FileCall::read_at(1, 10, None)).await.unwrap_err(),
+        "11 bytes where 10 were asked for",
+    );
 
     let files = guest(FileAnswer { count: 4, ..FileAnswer::default() }, 1).session.files();
-    let mut request = FileRequest { data: Bytes::from_static(b"abc"), ..FileRequest::default() };
-    request.set_operation(FileOperation::WriteAt);
-    assert_broken(&files.call(request).await.unwrap_err(), "it wrote 4 bytes of 3");
+    let call = FileCall::write_at(1, Bytes::from_static(b"abc"), None);
+    assert_broken(&files.call(call).await.unwrap_err(), "it wrote 4 bytes of 3");
 }
 
 #[tokio::test]
 async fn a_count_that_is_not_what_was_sent_is_refused() {
     for (count, times) in [(3, 3), (5, 3), (0, 0)] {
         let machine = guest(FileAnswer { count, ..FileAnswer::default() }, times);
-        let first = FileWriteRequest { data: Bytes::from_static(b"ab"), ..FileWriteRequest::default() };
-        let interface = machine.session.files();
-        let writer = FileWriter::begin(machine, interface, first).await;
-        let pushed = writer.push(Bytes::from_static(b"cd")).await;
+        let (interface, target) = (machine.session.files(), FileTarget::Handle(1));
+        let writer = FileWriter::begin(machine, interface, target, WriteOptions::default());
+        let pushed = match writer.push(Bytes::from_static(b"ab")).await {
+            Ok(()) => writer.push(Bytes::from_static(b"cd")).await,
+            failed => failed,
+        };
         let error = match pushed {
             Ok(()) => writer.finish().await.unwrap_err(),
             Err(error) => error,
@@ -197,32 +197,40 @@ async fn a_count_that_is_not_what_was_sent_is_refused() {
 }
 
 #[tokio::test]
+async fn a_count_of_a_whole_file_that_is_not_what_was_sent_is_refused() {
+    let files = guest(FileAnswer { count: 3, ..FileAnswer::default() }, 0).session.files();
+    let data = Bytes::from_static(b"ab");
+    let error = files.write_whole(FileTarget::Handle(1), WriteOptions::default(), data).await.unwrap_err();
+    assert_broken(&error, "it wrote");
+}
+
+#[tokio::test]
 async fn a_listing_without_an_end_is_too_large() {
     let listing = FileAnswer { entries: vec![entry(500_000)], ..FileAnswer::default() };
     let files = guest(listing, usize::MAX).session.files();
-    let error = files.read_directory(FileRequest::default()).await.unwrap_err();
+    let error = files.read_dir(Path::new("/"), false).await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::ListingTooLarge, "{error}");
 
     let files = guest(FileAnswer::default(), usize::MAX).session.files();
-    let error = files.read_directory(FileRequest::default()).await.unwrap_err();
+    let error = files.read_dir(Path::new("/"), false).await.unwrap_err();
     assert_broken(&error, "goes on after its end");
 }
 
 #[tokio::test]
 async fn an_archive_that_breaks_off_is_no_quiet_end() {
     let machine = guest(data(512), 3);
-    let interface = machine.session.files();
-    let reader = ArchiveReader::begin(machine, &interface, CopyOutRequest::default()).await.unwrap();
+    let chunks = machine.session.files().copy_out(Path::new("/"), false, false).await.unwrap();
+    let archive = FileStream::new(machine, chunks);
     for _ in 0..3 {
-        assert_eq!(reader.pull().await.unwrap().unwrap().len(), 512);
+        assert_eq!(archive.next().await.unwrap().unwrap().len(), 512);
     }
-    assert_broken(&reader.pull().await.unwrap_err(), "an archive without an end");
+    assert_broken(&archive.next().await.unwrap_err(), "an archive without an end");
 }
 
 #[tokio::test]
 async fn a_change_beyond_the_limit_is_refused() {
     let files = guest(FileAnswer::default(), 0).session.files();
-    let mut changes = files.watch(FileRequest::default()).await.unwrap();
+    let mut changes = files.watch(Path::new("/"), false).await.unwrap();
     assert!(changes.next().await.unwrap().is_err());
 }
 
@@ -237,7 +245,7 @@ async fn a_guest_s_errors_are_cut_and_cleaned() {
         refusal: 77,
     };
     let files = guest(FileAnswer { error: Some(error), ..FileAnswer::default() }, 1).session.files();
-    let error = files.call(FileRequest::default()).await.unwrap_err();
+    let error = files.call(FileCall::unlink(Path::new("/"))).await.unwrap_err();
     let fault = error.file().unwrap();
     assert!(fault.syscall.len() <= 1000 && !fault.syscall.contains('\u{1b}'));
     assert!(fault.path.as_ref().unwrap().len() <= 4096);

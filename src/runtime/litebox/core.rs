@@ -13,7 +13,7 @@ use crate::{
     blocking::blocking,
     home::open_home::OpenHome,
     litebox::{
-        files::watches::Watches,
+        files::pending_watches::PendingWatches,
         lifecycle::{end::BoxEnd, local_state::LocalState, observed_state::ObservedState, state::BoxState},
     },
     state::{
@@ -34,7 +34,7 @@ pub(crate) struct BoxCore {
     local: Mutex<LocalState>,
     /// The last end of a machine that this process saw. It is known also if the box was removed with that machine.
     end: Mutex<Option<BoxEnd>>,
-    pub(in crate::litebox) watches: Watches,
+    pub(in crate::litebox) watches: PendingWatches,
     /// Whether this process removes the box, and so logs that.
     pub(in crate::litebox) removed_here: AtomicBool,
     /// Whether the box was found to be gone.
@@ -56,7 +56,7 @@ impl BoxCore {
             config: Mutex::new(config),
             local: Mutex::default(),
             end: Mutex::default(),
-            watches: Watches::default(),
+            watches: PendingWatches::default(),
             removed_here: AtomicBool::new(false),
             removed: AtomicBool::new(false),
         }))

@@ -31,7 +31,7 @@ impl BoxCore {
         options: ExecOptions,
         defer_started: bool,
     ) -> BoxliteResult<Execution> {
-        self.watches.stand().await;
+        self.watches.settled().await;
         let machine = self.machine().await?;
         let id = id::random()?;
         let interface = machine.session.execution();

@@ -1,6 +1,11 @@
 //! The files of a box: single operations, streams, copies of trees, and watches.
 
-pub(crate) mod copy;
-pub(crate) mod directory;
+mod archive_error;
+pub(crate) mod archive_writer;
+pub(crate) mod copy_in;
+pub(crate) mod copy_out;
+pub(crate) mod open_file;
+pub(crate) mod pending_watches;
+pub(crate) mod stream;
 pub(crate) mod verbs;
-pub(crate) mod watches;
+pub(crate) mod writer;

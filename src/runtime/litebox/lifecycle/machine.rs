@@ -50,6 +50,14 @@ impl Machine {
         }
     }
 
+    /// What a call to the guest has returned, with the reason of a lost connection.
+    pub(crate) async fn explained<T>(self: &Arc<Self>, result: BoxliteResult<T>) -> BoxliteResult<T> {
+        match result {
+            Err(error) => Err(self.explain(error).await),
+            ok => ok,
+        }
+    }
+
     /// Makes the guest power off, and kills it when it does not. Processes get `grace` between SIGTERM and SIGKILL.
     ///
     /// # Errors

@@ -1,0 +1,77 @@
+//! `NativeCopy`: a copy between host and box under way. Made by `NativeFiles`, run by `lib/copy.ts`.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use boxlite_runtime::{BoxliteError, BoxliteResult, ErrorCode, Meter};
+use futures::{
+    FutureExt as _,
+    future::{AbortHandle, Abortable, BoxFuture},
+};
+use napi::{Env, Result, bindgen_prelude::Object};
+use napi_derive::napi;
+
+use crate::promise::promise_while_there;
+
+/// A copy of a tree under way.
+#[napi]
+pub struct NativeCopy {
+    meter: Arc<Meter>,
+    work: Mutex<Option<BoxFuture<'static, BoxliteResult<()>>>>,
+    abort: AbortHandle,
+}
+
+/// How far a copy has come.
+#[napi(object, object_from_js = false)]
+pub struct CopyProgress {
+    /// Files, folders and links.
+    pub entries: i64,
+    /// Bytes of file contents.
+    pub bytes: i64,
+    /// What was left out: devices, sockets and FIFOs.
+    pub skipped: i64,
+}
+
+impl NativeCopy {
+    pub(crate) fn new(
+        meter: Arc<Meter>,
+        work: impl Future<Output = BoxliteResult<()>> + Send + 'static,
+    ) -> Self {
+        let (abort, registration) = AbortHandle::new_pair();
+        let work = Abortable::new(work, registration).map(|done| {
+            done.unwrap_or_else(|_| Err(BoxliteError::new(ErrorCode::Aborted, "copy: it was aborted")))
+        });
+        Self { meter, work: Mutex::new(Some(work.boxed())), abort }
+    }
+}
+
+#[napi]
+impl NativeCopy {
+    /// Copies, and resolves when all is there. To be called once.
+    #[napi]
+    pub fn run<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let work = self.work.lock().unwrap_or_else(PoisonError::into_inner).take();
+        promise_while_there(env, async move {
+            match work {
+                Some(work) => work.await,
+                None => Err(BoxliteError::new(ErrorCode::Internal, "copy: it was run before")),
+            }
+        })
+    }
+
+    /// How far it has come.
+    #[napi]
+    pub fn progress(&self) -> CopyProgress {
+        let progress = self.meter.progress();
+        CopyProgress {
+            entries: progress.entries.cast_signed(),
+            bytes: progress.bytes.cast_signed(),
+            skipped: progress.skipped.cast_signed(),
+        }
+    }
+
+    /// Breaks off; what was copied stays.
+    #[napi]
+    pub fn abort(&self) {
+        self.abort.abort();
+    }
+}

@@ -1,0 +1,43 @@
+//! `NativeFileReader`: bytes out of a box. Made by `NativeFiles` and `NativeOpenFile`.
+//!
+//! Each chunk is fetched when JavaScript asks for it, so a program that pauses holds the box back.
+
+use boxlite_runtime::FileStream;
+use bytes::Bytes;
+use napi::{
+    Env, Result,
+    bindgen_prelude::{Buffer, Object},
+};
+use napi_derive::napi;
+
+use crate::promise::promise_while_there;
+
+/// Bytes out of a box: a file that is being read, or a tree as a tar stream.
+#[napi]
+pub struct NativeFileReader(FileStream<Bytes>);
+
+impl From<FileStream<Bytes>> for NativeFileReader {
+    fn from(stream: FileStream<Bytes>) -> Self {
+        Self(stream)
+    }
+}
+
+#[napi]
+impl NativeFileReader {
+    /// The next bytes; `null` at the end.
+    #[napi]
+    pub fn pull<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let stream = self.0.clone();
+        // Without a copy where nobody else holds the bytes.
+        promise_while_there(
+            env,
+            async move { Ok(stream.next().await?.map(|data| Buffer::from(Vec::from(data)))) },
+        )
+    }
+
+    /// Reads no more, and ends a `pull` that waits.
+    #[napi]
+    pub fn close(&self) {
+        self.0.close();
+    }
+}
