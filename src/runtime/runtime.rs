@@ -27,7 +27,7 @@ use crate::{
     litebox::{handle::LiteBox, observation::info::BoxInfo},
     options::{box_options::BoxOptions, runtime_options::RuntimeOptions, supervision::check_end},
     runtime::box_manager::BoxManager,
-    state::{clock::now_ms, id, record::BoxConfig},
+    state::{clock::now_ms, config::BoxConfig, id},
 };
 
 /// How long a runtime takes to close at most.

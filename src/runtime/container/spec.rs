@@ -8,7 +8,7 @@ use boxlite_proto::v1::{ContainerInitRequest, File, Mount, Process, Resources, R
 
 use crate::{
     container::{supervision, sysctls},
-    state::record::{BoxConfig, ResolvedImage},
+    state::config::{BoxConfig, ResolvedImage},
 };
 
 /// `PATH` of an image that sets none (moby, oci/defaults: `DefaultPathEnv`).

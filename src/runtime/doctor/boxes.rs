@@ -10,10 +10,10 @@ use crate::{
     doctor::DoctorCheck,
     litebox::lifecycle::observed_state::ObservedState,
     state::{
+        config::ConfigFile,
         json_file,
         layout::{BoxPaths, FilesystemLayout},
         lock,
-        record::ConfigFile,
     },
 };
 
@@ -147,8 +147,8 @@ fn is_of_no_box(layout: &FilesystemLayout, path: &Path) -> bool {
 mod tests {
     use super::*;
     use crate::{
-        litebox::lifecycle::state::BoxState, options::box_options::BoxOptions, state::lock::FileLock,
-        state::lock::Mode, state::record::BoxConfig, state::record::BoxRecord,
+        litebox::lifecycle::state::BoxState, options::box_options::BoxOptions, state::config::BoxConfig,
+        state::lock::FileLock, state::lock::Mode, state::record::BoxRecord,
     };
 
     struct Home {

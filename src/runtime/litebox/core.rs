@@ -17,9 +17,9 @@ use crate::{
         lifecycle::{end::BoxEnd, local_state::LocalState, observed_state::ObservedState, state::BoxState},
     },
     state::{
+        config::{BoxConfig, ConfigFile},
         json_file,
         layout::BoxPaths,
-        record::{BoxConfig, ConfigFile},
     },
 };
 

@@ -20,7 +20,7 @@ use crate::{
             metrics::BoxMetrics,
         },
     },
-    state::record::ConfigFile,
+    state::config::ConfigFile,
 };
 
 /// How long processes have between SIGTERM and SIGKILL, unless the caller says otherwise.

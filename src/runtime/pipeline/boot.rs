@@ -24,11 +24,7 @@ use crate::{
     options::supervision::SupervisionOptions,
     pipeline::{Pipeline, boot_timeout::BootTimeout},
     shim::{assets::Asset, controller::ShimController, engine::Engine, outcome::console_excerpt},
-    state::{
-        clock::now_ms,
-        layout::BoxPaths,
-        record::{BoxConfig, MachineRecord},
-    },
+    state::{clock::now_ms, config::BoxConfig, layout::BoxPaths, record::MachineRecord},
 };
 
 /// How long a killed shim may take to be gone.

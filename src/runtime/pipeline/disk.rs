@@ -10,7 +10,7 @@ use crate::{
     blocking::blocking,
     images::{cache::keep_quota, pull_reporter::PullReporter},
     pipeline::Pipeline,
-    state::record::ResolvedImage,
+    state::config::ResolvedImage,
 };
 
 /// An overlay that this start made: gone again unless the start succeeds.

@@ -19,7 +19,7 @@ use crate::{
     home::open_home::OpenHome,
     litebox::lifecycle::machine::Machine,
     pipeline::{boot_timeout::BootTimeout, timings::Timings},
-    state::{layout::BoxPaths, lock::FileLock, record::BoxConfig},
+    state::{config::BoxConfig, layout::BoxPaths, lock::FileLock},
 };
 
 /// What a start needs and gathers.

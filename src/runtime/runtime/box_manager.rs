@@ -19,9 +19,10 @@ use crate::{
     },
     litebox::{core::BoxCore, lifecycle::transition_log},
     state::{
+        config::BoxConfig,
         id,
         lock::{FileLock, Mode},
-        record::{BoxConfig, BoxRecord},
+        record::BoxRecord,
     },
 };
 

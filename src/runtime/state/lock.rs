@@ -6,7 +6,7 @@
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
-    io::{self, Read, Seek, SeekFrom, Write},
+    io::{self, Seek, SeekFrom, Write},
     os::unix::fs::OpenOptionsExt,
     path::Path,
     sync::Arc,
@@ -16,7 +16,10 @@ use std::{
 use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
 use tokio::time::{Instant, sleep};
 
-use crate::{blocking::blocking, state::modes};
+use crate::{
+    blocking::blocking,
+    state::{lock_holder::Holder, modes},
+};
 
 /// How long the short steps of others are awaited. A longer one means that its process was stopped.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -177,37 +180,6 @@ fn try_lock(file: &File, mode: Mode) -> io::Result<bool> {
 /// Closing would do, but for a process that is being forked off at this moment and has the file too.
 fn unlock(file: &File) {
     let _ = file.unlock();
-}
-
-/// The process whose pid is in the file of a lock that is held.
-struct Holder {
-    pid: Option<u32>,
-}
-
-impl Holder {
-    /// By the lock's file at `path`.
-    fn of(path: &Path) -> Self {
-        let mut text = String::new();
-        let _ = File::open(path).and_then(|file| file.take(32).read_to_string(&mut text));
-        Self { pid: text.trim().parse().ok() }
-    }
-
-    /// A description for an error.
-    fn name(&self) -> String {
-        let Some(pid) = self.pid else { return "another process".to_owned() };
-        // " (node)", if /proc has it.
-        let command = std::fs::read_to_string(format!("/proc/{pid}/comm"))
-            .map_or(String::new(), |name| format!(" ({})", name.trim()));
-        let stopped = if self.is_stopped() { ", which is stopped," } else { "" };
-        format!("process {pid}{command}{stopped}")
-    }
-
-    /// Whether it was stopped by a signal or a debugger: proc(5), the state is the first field after the command's name.
-    fn is_stopped(&self) -> bool {
-        let stat = self.pid.and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/stat")).ok());
-        let state = stat.as_deref().and_then(|stat| stat.rsplit_once(") ")).map(|(_, rest)| rest);
-        state.is_some_and(|rest| rest.starts_with(['T', 't']))
-    }
 }
 
 fn busy(holder: &Holder, id: &str, waited: Duration) -> BoxliteError {

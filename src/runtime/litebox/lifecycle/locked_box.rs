@@ -9,9 +9,10 @@ use crate::{
     litebox::core::BoxCore,
     shim::process::ShimStatus,
     state::{
+        config::BoxConfig,
         json_file,
         lock::{self, FileLock, Mode},
-        record::{BoxConfig, BoxRecord},
+        record::BoxRecord,
     },
 };
 
@@ -64,7 +65,7 @@ impl LockedBox {
             }
             json_file::sweep(paths.dir());
             let config = core.config();
-            let record = BoxRecord::read(paths, &config);
+            let record = BoxRecord::read(paths, config.rest());
             let shim = ShimStatus::of(&paths.shim_lock())?;
             Ok(Some(Self { lock, config, record, shim }))
         }

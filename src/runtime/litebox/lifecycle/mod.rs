@@ -1,5 +1,6 @@
 //! How a box starts, changes, stops and is removed.
 
+pub(crate) mod box_folder;
 pub(crate) mod end;
 pub(crate) mod held;
 pub(crate) mod local_state;

@@ -6,11 +6,7 @@ use boxlite_error::BoxliteResult;
 use crate::{
     litebox::lifecycle::state::BoxState,
     shim::{outcome::ShimOutcome, process::ShimStatus},
-    state::{
-        layout::BoxPaths,
-        lock,
-        record::{BoxConfig, BoxRecord},
-    },
+    state::{config::BoxConfig, layout::BoxPaths, lock, record::BoxRecord},
 };
 
 /// A box's state by its files and locks.
@@ -29,7 +25,7 @@ impl ObservedState {
     /// # Errors
     /// `STORAGE_IO` if a lock can't be examined; `ENGINE_FAILED` if the kernel gives no pidfd.
     pub(crate) fn of(paths: &BoxPaths, config: &BoxConfig) -> BoxliteResult<Self> {
-        let mut record = BoxRecord::read(paths, config);
+        let mut record = BoxRecord::read(paths, config.rest());
         loop {
             if record.state.at_rest() {
                 return Ok(Self { record, pid: None, stale: false });
@@ -41,7 +37,7 @@ impl ObservedState {
             };
             let under_way = record.state != BoxState::Running && lock::is_held(&paths.lock())?;
             // Another process may have written a new record meanwhile.
-            let again = BoxRecord::read(paths, config);
+            let again = BoxRecord::read(paths, config.rest());
             if again != record {
                 record = again;
                 continue;

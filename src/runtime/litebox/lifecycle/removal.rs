@@ -3,12 +3,11 @@
 //! for the lock; a process that keeps the lock, frozen or busy with a large image, finds the box gone.
 
 use std::{
-    fs, io,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-use boxlite_error::{BoxliteError, BoxliteResult};
+use boxlite_error::BoxliteResult;
 use boxlite_portal::MainExit;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -17,6 +16,7 @@ use crate::{
     litebox::{
         core::BoxCore,
         lifecycle::{
+            box_folder,
             end::BoxEnd,
             local_state::LocalState,
             locked_box::LockedBox,
@@ -27,12 +27,7 @@ use crate::{
         },
     },
     shim::{outcome::report_request, process::ShimStatus},
-    state::{
-        journal::reader::Journal,
-        layout::{BoxPaths, DISK},
-        lock::FileLock,
-        record::{BoxConfig, BoxRecord},
-    },
+    state::{config::BoxConfig, journal::reader::Journal, lock::FileLock, record::BoxRecord},
 };
 
 /// How long another change of the box may go on before its machine is killed in the middle of that.
@@ -158,7 +153,7 @@ impl BoxCore {
         let paths = self.paths.clone();
         let removed = blocking("remove a box", move || {
             let _lock = lock;
-            delete_folder(&paths)
+            box_folder::delete(&paths)
         });
         if let Err(error) = removed.await {
             self.removed_here.store(false, Ordering::Release);
@@ -178,7 +173,7 @@ async fn read_unlocked(core: &Arc<BoxCore>) -> BoxliteResult<(BoxConfig, BoxReco
             return Err(core.removed_error());
         }
         let config = core.config();
-        let record = BoxRecord::read(&core.paths, &config);
+        let record = BoxRecord::read(&core.paths, config.rest());
         Ok((config, record))
     })
     .await
@@ -208,73 +203,5 @@ async fn end_machine(core: &Arc<BoxCore>) -> BoxliteResult<()> {
                 let _ = timeout_at(end, sleep(Duration::from_millis(5))).await;
             }
         }
-    }
-}
-
-/// Removes a box's folder. It is gone as a whole, or there as a whole: it gets another name first, in one step, and its old one
-/// back when its disk can't be deleted. A process that still works with the box finds nothing at its paths.
-pub(in crate::litebox) fn delete_folder(paths: &BoxPaths) -> BoxliteResult<()> {
-    let failed = |error| BoxliteError::io("remove box", paths.dir(), error);
-    let removed = paths.removed();
-    paths.remove_sockets();
-    match fs::rename(paths.dir(), &removed) {
-        // Another process removed it a moment ago.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        renamed => renamed.map_err(failed)?,
-    }
-    if let Err(error) = fs::remove_file(removed.join(DISK))
-        && error.kind() != io::ErrorKind::NotFound
-    {
-        fs::rename(&removed, paths.dir()).map_err(failed)?;
-        return Err(failed(error));
-    }
-    if let Err(error) = fs::remove_dir_all(&removed)
-        && error.kind() != io::ErrorKind::NotFound
-    {
-        // The sweep of the next open of the home tries again.
-        tracing::warn!(%error, folder = %removed.display(), "what is left of a removed box could not be deleted");
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::state::layout::FilesystemLayout;
-
-    use super::*;
-
-    fn a_box() -> (tempfile::TempDir, BoxPaths) {
-        let home = tempfile::tempdir().unwrap();
-        let paths = FilesystemLayout::create(home.path()).unwrap().of_box("0123456789ab");
-        paths.create().unwrap();
-        fs::write(paths.config(), "{}").unwrap();
-        (home, paths)
-    }
-
-    #[test]
-    fn nothing_is_left_of_a_removed_box() {
-        let (_home, paths) = a_box();
-        fs::write(paths.disk(), "data").unwrap();
-        delete_folder(&paths).unwrap();
-        assert_eq!(fs::read_dir(paths.dir().parent().unwrap()).unwrap().count(), 0);
-        delete_folder(&paths).unwrap();
-    }
-
-    #[test]
-    fn a_box_whose_disk_can_not_be_deleted_stays_whole() {
-        let (_home, paths) = a_box();
-        // No file, whoever asks: unlink(2) refuses a folder.
-        fs::create_dir(paths.disk()).unwrap();
-        delete_folder(&paths).unwrap_err();
-        assert!(paths.config().exists() && paths.disk().exists());
-    }
-
-    #[test]
-    fn a_box_whose_folder_can_not_be_renamed_stays_whole() {
-        let (_home, paths) = a_box();
-        fs::create_dir(paths.removed()).unwrap();
-        fs::write(paths.removed().join("in the way"), "").unwrap();
-        delete_folder(&paths).unwrap_err();
-        assert!(paths.config().exists());
     }
 }

@@ -20,10 +20,11 @@ use crate::{
         process::{ShimProcess, ShimStatus},
     },
     state::{
+        config::BoxConfig,
         journal::reader::Journal,
         layout::BoxPaths,
         lock::FileLock,
-        record::{BoxConfig, BoxRecord, MachineRecord},
+        record::{BoxRecord, MachineRecord},
     },
 };
 

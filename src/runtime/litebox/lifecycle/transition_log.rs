@@ -7,7 +7,7 @@ use crate::{
     events::{EventKind, bus::EventBus},
     litebox::lifecycle::state::BoxState,
     pipeline::timings::Timings,
-    state::record::{BoxConfig, BoxRecord},
+    state::{config::BoxConfig, record::BoxRecord},
 };
 
 /// A box was created.

@@ -26,7 +26,7 @@ use crate::{
         supervision::check_end,
     },
     pipeline::{boot::deadline_ms, boot_timeout::BootTimeout},
-    state::{clock::now_ms, layout::BoxPaths, lock::Mode, modes, record::BoxConfig},
+    state::{clock::now_ms, config::BoxConfig, layout::BoxPaths, lock::Mode, modes},
 };
 
 /// How often a change is sent to a running box again because others have changed the box meanwhile; after that, they send theirs.
