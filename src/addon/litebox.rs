@@ -1,4 +1,4 @@
-//! `NativeBox`: a box's handle. Wrapped by `lib/box.ts`, calls `LiteBox`.
+//! `NativeBox`: the handle to a box for JavaScript. `lib/box.ts` wraps it; it calls `LiteBox`.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use crate::{
     update::UpdateInput,
 };
 
-/// A box, with what never changes of it at hand.
+/// A box, with those of its properties that never change, so that a getter waits for nothing.
 #[napi]
 pub struct NativeBox {
     litebox: LiteBox,
@@ -41,7 +41,7 @@ impl From<LiteBox> for NativeBox {
 
 #[napi]
 impl NativeBox {
-    /// The box's identity.
+    /// The box's id.
     #[napi(getter)]
     pub fn id(&self) -> String {
         self.litebox.id().to_owned()
@@ -65,20 +65,20 @@ impl NativeBox {
         self.detached
     }
 
-    /// What is known of the box now.
+    /// A snapshot of the box.
     #[napi]
     pub fn info<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let litebox = self.litebox.clone();
         promise(env, async move { litebox.info().await.map(BoxInfo::from) })
     }
 
-    /// The start of the box, if it does not run; its guest has `boot_ms` to come up.
+    /// A start of the box that can be aborted. Its guest has `boot_ms` to come up.
     #[napi]
     pub fn start(&self, boot_ms: Option<u32>) -> NativeStart {
         NativeStart::new(self.litebox.clone(), boot_ms.map(|ms| Duration::from_millis(ms.into())))
     }
 
-    /// Stops the box; after `timeout_ms` by force.
+    /// Stops the box. Processes that still run after `timeout_ms` are killed.
     #[napi]
     pub fn stop<'env>(&self, env: &'env Env, timeout_ms: Option<u32>) -> Result<Object<'env>> {
         let litebox = self.litebox.clone();
@@ -94,13 +94,13 @@ impl NativeBox {
         promise(env, async move { litebox.restart(timeout).await })
     }
 
-    /// The box's end, to be waited for.
+    /// A wait for the box's end that can be aborted.
     #[napi]
     pub fn end(&self) -> NativeBoxEnd {
         NativeBoxEnd::new(self.litebox.clone())
     }
 
-    /// Ends what the handle's owner would leave behind.
+    /// Stops or removes the box as the owner of a handle leaves it behind.
     #[napi]
     pub fn dispose<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let litebox = self.litebox.clone();
@@ -146,48 +146,48 @@ impl NativeBox {
                 collected = Box::pin(execution.collect(max)) => collected.map(Collected::from),
                 () = environment.over() => Err(BoxliteError::new(ErrorCode::Aborted, "exec: its thread has ended")),
             };
-            // It has ended, or has been told to.
+            // It has ended, or is about to.
             owned.release();
             collected
         })
     }
 
-    /// Changes what it is: a name that is not there is taken away if it is to change; what else is not there stays.
+    /// Changes the box: a missing name is taken away if the name is to change; everything else that is missing stays.
     #[napi]
     pub fn update<'env>(&self, env: &'env Env, update: UpdateInput) -> Result<Object<'env>> {
         let litebox = self.litebox.clone();
         promise(env, async move { litebox.update(update.try_into()?).await })
     }
 
-    /// Uses it for a moment; whether it runs.
+    /// Uses the box for a moment. Resolves to whether it runs.
     #[napi]
     pub fn touch<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let litebox = self.litebox.clone();
         promise(env, async move { litebox.touch().await })
     }
 
-    /// Its figures of this moment.
+    /// The box's figures of this moment.
     #[napi]
     pub fn metrics<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let litebox = self.litebox.clone();
         promise(env, async move { litebox.metrics().await.map(BoxMetrics::from) })
     }
 
-    /// Its logs.
+    /// The box's logs.
     #[napi]
     pub fn logs<'env>(&self, env: &'env Env, options: LogInput) -> Result<Object<'env>> {
         let litebox = self.litebox.clone();
         promise(env, async move { litebox.logs(options.into()).await.map(NativeLogs::from) })
     }
 
-    /// What happens to it from now on.
+    /// What happens to the box from now on.
     #[napi]
     pub fn events<'env>(&self, env: &'env Env, wake: Wake) -> Result<Object<'env>> {
         let litebox = self.litebox.clone();
         promise(env, async move { Ok(NativeEvents::start(litebox.events(), wake)) })
     }
 
-    /// The executions that run.
+    /// The executions that run in the box.
     #[napi]
     pub fn executions<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let litebox = self.litebox.clone();
