@@ -113,22 +113,22 @@ export interface CopyOptions {
 	/** Breaks the copy off with an `AbortError`; what was copied stays. */
 	signal?: AbortSignal;
 	/**
-	 * What has the name of something of another type gives way to it, a folder only if it is empty. Default: `false`, which is `EEXIST` or
+	 * Replace what has the same name and another type, a folder only if it is empty. Default: `false`, and the copy fails with `EEXIST` or
 	 * `EISDIR`.
 	 */
 	replace?: boolean;
-	/** Keep the extended attributes `user.*` and `security.capability`. Not of a tar stream into a box. Default: `false`. */
+	/** Keep the extended attributes `user.*` and `security.capability`. Not available for a tar stream into a box. Default: `false`. */
 	xattrs?: boolean;
 }
 /** How to copy into a box. */
 export interface CopyInOptions extends CopyOptions {
 	/**
-	 * Whom everything belongs to, as `user` of a command: `'app'`, `'1000'`, `'app:staff'`, `'1000:1000'`, looked up in the box. Default:
-	 * root, whoever the box's user is; of a tar stream whom it names.
+	 * The owner of everything that is copied, written like `user` of a command: `'app'`, `'1000'`, `'app:staff'`, `'1000:1000'`, looked up in the box. Default:
+	 * root, whoever the box's user is; for a tar stream, the owners that it names.
 	 */
 	owner?: string;
 }
-/** How to copy out of a box, which may send whatever it likes. What exceeds a bound rejects with `COPY_TOO_LARGE`. */
+/** How to copy out of a box. A copy that exceeds a bound rejects with `COPY_TOO_LARGE`. */
 export interface CopyOutOptions extends CopyOptions {
 	/**
 	 * Most bytes of file contents, holes included; of the archive where the copy goes to a Writable. A file that would exceed
@@ -1111,7 +1111,7 @@ export interface CpOptions {
 	recursive?: boolean;
 	/** Overwrite files. Default: `true`. */
 	force?: boolean;
-	/** With `force: false`, fail with `ERR_FS_CP_EEXIST` where something exists. Default: `false`. */
+	/** With `force: false`, fail with `ERR_FS_CP_EEXIST` if something exists. Default: `false`. */
 	errorOnExist?: boolean;
 	/** Copy what symlinks lead to. Default: `false`. */
 	dereference?: boolean;
@@ -1334,15 +1334,15 @@ interface StreamHandle {
 /** A file that is being read. Emits `open` and `ready` when it is open, and `close` when it is closed. */
 export declare class FileReadStream extends Readable {
 	#private;
-	/** As it was given; of a handle's stream `undefined`. */
+	/** The path as it was given; `undefined` if the stream was made by a handle. */
 	readonly path: FilePath | undefined;
 	/** Bytes read so far. */
 	bytesRead: number;
 	/** @internal */
 	constructor(open: () => Answer<NativeFileReader>, options: HandleReadStreamOptions, path?: FilePath, handle?: StreamHandle);
-	/** Whether the file is not open: not yet, or no more. */
+	/** Whether the file is not open yet, or no longer open. */
 	get pending(): boolean;
-	/** Of a handle's stream its number, until it is closed. */
+	/** The number of the handle that made the stream, until it is closed; otherwise `null`. */
 	get fd(): number | null;
 	/** Closes the file; `done` is called when that is done. */
 	close(done?: (error?: Error | null) => void): void;
@@ -1354,15 +1354,15 @@ type Done = (error?: Error | null) => void;
 /** A file that is being written. Emits `open` and `ready` when it is open, and `close` when it is closed. */
 export declare class FileWriteStream extends Writable {
 	#private;
-	/** As it was given; of a handle's stream `undefined`. */
+	/** The path as it was given; `undefined` if the stream was made by a handle. */
 	readonly path: FilePath | undefined;
 	/** Bytes that the box has been given. */
 	bytesWritten: number;
 	/** @internal */
 	constructor(open: () => Answer<NativeFileWriter>, options: HandleWriteStreamOptions, path?: FilePath, handle?: StreamHandle);
-	/** Whether the file is not open: not yet, or no more. */
+	/** Whether the file is not open yet, or no longer open. */
 	get pending(): boolean;
-	/** Of a handle's stream its number, until it is closed. */
+	/** The number of the handle that made the stream, until it is closed; otherwise `null`. */
 	get fd(): number | null;
 	write(chunk: any, encoding?: BufferEncoding | Done | null, done?: Done): boolean;
 	end(chunk?: unknown, encoding?: BufferEncoding | Done, done?: Done): this;
@@ -1401,7 +1401,7 @@ export interface ReadFileOptions<E extends BufferEncoding | null = BufferEncodin
 }
 /** How to write a whole file. */
 export interface WriteFileOptions {
-	/** Of strings. Default: `'utf8'`. */
+	/** The encoding of strings. Default: `'utf8'`. */
 	encoding?: BufferEncoding | null | undefined;
 	/** Permissions of a new file, less the umask of `0o022`. Default: `0o666`. */
 	mode?: FileMode | undefined;
@@ -1423,47 +1423,47 @@ export interface NameOptions {
 export interface ReadDirOptions extends NameOptions {
 	/** Give {@link Dirent}s instead of names. Default: `false`. */
 	withFileTypes?: boolean | undefined;
-	/** Everything below too, in one call; symlinks are not followed. Default: `false`. */
+	/** List everything below too, in one call; symlinks are not followed. Default: `false`. */
 	recursive?: boolean | undefined;
 }
 /** How to list a directory piece by piece. */
 export interface OpenDirOptions extends NameOptions {
 	/** Node's number of entries in a batch; a box sends as many as one message holds. */
 	bufferSize?: number | undefined;
-	/** Everything below too; symlinks are not followed. Default: `false`. */
+	/** List everything below too; symlinks are not followed. Default: `false`. */
 	recursive?: boolean | undefined;
 }
 /** How to make a directory. */
 export interface MkdirOptions {
-	/** Its parents too, and one that exists is no failure. Default: `false`. */
+	/** Make missing parents too, and do not fail if the directory exists. Default: `false`. */
 	recursive?: boolean | undefined;
 	/** Permissions, less the umask of `0o022`. Default: `0o777`. */
 	mode?: FileMode | undefined;
 }
 /** How to remove. */
 export interface RmOptions {
-	/** A directory with all that is in it. Default: `false`. */
+	/** Remove a directory with everything in it. Default: `false`. */
 	recursive?: boolean | undefined;
-	/** It need not be there. Default: `false`. */
+	/** Do not fail if it does not exist. Default: `false`. */
 	force?: boolean | undefined;
-	/** With `recursive`, how often to begin again where something is busy or being filled. Default: 0. */
+	/** With `recursive`, how often to try again if something is busy or is being filled. Default: 0. */
 	maxRetries?: number | undefined;
-	/** Milliseconds to wait before that, times its number. Default: 100. */
+	/** Milliseconds to wait before the first retry; each later one waits that much longer. Default: 100. */
 	retryDelay?: number | undefined;
 }
-/** How to tell what a file or a file system is like. */
+/** How to return the attributes of a file or a file system. */
 export interface StatOptions {
-	/** In numbers of any size, and times in nanoseconds. Default: `false`. */
+	/** Return bigints, with times in nanoseconds too. Default: `false`. */
 	bigint?: boolean | undefined;
 }
-/** What an extended attribute belongs to. */
+/** Which file an extended attribute belongs to. */
 export interface XattrOptions {
-	/** To what a symlink leads to, else to the symlink itself. Default: `true`. */
+	/** Use the file that a symlink leads to, not the symlink itself. Default: `true`. */
 	follow?: boolean | undefined;
 }
 /** How to set an extended attribute. */
 export interface SetXattrOptions extends XattrOptions {
-	/** `'create'` fails with `EEXIST` where there is one, `'replace'` with `ENODATA` where there is none. Default: neither. */
+	/** `'create'` fails with `EEXIST` if the attribute exists, `'replace'` with `ENODATA` if it does not. Default: neither. */
 	flag?: "create" | "replace" | undefined;
 }
 type OpenReadOptions<E extends BufferEncoding | null = BufferEncoding | null> = Omit<ReadFileOptions<E>, "flag">;
@@ -1483,9 +1483,9 @@ type Written<T> = Promise<{
 export declare class FileHandle extends EventEmitter implements AsyncDisposable {
 	#private;
 	private constructor();
-	/** The number that stands for it in the box; -1 once it is closed. */
+	/** The number of the open file in the box; -1 once it is closed. */
 	get fd(): number;
-	/** Reads at a position, or at the current one. Fewer bytes than asked for come only at the end of the file. */
+	/** Reads at a position, or at the current one. Reads fewer bytes than requested only at the end of the file. */
 	read<T extends NodeJS.ArrayBufferView>(buffer: T, offset?: number | null, length?: number | null, position?: Position): Read<T>;
 	read<T extends NodeJS.ArrayBufferView>(buffer: T, options?: FilePartOptions | null): Read<T>;
 	read<T extends NodeJS.ArrayBufferView = Buffer>(options?: FileReadOptions<T> | null): Read<T>;
@@ -1507,7 +1507,7 @@ export declare class FileHandle extends EventEmitter implements AsyncDisposable 
 	readFile(options?: OpenReadOptions<null> | null): Promise<Buffer>;
 	/** Writes from the current position on. */
 	writeFile(data: FileData, options?: BufferEncoding | WriteOpenFileOptions | null): Promise<void>;
-	/** As `writeFile`: where it lands is what the file was opened for. */
+	/** Does what `writeFile` does; the flags of `open` decide where the data goes. */
 	appendFile(data: FileData, options?: BufferEncoding | WriteOpenFileOptions | null): Promise<void>;
 	stat(options: StatOptions & {
 		bigint: true;
@@ -1517,7 +1517,7 @@ export declare class FileHandle extends EventEmitter implements AsyncDisposable 
 	}): Promise<Stats>;
 	truncate(length?: number): Promise<void>;
 	chmod(mode: FileMode): Promise<void>;
-	/** -1 leaves the user or the group as it is. */
+	/** Changes the owner; -1 leaves the user or the group as it is. */
 	chown(uid: number, gid: number): Promise<void>;
 	utimes(atime: Time, mtime: Time): Promise<void>;
 	/** Brings data and attributes to the box's disk. */
@@ -1528,9 +1528,9 @@ export declare class FileHandle extends EventEmitter implements AsyncDisposable 
 	createReadStream(options?: BufferEncoding | HandleReadStreamOptions | null): FileReadStream;
 	/** Writes as a stream, which closes the file at its end unless `autoClose` is false. */
 	createWriteStream(options?: BufferEncoding | HandleWriteStreamOptions | null): FileWriteStream;
-	/** The lines of the rest of the file, for `for await`; at its end it is closed. */
+	/** Reads the rest of the file line by line, for `for await`, and closes it at its end. */
 	readLines(options?: BufferEncoding | HandleReadStreamOptions | null): Interface;
-	/** The rest of the file as a web stream of bytes; once for each handle. `autoClose` closes the file at its end. */
+	/** Reads the rest of the file as a web stream of bytes, once for each handle. `autoClose` closes the file at its end. */
 	readableWebStream(options?: {
 		type?: "bytes";
 		autoClose?: boolean;
@@ -1543,16 +1543,16 @@ export declare class FileHandle extends EventEmitter implements AsyncDisposable 
 export interface WatchOptions {
 	/** Everything below too, also directories that appear later. Default: `false`. */
 	recursive?: boolean | undefined;
-	/** Of names; `'buffer'` gives bytes. Default: `'utf8'`. */
+	/** The encoding of names; `'buffer'` gives bytes. Default: `'utf8'`. */
 	encoding?: NameEncoding | null | undefined;
 	/** Ends the watch; the iterator then rejects with an `AbortError`. */
 	signal?: AbortSignal | undefined;
 }
-/** Something changed. */
+/** A change that a watch reports. */
 export interface FileChangeEvent<T extends string | Buffer = string> {
 	/** `'rename'`: a name came or went. `'change'`: contents or attributes did. */
 	eventType: "rename" | "change";
-	/** Below the watched directory; of a watched file its own name. */
+	/** The path below the watched directory, or the name of the watched file. */
 	filename: T;
 }
 type ReadEncoding = BufferEncoding | "buffer" | null;
@@ -1570,7 +1570,7 @@ export declare class FileSystem {
 	readonly constants: typeof constants;
 	private constructor();
 	/**
-	 * The same files as another user of the box sees them: `'name'`, `'uid'`, `'name:group'`, `'uid:gid'` or a uid. The kernel checks
+	 * Returns the same files as another user of the box sees them: `'name'`, `'uid'`, `'name:group'`, `'uid:gid'` or a uid. The kernel checks
 	 * every call as it does this user's processes, with the groups of the box's `/etc/group` and the umask `0o022`: what it may not do
 	 * is `EACCES` or `EPERM`, and what it makes belongs to it. Streams and handles keep their user.
 	 */
@@ -1595,7 +1595,7 @@ export declare class FileSystem {
 	readdir(path: FilePath, options?: (ReadDirOptions & {
 		withFileTypes?: false;
 	}) | BufferEncoding | null): Promise<string[]>;
-	/** Lists a directory piece by piece: of any size, in the order of its file system. */
+	/** Lists a directory of any size piece by piece, in the order of its file system. */
 	opendir(path: FilePath, options?: OpenDirOptions | NameEncoding | null): Promise<Dir>;
 	stat(path: FilePath, options: StatOptions & {
 		bigint: true;
@@ -1618,9 +1618,9 @@ export declare class FileSystem {
 		bigint?: false;
 	}): Promise<StatFs>;
 	statfs(path: FilePath, options?: StatOptions): Promise<StatFs | StatFs<bigint>>;
-	/** Resolves if the file is there and, with bits of `constants.R_OK`, `W_OK` and `X_OK`, allows that. */
+	/** Resolves if the file exists and, with bits of `constants.R_OK`, `W_OK` and `X_OK`, allows that. */
 	access(path: FilePath, mode?: number | null): Promise<void>;
-	/** Whether there is something at `path`. Rejects only where that can't be found out. */
+	/** Resolves with whether something exists at `path`. Rejects only if that can't be found out. */
 	exists(path: FilePath): Promise<boolean>;
 	/** Resolves with the first directory that `recursive` made, else with `undefined`. */
 	mkdir(path: FilePath, options?: FileMode | MkdirOptions | null): Promise<string | undefined>;
@@ -1628,20 +1628,20 @@ export declare class FileSystem {
 		encoding: "buffer";
 	})): Promise<Buffer>;
 	mkdtemp(prefix: FilePath, options?: BufferEncoding | NameOptions | null): Promise<string>;
-	/** Of an empty directory; {@link FileSystem.rm} with `recursive` removes any. */
+	/** Removes an empty directory; {@link FileSystem.rm} with `recursive` removes any directory. */
 	rmdir(path: FilePath, options?: Record<string, never>): Promise<void>;
 	unlink(path: FilePath): Promise<void>;
-	/** Removes a file, or with `recursive` a tree, else `ERR_FS_EISDIR`. With `force` it need not be there. */
+	/** Removes a file, or with `recursive` a tree, else `ERR_FS_EISDIR`. With `force` it need not exist. */
 	rm(path: FilePath, options?: RmOptions): Promise<void>;
 	rename(from: FilePath, to: FilePath): Promise<void>;
-	/** Copies one file with its mode. `mode` 1, `constants.COPYFILE_EXCL`, fails where there is one already. */
+	/** Copies one file with its mode. With `mode` 1, `constants.COPYFILE_EXCL`, the copy fails if `to` exists. */
 	copyFile(from: FilePath, to: FilePath, mode?: number | null): Promise<void>;
 	/**
 	 * Copies a file or a tree inside the box, by Node's rules for what exists: files and symlinks replace their like, a file a symlink too,
 	 * directories are merged and keep their mode. Holes are kept.
 	 */
 	cp(from: FilePath, to: FilePath, options?: CpOptions): Promise<void>;
-	/** Makes `path` a symlink to `target`. What kind of symlink is for other systems: Linux has one. */
+	/** Makes `path` a symlink to `target`. `type` has no effect: Linux has one kind of symlink. */
 	symlink(target: FilePath, path: FilePath, type?: "dir" | "file" | "junction" | null): Promise<void>;
 	readlink(path: FilePath, options: "buffer" | (NameOptions & {
 		encoding: "buffer";
@@ -1653,19 +1653,19 @@ export declare class FileSystem {
 	realpath(path: FilePath, options?: BufferEncoding | NameOptions | null): Promise<string>;
 	link(existing: FilePath, path: FilePath): Promise<void>;
 	chmod(path: FilePath, mode: FileMode): Promise<void>;
-	/** -1 leaves the user or the group as it is. */
+	/** Changes the owner; -1 leaves the user or the group as it is. */
 	chown(path: FilePath, uid: number, gid: number): Promise<void>;
-	/** As {@link FileSystem.chown}, of a symlink itself. */
+	/** Does what {@link FileSystem.chown} does, to a symlink itself. */
 	lchown(path: FilePath, uid: number, gid: number): Promise<void>;
 	utimes(path: FilePath, atime: Time, mtime: Time): Promise<void>;
-	/** As {@link FileSystem.utimes}, of a symlink itself. */
+	/** Does what {@link FileSystem.utimes} does, to a symlink itself. */
 	lutimes(path: FilePath, atime: Time, mtime: Time): Promise<void>;
 	truncate(path: FilePath, length?: number): Promise<void>;
-	/** The value of an extended attribute, such as `'user.origin'`. Not in Node. */
+	/** Resolves with the value of an extended attribute, such as `'user.origin'`. Not in Node. */
 	getxattr(path: FilePath, name: string, options?: XattrOptions): Promise<Buffer>;
 	/** Sets an extended attribute. Not in Node. */
 	setxattr(path: FilePath, name: string, value: string | Bytes, options?: SetXattrOptions): Promise<void>;
-	/** The names of all extended attributes, sorted. Not in Node. */
+	/** Resolves with the names of all extended attributes, sorted. Not in Node. */
 	listxattr(path: FilePath, options?: XattrOptions): Promise<string[]>;
 	/** Removes an extended attribute; `ENODATA` where there is none. Not in Node. */
 	removexattr(path: FilePath, name: string, options?: XattrOptions): Promise<void>;

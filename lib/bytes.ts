@@ -12,7 +12,7 @@ export type Bytes = NodeJS.ArrayBufferView | ArrayBuffer | SharedArrayBuffer
 /** What a chunk of data may be, in messages. */
 export const BYTES = 'a Buffer, TypedArray, DataView or ArrayBuffer'
 
-/** What data is that comes whole: text, or bytes. */
+/** Whether a value is whole data: text, or bytes. */
 export function isData(value: unknown): value is string | Bytes {
   return typeof value === 'string' || isBytes(value)
 }
@@ -26,8 +26,8 @@ export function isBytes(value: unknown): value is Bytes {
  * Bytes as a Buffer over the same memory: of a Uint16Array the two bytes of each number, as in Node. Memory that is shared with
  * other threads is copied, since they may write to it while it is read.
  *
- * @throws {@link InvalidArgumentError} naming `operation` and `name` for what is no bytes, and for memory that is no more
- * there: detached by a transfer to another thread, or shrunk to less than the view.
+ * @throws {@link InvalidArgumentError} naming `operation` and `name` for what is no bytes, and for memory that is
+ * gone: detached by a transfer to another thread, or shrunk to less than the view.
  */
 export function toBuffer(operation: string, name: string, value: unknown): Buffer {
   if (!isBytes(value)) throw refusedArgument(operation, name, BYTES, value)
@@ -38,7 +38,7 @@ export function toBuffer(operation: string, name: string, value: unknown): Buffe
   return types.isSharedArrayBuffer(buffer) ? Buffer.from(bytes) : bytes
 }
 
-/** As {@link toBuffer}, of text too, which is encoded. */
+/** Does what {@link toBuffer} does, and encodes text. */
 export function dataToBuffer(
   operation: string,
   name: string,
@@ -57,7 +57,7 @@ interface Extent {
   byteLength: number
 }
 
-/** Where the bytes lie, or `undefined` where they are no more there. */
+/** Where the bytes lie, or `undefined` if their memory is gone. */
 function extentOf(value: Bytes): Extent | undefined {
   try {
     if (types.isTypedArray(value)) {

@@ -13,19 +13,19 @@ export type Chunks =
 /** What data may be, in messages. */
 export const DATA = `a string, ${BYTES}, a stream, an iterable of those or a Blob`
 
-/** Whether a value gives data in parts. Text and bytes are iterable too, and are none: they come whole. */
+/** Whether a value gives data in parts. Text and bytes are iterable too, but count as whole data. */
 export function isChunks(value: unknown): value is Chunks {
   return isStream(value) || (isObject(value) && !isData(value) && hasMethod(value, Symbol.iterator))
 }
 
-/** Whether it gives them over time: a stream, an async iterable or a Blob. An array is none. */
+/** Whether a value gives its parts over time: a stream, an async iterable or a Blob, but no array. */
 export function isStream(value: unknown): value is Chunks {
   if (!isObject(value) || isData(value)) return false
   return [Symbol.asyncIterator, 'getReader', 'stream'].some(name => hasMethod(value, name))
 }
 
 /**
- * The parts of a source, each as bytes. A source that is left early is told so.
+ * The parts of a source, each as bytes. A source that is left early is closed.
  *
  * @throws {@link InvalidArgumentError} naming `operation` and `name` at the first part that is neither text nor bytes
  */

@@ -29,24 +29,24 @@ export interface CopyOptions {
   /** Breaks the copy off with an `AbortError`; what was copied stays. */
   signal?: AbortSignal
   /**
-   * What has the name of something of another type gives way to it, a folder only if it is empty. Default: `false`, which is `EEXIST` or
+   * Replace what has the same name and another type, a folder only if it is empty. Default: `false`, and the copy fails with `EEXIST` or
    * `EISDIR`.
    */
   replace?: boolean
-  /** Keep the extended attributes `user.*` and `security.capability`. Not of a tar stream into a box. Default: `false`. */
+  /** Keep the extended attributes `user.*` and `security.capability`. Not available for a tar stream into a box. Default: `false`. */
   xattrs?: boolean
 }
 
 /** How to copy into a box. */
 export interface CopyInOptions extends CopyOptions {
   /**
-   * Whom everything belongs to, as `user` of a command: `'app'`, `'1000'`, `'app:staff'`, `'1000:1000'`, looked up in the box. Default:
-   * root, whoever the box's user is; of a tar stream whom it names.
+   * The owner of everything that is copied, written like `user` of a command: `'app'`, `'1000'`, `'app:staff'`, `'1000:1000'`, looked up in the box. Default:
+   * root, whoever the box's user is; for a tar stream, the owners that it names.
    */
   owner?: string
 }
 
-/** How to copy out of a box, which may send whatever it likes. What exceeds a bound rejects with `COPY_TOO_LARGE`. */
+/** How to copy out of a box. A copy that exceeds a bound rejects with `COPY_TOO_LARGE`. */
 export interface CopyOutOptions extends CopyOptions {
   /**
    * Most bytes of file contents, holes included; of the archive where the copy goes to a Writable. A file that would exceed
@@ -78,7 +78,7 @@ const target: Check = {
   holds: value => text.holds(value) || isWritable(value),
 }
 
-/** Known by what is used of it: a stream may be of another copy of Node's streams. A Buffer has a `write`, too. */
+/** Checks for the methods that are used: a stream may come from another copy of Node's streams. A Buffer has a `write`, too. */
 function isWritable(value: unknown): value is Writable {
   if (typeof value !== 'object' || value === null) return false
   const { write, end, on } = value as Partial<Writable>
@@ -157,7 +157,7 @@ export async function copyOut(
   return meter.end()
 }
 
-/** The whole path; a slash at its end, which says that it is a folder, stays. */
+/** The absolute path; a slash at its end, which marks a folder, stays. */
 function onHost(path: string): string {
   const whole = resolve(path)
   return path.endsWith(sep) && !whole.endsWith(sep) ? whole + sep : whole

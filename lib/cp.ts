@@ -21,7 +21,7 @@ export interface CpOptions {
   recursive?: boolean
   /** Overwrite files. Default: `true`. */
   force?: boolean
-  /** With `force: false`, fail with `ERR_FS_CP_EEXIST` where something exists. Default: `false`. */
+  /** With `force: false`, fail with `ERR_FS_CP_EEXIST` if something exists. Default: `false`. */
   errorOnExist?: boolean
   /** Copy what symlinks lead to. Default: `false`. */
   dereference?: boolean
@@ -95,7 +95,7 @@ async function keepTimes(native: NativeFiles, source: string, target: string): P
   if ((mode & TYPE) === FOLDER) await settled(native.utimes(target, atimeMs, mtimeMs, true))
 }
 
-/** As many names at a time as fit in a request. */
+/** The names in portions that fit in a request. */
 function* portions(names: string[]): Generator<string[]> {
   let some: string[] = []
   let bytes = 0

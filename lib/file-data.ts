@@ -7,8 +7,8 @@ import { type Chunks, chunksOf, DATA, isChunks } from './chunks.js'
 export type FileData = string | Bytes | Chunks
 
 /**
- * What is to be written, whole or in parts. What comes whole is checked here, before a file is opened for it; of a source each chunk
- * is checked when it comes.
+ * What is to be written, whole or in parts. Whole data is checked here, before a file is opened for it; the chunks of a
+ * source are checked when they come.
  */
 export function dataOf(
   operation: string,

@@ -70,12 +70,12 @@ export class FileHandle extends EventEmitter implements AsyncDisposable {
     this.#native = native
   }
 
-  /** The number that stands for it in the box; -1 once it is closed. */
+  /** The number of the open file in the box; -1 once it is closed. */
   get fd(): number {
     return this.#closing === undefined ? this.#native.fd : -1
   }
 
-  /** Reads at a position, or at the current one. Fewer bytes than asked for come only at the end of the file. */
+  /** Reads at a position, or at the current one. Reads fewer bytes than requested only at the end of the file. */
   read<T extends NodeJS.ArrayBufferView>(
     buffer: T,
     offset?: number | null,
@@ -162,7 +162,7 @@ export class FileHandle extends EventEmitter implements AsyncDisposable {
 
   readFile(options: BufferEncoding | OpenReadOptions<BufferEncoding>): Promise<string>
   readFile(options?: OpenReadOptions<null> | null): Promise<Buffer>
-  /** The rest of the file, from the current position on. */
+  /** Reads the rest of the file, from the current position on. */
   async readFile(options?: BufferEncoding | OpenReadOptions | null): Promise<string | Buffer> {
     const file = this.#open('readFile')
     const given = withEncoding<OpenReadOptions>('handle.readFile', options, encodingOrBuffer)
@@ -176,7 +176,7 @@ export class FileHandle extends EventEmitter implements AsyncDisposable {
     return this.#writeAll('handle.writeFile', data, options)
   }
 
-  /** As `writeFile`: where it lands is what the file was opened for. */
+  /** Does what `writeFile` does; the flags of `open` decide where the data goes. */
   async appendFile(data: FileData, options?: BufferEncoding | WriteOpenFileOptions | null): Promise<void> {
     return this.#writeAll('handle.appendFile', data, options)
   }
@@ -213,7 +213,7 @@ export class FileHandle extends EventEmitter implements AsyncDisposable {
     await settled(file.chmod(modeBits('handle.chmod', mode)))
   }
 
-  /** -1 leaves the user or the group as it is. */
+  /** Changes the owner; -1 leaves the user or the group as it is. */
   async chown(uid: number, gid: number): Promise<void> {
     const file = this.#open('fchown')
     await settled(file.chown(ownerId('handle.chown', 'uid', uid), ownerId('handle.chown', 'gid', gid)))
@@ -250,12 +250,12 @@ export class FileHandle extends EventEmitter implements AsyncDisposable {
     return new FileWriteStream(() => file.write(input), given, undefined, this)
   }
 
-  /** The lines of the rest of the file, for `for await`; at its end it is closed. */
+  /** Reads the rest of the file line by line, for `for await`, and closes it at its end. */
   readLines(options?: BufferEncoding | HandleReadStreamOptions | null): Interface {
     return createInterface({ input: this.createReadStream(options), crlfDelay: Number.POSITIVE_INFINITY })
   }
 
-  /** The rest of the file as a web stream of bytes; once for each handle. `autoClose` closes the file at its end. */
+  /** Reads the rest of the file as a web stream of bytes, once for each handle. `autoClose` closes the file at its end. */
   readableWebStream(options: { type?: 'bytes'; autoClose?: boolean } = {}): ReadableStream<Uint8Array> {
     this.#open('read')
     checkOptions('handle.readableWebStream', options, WEB)
@@ -294,7 +294,7 @@ export class FileHandle extends EventEmitter implements AsyncDisposable {
     return this.close()
   }
 
-  /** The open file; of one that is closed the error that Node has. */
+  /** The open file. Throws Node's error if it is closed. */
   #open(syscall: string): NativeOpenFile {
     if (this.#closing === undefined) return this.#native
     throw new FileError('EBADF', 'file closed', { syscall })

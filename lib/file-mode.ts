@@ -16,10 +16,10 @@ const LATEST = 9_223_372_036_854
 const TIME = 'a Date or seconds since the epoch, between the years 1678 and 2261'
 const OCTAL = /^[0-7]+$/
 
-/** Where permissions may be left out. */
+/** Permissions that may be left out. */
 export const mode: Check = { expected: MODE, holds: value => value === null || modeNumber(value) !== undefined }
 
-/** Permissions as a number; `otherwise` where they may be left out. */
+/** Permissions as a number; `otherwise` is their default, if they may be left out. */
 export function modeBits(operation: string, value: unknown, otherwise?: number): number {
   const bits = value === undefined || value === null ? otherwise : modeNumber(value)
   if (bits === undefined) throw refusedArgument(operation, 'mode', MODE, value)
@@ -67,7 +67,7 @@ const length: Check = {
   holds: value => Number.isSafeInteger(value),
 }
 
-/** How long a file shall be. Less than nothing is nothing, as in Node. */
+/** The new length of a file. A negative one is 0, as in Node. */
 export function fileLength(operation: string, value: unknown): number {
   checkArgument(operation, 'len', value, length)
   return Math.max(0, value as number)

@@ -60,13 +60,13 @@ export function pathText(path: NativePath): string {
   return path.toString()
 }
 
-/** Of text that is written. */
+/** The encoding of text that is written. */
 export const encoding: Check = {
   expected: "an encoding, such as 'utf8', or null",
   holds: value => value === null || (typeof value === 'string' && Buffer.isEncoding(value)),
 }
 
-/** Of what is read: names or contents. */
+/** The encoding of names or contents that are read. */
 export const encodingOrBuffer: Check = {
   expected: "an encoding, such as 'utf8', 'buffer', or null",
   holds: value => value === 'buffer' || encoding.holds(value),
@@ -85,7 +85,7 @@ export function isRaw(encoding: NameEncoding | null | undefined): boolean {
   return encoding != null && encoding !== 'utf8' && encoding !== 'utf-8'
 }
 
-/** A name as it was asked for. */
+/** A name in the encoding of the caller. */
 export function inEncoding(name: NativePath, encoding: NameEncoding | null | undefined): string | Buffer {
   if (typeof name === 'string' || encoding === 'buffer') return name
   return name.toString(encoding ?? 'utf8')

@@ -1,6 +1,6 @@
 // `FileReadStream`: a file in a box as a Readable. Made by `fs.ts` and `file-handle.ts`.
 //
-// The stream asks the box for the next chunk only when Node asks for it.
+// The stream fetches the next chunk only when Node reads it.
 import { finished, Readable } from 'node:stream'
 import { type Answer, type NativeFileReader, settled } from './binding.js'
 import type { FilePath } from './file-path.js'
@@ -9,13 +9,13 @@ import { StreamFile, type StreamHandle } from './stream-file.js'
 
 /** A file that is being read. Emits `open` and `ready` when it is open, and `close` when it is closed. */
 export class FileReadStream extends Readable {
-  /** As it was given; of a handle's stream `undefined`. */
+  /** The path as it was given; `undefined` if the stream was made by a handle. */
   readonly path: FilePath | undefined
   /** Bytes read so far. */
   bytesRead = 0
   #file: StreamFile<NativeFileReader>
   #rest: Buffer | undefined
-  /** The most bytes of a chunk, where that was asked for. */
+  /** The most bytes of a chunk. */
   #most: number
 
   /** @internal */
@@ -34,12 +34,12 @@ export class FileReadStream extends Readable {
     this.#file.ended = reader => reader.close()
   }
 
-  /** Whether the file is not open: not yet, or no more. */
+  /** Whether the file is not open yet, or no longer open. */
   get pending(): boolean {
     return this.#file.fileless
   }
 
-  /** Of a handle's stream its number, until it is closed. */
+  /** The number of the handle that made the stream, until it is closed; otherwise `null`. */
   get fd(): number | null {
     return this.#file.fd
   }

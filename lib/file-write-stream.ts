@@ -13,7 +13,7 @@ type Done = (error?: Error | null) => void
 
 /** A file that is being written. Emits `open` and `ready` when it is open, and `close` when it is closed. */
 export class FileWriteStream extends Writable {
-  /** As it was given; of a handle's stream `undefined`. */
+  /** The path as it was given; `undefined` if the stream was made by a handle. */
   readonly path: FilePath | undefined
   /** Bytes that the box has been given. */
   bytesWritten = 0
@@ -45,12 +45,12 @@ export class FileWriteStream extends Writable {
     this.#file.ended = (writer, error) => (error?.name === 'AbortError' ? writer.abort() : writer.finish())
   }
 
-  /** Whether the file is not open: not yet, or no more. */
+  /** Whether the file is not open yet, or no longer open. */
   get pending(): boolean {
     return this.#file.fileless
   }
 
-  /** Of a handle's stream its number, until it is closed. */
+  /** The number of the handle that made the stream, until it is closed; otherwise `null`. */
   get fd(): number | null {
     return this.#file.fd
   }

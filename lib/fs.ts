@@ -92,7 +92,7 @@ export class FileSystem {
   }
 
   /**
-   * The same files as another user of the box sees them: `'name'`, `'uid'`, `'name:group'`, `'uid:gid'` or a uid. The kernel checks
+   * Returns the same files as another user of the box sees them: `'name'`, `'uid'`, `'name:group'`, `'uid:gid'` or a uid. The kernel checks
    * every call as it does this user's processes, with the groups of the box's `/etc/group` and the umask `0o022`: what it may not do
    * is `EACCES` or `EPERM`, and what it makes belongs to it. Streams and handles keep their user.
    */
@@ -185,7 +185,7 @@ export class FileSystem {
     return entries.map(({ name }) => inEncoding(name, encoding)) as string[]
   }
 
-  /** Lists a directory piece by piece: of any size, in the order of its file system. */
+  /** Lists a directory of any size piece by piece, in the order of its file system. */
   async opendir(path: FilePath, options?: OpenDirOptions | NameEncoding | null): Promise<Dir> {
     const folder = nativePath('fs.opendir', 'path', path)
     const given = withEncoding<OpenDirOptions>('fs.opendir', options, encodingOrBuffer)
@@ -229,14 +229,14 @@ export class FileSystem {
     return options?.bigint ? new StatFs(stat, value => value) : new StatFs(stat, Number)
   }
 
-  /** Resolves if the file is there and, with bits of `constants.R_OK`, `W_OK` and `X_OK`, allows that. */
+  /** Resolves if the file exists and, with bits of `constants.R_OK`, `W_OK` and `X_OK`, allows that. */
   async access(path: FilePath, mode?: number | null): Promise<void> {
     const file = nativePath('fs.access', 'path', path)
     checkArgument('fs.access', 'mode', mode ?? 0, integer(0, 7))
     await settled(this.#native.access(file, mode ?? 0))
   }
 
-  /** Whether there is something at `path`. Rejects only where that can't be found out. */
+  /** Resolves with whether something exists at `path`. Rejects only if that can't be found out. */
   async exists(path: FilePath): Promise<boolean> {
     return settled(this.#native.exists(nativePath('fs.exists', 'path', path)))
   }
@@ -259,7 +259,7 @@ export class FileSystem {
     return named('fs.mkdtemp', options, raw => this.#native.mkdtemp(file, raw))
   }
 
-  /** Of an empty directory; {@link FileSystem.rm} with `recursive` removes any. */
+  /** Removes an empty directory; {@link FileSystem.rm} with `recursive` removes any directory. */
   async rmdir(path: FilePath, options?: Record<string, never>): Promise<void> {
     const folder = nativePath('fs.rmdir', 'path', path)
     checkArgument('fs.rmdir', 'options', options, noOptions)
@@ -270,7 +270,7 @@ export class FileSystem {
     await settled(this.#native.unlink(nativePath('fs.unlink', 'path', path)))
   }
 
-  /** Removes a file, or with `recursive` a tree, else `ERR_FS_EISDIR`. With `force` it need not be there. */
+  /** Removes a file, or with `recursive` a tree, else `ERR_FS_EISDIR`. With `force` it need not exist. */
   async rm(path: FilePath, options?: RmOptions): Promise<void> {
     const file = nativePath('fs.rm', 'path', path)
     const given = checkOptions<RmOptions>('fs.rm', options, RM)
@@ -282,7 +282,7 @@ export class FileSystem {
     await settled(this.#native.rename(nativePath('fs.rename', 'oldPath', from), target))
   }
 
-  /** Copies one file with its mode. `mode` 1, `constants.COPYFILE_EXCL`, fails where there is one already. */
+  /** Copies one file with its mode. With `mode` 1, `constants.COPYFILE_EXCL`, the copy fails if `to` exists. */
   async copyFile(from: FilePath, to: FilePath, mode?: number | null): Promise<void> {
     const [file, target] = [nativePath('fs.copyFile', 'src', from), nativePath('fs.copyFile', 'dest', to)]
     const how = mode ?? 0
@@ -299,7 +299,7 @@ export class FileSystem {
     await cp(this.#native, nativePath('fs.cp', 'src', from), nativePath('fs.cp', 'dest', to), options)
   }
 
-  /** Makes `path` a symlink to `target`. What kind of symlink is for other systems: Linux has one. */
+  /** Makes `path` a symlink to `target`. `type` has no effect: Linux has one kind of symlink. */
   async symlink(target: FilePath, path: FilePath, type?: 'dir' | 'file' | 'junction' | null): Promise<void> {
     const to = nativePath('fs.symlink', 'target', target)
     checkArgument('fs.symlink', 'type', type, linkType)
@@ -330,12 +330,12 @@ export class FileSystem {
     await settled(this.#native.chmod(file, modeBits('fs.chmod', mode)))
   }
 
-  /** -1 leaves the user or the group as it is. */
+  /** Changes the owner; -1 leaves the user or the group as it is. */
   async chown(path: FilePath, uid: number, gid: number): Promise<void> {
     await this.#chown('fs.chown', path, uid, gid, true)
   }
 
-  /** As {@link FileSystem.chown}, of a symlink itself. */
+  /** Does what {@link FileSystem.chown} does, to a symlink itself. */
   async lchown(path: FilePath, uid: number, gid: number): Promise<void> {
     await this.#chown('fs.lchown', path, uid, gid, false)
   }
@@ -350,7 +350,7 @@ export class FileSystem {
     await this.#utimes('fs.utimes', path, atime, mtime, true)
   }
 
-  /** As {@link FileSystem.utimes}, of a symlink itself. */
+  /** Does what {@link FileSystem.utimes} does, to a symlink itself. */
   async lutimes(path: FilePath, atime: Time, mtime: Time): Promise<void> {
     await this.#utimes('fs.lutimes', path, atime, mtime, false)
   }
@@ -366,7 +366,7 @@ export class FileSystem {
     await settled(this.#native.truncate(file, fileLength('fs.truncate', length)))
   }
 
-  /** The value of an extended attribute, such as `'user.origin'`. Not in Node. */
+  /** Resolves with the value of an extended attribute, such as `'user.origin'`. Not in Node. */
   async getxattr(path: FilePath, name: string, options?: XattrOptions): Promise<Buffer> {
     const [file, follow] = attribute('fs.getxattr', path, name, options)
     return settled(this.#native.getxattr(file, name, follow))
@@ -382,7 +382,7 @@ export class FileSystem {
     await settled(this.#native.setxattr(file, name, data, flags, follow))
   }
 
-  /** The names of all extended attributes, sorted. Not in Node. */
+  /** Resolves with the names of all extended attributes, sorted. Not in Node. */
   async listxattr(path: FilePath, options?: XattrOptions): Promise<string[]> {
     const file = nativePath('fs.listxattr', 'path', path)
     checkOptions('fs.listxattr', options, XATTR)
@@ -421,10 +421,10 @@ export class FileSystem {
   ): AsyncIterableIterator<FileChangeEvent<Buffer>>
   watch(path: FilePath, options?: WatchOptions | BufferEncoding | null): AsyncIterableIterator<FileChangeEvent>
   /**
-   * What changes at `path`, or with `recursive` anywhere below it, as an endless iterable; leaving the loop or aborting
-   * `signal` ends the watch. It begins with the call: of what you ask of this box afterwards nothing is missed, of what goes on in
-   * it nothing from the first `next()` that has resolved. If the box changes files faster than they can be told it rejects with
-   * `EOVERFLOW`: a gap is never hidden.
+   * Watches `path`, or with `recursive` everything below it too, and returns the changes as an endless iterable; leaving the loop or
+   * aborting `signal` ends the watch. The watch misses no change that you make through this box after the call, and no change that
+   * the box's processes make after the first `next()` has resolved. If files change faster than the changes can be sent, the
+   * iterable rejects with `EOVERFLOW`: a gap is never hidden.
    */
   watch(
     path: FilePath,
@@ -435,7 +435,7 @@ export class FileSystem {
   }
 }
 
-/** The path that a verb resolves with, in the encoding that was asked for. */
+/** The path that a verb resolves with, in the caller's encoding. */
 async function named(
   operation: string,
   options: NameEncoding | NameOptions | null | undefined,

@@ -146,7 +146,7 @@ export class BigIntStats extends FileType {
   }
 }
 
-/** The attributes in the numbers that were asked for. */
+/** The attributes in plain numbers, or in bigints if the addon gave those. */
 export function statsOf(stat: NativeStat): Stats | BigIntStats {
   return stat.exact === undefined ? new Stats(stat) : new BigIntStats(stat, stat.exact)
 }

@@ -51,7 +51,7 @@ export class StreamFile<File> {
     return this.file
   }
 
-  /** Whether there is no open file: not yet, or no more. */
+  /** Whether the file is not open yet, or no longer open. */
   get fileless(): boolean {
     return this.#over || !this.#isOpen
   }

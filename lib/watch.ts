@@ -10,7 +10,7 @@ import { abortSignal } from './options/values.js'
 export interface WatchOptions {
   /** Everything below too, also directories that appear later. Default: `false`. */
   recursive?: boolean | undefined
-  /** Of names; `'buffer'` gives bytes. Default: `'utf8'`. */
+  /** The encoding of names; `'buffer'` gives bytes. Default: `'utf8'`. */
   encoding?: NameEncoding | null | undefined
   /** Ends the watch; the iterator then rejects with an `AbortError`. */
   signal?: AbortSignal | undefined
@@ -18,11 +18,11 @@ export interface WatchOptions {
 
 const OPTIONS: Shape<WatchOptions> = { recursive: boolean, encoding: encodingOrBuffer, signal: abortSignal }
 
-/** Something changed. */
+/** A change that a watch reports. */
 export interface FileChangeEvent<T extends string | Buffer = string> {
   /** `'rename'`: a name came or went. `'change'`: contents or attributes did. */
   eventType: 'rename' | 'change'
-  /** Below the watched directory; of a watched file its own name. */
+  /** The path below the watched directory, or the name of the watched file. */
   filename: T
 }
 
@@ -33,7 +33,7 @@ export function checkWatch(options: unknown): WatchOptions {
   return given
 }
 
-/** Asks at once and not with the first `next()`: what is asked of the box from here on comes after it. */
+/** Begins the watch at once and not with the first `next()`, so that it comes before every later call. */
 export function watch(
   native: NativeFiles,
   path: NativePath,
@@ -42,7 +42,7 @@ export function watch(
   const starting = signal?.aborted
     ? Promise.reject(aborted('watch', signal))
     : settled(native.watch(path, recursive, isRaw(encoding)))
-  // Told by the iterator, when it is asked.
+  // The iterator rejects with this error when its consumer calls `next()`.
   starting.catch(() => {})
   const close = () => void starting.then(watcher => watcher.close()).catch(() => {})
   const forget = onAbort(signal, close)
@@ -51,7 +51,7 @@ export function watch(
     close()
   }
   const iterator = changes(starting, encoding, signal, over)
-  // A generator that was never asked for anything does not hear that it ends.
+  // A generator whose `next()` was never called does not run its `finally` when it is ended.
   const leave = iterator.return.bind(iterator)
   iterator.return = value => {
     over()

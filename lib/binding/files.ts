@@ -99,7 +99,7 @@ export interface NativeEntry {
 export interface NativeFiles {
   /** The same files for another user of the box. */
   as(user: string): NativeFiles
-  /** With `exact`, `NativeStat.exact` too. */
+  /** With `exact`, the answer has `NativeStat.exact`. */
   stat(path: NativePath, follow: boolean, exact: boolean): Answer<NativeStat>
   statfs(path: NativePath): Answer<NativeStatFs>
   access(path: NativePath, mode: number): Answer<void>
@@ -151,7 +151,7 @@ export interface NativeOpenFile {
   utimes(atimeMs: number, mtimeMs: number): Answer<void>
   sync(dataOnly: boolean): Answer<void>
   close(): Answer<void>
-  /** Fewer bytes than asked for come only at the end of the file. */
+  /** Reads fewer bytes than requested only at the end of the file. */
   readAt(length: number, offset: number | undefined): Answer<Buffer>
   writeAt(data: Uint8Array, offset: number | undefined): Answer<void>
   readFile(max: number): Answer<Buffer>

@@ -34,7 +34,7 @@ export function partOptions(operation: string, second: unknown, third: unknown, 
 
 /** The memory behind a view, to be filled. */
 export function writable(operation: string, name: string, view: unknown): Buffer {
-  // Of shared memory `toBuffer` returns a copy, whose content the caller would never see.
+  // `toBuffer` copies shared memory, and the caller would never see what is read into the copy.
   if (ArrayBuffer.isView(view) && view.buffer instanceof SharedArrayBuffer) {
     return Buffer.from(view.buffer, view.byteOffset, view.byteLength)
   }

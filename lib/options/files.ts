@@ -18,12 +18,12 @@ export interface ReadFileOptions<E extends BufferEncoding | null = BufferEncodin
 
 export const READ_FILE: Shape<ReadFileOptions> = { encoding: encodingOrBuffer, flag: flags, signal: abortSignal }
 
-/** Of a file that is open already, `flag` means nothing. */
+/** The options for a file that is open already, whose `flag` is fixed. */
 export const READ_OPEN_FILE = { encoding: encodingOrBuffer, signal: abortSignal }
 
 /** How to write a whole file. */
 export interface WriteFileOptions {
-  /** Of strings. Default: `'utf8'`. */
+  /** The encoding of strings. Default: `'utf8'`. */
   encoding?: BufferEncoding | null | undefined
   /** Permissions of a new file, less the umask of `0o022`. Default: `0o666`. */
   mode?: FileMode | undefined
@@ -54,7 +54,7 @@ export const NAMES: Shape<NameOptions> = { encoding: encodingOrBuffer }
 export interface ReadDirOptions extends NameOptions {
   /** Give {@link Dirent}s instead of names. Default: `false`. */
   withFileTypes?: boolean | undefined
-  /** Everything below too, in one call; symlinks are not followed. Default: `false`. */
+  /** List everything below too, in one call; symlinks are not followed. Default: `false`. */
   recursive?: boolean | undefined
 }
 
@@ -68,7 +68,7 @@ export const READ_DIR: Shape<ReadDirOptions> = {
 export interface OpenDirOptions extends NameOptions {
   /** Node's number of entries in a batch; a box sends as many as one message holds. */
   bufferSize?: number | undefined
-  /** Everything below too; symlinks are not followed. Default: `false`. */
+  /** List everything below too; symlinks are not followed. Default: `false`. */
   recursive?: boolean | undefined
 }
 
@@ -80,7 +80,7 @@ export const OPEN_DIR: Shape<OpenDirOptions> = {
 
 /** How to make a directory. */
 export interface MkdirOptions {
-  /** Its parents too, and one that exists is no failure. Default: `false`. */
+  /** Make missing parents too, and do not fail if the directory exists. Default: `false`. */
   recursive?: boolean | undefined
   /** Permissions, less the umask of `0o022`. Default: `0o777`. */
   mode?: FileMode | undefined
@@ -90,13 +90,13 @@ export const MKDIR: Shape<MkdirOptions> = { recursive: boolean, mode }
 
 /** How to remove. */
 export interface RmOptions {
-  /** A directory with all that is in it. Default: `false`. */
+  /** Remove a directory with everything in it. Default: `false`. */
   recursive?: boolean | undefined
-  /** It need not be there. Default: `false`. */
+  /** Do not fail if it does not exist. Default: `false`. */
   force?: boolean | undefined
-  /** With `recursive`, how often to begin again where something is busy or being filled. Default: 0. */
+  /** With `recursive`, how often to try again if something is busy or is being filled. Default: 0. */
   maxRetries?: number | undefined
-  /** Milliseconds to wait before that, times its number. Default: 100. */
+  /** Milliseconds to wait before the first retry; each later one waits that much longer. Default: 100. */
   retryDelay?: number | undefined
 }
 
@@ -107,24 +107,24 @@ export const RM: Shape<RmOptions> = {
   retryDelay: milliseconds,
 }
 
-/** Of `rmdir`, whose options of old made of it what `rm` is. */
+/** The options of `rmdir`: none. Those that Node had made it remove whole trees, which is for `rm`. */
 export const noOptions: Check = {
   expected: 'none: what is in a directory too is removed by `fs.rm` with `recursive`',
   holds: value =>
     value === undefined || value === null || (typeof value === 'object' && Object.keys(value).length === 0),
 }
 
-/** How to tell what a file or a file system is like. */
+/** How to return the attributes of a file or a file system. */
 export interface StatOptions {
-  /** In numbers of any size, and times in nanoseconds. Default: `false`. */
+  /** Return bigints, with times in nanoseconds too. Default: `false`. */
   bigint?: boolean | undefined
 }
 
 export const STAT: Shape<StatOptions> = { bigint: boolean }
 
-/** What an extended attribute belongs to. */
+/** Which file an extended attribute belongs to. */
 export interface XattrOptions {
-  /** To what a symlink leads to, else to the symlink itself. Default: `true`. */
+  /** Use the file that a symlink leads to, not the symlink itself. Default: `true`. */
   follow?: boolean | undefined
 }
 
@@ -132,7 +132,7 @@ export const XATTR: Shape<XattrOptions> = { follow: boolean }
 
 /** How to set an extended attribute. */
 export interface SetXattrOptions extends XattrOptions {
-  /** `'create'` fails with `EEXIST` where there is one, `'replace'` with `ENODATA` where there is none. Default: neither. */
+  /** `'create'` fails with `EEXIST` if the attribute exists, `'replace'` with `ENODATA` if it does not. Default: neither. */
   flag?: 'create' | 'replace' | undefined
 }
 
@@ -147,7 +147,7 @@ export const attributeName: Check = {
 /** The kernel's `XATTR_SIZE_MAX`. */
 export const attributeSize: Check = { ...integer(0, 65_536), expected: 'at most 65536 bytes' }
 
-/** What `symlink` takes for the sake of other systems, and means nothing to Linux. */
+/** The kind of symlink, which other systems need and Linux ignores. */
 export const linkType: Check = {
   expected: "'dir', 'file', 'junction' or null",
   holds: value => value === undefined || value === null || ['dir', 'file', 'junction'].includes(value as string),

@@ -1,6 +1,6 @@
 //! `NativeFileReader`: bytes out of a box. Made by `NativeFiles` and `NativeOpenFile`.
 //!
-//! Each chunk is fetched when JavaScript asks for it, so a program that pauses holds the box back.
+//! Each chunk is fetched when JavaScript calls `pull`, so a program that pauses holds the box back.
 
 use boxlite_runtime::FileStream;
 use bytes::Bytes;

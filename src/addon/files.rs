@@ -396,7 +396,7 @@ impl NativeFiles {
         recursive: bool,
         raw: bool,
     ) -> Result<Object<'env>> {
-        // Called before the promise is made: what the program asks for next comes after it.
+        // Called before the promise is made, so that later calls come after it.
         let pending = self.0.watch(path_of(path), recursive);
         promise(env, async move { Ok(NativeWatcher::new(pending.await?, raw)) })
     }

@@ -28,7 +28,7 @@ impl From<OpenFile> for NativeOpenFile {
 
 #[napi]
 impl NativeOpenFile {
-    /// The number that stands for the file in the box.
+    /// The number of the open file in the box.
     #[napi(getter)]
     pub fn fd(&self) -> i64 {
         self.0.handle().cast_signed()

@@ -66,7 +66,7 @@ impl FilesInterface {
     pub async fn call<T>(&self, call: FileCall<T>) -> BoxliteResult<T> {
         let FileCall { request, read } = call;
         let operation = request.operation();
-        let asked = usize::try_from(request.length).unwrap_or(usize::MAX);
+        let requested = usize::try_from(request.length).unwrap_or(usize::MAX);
         let given = request.data.len() as u64;
         let mut request = Request::new(FileRequest { user: self.user.to_string(), ..request });
         // A tree takes as long as it takes; a guest that is gone is noticed by the connection's keep-alive.
@@ -80,8 +80,8 @@ impl FilesInterface {
         let answer = self.client.clone().call(request).await;
         let answer = checked(answer.map_err(|status| from_status(&what, &status))?.into_inner())?;
         match operation {
-            FileOperation::ReadAt if answer.data.len() > asked => {
-                Err(broken(&what, &format!("{} bytes where {asked} were asked for", answer.data.len())))
+            FileOperation::ReadAt if answer.data.len() > requested => {
+                Err(broken(&what, &format!("{} bytes where {requested} were requested", answer.data.len())))
             }
             FileOperation::GetXattr | FileOperation::ListXattr if answer.data.len() > XATTR => {
                 Err(broken(&what, "an attribute that no kernel has"))
@@ -89,7 +89,7 @@ impl FilesInterface {
             FileOperation::WriteAt if answer.count > given => {
                 Err(broken(&what, &format!("it wrote {} bytes of {given}", answer.count)))
             }
-            _ => read(answer).ok_or_else(|| broken(&what, "an answer without what was asked for")),
+            _ => read(answer).ok_or_else(|| broken(&what, "an answer without its result")),
         }
     }
 
@@ -145,7 +145,7 @@ impl FilesInterface {
         let mut bounded = move |data: Bytes| {
             let length = data.len() as u64;
             if length == 0 || length > left {
-                return Err(broken("read file", "a chunk of a size that was not asked for"));
+                return Err(broken("read file", "a chunk of a size that was not requested"));
             }
             left -= length;
             Ok(data)

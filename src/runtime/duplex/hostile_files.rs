@@ -130,14 +130,14 @@ async fn read(answer: FileAnswer, length: Option<u64>) -> (usize, BoxliteError) 
 async fn more_of_a_file_than_was_asked_for_is_refused() {
     let (came, error) = read(data(1000), Some(2500)).await;
     assert_eq!(came, 2000);
-    assert_broken(&error, "a chunk of a size that was not asked for");
+    assert_broken(&error, "a chunk of a size that was not requested");
 }
 
 #[tokio::test]
 async fn empty_chunks_without_an_end_are_refused() {
     let (came, error) = read(data(0), None).await;
     assert_eq!(came, 0);
-    assert_broken(&error, "a chunk of a size that was not asked for");
+    assert_broken(&error, "a chunk of a size that was not requested");
 }
 
 #[tokio::test]
@@ -170,7 +170,7 @@ async fn more_at_a_position_than_was_asked_for_is_refused() {
     let files = guest(data(11), 1).session.files();
     assert_broken(
         &files.call(FileCall::read_at(1, 10, None)).await.unwrap_err(),
-        "11 bytes where 10 were asked for",
+        "11 bytes where 10 were requested",
     );
 
     let files = guest(FileAnswer { count: 4, ..FileAnswer::default() }, 1).session.files();

@@ -2,10 +2,17 @@
 
 mod archive_error;
 pub(crate) mod archive_writer;
+mod attributes;
+mod contents;
+mod copy;
 pub(crate) mod copy_in;
 pub(crate) mod copy_out;
+mod directory;
 pub(crate) mod open_file;
 pub(crate) mod pending_watches;
+pub(crate) mod remove;
 pub(crate) mod stream;
 pub(crate) mod verbs;
+mod watch;
 pub(crate) mod writer;
+mod xattr;

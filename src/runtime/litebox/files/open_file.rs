@@ -39,7 +39,7 @@ impl OpenFile {
         FileTarget::Handle(self.handle)
     }
 
-    /// The number that stands for the file in the box.
+    /// The number of the open file in the box.
     pub fn handle(&self) -> u64 {
         self.handle
     }

@@ -14,7 +14,7 @@ use tokio::sync::{Mutex, Notify};
 use crate::litebox::lifecycle::machine::Machine;
 
 /// What comes out of a box piece by piece: bytes of a file or an archive, entries of a directory, changes of a watched path.
-/// Each piece is fetched when it is asked for, so a reader that pauses holds the box back. Clones share the stream.
+/// Each piece is fetched by [`next`](Self::next), so a reader that pauses holds the box back. Clones share the stream.
 pub struct FileStream<T>(Arc<Inner<T>>);
 
 struct Inner<T> {
