@@ -19,7 +19,7 @@ use nix::{
 use super::{
     attributes::{self, Subject},
     cp, extended,
-    fault::{Call as _, Outcome, Towards as _, fault, named},
+    fault::{Call as _, Outcome, Towards as _, failed, fault, named},
     file_system,
     open_file::{open, read, write},
     path::{bytes_of, path_of},
@@ -41,7 +41,7 @@ impl Files {
             perform(&files, &request).map_err(|error| named(error, of_handle(&request)))
         });
         let done = done.await?;
-        Ok(done.unwrap_or_else(|error| FileAnswer { error: Some(error), ..FileAnswer::default() }))
+        Ok(done.unwrap_or_else(failed))
     }
 }
 

@@ -13,7 +13,7 @@ use nix::libc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    fault::{Outcome, archive_fault},
+    fault::{Outcome, archive_fault, failed},
     path::path_of,
     pool::Files,
 };
@@ -69,7 +69,7 @@ impl Files {
                 .unwrap_or_else(|error| Err(FileError { message: error.chain(), ..FileError::default() }));
             let _ = sender.send(match packed {
                 Ok(count) => FileAnswer { count, ..FileAnswer::default() },
-                Err(error) => FileAnswer { error: Some(error), ..FileAnswer::default() },
+                Err(error) => failed(error),
             });
             drop(permit);
         });

@@ -3,7 +3,7 @@
 use std::{io, path::Path};
 
 use boxlite_archive::Error as ArchiveError;
-use boxlite_proto::v1::{FileError, FileRefusal};
+use boxlite_proto::v1::{FileAnswer, FileError, FileRefusal};
 use nix::{errno::Errno, libc};
 
 use super::path::bytes_of;
@@ -13,6 +13,11 @@ pub(super) type Outcome<T> = Result<T, FileError>;
 /// A failure of `syscall` on `path`.
 pub(super) fn fault(errno: i32, syscall: &str, path: &Path) -> FileError {
     FileError { errno, syscall: syscall.to_owned(), path: bytes_of(path), ..FileError::default() }
+}
+
+/// The answer that has `error`.
+pub(crate) fn failed(error: FileError) -> FileAnswer {
+    FileAnswer { error: Some(error), ..FileAnswer::default() }
 }
 
 /// Names the call and the path of a failure.

@@ -20,7 +20,7 @@ use nix::{
 use tokio::sync::mpsc;
 
 use super::{
-    fault::{Call as _, Outcome, fault},
+    fault::{Call as _, Outcome, failed, fault},
     path::path_of,
     pool::Files,
 };
@@ -40,7 +40,7 @@ impl Files {
         let permit = self.long().await?;
         let files = self.clone();
         tokio::spawn(async move {
-            let failed = answers.clone();
+            let last = answers.clone();
             let user = request.user.clone();
             let listing = files.run_as(&user, move || {
                 let mut batch = Batch { answers, entries: Vec::new(), bytes: 0 };
@@ -49,10 +49,8 @@ impl Files {
             });
             let _ = match listing.await {
                 Ok(Ok(())) => Ok(()),
-                Ok(Err(error)) => {
-                    failed.send(Ok(FileAnswer { error: Some(error), ..FileAnswer::default() })).await
-                }
-                Err(error) => failed.send(Err(error)).await,
+                Ok(Err(error)) => last.send(Ok(failed(error))).await,
+                Err(error) => last.send(Err(error)).await,
             };
             drop(permit);
         });

@@ -25,5 +25,6 @@ mod threads;
 mod tree;
 mod watch;
 
+pub(crate) use fault::failed;
 pub use pool::Files;
 pub(crate) use stream::Writing;

@@ -11,7 +11,7 @@ use futures::{Stream, stream};
 use nix::libc;
 
 use super::{
-    fault::{Call as _, Outcome, named},
+    fault::{Call as _, Outcome, failed, named},
     open_file::{open, read, write},
     path::path_of,
     pool::Files,
@@ -48,9 +48,7 @@ impl Files {
                 Ok(Ok(Some(data))) => {
                     Some((Ok(FileAnswer { data: data.into(), ..FileAnswer::default() }), Some(reading)))
                 }
-                Ok(Err(error)) => {
-                    Some((Ok(FileAnswer { error: Some(error), ..FileAnswer::default() }), None))
-                }
+                Ok(Err(error)) => Some((Ok(failed(error)), None)),
                 Err(error) => Some((Err(error), None)),
             }
         })

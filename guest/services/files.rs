@@ -12,7 +12,7 @@ use futures::{Stream, StreamExt as _, stream};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::files::{Files, Writing};
+use crate::files::{Files, Writing, failed};
 
 #[derive(Debug, Clone)]
 pub(super) struct FilesService {
@@ -153,8 +153,4 @@ async fn write(
 
 fn counted(written: Result<u64, FileError>) -> FileAnswer {
     written.map_or_else(failed, |count| FileAnswer { count, ..FileAnswer::default() })
-}
-
-fn failed(error: FileError) -> FileAnswer {
-    FileAnswer { error: Some(error), ..FileAnswer::default() }
 }
