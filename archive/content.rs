@@ -1,6 +1,6 @@
-//! `Content`: what a file holds, piece by piece, its holes left out. Used by all that copies a file, here and in the guest's agent.
+//! `Content`: what a file holds, piece by piece, its holes left out. Called by all that copies a file, here and in the guest's agent.
 //!
-//! A file's size is what it says of itself: files of /proc say 0, those of /sys 4096, and others grow or shrink meanwhile. So a file is read
+//! The size of a file need not be true: files of /proc have 0, those of /sys 4096, and others grow or shrink meanwhile. So a file is read
 //! until it ends, and its length is where that was. One that grows faster than it can be read would never end, and is an error.
 
 use std::{
@@ -33,12 +33,12 @@ impl<'a> Content<'a> {
     /// Begins at the start of `file`, which `meta` describes.
     pub fn new(file: &'a File, meta: &Metadata) -> Self {
         let size = meta.size();
-        // What has blocks for all of its bytes has no hole, and is spared the questions.
+        // A file with blocks for all of its bytes has no hole, so none is searched for.
         let knows_holes = meta.blocks().saturating_mul(512) < size;
         Self { file, at: 0, data_ends: 0, knows_holes, most: size.saturating_mul(2).saturating_add(GROWTH) }
     }
 
-    /// Fills `buffer` from its start with the next piece; answers its position and its length. `None` at the end of the file.
+    /// Fills `buffer` from its start with the next piece, and returns its position and length, or `None` at the end of the file.
     ///
     /// # Errors
     /// The file can't be read, or grows faster than it is read (`EFBIG`).

@@ -33,7 +33,7 @@ const FOLDER: OFlag = OFlag::O_PATH.union(OFlag::O_DIRECTORY).union(OFlag::O_CLO
 /// The mode of what is new until it is complete.
 const PRIVATE: Mode = Mode::S_IRWXU;
 
-/// Whom the copy belongs to.
+/// The owner of the copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Owner {
     /// The user of this process.
@@ -52,7 +52,7 @@ pub struct Rules {
     pub owner: Owner,
     /// Keep the setuid, setgid and sticky bits. Default: they are dropped.
     pub special_bits: bool,
-    /// What has the name of something of another type gives way, a folder only if it is empty. Default: it is an error.
+    /// Replace what has the same name and another type, a folder only if it is empty. Default: that is an error.
     pub replace: bool,
     /// Most bytes of file contents, holes included, and of extended attributes. Default: any number.
     pub max_bytes: Option<u64>,
@@ -91,7 +91,7 @@ impl Destination {
         self.entries.spend(1)
     }
 
-    /// Goes into the folder `name`; answers whether it was made for that.
+    /// Goes into the folder `name`, and returns whether it was made for that.
     pub(crate) fn enter(&mut self, name: &OsStr) -> Result<bool> {
         let entered = self.try_enter(name);
         entered.when("mkdir", || self.shown(name))
@@ -118,7 +118,8 @@ impl Destination {
         }
     }
 
-    /// The folder behind the symlink `name` in `parent`, if it is beneath the destination.
+    /// The folder behind the symlink `name` in `parent`, if it is beneath the destination. `RESOLVE_BENEATH` can't decide that, since
+    /// it starts at `parent` and refuses every absolute target; on a kernel without openat2 (before 5.6) such a symlink is an error.
     fn through(&self, parent: BorrowedFd<'_>, name: &OsStr) -> nix::Result<OwnedFd> {
         let how = OpenHow::new().flags(FOLDER).resolve(ResolveFlag::RESOLVE_NO_MAGICLINKS);
         let folder = openat2(parent, name, how)?;
@@ -161,7 +162,7 @@ impl Destination {
         let private = Mode::S_IRUSR | Mode::S_IWUSR;
         let made = self.new_at(name, libc::S_IFREG, |parent| openat(parent, name, flags, private));
         let made = match made {
-            // Somebody has mounted something on it, as the box's own `/etc/hosts` is: it is written where it is.
+            // Something is mounted on it, as on the box's own `/etc/hosts`, so it is written where it is.
             Err(Errno::EBUSY) => {
                 let flags = OFlag::O_WRONLY | OFlag::O_TRUNC | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
                 openat(self.folders.here(), name, flags | OFlag::O_NONBLOCK, Mode::empty())
@@ -252,11 +253,11 @@ impl Destination {
         }
         let time = time(meta);
         utimensat(here, ".", &time, &time, UtimensatFlags::NoFollowSymlink).when("utime", shown)?;
-        // At last: who may no longer search it can't name what is in it, itself neither.
+        // This comes last: without the right to search the folder, nothing in it can be named, not even itself.
         fchmodat(here, ".", self.mode(meta), FchmodatFlags::FollowSymlink).when("chmod", shown)
     }
 
-    /// Lets others see the folder at hand, of which nothing was said.
+    /// Opens the folder at hand, which the archive doesn't describe, to other users.
     pub(crate) fn open_to_others(&self) -> Result<()> {
         let (here, itself) = (self.folders.here(), OsStr::new(""));
         let shown = || self.shown(itself);
@@ -292,7 +293,7 @@ impl Destination {
     }
 }
 
-/// Makes the folder `path`, with its parents, if it is missing; answers whether it was.
+/// Makes the folder `path`, with its parents, if it is missing, and returns whether it was.
 pub(crate) fn make_folder(path: &Path) -> Result<bool> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     if path.is_dir() {
@@ -302,7 +303,7 @@ pub(crate) fn make_folder(path: &Path) -> Result<bool> {
         std::fs::create_dir_all(parent).at("mkdir", parent)?;
     }
     match mkdirat(AT_FDCWD, path, PRIVATE) {
-        // Somebody else was faster.
+        // Another process was faster.
         Err(Errno::EEXIST) if path.is_dir() => Ok(false),
         made => made.map(|()| true).at("mkdir", path),
     }
@@ -312,7 +313,7 @@ fn time(meta: &Meta) -> TimeSpec {
     TimeSpec::new(meta.mtime.0, meta.mtime.1.into())
 }
 
-/// What no kernel knows of: a stream that says so.
+/// The error of a malformed stream.
 pub(crate) fn invalid(what: impl Into<String>) -> Error {
     Error::Invalid(what.into())
 }

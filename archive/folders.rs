@@ -132,7 +132,7 @@ impl Folders {
         Ok(())
     }
 
-    /// Goes back up. Answers the name of the folder that was left; none at the first one.
+    /// Goes back up. Returns the name of the folder that was left, or `None` at the first one.
     ///
     /// # Errors
     /// The folder above was moved meanwhile (`ESTALE`), or can't be opened.

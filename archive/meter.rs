@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counters that a copy moves and anybody may read.
+/// Counters that a copy raises and any thread may read.
 #[derive(Debug, Default)]
 pub struct Meter {
     entries: AtomicU64,
@@ -22,7 +22,7 @@ pub struct Progress {
 }
 
 impl Meter {
-    /// Where the copy stands.
+    /// Returns the counters as they are now.
     pub fn progress(&self) -> Progress {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Progress { entries: read(&self.entries), bytes: read(&self.bytes), skipped: read(&self.skipped) }

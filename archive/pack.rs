@@ -26,7 +26,7 @@ use crate::{
     walk::{Visit, walk},
 };
 
-/// Up to this size a file is read before its header says how long it is: what says nothing true of itself is not larger.
+/// Up to this size a file is read before its header says how long it is: a file whose size is not true is not larger.
 const LOOKED: u64 = 128 * 1024;
 /// Most bytes of such a file that has more of them than it says.
 const UNSAID: usize = 16 << 20;
@@ -169,7 +169,7 @@ impl<W: Write> Packer<'_, W> {
     }
 }
 
-/// Reads on from the end of `begin` until it holds `most` bytes; answers whether that is the whole file.
+/// Reads on from the end of `begin` until it holds `most` bytes, and returns whether that is the whole file.
 fn read_up_to(file: &File, most: usize, begin: &mut Vec<u8>) -> io::Result<bool> {
     let mut filled = begin.len();
     begin.resize(most, 0);

@@ -30,7 +30,7 @@ const SEVERAL: u64 = 64 << 20;
 /// What such a name takes besides its own bytes.
 const NAME: u64 = 64;
 
-/// Makes at `to` what `stream` holds; a file in a folder is called `name`. What was made before a failure stays. Answers how many things
+/// Makes at `to` what `stream` holds; a file in a folder is called `name`. What was made before a failure stays. Returns how many things
 /// the sender left out.
 ///
 /// # Errors
@@ -204,7 +204,7 @@ impl<'a> Receiver<'a> {
         }
     }
 
-    /// Keeps in mind where the file with this number is.
+    /// Remembers where the file with this number is.
     fn remember(&mut self, number: u32, name: OsString) -> Result<()> {
         let mut above = None;
         for (level, known) in self.levels.iter_mut().zip(names(&self.destination)) {

@@ -1,7 +1,7 @@
-//! The stream in which a tree travels between host and box: records, one for each thing, each as little as says it.
+//! The stream in which a tree travels between host and box: records, one for each thing, each as short as possible.
 //!
 //! Not tar, which names every entry by its whole path and says a file's length before its content: a tree of some thousand levels would
-//! be gigabytes of names, and a file whose size lies could not be told truly. A folder's record is followed by those of what is in it, up
+//! be gigabytes of names, and a file whose size is not true could not be sent. A folder's record is followed by those of what is in it, up
 //! to `Leave`; a file's by its data with their positions, up to `FileEnd`. Written by `send`, read by `receive`, where it may be a hostile
 //! guest's: every length is bounded here.
 

@@ -48,7 +48,7 @@ impl<'a> StoredFile<'a> {
         Ok(Self { file, at: 0, length: file.metadata()?.len() })
     }
 
-    /// Where the next read begins.
+    /// The position of the next read.
     pub fn at(&self) -> u64 {
         self.at
     }

@@ -14,7 +14,7 @@ use ring::digest::{SHA256, digest};
 use tempfile::NamedTempFile;
 
 use crate::{
-    base::DEFAULT_SIZE,
+    base::{self, DEFAULT_SIZE},
     block_groups::GROUP,
     layer::{LayerFile, hex},
     limits::Limits,

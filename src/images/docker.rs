@@ -23,7 +23,7 @@ use crate::{
     platform::Platform,
 };
 
-/// What stands in for the parts of a layout that such an archive doesn't have.
+/// What replaces the parts of a layout that such an archive doesn't have.
 #[derive(Debug, Default)]
 pub(crate) struct Made {
     /// One for each image and name.
@@ -197,7 +197,7 @@ pub(crate) fn read(files: &Files, name: &str, limit: u64) -> Result<Vec<u8>, Err
     Ok(bytes)
 }
 
-/// A part that is missing is the image's fault, anything else the host's.
+/// A missing part is the image's fault; anything else is a failure of the host.
 pub(crate) fn part_error(files: &Files, name: &str, error: io::Error) -> Error {
     let path = files.path().display();
     if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) {

@@ -157,7 +157,8 @@ impl Files {
     }
 }
 
-/// Opens a file, and nothing that would let its reader wait for ever.
+/// Opens a regular file. Symlinks are followed, since the path is the user's own or below a folder of the user's choice, where a blob
+/// counts by its digest alone: confining it (`RESOLVE_BENEATH`) would only refuse layouts that link to each other's blobs.
 pub(crate) fn open_file(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
     if !file.metadata()?.is_file() {

@@ -44,7 +44,7 @@ pub(crate) struct OciLayout {
 }
 
 impl OciLayout {
-    /// Opens what is at `path`, whatever of the three it is.
+    /// Opens what is at `path`, whichever of the three it is.
     pub(crate) async fn open(path: PathBuf, tag: Option<String>, scratch: Scratch) -> Result<Self, Error> {
         long_blocking(move |cancel| {
             let files = Files::open(path, &scratch, cancel)?;
@@ -211,7 +211,7 @@ pub(crate) struct LayoutBlob {
 }
 
 impl LayoutBlob {
-    /// The next piece; empty at the end.
+    /// Reads the next piece, which is empty at the end.
     pub(crate) async fn next(mut self) -> Result<(Self, Bytes), Error> {
         blocking(move || {
             let mut piece = Vec::new();

@@ -80,7 +80,7 @@ impl ImageManager {
     }
 
     /// Reads every layer again. A damaged one is removed, so that the next pull fetches it, and reported as an error of
-    /// kind [`ErrorKind::Corrupt`]. Call this when a disk can't be made of the image.
+    /// kind [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt). Call this when a disk can't be made of the image.
     ///
     /// # Errors
     /// A layer is damaged, or the store fails.

@@ -1,4 +1,4 @@
-//! One blob on its way into the store: resumed where it broke off, given up when it only drips, fetched from the next place
+//! One blob on its way into the store: resumed where it broke off, aborted when it is too slow, fetched from the next place
 //! when one fails. Part of [`Fetch`], which calls it for the configuration and for each layer.
 
 use std::time::Duration;
@@ -24,7 +24,7 @@ const PROGRESS: u64 = 256 * 1024;
 /// What must come within [`crate::Timeouts::drip`].
 const DRIP: u64 = 64 * 1024;
 impl Fetch<'_> {
-    /// Brings a blob into the store; whether it was there already.
+    /// Brings a blob into the store, and returns whether it was there already.
     pub(crate) async fn blob(
         &self,
         descriptor: &Descriptor,
@@ -45,8 +45,8 @@ impl Fetch<'_> {
             };
             let resumed = partial.written() > 0;
             match self.transfer(partial, size, progress).await {
-                // What an interrupted pull left may be damaged, by a crash of the machine for one: once more from the
-                // start.
+                // What an interrupted pull left may be damaged, for example by a crash of the machine, so it is fetched
+                // once more from the start.
                 Err(error) if error.kind() == ErrorKind::DigestMismatch && resumed && !trusted => {
                     trusted = true;
                 }

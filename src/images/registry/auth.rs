@@ -1,5 +1,5 @@
 //! Proving to a registry who we are: basic authentication, and bearer tokens from the registry's token service
-//! (distribution's "Token Authentication Specification" and "`OAuth2` Token Authentication"). Called by `client`.
+//! (distribution's "Token Authentication Specification" and "`OAuth2` Token Authentication"). Called by `repository`.
 //!
 //! Who is sent a secret: the registry that it was given for, and the token service that this registry itself names. As with
 //! docker, podman and containerd that may be another host (docker.io's is auth.docker.io), since a registry could ask for the
@@ -24,7 +24,7 @@ use crate::{
 
 /// Tokens are some kilobytes.
 const MAX_TOKEN: u64 = 1 << 20;
-/// What the specification says of a token that doesn't say it itself.
+/// The life of a token that doesn't name its own, by the specification.
 const DEFAULT_LIFE: u64 = 60;
 
 /// The credentials for one registry, and the tokens they got.
@@ -32,7 +32,7 @@ const DEFAULT_LIFE: u64 = 60;
 pub(super) struct Auth {
     host: String,
     credentials: Option<Credentials>,
-    /// Whether the registry is spoken to without encryption, as its user wants it.
+    /// Whether the registry is used without encryption, as its options say.
     plain: bool,
     /// See [`crate::Timeouts::login`].
     limit: Duration,
@@ -139,7 +139,7 @@ impl Auth {
         token.unwrap_or_else(|_| Err(timed_out(&what, self.limit))).map(Some)
     }
 
-    /// The address of the token service, if it may be asked.
+    /// The address of the token service, if it may be used.
     fn realm(&self, text: &str) -> Result<Url, Error> {
         let refused = |why: &str| {
             let message = format!("log in to {}: its token service {text:?} {why}", self.host);

@@ -1,4 +1,4 @@
-//! How a registry is spoken to: timeouts, certificates, proxies of the environment. Called by `client`.
+//! The HTTP client of a registry: timeouts, certificates, redirects. Called by `registries`.
 
 use std::{
     path::Path,
@@ -170,7 +170,7 @@ pub(super) async fn client(
 }
 
 /// Which redirects are followed. reqwest takes the Authorization header from a request that goes to another host, port or
-/// scheme; what is left to decide is where a request may go at all.
+/// scheme; this decides where a request may go at all.
 fn redirect(attempt: Attempt<'_>) -> Action {
     let is_plain = |url: &Url| url.scheme() != "https";
     let [first, ..] = attempt.previous() else { return attempt.stop() };
@@ -182,7 +182,7 @@ fn redirect(attempt: Attempt<'_>) -> Action {
         // A token service: its request may hold a secret in its body.
         return if attempt.url().origin() == first.origin() { attempt.follow() } else { attempt.stop() };
     }
-    // Blobs are checked by their digests; what a tag means would be anybody's say.
+    // Blobs are checked by their digests; what a tag means is not.
     if manifest && !is_plain(first) && is_plain(attempt.url()) {
         return attempt.error("it redirects to a place without encryption");
     }

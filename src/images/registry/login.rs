@@ -1,8 +1,8 @@
 //! The user's own credentials, out of the files of `docker login` and `podman login`, or of the helper programs that these name.
-//! Called by `client`.
+//! Called by `registries`.
 //!
-//! The files are `docker_credential`'s to understand. Helpers are run here, because that crate waits for one as long as it
-//! takes: one that asks its user, who is away, is ended, and so is one whose pull was given up.
+//! The crate `docker_credential` reads the files. Helpers are run here, because that crate waits for one without a limit: here a
+//! helper that waits for its user too long is killed, and so is one whose pull was cancelled.
 
 use std::{
     fs::File,
@@ -27,7 +27,7 @@ use crate::{
 
 /// How long a helper may take.
 const HELPER: Duration = Duration::from_secs(30);
-/// How often to look whether it has ended.
+/// How often to check whether it has ended.
 const POLL: Duration = Duration::from_millis(10);
 /// Bytes of a file or of a helper's answer.
 const MAX_FILE: u64 = 4 << 20;
@@ -35,10 +35,10 @@ const MAX_FILE: u64 = 4 << 20;
 /// The credentials for a registry, if there are any.
 pub(super) async fn users_own(host: &str) -> Result<Option<Credentials>, Error> {
     let host = host.to_owned();
-    long_blocking(move |cancel| look(&host, HELPER, cancel)).await
+    long_blocking(move |cancel| find(&host, HELPER, cancel)).await
 }
 
-fn look(host: &str, limit: Duration, cancel: &Cancel) -> Result<Option<Credentials>, Error> {
+fn find(host: &str, limit: Duration, cancel: &Cancel) -> Result<Option<Credentials>, Error> {
     // docker keeps its hub's credentials under this name.
     let key = if host == "docker.io" { "https://index.docker.io/v1/" } else { host };
     for file in files() {
@@ -78,12 +78,12 @@ fn of_file(path: &Path, key: &str, limit: Duration, cancel: &Cancel) -> io::Resu
     let helper = take("credHelpers").and_then(|mut helpers| text(helpers.as_object_mut()?.remove(key)));
     let store = text(take("credsStore"));
     if let Some(helper) = helper.filter(|helper| !helper.is_empty()) {
-        return ask(&helper, key, limit, cancel).map(Some);
+        return run_helper(&helper, key, limit, cancel).map(Some);
     }
     match docker_credential::get_credential_from_reader(file.to_string().as_bytes(), key) {
         Ok(found) => Ok(Some(credentials(found))),
         Err(CredentialRetrievalError::NoCredentialConfigured) => match store {
-            Some(store) => ask(&store, key, limit, cancel).map(Some),
+            Some(store) => run_helper(&store, key, limit, cancel).map(Some),
             None => Ok(None),
         },
         Err(error) => Err(io::Error::other(error)),
@@ -97,8 +97,8 @@ fn credentials(found: DockerCredential) -> Credentials {
     }
 }
 
-/// Asks a helper program (docker-credential-helpers, "Development"): the registry in, a user and a secret out.
-fn ask(helper: &str, key: &str, limit: Duration, cancel: &Cancel) -> io::Result<Credentials> {
+/// Runs a helper program (docker-credential-helpers, "Development"): it reads the registry, and writes a user and a secret.
+fn run_helper(helper: &str, key: &str, limit: Duration, cancel: &Cancel) -> io::Result<Credentials> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Answer {
@@ -113,12 +113,12 @@ fn ask(helper: &str, key: &str, limit: Duration, cancel: &Cancel) -> io::Result<
         .arg("get")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        // What it says may be a secret.
+        // Its output may be a secret.
         .stderr(Stdio::null())
         .spawn()?;
     let (mut input, output) = (process.stdin.take(), process.stdout.take());
     let key = key.to_owned();
-    // On a thread: a helper's own children may keep the pipe open for longer than it lives.
+    // On a thread of its own, since a helper's own children may keep the pipe open for longer than it runs.
     let (sender, answer) = mpsc::channel();
     let talk = move || {
         let mut bytes = Vec::new();
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_helper_by_a_path_of_its_own_is_no_helper() {
-        let error = ask("../../tmp/x", "r.example", HELPER, &Cancel::default()).unwrap_err();
+        let error = run_helper("../../tmp/x", "r.example", HELPER, &Cancel::default()).unwrap_err();
         assert!(error.to_string().contains("no helper's name"), "{error}");
     }
 }

@@ -1,6 +1,6 @@
 //! `index.json`: what each reference meant when it was last pulled. Called by `manager` and `cache`.
 //!
-//! It is read anew each time, whole, since another process may have replaced it; who changes it has `index.lock`.
+//! It is read as a whole each time, since another process may have replaced it. A process changes it under `index.lock`.
 
 use std::{
     collections::HashSet,
@@ -20,7 +20,7 @@ use crate::{blocking::blocking, digest::Digest, error::Error, platform::Platform
 const VERSION: u32 = 1;
 /// How long another process may have the lock: it reads every manifest when it cleans up.
 const LOCK: Duration = Duration::from_mins(1);
-/// How often to look.
+/// How often to try the lock.
 const POLL: Duration = Duration::from_millis(2);
 
 /// One image that was pulled.
@@ -29,7 +29,7 @@ const POLL: Duration = Duration::from_millis(2);
 pub(crate) struct IndexEntry {
     /// The normalised reference.
     pub(crate) reference: String,
-    /// The platform that was asked for.
+    /// The requested platform.
     pub(crate) platform: Platform,
     /// The manifest of that platform.
     pub(crate) digest: Digest,
@@ -45,7 +45,7 @@ pub(crate) struct Index {
     pub(crate) images: Vec<IndexEntry>,
 }
 
-/// The index while nobody else changes it.
+/// The index under its lock.
 pub(crate) struct LockedIndex {
     index: Index,
     _lock: File,
@@ -97,12 +97,12 @@ impl ImageStore {
         .await
     }
 
-    /// Forgets a reference; what it meant.
+    /// Forgets a reference, and returns what it meant.
     pub(crate) async fn forget(&self, reference: String) -> Result<Vec<IndexEntry>, Error> {
         self.change(move |images| images.extract_if(.., |entry| entry.reference == reference).collect()).await
     }
 
-    /// Changes the index: nobody else does meanwhile, in this process or another.
+    /// Changes the index while no other caller does, in this process or another.
     pub(crate) async fn change<T: Send + 'static>(
         &self,
         change: impl FnOnce(&mut Vec<IndexEntry>) -> T + Send + 'static,
@@ -117,7 +117,7 @@ impl ImageStore {
         .await
     }
 
-    /// The index under its lock, which other processes wait for too, and which falls with its holder. Blocks.
+    /// Locks the index and reads it. The lock is one between processes, and ends with its holder. Blocks.
     pub(crate) fn lock(&self) -> Result<LockedIndex, Error> {
         let path = self.index_path().with_extension("lock");
         let failed = |error| Error::storage(format!("lock {}", path.display()), error);

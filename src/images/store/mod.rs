@@ -58,7 +58,7 @@ impl ImageStore {
     }
 
     /// Whether the blob is here with the right length. Its content was verified when it came; [`ImageStore::verify`]
-    /// looks again.
+    /// checks it again.
     ///
     /// # Errors
     /// The store can't be read.
@@ -80,7 +80,7 @@ impl ImageStore {
         blocking(move || store.read_now(&digest, limit)).await
     }
 
-    /// The same. Blocks.
+    /// The same as [`ImageStore::read`]. Blocks.
     pub(crate) fn read_now(&self, digest: &Digest, limit: u64) -> Result<Option<Vec<u8>>, Error> {
         let path = self.blob_path(digest);
         let failed = |error| Error::storage(format!("read blob {digest}"), error);
@@ -130,7 +130,7 @@ impl ImageStore {
         }
     }
 
-    /// Starts or resumes the blob; see [`Start`]. While somebody else writes it, `waiting` gets the bytes that they have.
+    /// Starts or resumes the blob; see [`Start`]. While another caller writes it, `waiting` gets the bytes that have arrived.
     pub(crate) async fn partial(
         &self,
         digest: &Digest,
@@ -153,7 +153,7 @@ impl ImageStore {
         .await
     }
 
-    /// Bytes that are free to this user on the store's file system.
+    /// Returns the bytes that are free to this user on the store's file system.
     ///
     /// # Errors
     /// The file system can't be examined.
@@ -206,7 +206,7 @@ impl ImageStore {
         .await
     }
 
-    /// Removes all blobs but these and those that are held; the bytes that this freed. Blocks.
+    /// Removes all blobs but `used` and those that are held, and returns the bytes that this freed. Blocks.
     pub(crate) fn keep_only(&self, used: &HashSet<Digest>, holds: &Holds) -> Result<u64, Error> {
         let dir = self.dir.join("blobs/sha256");
         let failed = |error| Error::storage(format!("clean up {}", dir.display()), error);

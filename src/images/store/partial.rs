@@ -1,6 +1,6 @@
 //! A blob on its way in. Called by `fetch`.
 //!
-//! The file is locked while someone writes to it, in this process or another, and stays when they give up: the next one
+//! The file is locked while a caller writes to it, in this process or another, and stays when the caller is cancelled: the next one
 //! hashes what is there and goes on behind it. Bytes are hashed and written on the blocking pool; a write that outlives
 //! its caller keeps the lock until it is done.
 
@@ -22,15 +22,15 @@ use crate::{
     error::{Error, ErrorKind},
 };
 
-/// How often to look whether another writer is done.
+/// How often to check whether another writer is done.
 const POLL: Duration = Duration::from_millis(20);
 /// How long another writer may get nothing: longer than its own attempts take, but one that is stopped keeps its lock for ever.
 const STUCK: Duration = Duration::from_mins(15);
 
-/// What there is of a blob when someone wants it.
+/// What there is of a blob when a caller wants it.
 #[derive(Debug)]
 pub(crate) enum Start {
-    /// All of it: someone else was faster.
+    /// All of it: another caller was faster.
     Present,
     /// The first bytes, or none.
     Partial(Partial),
@@ -101,7 +101,7 @@ impl Partial {
         if !same {
             return Ok(None);
         }
-        // Another writer may have finished between the look for the blob and this file's making.
+        // Another writer may have finished between the check for the blob and the making of this file.
         if fs::metadata(&target).is_ok_and(|blob| blob.len() == size) {
             fs::remove_file(&path)?;
             return Ok(None);
