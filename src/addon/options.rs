@@ -89,6 +89,7 @@ impl TryFrom<RuntimeInput> for RuntimeOptions {
             image_quota: input.image_quota.map(i64::unsigned_abs),
             start_timeout: input.start_timeout_ms.map(|ms| Duration::from_millis(ms.into())),
             parts: input.parts.map(Into::into),
+            tokio: None,
         })
     }
 }

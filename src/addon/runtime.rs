@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use boxlite_runtime::BoxliteRuntime;
+use boxlite_runtime::{BoxliteRuntime, logging};
 use napi::{Env, Result, bindgen_prelude::Object};
 use napi_derive::napi;
 
@@ -30,6 +30,7 @@ impl NativeRuntime {
 /// Opens a home.
 #[napi]
 pub fn open(env: &Env, options: RuntimeInput) -> Result<Object<'_>> {
+    logging::install();
     promise(env, async move { BoxliteRuntime::open(options.try_into()?).await.map(NativeRuntime) })
 }
 

@@ -14,7 +14,7 @@ mod events;
 mod home;
 mod images;
 mod litebox;
-mod log;
+pub mod logging;
 mod options;
 mod pipeline;
 mod runtime;

@@ -15,9 +15,9 @@ use std::{
     time::Duration,
 };
 
-use boxlite_error::{BoxliteResult, ErrorCode};
+use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
 use futures::future::join_all;
-use tokio::time::timeout;
+use tokio::{runtime::Handle, time::timeout};
 
 use crate::{
     blocking::blocking,
@@ -48,10 +48,14 @@ impl BoxliteRuntime {
     /// Opens a home, and makes it if there is none.
     ///
     /// # Errors
-    /// `HOME_LOCKED` if another process keeps the list of boxes locked, `INVALID_ARGUMENT` if this process has the home open with
-    /// other options, `STORAGE_IO` if it can't be written.
+    /// `INVALID_ARGUMENT` if there is no tokio runtime or this process has the home open with other options, `HOME_LOCKED` if
+    /// another process keeps the list of boxes locked, `STORAGE_IO` if it can't be written.
     pub async fn open(options: RuntimeOptions) -> BoxliteResult<Arc<Self>> {
-        let boxes = blocking("open the runtime", move || home_registry::open(options)).await?;
+        let Some(handle) = options.tokio.clone().or_else(|| Handle::try_current().ok()) else {
+            return Err(BoxliteError::invalid("open the runtime: there is no tokio runtime")
+                .hint("await it on a tokio runtime with its I/O and time drivers enabled"));
+        };
+        let boxes = blocking("open the runtime", move || home_registry::open(options, handle)).await?;
         if let Err(error) = boxes.sweep().await {
             home_registry::close_handle(&boxes);
             return Err(error);
@@ -192,5 +196,17 @@ impl Drop for BoxliteRuntime {
         if !self.closed.swap(true, Ordering::AcqRel) {
             home_registry::drop_handle(&self.boxes);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_home_is_not_opened_without_a_tokio_runtime() {
+        let error = futures::executor::block_on(BoxliteRuntime::open(RuntimeOptions::default())).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::InvalidArgument);
+        assert!(error.to_string().contains("tokio"), "{error}");
     }
 }

@@ -20,7 +20,7 @@ use crate::{
     blocking::blocking,
     events::bus::EventBus,
     home::metrics::RuntimeMetrics,
-    log::{self, outlet::HomeLog},
+    logging::{self, outlet::HomeLog},
     options::runtime_options::EngineChoice,
     shim::{
         assets::Assets,
@@ -62,9 +62,9 @@ impl OpenHome {
         images: ImageManager,
         disks: ImageStorage,
         leases: Holds,
-        image_quota: Option<u64>,
+        handle: Handle,
     ) -> Self {
-        let log = Mutex::new(log::attach(&layout.logs()));
+        let log = Mutex::new(logging::attach(&layout.logs()));
         tracing::info!(home = %layout.home().display(), version = env!("CARGO_PKG_VERSION"), "home opened");
         Self {
             layout,
@@ -73,14 +73,14 @@ impl OpenHome {
             images,
             disks: Arc::new(disks),
             leases,
-            image_quota,
+            image_quota: None,
             start_timeout: None,
             metrics: Arc::default(),
             events: Arc::default(),
             log,
             chosen: OnceCell::new(),
             closed: watch::Sender::new(false),
-            handle: Handle::current(),
+            handle,
         }
     }
 

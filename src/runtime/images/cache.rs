@@ -86,9 +86,9 @@ impl ImageUsage {
 
 /// Looks after the quota, without anybody waiting for it.
 pub(crate) fn keep_quota(home: &Arc<OpenHome>) {
-    let home = Arc::clone(home);
-    tokio::spawn(async move {
-        if let Err(error) = home.shrink().await {
+    let this = Arc::clone(home);
+    home.spawn(async move {
+        if let Err(error) = this.shrink().await {
             tracing::warn!(%error, "the image cache could not be kept within its quota");
         }
     });

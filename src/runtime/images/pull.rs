@@ -67,15 +67,14 @@ pub struct Pull {
 }
 
 impl BoxliteRuntime {
-    /// Starts to fetch an image into the cache, and to make its root disk if it is for this machine. Call it on a tokio
-    /// thread.
+    /// Starts to fetch an image into the cache, and to make its root disk if it is for this machine.
     pub fn pull(&self, request: PullRequest) -> BoxliteResult<Pull> {
         self.check_open()?;
         let steps = Arc::new(Steps::default());
         let closing = Closing(Arc::clone(&steps));
         let (home, pushed) = (Arc::clone(&self.home), Arc::clone(&steps));
         let source = request.source.clone();
-        let task = tokio::spawn(async move {
+        let task = self.home.spawn(async move {
             let _closing = closing;
             let reporter = PullReporter::new(&home.events, None, &request.source);
             let pulled = pull(&home, request, &pushed, &reporter).await;

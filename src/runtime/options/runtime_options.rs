@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use boxlite_images::RegistryOptions;
 use boxlite_spec::VmmKind;
+use tokio::runtime::Handle;
 
 /// Which engine to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,4 +35,8 @@ pub struct RuntimeOptions {
     /// Folder of the platform package, which holds shim, kernel and initramfs. Each can be overridden by
     /// `BOXLITE_SHIM`, `BOXLITE_KERNEL` and `BOXLITE_INITRAMFS`.
     pub parts: Option<PathBuf>,
+    /// The tokio runtime that the home's background tasks run on, with its I/O and time drivers enabled. It has to live until the
+    /// home is closed, and every future of this crate has to be awaited within it. Default: the one that
+    /// [`BoxliteRuntime::open`](crate::BoxliteRuntime::open) is awaited on.
+    pub tokio: Option<Handle>,
 }

@@ -10,6 +10,7 @@ use std::{
 use boxlite_disk::ImageStorage;
 use boxlite_error::{BoxliteError, BoxliteResult, Term, text};
 use boxlite_images::{Holds, ImageManager, ImageOptions, RegistryOptions};
+use tokio::runtime::Handle;
 
 use crate::{
     home::open_home::OpenHome,
@@ -45,7 +46,7 @@ struct ImageChoices {
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` if this process has it open with other options; `STORAGE_IO`.
-pub(crate) fn open(options: RuntimeOptions) -> BoxliteResult<Arc<BoxManager>> {
+pub(crate) fn open(options: RuntimeOptions, handle: Handle) -> BoxliteResult<Arc<BoxManager>> {
     let layout = FilesystemLayout::create(&home_of(options.home.as_deref())?)?;
     FileLock::make(&layout.lock())?;
     let choice = choice_of(options.engine)?;
@@ -83,7 +84,8 @@ pub(crate) fn open(options: RuntimeOptions) -> BoxliteResult<Arc<BoxManager>> {
     let manager = ImageManager::open(layout.images(), image_options)?;
     let disks = ImageStorage::open(layout.disks())?;
     let leases = Holds::open(&layout.disk_leases())?;
-    let mut home = OpenHome::new(layout, choice, assets, manager, disks, leases, images.quota);
+    let mut home = OpenHome::new(layout, choice, assets, manager, disks, leases, handle);
+    home.image_quota = images.quota;
     home.start_timeout = options.start_timeout;
     let path = home.path();
     let boxes = Arc::new(BoxManager::new(home));

@@ -1,6 +1,6 @@
-//! `DailyFile`: `boxlite.log`, which becomes `boxlite.2026-11-22.log` when its day is over. Written by `outlet`'s thread.
+//! `DailyFile`: `boxlite.log`, which becomes `boxlite.2026-11-22.log` when its day is over, in UTC. `outlet`'s thread writes it.
 //!
-//! Several processes append to one file, a line in one write. Whoever writes first on a new day moves the old file away,
+//! Several processes append to one file, a line in one write. The process that writes first on a new day moves the old file away,
 //! under a lock of the folder; the others find it moved and open the new one.
 
 use std::{
@@ -8,13 +8,16 @@ use std::{
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
-use crate::{log::date::Day, state::modes};
+use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 
-/// Days that an old file is kept.
-const KEPT: u64 = 7;
-/// Most bytes that one process writes in a day; what comes then is left out.
+use crate::state::modes;
+
+/// Days after which an old file is removed.
+const RETENTION_DAYS: i64 = 7;
+/// The most bytes that one process writes in a day; the lines after them are dropped.
 const LARGEST: usize = 64 << 20;
 
 const CURRENT: &str = "boxlite.log";
@@ -23,26 +26,26 @@ const CURRENT: &str = "boxlite.log";
 pub(super) struct DailyFile {
     folder: PathBuf,
     file: File,
-    day: Day,
+    day: Date,
     written: usize,
 }
 
 impl DailyFile {
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
-        Self::open_on(folder, Day::today())
+        Self::open_on(folder, today())
     }
 
-    fn open_on(folder: &Path, day: Day) -> io::Result<Self> {
+    fn open_on(folder: &Path, day: Date) -> io::Result<Self> {
         let file = current(folder, day)?;
         Ok(Self { folder: folder.to_owned(), file, day, written: 0 })
     }
 
     /// Appends a line, in today's file.
     pub(super) fn append(&mut self, line: &[u8]) -> io::Result<()> {
-        self.append_on(Day::today(), line)
+        self.append_on(today(), line)
     }
 
-    fn append_on(&mut self, today: Day, line: &[u8]) -> io::Result<()> {
+    fn append_on(&mut self, today: Date, line: &[u8]) -> io::Result<()> {
         if today != self.day {
             *self = Self::open_on(&self.folder, today)?;
         }
@@ -58,15 +61,15 @@ impl DailyFile {
 }
 
 /// The file of `day`, with older ones moved away or removed.
-fn current(folder: &Path, day: Day) -> io::Result<File> {
+fn current(folder: &Path, day: Date) -> io::Result<File> {
     let lock = File::open(folder)?;
     let path = folder.join(CURRENT);
-    // Whoever has it does the same. It is not waited for: its holder may have been stopped.
+    // A process that holds the lock does the same. Do not wait for it: it may have been stopped.
     if lock.try_lock().is_ok() {
         if let Ok(metadata) = fs::metadata(&path) {
-            let of = Day::of(metadata.modified()?);
-            if of < day {
-                fs::rename(&path, folder.join(format!("boxlite.{of}.log")))?;
+            let written = day_of(metadata.modified()?);
+            if written < day {
+                fs::rename(&path, folder.join(format!("boxlite.{written}.log")))?;
             }
         }
         prune(folder, day);
@@ -76,25 +79,31 @@ fn current(folder: &Path, day: Day) -> io::Result<File> {
     Ok(file)
 }
 
-fn prune(folder: &Path, today: Day) {
-    let oldest = Day(today.0.saturating_sub(KEPT)).to_string();
+fn prune(folder: &Path, today: Date) {
+    let Ok(oldest) = today.checked_sub(RETENTION_DAYS.days()) else { return };
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let Some(name) = name.to_str() else { continue };
         let date = name.strip_prefix("boxlite.").and_then(|rest| rest.strip_suffix(".log"));
-        // Dates are all of one length, and so in order as text.
-        if date.is_some_and(|date| date.len() == oldest.len() && date < oldest.as_str()) {
+        if date.is_some_and(|date| date.parse::<Date>().is_ok_and(|date| date < oldest)) {
             let _ = fs::remove_file(entry.path());
         }
     }
 }
 
+fn today() -> Date {
+    day_of(SystemTime::now())
+}
+
+fn day_of(time: SystemTime) -> Date {
+    Timestamp::try_from(time).unwrap_or_default().to_zoned(TimeZone::UTC).date()
+}
+
 #[cfg(test)]
 mod tests {
-    use std::{
-        fs::FileTimes,
-        time::{Duration, UNIX_EPOCH},
-    };
+    use std::fs::FileTimes;
+
+    use jiff::civil::date;
 
     use super::*;
 
@@ -108,8 +117,8 @@ mod tests {
     }
 
     /// What a day's end does to the file: it was last written then.
-    fn age(folder: &Path, day: Day) {
-        let time = UNIX_EPOCH + Duration::from_secs(day.0 * 24 * 60 * 60 + 5);
+    fn age(folder: &Path, day: Date) {
+        let time = day.at(0, 0, 5, 0).to_zoned(TimeZone::UTC).unwrap().timestamp().into();
         let file = File::options().append(true).open(folder.join(CURRENT)).unwrap();
         file.set_times(FileTimes::new().set_modified(time)).unwrap();
     }
@@ -119,8 +128,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
         // What is written is modified today, whatever a test would like.
-        let second = Day::today();
-        let first = Day(second.0 - 1);
+        let second = today();
+        let first = second.yesterday().unwrap();
         let old = format!("boxlite.{first}.log");
         let mut one = DailyFile::open_on(folder, first).unwrap();
         let mut other = DailyFile::open_on(folder, first).unwrap();
@@ -143,7 +152,7 @@ mod tests {
         {
             fs::write(folder.join(name), "").unwrap();
         }
-        DailyFile::open_on(folder, Day(20_779)).unwrap();
+        DailyFile::open_on(folder, date(2026, 11, 22)).unwrap();
         assert_eq!(
             names(folder),
             ["boxlite.2026-11-15.log", "boxlite.log", "boxlite.notes-mine.log", "other.log"]
@@ -153,10 +162,10 @@ mod tests {
     #[test]
     fn a_day_has_its_bound() {
         let folder = tempfile::tempdir().unwrap();
-        let mut log = DailyFile::open_on(folder.path(), Day(1)).unwrap();
+        let mut log = DailyFile::open_on(folder.path(), date(1970, 1, 2)).unwrap();
         let line = vec![b'x'; 1 << 20];
         for _ in 0..70 {
-            log.append_on(Day(1), &line).unwrap();
+            log.append_on(date(1970, 1, 2), &line).unwrap();
         }
         let size = fs::metadata(folder.path().join(CURRENT)).unwrap().len();
         assert!((64 << 20..65 << 20).contains(&size), "{size}");

@@ -15,7 +15,7 @@ use std::{
 use boxlite_error::shorten::{self, shortened};
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::log::daily::DailyFile;
+use crate::logging::daily::DailyFile;
 
 /// Longest line, in bytes: room for an error's text and what goes with it.
 const LONGEST: usize = 4 * shorten::TEXT;
