@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use boxlite_runtime::{BoxState, EventKind, EventStream, ExitStatus, Health, Limit, PullPhase};
+use boxlite_runtime::{BoxState, EventKind, EventStream, ExitStatus, Limit, PullPhase};
 use napi::{
     Status,
     threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode},
@@ -158,7 +158,7 @@ impl NativeEvent {
                 ..new("mainExited")
             },
             EventKind::Health(change) => Self {
-                health: Some(health(change.health)),
+                health: Some(change.health.as_str()),
                 output: Some(change.output),
                 failures: Some(change.failures),
                 ..new("health")
@@ -178,7 +178,7 @@ impl NativeEvent {
                     PullPhase::Started => of("pullStarted"),
                     PullPhase::Done { digest } => Self { digest: Some(digest), ..of("pullDone") },
                     PullPhase::Failed { code, message } => {
-                        Self { error_code: Some(code), message: Some(message), ..of("pullFailed") }
+                        Self { error_code: Some(code.as_str()), message: Some(message), ..of("pullFailed") }
                     }
                 }
             }
@@ -186,14 +186,5 @@ impl NativeEvent {
                 Self { count: Some(i64::try_from(count).unwrap_or(i64::MAX)), ..new("lost") }
             }
         }
-    }
-}
-
-/// The word of `lib/event.ts`.
-pub(crate) const fn health(health: Health) -> &'static str {
-    match health {
-        Health::Starting => "starting",
-        Health::Healthy => "healthy",
-        Health::Unhealthy => "unhealthy",
     }
 }

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use boxlite_runtime::{BoxFilter, BoxState, BoxliteError, BoxliteResult};
+use boxlite_runtime::{BoxFilter, BoxliteError, BoxliteResult};
 use napi_derive::napi;
+
+use crate::options::parsed;
 
 /// What a box must be to be listed.
 #[napi(object, object_to_js = false)]
@@ -20,16 +22,7 @@ impl TryFrom<FilterInput> for BoxFilter {
     type Error = BoxliteError;
 
     fn try_from(input: FilterInput) -> BoxliteResult<Self> {
-        let state = |name: String| {
-            BoxState::ALL
-                .into_iter()
-                .find(|state| state.as_str() == name)
-                .ok_or_else(|| BoxliteError::invalid_option("state", format!("unknown: {name:?}")))
-        };
-        Ok(Self {
-            states: input.states.into_iter().map(state).collect::<BoxliteResult<_>>()?,
-            labels: input.labels,
-            name: input.name,
-        })
+        let states = input.states.iter().map(|name| parsed("state", name));
+        Ok(Self { states: states.collect::<BoxliteResult<_>>()?, labels: input.labels, name: input.name })
     }
 }

@@ -6,7 +6,7 @@ use napi_derive::napi;
 
 use crate::{
     image::{PulledImage, bytes},
-    options::pull_policy,
+    options::parsed,
     promise::promise_while_there,
 };
 
@@ -31,7 +31,7 @@ impl TryFrom<PullInput> for PullRequest {
         });
         Ok(Self {
             source: input.source,
-            policy: pull_policy(&input.policy)?,
+            policy: parsed("policy", &input.policy)?,
             platform: platform.transpose()?,
         })
     }

@@ -2,10 +2,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use boxlite_runtime::{Timings, VmmKind};
+use boxlite_runtime::{Health, Timings, VmmKind};
 use napi_derive::napi;
-
-use crate::event;
 
 /// One stage of the last start and the time it took.
 #[napi(object, object_from_js = false)]
@@ -80,7 +78,7 @@ pub struct BoxInfo {
 impl From<boxlite_runtime::BoxInfo> for BoxInfo {
     fn from(info: boxlite_runtime::BoxInfo) -> Self {
         Self {
-            health: info.health.map(event::health),
+            health: info.health.map(Health::as_str),
             timings: StageTime::all(&info.timings),
             id: info.id,
             name: info.name,

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, str::FromStr, time::Duration};
 
 use boxlite_runtime::{
-    BoxOptions, BoxliteError, BoxliteResult, Credentials, EngineChoice, ExecOptions, Privileges, PullPolicy,
-    RegistryOptions, RuntimeOptions,
+    BoxOptions, BoxliteError, BoxliteResult, Credentials, ExecOptions, Privileges, RegistryOptions,
+    RuntimeOptions,
 };
 use napi_derive::napi;
 
@@ -73,17 +73,10 @@ impl TryFrom<RuntimeInput> for RuntimeOptions {
     type Error = BoxliteError;
 
     fn try_from(input: RuntimeInput) -> BoxliteResult<Self> {
-        let engine = match input.engine.as_deref() {
-            None => None,
-            Some("auto") => Some(EngineChoice::Auto),
-            Some(name) => Some(EngineChoice::Only(
-                name.parse().map_err(|error: String| BoxliteError::invalid_option("engine", error))?,
-            )),
-        };
         let registries = input.registries.into_iter();
         Ok(Self {
             home: input.home.map(Into::into),
-            engine,
+            engine: input.engine.map(|name| parsed("engine", &name)).transpose()?,
             registries: registries.map(RegistryOptions::from).collect(),
             search_registries: input.search_registries,
             image_quota: input.image_quota.map(i64::unsigned_abs),
@@ -177,7 +170,7 @@ impl TryFrom<BoxInput> for BoxOptions {
         options.detached = input.detached.unwrap_or_default();
         options.auto_remove = input.auto_remove.unwrap_or_default();
         if let Some(policy) = input.pull_policy {
-            options.pull_policy = pull_policy(&policy)?;
+            options.pull_policy = parsed("pull_policy", &policy)?;
         }
         options.labels = input.labels;
         options.pids_limit = input.pids_limit;
@@ -246,7 +239,7 @@ impl From<ExecInput> for ExecOptions {
     }
 }
 
-/// `missing`, `always` or `never`.
-pub(crate) fn pull_policy(name: &str) -> BoxliteResult<PullPolicy> {
-    PullPolicy::from_str(name).map_err(|error| BoxliteError::invalid_option("policy", error.to_string()))
+/// The value of the option `name` that has the name `text`.
+pub(crate) fn parsed<T: FromStr<Err = String>>(name: &'static str, text: &str) -> BoxliteResult<T> {
+    text.parse().map_err(|error: String| BoxliteError::invalid_option(name, error))
 }

@@ -1,10 +1,11 @@
 //! What a box does on its own, on its way in: plain objects, already checked by `lib/options/supervision.ts`.
 
 use boxlite_runtime::{
-    BoxliteError, BoxliteResult, HealthCheck, HealthOption, Probe, RestartPolicy, RestartWhen,
-    SupervisionOptions,
+    BoxliteError, BoxliteResult, HealthCheck, HealthOption, Probe, RestartPolicy, SupervisionOptions,
 };
 use napi_derive::napi;
+
+use crate::options::parsed;
 
 /// What a box does on its own.
 #[napi(object, object_to_js = false)]
@@ -88,18 +89,9 @@ impl TryFrom<SupervisionInput> for SupervisionOptions {
 impl TryFrom<RestartInput> for RestartPolicy {
     type Error = BoxliteError;
 
-    fn try_from(input: RestartInput) -> BoxliteResult<Self> {
-        let when = match input.policy.as_str() {
-            "no" => RestartWhen::No,
-            "on-failure" => RestartWhen::OnFailure,
-            "always" => RestartWhen::Always,
-            other => {
-                return Err(BoxliteError::invalid_option("restart", format!("unknown policy: {other:?}")));
-            }
-        };
-        let (max_retries, delay_ms) = (input.max_retries, input.delay_ms);
+    fn try_from(RestartInput { policy, max_retries, delay_ms }: RestartInput) -> BoxliteResult<Self> {
         Ok(Self {
-            when,
+            when: parsed("restart", &policy)?,
             max_retries: max_retries.unwrap_or_default(),
             delay_ms: delay_ms.unwrap_or_default(),
         })

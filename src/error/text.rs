@@ -3,14 +3,15 @@
 
 use std::{borrow::Cow, fmt};
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::shorten;
 
 /// A sentence that names calls and options. It is made by [`text!`](crate::text), or of a string that names none.
 ///
 /// [`Display`](fmt::Display) gives Rust's names; [`worded`](Self::worded) gives those of another language.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
 pub struct Text(Vec<Part>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! Options of the manager, of a registry, and of one pull.
 
-use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
-use boxlite_unpack::clip;
+use boxlite_error::named;
 use serde::{Deserialize, Serialize};
 
 use crate::{platform::Platform, progress::ProgressSink};
@@ -139,39 +139,7 @@ pub enum PullPolicy {
     Never,
 }
 
-/// `always`, `missing` or `never`.
-impl FromStr for PullPolicy {
-    type Err = UnknownPolicy;
-
-    fn from_str(text: &str) -> Result<Self, UnknownPolicy> {
-        [Self::Always, Self::Missing, Self::Never]
-            .into_iter()
-            .find(|policy| policy.as_str() == text)
-            .ok_or_else(|| UnknownPolicy(clip(text)))
-    }
-}
-
-impl PullPolicy {
-    /// The policy as it is written.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Always => "always",
-            Self::Missing => "missing",
-            Self::Never => "never",
-        }
-    }
-}
-
-impl fmt::Display for PullPolicy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// A text that is no [`PullPolicy`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected `always`, `missing` or `never`, got {0:?}")]
-pub struct UnknownPolicy(String);
+named!(PullPolicy { Always = "always", Missing = "missing", Never = "never" });
 
 /// Options of one pull.
 #[derive(Debug, Clone, Default)]

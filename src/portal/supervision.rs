@@ -1,10 +1,11 @@
-//! What a guest tells of the box that it supervises, in this crate's words and checked: exits, health, limits. Made by the
-//! journal's reader and by the portal's supervisor, which hear the same things on two ways.
+//! What a guest reports of the box that it supervises, as checked types of this crate: exits, health, limits. The journal's reader
+//! and the portal's supervisor make them, since a guest reports the same in both ways.
 
+use boxlite_error::named;
 use boxlite_proto::v1::{self, HealthChanged, MainExited, health_changed, limit_reached};
 use serde::{Deserialize, Serialize};
 
-/// Most characters of what a health check said.
+/// The most characters of a health check's output.
 const OUTPUT: usize = 4096;
 
 /// How a box's main process ended: exactly one of `code` and `signal` is present.
@@ -20,8 +21,9 @@ pub struct MainExit {
     pub restarts: bool,
 }
 
-/// How a box fares by its health check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A box's health by its health check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Health {
     /// Not known yet.
     Starting,
@@ -32,26 +34,31 @@ pub enum Health {
 }
 
 /// A change of a box's health.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HealthChange {
-    /// What it is now.
+    /// The health from now on.
     pub health: Health,
-    /// The end of what the last check said, or why it could not be made; at most 4096 characters.
+    /// The end of the last check's output, or why it could not be made; at most 4096 characters.
     pub output: String,
     /// Failures in a row.
     pub failures: u32,
 }
 
 /// A limit that ends a box.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Limit {
     /// It lived as long as it may.
     MaxLifetime,
-    /// Nobody used it for as long as that may be.
+    /// It was idle for as long as it may be.
     IdleTimeout,
-    /// The moment has come at which it was to end.
+    /// The time at which it was to end has come.
     EndsAt,
 }
+
+named!(Health { Starting = "starting", Healthy = "healthy", Unhealthy = "unhealthy" });
+
+named!(Limit { MaxLifetime = "max_lifetime", IdleTimeout = "idle_timeout", EndsAt = "ends_at" });
 
 impl From<MainExited> for MainExit {
     fn from(MainExited { exit_code, signal, oom, restarts }: MainExited) -> Self {
@@ -63,8 +70,8 @@ impl From<MainExited> for MainExit {
 }
 
 impl HealthChange {
-    /// `None`: a health that this release does not know.
-    pub fn told(HealthChanged { health, output, failures }: HealthChanged) -> Option<Self> {
+    /// Returns `None` for a health that this release does not know.
+    pub fn from_guest(HealthChanged { health, output, failures }: HealthChanged) -> Option<Self> {
         let health = match health_changed::Health::try_from(health).ok()? {
             health_changed::Health::Starting => Health::Starting,
             health_changed::Health::Healthy => Health::Healthy,
@@ -76,8 +83,8 @@ impl HealthChange {
 }
 
 impl Limit {
-    /// `None`: a limit that this release does not know.
-    pub fn told(v1::LimitReached { limit }: v1::LimitReached) -> Option<Self> {
+    /// Returns `None` for a limit that this release does not know.
+    pub fn from_guest(v1::LimitReached { limit }: v1::LimitReached) -> Option<Self> {
         match limit_reached::Limit::try_from(limit).ok()? {
             limit_reached::Limit::MaxLifetime => Some(Self::MaxLifetime),
             limit_reached::Limit::IdleTimeout => Some(Self::IdleTimeout),

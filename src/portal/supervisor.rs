@@ -107,7 +107,7 @@ fn understood(event: Event) -> Option<GuestEventKind> {
     Some(match event {
         Event::MainStarted(MainStarted { pid, restarts }) => GuestEventKind::MainStarted { pid, restarts },
         Event::MainExited(exited) => GuestEventKind::MainExited(exited.into()),
-        Event::Health(changed) => GuestEventKind::Health(HealthChange::told(changed)?),
+        Event::Health(changed) => GuestEventKind::Health(HealthChange::from_guest(changed)?),
         Event::Oom(OutOfMemory { execution_id }) => {
             let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
             let known = !execution_id.is_empty()
@@ -115,7 +115,7 @@ fn understood(event: Event) -> Option<GuestEventKind> {
                 && execution_id.bytes().all(plain);
             GuestEventKind::OutOfMemory { execution_id: known.then_some(execution_id) }
         }
-        Event::Limit(reached) => GuestEventKind::Limit(Limit::told(reached)?),
+        Event::Limit(reached) => GuestEventKind::Limit(Limit::from_guest(reached)?),
         Event::Lost(count) => GuestEventKind::Lost(count),
     })
 }

@@ -9,6 +9,8 @@ mod mount;
 use boxlite_error::{BoxliteError, Term, Text};
 use boxlite_spec::{EngineProbe, VmmKind};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     options::runtime_options::RuntimeOptions,
     shim::{
@@ -19,7 +21,7 @@ use crate::{
 };
 
 /// The findings.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DoctorReport {
     /// Whether a box can run here.
     pub ok: bool,
@@ -32,7 +34,7 @@ pub struct DoctorReport {
 }
 
 /// One finding.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DoctorCheck {
     /// Stable name: `home`, `home_owner`, `home_file_system`, `home_path`, `disk_space`, `boxes`, `boxes_newer`,
     /// `boxes_damaged`, `leftovers`, `leftover_processes`, `shim_mount`, `open_files`, `processes`, `memory`, `clock`,

@@ -4,12 +4,15 @@
 pub(crate) mod bus;
 pub(crate) mod watcher;
 
+use boxlite_error::ErrorCode;
 use boxlite_portal::{ExitStatus, HealthChange, Limit, MainExit};
+
+use serde::{Deserialize, Serialize};
 
 use crate::litebox::lifecycle::state::BoxState;
 
 /// Something that happened.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// Milliseconds since the Unix epoch.
     pub time_ms: u64,
@@ -20,7 +23,8 @@ pub struct Event {
 }
 
 /// What happened.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum EventKind {
     /// A box changed its state.
     State {
@@ -77,7 +81,8 @@ pub enum EventKind {
 }
 
 /// How far a pull is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum PullPhase {
     /// The source is asked.
     Started,
@@ -89,7 +94,7 @@ pub enum PullPhase {
     /// It is not.
     Failed {
         /// The error's code.
-        code: &'static str,
+        code: ErrorCode,
         /// Its text.
         message: String,
     },

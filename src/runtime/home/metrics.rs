@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use serde::{Deserialize, Serialize};
+
 /// The counters. Each is a plain sum; they are not taken at one instant.
 #[derive(Debug, Default)]
 pub(crate) struct RuntimeMetrics {
@@ -15,7 +17,7 @@ pub(crate) struct RuntimeMetrics {
 }
 
 /// The counters at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RuntimeMetricsSnapshot {
     /// Boxes created since the runtime opened.
     pub boxes_created: u64,

@@ -68,8 +68,8 @@ impl PullReporter {
                 self.emit(|| PullPhase::Done { digest: digest.to_owned() });
             }
             Err(error) => {
-                let code = error.code().as_str();
-                tracing::warn!(image = self.source, code, %error, ms, "not pulled");
+                let code = error.code();
+                tracing::warn!(image = self.source, code = code.as_str(), %error, ms, "not pulled");
                 self.emit(|| PullPhase::Failed { code, message: error.to_string() });
             }
         }

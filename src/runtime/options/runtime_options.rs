@@ -1,13 +1,15 @@
 //! `RuntimeOptions`: how to open a home.
 
-use std::{path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use boxlite_images::RegistryOptions;
 use boxlite_spec::VmmKind;
+use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
 /// Which engine to use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub enum EngineChoice {
     /// libkrun where hardware virtualisation can really be used, QEMU elsewhere.
     #[default]
@@ -16,8 +18,41 @@ pub enum EngineChoice {
     Only(VmmKind),
 }
 
+/// The word `auto`, or an engine's name.
+impl fmt::Display for EngineChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.pad("auto"),
+            Self::Only(kind) => kind.fmt(f),
+        }
+    }
+}
+
+impl FromStr for EngineChoice {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        if name == "auto" { Ok(Self::Auto) } else { name.parse().map(Self::Only) }
+    }
+}
+
+impl TryFrom<String> for EngineChoice {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        name.parse()
+    }
+}
+
+impl From<EngineChoice> for String {
+    fn from(choice: EngineChoice) -> Self {
+        choice.to_string()
+    }
+}
+
 /// How to open a runtime.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
 pub struct RuntimeOptions {
     /// Where boxes and images live. Default: `$BOXLITE_HOME`, else `~/.boxlite`.
     pub home: Option<PathBuf>,
@@ -38,5 +73,6 @@ pub struct RuntimeOptions {
     /// The tokio runtime that the home's background tasks run on, with its I/O and time drivers enabled. It has to live until the
     /// home is closed, and every future of this crate has to be awaited within it. Default: the one that
     /// [`BoxliteRuntime::open`](crate::BoxliteRuntime::open) is awaited on.
+    #[serde(skip)]
     pub tokio: Option<Handle>,
 }

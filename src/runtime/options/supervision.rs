@@ -1,7 +1,7 @@
 //! What a box is to do on its own, as its maker asked: run a main process, restart it, check its health, end by itself.
 //! Part of `BoxOptions`, kept in `config.json`; `supervision_spec` makes the guest's orders of it.
 
-use boxlite_error::{BoxliteError, BoxliteResult, Term, Text, text};
+use boxlite_error::{BoxliteError, BoxliteResult, Term, Text, named, text};
 use serde::{Deserialize, Serialize};
 
 use crate::options::signal;
@@ -88,6 +88,8 @@ pub enum RestartWhen {
     /// After any.
     Always,
 }
+
+named!(RestartWhen { No = "no", OnFailure = "on-failure", Always = "always" });
 
 /// Whose health check holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,6 +2,8 @@
 
 use boxlite_error::BoxliteResult;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     litebox::{lifecycle::state::BoxState, observation::info::BoxInfo},
     options::labels::Labels,
@@ -9,7 +11,8 @@ use crate::{
 };
 
 /// What a box must be to be listed; what is empty asks for nothing.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct BoxFilter {
     /// In one of these states.
     pub states: Vec<BoxState>,

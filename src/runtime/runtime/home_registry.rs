@@ -123,8 +123,8 @@ fn choice_of(option: Option<EngineChoice>) -> BoxliteResult<EngineChoice> {
         return Ok(choice);
     }
     match std::env::var(ENGINE_VARIABLE).as_deref() {
-        Err(_) | Ok("" | "auto") => Ok(EngineChoice::Auto),
-        Ok(name) => name.parse().map(EngineChoice::Only).map_err(|error| {
+        Err(_) | Ok("") => Ok(EngineChoice::Auto),
+        Ok(name) => name.parse().map_err(|error| {
             BoxliteError::invalid(format!("read {ENGINE_VARIABLE}: {error}"))
                 .hint("use `auto`, `krun` or `qemu`")
         }),

@@ -2,10 +2,12 @@
 
 use boxlite_portal::MainExit;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{litebox::lifecycle::state::BoxState, shim::outcome::ShimOutcome, state::record::BoxRecord};
 
 /// The end of a box.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BoxEnd {
     /// [`BoxState::Stopped`] or [`BoxState::Failed`]; [`BoxState::Created`] of a box that never ran.
     pub state: BoxState,

@@ -1,9 +1,7 @@
 //! The state machine of a box, as two tables: how states follow each other, and what every operation means in each state.
 //! Whatever changes a box checks them first; `docs/api.md` shows the same tables, which a test compares.
 
-use std::fmt;
-
-use boxlite_error::{BoxliteError, ErrorCode};
+use boxlite_error::{BoxliteError, ErrorCode, named};
 use serde::{Deserialize, Serialize};
 
 /// The state of a box.
@@ -25,22 +23,6 @@ pub enum BoxState {
 }
 
 impl BoxState {
-    /// Every state, in the order in which a box passes them.
-    pub const ALL: [Self; 6] =
-        [Self::Created, Self::Starting, Self::Running, Self::Stopping, Self::Stopped, Self::Failed];
-
-    /// The name that users see.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Starting => "starting",
-            Self::Running => "running",
-            Self::Stopping => "stopping",
-            Self::Stopped => "stopped",
-            Self::Failed => "failed",
-        }
-    }
-
     /// The states that may follow this one. A start that was killed leaves no trace of itself, so `Starting` may fall
     /// back to where it came from.
     pub(crate) const fn next(self) -> &'static [Self] {
@@ -58,11 +40,14 @@ impl BoxState {
     }
 }
 
-impl fmt::Display for BoxState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+named!(BoxState {
+    Created = "created",
+    Starting = "starting",
+    Running = "running",
+    Stopping = "stopping",
+    Stopped = "stopped",
+    Failed = "failed",
+});
 
 /// What a caller can do with a box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,7 +111,8 @@ impl Operation {
     /// The refusal in `state` of box `id`, which names the states that would do.
     pub(crate) fn refused(self, id: &str, state: BoxState) -> BoxliteError {
         let allowed: Vec<_> = BoxState::ALL
-            .into_iter()
+            .iter()
+            .copied()
             .filter(|state| self.rule(*state) != Rule::Refuse)
             .map(BoxState::as_str)
             .collect();
@@ -155,7 +141,7 @@ mod tests {
             reached.extend(reached.clone().iter().flat_map(|state| state.next()));
         }
         assert_eq!(reached.len(), BoxState::ALL.len());
-        for state in BoxState::ALL {
+        for &state in BoxState::ALL {
             assert!(!state.next().is_empty() && !state.next().contains(&state), "{state}");
         }
     }
@@ -163,7 +149,7 @@ mod tests {
     #[test]
     fn an_operation_is_awaited_only_while_something_is_under_way() {
         for operation in Operation::ALL {
-            for state in BoxState::ALL {
+            for &state in BoxState::ALL {
                 if operation.rule(state) == Rule::Await {
                     assert!(matches!(state, BoxState::Starting | BoxState::Stopping));
                     // What comes of it has a rule that is no waiting.
@@ -188,16 +174,17 @@ mod tests {
     fn the_documentation_shows_these_rules() {
         let docs = include_str!("../../../../docs/api.md");
         for operation in Operation::ALL {
-            let cells = BoxState::ALL.map(|state| match operation.rule(state) {
+            let cells = BoxState::ALL.iter().map(|state| match operation.rule(*state) {
                 Rule::Act => "acts",
                 Rule::Nothing => "–",
                 Rule::Await => "waits",
                 Rule::Refuse => "`BOX_STATE`",
             });
+            let cells: Vec<_> = cells.collect();
             let row = format!("| {} | {} |", operation.as_str(), cells.join(" | "));
             assert!(docs.contains(&row), "docs/api.md lacks the line: {row}");
         }
-        for state in BoxState::ALL {
+        for &state in BoxState::ALL {
             let next: Vec<_> = state.next().iter().map(|next| next.as_str()).collect();
             let row = format!("| `{state}` | {} |", next.join(", "));
             assert!(docs.contains(&row), "docs/api.md lacks the line: {row}");

@@ -9,6 +9,8 @@ use boxlite_proto::v1::{AmendRequest, Environment};
 use boxlite_wire::limits;
 use prost::Message as _;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     blocking::blocking,
     container::spec::environment,
@@ -33,7 +35,8 @@ use crate::{
 const ATTEMPTS: usize = 16;
 
 /// What to change; what is `None` stays.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct BoxUpdate {
     /// The new name; `Some(None)` takes it away. Its host name changes with the next start.
     pub name: Option<Option<String>>,

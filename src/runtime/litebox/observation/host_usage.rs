@@ -1,8 +1,10 @@
 //! What a running box costs its host: CPU time and memory of its shim and of what that started (QEMU), from /proc.
 //! Read by a box's metrics.
 
+use serde::{Deserialize, Serialize};
+
 /// CPU time and memory of a box's processes on the host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct HostUsage {
     /// Milliseconds, user and system together.
     pub cpu_time_ms: u64,

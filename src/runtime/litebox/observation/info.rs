@@ -4,6 +4,8 @@ use boxlite_error::BoxliteResult;
 use boxlite_portal::Health;
 use boxlite_spec::VmmKind;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     litebox::{
         core::BoxCore,
@@ -14,7 +16,7 @@ use crate::{
 };
 
 /// A snapshot of a box.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BoxInfo {
     /// Its id.
     pub id: String,

@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
-use boxlite_error::BoxliteResult;
+use boxlite_error::{BoxliteResult, named};
 use bytes::Bytes;
 use tokio::sync::{Mutex, Notify};
+
+use serde::{Deserialize, Serialize};
 
 use crate::{
     litebox::{core::BoxCore, lifecycle::machine::Machine, observation::console::ConsoleReader},
@@ -16,7 +18,8 @@ use crate::{
 };
 
 /// Where logs come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LogSource {
     /// The main process.
     #[default]
@@ -25,8 +28,11 @@ pub enum LogSource {
     Console,
 }
 
+named!(LogSource { Main = "main", Console = "console" });
+
 /// Which logs are wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LogOptions {
     /// Whose.
     pub source: LogSource,

@@ -5,6 +5,8 @@ use std::{os::unix::fs::MetadataExt, sync::Arc, time::Duration};
 use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Term, text};
 use boxlite_proto::v1::MetricsResponse;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     blocking::blocking,
     litebox::{
@@ -19,7 +21,7 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The figures of a box.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BoxMetrics {
     /// Where it stands.
     pub state: BoxState,
@@ -34,7 +36,7 @@ pub struct BoxMetrics {
 }
 
 /// What a guest tells. It may lie, so these are figures to look at, never to act on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct GuestUsage {
     /// Milliseconds of CPU time of the container.
     pub cpu_time_ms: u64,

@@ -43,8 +43,8 @@ impl JournalRecord {
             Record::Lost(bytes) => JournalEntry::Lost(bytes),
             Record::Started(MainStarted { pid, restarts }) => JournalEntry::Started { pid, restarts },
             Record::Exited(exited) => JournalEntry::Exited(exited.into()),
-            Record::Health(changed) => JournalEntry::Health(HealthChange::told(changed)?),
-            Record::Limit(reached) => JournalEntry::Limit(Limit::told(reached)?),
+            Record::Health(changed) => JournalEntry::Health(HealthChange::from_guest(changed)?),
+            Record::Limit(reached) => JournalEntry::Limit(Limit::from_guest(reached)?),
         };
         Some(Self { time_unix_ns, entry })
     }
