@@ -316,6 +316,8 @@ export declare class InternalError extends BoxliteError {
 }
 /** Where a box stands in its life. */
 export type BoxState = "created" | "starting" | "running" | "stopping" | "stopped" | "failed";
+/** A box's health by its health check. */
+export type Health = "starting" | "healthy" | "unhealthy";
 /** What runs a box: libkrun or QEMU. */
 export type Engine = "krun" | "qemu";
 /** What is known of a box at one moment. */
@@ -370,8 +372,6 @@ export interface BoxInfo {
 	/** Milliseconds that each stage of the last start took, in the order of the stages. */
 	timings: Partial<Record<Stage, number>>;
 }
-/** How a box fares by its health check. */
-export type Health = "starting" | "healthy" | "unhealthy";
 interface Happened<T extends string> {
 	type: T;
 	/** When this process learnt of it. */
@@ -755,119 +755,6 @@ export interface PulledImage {
 	/** The number of its layers. */
 	layers: number;
 }
-/** An image in the list of `images.list()`. */
-export interface ImageInfo {
-	/** Its full reference, such as `docker.io/library/alpine:3`. */
-	reference: string;
-	/** The digest of its manifest. */
-	digest: string;
-	/** `os/architecture`, with `/variant` where the image has one: `linux/amd64`. */
-	platform: string;
-	/** Bytes of its layers, compressed. */
-	sizeBytes: number;
-	/** When it came into the cache, to the second. */
-	pulledAt: Date;
-	/** When a start or a pull last asked for it, to the second. */
-	usedAt: Date;
-	/** Whether a box was made of it. Such an image is never removed to keep the quota. */
-	inUse: boolean;
-}
-/** What an image says of itself; `images.inspect()`. */
-export interface ImageDetails {
-	/** Its full reference. */
-	reference: string;
-	/** The digest of its manifest. */
-	digest: string;
-	/** `os/architecture[/variant]`. */
-	platform: string;
-	/** Environment variables. */
-	env: Record<string, string>;
-	/** The program that the image is for; empty where it names none. Boxes run what you `exec`. */
-	entrypoint: string[];
-	/** The arguments of `entrypoint`, or the program where there is no entrypoint. */
-	cmd: string[];
-	/** The user that boxes run commands as, unless an option says otherwise; `null` is root. */
-	user: string | null;
-	/** The folder that boxes run commands in, unless an option says otherwise; `null` is `/`. */
-	workdir: string | null;
-	/** The signal that the program wants for its end, such as `SIGINT`; `null` is SIGTERM. */
-	stopSignal: string | null;
-	/** Such as `80/tcp`. */
-	exposedPorts: string[];
-	/** Folders that are meant to be volumes. */
-	volumes: string[];
-	labels: Record<string, string>;
-	/** docker's health check; a 0 is docker's default. */
-	healthcheck: {
-		test: string[];
-		intervalMs: number;
-		timeoutMs: number;
-		startPeriodMs: number;
-		retries: number;
-	} | null;
-	/** The layers, lowest first. */
-	layers: {
-		digest: string;
-		diffId: string;
-		sizeBytes: number;
-	}[];
-}
-/** What `images.prune()` removed. */
-export interface PruneResult {
-	/** The references that are no longer in the cache. */
-	images: string[];
-	/** Bytes that are free again. */
-	freedBytes: number;
-}
-/** What a home takes on the disk; `images.df()`. */
-export interface ImageUsage {
-	/** Layers and manifests. */
-	blobsBytes: number;
-	/** What interrupted pulls left to be resumed. */
-	partialBytes: number;
-	/** Root disks that were made of images; boxes of one image share one. */
-	disksBytes: number;
-	/** What boxes wrote. It does not count against the quota. */
-	boxesBytes: number;
-	/** What the first three may take together. */
-	quotaBytes: number;
-	/** What is free on the cache's disk. */
-	freeBytes: number;
-}
-/** The image cache of a home; `runtime.images`. */
-export declare class Images {
-	#private;
-	private constructor();
-	/**
-	 * Brings an image into the cache and makes its root disk, so that the first start of a box need not. The result is both
-	 * a promise of the image and an iteration of the pull's steps; see {@link Pull}. Rejects with an {@link ImageError} or a
-	 * {@link StorageError}; with `IMAGE_CANCELLED` when the option `signal` ends it, after which the next pull goes on where
-	 * this one stopped.
-	 *
-	 * @param source - a registry reference such as `alpine:3`; the path of an OCI layout folder or of an archive (OCI, or of
-	 *   `docker save`; also compressed); or `rootfs:PATH`, a folder or tar file of a root file system
-	 */
-	pull(source: string, options?: PullOptions): Pull;
-	/** Every image in the cache, by reference. */
-	list(): Promise<ImageInfo[]>;
-	/** What an image in the cache says of itself. Rejects with `IMAGE_NOT_CACHED`. */
-	inspect(source: string): Promise<ImageDetails>;
-	/** Removes an image from the cache; `false` if it was not there. Boxes that were made of it keep what they need. */
-	remove(source: string): Promise<boolean>;
-	/**
-	 * Removes every image that no box was made of, and what interrupted pulls left. What was used in the last minute is
-	 * spared unless `unusedForMs` says otherwise.
-	 */
-	prune(options?: PruneOptions): Promise<PruneResult>;
-	/** Writes an image to the tar file `file`, which docker, podman, skopeo and `load` read. Rejects with `IMAGE_NOT_CACHED`. */
-	save(source: string, file: string): Promise<{
-		sizeBytes: number;
-	}>;
-	/** Brings every image of an archive, or of an OCI layout folder, into the cache under its own name. */
-	load(path: string): Promise<PulledImage[]>;
-	/** What this home takes on the disk. */
-	df(): Promise<ImageUsage>;
-}
 /** A step of a pull. Sizes are in bytes, as the layers are stored. */
 export type PullEvent = {
 	type: "resolving";
@@ -896,19 +783,6 @@ export type PullEvent = {
 	type: "done";
 	digest: string;
 };
-/**
- * A pull under way: await it for the image, or iterate over its steps first. Leaving the loop does not end the pull; the
- * option `signal` does. A loop that is slow misses intermediate `layerProgress` events and nothing else.
- *
- * @example
- * ```ts
- * const pull = runtime.images.pull('alpine:3')
- * for await (const event of pull) if (event.type === 'layerProgress') console.log(event.digest, event.bytes)
- * const image = await pull
- * ```
- */
-export interface Pull extends Promise<PulledImage>, AsyncIterable<PullEvent> {
-}
 /** How to pull an image. */
 export interface PullOptions {
 	/** `'missing'` asks the registry only if the image is not in the cache. Default: `'missing'`. */
@@ -1969,6 +1843,132 @@ export interface DoctorReport {
 	accelerated: boolean;
 	/** What was looked at. */
 	checks: DoctorCheck[];
+}
+/**
+ * A pull under way: await it for the image, or iterate over its steps first. Leaving the loop does not end the pull; the
+ * option `signal` does. A loop that is slow misses intermediate `layerProgress` events and nothing else.
+ *
+ * @example
+ * ```ts
+ * const pull = runtime.images.pull('alpine:3')
+ * for await (const event of pull) if (event.type === 'layerProgress') console.log(event.digest, event.bytes)
+ * const image = await pull
+ * ```
+ */
+export interface Pull extends Promise<PulledImage>, AsyncIterable<PullEvent> {
+}
+/** An image in the list of `images.list()`. */
+export interface ImageInfo {
+	/** Its full reference, such as `docker.io/library/alpine:3`. */
+	reference: string;
+	/** The digest of its manifest. */
+	digest: string;
+	/** `os/architecture`, with `/variant` where the image has one: `linux/amd64`. */
+	platform: string;
+	/** Bytes of its layers, compressed. */
+	sizeBytes: number;
+	/** When it came into the cache, to the second. */
+	pulledAt: Date;
+	/** When a start or a pull last asked for it, to the second. */
+	usedAt: Date;
+	/** Whether a box was made of it. Such an image is never removed to keep the quota. */
+	inUse: boolean;
+}
+/** What an image says of itself; `images.inspect()`. */
+export interface ImageDetails {
+	/** Its full reference. */
+	reference: string;
+	/** The digest of its manifest. */
+	digest: string;
+	/** `os/architecture[/variant]`. */
+	platform: string;
+	/** Environment variables. */
+	env: Record<string, string>;
+	/** The program that the image is for; empty where it names none. Boxes run what you `exec`. */
+	entrypoint: string[];
+	/** The arguments of `entrypoint`, or the program where there is no entrypoint. */
+	cmd: string[];
+	/** The user that boxes run commands as, unless an option says otherwise; `null` is root. */
+	user: string | null;
+	/** The folder that boxes run commands in, unless an option says otherwise; `null` is `/`. */
+	workdir: string | null;
+	/** The signal that the program wants for its end, such as `SIGINT`; `null` is SIGTERM. */
+	stopSignal: string | null;
+	/** Such as `80/tcp`. */
+	exposedPorts: string[];
+	/** Folders that are meant to be volumes. */
+	volumes: string[];
+	labels: Record<string, string>;
+	/** docker's health check; a 0 is docker's default. */
+	healthcheck: {
+		test: string[];
+		intervalMs: number;
+		timeoutMs: number;
+		startPeriodMs: number;
+		retries: number;
+	} | null;
+	/** The layers, lowest first. */
+	layers: {
+		digest: string;
+		diffId: string;
+		sizeBytes: number;
+	}[];
+}
+/** What `images.prune()` removed. */
+export interface PruneResult {
+	/** The references that are no longer in the cache. */
+	images: string[];
+	/** Bytes that are free again. */
+	freedBytes: number;
+}
+/** What a home takes on the disk; `images.df()`. */
+export interface ImageUsage {
+	/** Layers and manifests. */
+	blobsBytes: number;
+	/** What interrupted pulls left to be resumed. */
+	partialBytes: number;
+	/** Root disks that were made of images; boxes of one image share one. */
+	disksBytes: number;
+	/** What boxes wrote. It does not count against the quota. */
+	boxesBytes: number;
+	/** What the first three may take together. */
+	quotaBytes: number;
+	/** What is free on the cache's disk. */
+	freeBytes: number;
+}
+/** The image cache of a home; `runtime.images`. */
+export declare class Images {
+	#private;
+	private constructor();
+	/**
+	 * Brings an image into the cache and makes its root disk, so that the first start of a box need not. The result is both
+	 * a promise of the image and an iteration of the pull's steps; see {@link Pull}. Rejects with an {@link ImageError} or a
+	 * {@link StorageError}; with `IMAGE_CANCELLED` when the option `signal` ends it, after which the next pull goes on where
+	 * this one stopped.
+	 *
+	 * @param source - a registry reference such as `alpine:3`; the path of an OCI layout folder or of an archive (OCI, or of
+	 *   `docker save`; also compressed); or `rootfs:PATH`, a folder or tar file of a root file system
+	 */
+	pull(source: string, options?: PullOptions): Pull;
+	/** Every image in the cache, by reference. */
+	list(): Promise<ImageInfo[]>;
+	/** What an image in the cache says of itself. Rejects with `IMAGE_NOT_CACHED`. */
+	inspect(source: string): Promise<ImageDetails>;
+	/** Removes an image from the cache; `false` if it was not there. Boxes that were made of it keep what they need. */
+	remove(source: string): Promise<boolean>;
+	/**
+	 * Removes every image that no box was made of, and what interrupted pulls left. What was used in the last minute is
+	 * spared unless `unusedForMs` says otherwise.
+	 */
+	prune(options?: PruneOptions): Promise<PruneResult>;
+	/** Writes an image to the tar file `file`, which docker, podman, skopeo and `load` read. Rejects with `IMAGE_NOT_CACHED`. */
+	save(source: string, file: string): Promise<{
+		sizeBytes: number;
+	}>;
+	/** Brings every image of an archive, or of an OCI layout folder, into the cache under its own name. */
+	load(path: string): Promise<PulledImage[]>;
+	/** What this home takes on the disk. */
+	df(): Promise<ImageUsage>;
 }
 /**
  * A home with its boxes and images. Any number of processes and worker threads share a home, and each may use every box,

@@ -1,7 +1,7 @@
 // The error classes of the public API and the list of codes. `src/error/code.rs` owns that list; a unit test compares
 // the two. Thrown by every file here; errors of the native half arrive through `errorFrom`.
 import { getSystemErrorMap } from 'node:util'
-import type { Failure } from './binding.js'
+import type { Failure } from './binding/outcome.js'
 
 /** Each code with the class that carries it. */
 export const CODES = {

@@ -1,11 +1,8 @@
-// What happens to boxes and images, as a typed union, and its way from the addon's words. Used by `events.ts`.
+// What happens to boxes and images, as a typed union, made of the addon's events. Used by `events.ts`.
 import type { NativeEvent } from './binding.js'
 import type { ErrorCode } from './errors.js'
-import type { BoxState } from './info.js'
+import type { BoxState, Health } from './info.js'
 import { signalName } from './signals.js'
-
-/** How a box fares by its health check. */
-export type Health = 'starting' | 'healthy' | 'unhealthy'
 
 interface Happened<T extends string> {
   type: T

@@ -5,18 +5,7 @@ import { bindMembers } from './bound.js'
 import { checkArgument, text } from './check.js'
 import { checkPull, type PruneOptions, type PullOptions, pruneAge, pullInput } from './options.js'
 import { type Pull, startPull } from './pull.js'
-
-/** An image in the cache. */
-export interface PulledImage {
-  /** Its full reference, such as `docker.io/library/alpine:3`. */
-  reference: string
-  /** The digest of its manifest. */
-  digest: string
-  /** Bytes of its layers, compressed. */
-  sizeBytes: number
-  /** The number of its layers. */
-  layers: number
-}
+import type { PulledImage } from './pull-event.js'
 
 /** An image in the list of `images.list()`. */
 export interface ImageInfo {

@@ -28,7 +28,6 @@ export {
 } from './errors.js'
 export type {
   ExecutionEvent,
-  Health,
   HealthEvent,
   ImagePullEvent,
   LimitEvent,
@@ -56,9 +55,8 @@ export {
   Images,
   type ImageUsage,
   type PruneResult,
-  type PulledImage,
 } from './images.js'
-export type { BoxInfo, BoxState, Engine } from './info.js'
+export type { BoxInfo, BoxState, Engine, Health } from './info.js'
 export type { LogEntry, LogsOptions } from './logs.js'
 export type { BoxMetrics, RuntimeMetrics } from './metrics.js'
 export type { FilePartOptions, FileReadOptions } from './options/file-parts.js'
@@ -104,7 +102,8 @@ export type {
   WaitOptions as BoxWaitOptions,
 } from './options.js'
 export type { ExecEvent, ExitStatus } from './output.js'
-export type { Pull, PullEvent } from './pull.js'
+export type { Pull } from './pull.js'
+export type { PullEvent, PulledImage } from './pull-event.js'
 export { Runtime } from './runtime.js'
 export type { WatchMetricsOptions } from './sampling.js'
 export type { Shell, ShellValue } from './sh.js'

@@ -1,10 +1,12 @@
 // `BoxInfo`: what is known of a box at one moment. Made from the addon's answer for `box.ts` and `runtime.ts`.
 import type { NativeBoxInfo } from './binding.js'
 import type { Stage } from './errors.js'
-import type { Health } from './event.js'
 
 /** Where a box stands in its life. */
 export type BoxState = 'created' | 'starting' | 'running' | 'stopping' | 'stopped' | 'failed'
+
+/** A box's health by its health check. */
+export type Health = 'starting' | 'healthy' | 'unhealthy'
 
 /** What runs a box: libkrun or QEMU. */
 export type Engine = 'krun' | 'qemu'

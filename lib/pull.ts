@@ -3,18 +3,8 @@
 import { onAbort } from './abort.js'
 import { type NativePull, type NativePullStep, settled } from './binding.js'
 import { ImageError } from './errors.js'
-import type { PulledImage } from './images.js'
 import type { PullOptions } from './options.js'
-
-/** A step of a pull. Sizes are in bytes, as the layers are stored. */
-export type PullEvent =
-  | { type: 'resolving'; reference: string }
-  | { type: 'resolved'; digest: string; layers: number; bytes: number }
-  | { type: 'layerStart'; digest: string; bytes: number }
-  | { type: 'layerProgress'; digest: string; bytes: number }
-  | { type: 'layerDone'; digest: string; cached: boolean }
-  | { type: 'assembling'; digest: string }
-  | { type: 'done'; digest: string }
+import type { PullEvent, PulledImage } from './pull-event.js'
 
 /**
  * A pull under way: await it for the image, or iterate over its steps first. Leaving the loop does not end the pull; the

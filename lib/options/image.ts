@@ -1,7 +1,7 @@
 // How to pull and prune images. Checked here for `images.ts`.
 import type { PullInput } from '../binding.js'
 import { checkOptions, matching } from '../check.js'
-import type { PullEvent } from '../pull.js'
+import type { PullEvent } from '../pull-event.js'
 import { abortSignal, milliseconds, pullPolicy } from './values.js'
 
 /** How to pull an image. */

@@ -14,7 +14,7 @@ use futures::future::join_all;
 use napi::{Env, Result};
 use tokio::sync::watch;
 
-use crate::promise::spawn;
+use crate::pool::spawn;
 
 /// Those that have used the addon and are there, each by the address that Node-API gives it.
 static ENVIRONMENTS: Mutex<Vec<(usize, Arc<Environment>)>> = Mutex::new(Vec::new());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use boxlite_runtime::{BoxFilter, BoxliteError, BoxliteResult};
 use napi_derive::napi;
 
-use crate::options::parsed;
+use crate::words::parsed;
 
 /// What a box must be to be listed.
 #[napi(object, object_to_js = false)]

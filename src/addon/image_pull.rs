@@ -6,8 +6,8 @@ use napi_derive::napi;
 
 use crate::{
     image::{PulledImage, bytes},
-    options::parsed,
     promise::promise_while_there,
+    words::parsed,
 };
 
 /// What to pull, and how.

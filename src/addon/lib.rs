@@ -42,6 +42,7 @@ mod metrics;
 mod open_file;
 mod options;
 mod outcome;
+mod pool;
 mod promise;
 mod runtime;
 mod start;

@@ -1,6 +1,6 @@
 //! Options on their way in: plain objects, already checked by `lib/options.ts`, into the runtime's types.
 
-use std::{collections::BTreeMap, str::FromStr, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use boxlite_runtime::{
     BoxOptions, BoxliteError, BoxliteResult, Credentials, ExecOptions, Privileges, RegistryOptions,
@@ -8,7 +8,7 @@ use boxlite_runtime::{
 };
 use napi_derive::napi;
 
-use crate::supervision::SupervisionInput;
+use crate::{supervision::SupervisionInput, words::parsed};
 
 /// How to open a runtime.
 #[napi(object, object_to_js = false)]
@@ -237,9 +237,4 @@ impl From<ExecInput> for ExecOptions {
         }
         options
     }
-}
-
-/// The value of the option `name` that has the name `text`.
-pub(crate) fn parsed<T: FromStr<Err = String>>(name: &'static str, text: &str) -> BoxliteResult<T> {
-    text.parse().map_err(|error: String| BoxliteError::invalid_option(name, error))
 }

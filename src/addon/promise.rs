@@ -1,16 +1,8 @@
 //! Runs a future of the runtime and settles a JavaScript promise with what comes of it.
 //!
-//! Called by every asynchronous method of this crate. Owns the one thread pool of the process, which starts with the first
-//! call: loading the addon starts no thread. Idle threads never keep Node alive; a pending promise does, as in Node.
+//! Called by every asynchronous method of this crate. A pending promise keeps Node alive, as any does; the threads of `pool` don't.
 
-use std::{
-    any::Any,
-    future::Future,
-    io,
-    panic::AssertUnwindSafe,
-    sync::{Mutex, OnceLock, PoisonError, RwLock},
-    thread,
-};
+use std::{any::Any, future::Future, panic::AssertUnwindSafe};
 
 use boxlite_runtime::{BoxliteError, BoxliteResult, ErrorCode};
 use futures::FutureExt;
@@ -18,45 +10,8 @@ use napi::{
     Env, Result,
     bindgen_prelude::{Object, ToNapiValue},
 };
-use tokio::runtime::{Builder, Runtime};
 
-use crate::{environment::Environment, outcome::Outcome};
-
-/// Threads for the runtime's tasks: they wait for sockets and shuffle bytes, so more would only take memory.
-const MAX_THREADS: usize = 4;
-
-/// Shared by all Node environments (worker threads) of this process, and never stopped: boxes outlive environments.
-static POOL: OnceLock<Runtime> = OnceLock::new();
-
-/// The pool; started if it is not. What keeps it from starting may have passed by the next call.
-fn pool() -> io::Result<&'static Runtime> {
-    static STARTING: Mutex<()> = Mutex::new(());
-    if let Some(pool) = POOL.get() {
-        return Ok(pool);
-    }
-    let _starting = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(pool) = POOL.get() {
-        return Ok(pool);
-    }
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
-    try_threads(2 * threads)?;
-    let pool =
-        Builder::new_multi_thread().worker_threads(threads).thread_name("boxlite").enable_all().build()?;
-    Ok(POOL.get_or_init(|| pool))
-}
-
-/// Whether so many threads can be had. tokio panics when it can't start its own, which would end Node. Twice as many as it
-/// starts: for a moment the kernel counts those that have ended.
-fn try_threads(count: usize) -> io::Result<()> {
-    let gate = RwLock::new(());
-    thread::scope(|scope| {
-        let _closed = gate.write();
-        (0..count).try_for_each(|_| {
-            let wait = || drop(gate.read());
-            thread::Builder::new().stack_size(64 << 10).spawn_scoped(scope, wait).map(drop)
-        })
-    })
-}
+use crate::{environment::Environment, outcome::Outcome, pool::pool};
 
 /// Starts `future` and returns the promise of its outcome. A panic in it becomes an `INTERNAL` error.
 pub(crate) fn promise<T, F>(env: &Env, future: F) -> Result<Object<'_>>
@@ -102,13 +57,6 @@ where
             }
         }
     })
-}
-
-/// Runs `future` in the background, if the pool was ever started.
-pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) {
-    if let Some(pool) = POOL.get() {
-        pool.spawn(future);
-    }
 }
 
 /// What Node calls on its own thread to get the value.

@@ -5,7 +5,7 @@ use boxlite_runtime::{
 };
 use napi_derive::napi;
 
-use crate::options::parsed;
+use crate::words::parsed;
 
 /// What a box does on its own.
 #[napi(object, object_to_js = false)]

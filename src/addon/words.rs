@@ -1,12 +1,18 @@
-//! What JavaScript calls the things that a `Text` of the runtime names. Called for every message and hint on its way out.
+//! What JavaScript calls the things that a `Text` of the runtime names: called for every message and hint on its way out. And the
+//! values that options name, on their way in.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, str::FromStr};
 
-use boxlite_runtime::{Term, Text};
+use boxlite_runtime::{BoxliteError, BoxliteResult, Term, Text};
 
 /// `text` in JavaScript's words.
 pub(crate) fn worded(text: &Text) -> String {
     text.worded(name)
+}
+
+/// The value of the option `name` that has the name `text`.
+pub(crate) fn parsed<T: FromStr<Err = String>>(name: &'static str, text: &str) -> BoxliteResult<T> {
+    text.parse().map_err(|error| BoxliteError::invalid_option(name, error))
 }
 
 fn name(term: Term) -> Cow<'static, str> {

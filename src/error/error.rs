@@ -62,6 +62,11 @@ impl BoxliteError {
         if full { error.hint("free some disk space, or choose a `home` on a larger disk") } else { error }
     }
 
+    /// A file operation that was refused.
+    pub fn of_file(fault: FileFault) -> Self {
+        Self::new(ErrorCode::FileRefused, fault.to_string()).with(|inner| inner.file = Some(fault))
+    }
+
     /// The error of a crate below: its text becomes this error's message, and it is kept as the cause.
     pub fn carrying(code: ErrorCode, error: impl StdError + Send + Sync + 'static) -> Self {
         let text = error.to_string();
@@ -105,12 +110,6 @@ impl BoxliteError {
         let limited = resource_limits::can_cause(self.code()) && resource_limits::caused(&*source);
         let error = self.with(|inner| inner.source = Some(Arc::from(source)));
         if limited { error.at_host_limit() } else { error }
-    }
-
-    /// Says which file operation was refused, and why.
-    #[must_use]
-    pub fn with_file(self, fault: FileFault) -> Self {
-        self.with(|inner| inner.file = Some(fault))
     }
 
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {

@@ -1,8 +1,8 @@
 //! `FileFault`: a file operation that a kernel refused, the host's or the box's. `BoxliteError` carries it.
 
-use nix::errno::Errno;
+use std::fmt;
 
-use crate::{code::ErrorCode, error::BoxliteError};
+use nix::errno::Errno;
 
 /// Which call failed, with which errno, on what.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,16 +28,14 @@ pub struct FileRefusal {
     pub reason: String,
 }
 
-impl BoxliteError {
-    /// A refused file operation.
-    pub fn of_file(fault: FileFault) -> Self {
-        let reason = match &fault.refusal {
-            Some(refusal) => refusal.reason.as_str(),
-            None => Errno::from_raw(fault.errno).desc(),
-        };
-        let path = fault.path.as_deref().map(|path| format!(" `{path}`")).unwrap_or_default();
-        let dest = fault.dest.as_deref().map(|dest| format!(" -> `{dest}`")).unwrap_or_default();
-        let message = format!("{}{path}{dest}: {reason}", fault.syscall);
-        Self::new(ErrorCode::FileRefused, message).with_file(fault)
+impl fmt::Display for FileFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.syscall)?;
+        self.path.as_ref().map_or(Ok(()), |path| write!(f, " `{path}`"))?;
+        self.dest.as_ref().map_or(Ok(()), |dest| write!(f, " -> `{dest}`"))?;
+        match &self.refusal {
+            Some(refusal) => write!(f, ": {}", refusal.reason),
+            None => write!(f, ": {}", Errno::from_raw(self.errno).desc()),
+        }
     }
 }

@@ -45,9 +45,7 @@ pub use error::{Error, ErrorKind};
 pub use hold::{Hold, Holds};
 pub use image::{Healthcheck, Image, ImageConfig, Layer};
 pub use manager::ImageManager;
-pub use options::{
-    Credentials, ImageOptions, PullOptions, PullPolicy, RegistryOptions, Timeouts, UnknownPolicy,
-};
+pub use options::{Credentials, ImageOptions, PullOptions, PullPolicy, RegistryOptions, Timeouts};
 pub use platform::Platform;
 pub use progress::{History, ProgressSink, PullEvent, Step};
 pub use repair::FailedAttempt;

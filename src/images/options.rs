@@ -171,7 +171,7 @@ mod tests {
             assert_eq!(serde_json::to_value(policy).unwrap(), policy.as_str());
         }
         let error = "often".parse::<PullPolicy>().unwrap_err();
-        assert_eq!(error.to_string(), "expected `always`, `missing` or `never`, got \"often\"");
+        assert_eq!(error, "must be one of `always`, `missing`, `never`: \"often\"");
     }
 
     #[test]

@@ -4,8 +4,6 @@ use boxlite_proto::v1::RunningExecution;
 use boxlite_wire::limits;
 use serde::{Deserialize, Serialize};
 
-use serde::{Deserialize, Serialize};
-
 /// An execution that runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecutionInfo {

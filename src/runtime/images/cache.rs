@@ -15,8 +15,6 @@ use boxlite_error::BoxliteResult;
 use boxlite_images::ImageSummary;
 use serde::{Deserialize, Serialize};
 
-use serde::{Deserialize, Serialize};
-
 use crate::{blocking::blocking, home::open_home::OpenHome, images::in_use::InUse, runtime::BoxliteRuntime};
 
 /// How long an image is spared by the quota after its last use.

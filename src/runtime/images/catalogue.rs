@@ -6,8 +6,6 @@ use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
 use boxlite_images::{ImageConfig, ImageSummary, Layer};
 use serde::{Deserialize, Serialize};
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
     images::{cache::keep_quota, in_use::InUse, pull::PulledImage},
     runtime::BoxliteRuntime,

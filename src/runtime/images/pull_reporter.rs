@@ -39,7 +39,7 @@ impl PullReporter {
     pub(crate) fn sink(self: &Arc<Self>, pass: impl Fn(PullEvent) + Send + Sync + 'static) -> ProgressSink {
         let this = Arc::clone(self);
         ProgressSink::new(move |event| {
-            // The first look at a source.
+            // The source is asked for the first time.
             if matches!(event, PullEvent::Resolving { .. }) {
                 this.begin();
             }
