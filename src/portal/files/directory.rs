@@ -80,7 +80,7 @@ fn too_large() -> BoxliteError {
         .hint("list the folders of the tree one by one, or run `ls` or `find` in the box and read its output as a stream")
 }
 
-/// Sorts each directory, and puts the last of its directories first, which is the order of Node's `readdir`.
+/// Sorts each directory, and puts the last of its directories first.
 fn in_order(entries: Vec<v1::DirectoryEntry>) -> Vec<v1::DirectoryEntry> {
     let total = entries.len();
     let mut folders: HashMap<Bytes, Vec<v1::DirectoryEntry>> = HashMap::new();

@@ -1,4 +1,4 @@
-//! Several handles of one execution, as `box.execution(id)` gives them, also over other connections: each reads all of it, and
+//! Several handles of one execution, as `LiteBox::execution` gives them, also over other connections: each reads all of it, and
 //! what any of them writes arrives or is refused.
 
 use std::{sync::Arc, time::Duration};

@@ -1,5 +1,5 @@
 //! The homes that this process has open: one [`BoxManager`] each, however often it was opened. All threads of a process share
-//! this; of a Node program, its worker threads too, because they share the addon.
+//! this.
 
 use std::{
     collections::HashMap,

@@ -1,7 +1,7 @@
 //! `ShimController`: a box's shim, which this process spawned or joined. It learns of the shim's end, and can end it.
 //!
 //! A shim is watched and signalled through its pidfd, never by its pid, which may belong to another process by then, nor by SIGCHLD:
-//! the program around us (Node) has its own use for that signal, or ignores it.
+//! the program around us has its own use for that signal, or ignores it.
 
 use std::{
     fs::{self, File, OpenOptions},

@@ -3,8 +3,8 @@
 //!
 //! Why this replaces libc's `mmap`: the advice makes a start 7 % faster and a stop 24 % (222 lab ms instead of 239, and 45 instead of
 //! 59), since there is a tenth of the pages to fault in and to free, and an idle box of 512 MiB takes 44 MiB: without the advice it
-//! takes 54 MiB where huge pages are always on, and 42 MiB where they are off. The command
-//! `npm run bench -- --lab --check --only coldStart,stop,memoryIdle` measures all three, and memory exceeds its limit of 48 MiB
+//! takes 54 MiB where huge pages are always on, and 42 MiB where they are off.
+//! The benchmark (`bench/`, figures `coldStart`, `stop` and `memoryIdle`) measures all three, and memory exceeds its limit of 48 MiB
 //! without the advice. There is no smaller way: libkrun maps the memory and loads the kernel into it within one call
 //! (`build_microvm` of krun-vmm) without a hook in between, later advice would find the pages filled, and the switch for a whole
 //! process (`PR_SET_THP_DISABLE`) can't exempt a part of its memory. So the linker takes the definition here instead of libc's. It makes

@@ -1,4 +1,4 @@
-//! `Files::unlink` and `Files::remove`, which tries again as Node's `rm` does.
+//! `Files::unlink` and `Files::remove`, which tries again while the removal may still succeed.
 
 use std::{path::Path, time::Duration};
 
@@ -56,7 +56,7 @@ impl Files {
     }
 }
 
-/// Whether a removal may succeed when it is tried again, by the list that Node has.
+/// Whether a removal may succeed when it is tried again.
 fn may_pass(error: &BoxliteError) -> bool {
     use Errno::{EBUSY, EMFILE, ENFILE, ENOTEMPTY, EPERM};
     matches!(errno(error), Some(EBUSY | EMFILE | ENFILE | ENOTEMPTY | EPERM))
