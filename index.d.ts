@@ -864,6 +864,19 @@ export interface CloseOptions {
 	 */
 	timeoutMs?: number;
 }
+/** What came of a command. `T` is `string`, or `Buffer` with `encoding: 'buffer'`. */
+export interface ExecResult<T extends string | Buffer = string> {
+	/** The exit code; `null` where a signal ended the process. */
+	exitCode: number | null;
+	/** The signal that ended the process, such as `'SIGKILL'`; `null` where it exited by itself. */
+	signal: string | null;
+	/** Whether the kernel of the box ended the process for want of memory. */
+	oomKilled: boolean;
+	/** All of its standard output (with a terminal, of its standard error too). */
+	stdout: T;
+	/** All of its standard error. */
+	stderr: T;
+}
 /** How a process ended. */
 export interface ExitStatus {
 	/** The exit code; `null` where a signal ended it. */
@@ -948,19 +961,6 @@ export declare class Execution implements AsyncDisposable, AsyncIterable<ExecEve
 	 * is only let go. Never rejects.
 	 */
 	[Symbol.asyncDispose](): Promise<void>;
-}
-/** What came of a command. `T` is `string`, or `Buffer` with `encoding: 'buffer'`. */
-export interface ExecResult<T extends string | Buffer = string> {
-	/** The exit code; `null` where a signal ended the process. */
-	exitCode: number | null;
-	/** The signal that ended the process, such as `'SIGKILL'`; `null` where it exited by itself. */
-	signal: string | null;
-	/** Whether the kernel of the box ended the process for want of memory. */
-	oomKilled: boolean;
-	/** All of its standard output (with a terminal, of its standard error too). */
-	stdout: T;
-	/** All of its standard error. */
-	stderr: T;
 }
 /** An execution that runs in a box. */
 export interface ExecutionInfo {

@@ -2,7 +2,6 @@
 import { onAbort } from './abort.js'
 import { type NativeBox, settled } from './binding.js'
 import { aborted } from './errors.js'
-import { signalName } from './signals.js'
 
 /** How a box ended. */
 export interface BoxEnd {
@@ -25,11 +24,11 @@ export async function boxEnd(native: NativeBox, signal: AbortSignal | undefined)
   const cancel = () => end.cancel()
   const over = onAbort(signal, cancel)
   try {
-    const { state, exitCode, signal: number, oom, failure } = await settled(end.wait())
+    const { state, exitCode, signal: name, oom, failure } = await settled(end.wait())
     return {
       state: state as BoxEnd['state'],
       exitCode: exitCode ?? null,
-      signal: number === undefined ? null : signalName(number),
+      signal: name ?? null,
       oom,
       failure: failure ?? null,
     }

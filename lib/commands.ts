@@ -1,8 +1,8 @@
-// `Commands`: what a box is told to run: `exec` and the shell line, which collect, and `spawn`. Made by `box.ts`; arguments are
-// checked here, at once, and the running is done by `exec.ts` and `execution.ts`.
+// `Commands`: the calls of a box that run something: `exec` and `sh`, which collect, and `spawn`. Made by `box.ts`; arguments are
+// checked here, at once; `exec.ts` and `execution.ts` do the rest.
 import { type NativeBox, settled } from './binding.js'
 import { arrayOf, checkArgument, text, word } from './check.js'
-import { collect, type ExecResult, run } from './exec.js'
+import { type ExecResult, run } from './exec.js'
 import { type Execution, makeExecution } from './execution.js'
 import { checkExec, checkSpawn, type ExecOptions, execInput, type SpawnOptions } from './options.js'
 import { type Shell, type ShellValue, shellLine } from './sh.js'
@@ -23,7 +23,7 @@ export class Commands {
     const [args, given] = sorted(argsOrOptions, maybeOptions)
     checkCommand('box.exec', command, args)
     const options = checkExec('box.exec', given)
-    return await this.#collect(command, args, options, command)
+    return await this.#collect(command, args, options)
   }
 
   spawn(command: string, argsOrOptions?: readonly string[] | SpawnOptions, maybeOptions?: SpawnOptions): Execution {
@@ -42,18 +42,14 @@ export class Commands {
 
   async #line(line: TemplateStringsArray, values: ShellValue[], given: ExecOptions) {
     const options = checkExec('box.sh', given)
-    const command = shellLine(line, values)
+    const command = shellLine(line, values, word => this.#native.quote(word))
     checkArgument('box.sh', 'line', command, text)
     return await this.#collect('/bin/sh', ['-c', command], options, command)
   }
 
-  #collect(command: string, args: readonly string[], options: ExecOptions, shown: string) {
-    const { stdin = 'none', signal } = options
-    const started = { ...options, stdin }
-    if (stdin === 'none' && signal === undefined) {
-      return run(this.#native, execInput(command, args, started), shown, options)
-    }
-    return collect(this.#start(command, args, started), shown, options)
+  #collect(command: string, args: readonly string[], options: ExecOptions, title?: string) {
+    const { stdin = 'none' } = options
+    return run(this.#native, execInput(command, args, { ...options, stdin }), options, title)
   }
 
   #start(command: string, args: readonly string[], options: SpawnOptions): Execution {

@@ -2,7 +2,6 @@
 import type { NativeEvent } from './binding.js'
 import type { ErrorCode } from './errors.js'
 import type { BoxState, Health } from './info.js'
-import { signalName } from './signals.js'
 
 interface Happened<T extends string> {
   type: T
@@ -88,7 +87,7 @@ export function eventOf(native: NativeEvent): RuntimeEvent {
   const base = { time: new Date(native.timeMs), boxId }
   const ended = () => ({
     exitCode: native.code ?? null,
-    signal: native.signal === undefined ? null : signalName(native.signal),
+    signal: native.signal ?? null,
     oomKilled: native.oomKilled ?? false,
   })
   const make = (): object => {

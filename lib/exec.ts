@@ -1,10 +1,12 @@
-// `box.exec`: runs a command and collects its output. Called by `box.ts`; has the addon collect it, or reads an `Execution`'s
-// events where there is input to write or a signal to heed meanwhile.
-import { type ExecInput, type NativeBox, settled } from './binding.js'
-import { ExecutionError, raised } from './errors.js'
-import type { Execution } from './execution.js'
+// `box.exec`: runs a command and gives what it wrote. Called by `commands.ts`; the native half collects the output, this file
+// feeds the input, heeds the signal and decodes the result.
+import { onAbort } from './abort.js'
+import { type CollectInput, type ExecInput, type NativeBox, type NativeCollected, settled } from './binding.js'
+import { ExecutionError, errorFrom, raised } from './errors.js'
+import { abortedExecution } from './execution.js'
 import type { ExecOptions } from './options.js'
-import { type ExitStatus, exitStatus } from './output.js'
+import { exitStatus } from './output.js'
+import { preparedInput, Stdin } from './stdin.js'
 
 /** What came of a command. `T` is `string`, or `Buffer` with `encoding: 'buffer'`. */
 export interface ExecResult<T extends string | Buffer = string> {
@@ -20,126 +22,73 @@ export interface ExecResult<T extends string | Buffer = string> {
   stderr: T
 }
 
-const MAX_BUFFER = 67_108_864
-
-/** What a command left, whoever collected it. */
-interface Collected {
-  stdout: Buffer
-  stderr: Buffer
-  /** Not there if a stream was too long, which `exceeded` then names. */
-  status: ExitStatus | undefined
-  exceeded: 'stdout' | 'stderr' | undefined
-}
-
 const NOTHING = Buffer.alloc(0)
 
-/**
- * Runs a command whose output nobody reads on the way: the addon collects it, in one call. `shown` is the command in messages.
- * A command with input, or that can be aborted, takes {@link collect}.
- */
+/** Runs a command and collects its output. Messages call it `title` where that is not its own name. */
 export async function run(
   box: NativeBox,
   input: ExecInput,
-  shown: string,
   options: ExecOptions,
+  title?: string,
 ): Promise<ExecResult<string | Buffer>> {
-  let collected: Collected
-  try {
-    const { stdout, stderr, exit, exceeded } = await settled(box.exec(input, options.maxBuffer ?? MAX_BUFFER))
-    collected = { stdout: stdout ?? NOTHING, stderr: stderr ?? NOTHING, status: exit && exitStatus(exit), exceeded }
-  } catch (error) {
-    throw withOutput(raised(error), decoded({ stdout: NOTHING, stderr: NOTHING }, options))
-  }
-  return resultOf(collected, shown, options)
+  const { check, maxBuffer, stdin = 'none', signal } = options
+  const collect = check || maxBuffer !== undefined || title !== undefined ? { check, maxBuffer, title } : undefined
+  if (stdin === 'none' && signal === undefined) return resultOf(await settled(box.exec(input, collect)), options)
+  return resultOf(...(await conducted(box, input, collect, options)))
 }
 
-/** Collects an execution nobody else reads. */
-export async function collect(
-  execution: Execution,
-  shown: string,
+/** The same of a command that is fed or can be aborted: what was collected, with the options, and why it was cancelled if it was. */
+async function conducted(
+  box: NativeBox,
+  input: ExecInput,
+  collect: CollectInput | undefined,
   options: ExecOptions,
-): Promise<ExecResult<string | Buffer>> {
-  const { maxBuffer = MAX_BUFFER } = options
-  const output = { stdout: new Gathered(maxBuffer), stderr: new Gathered(maxBuffer) }
-  const taken = () => ({ stdout: output.stdout.take(), stderr: output.stderr.take() })
-  let status: ExitStatus | undefined
-  let exceeded: 'stdout' | 'stderr' | undefined
+): Promise<[NativeCollected, ExecOptions, Error | undefined]> {
+  const { stdin = 'none', signal } = options
+  const feed = preparedInput(stdin)
+  if (signal?.aborted) throw withOutput(abortedExecution(signal), {}, options)
+  const command = box.command(input, collect)
+  let reason: Error | undefined
+  const cancel = (error: Error) => {
+    reason ??= error
+    command.cancel()
+  }
+  const forget = onAbort(signal, () => signal && cancel(abortedExecution(signal)))
+  const running = settled(command.run())
+  const pipe = feed === 'none' ? undefined : new Stdin(Promise.resolve(command), cancel)
+  if (feed !== 'none' && pipe !== undefined) feed(pipe, cancel)
   try {
-    for await (const event of execution) {
-      if (event.type === 'exit') {
-        status = event
-      } else if (!output[event.type].add(event.data)) {
-        exceeded = event.type
-        await execution[Symbol.asyncDispose]()
-        break
-      }
-    }
-  } catch (error) {
-    throw withOutput(raised(error), decoded(taken(), options))
+    return [await running, options, reason]
+  } finally {
+    forget()
+    pipe?.destroy()
   }
-  return resultOf({ ...taken(), status, exceeded }, shown, options)
 }
 
-/** What the caller gets, or the error that its options make of it. */
-function resultOf({ status, exceeded, ...output }: Collected, shown: string, options: ExecOptions) {
-  const { stdout, stderr } = decoded(output, options)
-  if (exceeded !== undefined) {
-    const message = `command \`${shown}\`: ${exceeded} exceeds ${options.maxBuffer ?? MAX_BUFFER} bytes`
-    const hint = 'raise `maxBuffer`, or read the output as it comes with box.spawn()'
-    throw new ExecutionError('EXEC_MAX_BUFFER', message, { stdout, stderr, hint })
+/** What the caller gets. What failed is thrown, with the output so far; of a command that was cancelled it is the reason. */
+function resultOf(collected: NativeCollected, options: ExecOptions, reason?: Error): ExecResult<string | Buffer> {
+  const { exit, error } = collected
+  if (error === undefined) {
+    const { exitCode, signal, oomKilled } = exitStatus(exit)
+    return { exitCode, signal, oomKilled, ...decoded(collected, options) }
   }
-  if (status === undefined) throw new ExecutionError('EXEC_FAILED', `command \`${shown}\`: no exit status`)
-  const { exitCode, signal, timedOut, oomKilled } = status
-  const result = { exitCode, signal, oomKilled, stdout, stderr }
-  if (timedOut) {
-    const message = `command \`${shown}\`: ran longer than ${options.timeoutMs} ms`
-    throw new ExecutionError('EXEC_TIMEOUT', message, { ...result, hint: 'raise `timeoutMs`, or leave it out' })
-  }
-  if (options.check && exitCode !== 0) {
-    throw new ExecutionError('EXEC_NON_ZERO', `command \`${shown}\`: ${ending(result)}`, result)
-  }
-  return result
+  throw raised(withOutput((error.code === 'ABORTED' && reason) || errorFrom(error), collected, options))
 }
 
-function decoded<T extends { stdout: Buffer; stderr: Buffer }>({ stdout, stderr }: T, { encoding }: ExecOptions) {
+function decoded({ stdout = NOTHING, stderr = NOTHING }: NativeCollected, { encoding }: ExecOptions) {
   if (encoding === 'buffer') return { stdout, stderr }
   return { stdout: stdout.toString('utf8'), stderr: stderr.toString('utf8') }
 }
 
-/** The output of one stream, up to a bound. */
-class Gathered {
-  #chunks: Buffer[] = []
-  #length = 0
-  #max: number
-
-  constructor(max: number) {
-    this.#max = max
-  }
-
-  /** Returns whether it fitted; what fits of it is kept. */
-  add(data: Buffer): boolean {
-    const room = this.#max - this.#length
-    this.#chunks.push(data.length > room ? data.subarray(0, room) : data)
-    this.#length += Math.min(data.length, room)
-    return data.length <= room
-  }
-
-  take(): Buffer {
-    return this.#chunks.length === 1 && this.#chunks[0] ? this.#chunks[0] : Buffer.concat(this.#chunks)
-  }
-}
-
-/** Adds the output so far to an error of the execution; others pass as they are. */
-function withOutput(error: unknown, output: { stdout: string | Buffer; stderr: string | Buffer }): unknown {
+/** Adds the output so far and the end to an error of the execution; others pass as they are. */
+function withOutput(error: Error, collected: NativeCollected, options: ExecOptions): Error {
   if (!(error instanceof ExecutionError)) return error
-  for (const [key, value] of Object.entries(output)) Object.defineProperty(error, key, { value, enumerable: false })
+  if (collected.exit !== undefined) {
+    const { exitCode, signal } = exitStatus(collected.exit)
+    Object.assign(error, { exitCode, signal })
+  }
+  for (const [key, value] of Object.entries(decoded(collected, options))) {
+    Object.defineProperty(error, key, { value, enumerable: false, configurable: true, writable: true })
+  }
   return error
-}
-
-/** How it ended and the last thing that it said, which is most often why. */
-function ending({ exitCode, signal, oomKilled, stderr }: ExecResult<string | Buffer>): string {
-  const how =
-    signal === null ? `exited with code ${exitCode}` : `ended by ${signal}${oomKilled ? ', out of memory' : ''}`
-  const last = stderr.toString().trimEnd().split('\n').at(-1)?.trim().slice(0, 200)
-  return last ? `${how}: ${last}` : how
 }

@@ -4,12 +4,17 @@ import type { Readable, Writable } from 'node:stream'
 import { onAbort } from './abort.js'
 import { type NativeExecution, settled } from './binding.js'
 import { guardMembers } from './bound.js'
-import { checkArgument } from './check.js'
+import { type Check, checkArgument, integer } from './check.js'
 import { ExecutionError, raised } from './errors.js'
 import { cells, type SpawnOptions } from './options.js'
 import { type ExecEvent, type ExitStatus, Output } from './output.js'
-import { signalNumber } from './signals.js'
 import { preparedInput, Stdin } from './stdin.js'
+
+/** Which names there are, the native half knows. */
+const signals: Check = {
+  expected: "a name such as 'SIGTERM' or a number from 0 to 64",
+  holds: value => (typeof value === 'string' && /^SIG[A-Z]/.test(value)) || integer(0, 64).holds(value),
+}
 
 let isExecution: (value: unknown) => boolean
 
@@ -54,7 +59,7 @@ export class Execution implements AsyncDisposable, AsyncIterable<ExecEvent> {
   private constructor(start: () => Promise<NativeExecution>, options: SpawnOptions) {
     const { signal } = options
     const feed = options.stdin === undefined ? undefined : preparedInput(options.stdin)
-    this.#native = signal?.aborted ? Promise.reject(aborted(signal)) : start()
+    this.#native = signal?.aborted ? Promise.reject(abortedExecution(signal)) : start()
     this.#native.then(
       native => {
         this.#started = native
@@ -137,9 +142,9 @@ export class Execution implements AsyncDisposable, AsyncIterable<ExecEvent> {
    * @returns `false` if the process had ended.
    */
   async kill(signal: string | number = 'SIGTERM'): Promise<boolean> {
-    const number = signalNumber(signal)
+    checkArgument('execution.kill', 'signal', signal, signals)
     if (this.#output.over && this.#started !== undefined) return false
-    return settled((await this.#native).kill(number))
+    return settled((await this.#native).kill(signal))
   }
 
   /** Sets the size of the terminal, in characters, 1 to 65 535 each. Only for an execution with `tty`. */
@@ -179,7 +184,7 @@ export class Execution implements AsyncDisposable, AsyncIterable<ExecEvent> {
   }
 
   #watch(signal: AbortSignal | undefined): void {
-    const over = onAbort(signal, () => signal && this.#abandon(aborted(signal)))
+    const over = onAbort(signal, () => signal && this.#abandon(abortedExecution(signal)))
     const end = () => {
       over()
       this.#stdin?.destroy()
@@ -200,6 +205,7 @@ export class Execution implements AsyncDisposable, AsyncIterable<ExecEvent> {
 
 guardMembers(Execution, 'execution', isExecution)
 
-function aborted(signal: AbortSignal): ExecutionError {
+/** The error of an execution that `signal` ended. */
+export function abortedExecution(signal: AbortSignal): ExecutionError {
   return new ExecutionError('ABORTED', 'the operation was aborted', { cause: signal.reason })
 }

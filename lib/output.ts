@@ -6,7 +6,6 @@
 import { type NativeExecution, type NativeExitStatus, settled } from './binding.js'
 import { ExecutionError, InvalidArgumentError } from './errors.js'
 import { discarded, HELD_BYTES, Outlet } from './outlet.js'
-import { signalName } from './signals.js'
 import { Wakeup } from './wakeup.js'
 
 /** How a process ended. */
@@ -25,7 +24,7 @@ export interface ExitStatus {
 export function exitStatus(status: NativeExitStatus | undefined): ExitStatus {
   return {
     exitCode: status?.code ?? null,
-    signal: status?.signal === undefined ? null : signalName(status.signal),
+    signal: status?.signal ?? null,
     timedOut: status?.timedOut ?? false,
     oomKilled: status?.oomKilled ?? false,
   }

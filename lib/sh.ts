@@ -1,4 +1,4 @@
-// `box.sh`: a shell line as a template, whose values are quoted. Called by `box.ts`; makes the line, `exec.ts` runs it.
+// `box.sh`: a shell line as a template, whose values the native half quotes. Called by `commands.ts`.
 import { arrayOf, type Check, checkArgument } from './check.js'
 import type { ExecResult } from './exec.js'
 import type { ExecOptions } from './options.js'
@@ -27,10 +27,14 @@ export interface Shell {
   (options: ExecOptions): (line: TemplateStringsArray, ...values: ShellValue[]) => Promise<ExecResult>
 }
 
-/** The line that a template stands for. */
-export function shellLine(line: TemplateStringsArray, values: readonly unknown[]): string {
+/** The line that a template stands for; `quote` makes a value one word of it. */
+export function shellLine(
+  line: TemplateStringsArray,
+  values: readonly unknown[],
+  quote: (word: string) => string,
+): string {
   return line.raw
-    .map((part, index) => unescaped(part) + (index < values.length ? quotedWords(values[index]) : ''))
+    .map((part, index) => unescaped(part) + (index < values.length ? quotedWords(values[index], quote) : ''))
     .join('')
 }
 
@@ -51,13 +55,8 @@ const words: Check = {
 }
 
 /** Of an array one word for each item. */
-function quotedWords(value: unknown): string {
+function quotedWords(value: unknown, quote: (word: string) => string): string {
   checkArgument('box.sh', 'value', value, words)
-  return Array.isArray(value) ? value.map(quoted).join(' ') : quoted(value as string)
-}
-
-function quoted(word: string | number | bigint): string {
-  const value = String(word)
-  // Inside single quotes POSIX shells take every byte as it is, but for the quote itself (XCU 2.2.2).
-  return /^[\w@%+=:,./-]+$/.test(value) ? value : `'${value.replaceAll("'", "'\\''")}'`
+  const quoted = (word: unknown) => quote(String(word))
+  return Array.isArray(value) ? value.map(quoted).join(' ') : quoted(value)
 }

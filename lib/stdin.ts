@@ -17,13 +17,16 @@ const WRITE = 'execution.stdin'
 
 type Done = (error?: Error | null) => void
 
+/** The native half of an execution, or of a command that is collected. */
+type Sink = Pick<NativeExecution, 'write' | 'closeStdin'>
+
 export class Stdin extends Writable {
-  #execution: Promise<NativeExecution>
+  #execution: Promise<Sink>
   #refused: (error: Error) => void
   #pipes = 0
 
   /** `refused` hears of a chunk that is no bytes where nobody can catch it: in a stream that is piped here. */
-  constructor(execution: Promise<NativeExecution>, refused: (error: Error) => void) {
+  constructor(execution: Promise<Sink>, refused: (error: Error) => void) {
     super({ highWaterMark: MESSAGE_BYTES })
     this.#execution = execution
     this.#refused = refused

@@ -139,7 +139,7 @@ test('every event has its shape', async () => {
   events.on('event', event => seen.push(event))
   fake.tell(
     { kind: 'state', to: 'created' },
-    { kind: 'execExited', executionId: 'e', signal: 9, timedOut: true, oomKilled: false },
+    { kind: 'execExited', executionId: 'e', signal: 'SIGKILL', timedOut: true, oomKilled: false },
     { kind: 'mainStarted', pid: 7, restarts: 0 },
     { kind: 'mainExited', code: 1, oomKilled: false, restarting: true },
     { kind: 'health', health: 'unhealthy', failures: 3, output: 'refused' },

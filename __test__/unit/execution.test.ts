@@ -1,5 +1,6 @@
 // An execution's start, input, signals, abort and disposal.
 import { getEventListeners } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
@@ -259,22 +260,31 @@ describe('stdin', () => {
 
 describe('kill', () => {
   test.each([
-    [undefined, 15],
-    ['SIGINT', 2],
-    ['SIGSYS', 31],
+    [undefined, 'SIGTERM'],
+    ['SIGINT', 'SIGINT'],
     [9, 9],
     [0, 0],
     [64, 64],
-  ])('%s is signal %i', async (signal, number) => {
+  ])('%s is signal %s', async (signal, sent) => {
     const { child, fake } = run([])
     expect(await child.kill(signal)).toBe(true)
-    expect(fake.signals).toEqual([number])
+    expect(fake.signals).toEqual([sent])
     await child[Symbol.asyncDispose]()
   })
 
-  test.each(['TERM', 'SIGNOPE', -1, 65, 1.5, null])('%s is refused', async signal => {
+  test.each(['TERM', 'sigterm', '', -1, 65, 1.5, null])('%s is refused', async signal => {
     const { child } = run([[exit()]])
     await expect(child.kill(signal as never)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+  })
+
+  test('the highest number is the same in Rust', async () => {
+    const source = readFileSync(new URL('../../src/portal/exit_status.rs', import.meta.url), 'utf8')
+    const last = Number(/LAST_SIGNAL: i32 = (\d+);/.exec(source)?.[1])
+    const { child, fake } = run([])
+    expect(await child.kill(last)).toBe(true)
+    await expect(child.kill(last + 1)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    expect(fake.signals).toEqual([last])
+    await child[Symbol.asyncDispose]()
   })
 
   test('after the end it says false', async () => {

@@ -1,10 +1,12 @@
 // A counting fake of the native half at its edge: an execution whose process is a script of what it writes.
 import type {
+  CollectInput,
   ExecInput,
   Failure,
   NativeBox,
   NativeChunk,
   NativeCollected,
+  NativeCommand,
   NativeExecution,
   Outcome,
 } from '../../lib/binding.js'
@@ -18,7 +20,7 @@ export const exit = (code = 0): NativeChunk => ({
   kind: 'exit',
   status: { code, timedOut: false, oomKilled: false },
 })
-export const killed = (signal: number, rest: { timedOut?: boolean; oomKilled?: boolean } = {}): NativeChunk => ({
+export const killed = (signal: string, rest: { timedOut?: boolean; oomKilled?: boolean } = {}): NativeChunk => ({
   kind: 'exit',
   status: { signal, timedOut: false, oomKilled: false, ...rest },
 })
@@ -39,7 +41,7 @@ export class FakeExecution implements NativeExecution {
   pulls = 0
   /** Output bytes that were pulled so far. */
   pulled = 0
-  signals: number[] = []
+  signals: (string | number)[] = []
   written: Buffer[] = []
   stdinClosed = false
   detached = false
@@ -59,9 +61,13 @@ export class FakeExecution implements NativeExecution {
     const { done, value } = this.#script.next()
     // A script that ends without `exit` is a process that runs until it is killed.
     const dies = new Promise<NativeChunk[]>(resolve => {
-      this.#killed = () => resolve([killed(9)])
+      this.#killed = () => resolve([killed('SIGKILL')])
     })
-    const next = this.signals.includes(9) ? [killed(9)] : done ? dies : Promise.race([Promise.resolve(value), dies])
+    const next = this.signals.includes(9)
+      ? [killed('SIGKILL')]
+      : done
+        ? dies
+        : Promise.race([Promise.resolve(value), dies])
     const batch = await next
     if (!Array.isArray(batch)) return { error: batch }
     for (const { data, kind } of batch) {
@@ -82,7 +88,7 @@ export class FakeExecution implements NativeExecution {
     return {}
   }
 
-  async kill(signal: number): Promise<Outcome<boolean>> {
+  async kill(signal: string | number): Promise<Outcome<boolean>> {
     this.signals.push(signal)
     if (signal === 9) this.#killed?.()
     return { ok: !this.#ended }
@@ -115,17 +121,56 @@ export function run(script: Script, options: SpawnOptions = {}): { child: Execut
 
 /** What a fake box does besides following a script. */
 interface BoxAnswers {
-  /** What the addon has collected, of commands that it collects itself. That it does so rightly is for the tests of `src/runtime`. */
-  collected?: NativeCollected | Failure
+  /** What the native half has collected. That it does so rightly is for the tests of `src/runtime`. */
+  collected?: NativeCollected
   /** What keeps a command from starting. */
   spawnError?: Failure
 }
 
-/** A box whose every execution follows `script`; `inputs` are what reached the native half, `limits` the bounds of collecting. */
-export function fakeBox(script: () => Script, { collected = { exit: { code: 0 } }, spawnError }: BoxAnswers = {}) {
+/** A command that ends with what was collected: at once, or if it is `open` when it is cancelled. */
+export class FakeCommand implements NativeCommand {
+  written: Buffer[] = []
+  stdinClosed = false
+  cancelled = false
+  #collected: NativeCollected
+  #open: boolean
+  #cancel: (() => void) | undefined
+
+  constructor(collected: NativeCollected, open: boolean) {
+    this.#collected = collected
+    this.#open = open
+  }
+
+  async run(): Promise<Outcome<NativeCollected>> {
+    if (!this.#open) return { ok: this.#collected }
+    await new Promise<void>(resolve => {
+      this.#cancel = resolve
+    })
+    return { ok: { ...this.#collected, error: { code: 'ABORTED', message: 'aborted', causes: [] } } }
+  }
+
+  async write(data: Uint8Array): Promise<Outcome<void>> {
+    this.written.push(Buffer.from(data))
+    return {}
+  }
+
+  async closeStdin(): Promise<Outcome<void>> {
+    this.stdinClosed = true
+    return {}
+  }
+
+  cancel(): void {
+    this.cancelled = true
+    this.#cancel?.()
+  }
+}
+
+/** A box whose every execution follows `script`; `inputs` and `collects` are what reached the native half. */
+export function fakeBox(script: () => Script, { collected, spawnError }: BoxAnswers = {}) {
   const inputs: ExecInput[] = []
-  const limits: number[] = []
+  const collects: (CollectInput | undefined)[] = []
   const executions: FakeExecution[] = []
+  const commands: FakeCommand[] = []
   const begin = () => {
     const execution = new FakeExecution(script())
     executions.push(execution)
@@ -136,18 +181,26 @@ export function fakeBox(script: () => Script, { collected = { exit: { code: 0 } 
     name: null,
     image: 'alpine:3',
     start: () => ({ wait: async () => ({}), cancel() {} }),
+    quote: word => `<${word}>`,
     async spawn(input) {
       inputs.push(input)
       return spawnError ? { error: spawnError } : { ok: begin() }
     },
-    async exec(input, maxBuffer) {
+    async exec(input, collect) {
       inputs.push(input)
-      limits.push(maxBuffer)
-      if (spawnError) return { error: spawnError }
-      return 'causes' in collected ? { error: collected } : { ok: collected }
+      collects.push(collect)
+      return { ok: spawnError ? { error: spawnError } : (collected ?? { exit: { code: 0 } }) }
+    },
+    command(input, collect) {
+      inputs.push(input)
+      collects.push(collect)
+      const open = collected?.exit === undefined && collected?.error === undefined
+      const command = new FakeCommand(collected ?? {}, open)
+      commands.push(command)
+      return command
     },
   }
-  return { box: makeBox(native as NativeBox), inputs, limits, executions }
+  return { box: makeBox(native as NativeBox), inputs, collects, executions, commands }
 }
 
 /** Lets everything that is ready run. */

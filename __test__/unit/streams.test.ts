@@ -190,7 +190,7 @@ describe('wait', () => {
   })
 
   test('tells a signal, a timeout and want of memory apart', async () => {
-    const { child } = run([[killed(9, { timedOut: true, oomKilled: true })]])
+    const { child } = run([[killed('SIGKILL', { timedOut: true, oomKilled: true })]])
     expect(await child.wait()).toEqual({ exitCode: null, signal: 'SIGKILL', timedOut: true, oomKilled: true })
   })
 

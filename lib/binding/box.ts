@@ -1,7 +1,14 @@
 // The addon's box, as `src/addon/litebox.rs` makes it.
 
 import type { NativeEvents } from './event.js'
-import type { ExecInput, NativeCollected, NativeExecution, NativeExecutionInfo } from './execution.js'
+import type {
+  CollectInput,
+  ExecInput,
+  NativeCollected,
+  NativeCommand,
+  NativeExecution,
+  NativeExecutionInfo,
+} from './execution.js'
 import type { NativeFiles } from './files.js'
 import type { LogInput, NativeBoxMetrics, NativeLogs } from './observation.js'
 import type { Answer } from './outcome.js'
@@ -69,7 +76,9 @@ export interface NativeBox {
   dispose(): Answer<void>
   remove(force: boolean): Answer<void>
   spawn(options: ExecInput): Answer<NativeExecution>
-  exec(options: ExecInput, maxBuffer: number): Answer<NativeCollected>
+  exec(options: ExecInput, collect?: CollectInput): Answer<NativeCollected>
+  command(options: ExecInput, collect?: CollectInput): NativeCommand
+  quote(word: string): string
   files(): NativeFiles
   executions(): Answer<NativeExecutionInfo[]>
   execution(id: string): Answer<NativeExecution>
@@ -104,7 +113,7 @@ export interface NativeBoxEnd {
   wait(): Answer<{
     state: string
     exitCode?: number
-    signal?: number
+    signal?: string
     oom: boolean
     failure?: string
   }>

@@ -18,7 +18,7 @@ export interface NativeEvent {
   command?: string
   pid?: number
   code?: number
-  signal?: number
+  signal?: string
   timedOut?: boolean
   oomKilled?: boolean
   restarts?: number

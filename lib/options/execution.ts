@@ -103,7 +103,7 @@ export function execInput(command: string, args: readonly string[], options: Spa
   const { cwd, env, user, tty, stdin, timeoutMs, detached } = options
   const input: ExecInput = { command, args: [...args] }
   if (cwd || env || user !== undefined || tty || stdin !== 'none' || timeoutMs || detached) {
-    input.special = {
+    input.options = {
       env: variables(env),
       unset: unsetVariables(env),
       cwd,

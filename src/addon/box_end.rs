@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use boxlite_runtime::{BoxliteError, ErrorCode, LiteBox};
+use boxlite_runtime::{BoxliteError, ErrorCode, LiteBox, signal_name};
 use napi::{Env, Result, bindgen_prelude::Object};
 use napi_derive::napi;
 use tokio::sync::Notify;
@@ -17,7 +17,7 @@ pub struct BoxEnd {
     /// Exit code of its main process, if it had one.
     pub exit_code: Option<i32>,
     /// Signal that ended its main process, by number.
-    pub signal: Option<i32>,
+    pub signal: Option<String>,
     /// Whether the box ran out of memory, if that is known.
     pub oom: bool,
     /// Why it failed.
@@ -27,7 +27,7 @@ pub struct BoxEnd {
 impl From<boxlite_runtime::BoxEnd> for BoxEnd {
     fn from(end: boxlite_runtime::BoxEnd) -> Self {
         let boxlite_runtime::BoxEnd { state, exit_code, signal, oom, failure } = end;
-        Self { state: state.as_str(), exit_code, signal, oom, failure }
+        Self { state: state.as_str(), exit_code, signal: signal.map(signal_name), oom, failure }
     }
 }
 

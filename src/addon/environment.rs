@@ -95,22 +95,11 @@ impl Environment {
     }
 }
 
-impl Owned {
-    /// Takes it off the list.
-    pub(crate) fn release(self) {
-        self.remove();
-    }
-
-    fn remove(&self) {
-        self.environment.executions().by_number.remove(&self.number);
-    }
-}
-
 impl Drop for Owned {
     fn drop(&mut self) {
-        // One whose handle was collected while it ran has no other to end it.
+        // One whose handle was garbage-collected while it ran has no other to end it.
         if self.execution.has_ended() {
-            self.remove();
+            self.environment.executions().by_number.remove(&self.number);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use boxlite_runtime::{BoxState, EventKind, EventStream, ExitStatus, Limit, PullPhase};
+use boxlite_runtime::{BoxState, EventKind, EventStream, ExitStatus, Limit, PullPhase, signal_name};
 use napi::{
     Status,
     threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode},
@@ -78,8 +78,8 @@ pub struct NativeEvent {
     pub pid: Option<u32>,
     /// The exit code.
     pub code: Option<i32>,
-    /// The signal that ended it.
-    pub signal: Option<i32>,
+    /// The name of the signal that ended it.
+    pub signal: Option<String>,
     /// Whether its time was up.
     pub timed_out: Option<bool>,
     /// Whether it was killed for want of memory.
@@ -141,7 +141,7 @@ impl NativeEvent {
                 Self {
                     execution_id: Some(execution_id),
                     code,
-                    signal,
+                    signal: signal.map(signal_name),
                     timed_out: Some(timed_out),
                     oom_killed: Some(oom_killed),
                     ..new("execExited")
@@ -152,7 +152,7 @@ impl NativeEvent {
             }
             EventKind::MainExited(exit) => Self {
                 code: exit.code,
-                signal: exit.signal,
+                signal: exit.signal.map(signal_name),
                 oom_killed: Some(exit.oom),
                 restarting: Some(exit.restarts),
                 ..new("mainExited")

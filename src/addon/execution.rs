@@ -2,11 +2,11 @@
 //!
 //! Output is pulled: one `recv` hands over a batch, so JavaScript that stops asking stops the process's writes.
 
-use boxlite_runtime::{ExecEvent, Execution};
+use boxlite_runtime::{BoxliteError, BoxliteResult, ExecEvent, Execution, signal_name, signal_number};
 use bytes::Bytes;
 use napi::{
     Env, Result,
-    bindgen_prelude::{Buffer, Object},
+    bindgen_prelude::{Buffer, Either, Object},
 };
 use napi_derive::napi;
 
@@ -34,8 +34,8 @@ impl NativeExecution {
 pub struct ExitStatus {
     /// The exit code, unless a signal ended it.
     pub code: Option<i32>,
-    /// The signal that ended it.
-    pub signal: Option<i32>,
+    /// The name of the signal that ended it.
+    pub signal: Option<String>,
     /// There if it was ended for running longer than its `timeout_ms`.
     pub timed_out: Option<bool>,
     /// There if the box's kernel ended it for want of memory.
@@ -47,7 +47,7 @@ impl From<boxlite_runtime::ExitStatus> for ExitStatus {
         let boxlite_runtime::ExitStatus { code, signal, timed_out, oom_killed } = status;
         // What is seldom true is left out: each property costs a short command.
         let [timed_out, oom_killed] = [timed_out, oom_killed].map(|it| it.then_some(true));
-        Self { code, signal, timed_out, oom_killed }
+        Self { code, signal: signal.map(signal_name), timed_out, oom_killed }
     }
 }
 
@@ -99,11 +99,17 @@ impl NativeExecution {
         promise_while_there(env, async move { execution.close_stdin().await })
     }
 
-    /// Sends a signal to the process group; resolves `false` if it had ended.
+    /// Sends a signal, by its number or a name such as `SIGTERM`, to the process group; resolves `false` if it had ended.
     #[napi]
-    pub fn kill<'env>(&self, env: &'env Env, signal: i32) -> Result<Object<'env>> {
+    pub fn kill<'env>(&self, env: &'env Env, signal: Either<String, i32>) -> Result<Object<'env>> {
         let execution = self.execution.clone();
-        promise(env, async move { execution.kill(signal).await })
+        promise(env, async move {
+            let number = match signal {
+                Either::A(name) => numbered(&name)?,
+                Either::B(number) => number,
+            };
+            execution.kill(number).await
+        })
     }
 
     /// Sends SIGKILL to every process of the execution; resolves `false` if it had ended.
@@ -136,6 +142,16 @@ impl NativeExecution {
         let execution = self.execution.clone();
         promise_while_there(env, async move { execution.wait().await.map(ExitStatus::from) })
     }
+}
+
+/// The number of a signal by its name, which begins with `SIG` as in Node.
+fn numbered(name: &str) -> BoxliteResult<i32> {
+    let number = if name.starts_with("SIG") { signal_number(name) } else { None };
+    number.and_then(|number| i32::try_from(number).ok()).ok_or_else(|| {
+        BoxliteError::invalid(format!(
+            "execution.kill: argument `signal`: expected a name such as 'SIGTERM' or a number from 0 to 64, got '{name}'"
+        ))
+    })
 }
 
 /// Most bytes that are put together. Beyond that the copy costs more than another JavaScript value does.
@@ -174,6 +190,15 @@ fn output((kind, data): (&'static str, Vec<u8>)) -> Chunk {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn signals_have_the_names_that_node_has() {
+        assert_eq!(["SIGINT", "SIGSYS"].map(|name| numbered(name).unwrap()), [2, 31]);
+        for name in ["TERM", "SIGNOPE", "9", "sigterm", ""] {
+            let error = numbered(name).unwrap_err().to_string();
+            assert!(error.ends_with(&format!("or a number from 0 to 64, got '{name}'")), "{error}");
+        }
+    }
 
     #[test]
     fn neighbours_of_one_stream_are_joined_and_order_stays() {

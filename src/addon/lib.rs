@@ -16,6 +16,7 @@ mod archive_writer;
 mod box_end;
 mod box_metrics;
 mod collected;
+mod command;
 mod directory;
 mod doctor;
 mod environment;

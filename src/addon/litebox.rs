@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use boxlite_runtime::{BoxliteError, ErrorCode, ExecOptions, LiteBox};
+use boxlite_runtime::{ExecOptions, LiteBox, shell_quote};
+use futures::stream;
 use napi::{Env, Result, bindgen_prelude::Object};
 use napi_derive::napi;
 
@@ -10,6 +11,7 @@ use crate::{
     box_end::NativeBoxEnd,
     box_metrics::BoxMetrics,
     collected::Collected,
+    command::NativeCommand,
     environment::Environment,
     event::{NativeEvents, Wake},
     execution::NativeExecution,
@@ -17,7 +19,7 @@ use crate::{
     files::NativeFiles,
     info::BoxInfo,
     logs::{LogInput, NativeLogs},
-    options::ExecInput,
+    options::{CollectInput, ExecInput},
     promise::promise,
     start::NativeStart,
     update::UpdateInput,
@@ -133,23 +135,34 @@ impl NativeBox {
         })
     }
 
-    /// Runs a process and collects what it writes, at most `max` bytes of each stream.
+    /// Runs a process without input and collects what it writes.
     #[napi]
-    pub fn exec<'env>(&self, env: &'env Env, options: ExecInput, max: i64) -> Result<Object<'env>> {
+    pub fn exec<'env>(
+        &self,
+        env: &'env Env,
+        options: ExecInput,
+        collect: Option<CollectInput>,
+    ) -> Result<Object<'env>> {
         let (litebox, environment) = (self.litebox.clone(), Environment::of(env)?);
-        let max = usize::try_from(max).unwrap_or(0);
         promise(env, async move {
-            let execution = litebox.begin_exec(options.into()).await?;
-            let owned = environment.own(&execution);
-            let collected = tokio::select! {
-                biased;
-                collected = Box::pin(execution.collect(max)) => collected.map(Collected::from),
-                () = environment.over() => Err(BoxliteError::new(ErrorCode::Aborted, "exec: its thread has ended")),
-            };
-            // It has ended, or is about to.
-            owned.release();
-            collected
+            let collect = collect.map(Into::into).unwrap_or_default();
+            let cancel = environment.over();
+            Ok(Collected::from(litebox.exec_with(options.into(), collect, stream::empty(), cancel).await))
         })
+    }
+
+    /// A value as one word of a shell line.
+    #[napi]
+    #[allow(clippy::unused_self, reason = "what a box is asked for is a method of it, like its other calls")]
+    pub fn quote(&self, word: String) -> String {
+        shell_quote(&word).into_owned()
+    }
+
+    /// The same as `exec` of a process that is fed, or can be aborted.
+    #[napi]
+    pub fn command(&self, options: ExecInput, collect: Option<CollectInput>) -> NativeCommand {
+        let collect = collect.map(Into::into).unwrap_or_default();
+        NativeCommand::new(self.litebox.clone(), options.into(), collect)
     }
 
     /// Changes the box: a missing name is taken away if the name is to change; everything else that is missing stays.

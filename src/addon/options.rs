@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use boxlite_runtime::{
-    BoxOptions, BoxliteError, BoxliteResult, Credentials, ExecOptions, Privileges, RegistryOptions,
-    RuntimeOptions,
+    BoxOptions, BoxliteError, BoxliteResult, CollectOptions, Credentials, ExecOptions, Privileges,
+    RegistryOptions, RuntimeOptions,
 };
 use napi_derive::napi;
 
@@ -188,13 +188,13 @@ pub struct ExecInput {
     pub command: String,
     /// Its arguments.
     pub args: Vec<String>,
-    /// How, where that is not as ever: no input, nothing over the box's own options.
-    pub special: Option<ExecSpecial>,
+    /// How, unless by the defaults and without input.
+    pub options: Option<CommandOptions>,
 }
 
 /// How to run a command.
 #[napi(object, object_to_js = false)]
-pub struct ExecSpecial {
+pub struct CommandOptions {
     /// Environment, over the box's.
     pub env: BTreeMap<String, String>,
     /// Variables that it is not to have.
@@ -213,6 +213,27 @@ pub struct ExecSpecial {
     pub detached: bool,
 }
 
+/// How to collect what a command writes; what is left out is as `CollectOptions` has it.
+#[napi(object, object_to_js = false)]
+pub struct CollectInput {
+    /// Whether an exit code other than 0 is an error.
+    pub check: Option<bool>,
+    /// Most bytes of each stream.
+    pub max_buffer: Option<i64>,
+    /// What messages call the command.
+    pub title: Option<String>,
+}
+
+impl From<CollectInput> for CollectOptions {
+    fn from(CollectInput { check, max_buffer, title }: CollectInput) -> Self {
+        let mut options = Self { check: check.unwrap_or_default(), title, ..Self::default() };
+        if let Some(max) = max_buffer {
+            options.max_buffer = usize::try_from(max).unwrap_or(0);
+        }
+        options
+    }
+}
+
 /// The size of a terminal.
 #[napi(object, object_to_js = false)]
 pub struct TtyInput {
@@ -223,18 +244,20 @@ pub struct TtyInput {
 }
 
 impl From<ExecInput> for ExecOptions {
-    fn from(ExecInput { command, args, special }: ExecInput) -> Self {
-        let mut options = Self::new(command, args);
-        if let Some(special) = special {
-            options.env = special.env.into_iter().collect();
-            options.unset = special.unset;
-            options.cwd = special.cwd;
-            options.user = special.user;
-            options.tty = special.tty.map(|tty| (tty.cols, tty.rows));
-            options.stdin = special.stdin;
-            options.timeout_ms = special.timeout_ms.into();
-            options.detached = special.detached;
+    fn from(ExecInput { command, args, options }: ExecInput) -> Self {
+        let Some(options) = options else { return Self::new(command, args) };
+        let CommandOptions { env, unset, cwd, user, tty, stdin, timeout_ms, detached } = options;
+        Self {
+            command,
+            args,
+            env: env.into_iter().collect(),
+            unset,
+            cwd,
+            user,
+            tty: tty.map(|TtyInput { cols, rows }| (cols, rows)),
+            stdin,
+            timeout_ms: timeout_ms.into(),
+            detached,
         }
-        options
     }
 }

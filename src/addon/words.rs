@@ -21,6 +21,7 @@ fn name(term: Term) -> Cow<'static, str> {
         Term::BoxStart => "`box.start()`",
         Term::BoxExecutions => "`box.executions()`",
         Term::BoxExec => "`box.exec()`",
+        Term::BoxSpawn => "box.spawn()",
         Term::BoxExecScript => "`box.exec('sh', ['/script'])`",
         Term::BoxConsole => "`box.logs({ source: 'console' })`",
         Term::BoxUpdateEnd => "`box.update({ endsAt })`; `null` is never",

@@ -55,6 +55,8 @@ terms! {
     BoxExecutions = "`LiteBox::executions`";
     /// The call that runs a command and collects its output.
     BoxExec = "`LiteBox::exec`";
+    /// The call that starts a command whose output is read as it comes.
+    BoxSpawn = "`LiteBox::spawn`";
     /// The call that runs the script `/script` with a shell.
     BoxExecScript = "`sh /script`";
     /// The call that reads a box's console.

@@ -42,8 +42,9 @@ pub use images::{
 };
 pub use litebox::{
     executions::{
-        collect::Collected,
+        collect::{CollectOptions, Collected, ExecFailure},
         execution::{Execution, ExecutionKiller},
+        shell::shell_quote,
     },
     files::{
         archive_writer::ArchiveWriter, copy_in::CopyInto, copy_out::CopyFrom, open_file::OpenFile,
@@ -63,6 +64,7 @@ pub use options::{
     labels::Labels,
     privileges::Privileges,
     runtime_options::{EngineChoice, RuntimeOptions},
+    signal::{name as signal_name, number as signal_number},
     supervision::{HealthCheck, HealthOption, Probe, RestartPolicy, RestartWhen, SupervisionOptions},
 };
 pub use pipeline::timings::Timings;

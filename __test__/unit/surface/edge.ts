@@ -102,7 +102,7 @@ const box = record({
 const exec = record({
   command: text,
   args: list(text),
-  special: maybe(
+  options: maybe(
     record({
       env: map(text),
       cwd: maybe(text),
@@ -114,6 +114,7 @@ const exec = record({
     }),
   ),
 })
+const collect = maybe(record({ check: maybe(flag), maxBuffer: maybe(i64), title: maybe(text) }))
 const rm = record({ recursive: maybe(flag), force: maybe(flag), maxRetries: maybe(u32), retryDelay: maybe(u32) })
 const cp = record({
   recursive: maybe(flag),
@@ -155,14 +156,17 @@ const METHODS: Record<string, Type[]> = {
   'box.restart': [maybe(u32)],
   'box.remove': [flag],
   'box.spawn': [exec],
-  'box.exec': [exec, i64],
+  'box.exec': [exec, collect],
+  'box.command': [exec, collect],
+  'box.quote': [text],
+  'command.write': [bytes],
   'box.execution': [text],
   'box.update': [record({ rename: flag, name: maybe(text), labels: maybe(map(text)) })],
   'box.logs': [record({ console: flag, follow: flag, sinceMs: i64 })],
   'box.events': [callback],
   'execution.recv': [u32],
   'execution.write': [bytes],
-  'execution.kill': [i32],
+  'execution.kill': [value => text(value) || i32(value)],
   'execution.resize': [u16, u16],
   'files.stat': [path, flag, flag],
   'files.statfs': [path],
@@ -273,6 +277,7 @@ const ANSWERS: Record<string, () => unknown> = {
   'box.spawn': () => object('execution', { id: 'e1', pid: 1 }),
   'box.execution': () => object('execution', { id: 'e1', pid: 1 }),
   'box.exec': () => ({ exit: { code: 0 } }),
+  'command.run': () => ({ exit: { code: 0 } }),
   'box.executions': () => [],
   'box.metrics': () => ({ state: 'created', diskOnHostBytes: 0, timings: [] }),
   'box.logs': () => object('logs', {}),
@@ -316,6 +321,9 @@ const ANSWERS: Record<string, () => unknown> = {
 const AT_ONCE: Record<string, () => unknown> = {
   'binding.version': () => '0.1.0',
   'box.end': () => object('end', {}),
+  'box.command': () => object('command', {}),
+  'box.quote': () => 'word',
+  'command.cancel': () => undefined,
   'box.start': () => object('start', {}),
   'start.cancel': () => undefined,
   'box.files': () => object('files', {}),

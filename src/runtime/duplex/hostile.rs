@@ -1,6 +1,7 @@
 //! A guest that lies: every lie ends in a clear error, never in wrong data, a hang or a panic.
 
 use std::{
+    future::pending,
     pin::Pin,
     sync::{Arc, Mutex},
     time::Duration,
@@ -21,7 +22,13 @@ use tonic::{Request, Response, Status, Streaming, transport::Server};
 
 use crate::{
     duplex::{machine, spawn},
-    litebox::{executions::execution::Execution, lifecycle::machine::Machine},
+    litebox::{
+        executions::{
+            collect::{CollectOptions, ExecFailure, collect},
+            execution::Execution,
+        },
+        lifecycle::machine::Machine,
+    },
 };
 
 type Script = Vec<Result<ExecOutput, Status>>;
@@ -210,6 +217,12 @@ impl Service for Endless {
     }
 }
 
+/// Why collecting its output fails.
+async fn collected(execution: &Execution, max_buffer: usize) -> ExecFailure {
+    let options = CollectOptions { max_buffer, ..CollectOptions::default() };
+    collect(execution, &options, "x", 0, tokio_stream::empty(), pending()).await.unwrap_err()
+}
+
 async fn endless(silent_after: usize, timeout_ms: u64) -> Execution {
     let (host, guest) = tokio::io::duplex(64 * 1024);
     let server = Server::builder().add_service(ExecutionServer::new(Endless { silent_after }));
@@ -221,15 +234,19 @@ async fn endless(silent_after: usize, timeout_ms: u64) -> Execution {
 
 #[tokio::test]
 async fn output_without_an_end_is_cut_at_the_bound_though_the_kill_is_ignored() {
-    let collected = endless(usize::MAX, 0).await.collect(10_500).await.unwrap();
-    assert_eq!((collected.stdout.len(), collected.exceeded, collected.exit), (10_500, Some("stdout"), None));
+    let ExecFailure { error, collected } = collected(&endless(usize::MAX, 0).await, 10_500).await;
+    assert_eq!(
+        (error.code(), error.to_string().as_str()),
+        (ErrorCode::ExecMaxBuffer, "command `x`: stdout exceeds 10500 bytes")
+    );
+    assert_eq!((collected.stdout.len(), collected.exit), (10_500, None));
 }
 
 #[tokio::test]
 async fn an_execution_that_runs_on_past_its_timeout_is_given_up() {
     let execution = endless(3, 1).await;
     tokio::time::pause();
-    let error = execution.collect(usize::MAX).await.unwrap_err();
+    let error = collected(&execution, usize::MAX).await.error;
     assert!(error.to_string().contains("it runs on past its timeout"), "{error}");
 }
 
@@ -242,7 +259,7 @@ async fn an_execution_that_writes_on_past_its_timeout_is_given_up() {
             tokio::time::advance(Duration::from_secs(1)).await;
         }
     });
-    let error = execution.collect(usize::MAX).await.unwrap_err();
+    let error = collected(&execution, usize::MAX).await.error;
     clock.abort();
     // Which of the two is seen first is chance: it writes, and the time is over where it happens to have written nothing yet.
     assert!(error.to_string().contains("on past its timeout"), "{error}");

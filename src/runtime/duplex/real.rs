@@ -1,6 +1,6 @@
 //! The agent's own services at the other end, with a real zygote that executes on this machine.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::pending, sync::Arc, time::Duration};
 
 use boxlite_error::ErrorCode;
 use boxlite_guest::{
@@ -15,7 +15,13 @@ use tokio::sync::watch;
 
 use crate::{
     duplex::{machine, spawn},
-    litebox::{executions::execution::Execution, lifecycle::machine::Machine},
+    litebox::{
+        executions::{
+            collect::{self, CollectOptions, Collected, ExecFailure},
+            execution::Execution,
+        },
+        lifecycle::machine::Machine,
+    },
 };
 
 pub(super) async fn guest() -> Arc<Machine> {
@@ -191,4 +197,52 @@ async fn a_child_that_keeps_the_pipe_open_delays_nothing_and_loses_nothing() {
     let pid = String::from_utf8_lossy(&stdout[300_000..]).trim().to_owned();
     let kill = spawn(&machine, shell(&format!("kill {pid}"))).await.unwrap();
     collect(&kill).await;
+}
+
+/// Collects as `LiteBox::exec_with` does.
+async fn collect_with(
+    execution: &Execution,
+    options: &CollectOptions,
+    stdin: Vec<&'static str>,
+    cancel: impl Future<Output = ()>,
+) -> Result<Collected, ExecFailure> {
+    let stdin = tokio_stream::iter(stdin.into_iter().map(Bytes::from));
+    let collecting = collect::collect(execution, options, "x", 0, stdin, cancel);
+    tokio::time::timeout(Duration::from_secs(30), collecting).await.expect("it resolves")
+}
+
+#[tokio::test]
+async fn collecting_feeds_the_input_and_ends_it() {
+    let machine = guest().await;
+    let options = ExecOptions { stdin: true, ..shell("cat; echo e >&2; exit 3") };
+    let execution = spawn(&machine, options).await.unwrap();
+    let check = CollectOptions { check: true, ..CollectOptions::default() };
+    let failure = collect_with(&execution, &check, vec!["a", "b\n"], pending()).await.unwrap_err();
+    assert_eq!(failure.error.code(), ErrorCode::ExecNonZero);
+    assert_eq!(failure.to_string(), "command `x`: exited with code 3: e");
+    let Collected { stdout, stderr, exit } = failure.collected;
+    assert_eq!((stdout, stderr, exit.unwrap().code), (b"ab\n".to_vec(), b"e\n".to_vec(), Some(3)));
+}
+
+#[tokio::test]
+async fn input_that_a_command_does_not_read_does_not_keep_it() {
+    let machine = guest().await;
+    let options = ExecOptions { stdin: true, ..shell("exec <&-; echo done") };
+    let execution = spawn(&machine, options).await.unwrap();
+    let endless = tokio_stream::iter(std::iter::repeat(Bytes::from_static(&[0; 1000])));
+    let collected =
+        collect::collect(&execution, &CollectOptions::default(), "x", 0, endless, pending()).await.unwrap();
+    assert_eq!(collected.stdout, b"done\n");
+}
+
+#[tokio::test]
+async fn cancelling_keeps_the_output_so_far_and_kills() {
+    let machine = guest().await;
+    let execution = spawn(&machine, shell("echo so far; sleep 60 & sleep 60")).await.unwrap();
+    let cancel = tokio::time::sleep(Duration::from_millis(500));
+    let failure = collect_with(&execution, &CollectOptions::default(), vec![], cancel).await.unwrap_err();
+    assert_eq!((failure.error.code(), failure.collected.stdout), (ErrorCode::Aborted, b"so far\n".to_vec()));
+    let exit =
+        tokio::time::timeout(Duration::from_secs(30), execution.wait()).await.expect("it ends").unwrap();
+    assert_eq!(exit.signal, Some(9));
 }

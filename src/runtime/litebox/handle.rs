@@ -1,9 +1,11 @@
 //! `LiteBox`: the public handle to one box. Made by `BoxliteRuntime`; every method hands its work to the rooms below.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::pending, sync::Arc, time::Duration};
 
 use boxlite_error::{BoxliteResult, ErrorCode};
 use boxlite_portal::{ExecOptions, ExecutionInfo};
+use bytes::Bytes;
+use futures::{Stream, stream};
 
 use crate::{
     blocking::blocking,
@@ -11,7 +13,10 @@ use crate::{
     home::unreadable::{self, UnreadableBox},
     litebox::{
         core::BoxCore,
-        executions::{collect::Collected, execution::Execution},
+        executions::{
+            collect::{CollectOptions, Collected, ExecFailure},
+            execution::Execution,
+        },
         files::verbs::Files,
         lifecycle::{end::BoxEnd, update::BoxUpdate},
         observation::{
@@ -161,24 +166,36 @@ impl LiteBox {
     /// Those of [`start`](Self::start); `INVALID_ARGUMENT`; the reason why the command could not be executed; `PORTAL_LOST` if the
     /// machine ended meanwhile.
     pub async fn spawn(&self, options: ExecOptions) -> BoxliteResult<Execution> {
-        self.core.spawn(options, false).await
+        self.core.spawn(options).await
     }
 
-    /// Runs a command and collects what it writes, at most `max` bytes of each stream; see [`Execution::collect`].
+    /// Runs a command without input and collects what it writes.
     ///
     /// # Errors
-    /// Those of [`spawn`](Self::spawn) and [`Execution::collect`].
-    pub async fn exec(&self, options: ExecOptions, max: usize) -> BoxliteResult<Collected> {
-        self.begin_exec(options).await?.collect(max).await
+    /// Those of [`spawn`](Self::spawn), and once it runs with the output so far: `EXEC_TIMEOUT` if it was ended by its timeout,
+    /// `EXEC_MAX_BUFFER` if it wrote more than `max_buffer`, `EXEC_NON_ZERO` if `check` is set and it did not exit with 0,
+    /// `EXEC_OUTPUT_LOST` and `RPC`.
+    pub async fn exec(
+        &self,
+        options: ExecOptions,
+        collect: CollectOptions,
+    ) -> Result<Collected, ExecFailure> {
+        self.exec_with(options, collect, stream::empty(), pending()).await
     }
 
-    /// The first half of [`LiteBox::exec`]: what it returns is to be collected.
+    /// As [`exec`](Self::exec), for a command that reads `stdin` to its end if `options.stdin` is set, and is given up when `cancel`
+    /// resolves. Then the start of the box is given up too if nobody else waits for it, and what runs is killed.
     ///
     /// # Errors
-    /// Those of [`spawn`](Self::spawn).
-    pub async fn begin_exec(&self, options: ExecOptions) -> BoxliteResult<Execution> {
-        // The caller learns nothing from the start of the command, so the guest need not report it before its output.
-        self.core.spawn(options, true).await
+    /// Those of [`exec`](Self::exec), and `ABORTED` with the output so far if `cancel` resolves before the end.
+    pub async fn exec_with(
+        &self,
+        options: ExecOptions,
+        collect: CollectOptions,
+        stdin: impl Stream<Item = Bytes>,
+        cancel: impl Future<Output = ()>,
+    ) -> Result<Collected, ExecFailure> {
+        self.core.exec(options, collect, stdin, cancel).await
     }
 
     /// The executions that run, the oldest first. A box that does not run has none, and is not started.

@@ -12,8 +12,16 @@ const NAMES: [&str; 31] = [
 /// glibc's `SIGRTMIN` and `SIGRTMAX`, by which `RTMIN+3` is meant (moby/sys, signal: `sigrtmin`).
 const REALTIME: (u32, u32) = (34, 64);
 
+/// The name of a signal, such as `SIGKILL`; of one that has none `SIG` and its number.
+pub fn name(number: i32) -> String {
+    let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
+    index
+        .and_then(|index| NAMES.get(index))
+        .map_or_else(|| format!("SIG{number}"), |name| format!("SIG{name}"))
+}
+
 /// The number of `SIGTERM`, `term`, `15`, `SIGRTMIN+3` or `RTMAX-1`; `None` if there is no such signal.
-pub(crate) fn number(name: &str) -> Option<u32> {
+pub fn number(name: &str) -> Option<u32> {
     let is_signal = |number: &u32| (1..=REALTIME.1).contains(number);
     if let Ok(number) = name.parse() {
         return Some(number).filter(is_signal);
@@ -42,6 +50,11 @@ mod tests {
     fn names_and_numbers_are_known() {
         let of = ["SIGTERM", "term", "9", "SIGRTMIN+3", "RTMAX", "RTMAX-2", "SIGSYS"].map(number);
         assert_eq!(of, [15, 15, 9, 37, 64, 62, 31].map(Some));
+    }
+
+    #[test]
+    fn each_signal_has_a_name() {
+        assert_eq!([1, 9, 15, 31, 40].map(name), ["SIGHUP", "SIGKILL", "SIGTERM", "SIGSYS", "SIG40"]);
     }
 
     #[test]

@@ -4,5 +4,6 @@ pub(crate) mod collect;
 pub(crate) mod deadline_guard;
 pub(crate) mod execution;
 mod output;
+pub(crate) mod shell;
 pub(crate) mod spawn;
 mod stdin;

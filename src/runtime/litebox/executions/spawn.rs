@@ -1,45 +1,108 @@
 //! Begins executions in a box, and finds those that run. Called by `LiteBox`.
 
-use std::sync::Arc;
+use std::{
+    future::pending,
+    pin::{Pin, pin},
+    sync::Arc,
+};
 
 use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Term, text};
 use boxlite_portal::{ExecOptions, ExecutionInfo};
+use bytes::Bytes;
+use futures::Stream;
 
 use crate::{
     events::EventKind,
-    litebox::{core::BoxCore, executions::execution::Execution},
+    litebox::{
+        core::BoxCore,
+        executions::{
+            collect::{self, CollectOptions, Collected, ExecFailure, cancelled},
+            execution::Execution,
+        },
+        lifecycle::machine::Machine,
+    },
     options::exec,
     state::id,
 };
 
 impl BoxCore {
-    /// Runs a command; starts the box first if it does not run. With `defer_started` the guest may report the start with the first
-    /// output or the end.
+    /// Runs a command; starts the box first if it does not run.
     pub(in crate::litebox) async fn spawn(
         self: &Arc<Self>,
         options: ExecOptions,
-        defer_started: bool,
     ) -> BoxliteResult<Execution> {
-        exec::check(&options)?;
-        let started = self.spawn_checked(options, defer_started).await;
-        self.home.metrics.count_exec(started.is_ok());
-        started
+        self.begin(options, false, pin!(pending())).await
     }
 
-    async fn spawn_checked(
+    /// Runs a command and collects what it writes, until it ends or `cancel` resolves.
+    pub(in crate::litebox) async fn exec(
+        self: &Arc<Self>,
+        options: ExecOptions,
+        mut collect: CollectOptions,
+        stdin: impl Stream<Item = Bytes>,
+        cancel: impl Future<Output = ()>,
+    ) -> Result<Collected, ExecFailure> {
+        let mut cancel = pin!(cancel);
+        let title = collect.title.take().unwrap_or_else(|| options.command.clone());
+        let timeout_ms = options.timeout_ms;
+        let execution = self.begin(options, true, cancel.as_mut()).await?;
+        collect::collect(&execution, &collect, &title, timeout_ms, stdin, cancel).await
+    }
+
+    /// Starts an execution unless `cancel` resolves before. With `defer_started` the guest may report the start with the first
+    /// output or the end.
+    async fn begin(
         self: &Arc<Self>,
         options: ExecOptions,
         defer_started: bool,
+        cancel: Pin<&mut impl Future<Output = ()>>,
     ) -> BoxliteResult<Execution> {
-        self.watches.settled().await;
-        let machine = self.machine().await?;
+        exec::check(&options)?;
+        let begun = self.begin_checked(options, defer_started, cancel).await;
+        self.home.metrics.count_exec(begun.is_ok());
+        begun
+    }
+
+    async fn begin_checked(
+        self: &Arc<Self>,
+        options: ExecOptions,
+        defer_started: bool,
+        mut cancel: Pin<&mut impl Future<Output = ()>>,
+    ) -> BoxliteResult<Execution> {
+        let machine = tokio::select! {
+            biased;
+            () = cancel.as_mut() => return Err(cancelled()),
+            machine = async { self.watches.settled().await; self.machine().await } => machine?,
+        };
+        // On the heap: a future is moved into each that awaits it, and this one has kilobytes.
+        let mut starting = Box::pin(Arc::clone(self).start_execution(machine, options, defer_started));
+        tokio::select! {
+            biased;
+            started = &mut starting => started,
+            () = cancel => {
+                // The guest may have the request already, so the process is awaited and killed.
+                tokio::spawn(async move {
+                    if let Ok(execution) = starting.await {
+                        drop(execution.kill_all().await);
+                    }
+                });
+                Err(cancelled())
+            }
+        }
+    }
+
+    async fn start_execution(
+        self: Arc<Self>,
+        machine: Arc<Machine>,
+        options: ExecOptions,
+        defer_started: bool,
+    ) -> BoxliteResult<Execution> {
         let id = id::random()?;
         let interface = machine.session.execution();
-        // On the heap: a future is moved into each that awaits it, and these are kilobytes.
         let started = if options.detached {
-            Box::pin(interface.start(&id, &options)).await.map(|pid| (pid, interface.output(&id)))
+            interface.start(&id, &options).await.map(|pid| (pid, interface.output(&id)))
         } else {
-            Box::pin(interface.exec(&id, &options, defer_started)).await
+            interface.exec(&id, &options, defer_started).await
         };
         let (pid, output) = match started {
             Ok(started) => started,

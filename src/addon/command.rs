@@ -1,0 +1,92 @@
+//! `NativeCommand`: a command whose output is collected while it is fed or can be aborted. Used by `lib/exec.ts`, calls `LiteBox`.
+
+use std::{
+    future::pending,
+    sync::{Mutex, PoisonError},
+};
+
+use boxlite_runtime::{CollectOptions, ExecOptions, LiteBox};
+use bytes::Bytes;
+use futures::stream;
+use napi::{Env, Result, bindgen_prelude::Object};
+use napi_derive::napi;
+use tokio::sync::{mpsc, watch};
+
+use crate::{collected::Collected, environment::Environment, promise::promise};
+
+/// A command that `run` begins, once.
+#[napi]
+pub struct NativeCommand {
+    litebox: LiteBox,
+    /// Taken by `run`.
+    prepared: Mutex<Option<(ExecOptions, CollectOptions, mpsc::Receiver<Bytes>)>>,
+    /// Taken by `close_stdin`.
+    stdin: Mutex<Option<mpsc::Sender<Bytes>>>,
+    cancelled: watch::Sender<bool>,
+}
+
+impl NativeCommand {
+    pub(crate) fn new(litebox: LiteBox, options: ExecOptions, collect: CollectOptions) -> Self {
+        let (stdin, data) = mpsc::channel(1);
+        Self {
+            litebox,
+            prepared: Mutex::new(Some((options, collect, data))),
+            stdin: Mutex::new(Some(stdin)),
+            cancelled: watch::Sender::new(false),
+        }
+    }
+}
+
+#[napi]
+impl NativeCommand {
+    /// Runs it and resolves with what it wrote.
+    #[napi]
+    pub fn run<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (litebox, environment) = (self.litebox.clone(), Environment::of(env)?);
+        let mut cancelled = self.cancelled.subscribe();
+        promise(env, async move {
+            let Some((options, collect, mut data)) = prepared else { return Ok(Collected::default()) };
+            let stdin = stream::poll_fn(move |context| data.poll_recv(context));
+            let cancel = async move {
+                let asked = async move {
+                    if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
+                        // The handle was collected, and nobody can cancel any more.
+                        pending::<()>().await;
+                    }
+                };
+                tokio::select! { () = asked => {}, () = environment.over() => {} }
+            };
+            Ok(litebox.exec_with(options, collect, stdin, cancel).await.into())
+        })
+    }
+
+    /// Writes to standard input; resolves when there is room for more.
+    #[napi]
+    pub fn write<'env>(&self, env: &'env Env, data: &[u8]) -> Result<Object<'env>> {
+        let stdin = self.stdin.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // Copied, since the caller may reuse its buffer as soon as the promise resolves.
+        let data = Bytes::copy_from_slice(data);
+        promise(env, async move {
+            if let Some(stdin) = stdin {
+                // What a command that has ended does not read is dropped.
+                let _ = stdin.send(data).await;
+            }
+            Ok(())
+        })
+    }
+
+    /// Ends standard input.
+    #[napi]
+    pub fn close_stdin<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        drop(self.stdin.lock().unwrap_or_else(PoisonError::into_inner).take());
+        promise(env, async { Ok(()) })
+    }
+
+    /// Has `run` resolve at once with an `ABORTED`. The start of its box is given up, unless somebody else waits for it; its
+    /// processes are killed.
+    #[napi]
+    pub fn cancel(&self) {
+        self.cancelled.send_replace(true);
+    }
+}
