@@ -42,7 +42,7 @@ async fn plain_http_is_never_spoken_unasked() {
     let reference = registry.push(&Layout::with_layers(&[layer(1, 10)]), "app");
     let error = Home::new(vec![]).pull(&reference).await.unwrap_err();
     is_kind(&error, ErrorKind::RegistryUnreachable);
-    assert!(error.hint().unwrap().contains("http: true"));
+    assert!(error.hint().unwrap().contains("the option `http`"));
 }
 
 #[tokio::test]
