@@ -958,7 +958,7 @@ export declare class Execution implements AsyncDisposable, AsyncIterable<ExecEve
 	[Symbol.asyncIterator](): AsyncGenerator<ExecEvent, void, undefined>;
 	/**
 	 * Ends the process, and all that it started, with SIGKILL if it still runs, and waits until it has gone. A `detached` one
-	 * is only let go. Never rejects.
+	 * is only detached from. Never rejects.
 	 */
 	[Symbol.asyncDispose](): Promise<void>;
 }

@@ -1,5 +1,5 @@
-// What is to be done when an AbortSignal aborts, behind one listener for each signal: Node warns of a leak at the eleventh, and
-// one signal may well end a hundred commands. Called by everything that takes a `signal`.
+// Callbacks of an AbortSignal behind one listener for each signal: Node warns of a leak at the eleventh listener, and one signal
+// may end a hundred commands. Called by everything that takes a `signal`.
 
 /** The reactions to each signal that somebody waits for. */
 const WAITING = new WeakMap<AbortSignal, Reactions>()

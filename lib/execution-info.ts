@@ -1,4 +1,4 @@
-// `ExecutionInfo`: what `box.executions()` tells of each execution that runs. Made by `box.ts`.
+// `ExecutionInfo`: one line in the list of `box.executions()`. Made by `box.ts`.
 
 /** An execution that runs in a box. */
 export interface ExecutionInfo {

@@ -49,7 +49,7 @@ export class Execution implements AsyncDisposable, AsyncIterable<ExecEvent> {
   #output: Output
   #inputless = false
   #detached: boolean
-  #told = false
+  #reported = false
 
   static {
     makeExecution = (start, options) => new this(start, options)
@@ -67,7 +67,7 @@ export class Execution implements AsyncDisposable, AsyncIterable<ExecEvent> {
       () => {},
     )
     this.#detached = options.detached ?? false
-    this.#output = new Output(this.#native, () => this.#isTold(), this.#detached)
+    this.#output = new Output(this.#native, () => this.#isReported(), this.#detached)
     if (feed === 'none') this.#inputless = true
     else feed?.(this.#input(), error => this.#output.over || this.#abandon(error))
     this.#watch(signal)
@@ -111,7 +111,7 @@ export class Execution implements AsyncDisposable, AsyncIterable<ExecEvent> {
    * `COMMAND_NOT_EXECUTABLE`, `EXEC_CWD`, `EXEC_USER`, `ABORTED`, or what kept the box from starting.
    */
   get started(): Promise<void> {
-    this.#told = true
+    this.#reported = true
     return this.#native.then(() => {})
   }
 
@@ -123,7 +123,7 @@ export class Execution implements AsyncDisposable, AsyncIterable<ExecEvent> {
    * exceeded does not reject: `timedOut` says so.
    */
   async wait(): Promise<ExitStatus> {
-    this.#told = true
+    this.#reported = true
     this.#output.release()
     let status: ExitStatus
     try {
@@ -156,17 +156,17 @@ export class Execution implements AsyncDisposable, AsyncIterable<ExecEvent> {
 
   /** The events in the order in which they happened. Leaving the loop drops the output that follows. */
   [Symbol.asyncIterator](): AsyncGenerator<ExecEvent, void, undefined> {
-    this.#told = true
+    this.#reported = true
     return this.#output.events()
   }
 
   /**
    * Ends the process, and all that it started, with SIGKILL if it still runs, and waits until it has gone. A `detached` one
-   * is only let go. Never rejects.
+   * is only detached from. Never rejects.
    */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#told = true
-    if (this.#detached) return this.#letGo()
+    this.#reported = true
+    if (this.#detached) return this.#detach()
     this.#output.discard()
     this.#stdin?.destroy()
     if (!this.#output.over) await this.#killAll().catch(() => {})
@@ -178,15 +178,15 @@ export class Execution implements AsyncDisposable, AsyncIterable<ExecEvent> {
     await settled((await this.#native).killAll())
   }
 
-  async #letGo(): Promise<void> {
+  async #detach(): Promise<void> {
     this.#output.fail(new ExecutionError('ABORTED', 'the execution was let go; `box.execution(id)` finds it again'))
     await this.#native.then(native => settled(native.detach())).catch(() => {})
   }
 
   #watch(signal: AbortSignal | undefined): void {
-    const over = onAbort(signal, () => signal && this.#abandon(abortedExecution(signal)))
+    const forget = onAbort(signal, () => signal && this.#abandon(abortedExecution(signal)))
     const end = () => {
-      over()
+      forget()
       this.#stdin?.destroy()
     }
     this.#output.ended.then(end, end)
@@ -198,8 +198,8 @@ export class Execution implements AsyncDisposable, AsyncIterable<ExecEvent> {
     this.#killAll().catch(() => {})
   }
 
-  #isTold(): boolean {
-    return this.#told || this.#output.hasErrorListener
+  #isReported(): boolean {
+    return this.#reported || this.#output.hasErrorListener
   }
 }
 

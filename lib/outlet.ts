@@ -1,22 +1,22 @@
 // `Outlet`: one output stream of an execution, `stdout` or `stderr`, as a Node Readable. Filled by `output.ts`.
 //
 // The Readable has a high-water mark of 0, so this queue is the only buffer: its bound is exact, and an error comes after
-// all that arrived before it. Nobody's output is dropped in silence: what a stream that nobody reads can't hold is counted,
-// and whoever reads it later gets an error after the part that was kept.
+// all that arrived before it. What a stream that nobody reads can't hold is counted, and a later reader gets an error after the
+// part that was kept.
 import { Readable } from 'node:stream'
 import { ExecutionError } from './errors.js'
 
 /** Bytes that wait for a reader before the process is held back, or, of a stream without reader, before they are dropped. */
 export const HELD_BYTES = 1_048_576
 
-/** What an outlet tells its output. */
+/** What an outlet reports to its output. */
 export interface OutletOwner {
   /** Somebody reads for the first time. */
   claimed(): void
   /** There is room again. */
   drained(): void
-  /** Whether somebody else learns of a failure, so that a stream without `error` listener may end quietly. */
-  toldElsewhere(): boolean
+  /** Whether a failure is reported elsewhere, so that a stream without `error` listener may end without one. */
+  reportedElsewhere(): boolean
 }
 
 export class Outlet {
@@ -134,12 +134,12 @@ export class Outlet {
   #end(): void {
     const failure = this.#lost > 0 ? discarded(this.#name, this.#lost) : this.#failure
     if (failure === undefined) this.#stream?.push(null)
-    else if (this.hasErrorListener || !this.#owner.toldElsewhere()) this.#stream?.destroy(failure)
+    else if (this.hasErrorListener || !this.#owner.reportedElsewhere()) this.#stream?.destroy(failure)
     else this.#stream?.push(null)
   }
 }
 
-/** The error of a reader that came too late. */
+/** The error for output that was dropped because nobody read it in time. */
 export function discarded(name: string, bytes: number): ExecutionError {
   return new ExecutionError(
     'EXEC_MAX_BUFFER',

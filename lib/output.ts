@@ -1,4 +1,4 @@
-// `Output`: pulls what a process writes and hands it to whoever reads: the two streams, or the iterator of events. Made by
+// `Output`: pulls what a process writes and gives it to its reader: the two streams, or the iterator of events. Made by
 // `execution.ts`, calls the native `recv`.
 //
 // Pulling stops while a reader is full, which in the end stops the process's writes. Until somebody reads, output waits in
@@ -20,7 +20,7 @@ export interface ExitStatus {
   oomKilled: boolean
 }
 
-/** As the addon tells it, in the terms of Node. */
+/** The public form of the addon's exit status. */
 export function exitStatus(status: NativeExitStatus | undefined): ExitStatus {
   return {
     exitCode: status?.code ?? null,
@@ -62,19 +62,19 @@ export class Output {
   #settle!: { resolve: (status: ExitStatus) => void; reject: (error: Error) => void }
 
   /** With `patient`, nothing is pulled before somebody reads or waits. */
-  constructor(execution: Promise<NativeExecution>, toldElsewhere: () => boolean, patient = false) {
+  constructor(execution: Promise<NativeExecution>, reportedElsewhere: () => boolean, patient = false) {
     this.#patient = patient
     const owner = {
       claimed: () => this.#toStreams(),
       drained: () => this.#change.notify(),
-      toldElsewhere,
+      reportedElsewhere,
     }
     this.stdout = new Outlet('stdout', owner)
     this.stderr = new Outlet('stderr', owner)
     this.ended = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject }
     })
-    // Whoever asks is told; that nobody asks is not an unhandled rejection.
+    // That nobody waits for the end is not an unhandled rejection.
     this.ended.catch(() => {})
     this.#pull(execution).catch(error => this.fail(error))
   }
@@ -84,7 +84,7 @@ export class Output {
     return this.#over
   }
 
-  /** Whether somebody listens for errors of a stream. */
+  /** Whether a stream has a listener for errors. */
   get hasErrorListener(): boolean {
     return this.stdout.hasErrorListener || this.stderr.hasErrorListener
   }

@@ -1,5 +1,5 @@
-// `Stdin`: an execution's standard input as a Node Writable, and what feeds it from the `stdin` option. Made by `execution.ts`,
-// calls the native `write`.
+// `Stdin`: an execution's standard input as a Node Writable, and what writes the `stdin` option to it. Made by `execution.ts` and
+// `exec.ts`, calls the native `write`.
 //
 // A write completes when there is room further on, so a process that does not read holds its writer back.
 import { pipeline, Readable, Transform, Writable } from 'node:stream'
@@ -25,7 +25,7 @@ export class Stdin extends Writable {
   #refused: (error: Error) => void
   #pipes = 0
 
-  /** `refused` hears of a chunk that is no bytes where nobody can catch it: in a stream that is piped here. */
+  /** `refused` is called with the error of a chunk that is no bytes where no caller can catch it: in a stream that is piped here. */
   constructor(execution: Promise<Sink>, refused: (error: Error) => void) {
     super({ highWaterMark: MESSAGE_BYTES })
     this.#execution = execution
@@ -88,7 +88,7 @@ export class Stdin extends Writable {
     await settled((await this.#execution).closeStdin())
   }
 
-  /** Fails, which is told to whoever listens and to each write; `wait()`, `started` and the output tell everybody else. */
+  /** Fails with an `error` event that need not be listened for: each write reports the failure, and so do `wait()` and the output. */
   #quietly(fail: () => unknown): this {
     // Also where a stream that is piped here listens: it raises anew what nobody else does.
     this.once('error', () => {})

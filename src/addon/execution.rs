@@ -119,7 +119,7 @@ impl NativeExecution {
         promise(env, async move { execution.kill_all().await })
     }
 
-    /// Lets go of the output until the next `recv`.
+    /// Stops reading the output until the next `recv`.
     #[napi]
     pub fn detach<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let execution = self.execution.clone();

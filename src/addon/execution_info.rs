@@ -1,4 +1,4 @@
-//! `ExecutionInfo` for JavaScript. Made by `litebox.rs`, dressed by `lib/box.ts`.
+//! `ExecutionInfo` for JavaScript. Made by `litebox.rs`, completed by `lib/box.ts`.
 
 use napi_derive::napi;
 

@@ -1,4 +1,4 @@
-//! `NativeStart`: the start of a box, which can be given up. Wrapped by `lib/start.ts`, calls `LiteBox`.
+//! `NativeStart`: the start of a box, which can be cancelled. Wrapped by `lib/start.ts`, calls `LiteBox`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,12 +14,12 @@ use crate::promise::promise;
 pub struct NativeStart {
     litebox: LiteBox,
     boot: Option<Duration>,
-    given_up: Arc<Notify>,
+    cancelled: Arc<Notify>,
 }
 
 impl NativeStart {
     pub(crate) fn new(litebox: LiteBox, boot: Option<Duration>) -> Self {
-        Self { litebox, boot, given_up: Arc::default() }
+        Self { litebox, boot, cancelled: Arc::default() }
     }
 }
 
@@ -28,20 +28,20 @@ impl NativeStart {
     /// Starts the box if it does not run, once.
     #[napi]
     pub fn wait<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let (litebox, boot, given_up) = (self.litebox.clone(), self.boot, Arc::clone(&self.given_up));
+        let (litebox, boot, cancelled) = (self.litebox.clone(), self.boot, Arc::clone(&self.cancelled));
         promise(env, async move {
             tokio::select! {
                 started = litebox.start(boot) => started,
-                () = given_up.notified() => {
+                () = cancelled.notified() => {
                     Err(BoxliteError::new(ErrorCode::Aborted, "start a box: aborted"))
                 }
             }
         })
     }
 
-    /// Gives it up, unless somebody else waits for it too.
+    /// Cancels it, unless somebody else waits for it too.
     #[napi]
     pub fn cancel(&self) {
-        self.given_up.notify_one();
+        self.cancelled.notify_one();
     }
 }

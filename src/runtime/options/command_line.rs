@@ -1,7 +1,7 @@
 //! How long a command line and an environment may be: as long as Linux takes them, counted as Linux counts.
 //!
-//! Asked by `options` before anything is sent. What a box and its image set besides is known to the guest alone, whose kernel
-//! refuses the sum with an error that names the same limits.
+//! Called by the other options before anything is sent. The variables that the box and its image set are known to the guest alone,
+//! whose kernel refuses the sum with an error that names the same limits.
 
 use boxlite_error::{BoxliteError, BoxliteResult, Term, Text, text};
 use boxlite_wire::limits;
@@ -13,7 +13,7 @@ fn hint() -> Text {
     text!["pass it through `stdin`, or in a file that ", Term::WriteFile, " makes"]
 }
 
-/// Refuses what no program could be started with.
+/// Refuses a command line and an environment that Linux does not take.
 pub(crate) fn check(command: &str, args: &[String], env: &[(String, String)]) -> BoxliteResult<()> {
     // The name of the file is there once more.
     let mut total = command.len() + 1;
@@ -25,7 +25,7 @@ pub(crate) fn check(command: &str, args: &[String], env: &[(String, String)]) ->
     within(total, "arguments and environment")
 }
 
-/// The same of an environment alone.
+/// Refuses an environment that Linux does not take, whatever the command line is.
 pub(crate) fn check_environment(env: &[(String, String)]) -> BoxliteResult<()> {
     within(of_environment(env)?, "option `env`")
 }

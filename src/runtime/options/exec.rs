@@ -1,4 +1,4 @@
-//! The bounds of a command: what is refused before anything is sent. Called by `litebox` for every execution.
+//! The bounds of a command, which are checked before anything is sent. Called by `litebox/executions/spawn.rs`.
 
 use boxlite_error::{BoxliteError, BoxliteResult};
 use boxlite_portal::ExecOptions;
@@ -6,7 +6,7 @@ use boxlite_wire::limits;
 
 use crate::options::{command_line, variables};
 
-/// Refuses what no process could be started with.
+/// Refuses options with which no process can be started.
 pub(crate) fn check(options: &ExecOptions) -> BoxliteResult<()> {
     if options.command.is_empty() {
         return Err(BoxliteError::invalid("argument `command`: must not be empty"));

@@ -1,4 +1,5 @@
-//! Linux's signals by name, as image configurations and options write them. Used by `supervision` and its spec.
+//! Linux's signals by name, as image configurations, options and results write them. Used by supervision, its spec, the collector
+//! of executions and each face.
 //!
 //! The numbers are those of x86-64 and arm64 (signal(7)): what is signalled runs in a Linux box, wherever its host is.
 

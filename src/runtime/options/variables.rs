@@ -1,13 +1,13 @@
-//! The names of environment variables. Called by `box_options` and `exec_check`.
+//! The names of environment variables. Called by `box_options` and `exec`.
 
 use boxlite_error::{BoxliteError, BoxliteResult};
 
-/// Refuses what can't be a variable.
+/// Refuses (name, value) pairs that can't be variables.
 pub(crate) fn check(env: &[(String, String)]) -> BoxliteResult<()> {
     env.iter().try_for_each(|(key, value)| check_variable(key, value))
 }
 
-/// Refuses what can't be a variable's name.
+/// Refuses names that no variable can have.
 pub(crate) fn check_names(unset: &[String]) -> BoxliteResult<()> {
     unset.iter().try_for_each(|name| check_variable(name, ""))
 }
