@@ -34,6 +34,7 @@ export const rungs = [
           await check('types', 'npm run --silent typecheck'),
           await vitest('house'),
           await vitest('unit'),
+          await check('docs', 'cargo doc --workspace --no-deps --locked --quiet'),
           await check('clippy', 'cargo clippy --workspace --all-targets --locked -- -D warnings'),
           await cargo(),
           await tap('fuzz', 'node scripts/fuzz.mjs'),

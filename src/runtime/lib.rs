@@ -1,9 +1,28 @@
-//! The runtime: boxes, their life, and the way to the guest.
+//! Micro-VM boxes inside your program: the core of `BoxLite`, on which every language's face stands.
 //!
-//! [`BoxliteRuntime`] opens a home and makes [`LiteBox`]es; a box starts at its first use through the pipeline
-//! (image → rootfs → disk → spawn → ready → guest → container) and runs [`Execution`]s. Each face calls
-//! this crate; it calls `boxlite-images` and `boxlite-disk` for the root disk, starts the shim with an `InstanceSpec` of
-//! `boxlite-spec`, and talks to the guest through `boxlite-portal`.
+//! [`BoxliteRuntime`] opens a home, the folder that holds boxes and images, and makes a [`LiteBox`] from an image and
+//! [`BoxOptions`]. A box starts at its first use. [`LiteBox::exec`] collects what a command writes, [`LiteBox::spawn`] gives an
+//! [`Execution`] to talk to, and [`LiteBox::files`] reads and writes the box's files. All of them are asynchronous and run on tokio.
+//!
+//! ```no_run
+//! use boxlite_runtime::{BoxOptions, BoxliteRuntime, CollectOptions, ExecOptions, RuntimeOptions};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let runtime = BoxliteRuntime::open(RuntimeOptions::default()).await?;
+//! let litebox = runtime.create(BoxOptions::new("alpine:3")).await?;
+//! let collected = litebox.exec(ExecOptions::new("uname", ["-sr"]), CollectOptions::default()).await?;
+//! assert!(collected.stdout.starts_with(b"Linux"));
+//! litebox.remove(true).await?;
+//! runtime.close(None).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `examples/embed.rs` is a whole program. Nothing of the process around it is changed: no signal handler, no panic hook, and no
+//! `tracing` subscriber unless the program calls [`logging::install`]. Every failure is a [`BoxliteError`] with an [`ErrorCode`].
+//!
+//! The core is called by the faces (`src/addon`). It calls `boxlite-images` and `boxlite-disk` for the root disk,
+//! starts the shim with an `InstanceSpec` of `boxlite-spec`, and talks to the guest through `boxlite-portal`.
 
 mod blocking;
 mod container;

@@ -1,0 +1,75 @@
+// The bounds of options stand twice: lib/ checks them before it loads the addon, and Rust checks them for every face. Here each value
+// at an edge is given to both, and both must decide alike. Creating a box starts no machine.
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { type BoxInput, type NativeRuntime, settled } from '../../lib/binding.js'
+import { native } from '../../lib/native.js'
+import { type BoxOptions, boxInput } from '../../lib/options/box.js'
+import { useHomes } from '../support/homes.js'
+
+const homes = useHomes()
+const DAY = 24 * 60 * 60 * 1000
+const labels = (count: number, size: number) =>
+  Object.fromEntries(Array.from({ length: count }, (_, i) => [`n${i}`, 'v'.repeat(size)]))
+
+/** The option, what lib is given, and the fields of the same in what crosses into Rust. */
+const rows: [keyof BoxOptions, unknown[], (value: never) => Partial<BoxInput>][] = [
+  ['cpus', [0, 1, 32, 33], cpus => ({ cpus })],
+  ['memoryMib', [127, 128, 1_048_576, 1_048_577], memoryMib => ({ memoryMib })],
+  ['pidsLimit', [0, 1, 30_000, 30_001], pidsLimit => ({ pidsLimit })],
+  ['name', ['', 'a', '-a', 'a'.repeat(63), 'a'.repeat(64), 'a/b', 'ä'], name => ({ name })],
+  ['hostname', ['', 'h', 'h'.repeat(63), 'h'.repeat(64), 'h_h'], hostname => ({ hostname })],
+  ['workdir', ['tmp', '/tmp'], workdir => ({ workdir })],
+  ['maxLifetimeMs', [0, 366 * DAY, 366 * DAY + 1], ms => supervised({ maxLifetimeMs: ms })],
+  ['idleTimeoutMs', [0, 366 * DAY, 366 * DAY + 1], ms => supervised({ idleTimeoutMs: ms })],
+  ['stopSignal', [0, 1, 64, 65], signal => supervised({ stopSignal: String(signal), main: true })],
+  ['labels', [{ 'a.b/c': '' }, { '': 'x' }, { '-a': 'x' }, { a: 'x'.repeat(4096) }], given => ({ labels: given })],
+]
+
+/** What only Rust bounds, and lib hands on as it is. */
+const onlyRust: [keyof BoxOptions, unknown, boolean][] = [
+  ['labels', labels(64, 1), true],
+  ['labels', labels(65, 1), false],
+  ['labels', labels(1, 4097), false],
+]
+
+function supervised(more: Partial<BoxInput['supervision']>): Partial<BoxInput> {
+  return { supervision: { ...boxInput({ image: 'none' }).supervision, ...more } }
+}
+
+let runtime: NativeRuntime
+
+beforeAll(async () => {
+  const { binding } = native()
+  runtime = await settled(binding.open({ home: homes.folder(), registries: [], searchRegistries: [] }))
+})
+
+afterAll(() => settled(runtime.close()))
+
+/** Whether Rust makes the box; any other refusal than that of a bad argument is an error of the test. */
+async function rustTakes(input: BoxInput): Promise<boolean> {
+  const { ok, error } = await runtime.create(input)
+  if (error === undefined) await ok?.remove(true)
+  else expect(error.code, error.message).toBe('INVALID_ARGUMENT')
+  return error === undefined
+}
+
+function libTakes(options: BoxOptions): boolean {
+  try {
+    boxInput(options)
+    return true
+  } catch {
+    return false
+  }
+}
+
+it.each(rows)('%s', async (option, values, fields) => {
+  for (const value of values) {
+    const taken = libTakes({ image: 'none', main: true, [option]: value })
+    const input = { ...boxInput({ image: 'none' }), ...fields(value as never) }
+    expect(await rustTakes(input), `${option}: ${JSON.stringify(value)?.slice(0, 80)}`).toBe(taken)
+  }
+})
+
+it.each(onlyRust)('%s, as many and as long as Rust allows', async (option, value, allowed) => {
+  expect(await rustTakes(boxInput({ image: 'none', [option]: value }))).toBe(allowed)
+})
