@@ -25,7 +25,6 @@ import {
   removeForce,
   runtimeInput,
 } from './options.js'
-import { exposition } from './prometheus.js'
 import { samples, type WatchMetricsOptions } from './sampling.js'
 
 let makeRuntime: (options: RuntimeOptions) => Runtime
@@ -158,16 +157,7 @@ export class Runtime implements AsyncDisposable {
    * ```
    */
   async prometheus(): Promise<string> {
-    const measured = (await this.list()).map(async info => ({
-      info,
-      metrics: await this.get(info.id)
-        .then(
-          box => box.metrics(),
-          () => undefined,
-        )
-        .catch(() => undefined),
-    }))
-    return exposition(await this.metrics(), await Promise.all(measured))
+    return settled((await this.#native()).prometheus())
   }
 
   /** What happens to boxes and images from now on, as far as this process has a part in it; see {@link Events}. */

@@ -55,6 +55,7 @@ export interface NativeRuntime {
   loadImages(path: string): Answer<NativeImage[]>
   imageUsage(): Answer<NativeImageUsage>
   metrics(): Answer<NativeMetrics>
+  prometheus(): Answer<string>
   events(wake: () => void): Answer<NativeEvents>
   close(timeoutMs?: number): Answer<void>
 }

@@ -94,6 +94,13 @@ impl NativeRuntime {
         promise(env, async move { Ok(RuntimeMetrics::from(runtime.metrics())) })
     }
 
+    /// These and the figures of every box, as Prometheus' text.
+    #[napi]
+    pub fn prometheus<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let runtime = Arc::clone(&self.0);
+        promise(env, async move { runtime.prometheus().await })
+    }
+
     /// Ends what is attached, by force after `timeout_ms`.
     #[napi]
     pub fn close<'env>(&self, env: &'env Env, timeout_ms: Option<u32>) -> Result<Object<'env>> {

@@ -4,6 +4,7 @@ pub(crate) mod box_manager;
 pub(crate) mod filter;
 pub(crate) mod get_or_create;
 pub(crate) mod home_registry;
+mod prometheus;
 pub(crate) mod sweep;
 
 use std::{

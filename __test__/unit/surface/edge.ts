@@ -262,6 +262,7 @@ const ANSWERS: Record<string, () => unknown> = {
   'runtime.getOrCreate': makeBox,
   'runtime.list': () => [],
   'runtime.metrics': () => ({}),
+  'runtime.prometheus': () => '',
   'runtime.pull': () => object('pull', {}),
   'runtime.listImages': () => [],
   'runtime.inspectImage': () => ({ env: [], labels: [] }),
