@@ -91,13 +91,13 @@ export interface BoxEnd {
 	/** Why the box failed, else `null`. */
 	failure: string | null;
 }
-/** Bytes: a Buffer, any other typed array, a DataView, or the memory that those look at. */
+/** Bytes: a Buffer, any other typed array, a DataView, or the memory below those. */
 export type Bytes = NodeJS.ArrayBufferView | ArrayBuffer | SharedArrayBuffer;
 /** What gives data in parts. */
 export type Chunks = AsyncIterable<string | Bytes> | Iterable<string | Bytes> | ReadableStream<string | Bytes> | {
 	stream(): ReadableStream<Uint8Array>;
 };
-/** How far a copy has come. */
+/** The progress of a copy. */
 export interface CopyProgress {
 	/** Files, folders and links; 0 where the caller brings the tar stream. */
 	entries: number;
@@ -108,9 +108,9 @@ export interface CopyProgress {
 }
 /** How to copy between host and box. */
 export interface CopyOptions {
-	/** Called now and then, and once at the end. */
+	/** Called ten times a second at most, and once at the end. */
 	onProgress?: (progress: CopyProgress) => void;
-	/** Breaks the copy off with an `AbortError`; what was copied stays. */
+	/** Cancels the copy with an `AbortError`; what was copied stays. */
 	signal?: AbortSignal;
 	/**
 	 * Replace what has the same name and another type, a folder only if it is empty. Default: `false`, and the copy fails with `EEXIST` or
@@ -124,7 +124,7 @@ export interface CopyOptions {
 export interface CopyInOptions extends CopyOptions {
 	/**
 	 * The owner of everything that is copied, written like `user` of a command: `'app'`, `'1000'`, `'app:staff'`, `'1000:1000'`, looked up in the box. Default:
-	 * root, whoever the box's user is; for a tar stream, the owners that it names.
+	 * root, not the box's user; for a tar stream, the owners that it names.
 	 */
 	owner?: string;
 }
@@ -219,7 +219,7 @@ export interface ErrorDetails {
 }
 /**
  * Every error of this package. `message` says what was tried and what came of it, `code` is for programs, `hint` says what
- * to do about it, and `cause` leads to what lies beneath.
+ * to do about it, and `cause` is the error that caused it.
  *
  * @example
  * ```ts
@@ -246,10 +246,10 @@ export declare class BoxliteError extends Error {
 export declare class InvalidArgumentError extends BoxliteError {
 	constructor(message: string, details?: ErrorDetails);
 }
-/** The runtime could not be opened, is closed, or misses one of its parts. */
+/** The runtime could not be opened, is closed, or one of its files is missing. */
 export declare class RuntimeError extends BoxliteError {
 }
-/** A box is not there, or is in no state for what was asked. */
+/** A box does not exist, or its state does not allow the operation. */
 export declare class BoxError extends BoxliteError {
 }
 /** An image could not be found, fetched, verified or used. With the code `IMAGE_CANCELLED` its `name` is `AbortError`. */
@@ -299,7 +299,7 @@ export declare class FileError extends BoxliteError {
 	readonly errno?: number;
 	/** The system call: `'open'`. */
 	readonly syscall?: string;
-	/** What it was about. */
+	/** The path that the call was about. */
 	readonly path?: string;
 	/** The second path of a call that has two. */
 	readonly dest?: string;
@@ -314,13 +314,13 @@ interface FileDetails {
 /** A bug in boxlite; please report it. */
 export declare class InternalError extends BoxliteError {
 }
-/** Where a box stands in its life. */
+/** The state of a box. */
 export type BoxState = "created" | "starting" | "running" | "stopping" | "stopped" | "failed";
 /** A box's health by its health check. */
 export type Health = "starting" | "healthy" | "unhealthy";
 /** What runs a box: libkrun or QEMU. */
 export type Engine = "krun" | "qemu";
-/** What is known of a box at one moment. */
+/** A snapshot of a box. */
 export interface BoxInfo {
 	/** The box's identity. */
 	id: string;
@@ -332,7 +332,7 @@ export interface BoxInfo {
 	image: string;
 	/** The digest of the image's manifest; `null` until the box was started for the first time. */
 	imageDigest: string | null;
-	/** Where it stands in its life. */
+	/** Its state. */
 	state: BoxState;
 	/** The engine that runs it, or ran it last; `null` until then. */
 	engine: Engine | null;
@@ -344,7 +344,7 @@ export interface BoxInfo {
 	cpus: number;
 	/** Memory in MiB that it has, or will have when it starts. */
 	memoryMib: number;
-	/** What {@link Box.update} has changed and only the next start brings; `null` where that is nothing. */
+	/** Changes by {@link Box.update} that apply from the next start on; `null` if there are none. */
 	pending: {
 		cpus?: number;
 		memoryMib?: number;
@@ -357,24 +357,24 @@ export interface BoxInfo {
 	idleTimeoutMs: number;
 	/** When it stops; `null` is never. */
 	endsAt: Date | null;
-	/** Size of the disk in GiB; `null` until the first start unless it was asked for. */
+	/** Size of the disk in GiB; `null` until the first start unless an option set it. */
 	diskSizeGb: number | null;
 	/** When it was made. */
 	createdAt: Date;
 	/** Why it failed, in the state `failed`, else `null`. */
 	failure: string | null;
-	/** Whether it lives on without the process that started it. */
+	/** Whether it outlives the process that started it. */
 	detached: boolean;
 	/** Whether it is removed once its machine has ended. */
 	autoRemove: boolean;
-	/** How it fares by its health check; `null` without one and while it does not run. */
+	/** Its health by its health check; `null` without one and while it does not run. */
 	health: Health | null;
 	/** Milliseconds that each stage of the last start took, in the order of the stages. */
 	timings: Partial<Record<Stage, number>>;
 }
 interface Happened<T extends string> {
 	type: T;
-	/** When this process learnt of it. */
+	/** When this process received it. */
 	time: Date;
 }
 interface OfBox<T extends string> extends Happened<T> {
@@ -392,7 +392,7 @@ export interface StateEvent extends OfBox<"state"> {
 	/** Why it failed; else `null`. */
 	failure: string | null;
 }
-/** A command was started, or ended. The end is told where somebody in this process reads its output or waits for it. */
+/** A command was started, or ended. The end is reported if this process reads its output or waits for it. */
 export type ExecutionEvent = OfBox<"exec"> & {
 	executionId: string;
 } & ({
@@ -420,7 +420,7 @@ export interface HealthEvent extends OfBox<"health"> {
 	failures: number;
 	output: string;
 }
-/** An image is being fetched, is there, or could not be had. `boxId` is `null` of `images.pull`. */
+/** A pull started, succeeded or failed. `boxId` is `null` for `images.pull`. */
 export type ImagePullEvent = Happened<"pull"> & {
 	boxId: string | null;
 	source: string;
@@ -434,7 +434,7 @@ export type ImagePullEvent = Happened<"pull"> & {
 	code: ErrorCode;
 	message: string;
 });
-/** The box's kernel killed a process for want of memory; of this execution, where that is known. */
+/** The box's kernel killed a process because memory ran out; `executionId` is set where it is known. */
 export interface OutOfMemoryEvent extends OfBox<"oom"> {
 	executionId: string | null;
 }
@@ -442,15 +442,15 @@ export interface OutOfMemoryEvent extends OfBox<"oom"> {
 export interface LimitEvent extends OfBox<"limit"> {
 	limit: "maxLifetimeMs" | "idleTimeoutMs" | "endsAt";
 }
-/** So many events are missing here: they were taken too slowly. */
+/** So many events are missing here, since they were read too slowly. */
 export interface LostEvent extends Happened<"lost"> {
 	count: number;
 }
-/** What happens to boxes and images; told apart by `type`. */
+/** An event of a box or an image; `type` distinguishes them. */
 export type RuntimeEvent = StateEvent | ExecutionEvent | MainEvent | HealthEvent | ImagePullEvent | OutOfMemoryEvent | LimitEvent | LostEvent;
 /** How to listen. */
 export interface EventsOptions {
-	/** Ends the listening: iterators reject with `ABORTED`, listeners get `'close'`. Default: none. */
+	/** Closes the events: iterators reject with `ABORTED`, listeners get `'close'`. Default: none. */
 	signal?: AbortSignal;
 }
 type Listened = {
@@ -464,16 +464,16 @@ type Listened = {
 	event: [
 		event: RuntimeEvent
 	];
-	/** There are no more. */
+	/** No event follows. */
 	close: [
 	];
 };
 /**
- * What happens to boxes and images, from now on: `runtime.events()` of all, `box.events()` of one. It tells what this
- * process does and sees; another process that uses the same box tells its own part.
+ * Later events of boxes and images: `runtime.events()` for all, `box.events()` for one. They are what this process causes or
+ * sees; another process that uses the same box gets its own.
  *
  * Use it as an EventEmitter, with an event for each `type` and `'event'` for all; or iterate. Listeners don't keep a
- * program alive, an iteration does. Whoever is slower than 1024 events loses the oldest and gets a `'lost'`.
+ * program alive, an iteration does. A reader more than 1024 events behind loses the oldest and gets a `'lost'`.
  *
  * @example
  * ```ts
@@ -486,8 +486,8 @@ export declare class Events extends EventEmitter<Listened> implements AsyncItera
 	#private;
 	private constructor();
 	/**
-	 * Iterates over what happens from now on, until the events or their runtime are closed. Several iterators each get
-	 * everything; when the last one is left and nobody listens either, the events are closed.
+	 * Iterates over later events, until the events or their runtime are closed. Several iterators each get every event. When the
+	 * last one is left and there are no listeners, the events are closed.
 	 */
 	[Symbol.asyncIterator](): AsyncGenerator<RuntimeEvent, void, undefined>;
 	/** Stops listening. Iterators end, and listeners get `'close'`. Doing so twice does nothing. */
@@ -543,7 +543,7 @@ export interface HealthCheckOptions {
 	/** Milliseconds after the start in which failures don't count, until the first success. Default: 0. */
 	startPeriodMs?: number;
 }
-/** What a box does on its own, whether or not the program that made it looks on. */
+/** What a box does on its own, whether or not the program that made it still runs. */
 export interface SupervisionOptions {
 	/**
 	 * Run the image's program, its entrypoint and command, as the box's main process: it starts with the box, and the box
@@ -562,11 +562,11 @@ export interface SupervisionOptions {
 	 * orphans. Its end then ends every process of the container, and `restart` can't be used. Default: `true`, pid 1 is ours.
 	 */
 	init?: boolean;
-	/** The signal that asks the main process to end: a name such as `'SIGINT'`, or a number. Default: the image's, else SIGTERM. */
+	/** The signal that ends the main process: a name such as `'SIGINT'`, or a number. Default: the image's, else SIGTERM. */
 	stopSignal?: string | number;
 	/** When the main process is started again after its end. Default: never. */
 	restart?: RestartOptions;
-	/** Whether the box is healthy; `false` is not asked. Default: the image's check if there is a main process, else none. */
+	/** Whether the box is healthy; `false` runs no check. Default: the image's check if there is a main process, else none. */
 	healthCheck?: HealthCheckOptions | false;
 	/** Milliseconds after its start at which the box stops; 0 is never, the most is 366 days. Default: 0. */
 	maxLifetimeMs?: number;
@@ -586,7 +586,7 @@ export interface BoxOptions extends SupervisionOptions, PrivilegeOptions {
 	/** An image: a registry reference such as `alpine:3`, or a path; see {@link Images.pull}. */
 	image: string;
 	/**
-	 * When the first start asks the registry: `'missing'` if the image is not in the cache, `'always'` to follow a tag that
+	 * When the first start queries the registry: `'missing'` if the image is not in the cache, `'always'` to follow a tag that
 	 * may have moved, `'never'` to reject with `IMAGE_NOT_CACHED`. Default: `'missing'`.
 	 */
 	pullPolicy?: "missing" | "always" | "never";
@@ -613,8 +613,8 @@ export interface BoxOptions extends SupervisionOptions, PrivilegeOptions {
 	/** Host name inside the box. Default: the box's name, else its id. */
 	hostname?: string;
 	/**
-	 * Let the box live on when this process ends, however it ends, and when its runtime closes; any process finds it again
-	 * by `runtime.get`, as it runs. Disposing of it only lets go of the handle. Default: `false`, it ends with the process
+	 * Let the box outlive this process, however that ends, and its runtime; any process finds it again
+	 * by `runtime.get`. Disposing of it only closes the handle. Default: `false`, it ends with the process
 	 * that started it.
 	 */
 	detached?: boolean;
@@ -642,7 +642,7 @@ export interface StartOptions {
 	 */
 	startTimeoutMs?: number;
 	/**
-	 * Gives the start up and rejects with the code `ABORTED`; a start for which other calls wait too goes on for them. The box is
+	 * Cancels the start and rejects with the code `ABORTED`; a start that other calls wait for goes on for them. The box is
 	 * then what it was before. Default: none.
 	 */
 	signal?: AbortSignal;
@@ -662,9 +662,9 @@ export interface RemoveOptions {
 	/** Remove it even if it runs. Default: `false`. */
 	force?: boolean;
 }
-/** What to change of a box; what is left out stays. Each says from when on it holds; {@link BoxInfo} tells what does. */
+/** What to change of a box; what is left out stays. Each option says when it applies; {@link BoxInfo} shows the values in effect. */
 export interface UpdateOptions {
-	/** A new name, unique in the home; `null` takes the name away. At once; a host name that follows it, from the next start on. */
+	/** A new name, unique in the home; `null` removes the name. At once; a host name that follows it, from the next start on. */
 	name?: string | null;
 	/** All of the box's own labels, instead of those that it has. At once. */
 	labels?: Record<string, string>;
@@ -717,8 +717,8 @@ export interface SpawnOptions {
 	/** Ends every process of the execution with SIGKILL and rejects with the code `ABORTED`. Default: none. */
 	signal?: AbortSignal;
 	/**
-	 * `spawn` only: let the process outlive this handle, as a background process of the box. It is never held back for want
-	 * of a reader: while nobody reads, the box keeps the last 1 MiB of each stream and drops what is older. Disposing of
+	 * `spawn` only: let the process outlive this handle, as a background process of the box. It is never held back
+	 * without a reader: the box then retains the last 1 MiB of each stream and drops what is older. Disposing of
 	 * the execution leaves it running; `box.executions()` lists it and `box.execution(id)` finds it again. Default: `false`.
 	 */
 	detached?: boolean;
@@ -785,7 +785,7 @@ export type PullEvent = {
 };
 /** How to pull an image. */
 export interface PullOptions {
-	/** `'missing'` asks the registry only if the image is not in the cache. Default: `'missing'`. */
+	/** `'missing'` queries the registry only if the image is not in the cache. Default: `'missing'`. */
 	policy?: "missing" | "always" | "never";
 	/** `os/architecture`, with `/variant` if that matters. Default: this machine's, the only one that boxes can run. */
 	platform?: string;
@@ -821,7 +821,7 @@ export interface RegistryOptions {
 	/** Default: what `docker login` or `podman login` stored, credential helpers included, else none. */
 	credentials?: RegistryCredentials;
 	/**
-	 * Where to look first, each `HOST[:PORT][/PATH]`; a path is put before the image's own name. A mirror that fails is left
+	 * Mirrors to try first, each `HOST[:PORT][/PATH]`; a path is put before the image's own name. A mirror that fails is left
 	 * for the next one, and the registry itself comes last. What is special about a mirror's host is in options of its own.
 	 * Default: none.
 	 */
@@ -838,10 +838,10 @@ export interface RuntimeOptions {
 	engine?: "auto" | "krun" | "qemu";
 	/** What is special about some registries. Default: none, and all speak HTTPS. */
 	registries?: RegistryOptions[];
-	/** The registries in which a name without one, such as `alpine`, is looked up, in this order. Default: `['docker.io']`. */
+	/** The registries in which a name without one, such as `alpine`, is searched for, in this order. Default: `['docker.io']`. */
 	searchRegistries?: string[];
 	/**
-	 * Bytes that the image cache may take. What nobody used for the longest goes first; an image is safe while a box was made
+	 * Bytes that the image cache may take. The least recently used goes first; an image is safe while a box was made
 	 * of it and for ten minutes after its last use. Default: half of what it takes and what is free, together.
 	 */
 	imageQuotaBytes?: number;
@@ -883,9 +883,9 @@ export interface ExitStatus {
 	exitCode: number | null;
 	/** The signal that ended it, such as `'SIGKILL'`; `null` where it exited by itself. */
 	signal: string | null;
-	/** Whether it was ended for running longer than `timeoutMs`. */
+	/** Whether it exceeded `timeoutMs`. */
 	timedOut: boolean;
-	/** Whether the kernel of the box ended it for want of memory. */
+	/** Whether the box's kernel killed it because memory ran out. */
 	oomKilled: boolean;
 }
 /** What happens in an execution, in the order in which it happened; `exit` is the last. */
@@ -904,9 +904,9 @@ export type ExecEvent = {
  *
  * - **Back-pressure.** While a stream that you read is full (1 MiB and one batch of 256 KiB) the process is held back, and
  *   nothing is lost. Both streams come in one order, so pausing one of them holds back the other.
- * - **Streams you don't read.** As long as nobody reads or waits, 1 MiB is kept and the process is held back. Once you call
+ * - **Streams you don't read.** Before the first read or wait, 1 MiB is held and the process is held back. Once you call
  *   {@link Execution.wait | wait()} or read the other stream, an unread stream never blocks the process: its first 1 MiB is
- *   kept and the rest dropped. Reading it after that yields what was kept and then an `EXEC_MAX_BUFFER` error, never a gap.
+ *   held and the rest dropped. Reading it after that yields what was held and then an `EXEC_MAX_BUFFER` error, never a gap.
  * - **Failures.** A process that can't be started, or a lost connection, rejects `started` and `wait()` and is an `error`
  *   event of each stream that has a listener for it. Handling one of them is enough.
  * - A live execution keeps the program alive, as a child process does.
@@ -934,7 +934,7 @@ export declare class Execution implements AsyncDisposable, AsyncIterable<ExecEve
 	get pid(): number | undefined;
 	/**
 	 * Resolves when the process runs; the box is started first if need be. Rejects with `COMMAND_NOT_FOUND`,
-	 * `COMMAND_NOT_EXECUTABLE`, `EXEC_CWD`, `EXEC_USER`, `ABORTED`, or what kept the box from starting.
+	 * `COMMAND_NOT_EXECUTABLE`, `EXEC_CWD`, `EXEC_USER`, `ABORTED`, or the error of the box's start.
 	 */
 	get started(): Promise<void>;
 	/**
@@ -948,7 +948,7 @@ export declare class Execution implements AsyncDisposable, AsyncIterable<ExecEve
 	/**
 	 * Sends a signal to the process and all of its group, once it has started.
 	 *
-	 * @param signal - a name such as `'SIGINT'`, or a number; 0 sends none and asks whether it runs. Default: `'SIGTERM'`.
+	 * @param signal - a name such as `'SIGINT'`, or a number; 0 sends none and checks whether it runs. Default: `'SIGTERM'`.
 	 * @returns `false` if the process had ended.
 	 */
 	kill(signal?: string | number): Promise<boolean>;
@@ -1157,7 +1157,7 @@ export type FileData = string | Bytes | Chunks;
 export type OpenFlags = string | number;
 /** Permissions: a number, or octal digits as in `'755'`. */
 export type FileMode = number | string;
-/** A moment: a Date, or seconds since the epoch as a number, a bigint or a string, as in Node. */
+/** A time: a Date, or seconds since the epoch as a number, a bigint or a string, as in Node. */
 export type Time = Date | number | bigint | string;
 interface StreamOptions {
 	/** Position of the first byte. Default: 0; of a handle its current position, and of flags where they put it. */
@@ -1431,7 +1431,7 @@ export interface FileChangeEvent<T extends string | Buffer = string> {
 }
 type ReadEncoding = BufferEncoding | "buffer" | null;
 /**
- * The files of a box as its processes see them, mounts and tmpfs included; `box.fs`. Acts as root, and as somebody else by
+ * The files of a box as its processes see them, mounts and tmpfs included; `box.fs`. Calls run as root, or as the user of
  * {@link FileSystem.as}. Names and semantics are those of `node:fs/promises`, and so are the errors: a {@link FileError} has `code`
  * (`'ENOENT'`), `errno`, `syscall` and `path`; a wrong argument or an unknown option is an `INVALID_ARGUMENT`, before anything is
  * done. Relative paths begin at the box's working directory. Each call starts the box if it does not run.
@@ -1469,7 +1469,7 @@ export declare class FileSystem {
 	readdir(path: FilePath, options?: (ReadDirOptions & {
 		withFileTypes?: false;
 	}) | BufferEncoding | null): Promise<string[]>;
-	/** Lists a directory of any size piece by piece, in the order of its file system. */
+	/** Lists a directory of any size in chunks, in the order of its file system. */
 	opendir(path: FilePath, options?: OpenDirOptions | NameEncoding | null): Promise<Dir>;
 	stat(path: FilePath, options: StatOptions & {
 		bigint: true;
@@ -1494,7 +1494,7 @@ export declare class FileSystem {
 	statfs(path: FilePath, options?: StatOptions): Promise<StatFs | StatFs<bigint>>;
 	/** Resolves if the file exists and, with bits of `constants.R_OK`, `W_OK` and `X_OK`, allows that. */
 	access(path: FilePath, mode?: number | null): Promise<void>;
-	/** Resolves with whether something exists at `path`. Rejects only if that can't be found out. */
+	/** Resolves with whether something exists at `path`. Rejects only if the check fails. */
 	exists(path: FilePath): Promise<boolean>;
 	/** Resolves with the first directory that `recursive` made, else with `undefined`. */
 	mkdir(path: FilePath, options?: FileMode | MkdirOptions | null): Promise<string | undefined>;
@@ -1512,7 +1512,7 @@ export declare class FileSystem {
 	copyFile(from: FilePath, to: FilePath, mode?: number | null): Promise<void>;
 	/**
 	 * Copies a file or a tree inside the box, by Node's rules for what exists: files and symlinks replace their like, a file a symlink too,
-	 * directories are merged and keep their mode. Holes are kept.
+	 * directories are merged and keep their mode. Holes are preserved.
 	 */
 	cp(from: FilePath, to: FilePath, options?: CpOptions): Promise<void>;
 	/** Makes `path` a symlink to `target`. `type` has no effect: Linux has one kind of symlink. */
@@ -1564,7 +1564,7 @@ export interface LogsOptions {
 	signal?: AbortSignal;
 }
 /**
- * A piece of a log. It may begin and end within a line. `lost` stands for bytes that are missing, since the host's disk was
+ * A chunk of a log. It may begin and end within a line. `lost` counts bytes that are missing, since the host's disk was
  * too slow for the box.
  */
 export type LogEntry = {
@@ -1590,7 +1590,7 @@ export interface RuntimeMetrics {
 	boxesFailed: number;
 	/** Boxes that run now. */
 	boxesRunning: number;
-	/** Executions asked for. */
+	/** Executions requested. */
 	totalExecCalls: number;
 	/** Executions that could not be started or were lost. */
 	totalExecErrors: number;
@@ -1598,13 +1598,13 @@ export interface RuntimeMetrics {
 	totalBytesTransferred: number;
 }
 /**
- * The figures of a box at one moment. What only the running box knows is `null` while it does not run; it is measured
+ * The current figures of a box. What only its guest knows is `null` while it does not run; it is measured
  * inside, by the container's cgroup, and counted from the last start.
  */
 export interface BoxMetrics {
 	/** When they were taken. */
 	time: Date;
-	/** Where the box stood. */
+	/** The box's state. */
 	state: BoxState;
 	/** Milliseconds since the machine booted. */
 	uptimeMs: number | null;
@@ -1670,7 +1670,7 @@ export type ShellValue = string | number | bigint | readonly (string | number | 
 export interface Shell {
 	/**
 	 * Runs a line with `/bin/sh -c`. Each value is quoted, so that it reaches the command as it is, whatever it contains.
-	 * Backslashes reach the shell as you write them; only `` \` `` and `\${` stand for `` ` `` and `${`.
+	 * Backslashes reach the shell as you write them; only `` \` `` and `\${` mean `` ` `` and `${`.
 	 *
 	 * @example
 	 * ```ts
@@ -1699,7 +1699,7 @@ export declare class Box implements AsyncDisposable {
 	readonly id: string;
 	/** Its image, as it was given. */
 	readonly image: string;
-	/** Whether it lives on without the process that started it. */
+	/** Whether it outlives the process that started it. */
 	readonly detached: boolean;
 	/** Runs a shell line whose values are quoted; see {@link Shell}. */
 	readonly sh: Shell;
@@ -1709,7 +1709,7 @@ export declare class Box implements AsyncDisposable {
 	 *
 	 * A non-zero exit code resolves, unless `check` is set. Rejects with `EXEC_TIMEOUT`, `EXEC_MAX_BUFFER`,
 	 * `EXEC_NON_ZERO` and `ABORTED`, each with the output so far, with `COMMAND_NOT_FOUND`, `COMMAND_NOT_EXECUTABLE`,
-	 * `EXEC_CWD` and `EXEC_USER`, and with what kept the box from starting.
+	 * `EXEC_CWD` and `EXEC_USER`, and with the error of the box's start.
 	 *
 	 * @param command - a path, or a name that is looked up in `PATH` inside the box
 	 * @param args - its arguments. Default: none.
@@ -1736,24 +1736,24 @@ export declare class Box implements AsyncDisposable {
 	 */
 	spawn(command: string, args?: readonly string[], options?: SpawnOptions): Execution;
 	spawn(command: string, options?: SpawnOptions): Execution;
-	/** The executions that run, the oldest first. A box that does not run has none, and is not started. */
+	/** Resolves with the running executions, the oldest first. A box that does not run is not started. */
 	executions(): Promise<ExecutionInfo[]>;
 	/**
 	 * Finds an execution by its id, such as one that was started with `detached`: one that runs, or has ended in the last ten
-	 * minutes, of which the box remembers the last 1024. Its output begins with the oldest bytes that the box has kept,
-	 * whoever else reads it, and what is written to its `stdin` arrives, whoever else writes. Disposing of it leaves it running; `started` and `wait()` reject with
+	 * minutes (the last 1024). Several handles may read it: each begins with the oldest bytes that the box retains. Several may
+	 * write to its `stdin`. Disposing of it leaves it running; `started` and `wait()` reject with
 	 * `EXEC_NOT_FOUND` if there is nothing of that id.
 	 */
 	execution(id: string): Execution;
-	/** Its name, else `null`; as this handle last knew it. */
+	/** Its name, else `null`, as last read by this handle. */
 	get name(): string | null;
 	/** The box's files, with the names of `node:fs/promises`. */
 	get fs(): FileSystem;
 	/**
 	 * Copies a file or a tree of the host into the box, or unpacks a tar stream there.
 	 *
-	 * Of a path, `to` is the copy itself: a folder is merged into one that exists, and a file goes into one under its own name. Modes, times,
-	 * symlinks, hard links and holes are kept, and everything belongs to root unless `owner` says another. What exists and is of another
+	 * For a path, `to` is the copy itself: a folder is merged into an existing one, and a file is put into it under its own name. Modes, times,
+	 * symlinks, hard links and holes are preserved, and everything belongs to root unless `owner` says another. What exists and is of another
 	 * type is an error, unless `replace` is given. A tar stream is unpacked beneath the folder `to`, with the owners that it names.
 	 */
 	copyIn(from: string | Chunks, to: string, options?: CopyInOptions): Promise<CopyProgress>;
@@ -1767,7 +1767,7 @@ export declare class Box implements AsyncDisposable {
 	/**
 	 * Starts the box if it does not run; several calls start it once. Any execution does so too.
 	 *
-	 * Rejects with `GUEST_TIMEOUT` if the guest stays silent, with `ABORTED`, and with what else kept the box from starting.
+	 * Rejects with `GUEST_TIMEOUT` if the guest stays silent, with `ABORTED`, and with other errors of the start.
 	 */
 	start(options?: StartOptions): Promise<void>;
 	/** Stops the box: its processes end, its files stay. Nothing happens if it does not run. */
@@ -1775,25 +1775,25 @@ export declare class Box implements AsyncDisposable {
 	/** Stops the box if it runs, as {@link Box.stop} does, and starts it. */
 	restart(options?: StopOptions): Promise<void>;
 	/**
-	 * Resolves when the box does not run: at its end, whoever caused it and whichever process started the box; at once if it
-	 * does not run now. While it waits, the program goes on.
+	 * Resolves when the box has ended, whatever ended it and whichever process started it; at once if it does not run. A pending
+	 * wait keeps the program alive.
 	 */
 	wait(options?: WaitOptions): Promise<BoxEnd>;
 	/**
 	 * Deletes the box with its files. Rejects with `BOX_STATE` if it runs and `force` is not set.
 	 *
-	 * With `force` it is over within two seconds, whatever the box or another process does: a start under way is given up, a
-	 * machine is killed, and whoever waits for the box's end is told that it has stopped.
+	 * With `force` it takes at most two seconds, whatever the box or another process does: a start under way is cancelled, a
+	 * machine is killed, and every `wait` for the box resolves with `'stopped'`.
 	 */
 	remove(options?: RemoveOptions): Promise<void>;
-	/** What is known of the box now. */
+	/** Resolves with a snapshot of the box. */
 	info(): Promise<BoxInfo>;
 	/**
-	 * Changes what the box is, in any state: each option says whether it holds at once or from the next start on, and
-	 * {@link Box.info} tells both. What runs goes on. A start or stop that is under way is awaited.
+	 * Changes the box, in any state. Each option says whether it applies at once or from the next start on, and {@link Box.info}
+	 * shows both. Processes go on. A start or stop that is under way is awaited.
 	 *
-	 * Rejects with `INVALID_ARGUMENT`, `BOX_NAME_TAKEN` and `BOX_REMOVED`. Where the box runs and can't be told, it rejects with
-	 * why, and what was asked for holds from the next start on.
+	 * Rejects with `INVALID_ARGUMENT`, `BOX_NAME_TAKEN` and `BOX_REMOVED`. If the box runs and its guest can't be reached, it
+	 * rejects with that error, and the change applies from the next start on.
 	 *
 	 * @example
 	 * ```ts
@@ -1802,19 +1802,19 @@ export declare class Box implements AsyncDisposable {
 	 */
 	update(options: UpdateOptions): Promise<void>;
 	/**
-	 * Uses the box for a moment, which begins its idle time anew. Resolves whether it runs: one that does not is not started.
-	 * Any other call to the box that reaches it is a use, too.
+	 * Restarts the box's idle time, as any other call that reaches the box does. Resolves with whether the box runs; a box that
+	 * does not is not started.
 	 */
 	touch(): Promise<boolean>;
-	/** The box's figures. A box that does not run is not started: of it, less is known. */
+	/** Resolves with the box's figures. A box that does not run is not started, and its guest's figures are `null`. */
 	metrics(): Promise<BoxMetrics>;
-	/** The box's figures at once, and then at each interval, for as long as one iterates. */
+	/** Yields the box's figures at once and then at each interval. */
 	watchMetrics(options?: WatchMetricsOptions): AsyncIterableIterator<BoxMetrics>;
-	/** What happens to this box from now on, as far as this process has a part in it; see {@link Events}. */
+	/** Returns this box's later events, as far as this process causes or sees them; see {@link Events}. */
 	events(options?: EventsOptions): Events;
 	/**
-	 * What the main process wrote, or with `source: 'console'` what the box's kernel and agent wrote: up to 16 MiB, or 1 MiB of
-	 * the console. It is there whether or not the box runs. With `follow` it goes on until the box ends.
+	 * Returns what the main process wrote, or with `source: 'console'` what the box's kernel and agent wrote: up to 16 MiB, or 1 MiB of
+	 * the console, whether or not the box runs. With `follow` it goes on until the box ends.
 	 *
 	 * @throws {@link InvalidArgumentError} for wrong options, at once
 	 */
@@ -1822,7 +1822,7 @@ export declare class Box implements AsyncDisposable {
 	/** Stops a box with a name, removes one without. A detached box, or one that another process started, goes on. */
 	[Symbol.asyncDispose](): Promise<void>;
 }
-/** One thing that the doctor looked at. */
+/** One finding of the doctor. */
 export interface DoctorCheck {
 	/** Its stable name, such as `kvm_absent`. */
 	code: string;
@@ -1841,7 +1841,7 @@ export interface DoctorReport {
 	engine: Engine | null;
 	/** Whether it would run on hardware virtualisation. */
 	accelerated: boolean;
-	/** What was looked at. */
+	/** All findings. */
 	checks: DoctorCheck[];
 }
 /**
@@ -1869,12 +1869,12 @@ export interface ImageInfo {
 	sizeBytes: number;
 	/** When it came into the cache, to the second. */
 	pulledAt: Date;
-	/** When a start or a pull last asked for it, to the second. */
+	/** When a start or a pull last requested it, to the second. */
 	usedAt: Date;
 	/** Whether a box was made of it. Such an image is never removed to keep the quota. */
 	inUse: boolean;
 }
-/** What an image says of itself; `images.inspect()`. */
+/** An image with its configuration; `images.inspect()`. */
 export interface ImageDetails {
 	/** Its full reference. */
 	reference: string;
@@ -1892,9 +1892,9 @@ export interface ImageDetails {
 	user: string | null;
 	/** The folder that boxes run commands in, unless an option says otherwise; `null` is `/`. */
 	workdir: string | null;
-	/** The signal that the program wants for its end, such as `SIGINT`; `null` is SIGTERM. */
+	/** The signal that ends the program, such as `SIGINT`; `null` is SIGTERM. */
 	stopSignal: string | null;
-	/** Such as `80/tcp`. */
+	/** Exposed ports, such as `80/tcp`. */
 	exposedPorts: string[];
 	/** Folders that are meant to be volumes. */
 	volumes: string[];
@@ -1950,11 +1950,11 @@ export declare class Images {
 	 *   `docker save`; also compressed); or `rootfs:PATH`, a folder or tar file of a root file system
 	 */
 	pull(source: string, options?: PullOptions): Pull;
-	/** Every image in the cache, by reference. */
+	/** Resolves with every image in the cache, sorted by reference. */
 	list(): Promise<ImageInfo[]>;
-	/** What an image in the cache says of itself. Rejects with `IMAGE_NOT_CACHED`. */
+	/** Resolves with an image's configuration. Rejects with `IMAGE_NOT_CACHED`. */
 	inspect(source: string): Promise<ImageDetails>;
-	/** Removes an image from the cache; `false` if it was not there. Boxes that were made of it keep what they need. */
+	/** Removes an image from the cache; resolves with `false` if it was not there. Boxes that were made of it keep working. */
 	remove(source: string): Promise<boolean>;
 	/**
 	 * Removes every image that no box was made of, and what interrupted pulls left. What was used in the last minute is
@@ -1967,7 +1967,7 @@ export declare class Images {
 	}>;
 	/** Brings every image of an archive, or of an OCI layout folder, into the cache under its own name. */
 	load(path: string): Promise<PulledImage[]>;
-	/** What this home takes on the disk. */
+	/** Resolves with what this home takes on the disk. */
 	df(): Promise<ImageUsage>;
 }
 /**
@@ -1989,15 +1989,15 @@ export declare class Runtime implements AsyncDisposable {
 	/**
 	 * Opens a home, and makes it if it is not there.
 	 *
-	 * Rejects with `INVALID_ARGUMENT`; with `HOME_LOCKED` if another process hangs in the middle of changing the list of boxes,
-	 * naming it; and with `PART_MISSING` if the native part of this package is missing, saying how to get it.
+	 * Rejects with `INVALID_ARGUMENT`; with `HOME_LOCKED` if another process, which the error names, hangs while it changes the
+	 * list of boxes; and with `PART_MISSING` if the native part of this package is missing, saying how to get it.
 	 */
 	static open(options?: RuntimeOptions): Promise<Runtime>;
 	/** The runtime of the default home with default options, shared by the whole program. It opens at its first use. */
 	static default(): Runtime;
 	/**
-	 * Tells what this machine can do and, for each thing that is missing, the remedy. Never rejects for what it finds, only
-	 * with `INVALID_ARGUMENT` for wrong options.
+	 * Checks what this machine can do and resolves with the findings, each with a remedy. Rejects only with `INVALID_ARGUMENT` for
+	 * wrong options.
 	 */
 	static doctor(options?: RuntimeOptions): Promise<DoctorReport>;
 	/**
@@ -2009,8 +2009,8 @@ export declare class Runtime implements AsyncDisposable {
 	/** Finds a box by its id or name. Rejects with `BOX_NOT_FOUND`. */
 	get(idOrName: string): Promise<Box>;
 	/**
-	 * Finds the box of a name, or makes it, however many callers ask at once, in this process and in others. A box that is
-	 * there is given as it is: the other options hold for a new one only.
+	 * Finds the box of a name, or makes it, however many callers of any process do so at once. An
+	 * existing box is returned as it is: the other options apply only to a new one.
 	 *
 	 * Rejects with `INVALID_ARGUMENT`.
 	 *
@@ -2022,17 +2022,17 @@ export declare class Runtime implements AsyncDisposable {
 	getOrCreate(options: BoxOptions & {
 		name: string;
 	}): Promise<Box>;
-	/** What is known of the boxes of this home, the oldest first; of all, or of those that match. */
+	/** Resolves with snapshots of all boxes of this home, or of those that match, the oldest first. */
 	list(filter?: BoxFilter): Promise<BoxInfo[]>;
 	/** Deletes a box with its files. Rejects with `BOX_NOT_FOUND`, and with `BOX_STATE` if it runs and `force` is not set. */
 	remove(idOrName: string, options?: RemoveOptions): Promise<void>;
-	/** The counters of this runtime. */
+	/** Resolves with the counters of this runtime. */
 	metrics(): Promise<RuntimeMetrics>;
-	/** The counters at once, and then at each interval, for as long as one iterates. */
+	/** Yields the counters at once and then at each interval. */
 	watchMetrics(options?: WatchMetricsOptions): AsyncIterableIterator<RuntimeMetrics>;
 	/**
-	 * The counters of this runtime and the figures of every box of this home, in Prometheus' text format. A box that can't be
-	 * measured is told without its figures.
+	 * Resolves with the counters of this runtime and the figures of every box of this home, in Prometheus' text format. A box that can't be
+	 * measured appears without its figures.
 	 *
 	 * @example
 	 * ```ts
@@ -2040,7 +2040,7 @@ export declare class Runtime implements AsyncDisposable {
 	 * ```
 	 */
 	prometheus(): Promise<string>;
-	/** What happens to boxes and images from now on, as far as this process has a part in it; see {@link Events}. */
+	/** Returns later events of boxes and images, as far as this process causes or sees them; see {@link Events}. */
 	events(options?: EventsOptions): Events;
 	/**
 	 * Ends the attached boxes that this process started, all at once, which keeps their files. Detached boxes, and those of

@@ -1,10 +1,10 @@
 // Callbacks of an AbortSignal behind one listener for each signal: Node warns of a leak at the eleventh listener, and one signal
 // may end a hundred commands. Called by everything that takes a `signal`.
 
-/** The reactions to each signal that somebody waits for. */
+/** The callbacks of each signal in use. */
 const WAITING = new WeakMap<AbortSignal, Reactions>()
 
-/** Calls `react` when `signal` aborts, once. Returns what ends that: call it when the operation is over. */
+/** Calls `react` when `signal` aborts, once. Returns a function that removes the callback: call it when the operation is over. */
 export function onAbort(signal: AbortSignal | undefined, react: () => void): () => void {
   if (signal === undefined) return () => {}
   let reactions = WAITING.get(signal)

@@ -5,7 +5,7 @@
 import { InvalidArgumentError } from './errors.js'
 
 /**
- * Gives `instance` each method and getter of its class as a property of its own that works whatever `this` is. It asks the
+ * Gives `instance` each method and getter of its class as a property of its own that works whatever `this` is. It reads the
  * prototype at each call, so that a test may replace a method there. For objects that are made seldom: it takes microseconds.
  */
 export function bindMembers(instance: object): void {
@@ -20,7 +20,7 @@ export function bindMembers(instance: object): void {
 
 /**
  * Has each method of a class that is called without its object end in an `INVALID_ARGUMENT` that says so: rejects with it where
- * the method is asynchronous. For objects of which there are many; `owns` tells whether `this` is one.
+ * the method is asynchronous. For classes with many instances; `owns` returns whether `this` is one.
  */
 export function guardMembers(Class: { prototype: object }, noun: string, owns: (value: unknown) => boolean): void {
   const { prototype } = Class
@@ -52,7 +52,7 @@ interface Member {
   isAsync: boolean
 }
 
-/** The members of each class, looked for once. */
+/** The members of each class, cached. */
 const MEMBERS = new WeakMap<object, Member[]>()
 
 function membersOf(prototype: object): Member[] {

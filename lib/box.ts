@@ -48,7 +48,7 @@ export class Box implements AsyncDisposable {
   readonly id: string
   /** Its image, as it was given. */
   readonly image: string
-  /** Whether it lives on without the process that started it. */
+  /** Whether it outlives the process that started it. */
   readonly detached: boolean
   /** Runs a shell line whose values are quoted; see {@link Shell}. */
   readonly sh: Shell
@@ -78,7 +78,7 @@ export class Box implements AsyncDisposable {
    *
    * A non-zero exit code resolves, unless `check` is set. Rejects with `EXEC_TIMEOUT`, `EXEC_MAX_BUFFER`,
    * `EXEC_NON_ZERO` and `ABORTED`, each with the output so far, with `COMMAND_NOT_FOUND`, `COMMAND_NOT_EXECUTABLE`,
-   * `EXEC_CWD` and `EXEC_USER`, and with what kept the box from starting.
+   * `EXEC_CWD` and `EXEC_USER`, and with the error of the box's start.
    *
    * @param command - a path, or a name that is looked up in `PATH` inside the box
    * @param args - its arguments. Default: none.
@@ -101,7 +101,7 @@ export class Box implements AsyncDisposable {
     argsOrOptions?: readonly string[] | ExecOptions,
     maybeOptions?: ExecOptions,
   ): Promise<ExecResult<string | Buffer>> {
-    // Awaited, here and below, so that the stack of an error shows who called.
+    // Await here and below, so that an error's stack shows the caller.
     return await this.#commands.exec(command, argsOrOptions, maybeOptions)
   }
 
@@ -118,7 +118,7 @@ export class Box implements AsyncDisposable {
     return this.#commands.spawn(command, argsOrOptions, maybeOptions)
   }
 
-  /** The executions that run, the oldest first. A box that does not run has none, and is not started. */
+  /** Resolves with the running executions, the oldest first. A box that does not run is not started. */
   async executions(): Promise<ExecutionInfo[]> {
     const running = await settled(this.#native.executions())
     return running.map(({ ageMs, ...info }) => ({ ...info, startedAt: new Date(Date.now() - ageMs) }))
@@ -126,8 +126,8 @@ export class Box implements AsyncDisposable {
 
   /**
    * Finds an execution by its id, such as one that was started with `detached`: one that runs, or has ended in the last ten
-   * minutes, of which the box remembers the last 1024. Its output begins with the oldest bytes that the box has kept,
-   * whoever else reads it, and what is written to its `stdin` arrives, whoever else writes. Disposing of it leaves it running; `started` and `wait()` reject with
+   * minutes (the last 1024). Several handles may read it: each begins with the oldest bytes that the box retains. Several may
+   * write to its `stdin`. Disposing of it leaves it running; `started` and `wait()` reject with
    * `EXEC_NOT_FOUND` if there is nothing of that id.
    */
   execution(id: string): Execution {
@@ -135,7 +135,7 @@ export class Box implements AsyncDisposable {
     return makeExecution(() => settled(this.#native.execution(id)), { detached: true })
   }
 
-  /** Its name, else `null`; as this handle last knew it. */
+  /** Its name, else `null`, as last read by this handle. */
   get name(): string | null {
     return this.#name
   }
@@ -149,8 +149,8 @@ export class Box implements AsyncDisposable {
   /**
    * Copies a file or a tree of the host into the box, or unpacks a tar stream there.
    *
-   * Of a path, `to` is the copy itself: a folder is merged into one that exists, and a file goes into one under its own name. Modes, times,
-   * symlinks, hard links and holes are kept, and everything belongs to root unless `owner` says another. What exists and is of another
+   * For a path, `to` is the copy itself: a folder is merged into an existing one, and a file is put into it under its own name. Modes, times,
+   * symlinks, hard links and holes are preserved, and everything belongs to root unless `owner` says another. What exists and is of another
    * type is an error, unless `replace` is given. A tar stream is unpacked beneath the folder `to`, with the owners that it names.
    */
   async copyIn(from: string | Chunks, to: string, options?: CopyInOptions): Promise<CopyProgress> {
@@ -170,7 +170,7 @@ export class Box implements AsyncDisposable {
   /**
    * Starts the box if it does not run; several calls start it once. Any execution does so too.
    *
-   * Rejects with `GUEST_TIMEOUT` if the guest stays silent, with `ABORTED`, and with what else kept the box from starting.
+   * Rejects with `GUEST_TIMEOUT` if the guest stays silent, with `ABORTED`, and with other errors of the start.
    */
   async start(options?: StartOptions): Promise<void> {
     await started(this.#native, 'box.start', startOptions(options))
@@ -187,8 +187,8 @@ export class Box implements AsyncDisposable {
   }
 
   /**
-   * Resolves when the box does not run: at its end, whoever caused it and whichever process started the box; at once if it
-   * does not run now. While it waits, the program goes on.
+   * Resolves when the box has ended, whatever ended it and whichever process started it; at once if it does not run. A pending
+   * wait keeps the program alive.
    */
   async wait(options?: WaitOptions): Promise<BoxEnd> {
     return await boxEnd(this.#native, waitSignal(options))
@@ -197,14 +197,14 @@ export class Box implements AsyncDisposable {
   /**
    * Deletes the box with its files. Rejects with `BOX_STATE` if it runs and `force` is not set.
    *
-   * With `force` it is over within two seconds, whatever the box or another process does: a start under way is given up, a
-   * machine is killed, and whoever waits for the box's end is told that it has stopped.
+   * With `force` it takes at most two seconds, whatever the box or another process does: a start under way is cancelled, a
+   * machine is killed, and every `wait` for the box resolves with `'stopped'`.
    */
   async remove(options?: RemoveOptions): Promise<void> {
     await settled(this.#native.remove(removeForce('box.remove', options)))
   }
 
-  /** What is known of the box now. */
+  /** Resolves with a snapshot of the box. */
   async info(): Promise<BoxInfo> {
     const info = boxInfo(await settled(this.#native.info()))
     this.#name = info.name
@@ -212,11 +212,11 @@ export class Box implements AsyncDisposable {
   }
 
   /**
-   * Changes what the box is, in any state: each option says whether it holds at once or from the next start on, and
-   * {@link Box.info} tells both. What runs goes on. A start or stop that is under way is awaited.
+   * Changes the box, in any state. Each option says whether it applies at once or from the next start on, and {@link Box.info}
+   * shows both. Processes go on. A start or stop that is under way is awaited.
    *
-   * Rejects with `INVALID_ARGUMENT`, `BOX_NAME_TAKEN` and `BOX_REMOVED`. Where the box runs and can't be told, it rejects with
-   * why, and what was asked for holds from the next start on.
+   * Rejects with `INVALID_ARGUMENT`, `BOX_NAME_TAKEN` and `BOX_REMOVED`. If the box runs and its guest can't be reached, it
+   * rejects with that error, and the change applies from the next start on.
    *
    * @example
    * ```ts
@@ -229,20 +229,20 @@ export class Box implements AsyncDisposable {
   }
 
   /**
-   * Uses the box for a moment, which begins its idle time anew. Resolves whether it runs: one that does not is not started.
-   * Any other call to the box that reaches it is a use, too.
+   * Restarts the box's idle time, as any other call that reaches the box does. Resolves with whether the box runs; a box that
+   * does not is not started.
    */
   async touch(): Promise<boolean> {
     return await settled(this.#native.touch())
   }
 
-  /** The box's figures. A box that does not run is not started: of it, less is known. */
+  /** Resolves with the box's figures. A box that does not run is not started, and its guest's figures are `null`. */
   async metrics(): Promise<BoxMetrics> {
     this.#measured = boxMetrics(await settled(this.#native.metrics()), this.#measured)
     return this.#measured
   }
 
-  /** The box's figures at once, and then at each interval, for as long as one iterates. */
+  /** Yields the box's figures at once and then at each interval. */
   watchMetrics(options?: WatchMetricsOptions): AsyncIterableIterator<BoxMetrics> {
     let before: BoxMetrics | undefined
     return samples('box.watchMetrics', options, async () => {
@@ -251,14 +251,14 @@ export class Box implements AsyncDisposable {
     })
   }
 
-  /** What happens to this box from now on, as far as this process has a part in it; see {@link Events}. */
+  /** Returns this box's later events, as far as this process causes or sees them; see {@link Events}. */
   events(options?: EventsOptions): Events {
     return makeEvents('box.events', wake => settled(this.#native.events(wake)), options)
   }
 
   /**
-   * What the main process wrote, or with `source: 'console'` what the box's kernel and agent wrote: up to 16 MiB, or 1 MiB of
-   * the console. It is there whether or not the box runs. With `follow` it goes on until the box ends.
+   * Returns what the main process wrote, or with `source: 'console'` what the box's kernel and agent wrote: up to 16 MiB, or 1 MiB of
+   * the console, whether or not the box runs. With `follow` it goes on until the box ends.
    *
    * @throws {@link InvalidArgumentError} for wrong options, at once
    */

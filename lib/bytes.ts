@@ -2,11 +2,11 @@
 // standard input, file data, copies. Calls nothing.
 //
 // A value is known by its internal slots (`node:util`'s `types`, the intrinsic getters), never by `instanceof` nor by its own
-// properties: Jest, jsdom and `node:vm` have classes of their own, and a subclass may say anything of itself.
+// properties: Jest, jsdom and `node:vm` have classes of their own, and a subclass may override any property.
 import { types } from 'node:util'
 import { refusedArgument } from './check.js'
 
-/** Bytes: a Buffer, any other typed array, a DataView, or the memory that those look at. */
+/** Bytes: a Buffer, any other typed array, a DataView, or the memory below those. */
 export type Bytes = NodeJS.ArrayBufferView | ArrayBuffer | SharedArrayBuffer
 
 /** What a chunk of data may be, in messages. */

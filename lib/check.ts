@@ -19,7 +19,7 @@ export type Shape<T> = { [K in keyof Required<T>]: Check }
 
 /**
  * The options that were given, each read once and checked. Throws an `INVALID_ARGUMENT` unless `options` fits `shape`; `undefined`
- * stands for an option left out. One that is inherited counts too: a class of the caller's may have its defaults so.
+ * means an option left out. Inherited options count too, since a caller's class may hold its defaults so.
  */
 export function checkOptions<T>(operation: string, options: unknown, shape: Shape<T>): T {
   const required = requiredOf(shape)
@@ -60,7 +60,7 @@ function isPlain(value: unknown): boolean {
   }
 }
 
-/** The options of each shape that may not be left out, looked for once. */
+/** The required options of each shape, cached. */
 const REQUIRED = new WeakMap<object, [string, Check][]>()
 
 function requiredOf(shape: Record<string, Check>): [string, Check][] {
@@ -86,7 +86,7 @@ export function refusedArgument(
   return refused(operation, 'argument', name, { expected, holds: () => false }, value)
 }
 
-/** What can't be looked at, such as an object whose getters throw, does not pass. */
+/** A value that can't be read, such as an object whose getters throw, does not pass. */
 function passes(check: Check, value: unknown): boolean {
   try {
     return check.holds(value)
@@ -117,7 +117,7 @@ function shownBy(check: Check, value: unknown): string {
   }
 }
 
-/** A value as messages show it: what a caller's object says of itself is not asked for, and never fails. */
+/** Formats a value for messages without calling the caller's code, so it never fails. */
 export function shown(value: unknown): string {
   const options = { depth: 1, breakLength: Number.POSITIVE_INFINITY, maxStringLength: 60, maxArrayLength: 4 }
   try {

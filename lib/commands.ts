@@ -55,7 +55,7 @@ export class Commands {
   #start(command: string, args: readonly string[], options: SpawnOptions): Execution {
     const input = execInput(command, args, options)
     const start = async () => {
-      // A signal gives up the start of the box too.
+      // A signal cancels the start of the box too.
       if (options.signal) await started(this.#native, 'box.exec', options)
       return await settled(this.#native.spawn(input))
     }
@@ -77,10 +77,10 @@ function isArray(value: unknown): value is readonly unknown[] {
   return tried(() => Array.isArray(value))
 }
 
-/** Of a proxy that throws, or was revoked, nothing is so. */
-function tried(asks: () => boolean): boolean {
+/** Returns `false` for a proxy that throws or was revoked. */
+function tried(check: () => boolean): boolean {
   try {
-    return asks()
+    return check()
   } catch {
     return false
   }

@@ -12,7 +12,7 @@ import { abortSignal } from './options/values.js'
 /** How often `onProgress` is called, in milliseconds. */
 const TICK = 100
 
-/** How far a copy has come. */
+/** The progress of a copy. */
 export interface CopyProgress {
   /** Files, folders and links; 0 where the caller brings the tar stream. */
   entries: number
@@ -24,9 +24,9 @@ export interface CopyProgress {
 
 /** How to copy between host and box. */
 export interface CopyOptions {
-  /** Called now and then, and once at the end. */
+  /** Called ten times a second at most, and once at the end. */
   onProgress?: (progress: CopyProgress) => void
-  /** Breaks the copy off with an `AbortError`; what was copied stays. */
+  /** Cancels the copy with an `AbortError`; what was copied stays. */
   signal?: AbortSignal
   /**
    * Replace what has the same name and another type, a folder only if it is empty. Default: `false`, and the copy fails with `EEXIST` or
@@ -41,7 +41,7 @@ export interface CopyOptions {
 export interface CopyInOptions extends CopyOptions {
   /**
    * The owner of everything that is copied, written like `user` of a command: `'app'`, `'1000'`, `'app:staff'`, `'1000:1000'`, looked up in the box. Default:
-   * root, whoever the box's user is; for a tar stream, the owners that it names.
+   * root, not the box's user; for a tar stream, the owners that it names.
    */
   owner?: string
 }

@@ -5,7 +5,7 @@ import type { Engine } from './info.js'
 import { glibc, native } from './native.js'
 import { checkRuntime, type RuntimeOptions, runtimeInput } from './options.js'
 
-/** One thing that the doctor looked at. */
+/** One finding of the doctor. */
 export interface DoctorCheck {
   /** Its stable name, such as `kvm_absent`. */
   code: string
@@ -25,7 +25,7 @@ export interface DoctorReport {
   engine: Engine | null
   /** Whether it would run on hardware virtualisation. */
   accelerated: boolean
-  /** What was looked at. */
+  /** All findings. */
   checks: DoctorCheck[]
 }
 

@@ -67,7 +67,7 @@ export const CODES = {
   INTERNAL: 'InternalError',
 } as const
 
-/** What Node refuses by itself, with the words that its messages begin with. */
+/** Refusals by Node itself, with the beginnings of its messages. */
 const REFUSALS = {
   ERR_FS_EISDIR: 'Path is a directory',
   ERR_FS_CP_DIR_TO_NON_DIR: 'Cannot overwrite non-directory with directory',
@@ -136,7 +136,7 @@ export interface ErrorDetails {
 
 /**
  * Every error of this package. `message` says what was tried and what came of it, `code` is for programs, `hint` says what
- * to do about it, and `cause` leads to what lies beneath.
+ * to do about it, and `cause` is the error that caused it.
  *
  * @example
  * ```ts
@@ -178,10 +178,10 @@ export class InvalidArgumentError extends BoxliteError {
   }
 }
 
-/** The runtime could not be opened, is closed, or misses one of its parts. */
+/** The runtime could not be opened, is closed, or one of its files is missing. */
 export class RuntimeError extends BoxliteError {}
 
-/** A box is not there, or is in no state for what was asked. */
+/** A box does not exist, or its state does not allow the operation. */
 export class BoxError extends BoxliteError {}
 
 /** An image could not be found, fetched, verified or used. With the code `IMAGE_CANCELLED` its `name` is `AbortError`. */
@@ -231,7 +231,7 @@ export class ExecutionError extends BoxliteError {
     if (code === 'ABORTED') hide(this, 'name', 'AbortError')
     if (details.exitCode !== undefined) Object.assign(this, { exitCode: details.exitCode })
     if (details.signal !== undefined) Object.assign(this, { signal: details.signal })
-    // Megabytes of output have no place below a stack trace, so these are not enumerable.
+    // These are not enumerable, so that no megabytes of output are printed below a stack trace.
     if (details.stdout !== undefined) hide(this, 'stdout', details.stdout)
     if (details.stderr !== undefined) hide(this, 'stderr', details.stderr)
   }
@@ -246,7 +246,7 @@ export class FileError extends BoxliteError {
   declare readonly errno?: number
   /** The system call: `'open'`. */
   declare readonly syscall?: string
-  /** What it was about. */
+  /** The path that the call was about. */
   declare readonly path?: string
   /** The second path of a call that has two. */
   declare readonly dest?: string
@@ -319,14 +319,14 @@ function refused(file: NonNullable<Failure['file']>, hint?: string): FileError {
   })
 }
 
-/** What Node's own table leaves out, and file calls of a box meet. */
+/** Errors of a box's file calls that Node's own table leaves out. */
 const LINUX = new Map<number, [string, string]>([
   [61, ['ENODATA', 'no data available']],
   [116, ['ESTALE', 'stale file handle']],
   [122, ['EDQUOT', 'disk quota exceeded']],
 ])
 
-/** What `rm` of a folder fails with: not the kernel refuses that but Node itself, in words and with a sign of its own. */
+/** The error of `rm` for a folder, which Node itself refuses, with its own text and a positive `errno`. */
 function isDirectory(errno: number, path: string): FileError {
   const message = `Path is a directory: rm returned EISDIR (is a directory) ${path}`
   return new FileError('ERR_FS_EISDIR', message, { errno, syscall: 'rm', path })
@@ -337,7 +337,7 @@ export function aborted(operation: string, signal: AbortSignal): ExecutionError 
   return new ExecutionError('ABORTED', `${operation}: it was aborted`, { cause: signal.reason })
 }
 
-/** Gives an error that arose in the background the stack of whoever learns of it. For `throw`, after an `await`. */
+/** Gives an error that arose in the background the stack of the caller. For `throw`, after an `await`. */
 export function raised(error: unknown): unknown {
   if (error instanceof BoxliteError) Error.captureStackTrace(error, raised)
   return error

@@ -1,11 +1,11 @@
-// What happens to boxes and images, as a typed union, made of the addon's events. Used by `events.ts`.
+// `RuntimeEvent`: the events of boxes and images as a typed union, made of the addon's events. Used by `events.ts`.
 import type { NativeEvent } from './binding.js'
 import type { ErrorCode } from './errors.js'
 import type { BoxState, Health } from './info.js'
 
 interface Happened<T extends string> {
   type: T
-  /** When this process learnt of it. */
+  /** When this process received it. */
   time: Date
 }
 
@@ -28,7 +28,7 @@ export interface StateEvent extends OfBox<'state'> {
   failure: string | null
 }
 
-/** A command was started, or ended. The end is told where somebody in this process reads its output or waits for it. */
+/** A command was started, or ended. The end is reported if this process reads its output or waits for it. */
 export type ExecutionEvent = OfBox<'exec'> & { executionId: string } & (
     | { action: 'started'; command: string; pid: number }
     | ({ action: 'exited'; timedOut: boolean; oomKilled: boolean } & Ended)
@@ -48,14 +48,14 @@ export interface HealthEvent extends OfBox<'health'> {
   output: string
 }
 
-/** An image is being fetched, is there, or could not be had. `boxId` is `null` of `images.pull`. */
+/** A pull started, succeeded or failed. `boxId` is `null` for `images.pull`. */
 export type ImagePullEvent = Happened<'pull'> & { boxId: string | null; source: string } & (
     | { action: 'started' }
     | { action: 'done'; digest: string }
     | { action: 'failed'; code: ErrorCode; message: string }
   )
 
-/** The box's kernel killed a process for want of memory; of this execution, where that is known. */
+/** The box's kernel killed a process because memory ran out; `executionId` is set where it is known. */
 export interface OutOfMemoryEvent extends OfBox<'oom'> {
   executionId: string | null
 }
@@ -65,12 +65,12 @@ export interface LimitEvent extends OfBox<'limit'> {
   limit: 'maxLifetimeMs' | 'idleTimeoutMs' | 'endsAt'
 }
 
-/** So many events are missing here: they were taken too slowly. */
+/** So many events are missing here, since they were read too slowly. */
 export interface LostEvent extends Happened<'lost'> {
   count: number
 }
 
-/** What happens to boxes and images; told apart by `type`. */
+/** An event of a box or an image; `type` distinguishes them. */
 export type RuntimeEvent =
   | StateEvent
   | ExecutionEvent

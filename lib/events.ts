@@ -1,4 +1,4 @@
-// `Events`: what happens, as an EventEmitter and as an async iterator. Made by `runtime.ts` and `box.ts`; the union is in
+// `Events`: events of boxes and images, as an EventEmitter and as an async iterator. Made by `runtime.ts` and `box.ts`; the union is in
 // `event.ts`.
 import { EventEmitter } from 'node:events'
 import { onAbort } from './abort.js'
@@ -11,21 +11,21 @@ import { abortSignal } from './options/values.js'
 
 /** How to listen. */
 export interface EventsOptions {
-  /** Ends the listening: iterators reject with `ABORTED`, listeners get `'close'`. Default: none. */
+  /** Closes the events: iterators reject with `ABORTED`, listeners get `'close'`. Default: none. */
   signal?: AbortSignal
 }
 
 type Listened = { [T in RuntimeEvent['type']]: [event: Extract<RuntimeEvent, { type: T }>] } & {
   /** Every event. */
   event: [event: RuntimeEvent]
-  /** There are no more. */
+  /** No event follows. */
   close: []
 }
 
-/** Events that wait for a slow iterator. */
-const KEPT = 1024
+/** The most events that wait for a slow iterator. */
+const CAPACITY = 1024
 
-/** A timer's longest time; it never comes to that. */
+/** A timer's longest time, so that it never fires. */
 const LONG_MS = 2 ** 31 - 1
 
 let isEvents: (value: unknown) => boolean
@@ -38,11 +38,11 @@ export let makeEvents: (
 ) => Events
 
 /**
- * What happens to boxes and images, from now on: `runtime.events()` of all, `box.events()` of one. It tells what this
- * process does and sees; another process that uses the same box tells its own part.
+ * Later events of boxes and images: `runtime.events()` for all, `box.events()` for one. They are what this process causes or
+ * sees; another process that uses the same box gets its own.
  *
  * Use it as an EventEmitter, with an event for each `type` and `'event'` for all; or iterate. Listeners don't keep a
- * program alive, an iteration does. Whoever is slower than 1024 events loses the oldest and gets a `'lost'`.
+ * program alive, an iteration does. A reader more than 1024 events behind loses the oldest and gets a `'lost'`.
  *
  * @example
  * ```ts
@@ -75,7 +75,7 @@ export class Events extends EventEmitter<Listened> implements AsyncIterable<Runt
       return
     }
     this.#over = onAbort(signal, this.#close)
-    // Events from before there was a listener for them have waited.
+    // Deliver the events that were queued before the first listener.
     EventEmitter.prototype.on.call(this, 'newListener', () => queueMicrotask(this.#take))
     subscribe(this.#take).then(this.#opened, error => {
       this.#failure = error
@@ -84,8 +84,8 @@ export class Events extends EventEmitter<Listened> implements AsyncIterable<Runt
   }
 
   /**
-   * Iterates over what happens from now on, until the events or their runtime are closed. Several iterators each get
-   * everything; when the last one is left and nobody listens either, the events are closed.
+   * Iterates over later events, until the events or their runtime are closed. Several iterators each get every event. When the
+   * last one is left and there are no listeners, the events are closed.
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<RuntimeEvent, void, undefined> {
     const reader = new Reader()
@@ -134,17 +134,17 @@ export class Events extends EventEmitter<Listened> implements AsyncIterable<Runt
     this.#over()
     this.#native?.close()
     for (const reader of this.#readers) reader.wake()
-    this.#tell('close')
+    this.#emit('close')
   }
 
-  /** Hands out what has come. While nobody listens it stays in the native half, which keeps the newest. */
+  /** Delivers queued events. Without listeners they stay in the native half, which retains the newest. */
   #take = (): void => {
     if (this.#closed || this.#native === undefined || (!this.#listens() && this.#readers.size === 0)) return
     const events = this.#native.drain()
     for (const event of (events ?? []).map(eventOf)) {
       for (const reader of this.#readers) reader.push(event)
-      this.#tell(event.type, event)
-      this.#tell('event', event)
+      this.#emit(event.type, event)
+      this.#emit('event', event)
     }
     if (events === null) this.#end()
   }
@@ -153,8 +153,8 @@ export class Events extends EventEmitter<Listened> implements AsyncIterable<Runt
     return this.eventNames().some(name => (name as string) !== 'newListener' && name !== 'close')
   }
 
-  /** A listener that throws is uncaught, as everywhere in Node; the others get their events all the same. */
-  #tell(name: keyof Listened, ...args: unknown[]): void {
+  /** An exception of a listener is uncaught, as everywhere in Node; the other listeners still get the event. */
+  #emit(name: keyof Listened, ...args: unknown[]): void {
     try {
       EventEmitter.prototype.emit.call(this, name, ...args)
     } catch (error) {
@@ -167,14 +167,14 @@ export class Events extends EventEmitter<Listened> implements AsyncIterable<Runt
 
 guardMembers(Events, 'events', isEvents)
 
-/** One iterator's place. */
+/** The queue of one iterator. */
 class Reader {
   #events: RuntimeEvent[] = []
   #lost = 0
   #wake: (() => void) | undefined
 
   push(event: RuntimeEvent): void {
-    if (this.#events.length === KEPT) {
+    if (this.#events.length === CAPACITY) {
       this.#events.shift()
       this.#lost += 1
     }

@@ -10,7 +10,7 @@ import { cells, type SpawnOptions } from './options.js'
 import { type ExecEvent, type ExitStatus, Output } from './output.js'
 import { preparedInput, Stdin } from './stdin.js'
 
-/** Which names there are, the native half knows. */
+/** The native half checks the names. */
 const signals: Check = {
   expected: "a name such as 'SIGTERM' or a number from 0 to 64",
   holds: value => (typeof value === 'string' && /^SIG[A-Z]/.test(value)) || integer(0, 64).holds(value),
@@ -27,9 +27,9 @@ export let makeExecution: (start: () => Promise<NativeExecution>, options: Spawn
  *
  * - **Back-pressure.** While a stream that you read is full (1 MiB and one batch of 256 KiB) the process is held back, and
  *   nothing is lost. Both streams come in one order, so pausing one of them holds back the other.
- * - **Streams you don't read.** As long as nobody reads or waits, 1 MiB is kept and the process is held back. Once you call
+ * - **Streams you don't read.** Before the first read or wait, 1 MiB is held and the process is held back. Once you call
  *   {@link Execution.wait | wait()} or read the other stream, an unread stream never blocks the process: its first 1 MiB is
- *   kept and the rest dropped. Reading it after that yields what was kept and then an `EXEC_MAX_BUFFER` error, never a gap.
+ *   held and the rest dropped. Reading it after that yields what was held and then an `EXEC_MAX_BUFFER` error, never a gap.
  * - **Failures.** A process that can't be started, or a lost connection, rejects `started` and `wait()` and is an `error`
  *   event of each stream that has a listener for it. Handling one of them is enough.
  * - A live execution keeps the program alive, as a child process does.
@@ -108,7 +108,7 @@ export class Execution implements AsyncDisposable, AsyncIterable<ExecEvent> {
 
   /**
    * Resolves when the process runs; the box is started first if need be. Rejects with `COMMAND_NOT_FOUND`,
-   * `COMMAND_NOT_EXECUTABLE`, `EXEC_CWD`, `EXEC_USER`, `ABORTED`, or what kept the box from starting.
+   * `COMMAND_NOT_EXECUTABLE`, `EXEC_CWD`, `EXEC_USER`, `ABORTED`, or the error of the box's start.
    */
   get started(): Promise<void> {
     this.#reported = true
@@ -138,7 +138,7 @@ export class Execution implements AsyncDisposable, AsyncIterable<ExecEvent> {
   /**
    * Sends a signal to the process and all of its group, once it has started.
    *
-   * @param signal - a name such as `'SIGINT'`, or a number; 0 sends none and asks whether it runs. Default: `'SIGTERM'`.
+   * @param signal - a name such as `'SIGINT'`, or a number; 0 sends none and checks whether it runs. Default: `'SIGTERM'`.
    * @returns `false` if the process had ended.
    */
   async kill(signal: string | number = 'SIGTERM'): Promise<boolean> {

@@ -6,7 +6,7 @@ import { type Check, checkArgument, integer, refusedArgument } from './check.js'
 /** Permissions: a number, or octal digits as in `'755'`. */
 export type FileMode = number | string
 
-/** A moment: a Date, or seconds since the epoch as a number, a bigint or a string, as in Node. */
+/** A time: a Date, or seconds since the epoch as a number, a bigint or a string, as in Node. */
 export type Time = Date | number | bigint | string
 
 const MODE = "an integer from 0 to 4294967295 or a string of octal digits, such as '755'"
@@ -33,12 +33,12 @@ function modeNumber(value: unknown): number | undefined {
 
 /** Milliseconds since the epoch. */
 export function timeMs(operation: string, name: string, time: unknown): number {
-  const ms = moment(time)
+  const ms = milliseconds(time)
   if (Math.abs(ms) < LATEST) return ms
   throw refusedArgument(operation, name, TIME, time)
 }
 
-function moment(time: unknown): number {
+function milliseconds(time: unknown): number {
   if (types.isDate(time)) return Number(time)
   if (typeof time === 'number' || typeof time === 'bigint') return Number(time) * 1000
   return typeof time === 'string' && time.trim() !== '' ? Number(time) * 1000 : Number.NaN

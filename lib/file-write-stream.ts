@@ -61,7 +61,7 @@ export class FileWriteStream extends Writable {
     try {
       data = accepted(chunk, encoding)
     } catch (error) {
-      // Nobody can catch what is thrown to a stream that is piped here.
+      // An exception could not be caught in a stream that is piped here.
       if (this.#pipes === 0) throw error
       return this.destroy(error as Error).writable
     }

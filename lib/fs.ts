@@ -70,7 +70,7 @@ type ReadEncoding = BufferEncoding | 'buffer' | null
 export let makeFileSystem: (native: NativeFiles) => FileSystem
 
 /**
- * The files of a box as its processes see them, mounts and tmpfs included; `box.fs`. Acts as root, and as somebody else by
+ * The files of a box as its processes see them, mounts and tmpfs included; `box.fs`. Calls run as root, or as the user of
  * {@link FileSystem.as}. Names and semantics are those of `node:fs/promises`, and so are the errors: a {@link FileError} has `code`
  * (`'ENOENT'`), `errno`, `syscall` and `path`; a wrong argument or an unknown option is an `INVALID_ARGUMENT`, before anything is
  * done. Relative paths begin at the box's working directory. Each call starts the box if it does not run.
@@ -185,7 +185,7 @@ export class FileSystem {
     return entries.map(({ name }) => inEncoding(name, encoding)) as string[]
   }
 
-  /** Lists a directory of any size piece by piece, in the order of its file system. */
+  /** Lists a directory of any size in chunks, in the order of its file system. */
   async opendir(path: FilePath, options?: OpenDirOptions | NameEncoding | null): Promise<Dir> {
     const folder = nativePath('fs.opendir', 'path', path)
     const given = withEncoding<OpenDirOptions>('fs.opendir', options, encodingOrBuffer)
@@ -236,7 +236,7 @@ export class FileSystem {
     await settled(this.#native.access(file, mode ?? 0))
   }
 
-  /** Resolves with whether something exists at `path`. Rejects only if that can't be found out. */
+  /** Resolves with whether something exists at `path`. Rejects only if the check fails. */
   async exists(path: FilePath): Promise<boolean> {
     return settled(this.#native.exists(nativePath('fs.exists', 'path', path)))
   }
@@ -293,7 +293,7 @@ export class FileSystem {
 
   /**
    * Copies a file or a tree inside the box, by Node's rules for what exists: files and symlinks replace their like, a file a symlink too,
-   * directories are merged and keep their mode. Holes are kept.
+   * directories are merged and keep their mode. Holes are preserved.
    */
   async cp(from: FilePath, to: FilePath, options?: CpOptions): Promise<void> {
     await cp(this.#native, nativePath('fs.cp', 'src', from), nativePath('fs.cp', 'dest', to), options)

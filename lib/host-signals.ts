@@ -1,5 +1,5 @@
-// `handleSignals`: closes a runtime when the program is asked to end, and lets the signal end it then. Called by
-// `runtime.ts`, only for runtimes that ask for it.
+// `handleSignals`: closes a runtime when a signal is to end the program, and then lets the signal end it. Called by
+// `runtime.ts`, only for runtimes with the option.
 import { isMainThread } from 'node:worker_threads'
 import { InvalidArgumentError } from './errors.js'
 

@@ -19,13 +19,13 @@ export interface ImageInfo {
   sizeBytes: number
   /** When it came into the cache, to the second. */
   pulledAt: Date
-  /** When a start or a pull last asked for it, to the second. */
+  /** When a start or a pull last requested it, to the second. */
   usedAt: Date
   /** Whether a box was made of it. Such an image is never removed to keep the quota. */
   inUse: boolean
 }
 
-/** What an image says of itself; `images.inspect()`. */
+/** An image with its configuration; `images.inspect()`. */
 export interface ImageDetails {
   /** Its full reference. */
   reference: string
@@ -43,9 +43,9 @@ export interface ImageDetails {
   user: string | null
   /** The folder that boxes run commands in, unless an option says otherwise; `null` is `/`. */
   workdir: string | null
-  /** The signal that the program wants for its end, such as `SIGINT`; `null` is SIGTERM. */
+  /** The signal that ends the program, such as `SIGINT`; `null` is SIGTERM. */
   stopSignal: string | null
-  /** Such as `80/tcp`. */
+  /** Exposed ports, such as `80/tcp`. */
   exposedPorts: string[]
   /** Folders that are meant to be volumes. */
   volumes: string[]
@@ -122,7 +122,7 @@ export class Images {
     }
   }
 
-  /** Every image in the cache, by reference. */
+  /** Resolves with every image in the cache, sorted by reference. */
   async list(): Promise<ImageInfo[]> {
     const images = await settled((await this.#native()).listImages())
     return images.map(({ pulledAtMs, usedAtMs, ...image }) => ({
@@ -132,13 +132,13 @@ export class Images {
     }))
   }
 
-  /** What an image in the cache says of itself. Rejects with `IMAGE_NOT_CACHED`. */
+  /** Resolves with an image's configuration. Rejects with `IMAGE_NOT_CACHED`. */
   async inspect(source: string): Promise<ImageDetails> {
     checkArgument('images.inspect', 'source', source, text)
     return details(await settled((await this.#native()).inspectImage(source)))
   }
 
-  /** Removes an image from the cache; `false` if it was not there. Boxes that were made of it keep what they need. */
+  /** Removes an image from the cache; resolves with `false` if it was not there. Boxes that were made of it keep working. */
   async remove(source: string): Promise<boolean> {
     checkArgument('images.remove', 'source', source, text)
     return settled((await this.#native()).removeImage(source))
@@ -166,7 +166,7 @@ export class Images {
     return settled((await this.#native()).loadImages(resolve(path)))
   }
 
-  /** What this home takes on the disk. */
+  /** Resolves with what this home takes on the disk. */
   async df(): Promise<ImageUsage> {
     const { blobs, partial, disks, boxes, quota, free } = await settled((await this.#native()).imageUsage())
     return {

@@ -1,8 +1,8 @@
-// `BoxInfo`: what is known of a box at one moment. Made from the addon's answer for `box.ts` and `runtime.ts`.
+// `BoxInfo`: a snapshot of a box. Made from the addon's answer for `box.ts` and `runtime.ts`.
 import type { NativeBoxInfo } from './binding.js'
 import type { Stage } from './errors.js'
 
-/** Where a box stands in its life. */
+/** The state of a box. */
 export type BoxState = 'created' | 'starting' | 'running' | 'stopping' | 'stopped' | 'failed'
 
 /** A box's health by its health check. */
@@ -11,7 +11,7 @@ export type Health = 'starting' | 'healthy' | 'unhealthy'
 /** What runs a box: libkrun or QEMU. */
 export type Engine = 'krun' | 'qemu'
 
-/** What is known of a box at one moment. */
+/** A snapshot of a box. */
 export interface BoxInfo {
   /** The box's identity. */
   id: string
@@ -23,7 +23,7 @@ export interface BoxInfo {
   image: string
   /** The digest of the image's manifest; `null` until the box was started for the first time. */
   imageDigest: string | null
-  /** Where it stands in its life. */
+  /** Its state. */
   state: BoxState
   /** The engine that runs it, or ran it last; `null` until then. */
   engine: Engine | null
@@ -35,7 +35,7 @@ export interface BoxInfo {
   cpus: number
   /** Memory in MiB that it has, or will have when it starts. */
   memoryMib: number
-  /** What {@link Box.update} has changed and only the next start brings; `null` where that is nothing. */
+  /** Changes by {@link Box.update} that apply from the next start on; `null` if there are none. */
   pending: { cpus?: number; memoryMib?: number } | null
   /** Processes and threads that may be in it at once. */
   pidsLimit: number
@@ -45,17 +45,17 @@ export interface BoxInfo {
   idleTimeoutMs: number
   /** When it stops; `null` is never. */
   endsAt: Date | null
-  /** Size of the disk in GiB; `null` until the first start unless it was asked for. */
+  /** Size of the disk in GiB; `null` until the first start unless an option set it. */
   diskSizeGb: number | null
   /** When it was made. */
   createdAt: Date
   /** Why it failed, in the state `failed`, else `null`. */
   failure: string | null
-  /** Whether it lives on without the process that started it. */
+  /** Whether it outlives the process that started it. */
   detached: boolean
   /** Whether it is removed once its machine has ended. */
   autoRemove: boolean
-  /** How it fares by its health check; `null` without one and while it does not run. */
+  /** Its health by its health check; `null` without one and while it does not run. */
   health: Health | null
   /** Milliseconds that each stage of the last start took, in the order of the stages. */
   timings: Partial<Record<Stage, number>>

@@ -19,7 +19,7 @@ export interface LogsOptions {
 }
 
 /**
- * A piece of a log. It may begin and end within a line. `lost` stands for bytes that are missing, since the host's disk was
+ * A chunk of a log. It may begin and end within a line. `lost` counts bytes that are missing, since the host's disk was
  * too slow for the box.
  */
 export type LogEntry =

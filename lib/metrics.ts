@@ -13,7 +13,7 @@ export interface RuntimeMetrics {
   boxesFailed: number
   /** Boxes that run now. */
   boxesRunning: number
-  /** Executions asked for. */
+  /** Executions requested. */
   totalExecCalls: number
   /** Executions that could not be started or were lost. */
   totalExecErrors: number
@@ -22,13 +22,13 @@ export interface RuntimeMetrics {
 }
 
 /**
- * The figures of a box at one moment. What only the running box knows is `null` while it does not run; it is measured
+ * The current figures of a box. What only its guest knows is `null` while it does not run; it is measured
  * inside, by the container's cgroup, and counted from the last start.
  */
 export interface BoxMetrics {
   /** When they were taken. */
   time: Date
-  /** Where the box stood. */
+  /** The box's state. */
   state: BoxState
   /** Milliseconds since the machine booted. */
   uptimeMs: number | null

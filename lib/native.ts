@@ -1,7 +1,7 @@
 // Finds and loads the native addon, at the first use and never at import. Called by `runtime.ts` and `doctor.ts`.
 //
-// Looked for in this order: the file that `BOXLITE_ADDON` names; the package of this platform, which npm installs as an
-// optional dependency; the build folder of a source tree. A bundler may have moved this code anywhere: then the package is looked
+// The search order is: the file that `BOXLITE_ADDON` names; the package of this platform, which npm installs as an
+// optional dependency; the build folder of a source tree. A bundler may have moved this code anywhere: then the package is searched
 // for from where the bundle lies, and from the program's main file. Nothing here needs a file of this package, nor a `require`
 // that a bundler would see.
 import { existsSync, readFileSync } from 'node:fs'
@@ -18,7 +18,7 @@ export interface Native {
   parts: string
 }
 
-/** What the loader asks of its surroundings; the unit tests bring their own. */
+/** What the loader needs of its environment; the unit tests replace it. */
 export interface Surroundings {
   platform: string
   arch: string
@@ -27,7 +27,7 @@ export interface Surroundings {
   version: string
   /** Folder of this package or of the source tree; `undefined` where a bundler moved the code elsewhere. */
   root: string | undefined
-  /** The folders from which the platform's package is looked for, best first. */
+  /** The folders from which the platform's package is resolved, best first. */
   folders: string[]
   /** glibc's version, where the C library is glibc. */
   glibc(): string | undefined
@@ -93,7 +93,7 @@ function find(around: Surroundings, triple: string): { addon: string; parts: str
 /** The folder of an installed package. Electron packs packages in an archive, from which nothing can be executed. */
 function folderOf(around: Surroundings, name: string): string | undefined {
   for (const folder of around.folders) {
-    // Where packages see only what they ask for themselves (pnpm, Yarn), the main package is the one that sees it.
+    // With pnpm and Yarn a package sees only its own dependencies, so resolve from the main package.
     for (const origin of [folder, resolved(around, '@boxlite/node/package.json', folder)]) {
       const found = origin && resolved(around, `${name}/package.json`, origin)
       if (found !== undefined) return found.replace(/\.asar(?=[\\/])/, '.asar.unpacked')

@@ -1,8 +1,8 @@
 // `Outlet`: one output stream of an execution, `stdout` or `stderr`, as a Node Readable. Filled by `output.ts`.
 //
 // The Readable has a high-water mark of 0, so this queue is the only buffer: its bound is exact, and an error comes after
-// all that arrived before it. What a stream that nobody reads can't hold is counted, and a later reader gets an error after the
-// part that was kept.
+// all that arrived before it. Bytes that an unread stream can't hold are counted, and a later reader gets an error after those
+// that were held.
 import { Readable } from 'node:stream'
 import { ExecutionError } from './errors.js'
 
@@ -11,9 +11,9 @@ export const HELD_BYTES = 1_048_576
 
 /** What an outlet reports to its output. */
 export interface OutletOwner {
-  /** Somebody reads for the first time. */
+  /** Called at the first read. */
   claimed(): void
-  /** There is room again. */
+  /** Called when there is room again. */
   drained(): void
   /** Whether a failure is reported elsewhere, so that a stream without `error` listener may end without one. */
   reportedElsewhere(): boolean
@@ -37,7 +37,7 @@ export class Outlet {
     this.#owner = owner
   }
 
-  /** The Node stream; made when first asked for, since most executions are only collected. */
+  /** The Node stream; made at its first use, since most executions are only collected. */
   get stream(): Readable {
     if (this.#stream !== undefined) return this.#stream
     const stream = new Readable({
@@ -48,7 +48,7 @@ export class Outlet {
         done(error)
       },
     })
-    // Node asks for data only in a later turn, when a short process may be over.
+    // Node requests data only in a later turn, when a short process may have ended.
     stream.on('newListener', event => {
       if (event === 'data' || event === 'readable') this.#claim()
     })
@@ -62,25 +62,25 @@ export class Outlet {
     return !this.#claimed || this.#dropped || this.#held < HELD_BYTES
   }
 
-  /** Whether somebody listens for errors. */
+  /** Whether there is an `error` listener. */
   get hasErrorListener(): boolean {
     return this.#stream !== undefined && this.#stream.listenerCount('error') > 0
   }
 
-  /** Resolves when the reader, if there is one, has had everything. */
+  /** Resolves when the reader, if there is one, has received everything. */
   handedOver(): Promise<void> {
     const stream = this.#stream
     if (stream === undefined || !this.#claimed || this.#dropped) return Promise.resolve()
     return new Promise(resolve => stream.once('close', resolve))
   }
 
-  /** Takes output in; `kept` is output that was held before, for which there is always room. */
-  deliver(data: Buffer, kept = false): void {
+  /** Queues output. With `replayed`, it was held before, and there is always room for it. */
+  deliver(data: Buffer, replayed = false): void {
     if (this.#dropped) return
     if (this.#wanted) {
       this.#wanted = false
       this.#stream?.push(data)
-    } else if (this.#lost === 0 && (kept || this.#claimed || this.#held < HELD_BYTES)) {
+    } else if (this.#lost === 0 && (replayed || this.#claimed || this.#held < HELD_BYTES)) {
       this.#queue.push(data)
       this.#held += data.length
     } else {
@@ -93,7 +93,7 @@ export class Outlet {
     this.#lost += bytes
   }
 
-  /** Drops what is held and what will come, for want of a reader. */
+  /** Drops held and later output, since there is no reader. */
   drop(): void {
     if (this.#dropped) return
     this.#dropped = true
@@ -103,7 +103,7 @@ export class Outlet {
     this.#owner.drained()
   }
 
-  /** No more will come; with `failure`, because something broke. */
+  /** Ends the stream, with `failure` if something broke. */
   finish(failure?: Error): void {
     if (this.#finished) return
     this.#finished = true
@@ -139,7 +139,7 @@ export class Outlet {
   }
 }
 
-/** The error for output that was dropped because nobody read it in time. */
+/** The error for output that was dropped because it was not read in time. */
 export function discarded(name: string, bytes: number): ExecutionError {
   return new ExecutionError(
     'EXEC_MAX_BUFFER',

@@ -1,8 +1,8 @@
 // `Output`: pulls what a process writes and gives it to its reader: the two streams, or the iterator of events. Made by
 // `execution.ts`, calls the native `recv`.
 //
-// Pulling stops while a reader is full, which in the end stops the process's writes. Until somebody reads, output waits in
-// the order of the writes; `release` lets the process go on when that place is full too.
+// Pulling stops while a reader is full, which in the end stops the process's writes. Until the first read, output waits in the
+// order of the writes; after `release`, output beyond that queue is dropped.
 import { type NativeExecution, type NativeExitStatus, settled } from './binding.js'
 import { ExecutionError, InvalidArgumentError } from './errors.js'
 import { discarded, HELD_BYTES, Outlet } from './outlet.js'
@@ -14,9 +14,9 @@ export interface ExitStatus {
   exitCode: number | null
   /** The signal that ended it, such as `'SIGKILL'`; `null` where it exited by itself. */
   signal: string | null
-  /** Whether it was ended for running longer than `timeoutMs`. */
+  /** Whether it exceeded `timeoutMs`. */
   timedOut: boolean
-  /** Whether the kernel of the box ended it for want of memory. */
+  /** Whether the box's kernel killed it because memory ran out. */
   oomKilled: boolean
 }
 
@@ -38,17 +38,17 @@ export type ExecEvent =
 
 type OutputEvent = Exclude<ExecEvent, { type: 'exit' }>
 
-/** Bytes to ask for at once: large enough that the cost of a call does not count. */
+/** Bytes to request at once: large enough that the cost of a call is negligible. */
 const BATCH_BYTES = 262_144
 
-type Reader = 'nobody' | 'streams' | 'events'
+type Reader = 'none' | 'streams' | 'events'
 
 export class Output {
   readonly stdout: Outlet
   readonly stderr: Outlet
   /** Settles at the end of the process: with its status, or with what broke. */
   readonly ended: Promise<ExitStatus>
-  #reader: Reader = 'nobody'
+  #reader: Reader = 'none'
   #log: OutputEvent[] = []
   #held = 0
   #lost = { stdout: 0, stderr: 0 }
@@ -61,7 +61,7 @@ export class Output {
   #change = new Wakeup()
   #settle!: { resolve: (status: ExitStatus) => void; reject: (error: Error) => void }
 
-  /** With `patient`, nothing is pulled before somebody reads or waits. */
+  /** With `patient`, nothing is pulled before the first read or wait. */
   constructor(execution: Promise<NativeExecution>, reportedElsewhere: () => boolean, patient = false) {
     this.#patient = patient
     const owner = {
@@ -74,7 +74,7 @@ export class Output {
     this.ended = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject }
     })
-    // That nobody waits for the end is not an unhandled rejection.
+    // An end without a waiter must not be an unhandled rejection.
     this.ended.catch(() => {})
     this.#pull(execution).catch(error => this.fail(error))
   }
@@ -89,7 +89,7 @@ export class Output {
     return this.stdout.hasErrorListener || this.stderr.hasErrorListener
   }
 
-  /** Lets the process go on though nobody reads: what can't be held is dropped, and counted. */
+  /** Stops holding an unread process back: what can't be held is dropped and counted. */
   release(): void {
     this.#released = true
     this.#change.notify()
@@ -118,7 +118,7 @@ export class Output {
 
   /** The events in order. Takes the output: afterwards the streams are empty. */
   events(): AsyncGenerator<ExecEvent, void, undefined> {
-    if (this.#reader !== 'nobody') {
+    if (this.#reader !== 'none') {
       throw new InvalidArgumentError('execution: its output is being read already', {
         hint: 'read either `stdout` and `stderr`, or iterate the execution once',
       })
@@ -170,9 +170,9 @@ export class Output {
 
   #hasRoom(): boolean {
     if (this.#over || this.#discarding || this.#hasGap()) return true
-    if (this.#patient && this.#reader === 'nobody' && !this.#released) return false
+    if (this.#patient && this.#reader === 'none' && !this.#released) return false
     if (this.#reader === 'streams') return this.stdout.hasRoom && this.stderr.hasRoom
-    return this.#held < HELD_BYTES || (this.#reader === 'nobody' && this.#released)
+    return this.#held < HELD_BYTES || (this.#reader === 'none' && this.#released)
   }
 
   #hasGap(): boolean {
@@ -183,7 +183,7 @@ export class Output {
     if (this.#over || this.#discarding || data === undefined) return
     if (this.#reader === 'streams') {
       this[type].deliver(data)
-    } else if (this.#hasGap() || (this.#reader === 'nobody' && this.#released && this.#held >= HELD_BYTES)) {
+    } else if (this.#hasGap() || (this.#reader === 'none' && this.#released && this.#held >= HELD_BYTES)) {
       this.#lost[type] += data.length
     } else {
       this.#log.push({ type, data })
@@ -202,9 +202,9 @@ export class Output {
     this.#change.notify()
   }
 
-  /** Hands what waits over to the streams. */
+  /** Moves the queued output to the streams. */
   #toStreams(): void {
-    if (this.#reader !== 'nobody') return
+    if (this.#reader !== 'none') return
     this.#reader = 'streams'
     for (const { type, data } of this.#log) this[type].deliver(data, true)
     for (const type of ['stdout', 'stderr'] as const) this[type].lose(this.#lost[type])

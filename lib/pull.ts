@@ -23,7 +23,7 @@ export interface Pull extends Promise<PulledImage>, AsyncIterable<PullEvent> {}
 export function startPull(source: string, start: () => Promise<NativePull>, options: PullOptions): Pull {
   const started = begin(source, start, options.signal)
   const result = run(source, started, options)
-  // Whoever only iterates learns of the failure there.
+  // A caller that only iterates gets the failure there.
   result.catch(() => {})
   return Object.assign(result, { [Symbol.asyncIterator]: () => read(started, result) })
 }

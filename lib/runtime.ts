@@ -65,8 +65,8 @@ export class Runtime implements AsyncDisposable {
   /**
    * Opens a home, and makes it if it is not there.
    *
-   * Rejects with `INVALID_ARGUMENT`; with `HOME_LOCKED` if another process hangs in the middle of changing the list of boxes,
-   * naming it; and with `PART_MISSING` if the native part of this package is missing, saying how to get it.
+   * Rejects with `INVALID_ARGUMENT`; with `HOME_LOCKED` if another process, which the error names, hangs while it changes the
+   * list of boxes; and with `PART_MISSING` if the native part of this package is missing, saying how to get it.
    */
   static async open(options?: RuntimeOptions): Promise<Runtime> {
     const checked = checkRuntime('Runtime.open', options)
@@ -84,8 +84,8 @@ export class Runtime implements AsyncDisposable {
   }
 
   /**
-   * Tells what this machine can do and, for each thing that is missing, the remedy. Never rejects for what it finds, only
-   * with `INVALID_ARGUMENT` for wrong options.
+   * Checks what this machine can do and resolves with the findings, each with a remedy. Rejects only with `INVALID_ARGUMENT` for
+   * wrong options.
    */
   static doctor(options?: RuntimeOptions): Promise<DoctorReport> {
     return examine(options)
@@ -108,8 +108,8 @@ export class Runtime implements AsyncDisposable {
   }
 
   /**
-   * Finds the box of a name, or makes it, however many callers ask at once, in this process and in others. A box that is
-   * there is given as it is: the other options hold for a new one only.
+   * Finds the box of a name, or makes it, however many callers of any process do so at once. An
+   * existing box is returned as it is: the other options apply only to a new one.
    *
    * Rejects with `INVALID_ARGUMENT`.
    *
@@ -124,7 +124,7 @@ export class Runtime implements AsyncDisposable {
     return makeBox(await settled((await this.#native()).getOrCreate(input)))
   }
 
-  /** What is known of the boxes of this home, the oldest first; of all, or of those that match. */
+  /** Resolves with snapshots of all boxes of this home, or of those that match, the oldest first. */
   async list(filter?: BoxFilter): Promise<BoxInfo[]> {
     const input = filterInput(filter)
     return (await settled((await this.#native()).list(input))).map(boxInfo)
@@ -137,19 +137,19 @@ export class Runtime implements AsyncDisposable {
     await settled((await this.#native()).remove(idOrName, force))
   }
 
-  /** The counters of this runtime. */
+  /** Resolves with the counters of this runtime. */
   async metrics(): Promise<RuntimeMetrics> {
     return settled((await this.#native()).metrics())
   }
 
-  /** The counters at once, and then at each interval, for as long as one iterates. */
+  /** Yields the counters at once and then at each interval. */
   watchMetrics(options?: WatchMetricsOptions): AsyncIterableIterator<RuntimeMetrics> {
     return samples('runtime.watchMetrics', options, () => this.metrics())
   }
 
   /**
-   * The counters of this runtime and the figures of every box of this home, in Prometheus' text format. A box that can't be
-   * measured is told without its figures.
+   * Resolves with the counters of this runtime and the figures of every box of this home, in Prometheus' text format. A box that can't be
+   * measured appears without its figures.
    *
    * @example
    * ```ts
@@ -160,7 +160,7 @@ export class Runtime implements AsyncDisposable {
     return settled((await this.#native()).prometheus())
   }
 
-  /** What happens to boxes and images from now on, as far as this process has a part in it; see {@link Events}. */
+  /** Returns later events of boxes and images, as far as this process causes or sees them; see {@link Events}. */
   events(options?: EventsOptions): Events {
     const subscribe = async (wake: () => void) => settled((await this.#native()).events(wake))
     return makeEvents('runtime.events', subscribe, options)
@@ -197,7 +197,7 @@ export class Runtime implements AsyncDisposable {
     try {
       return await this.#opening
     } catch (error) {
-      // What kept it from opening may have been remedied by the next call.
+      // The next call tries again, since the cause may be gone by then.
       this.#opening = undefined
       throw error
     }

@@ -10,7 +10,7 @@ export type ShellValue = string | number | bigint | readonly (string | number | 
 export interface Shell {
   /**
    * Runs a line with `/bin/sh -c`. Each value is quoted, so that it reaches the command as it is, whatever it contains.
-   * Backslashes reach the shell as you write them; only `` \` `` and `\${` stand for `` ` `` and `${`.
+   * Backslashes reach the shell as you write them; only `` \` `` and `\${` mean `` ` `` and `${`.
    *
    * @example
    * ```ts
@@ -27,7 +27,7 @@ export interface Shell {
   (options: ExecOptions): (line: TemplateStringsArray, ...values: ShellValue[]) => Promise<ExecResult>
 }
 
-/** The line that a template stands for; `quote` makes a value one word of it. */
+/** The line of a template; `quote` makes a value one word of it. */
 export function shellLine(
   line: TemplateStringsArray,
   values: readonly unknown[],

@@ -1,8 +1,8 @@
-// The start of a box, which a signal gives up. Called by `box.ts` and `commands.ts`.
+// The start of a box, which a signal cancels. Called by `box.ts` and `commands.ts`.
 import { type NativeBox, settled } from './binding.js'
 import { aborted } from './errors.js'
 
-/** Starts the box if it does not run, unless `signal` says otherwise. A start that nobody else waits for ends with the signal. */
+/** Starts the box if it does not run. `signal` ends this call, and the start too unless other calls wait for it. */
 export async function started(
   native: NativeBox,
   operation: string,

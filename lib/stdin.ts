@@ -90,7 +90,7 @@ export class Stdin extends Writable {
 
   /** Fails with an `error` event that need not be listened for: each write reports the failure, and so do `wait()` and the output. */
   #quietly(fail: () => unknown): this {
-    // Also where a stream that is piped here listens: it raises anew what nobody else does.
+    // This also covers a stream that is piped here: it rethrows errors without another listener.
     this.once('error', () => {})
     fail()
     return this
@@ -107,7 +107,7 @@ function accepted(chunk: unknown, encoding: unknown): string | Buffer {
 }
 
 /**
- * What the `stdin` option is: `'none'`, or what feeds an execution's standard input from it and tells of a failure on the way.
+ * Parses the `stdin` option: `'none'`, or a function that writes an execution's standard input and reports failures.
  * Throws for memory that is gone.
  */
 export function preparedInput(
@@ -124,7 +124,7 @@ export function preparedInput(
     try {
       input = streamOf(source)
     } catch (error) {
-      // An iterable that can't even be begun. The process has been asked for: its end tells.
+      // The iterable can't be started, but the process has been: its end reports the failure.
       done(error as Error)
       return
     }
@@ -133,7 +133,7 @@ export function preparedInput(
   }
 }
 
-/** A source as a stream. Those of Node and iterables are told at once when the process is over; a web stream at its next part. */
+/** Wraps a source as a stream. Node streams and iterables are closed at once when the process ends; a web stream at its next chunk. */
 function streamOf(source: Chunks): NodeJS.ReadableStream {
   const { pipe, on } = source as Partial<Record<'pipe' | 'on', unknown>>
   if (typeof pipe === 'function' && typeof on === 'function') return source as unknown as NodeJS.ReadableStream
@@ -159,7 +159,7 @@ function asBytes(): Transform {
   })
 }
 
-/** What a source failed with is its own; the execution was ended for it. */
+/** The error of an execution that was ended because its source failed. */
 function sourceError(error: Error): Error {
   if (error instanceof InvalidArgumentError) return error
   return new ExecutionError('EXEC_INPUT_FAILED', `${WRITE}: its source failed: ${error.message}`, { cause: error })

@@ -1,6 +1,6 @@
 // `StreamFile`: the file behind a Node stream. Used by `file-read-stream.ts` and `file-write-stream.ts`.
 //
-// The file is opened at once, as by Node: a file that does not exist is an error of the stream though nobody reads.
+// The file is opened at once, as by Node: a file that does not exist is an error of the stream even if it is not read.
 import { type Readable, Writable } from 'node:stream'
 import { onAbort } from './abort.js'
 import { aborted, InternalError } from './errors.js'
@@ -17,7 +17,7 @@ export interface StreamHandle {
 /** Opens the file of a stream, and closes it. */
 export class StreamFile<File> {
   file: File | undefined
-  /** Tells the addon that no more is read or written. */
+  /** Ends reading or writing in the addon. */
   ended: (file: File, error: Error | null) => unknown = () => {}
   /** Resolves when the file is open. */
   opening: (file: File) => Promise<void> = async () => {}

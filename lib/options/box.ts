@@ -20,8 +20,8 @@ import { PRIVILEGES, type PrivilegeOptions, privilegesInput } from './privileges
 import { lifetime, SUPERVISION, type SupervisionOptions, supervisionInput } from './supervision.js'
 import {
   abortSignal,
+  futureTime,
   milliseconds,
-  moment,
   pullPolicy,
   startTimeout,
   unsetVariables,
@@ -35,7 +35,7 @@ export interface BoxOptions extends SupervisionOptions, PrivilegeOptions {
   /** An image: a registry reference such as `alpine:3`, or a path; see {@link Images.pull}. */
   image: string
   /**
-   * When the first start asks the registry: `'missing'` if the image is not in the cache, `'always'` to follow a tag that
+   * When the first start queries the registry: `'missing'` if the image is not in the cache, `'always'` to follow a tag that
    * may have moved, `'never'` to reject with `IMAGE_NOT_CACHED`. Default: `'missing'`.
    */
   pullPolicy?: 'missing' | 'always' | 'never'
@@ -62,8 +62,8 @@ export interface BoxOptions extends SupervisionOptions, PrivilegeOptions {
   /** Host name inside the box. Default: the box's name, else its id. */
   hostname?: string
   /**
-   * Let the box live on when this process ends, however it ends, and when its runtime closes; any process finds it again
-   * by `runtime.get`, as it runs. Disposing of it only lets go of the handle. Default: `false`, it ends with the process
+   * Let the box outlive this process, however that ends, and its runtime; any process finds it again
+   * by `runtime.get`. Disposing of it only closes the handle. Default: `false`, it ends with the process
    * that started it.
    */
   detached?: boolean
@@ -92,7 +92,7 @@ export interface StartOptions {
    */
   startTimeoutMs?: number
   /**
-   * Gives the start up and rejects with the code `ABORTED`; a start for which other calls wait too goes on for them. The box is
+   * Cancels the start and rejects with the code `ABORTED`; a start that other calls wait for goes on for them. The box is
    * then what it was before. Default: none.
    */
   signal?: AbortSignal
@@ -116,9 +116,9 @@ export interface RemoveOptions {
   force?: boolean
 }
 
-/** What to change of a box; what is left out stays. Each says from when on it holds; {@link BoxInfo} tells what does. */
+/** What to change of a box; what is left out stays. Each option says when it applies; {@link BoxInfo} shows the values in effect. */
 export interface UpdateOptions {
-  /** A new name, unique in the home; `null` takes the name away. At once; a host name that follows it, from the next start on. */
+  /** A new name, unique in the home; `null` removes the name. At once; a host name that follows it, from the next start on. */
   name?: string | null
   /** All of the box's own labels, instead of those that it has. At once. */
   labels?: Record<string, string>
@@ -241,7 +241,7 @@ const UPDATE: Shape<UpdateOptions> = {
   autoRemove: boolean,
   maxLifetimeMs: lifetime,
   idleTimeoutMs: lifetime,
-  endsAt: orNull(moment),
+  endsAt: orNull(futureTime),
 }
 
 /** Checked options of `box.update`, as the addon takes them. */

@@ -31,8 +31,8 @@ export interface SpawnOptions {
   /** Ends every process of the execution with SIGKILL and rejects with the code `ABORTED`. Default: none. */
   signal?: AbortSignal
   /**
-   * `spawn` only: let the process outlive this handle, as a background process of the box. It is never held back for want
-   * of a reader: while nobody reads, the box keeps the last 1 MiB of each stream and drops what is older. Disposing of
+   * `spawn` only: let the process outlive this handle, as a background process of the box. It is never held back
+   * without a reader: the box then retains the last 1 MiB of each stream and drops what is older. Disposing of
    * the execution leaves it running; `box.executions()` lists it and `box.execution(id)` finds it again. Default: `false`.
    */
   detached?: boolean

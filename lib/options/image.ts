@@ -6,7 +6,7 @@ import { abortSignal, milliseconds, pullPolicy } from './values.js'
 
 /** How to pull an image. */
 export interface PullOptions {
-  /** `'missing'` asks the registry only if the image is not in the cache. Default: `'missing'`. */
+  /** `'missing'` queries the registry only if the image is not in the cache. Default: `'missing'`. */
   policy?: 'missing' | 'always' | 'never'
   /** `os/architecture`, with `/variant` if that matters. Default: this machine's, the only one that boxes can run. */
   platform?: string

@@ -32,7 +32,7 @@ export interface RegistryOptions {
   /** Default: what `docker login` or `podman login` stored, credential helpers included, else none. */
   credentials?: RegistryCredentials
   /**
-   * Where to look first, each `HOST[:PORT][/PATH]`; a path is put before the image's own name. A mirror that fails is left
+   * Mirrors to try first, each `HOST[:PORT][/PATH]`; a path is put before the image's own name. A mirror that fails is left
    * for the next one, and the registry itself comes last. What is special about a mirror's host is in options of its own.
    * Default: none.
    */
@@ -50,10 +50,10 @@ export interface RuntimeOptions {
   engine?: 'auto' | 'krun' | 'qemu'
   /** What is special about some registries. Default: none, and all speak HTTPS. */
   registries?: RegistryOptions[]
-  /** The registries in which a name without one, such as `alpine`, is looked up, in this order. Default: `['docker.io']`. */
+  /** The registries in which a name without one, such as `alpine`, is searched for, in this order. Default: `['docker.io']`. */
   searchRegistries?: string[]
   /**
-   * Bytes that the image cache may take. What nobody used for the longest goes first; an image is safe while a box was made
+   * Bytes that the image cache may take. The least recently used goes first; an image is safe while a box was made
    * of it and for ten minutes after its last use. Default: half of what it takes and what is free, together.
    */
   imageQuotaBytes?: number

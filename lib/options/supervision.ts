@@ -3,7 +3,7 @@
 import type { SupervisionInput } from '../binding.js'
 import { arrayOf, boolean, type Check, checkOptions, integer, object, oneOf, type Shape, text, word } from '../check.js'
 import { InvalidArgumentError } from '../errors.js'
-import { milliseconds, moment } from './values.js'
+import { futureTime, milliseconds } from './values.js'
 
 /** When a main process that ended is started again. */
 export interface RestartOptions {
@@ -31,7 +31,7 @@ export interface HealthCheckOptions {
   startPeriodMs?: number
 }
 
-/** What a box does on its own, whether or not the program that made it looks on. */
+/** What a box does on its own, whether or not the program that made it still runs. */
 export interface SupervisionOptions {
   /**
    * Run the image's program, its entrypoint and command, as the box's main process: it starts with the box, and the box
@@ -50,11 +50,11 @@ export interface SupervisionOptions {
    * orphans. Its end then ends every process of the container, and `restart` can't be used. Default: `true`, pid 1 is ours.
    */
   init?: boolean
-  /** The signal that asks the main process to end: a name such as `'SIGINT'`, or a number. Default: the image's, else SIGTERM. */
+  /** The signal that ends the main process: a name such as `'SIGINT'`, or a number. Default: the image's, else SIGTERM. */
   stopSignal?: string | number
   /** When the main process is started again after its end. Default: never. */
   restart?: RestartOptions
-  /** Whether the box is healthy; `false` is not asked. Default: the image's check if there is a main process, else none. */
+  /** Whether the box is healthy; `false` runs no check. Default: the image's check if there is a main process, else none. */
   healthCheck?: HealthCheckOptions | false
   /** Milliseconds after its start at which the box stops; 0 is never, the most is 366 days. Default: 0. */
   maxLifetimeMs?: number
@@ -99,7 +99,7 @@ export const SUPERVISION: Shape<SupervisionOptions> = {
   },
   maxLifetimeMs: lifetime,
   idleTimeoutMs: lifetime,
-  endsAt: moment,
+  endsAt: futureTime,
 }
 
 const RESTART: Shape<RestartOptions> = {

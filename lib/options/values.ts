@@ -3,7 +3,7 @@ import { types } from 'node:util'
 import { type Check, integer, oneOf, text } from '../check.js'
 
 const MAX_MS = 2 ** 31 - 1
-/** The last moment that a Date can be, see ECMA-262. */
+/** The latest time of a Date, see ECMA-262. */
 const LAST_DATE = 8.64e15
 export const milliseconds = integer(0, MAX_MS, 'milliseconds')
 
@@ -28,8 +28,8 @@ export const startTimeout = integer(1, 2_147_483_647, 'milliseconds')
 
 export const pullPolicy = oneOf('missing', 'always', 'never')
 
-/** A moment that is to come, given as a Date or in milliseconds since 1970. */
-export const moment: Check = {
+/** A future time, as a Date or in milliseconds since 1970. */
+export const futureTime: Check = {
   expected: 'a Date that is to come, or such a time in milliseconds since 1970',
   holds: value => {
     const ms = types.isDate(value) ? value.getTime() : value

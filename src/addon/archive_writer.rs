@@ -33,7 +33,7 @@ impl NativeArchiveWriter {
         promise_while_there(env, async move { writer.finish().await })
     }
 
-    /// Breaks off.
+    /// Cancels.
     #[napi]
     pub fn abort<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let writer = self.0.clone();

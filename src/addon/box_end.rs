@@ -1,4 +1,4 @@
-//! `NativeBoxEnd`: the wait for a box's end, which can be given up. Wrapped by `lib/box-end.ts`, calls `LiteBox`.
+//! `NativeBoxEnd`: the wait for a box's end, which can be cancelled. Wrapped by `lib/box-end.ts`, calls `LiteBox`.
 
 use std::sync::Arc;
 

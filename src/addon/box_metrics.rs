@@ -7,9 +7,9 @@ use crate::info::StageTime;
 /// The figures of a box.
 #[napi(object, object_from_js = false)]
 pub struct BoxMetrics {
-    /// Where it stands.
+    /// Its state.
     pub state: &'static str,
-    /// What its guest tells.
+    /// What its guest reports.
     pub guest: Option<GuestUsage>,
     /// What it costs the host.
     pub host: Option<HostUsage>,
@@ -19,14 +19,14 @@ pub struct BoxMetrics {
     pub timings: Vec<StageTime>,
 }
 
-/// What a guest tells.
+/// What a guest reports.
 #[napi(object, object_from_js = false)]
 pub struct GuestUsage {
     /// CPU time.
     pub cpu_time_ms: i64,
     /// Memory in use.
     pub memory_usage_bytes: i64,
-    /// The most of it.
+    /// Peak memory in use.
     pub memory_peak_bytes: Option<i64>,
     /// Memory of the machine.
     pub memory_total_bytes: i64,
@@ -34,19 +34,19 @@ pub struct GuestUsage {
     pub pids: i64,
     /// Executions.
     pub executions: i64,
-    /// Killed for want of memory.
+    /// Processes killed because memory ran out.
     pub oom_kills: i64,
-    /// Of the root file system.
+    /// Size of the root file system.
     pub disk_size_bytes: i64,
-    /// In use on it.
+    /// Bytes in use on it.
     pub disk_used_bytes: i64,
-    /// Read.
+    /// Bytes read from the disk.
     pub disk_read_bytes: i64,
-    /// Written.
+    /// Bytes written to the disk.
     pub disk_written_bytes: i64,
-    /// Where there is one.
+    /// The network, if the box has one.
     pub network: Option<NetworkUsage>,
-    /// Since the boot.
+    /// Milliseconds since the boot.
     pub uptime_ms: i64,
 }
 

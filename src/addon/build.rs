@@ -1,4 +1,4 @@
-//! Tells the linker that Node supplies the Node-API symbols, and that the addon must not be unloaded.
+//! Sets linker flags: Node supplies the Node-API symbols, and the addon must not be unloaded.
 
 fn main() {
     napi_build::setup();

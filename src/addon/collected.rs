@@ -14,7 +14,7 @@ pub struct Collected {
     pub stdout: Option<Buffer>,
     /// Its standard error, if there was any.
     pub stderr: Option<Buffer>,
-    /// The end, if it came to that.
+    /// The exit status, if the process ended.
     pub exit: Option<ExitStatus>,
     /// Why the call fails, if it does.
     pub error: Option<Failure>,
@@ -27,7 +27,7 @@ impl From<Result<boxlite_runtime::Collected, ExecFailure>> for Collected {
             Err(ExecFailure { error, collected }) => (collected, Some(error.into())),
         };
         let boxlite_runtime::Collected { stdout, stderr, exit } = collected;
-        // Most commands write nothing to one of them, and a JavaScript value costs more than a word of it.
+        // Most commands write only to one stream, and each JavaScript value costs time.
         let buffer = |bytes: Vec<u8>| (!bytes.is_empty()).then(|| bytes.into());
         Self { stdout: buffer(stdout), stderr: buffer(stderr), exit: exit.map(Into::into), error }
     }

@@ -39,7 +39,7 @@ impl NativeCommand {
 
 #[napi]
 impl NativeCommand {
-    /// Runs it and resolves with what it wrote.
+    /// Runs the command and resolves with what it wrote.
     #[napi]
     pub fn run<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -49,13 +49,13 @@ impl NativeCommand {
             let Some((options, collect, mut data)) = prepared else { return Ok(Collected::default()) };
             let stdin = stream::poll_fn(move |context| data.poll_recv(context));
             let cancel = async move {
-                let asked = async move {
+                let requested = async move {
                     if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
-                        // The handle was collected, and nobody can cancel any more.
+                        // The handle was collected, so no cancel can follow.
                         pending::<()>().await;
                     }
                 };
-                tokio::select! { () = asked => {}, () = environment.over() => {} }
+                tokio::select! { () = requested => {}, () = environment.over() => {} }
             };
             Ok(litebox.exec_with(options, collect, stdin, cancel).await.into())
         })
@@ -69,7 +69,7 @@ impl NativeCommand {
         let data = Bytes::copy_from_slice(data);
         promise(env, async move {
             if let Some(stdin) = stdin {
-                // What a command that has ended does not read is dropped.
+                // The command has ended, so the data is dropped.
                 let _ = stdin.send(data).await;
             }
             Ok(())
@@ -83,8 +83,8 @@ impl NativeCommand {
         promise(env, async { Ok(()) })
     }
 
-    /// Has `run` resolve at once with an `ABORTED`. The start of its box is given up, unless somebody else waits for it; its
-    /// processes are killed.
+    /// Makes `run` resolve at once with `ABORTED`. Its processes are killed, and the start of its box is cancelled unless other
+    /// callers wait for it.
     #[napi]
     pub fn cancel(&self) {
         self.cancelled.send_replace(true);

@@ -1,4 +1,4 @@
-//! `NativeDirectory`: a directory that is listed piece by piece. Made by `NativeFiles`, wrapped by `lib/directory.ts`.
+//! `NativeDirectory`: a directory that is listed in chunks. Made by `NativeFiles`, wrapped by `lib/directory.ts`.
 
 use boxlite_runtime::{DirectoryEntry, FileStream};
 use napi::{Env, Result, bindgen_prelude::Object};
@@ -21,14 +21,14 @@ impl NativeDirectory {
 
 #[napi]
 impl NativeDirectory {
-    /// The next entries; `null` at the end.
+    /// Resolves with the next entries, or `null` at the end.
     #[napi]
     pub fn next<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let (stream, raw) = (self.entries.clone(), self.raw);
         promise(env, async move { Ok(stream.next().await?.map(|batch| entries(batch, raw))) })
     }
 
-    /// Lists no more.
+    /// Stops listing.
     #[napi]
     pub fn close(&self) {
         self.entries.close();

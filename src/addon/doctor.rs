@@ -15,11 +15,11 @@ pub struct DoctorReport {
     pub engine: Option<&'static str>,
     /// Whether on hardware virtualisation.
     pub accelerated: bool,
-    /// What was looked at.
+    /// The findings.
     pub checks: Vec<DoctorCheck>,
 }
 
-/// One thing that was looked at.
+/// One finding.
 #[napi(object, object_from_js = false)]
 pub struct DoctorCheck {
     /// Stable name.

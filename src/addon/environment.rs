@@ -1,8 +1,8 @@
-//! What belongs to a Node environment, the main thread's or a worker's, and ends with it: the executions that it started, unless
-//! they are detached, and the streams that it reads and writes.
+//! `Environment`: ends what belongs to a Node environment (the main thread or a worker) with it: the executions that it started,
+//! unless they are detached, and the streams that it reads and writes.
 //!
-//! Asked for by `promise`, `litebox` and `execution`; calls the runtime's `ExecutionKiller`. A worker that is terminated runs no
-//! JavaScript any more, so the hook that Node calls then is the only way to learn of it.
+//! Called by `promise`, `litebox` and `execution`; calls the runtime's `ExecutionKiller`. A terminated worker runs no JavaScript,
+//! so Node's clean-up hook is the only notification of its end.
 
 use std::{
     collections::HashMap,
@@ -16,10 +16,10 @@ use tokio::sync::watch;
 
 use crate::pool::spawn;
 
-/// Those that have used the addon and are there, each by the address that Node-API gives it.
+/// The live environments that have used the addon, each by its Node-API address.
 static ENVIRONMENTS: Mutex<Vec<(usize, Arc<Environment>)>> = Mutex::new(Vec::new());
 
-/// See the module.
+/// A Node environment and what ends with it.
 #[derive(Debug)]
 pub(crate) struct Environment {
     over: watch::Sender<bool>,
@@ -32,7 +32,7 @@ struct Executions {
     by_number: HashMap<u64, ExecutionKiller>,
 }
 
-/// That an execution ends with its environment. Dropping it once the process has ended takes it off the list.
+/// Registers an execution that ends with its environment. Dropping it removes the entry if the process has ended.
 #[derive(Debug)]
 pub(crate) struct Owned {
     environment: Arc<Environment>,
@@ -41,7 +41,7 @@ pub(crate) struct Owned {
 }
 
 impl Environment {
-    /// The one of `env`.
+    /// Returns the environment of `env`, which it registers on the first call.
     pub(crate) fn of(env: &Env) -> Result<Arc<Self>> {
         let address = env.raw().addr();
         let mut environments = environments();
@@ -62,13 +62,13 @@ impl Environment {
         Ok(environment)
     }
 
-    /// Resolves when it is gone.
+    /// Resolves when the environment has ended.
     pub(crate) async fn over(&self) {
         // The sender lives as long as `self`.
         let _ = self.over.subscribe().wait_for(|over| *over).await;
     }
 
-    /// Has `execution` end with it, at once if it is gone already.
+    /// Kills `execution` when the environment ends, or at once if it has ended.
     pub(crate) fn own(self: &Arc<Self>, execution: &Execution) -> Owned {
         let mut executions = self.executions();
         executions.last += 1;
@@ -85,7 +85,7 @@ impl Environment {
         self.over.send_replace(true);
         let executions = std::mem::take(&mut self.executions().by_number);
         if !executions.is_empty() {
-            // Nobody is left to hear of a box that can't be reached.
+            // The environment has ended, so no caller can get an error.
             spawn(async move { drop(join_all(executions.values().map(ExecutionKiller::kill_all)).await) });
         }
     }
@@ -97,7 +97,7 @@ impl Environment {
 
 impl Drop for Owned {
     fn drop(&mut self) {
-        // One whose handle was garbage-collected while it ran has no other to end it.
+        // An execution that still runs without a handle is killed by its environment.
         if self.execution.has_ended() {
             self.environment.executions().by_number.remove(&self.number);
         }

@@ -1,4 +1,4 @@
-//! `NativeEvents`: what happens to boxes and images. Wrapped by `lib/events.ts`, calls `EventStream`.
+//! `NativeEvents`: events of boxes and images. Wrapped by `lib/events.ts`, calls `EventStream`.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use napi::{
 };
 use napi_derive::napi;
 
-/// What is called on Node's thread when there is something to drain. It does not keep Node alive.
+/// A callback on Node's thread for when there are events to drain. It does not keep Node alive.
 pub(crate) type Wake = ThreadsafeFunction<(), (), (), Status, false, true, 0>;
 
 /// A reader of events; dropping it closes it.
@@ -17,14 +17,14 @@ pub(crate) type Wake = ThreadsafeFunction<(), (), (), Status, false, true, 0>;
 pub struct NativeEvents(Arc<EventStream>);
 
 impl NativeEvents {
-    /// To be called on the pool: what wakes the reader is a task there.
+    /// Starts a task that wakes the reader. Must be called on the pool.
     pub(crate) fn start(stream: EventStream, wake: Wake) -> Self {
         let stream = Arc::new(stream);
-        let telling = Arc::clone(&stream);
+        let notified = Arc::clone(&stream);
         tokio::spawn(async move {
-            telling
-                .tell(|| {
-                    // An environment that is gone needs no waking.
+            notified
+                .notify(|| {
+                    // An ended environment is not woken.
                     let _ = wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
                 })
                 .await;
@@ -35,13 +35,13 @@ impl NativeEvents {
 
 #[napi]
 impl NativeEvents {
-    /// What happened since the last call; `null` when nothing more can come.
+    /// Returns the events since the last call, or `null` when none can follow.
     #[napi]
     pub fn drain(&self) -> Option<Vec<NativeEvent>> {
         Some(self.0.drain()?.iter().map(|event| NativeEvent::from(&**event)).collect())
     }
 
-    /// Lets go of it.
+    /// Closes the reader.
     #[napi]
     pub fn close(&self) {
         self.0.close();
@@ -58,7 +58,7 @@ impl Drop for NativeEvents {
 #[napi(object, object_from_js = false)]
 #[derive(Default)]
 pub struct NativeEvent {
-    /// As `lib/event.ts` tells them apart.
+    /// The kind that `lib/event.ts` distinguishes.
     pub kind: &'static str,
     /// Milliseconds since 1970.
     pub time_ms: f64,
@@ -80,23 +80,23 @@ pub struct NativeEvent {
     pub code: Option<i32>,
     /// The name of the signal that ended it.
     pub signal: Option<String>,
-    /// Whether its time was up.
+    /// Whether it timed out.
     pub timed_out: Option<bool>,
-    /// Whether it was killed for want of memory.
+    /// Whether it was killed because memory ran out.
     pub oom_killed: Option<bool>,
     /// How often it was started again.
     pub restarts: Option<u32>,
     /// Whether it will be started again.
     pub restarting: Option<bool>,
-    /// How the box fares.
+    /// The box's health.
     pub health: Option<&'static str>,
-    /// What the last check said.
+    /// The last check's output.
     pub output: Option<String>,
     /// Checks that failed in a row.
     pub failures: Option<u32>,
     /// The option whose limit was reached.
     pub limit: Option<&'static str>,
-    /// The image, as it was asked for.
+    /// The image as the caller named it.
     pub source: Option<String>,
     /// Of its manifest.
     pub digest: Option<String>,

@@ -1,6 +1,6 @@
 //! `NativeExecution`: a process in a box. Wrapped by `lib/execution.ts`, calls `Execution`.
 //!
-//! Output is pulled: one `recv` hands over a batch, so JavaScript that stops asking stops the process's writes.
+//! Output is pulled: one `recv` hands over a batch, so JavaScript that stops calling it stops the process's writes.
 
 use boxlite_runtime::{BoxliteError, BoxliteResult, ExecEvent, Execution, signal_name, signal_number};
 use bytes::Bytes;
@@ -19,7 +19,7 @@ use crate::{
 #[napi]
 pub struct NativeExecution {
     execution: Execution,
-    /// Of one that ends with the environment that started it.
+    /// Present if the execution ends with the environment that started it.
     _owned: Option<Owned>,
 }
 
@@ -36,16 +36,16 @@ pub struct ExitStatus {
     pub code: Option<i32>,
     /// The name of the signal that ended it.
     pub signal: Option<String>,
-    /// There if it was ended for running longer than its `timeout_ms`.
+    /// Set if it was ended for running longer than its `timeout_ms`.
     pub timed_out: Option<bool>,
-    /// There if the box's kernel ended it for want of memory.
+    /// Set if the box's kernel ended it because memory ran out.
     pub oom_killed: Option<bool>,
 }
 
 impl From<boxlite_runtime::ExitStatus> for ExitStatus {
     fn from(status: boxlite_runtime::ExitStatus) -> Self {
         let boxlite_runtime::ExitStatus { code, signal, timed_out, oom_killed } = status;
-        // What is seldom true is left out: each property costs a short command.
+        // Leave out what is seldom true, since each property costs time.
         let [timed_out, oom_killed] = [timed_out, oom_killed].map(|it| it.then_some(true));
         Self { code, signal: signal.map(signal_name), timed_out, oom_killed }
     }
@@ -76,7 +76,7 @@ impl NativeExecution {
         self.execution.pid()
     }
 
-    /// The next batch, in the order of the writes, of about `max` bytes; `null` after the end.
+    /// Resolves with the next batch of about `max` bytes in the order of the writes, or `null` after the end.
     #[napi]
     pub fn recv<'env>(&self, env: &'env Env, max: u32) -> Result<Object<'env>> {
         let execution = self.execution.clone();
@@ -175,7 +175,7 @@ fn chunks(events: Vec<ExecEvent>) -> Vec<Chunk> {
             Some((current, data)) if *current == kind && data.len() + bytes.len() <= JOINED => {
                 data.extend_from_slice(&bytes);
             }
-            // `Vec::from` takes the bytes over without a copy where nobody else holds them.
+            // `Vec::from` copies only if the bytes are shared.
             _ => chunks.extend(run.replace((kind, Vec::from(bytes))).map(output)),
         }
     }

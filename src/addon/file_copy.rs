@@ -20,7 +20,7 @@ pub struct NativeCopy {
     abort: AbortHandle,
 }
 
-/// How far a copy has come.
+/// The progress of a copy.
 #[napi(object, object_from_js = false)]
 pub struct CopyProgress {
     /// Files, folders and links.
@@ -46,7 +46,7 @@ impl NativeCopy {
 
 #[napi]
 impl NativeCopy {
-    /// Copies, and resolves when all is there. To be called once.
+    /// Copies, and resolves when all is copied. Call it once.
     #[napi]
     pub fn run<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let work = self.work.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -58,7 +58,7 @@ impl NativeCopy {
         })
     }
 
-    /// How far it has come.
+    /// Returns the progress.
     #[napi]
     pub fn progress(&self) -> CopyProgress {
         let progress = self.meter.progress();
@@ -69,7 +69,7 @@ impl NativeCopy {
         }
     }
 
-    /// Breaks off; what was copied stays.
+    /// Cancels. What was copied stays.
     #[napi]
     pub fn abort(&self) {
         self.abort.abort();

@@ -24,18 +24,18 @@ impl From<FileStream<Bytes>> for NativeFileReader {
 
 #[napi]
 impl NativeFileReader {
-    /// The next bytes; `null` at the end.
+    /// Resolves with the next bytes, or `null` at the end.
     #[napi]
     pub fn pull<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let stream = self.0.clone();
-        // Without a copy where nobody else holds the bytes.
+        // This copies only if the bytes are shared.
         promise_while_there(
             env,
             async move { Ok(stream.next().await?.map(|data| Buffer::from(Vec::from(data)))) },
         )
     }
 
-    /// Reads no more, and ends a `pull` that waits.
+    /// Stops reading and ends a waiting `pull`.
     #[napi]
     pub fn close(&self) {
         self.0.close();

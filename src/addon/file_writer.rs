@@ -1,4 +1,4 @@
-//! `NativeFileWriter`: a file that is written piece by piece. Made by `NativeFiles` and `NativeOpenFile`.
+//! `NativeFileWriter`: a file that is written in chunks. Made by `NativeFiles` and `NativeOpenFile`.
 
 use boxlite_runtime::FileWriter;
 use bytes::Bytes;
@@ -40,7 +40,7 @@ impl NativeFileWriter {
         promise_while_there(env, async move { Ok(writer.finish().await?.cast_signed()) })
     }
 
-    /// Breaks off, without waiting for anything.
+    /// Cancels, without waiting for anything.
     #[napi]
     pub fn abort(&self) {
         self.0.abort();

@@ -37,11 +37,11 @@ impl From<Files> for NativeFiles {
 /// How to remove.
 #[napi(object, object_to_js = false)]
 pub struct RmInput {
-    /// A directory with all that is in it.
+    /// Whether to remove a directory with its contents.
     pub recursive: Option<bool>,
-    /// It need not exist.
+    /// Whether a missing path is no error.
     pub force: Option<bool>,
-    /// How often to begin again.
+    /// How often to retry.
     pub max_retries: Option<u32>,
     /// Milliseconds before the first retry.
     pub retry_delay: Option<u32>,
@@ -60,7 +60,7 @@ impl From<RmInput> for RemoveOptions {
 }
 
 impl NativeFiles {
-    /// The promise of what `verb` does with the files.
+    /// Returns the promise of the result of `verb`.
     fn run<'env, T, F>(&self, env: &'env Env, verb: impl FnOnce(Files) -> F) -> Result<Object<'env>>
     where
         T: ToNapiValue + Send + 'static,
@@ -190,7 +190,7 @@ impl NativeFiles {
         self.run(env, async move |files| files.symlink(path_of(target), path_of(path)).await)
     }
 
-    /// What a symlink says.
+    /// Resolves with a symlink's target.
     #[napi(js_name = "readlink")]
     pub fn read_link<'env>(&self, env: &'env Env, path: Name, raw: bool) -> Result<Object<'env>> {
         self.run(env, async move |files| Ok(name_of(files.read_link(path_of(path)).await?, raw)))
@@ -316,7 +316,7 @@ impl NativeFiles {
         self.run(env, async move |files| Ok(entries(files.read_dir(path_of(path), recursive).await?, raw)))
     }
 
-    /// Lists a directory piece by piece.
+    /// Lists a directory in chunks.
     #[napi]
     pub fn open_directory<'env>(
         &self,

@@ -60,7 +60,7 @@ impl From<ImageInfo> for ListedImage {
     }
 }
 
-/// An image with what it says of itself.
+/// An image with its configuration.
 #[napi(object, object_from_js = false)]
 pub struct InspectedImage {
     /// The full reference.
@@ -93,7 +93,7 @@ pub struct InspectedImage {
     pub layers: Vec<ImageLayer>,
 }
 
-/// A health check; milliseconds, 0 where the image says nothing.
+/// A health check; times are in milliseconds, 0 if the image sets none.
 #[napi(object, object_from_js = false)]
 pub struct ImageHealthcheck {
     /// `NONE`, `CMD` and a command, or `CMD-SHELL` and a line.
@@ -201,7 +201,7 @@ impl From<boxlite_runtime::ImageUsage> for ImageUsage {
     }
 }
 
-/// What a cleaning up brought.
+/// The result of a prune.
 #[napi(object, object_from_js = false)]
 pub struct Pruned {
     /// The references that were forgotten.

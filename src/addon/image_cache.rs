@@ -30,21 +30,21 @@ impl NativeRuntime {
         })
     }
 
-    /// What an image says of itself.
+    /// Resolves with an image's configuration.
     #[napi]
     pub fn inspect_image<'env>(&self, env: &'env Env, source: String) -> Result<Object<'env>> {
         let runtime = Arc::clone(self.inner());
         promise(env, async move { runtime.inspect_image(&source).await.map(InspectedImage::from) })
     }
 
-    /// Forgets an image; whether there was one.
+    /// Removes an image's reference. Resolves with whether there was one.
     #[napi]
     pub fn remove_image<'env>(&self, env: &'env Env, source: String) -> Result<Object<'env>> {
         let runtime = Arc::clone(self.inner());
         promise(env, async move { runtime.remove_image(&source).await })
     }
 
-    /// Removes what nobody used for so many milliseconds.
+    /// Removes images unused for so many milliseconds.
     #[napi]
     pub fn prune_images<'env>(&self, env: &'env Env, unused_for_ms: u32) -> Result<Object<'env>> {
         let runtime = Arc::clone(self.inner());
@@ -69,7 +69,7 @@ impl NativeRuntime {
         })
     }
 
-    /// What the home takes.
+    /// Resolves with the bytes that the home takes.
     #[napi]
     pub fn image_usage<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let runtime = Arc::clone(self.inner());

@@ -13,7 +13,7 @@ use crate::{
 /// What to pull, and how.
 #[napi(object, object_to_js = false)]
 pub struct PullInput {
-    /// A registry reference, or what is on this machine.
+    /// A registry reference, or a path on this machine.
     pub source: String,
     /// `missing`, `always` or `never`.
     pub policy: String,
@@ -49,7 +49,7 @@ impl From<Pull> for NativePull {
 
 #[napi]
 impl NativePull {
-    /// The steps behind the position `after`, where 0 is before the first; `null` when the pull has ended and there are none.
+    /// Resolves with the steps behind the position `after` (0: all), or `null` when the pull has ended and there are none.
     #[napi]
     pub fn next<'env>(&self, env: &'env Env, after: i64) -> Result<Object<'env>> {
         let pull = self.0.clone();
@@ -62,14 +62,14 @@ impl NativePull {
         })
     }
 
-    /// The image, when it is there.
+    /// Resolves with the image once it is in the cache.
     #[napi]
     pub fn wait<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let pull = self.0.clone();
         promise_while_there(env, async move { pull.wait().await.map(PulledImage::from) })
     }
 
-    /// Gives up.
+    /// Cancels the pull.
     #[napi]
     pub fn cancel(&self) {
         self.0.cancel();
@@ -81,7 +81,7 @@ impl NativePull {
 pub struct PullSteps {
     /// In their order.
     pub steps: Vec<PullStep>,
-    /// What to ask for the next ones with.
+    /// The position to pass to the next call.
     pub position: i64,
 }
 
@@ -127,7 +127,7 @@ impl PullStep {
                 PullEvent::LayerDone { digest, cached } => {
                     Self { cached: Some(cached), ..step("layerDone", digest) }
                 }
-                // `Done` comes as the runtime's own.
+                // The runtime sends its own `Done`.
                 _ => return None,
             },
         })

@@ -1,4 +1,4 @@
-//! What is known of a box, as a plain object. Returned by `litebox.rs` and `runtime.rs`.
+//! `BoxInfo` as a plain object. Returned by `litebox.rs` and `runtime.rs`.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -22,7 +22,7 @@ impl StageTime {
     }
 }
 
-/// A box at one moment.
+/// A snapshot of a box.
 #[napi(object, object_from_js = false)]
 pub struct BoxInfo {
     /// Its identity.
@@ -35,7 +35,7 @@ pub struct BoxInfo {
     pub image: String,
     /// The digest of the image's manifest, once resolved.
     pub image_digest: Option<String>,
-    /// Where it stands in its life.
+    /// Its state.
     pub state: &'static str,
     /// The engine that runs it.
     pub engine: Option<&'static str>,
@@ -65,11 +65,11 @@ pub struct BoxInfo {
     pub created_at_ms: f64,
     /// Why it failed, in the state `failed`.
     pub failure: Option<String>,
-    /// Whether it lives on without the process that started it.
+    /// Whether it outlives the process that started it.
     pub detached: bool,
     /// Whether it is removed once its machine has ended.
     pub auto_remove: bool,
-    /// How it fares by its health check.
+    /// Its health by its health check.
     pub health: Option<&'static str>,
     /// The stages of the last start, in order.
     pub timings: Vec<StageTime>,

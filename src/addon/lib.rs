@@ -3,12 +3,12 @@
 //! Translation only. Each file holds one noun of the public API and turns its JavaScript values into the runtime's types
 //! and back; options are checked in `lib/options.ts` and by the runtime, streams, abort and disposal belong to `lib/`.
 //!
-//! Every asynchronous method resolves with an [`outcome::Outcome`], never rejects: Node-API promises of a foreign thread
+//! Every asynchronous method resolves with an `Outcome`, never rejects: Node-API promises of a foreign thread
 //! can't reject with an error class of ours, so errors cross as values and `lib/native.ts` throws them.
 
 // The attribute macros of napi-derive write the `extern "C"` functions that Node calls.
 #![allow(unsafe_code, reason = "napi-derive generates the foreign function interface")]
-#![allow(unreachable_pub, reason = "napi-derive asks for pub items")]
+#![allow(unreachable_pub, reason = "napi-derive requires pub items")]
 #![cfg_attr(test, allow(dead_code, reason = "napi-derive registers nothing in a test"))]
 #![allow(clippy::needless_pass_by_value, reason = "napi-derive hands arguments over by value")]
 

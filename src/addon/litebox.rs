@@ -25,7 +25,7 @@ use crate::{
     update::UpdateInput,
 };
 
-/// A box, with those of its properties that never change, so that a getter waits for nothing.
+/// A box, with its constant properties copied, so that getters need no lock.
 #[napi]
 pub struct NativeBox {
     litebox: LiteBox,
@@ -61,20 +61,20 @@ impl NativeBox {
         self.image.clone()
     }
 
-    /// Whether it lives on without the process that started it.
+    /// Whether it outlives the process that started it.
     #[napi(getter)]
     pub fn detached(&self) -> bool {
         self.detached
     }
 
-    /// A snapshot of the box.
+    /// Resolves with a snapshot of the box.
     #[napi]
     pub fn info<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let litebox = self.litebox.clone();
         promise(env, async move { litebox.info().await.map(BoxInfo::from) })
     }
 
-    /// A start of the box that can be aborted. Its guest has `boot_ms` to come up.
+    /// Returns a start of the box that can be aborted. Its guest must be ready within `boot_ms`.
     #[napi]
     pub fn start(&self, boot_ms: Option<u32>) -> NativeStart {
         NativeStart::new(self.litebox.clone(), boot_ms.map(|ms| Duration::from_millis(ms.into())))
@@ -96,13 +96,13 @@ impl NativeBox {
         promise(env, async move { litebox.restart(timeout).await })
     }
 
-    /// A wait for the box's end that can be aborted.
+    /// Returns a wait for the box's end that can be aborted.
     #[napi]
     pub fn end(&self) -> NativeBoxEnd {
         NativeBoxEnd::new(self.litebox.clone())
     }
 
-    /// Stops or removes the box as the owner of a handle leaves it behind.
+    /// Stops or removes the box when the owner of a handle disposes of it.
     #[napi]
     pub fn dispose<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let litebox = self.litebox.clone();
@@ -151,35 +151,35 @@ impl NativeBox {
         })
     }
 
-    /// A value as one word of a shell line.
+    /// Quotes a value as one word of a shell line.
     #[napi]
-    #[allow(clippy::unused_self, reason = "what a box is asked for is a method of it, like its other calls")]
+    #[allow(clippy::unused_self, reason = "JavaScript calls it on a box")]
     pub fn quote(&self, word: String) -> String {
         shell_quote(&word).into_owned()
     }
 
-    /// The same as `exec` of a process that is fed, or can be aborted.
+    /// Returns a command like `exec`'s that takes input or can be aborted.
     #[napi]
     pub fn command(&self, options: ExecInput, collect: Option<CollectInput>) -> NativeCommand {
         let collect = collect.map(Into::into).unwrap_or_default();
         NativeCommand::new(self.litebox.clone(), options.into(), collect)
     }
 
-    /// Changes the box: a missing name is taken away if the name is to change; everything else that is missing stays.
+    /// Changes the box. If the name changes and is missing, it is removed; other missing fields stay as they are.
     #[napi]
     pub fn update<'env>(&self, env: &'env Env, update: UpdateInput) -> Result<Object<'env>> {
         let litebox = self.litebox.clone();
         promise(env, async move { litebox.update(update.try_into()?).await })
     }
 
-    /// Uses the box for a moment. Resolves to whether it runs.
+    /// Restarts the box's idle time. Resolves with whether the box runs.
     #[napi]
     pub fn touch<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let litebox = self.litebox.clone();
         promise(env, async move { litebox.touch().await })
     }
 
-    /// The box's figures of this moment.
+    /// Resolves with the box's current figures.
     #[napi]
     pub fn metrics<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let litebox = self.litebox.clone();
@@ -193,7 +193,7 @@ impl NativeBox {
         promise(env, async move { litebox.logs(options.into()).await.map(NativeLogs::from) })
     }
 
-    /// What happens to the box from now on.
+    /// Returns a reader of the box's later events.
     #[napi]
     pub fn events<'env>(&self, env: &'env Env, wake: Wake) -> Result<Object<'env>> {
         let litebox = self.litebox.clone();

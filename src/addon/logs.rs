@@ -42,7 +42,7 @@ impl From<LogReader> for NativeLogs {
 
 #[napi]
 impl NativeLogs {
-    /// The next pieces; `null` when there are no more.
+    /// Resolves with the next chunks, or `null` at the end.
     #[napi]
     pub fn next<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let reader = Arc::clone(&self.0);
@@ -59,7 +59,7 @@ impl NativeLogs {
     }
 }
 
-/// A piece of a log: with `data`, or with what was lost.
+/// A chunk of a log: `data`, or the number of lost bytes.
 #[napi(object, object_from_js = false)]
 pub struct NativeLogEntry {
     /// Milliseconds since 1970.

@@ -10,11 +10,11 @@ pub struct RuntimeMetrics {
     pub boxes_created: i64,
     /// Boxes removed.
     pub boxes_destroyed: i64,
-    /// Boxes that failed to start or ended unasked.
+    /// Boxes that failed to start or ended on their own.
     pub boxes_failed: i64,
     /// Boxes that run now.
     pub boxes_running: i64,
-    /// Executions asked for.
+    /// Executions requested.
     pub total_exec_calls: i64,
     /// Executions that could not be started or were lost.
     pub total_exec_errors: i64,

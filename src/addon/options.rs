@@ -17,9 +17,9 @@ pub struct RuntimeInput {
     pub home: Option<String>,
     /// `auto`, `krun` or `qemu`.
     pub engine: Option<String>,
-    /// What is special about some registries.
+    /// Settings of single registries.
     pub registries: Vec<RegistryInput>,
-    /// Where names without a registry are looked up.
+    /// The registries to search for names without one.
     pub search_registries: Vec<String>,
     /// Bytes that the image cache may take.
     pub image_quota: Option<i64>,
@@ -29,7 +29,7 @@ pub struct RuntimeInput {
     pub parts: Option<String>,
 }
 
-/// What is special about one registry.
+/// Settings of one registry.
 #[napi(object, object_to_js = false)]
 pub struct RegistryInput {
     /// Host, with its port if it has one.
@@ -40,7 +40,7 @@ pub struct RegistryInput {
     pub ca_file: Option<String>,
     /// Whether to accept any certificate.
     pub skip_verify: bool,
-    /// Where to look first.
+    /// Mirrors to try first.
     pub mirrors: Vec<String>,
     /// With a password.
     pub username: Option<String>,
@@ -110,13 +110,13 @@ pub struct BoxInput {
     pub user: Option<String>,
     /// Host name.
     pub hostname: Option<String>,
-    /// Whether it lives on without the process that started it.
+    /// Whether it outlives the process that started it.
     pub detached: Option<bool>,
     /// Whether it is removed once its machine has ended.
     pub auto_remove: Option<bool>,
     /// `missing`, `always` or `never`.
     pub pull_policy: Option<String>,
-    /// To find it by.
+    /// Labels.
     pub labels: BTreeMap<String, String>,
     /// Processes that may be in it at once.
     pub pids_limit: Option<u32>,
@@ -188,7 +188,7 @@ pub struct ExecInput {
     pub command: String,
     /// Its arguments.
     pub args: Vec<String>,
-    /// How, unless by the defaults and without input.
+    /// Options other than the defaults.
     pub options: Option<CommandOptions>,
 }
 
@@ -197,13 +197,13 @@ pub struct ExecInput {
 pub struct CommandOptions {
     /// Environment, over the box's.
     pub env: BTreeMap<String, String>,
-    /// Variables that it is not to have.
+    /// Variables to unset.
     pub unset: Vec<String>,
     /// Working directory.
     pub cwd: Option<String>,
     /// User.
     pub user: Option<String>,
-    /// The terminal, if one is wanted.
+    /// The terminal, if it gets one.
     pub tty: Option<TtyInput>,
     /// Whether standard input is written to.
     pub stdin: bool,

@@ -33,8 +33,8 @@ pub(crate) fn pool() -> io::Result<&'static Runtime> {
     Ok(POOL.get_or_init(|| pool))
 }
 
-/// Starts and ends `count` threads. tokio panics if it can't start its own, which would end Node. The caller asks for twice as many
-/// as tokio starts, since the kernel counts threads for a moment after they have ended.
+/// Starts and ends `count` threads, since tokio panics if it can't start its own, which would end Node. Pass twice tokio's number:
+/// the kernel still counts threads shortly after they have ended.
 fn try_threads(count: usize) -> io::Result<()> {
     let gate = RwLock::new(());
     thread::scope(|scope| {

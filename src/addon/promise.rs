@@ -1,4 +1,4 @@
-//! Runs a future of the runtime and settles a JavaScript promise with what comes of it.
+//! Runs a future of the runtime and settles a JavaScript promise with its result.
 //!
 //! Called by every asynchronous method of this crate. A pending promise keeps Node alive, as any does; the threads of `pool` don't.
 
@@ -20,7 +20,7 @@ where
     F: Future<Output = BoxliteResult<T>> + Send + 'static,
 {
     let (deferred, promise) = env.create_deferred()?;
-    // Some are kilobytes, and each layer around them would move them once more.
+    // Box it, since some futures are kilobytes and each layer would move them once more.
     let future = Box::pin(future);
     match pool() {
         Ok(pool) => {
@@ -41,7 +41,7 @@ where
     Ok(promise)
 }
 
-/// The same of what is of no use without the environment that asked for it, and is given up when that ends: reading and writing.
+/// Like `promise`, but cancels `future` when the calling environment ends. For reading and writing.
 pub(crate) fn promise_while_there<T, F>(env: &Env, future: F) -> Result<Object<'_>>
 where
     T: ToNapiValue + Send + 'static,

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use boxlite_runtime::{BoxUpdate, BoxliteError, BoxliteResult};
 use napi_derive::napi;
 
-/// What to change; what is not there stays.
+/// What to change. Missing fields stay as they are.
 #[napi(object, object_to_js = false)]
 pub struct UpdateInput {
     /// Whether the name changes.
     pub rename: bool,
-    /// The new one; none takes it away.
+    /// The new name; `None` removes it.
     pub name: Option<String>,
     /// All of its own labels.
     pub labels: Option<BTreeMap<String, String>>,
@@ -20,7 +20,7 @@ pub struct UpdateInput {
     pub memory_mib: Option<u32>,
     /// All of its own environment.
     pub env: Option<BTreeMap<String, String>>,
-    /// With it: variables of the image that no execution has.
+    /// Variables of the image that no execution has; set with `env`.
     pub unset: Vec<String>,
     /// Processes that may be in it at once.
     pub pids_limit: Option<u32>,

@@ -1,16 +1,16 @@
-//! What JavaScript calls the things that a `Text` of the runtime names: called for every message and hint on its way out. And the
-//! values that options name, on their way in.
+//! The JavaScript names of the calls and options in a `Text` of the runtime, used for every message and hint; and the parser of
+//! options whose values are names.
 
 use std::{borrow::Cow, str::FromStr};
 
 use boxlite_runtime::{BoxliteError, BoxliteResult, Term, Text};
 
-/// `text` in JavaScript's words.
+/// Returns `text` with JavaScript's names.
 pub(crate) fn worded(text: &Text) -> String {
     text.worded(name)
 }
 
-/// The value of the option `name` that has the name `text`.
+/// Parses `text`, the value of the option `name`.
 pub(crate) fn parsed<T: FromStr<Err = String>>(name: &'static str, text: &str) -> BoxliteResult<T> {
     text.parse().map_err(|error| BoxliteError::invalid_option(name, error))
 }

@@ -76,7 +76,7 @@ codes! {
     /// A file of the home is damaged.
     StorageCorrupt = "STORAGE_CORRUPT";
 
-    /// No engine can run on this machine, or the one asked for can't.
+    /// No engine can run on this machine, or the requested one can't.
     EngineUnsupported = "ENGINE_UNSUPPORTED";
     /// The engine failed to set up or run the machine.
     EngineFailed = "ENGINE_FAILED";

@@ -34,8 +34,8 @@ struct Inner {
 }
 
 impl BoxliteError {
-    /// A failure of kind `code`; `message` reads "what was tried `value`: what came of it". A message that somebody made long
-    /// is shortened here, once for all that it is shown, logged and kept by.
+    /// A failure of kind `code`; `message` reads "what was tried `value`: what came of it". A long message is
+    /// shortened here, before it is shown, logged or stored.
     pub fn new(code: ErrorCode, message: impl Into<Text>) -> Self {
         let message = message.into().shortened();
         Self(Arc::new(Inner { code, message, hint: None, stage: None, file: None, source: None }))
@@ -67,7 +67,7 @@ impl BoxliteError {
         Self::new(ErrorCode::FileRefused, fault.to_string()).with(|inner| inner.file = Some(fault))
     }
 
-    /// The error of a crate below: its text becomes this error's message, and it is kept as the cause.
+    /// The error of a crate below: its text becomes this error's message, and it becomes the cause.
     pub fn carrying(code: ErrorCode, error: impl StdError + Send + Sync + 'static) -> Self {
         let text = error.to_string();
         Self::new(code, text).caused_by(error)

@@ -15,11 +15,11 @@ pub struct FileFault {
     pub path: Option<String>,
     /// The second path of a call that has two.
     pub dest: Option<String>,
-    /// The reason, where no kernel refused it but the operation itself.
+    /// The reason, if the operation itself refused it and no kernel did.
     pub refusal: Option<FileRefusal>,
 }
 
-/// A refusal that is not the kernel's; the fault's `errno` is the closest one.
+/// A refusal that is not the kernel's. `FileFault::errno` is the closest number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileRefusal {
     /// A stable name, such as `ERR_FS_CP_EINVAL`.

@@ -1,5 +1,5 @@
 //! The host's limits of what all programs share: descriptors, processes and threads. Whatever was tried when one was reached, the
-//! reason and the remedy are the same, so `error` asks here before it settles for the code of what was tried.
+//! reason and the remedy are the same, so `error` checks here first.
 
 use std::{error::Error as StdError, io, sync::Arc};
 
@@ -43,7 +43,7 @@ pub(crate) fn caused(error: &(dyn StdError + 'static)) -> bool {
 
 /// Whether the host's limits caused what `text` reports: a line of another process, such as the shim or QEMU.
 pub fn caused_text(text: &str) -> bool {
-    // The texts of strerror(3).
+    // These are texts of strerror(3).
     ["Resource temporarily unavailable", "Too many open files"].iter().any(|limit| text.contains(limit))
 }
 

@@ -1,4 +1,4 @@
-//! Texts of untrusted origin, such as registries, guests and engines, cut to a length that can be kept, logged and shown.
+//! Texts of untrusted origin, such as registries, guests and engines, cut to a length that can be stored, logged and shown.
 //! `BoxliteError` calls it for every message, and the log for every line.
 
 use std::borrow::Cow;

@@ -1,11 +1,11 @@
-//! From a gRPC status to a `BoxliteError`: the one table of this direction.
+//! Converts a gRPC status to a `BoxliteError`. Called by every interface of this crate.
 
 use std::{error::Error as _, iter::successors};
 
 use boxlite_error::{BoxliteError, ErrorCode};
 use tonic::{Code, Status, TimeoutExpired};
 
-/// The failure of the operation `what`.
+/// Returns the error of the operation `what`.
 pub(crate) fn from_status(what: &str, status: &Status) -> BoxliteError {
     let code = match status.code() {
         _ if is_late(status) => ErrorCode::GuestTimeout,
@@ -55,13 +55,13 @@ mod tests {
     fn a_deadline_is_told_from_a_broken_connection() {
         let late = Status::from_error(Box::new(TimeoutExpired(())));
         assert!(!is_lost(&late));
-        assert_eq!(from_status("ask", &late).code(), ErrorCode::GuestTimeout);
+        assert_eq!(from_status("query", &late).code(), ErrorCode::GuestTimeout);
         let ours = Status::deadline_exceeded("it said nothing");
-        assert_eq!(from_status("ask", &ours).code(), ErrorCode::GuestTimeout);
+        assert_eq!(from_status("query", &ours).code(), ErrorCode::GuestTimeout);
         let broken = Status::from_error(Box::new(io::Error::from(io::ErrorKind::BrokenPipe)));
         assert!(is_lost(&broken));
-        assert_eq!(from_status("ask", &broken).code(), ErrorCode::PortalLost);
+        assert_eq!(from_status("query", &broken).code(), ErrorCode::PortalLost);
         // The guest's own words have no cause.
-        assert_eq!(from_status("ask", &Status::cancelled("no")).code(), ErrorCode::Rpc);
+        assert_eq!(from_status("query", &Status::cancelled("no")).code(), ErrorCode::Rpc);
     }
 }

@@ -29,7 +29,7 @@ pub enum Health {
     Starting,
     /// The last check succeeded, or not enough in a row have failed.
     Healthy,
-    /// As many checks in a row as were asked for have failed.
+    /// As many checks in a row have failed as the options allow.
     Unhealthy,
 }
 
@@ -48,9 +48,9 @@ pub struct HealthChange {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Limit {
-    /// It lived as long as it may.
+    /// It reached its longest lifetime.
     MaxLifetime,
-    /// It was idle for as long as it may be.
+    /// It reached its idle timeout.
     IdleTimeout,
     /// The time at which it was to end has come.
     EndsAt,

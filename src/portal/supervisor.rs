@@ -1,4 +1,4 @@
-//! `SupervisorInterface`: what the guest tells of the box on its own, from the host's side.
+//! `SupervisorInterface`: the host's client of the guest's supervisor: events, figures, and changes while the box runs.
 
 use boxlite_error::BoxliteResult;
 use boxlite_proto::v1::{
@@ -35,7 +35,7 @@ pub struct GuestEvent {
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GuestEventKind {
-    /// The main process runs; also told first to a watcher that comes later. `restarts` is 0 for the first run.
+    /// The main process runs. A later watcher gets it first. `restarts` is 0 for the first run.
     MainStarted {
         /// Its pid inside the box.
         pid: u32,
@@ -44,7 +44,7 @@ pub enum GuestEventKind {
     },
     /// The main process ended.
     MainExited(MainExit),
-    /// The health changed; also told first to a watcher that comes later.
+    /// The health changed. A later watcher gets it first.
     Health(HealthChange),
     /// The kernel killed a process for want of memory; of this execution, where that is known.
     OutOfMemory {
@@ -62,13 +62,19 @@ impl SupervisorInterface {
         Self { client: SupervisorClient::new(connection.channel()).max_decoding_message_size(MESSAGE) }
     }
 
-    /// What happened after the event `after`, else how the box stands; and then what happens, until the machine ends.
+    /// Returns the events after the event `after`, else the current state, and then later events until the machine ends.
+    ///
+    /// # Errors
+    /// Fails as the connection or the guest does: `PORTAL_LOST`, `RPC`.
     pub async fn watch(&self, after: Option<u64>) -> BoxliteResult<GuestEvents> {
         let answer = self.client.clone().watch(WatchRequest { after }).await;
         Ok(GuestEvents(answer.map_err(|status| from_status("watch the box", &status))?.into_inner()))
     }
 
-    /// The figures of this moment.
+    /// Returns the current figures.
+    ///
+    /// # Errors
+    /// `GUEST_TIMEOUT`, `PORTAL_LOST` or `RPC`.
     pub async fn metrics(&self) -> BoxliteResult<MetricsResponse> {
         let mut request = Request::new(MetricsRequest {});
         request.set_timeout(limits::UNARY_DEADLINE);
@@ -76,7 +82,10 @@ impl SupervisorInterface {
         Ok(answer.map_err(|status| from_status("measure the box", &status))?.into_inner())
     }
 
-    /// Changes what can change while the box runs; that is a use of it, also where nothing changes.
+    /// Changes what can change while the box runs. The call restarts its idle time even if nothing changes.
+    ///
+    /// # Errors
+    /// `GUEST_TIMEOUT`, `PORTAL_LOST` or `RPC`.
     pub async fn amend(&self, request: AmendRequest) -> BoxliteResult<()> {
         let mut request = Request::new(request);
         request.set_timeout(limits::UNARY_DEADLINE);
@@ -85,25 +94,27 @@ impl SupervisorInterface {
     }
 }
 
-/// The events of one box. Nothing is fetched that nobody asks for, so a guest that sends without end fills nothing here.
+/// The events of one box. Each is fetched by `next`, so a guest that floods fills no memory here.
 #[derive(Debug)]
 pub struct GuestEvents(Streaming<BoxEvent>);
 
 impl GuestEvents {
-    /// The next event; `None` when the machine ends. What can't be understood is passed over. Loses nothing when it is
-    /// dropped.
+    /// Returns the next event, or `None` when the machine ends. It skips unknown events and is cancel safe.
+    ///
+    /// # Errors
+    /// `PORTAL_LOST` or `RPC`.
     pub async fn next(&mut self) -> BoxliteResult<Option<GuestEvent>> {
         loop {
             let event = self.0.message().await.map_err(|status| from_status("watch the box", &status))?;
             let Some(BoxEvent { event, sequence, .. }) = event else { return Ok(None) };
-            if let Some(kind) = event.and_then(understood) {
+            if let Some(kind) = event.and_then(known_kind) {
                 return Ok(Some(GuestEvent { sequence, kind }));
             }
         }
     }
 }
 
-fn understood(event: Event) -> Option<GuestEventKind> {
+fn known_kind(event: Event) -> Option<GuestEventKind> {
     Some(match event {
         Event::MainStarted(MainStarted { pid, restarts }) => GuestEventKind::MainStarted { pid, restarts },
         Event::MainExited(exited) => GuestEventKind::MainExited(exited.into()),

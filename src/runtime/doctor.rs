@@ -1,5 +1,5 @@
 //! The doctor: what this machine can do for boxes and, for each thing missing, the remedy. Changes nothing. The home is
-//! `home`'s, what lies in it `boxes`', the host is `host`'s, where the shim lies is `mount`'s; assets and engines are looked at here.
+//! checked by `home`, its boxes by `boxes`, the host by `host` and the shim's mount by `mount`; assets and engines are checked here.
 
 mod boxes;
 mod home;
@@ -29,7 +29,7 @@ pub struct DoctorReport {
     pub engine: Option<VmmKind>,
     /// Whether that engine is on hardware virtualisation.
     pub accelerated: bool,
-    /// Each thing looked at.
+    /// All findings.
     pub checks: Vec<DoctorCheck>,
 }
 
@@ -71,7 +71,7 @@ impl DoctorCheck {
     }
 }
 
-/// Looks at everything. Blocking.
+/// Runs every check. Blocking.
 pub(crate) fn examine(options: RuntimeOptions) -> DoctorReport {
     let mut checks = home::examine(options.home.as_deref());
     if let Ok(home) = home_of(options.home.as_deref()) {

@@ -1,5 +1,5 @@
 //! What the doctor finds in the boxes of a home: made by a newer version, damaged, or left as killed processes leave them.
-//! Called by `doctor`. Reads, waits for nobody, and changes nothing.
+//! Called by `doctor`. It only reads and never waits for a lock.
 
 use std::{fs, path::Path};
 
@@ -27,7 +27,7 @@ struct Findings {
     damaged: Vec<String>,
     /// Boxes and folders that the next opening of the home will correct.
     stale: Vec<String>,
-    /// Processes of boxes that are gone.
+    /// Processes of removed boxes.
     orphans: Vec<String>,
 }
 
@@ -47,9 +47,9 @@ impl Findings {
         match ConfigFile::read(paths) {
             Err(error) if error.code() == ErrorCode::HomeIncompatible => self.newer.push(id.to_owned()),
             Err(error) if error.code() == ErrorCode::StorageCorrupt => self.damaged.push(id.to_owned()),
-            // Removed meanwhile, or not to be read: the home's own check tells that.
+            // It was removed meanwhile, or the home can't be read, which the home's own check reports.
             Err(_) => {}
-            // Held: it is being made or removed at this moment.
+            // It is locked: another process is making or removing it.
             Ok(None) => {
                 if paths.dir().is_dir() && !lock::is_held(&paths.lock()).unwrap_or(true) {
                     self.stale.push(id.to_owned());
@@ -57,7 +57,7 @@ impl Findings {
             }
             Ok(Some(file)) => {
                 let under_way = lock::is_held(&paths.lock()).unwrap_or(true);
-                let stale = ObservedState::of(paths, &file.config).is_ok_and(|observed| observed.stale);
+                let stale = ObservedState::of(paths, &file.config).is_ok_and(|state| state.stale);
                 if !under_way && (stale || json_file::drafts(paths.dir()).next().is_some()) {
                     self.stale.push(id.to_owned());
                 }
@@ -121,7 +121,7 @@ fn orphans(layout: &FilesystemLayout) -> Vec<String> {
     processes
         .filter_map(|entry| {
             let pid = entry.file_name().to_str()?.parse::<u32>().ok()?;
-            // Others' descriptors can't be read; root's look at everybody's would take long.
+            // Other users' descriptors can't be read, and root would have to read those of all.
             let mine = nix::sys::stat::stat(&entry.path())
                 .is_ok_and(|stat| stat.st_uid == Uid::effective().as_raw());
             let name = fs::read_to_string(entry.path().join("comm")).ok()?;
@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn what_killed_processes_leave_is_found_and_what_living_ones_are_at_is_not() {
         let home = Home::new();
-        // No box yet, or no more.
+        // The folder has no box yet, or no longer.
         let half = home.layout.of_box("0123456789aa");
         half.create().unwrap();
         FileLock::make(&half.lock()).unwrap();
@@ -211,7 +211,7 @@ mod tests {
         assert_eq!(home.found(), [("boxes".to_owned(), true)]);
         drop(lock);
         fs::remove_dir_all(half.dir()).unwrap();
-        // Said to run, and nobody holds its shim's lock.
+        // Its record says that it runs, but its shim's lock is free.
         let paths = home.make("0123456789ab");
         BoxRecord { state: BoxState::Running, ..BoxRecord::created() }.save(&paths).unwrap();
         assert_eq!(home.found(), bad("leftovers"));

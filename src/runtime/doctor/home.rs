@@ -1,4 +1,4 @@
-//! What the doctor asks of a home: whether it can be written, on what file system it lies and how much space is left, where
+//! The doctor's checks of a home: whether it can be written, on what file system it lies and how much space is left, where
 //! its path is too long. Called by `doctor`. Nothing is made: a home that is not there yet is judged by the folder above it.
 
 use std::{
@@ -79,7 +79,7 @@ fn space(free: u64, existing: &Path) -> DoctorCheck {
     DoctorCheck::bad("disk_space", message, "free some space, or choose a `home` on a larger disk")
 }
 
-/// Locks, sparse files and links of whole files are what a home lives by.
+/// A home needs locks, sparse files and links of whole files.
 fn file_system(kind: FsType, existing: &Path) -> DoctorCheck {
     let unfit = [
         (statfs::NFS_SUPER_MAGIC, "NFS", "locks of several hosts do not hold"),

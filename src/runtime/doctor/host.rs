@@ -1,4 +1,4 @@
-//! What the doctor asks of the host itself: limits, memory, clock, temporary folder, system calls, and the way to registries.
+//! The doctor's checks of the host: limits, memory, clock, temporary folder, system calls, and access to registries.
 //! Called by `doctor`. Each check takes what it judges as a value, so that each can be shown a host that lacks it.
 
 use std::{
@@ -120,7 +120,7 @@ fn available_memory() -> Option<u64> {
     line.trim().trim_end_matches(" kB").parse::<u64>().ok().map(|kib| kib >> 10)
 }
 
-/// What is wrong with a proxy; one that is well is not worth a line.
+/// Returns what is wrong with a proxy, or nothing.
 fn proxy(variable: &str, value: &str) -> Option<DoctorCheck> {
     let (scheme, rest) = value.split_once("://").unwrap_or(("http", value));
     let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host).trim_end_matches('/');
@@ -146,7 +146,7 @@ fn docker_config() -> Option<String> {
     std::fs::read_to_string(folder.join("config.json")).ok()
 }
 
-/// A check for each credential helper that Docker's configuration names and nobody can run.
+/// A check for each credential helper that Docker's configuration names and that can't be run.
 fn credential_helpers(config: &str, is_program: impl Fn(&str) -> bool) -> Vec<DoctorCheck> {
     let Ok(config) = serde_json::from_str::<serde_json::Value>(config) else {
         let remedy = "mend it, or remove it and log in again";

@@ -6,7 +6,7 @@ use nix::sys::statvfs::{FsFlags, statvfs};
 
 use crate::doctor::DoctorCheck;
 
-/// What is wrong with the mount of `shim`; nothing is said of one that is well.
+/// Returns what is wrong with the mount of `shim`, or nothing.
 pub(super) fn executable(shim: &Path) -> Option<DoctorCheck> {
     judge(shim, statvfs(shim).ok()?.flags())
 }

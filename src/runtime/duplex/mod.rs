@@ -18,7 +18,7 @@ use boxlite_spec::{InstanceSpec, SPEC_VERSION, TransportSpec, VmmKind};
 use tokio::io::DuplexStream;
 
 use crate::{
-    events::watcher::Observed,
+    events::watcher::GuestWatcher,
     litebox::{executions::execution::Execution, lifecycle::machine::Machine},
     pipeline::timings::Timings,
     shim::{controller::ShimController, engine::Engine},
@@ -63,8 +63,8 @@ fn machine_over(mut connect: impl FnMut() -> std::io::Result<DuplexStream> + Sen
         timings: Timings::default(),
         size: None,
     };
-    let observed = Observed::new("b", &Arc::default());
-    Arc::new(Machine { shim, session, record, observed })
+    let watcher = GuestWatcher::new("b", &Arc::default());
+    Arc::new(Machine { shim, session, record, watcher })
 }
 
 /// What `LiteBox::spawn` does once there is a machine.

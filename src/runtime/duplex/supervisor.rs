@@ -176,10 +176,10 @@ async fn events_that_break_off_are_asked_for_again() {
     let machine = served(Fickle(AtomicBool::new(false)));
     let (gone, kept) = tokio::sync::oneshot::channel::<()>();
     let runtime = tokio::runtime::Handle::current();
-    machine.observed.watch(&runtime, machine.session.supervisor(), async move {
+    machine.watcher.watch(&runtime, machine.session.supervisor(), async move {
         let _ = kept.await;
     });
-    let unhealthy = || machine.observed.health().is_some_and(|change| change.health == Health::Unhealthy);
+    let unhealthy = || machine.watcher.health().is_some_and(|change| change.health == Health::Unhealthy);
     tokio::time::timeout(Duration::from_secs(20), async {
         while !unhealthy() {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -189,7 +189,7 @@ async fn events_that_break_off_are_asked_for_again() {
     .expect("heard of again");
     drop(gone);
     tokio::time::timeout(Duration::from_secs(20), async {
-        while machine.observed.is_watched() {
+        while machine.watcher.is_watched() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     })

@@ -1,5 +1,5 @@
-//! `EventBus`: from one place where something happens to any number of readers, without waiting for any of them. A
-//! reader who is slower than [`KEPT`] events loses the oldest and is told how many.
+//! `EventBus`: broadcasts events to any number of readers without waiting for any of them. A reader that falls more than
+//! [`CAPACITY`] events behind loses the oldest and gets their number.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -16,81 +16,81 @@ use crate::{
     state::clock::now_ms,
 };
 
-/// Events that are kept for slow readers.
-const KEPT: usize = 1024;
+/// The most events that wait for a slow reader.
+const CAPACITY: usize = 1024;
 
-/// The events of a home, as far as this process takes part in them.
+/// The events of a home that this process causes or sees.
 #[derive(Debug)]
 pub(crate) struct EventBus {
     sender: Sender<Arc<Event>>,
-    bell: Arc<Bell>,
+    wakeup: Arc<Wakeup>,
 }
 
-/// What readers wait at.
+/// Wakes readers.
 #[derive(Debug, Default)]
-struct Bell {
-    /// At each event, and at the end.
-    rung: Notify,
-    /// Whether nothing comes any more.
+struct Wakeup {
+    /// Notified at each event and when the bus closes.
+    changed: Notify,
+    /// Whether the bus is closed, so that no event follows.
     closed: AtomicBool,
 }
 
 impl Default for EventBus {
     fn default() -> Self {
-        Self { sender: Sender::new(KEPT), bell: Arc::default() }
+        Self { sender: Sender::new(CAPACITY), wakeup: Arc::default() }
     }
 }
 
 impl EventBus {
-    /// Tells what happened to a box. What nobody reads is not even made.
-    pub(crate) fn tell(&self, box_id: Option<&str>, kind: impl FnOnce() -> EventKind) {
+    /// Sends an event of a box to the readers. Without readers `kind` is not called.
+    pub(crate) fn emit(&self, box_id: Option<&str>, kind: impl FnOnce() -> EventKind) {
         if !self.has_readers() {
             return;
         }
         let event = Event { time_ms: now_ms(), box_id: box_id.map(str::to_owned), kind: kind() };
         let _ = self.sender.send(Arc::new(event));
-        self.bell.rung.notify_waiters();
+        self.wakeup.changed.notify_waiters();
     }
 
-    /// Nothing happens any more: readers end when they have read the rest.
+    /// Closes the bus. Readers get the rest and then end.
     pub(crate) fn close(&self) {
-        self.bell.closed.store(true, Relaxed);
-        self.bell.rung.notify_waiters();
+        self.wakeup.closed.store(true, Relaxed);
+        self.wakeup.changed.notify_waiters();
     }
 
     pub(crate) fn has_readers(&self) -> bool {
         self.sender.receiver_count() > 0
     }
 
-    /// A reader of what happens from now on, to one box or to all.
+    /// Returns a reader of later events of one box, or of all if `box_id` is `None`.
     pub(crate) fn read(&self, box_id: Option<String>) -> EventStream {
         EventStream {
             box_id,
             receiver: Mutex::new(Some(self.sender.subscribe())),
-            bell: Arc::clone(&self.bell),
-            told: AtomicBool::new(false),
+            wakeup: Arc::clone(&self.wakeup),
+            notified: AtomicBool::new(false),
         }
     }
 }
 
-/// A reader of events. What it does not take is kept for it within bounds.
+/// A reader of events. The bus queues events for it up to a bound.
 #[derive(Debug)]
 pub struct EventStream {
     box_id: Option<String>,
-    /// `None`: it was closed.
+    /// `None` after the stream was closed.
     receiver: Mutex<Option<Receiver<Arc<Event>>>>,
-    bell: Arc<Bell>,
-    /// Whether somebody was called who has not drained yet.
-    told: AtomicBool,
+    wakeup: Arc<Wakeup>,
+    /// Whether `wake` was called since the last `drain`.
+    notified: AtomicBool,
 }
 
 impl EventStream {
-    /// What happened since the last call, without waiting; `None` when it was closed, or nothing more can come.
+    /// Returns the events since the last call, without waiting. Returns `None` once the stream was closed or no event can follow.
     pub fn drain(&self) -> Option<Vec<Arc<Event>>> {
-        self.told.store(false, Relaxed);
+        self.notified.store(false, Relaxed);
         let mut receiver = self.receiver.lock().unwrap_or_else(PoisonError::into_inner);
         let receiver = receiver.as_mut()?;
-        let closed = self.bell.closed.load(Relaxed);
+        let closed = self.wakeup.closed.load(Relaxed);
         let mut events = Vec::new();
         loop {
             match receiver.try_recv() {
@@ -108,28 +108,28 @@ impl EventStream {
         }
     }
 
-    /// Calls `wake` when there may be something to drain, and not again before it was drained, until the stream is closed.
-    pub async fn tell(&self, mut wake: impl FnMut()) {
+    /// Calls `wake` once when there may be events to drain, and again only after a `drain`. Returns when the stream is closed.
+    pub async fn notify(&self, mut wake: impl FnMut()) {
         loop {
-            let changed = self.bell.rung.notified();
+            let changed = self.wakeup.changed.notified();
             tokio::pin!(changed);
-            // Enabled before looking, so that no change is missed.
+            // Enable before the check, so that no change is missed.
             changed.as_mut().enable();
             match &*self.receiver.lock().unwrap_or_else(PoisonError::into_inner) {
                 None => return,
-                Some(_) if self.bell.closed.load(Relaxed) => return wake(),
+                Some(_) if self.wakeup.closed.load(Relaxed) => return wake(),
                 Some(receiver) if receiver.is_empty() => {}
-                Some(_) if self.told.swap(true, Relaxed) => {}
+                Some(_) if self.notified.swap(true, Relaxed) => {}
                 Some(_) => wake(),
             }
             changed.await;
         }
     }
 
-    /// Lets go of it: whoever waits is told.
+    /// Closes the stream, which ends `notify`.
     pub fn close(&self) {
         *self.receiver.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        self.bell.rung.notify_waiters();
+        self.wakeup.changed.notify_waiters();
     }
 
     fn admits(&self, event: &Event) -> bool {
@@ -150,11 +150,11 @@ mod tests {
     #[test]
     fn a_reader_gets_what_happens_to_its_box_from_then_on() {
         let bus = EventBus::default();
-        bus.tell(Some("a"), || unreachable!("nobody reads"));
+        bus.emit(Some("a"), || unreachable!("nobody reads"));
         let (all, one) = (bus.read(None), bus.read(Some("a".into())));
-        bus.tell(Some("a"), oom);
-        bus.tell(Some("b"), oom);
-        bus.tell(None, oom);
+        bus.emit(Some("a"), oom);
+        bus.emit(Some("b"), oom);
+        bus.emit(None, oom);
         assert_eq!((all.drain().unwrap().len(), one.drain().unwrap().len()), (3, 1));
         assert!(all.drain().unwrap().is_empty());
     }
@@ -163,12 +163,12 @@ mod tests {
     fn a_slow_reader_loses_the_oldest_and_is_told() {
         let bus = EventBus::default();
         let slow = bus.read(None);
-        for _ in 0..KEPT + 5 {
-            bus.tell(None, oom);
+        for _ in 0..CAPACITY + 5 {
+            bus.emit(None, oom);
         }
         let events = slow.drain().unwrap();
         assert_eq!(events[0].kind, EventKind::Lost(5));
-        assert_eq!(events.len(), KEPT + 1);
+        assert_eq!(events.len(), CAPACITY + 1);
     }
 
     #[tokio::test]
@@ -176,11 +176,11 @@ mod tests {
         let bus = EventBus::default();
         let reader = Arc::new(bus.read(None));
         let calls = Arc::new(AtomicUsize::new(0));
-        let telling = tokio::spawn({
+        let notifying = tokio::spawn({
             let (reader, calls) = (Arc::clone(&reader), Arc::clone(&calls));
             async move {
                 reader
-                    .tell(|| {
+                    .notify(|| {
                         calls.fetch_add(1, Relaxed);
                     })
                     .await;
@@ -194,14 +194,14 @@ mod tests {
         settle().await;
         for expected in [1, 2] {
             for _ in 0..5 {
-                bus.tell(None, oom);
+                bus.emit(None, oom);
                 settle().await;
             }
             assert_eq!(calls.load(Relaxed), expected);
             assert_eq!(reader.drain().unwrap().len(), 5);
         }
         reader.close();
-        telling.await.unwrap();
+        notifying.await.unwrap();
         assert!(!bus.has_readers());
     }
 
@@ -209,10 +209,10 @@ mod tests {
     async fn a_bus_that_closes_gives_the_rest_and_ends_its_readers() {
         let bus = EventBus::default();
         let reader = bus.read(None);
-        bus.tell(None, oom);
+        bus.emit(None, oom);
         bus.close();
         let mut calls = 0;
-        reader.tell(|| calls += 1).await;
+        reader.notify(|| calls += 1).await;
         assert_eq!(calls, 1);
         assert_eq!(reader.drain().map(|events| events.len()), Some(1));
         assert_eq!(reader.drain(), None);

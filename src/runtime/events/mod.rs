@@ -1,5 +1,5 @@
-//! What happens to boxes and images, for whoever wants to know. `bus` takes it from where it happens to the readers;
-//! `watcher` adds what a guest tells on its own. The addon reads through [`EventStream`].
+//! Events of boxes and images. `bus` broadcasts them to readers; `watcher` adds those that a guest reports. The addon reads
+//! them through [`EventStream`](bus::EventStream).
 
 pub(crate) mod bus;
 pub(crate) mod watcher;
@@ -16,21 +16,21 @@ use crate::litebox::lifecycle::state::BoxState;
 pub struct Event {
     /// Milliseconds since the Unix epoch.
     pub time_ms: u64,
-    /// The box that it is about; `None` of a pull that nobody asked for but the user.
+    /// The box that it is about. A pull that the user requested has `None`.
     pub box_id: Option<String>,
-    /// What.
+    /// What happened.
     pub kind: EventKind,
 }
 
-/// What happened.
+/// The kinds of events.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EventKind {
     /// A box changed its state.
     State {
-        /// The one that it left; `None`: it was made.
+        /// The state before; `None` if the box was created.
         from: Option<BoxState>,
-        /// The one that it is in; `None`: it was removed.
+        /// The state now; `None` if the box was removed.
         to: Option<BoxState>,
         /// Why it failed, if it did.
         failure: Option<String>,
@@ -39,12 +39,12 @@ pub enum EventKind {
     ExecStarted {
         /// The execution.
         execution_id: String,
-        /// Its program; arguments may hold what is nobody's business.
+        /// Its program. Arguments are left out, since they may be secret.
         command: String,
         /// Its pid inside the box.
         pid: u32,
     },
-    /// A process ended whose output or end somebody in this process waited for.
+    /// An execution ended whose output or end this process waited for.
     ExecExited {
         /// The execution.
         execution_id: String,
@@ -71,12 +71,12 @@ pub enum EventKind {
     Limit(Limit),
     /// An image is being fetched, or was, or could not be.
     Pull {
-        /// As it was asked for.
+        /// The image as the caller named it.
         source: String,
         /// How far it is.
         phase: PullPhase,
     },
-    /// So many events were lost: this reader was too slow, or the host for the guest.
+    /// So many events were lost, since this reader or the host was too slow.
     Lost(u64),
 }
 
@@ -84,14 +84,14 @@ pub enum EventKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PullPhase {
-    /// The source is asked.
+    /// The source is being queried.
     Started,
     /// The image is in the cache.
     Done {
         /// Digest of the manifest.
         digest: String,
     },
-    /// It is not.
+    /// The pull failed.
     Failed {
         /// The error's code.
         code: ErrorCode,

@@ -1,7 +1,6 @@
-//! What the guest of a running box tells on its own, brought to the bus: its main process, health, want of memory, limits.
+//! `GuestWatcher`: forwards a guest's own events to the bus: main process, health, out of memory, limits. Called by `observe`.
 //!
-//! A machine is watched by one stream from each process that holds it, and only where somebody could care: while events
-//! are read, or when the box does something on its own. Others cost nothing.
+//! Each process opens at most one stream for each machine, and only while events are read or if the box is supervised.
 
 use std::{
     sync::{
@@ -17,20 +16,20 @@ use tokio::runtime::Handle;
 
 use crate::events::{EventKind, bus::EventBus};
 
-/// Before a stream that broke is opened again; each time longer, as long as nothing comes of it.
+/// The pause before a broken stream is opened again. It doubles until an event arrives.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// What is known of a running box from its events, and where those go.
+/// Watches the events of one machine and remembers its health.
 #[derive(Debug)]
-pub(crate) struct Observed {
+pub(crate) struct GuestWatcher {
     box_id: String,
     bus: Arc<EventBus>,
     watched: AtomicBool,
     health: Mutex<Option<HealthChange>>,
 }
 
-impl Observed {
+impl GuestWatcher {
     pub(crate) fn new(box_id: &str, bus: &Arc<EventBus>) -> Arc<Self> {
         Arc::new(Self {
             box_id: box_id.to_owned(),
@@ -40,28 +39,28 @@ impl Observed {
         })
     }
 
-    /// Tells what happened to this box.
-    pub(crate) fn tell(&self, kind: impl FnOnce() -> EventKind) {
-        self.bus.tell(Some(&self.box_id), kind);
+    /// Sends an event of this box to the bus.
+    pub(crate) fn emit(&self, kind: impl FnOnce() -> EventKind) {
+        self.bus.emit(Some(&self.box_id), kind);
     }
 
-    /// Whether the guest itself tells of want of memory.
+    /// Returns whether the guest's own events, such as out of memory, are being forwarded.
     pub(crate) fn is_watched(&self) -> bool {
         self.watched.load(std::sync::atomic::Ordering::Acquire)
     }
 
-    /// The last word on its health, if it is watched and has a check.
+    /// Returns the last reported health, if the box is watched and has a check.
     pub(crate) fn health(&self) -> Option<HealthChange> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Begins to watch in a task of `runtime`, unless that was done. Ends when the guest says that all is told or `gone` resolves; a stream that breaks
-    /// before is opened again.
+    /// Starts a task on `runtime` that watches, unless one does. It ends when the guest ends its events or `ended` resolves. A
+    /// stream that breaks before is opened again.
     pub(crate) fn watch(
         self: &Arc<Self>,
         runtime: &Handle,
         supervisor: SupervisorInterface,
-        gone: impl Future<Output = ()> + Send + 'static,
+        ended: impl Future<Output = ()> + Send + 'static,
     ) {
         if self.watched.swap(true, AcqRel) {
             return;
@@ -69,21 +68,21 @@ impl Observed {
         let this = Arc::clone(self);
         runtime.spawn(async move {
             tokio::select! {
-                () = this.listen(&supervisor) => {}
-                () = gone => {}
+                () = this.follow(&supervisor) => {}
+                () = ended => {}
             }
-            // Whoever wants to know later begins anew.
+            // A later call of `watch` starts anew.
             this.watched.store(false, std::sync::atomic::Ordering::Release);
         });
     }
 
-    /// Until the guest has told all. After a stream that broke it goes on with the event that follows the last one heard.
-    async fn listen(&self, supervisor: &SupervisorInterface) {
-        let (mut pause, mut heard) = (FIRST_PAUSE, None);
+    /// Returns when the guest has ended its events. After a broken stream it resumes behind the last event.
+    async fn follow(&self, supervisor: &SupervisorInterface) {
+        let (mut pause, mut last) = (FIRST_PAUSE, None);
         loop {
-            let before = heard;
-            let Err(error) = self.listen_once(supervisor, &mut heard).await else { return };
-            if heard != before {
+            let before = last;
+            let Err(error) = self.follow_once(supervisor, &mut last).await else { return };
+            if last != before {
                 pause = FIRST_PAUSE;
             }
             tracing::debug!(box_id = self.box_id, %error, "the guest's events broke off");
@@ -92,25 +91,25 @@ impl Observed {
         }
     }
 
-    async fn listen_once(
+    async fn follow_once(
         &self,
         supervisor: &SupervisorInterface,
-        heard: &mut Option<u64>,
+        last: &mut Option<u64>,
     ) -> BoxliteResult<()> {
-        let mut events = supervisor.watch(*heard).await?;
+        let mut events = supervisor.watch(*last).await?;
         while let Some(event) = events.next().await? {
-            *heard = Some(event.sequence);
-            self.hear(event.kind);
+            *last = Some(event.sequence);
+            self.publish(event.kind);
         }
         Ok(())
     }
 
-    fn hear(&self, kind: GuestEventKind) {
+    fn publish(&self, kind: GuestEventKind) {
         let id = &self.box_id;
         match kind {
             GuestEventKind::MainStarted { pid, restarts } => {
                 tracing::info!(box_id = id, pid, restarts, "main process runs");
-                self.tell(|| EventKind::MainStarted { pid, restarts });
+                self.emit(|| EventKind::MainStarted { pid, restarts });
             }
             GuestEventKind::MainExited(exit) => {
                 tracing::info!(
@@ -121,22 +120,22 @@ impl Observed {
                     restarts = exit.restarts,
                     "main process ended"
                 );
-                self.tell(|| EventKind::MainExited(exit));
+                self.emit(|| EventKind::MainExited(exit));
             }
             GuestEventKind::Health(change) => {
                 tracing::info!(box_id = id, health = ?change.health, failures = change.failures, "health changed");
                 *self.health.lock().unwrap_or_else(PoisonError::into_inner) = Some(change.clone());
-                self.tell(|| EventKind::Health(change));
+                self.emit(|| EventKind::Health(change));
             }
             GuestEventKind::OutOfMemory { execution_id } => {
                 tracing::warn!(box_id = id, execution_id, "out of memory");
-                self.tell(|| EventKind::OutOfMemory { execution_id });
+                self.emit(|| EventKind::OutOfMemory { execution_id });
             }
             GuestEventKind::Limit(limit) => {
                 tracing::info!(box_id = id, ?limit, "a limit ends the box");
-                self.tell(|| EventKind::Limit(limit));
+                self.emit(|| EventKind::Limit(limit));
             }
-            GuestEventKind::Lost(count) => self.tell(|| EventKind::Lost(count)),
+            GuestEventKind::Lost(count) => self.emit(|| EventKind::Lost(count)),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `RuntimeMetrics`: lock-free counters of a runtime. Counted where things happen, read by `BoxliteRuntime::metrics`.
+//! `RuntimeMetrics`: lock-free counters of a runtime, read by `BoxliteRuntime::metrics`.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -16,7 +16,7 @@ pub(crate) struct RuntimeMetrics {
     bytes: AtomicU64,
 }
 
-/// The counters at one moment.
+/// A snapshot of the counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RuntimeMetricsSnapshot {
     /// Boxes created since the runtime opened.

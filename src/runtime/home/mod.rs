@@ -1,4 +1,4 @@
-//! An open home as its boxes see it: what they all use, which names are taken, and boxes whose files can't be read.
+//! An open home: what its boxes share, the names in use, and boxes whose files can't be read.
 
 pub(crate) mod metrics;
 pub(crate) mod names;

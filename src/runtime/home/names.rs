@@ -1,5 +1,5 @@
 //! Which box has which name, by the files of the home. Other processes take names too, and a box whose config is damaged keeps its
-//! name, so nothing but the folder is asked. Called when a box is created or renamed, and by `unreadable`.
+//! name, so the files are read each time. Called when a box is created or renamed, and by `unreadable`.
 
 use std::{
     fs::File,
@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::{home::open_home::OpenHome, state::json_file};
 
-/// The name stands within so many bytes from the start of a config; only those are searched where the rest is damaged.
+/// A damaged config is searched for its name only in so many bytes from its start.
 const BEGINNING: u64 = 64 << 10;
 
 /// The part of a box's `config.json` that matters here.
@@ -40,7 +40,7 @@ impl OpenHome {
     }
 }
 
-/// The name in the config at `path`, also if something else in that file is damaged.
+/// Returns the name in the config at `path`, even if the rest of the file is damaged.
 pub(super) fn name_in(path: &Path) -> Option<String> {
     if let Ok(config) = json_file::read::<Named>(path) {
         return config?.name;

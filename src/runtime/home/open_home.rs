@@ -41,9 +41,9 @@ pub(crate) struct OpenHome {
     pub(crate) images: ImageManager,
     pub(crate) disks: Arc<ImageStorage>,
     pub(crate) leases: Holds,
-    /// Bytes; `None` is by what is free.
+    /// Bytes; `None` derives it from the free space.
     pub(crate) image_quota: Option<u64>,
-    /// `None` is what fits the engine.
+    /// `None` uses the engine's default.
     pub(crate) start_timeout: Option<Duration>,
     pub(crate) metrics: Arc<RuntimeMetrics>,
     pub(crate) events: Arc<EventBus>,
@@ -84,7 +84,7 @@ impl OpenHome {
         }
     }
 
-    /// Finds out the engine while its caller goes on. That takes a process, so it begins as soon as a start of a machine is likely.
+    /// Begins to choose the engine in the background, since that runs a process. Called as soon as a start is likely.
     pub(crate) fn prepare_engine(self: &Arc<Self>) {
         if !self.chosen.initialized() {
             let this = Arc::clone(self);
@@ -100,7 +100,7 @@ impl OpenHome {
         self.handle.spawn(task)
     }
 
-    /// The engine that boxes run on; found out once, unless that fails.
+    /// Returns the engine that boxes run on. It is chosen once, unless that fails.
     ///
     /// # Errors
     /// `ENGINE_UNSUPPORTED` if none can run; `PART_MISSING` if the shim is missing or can't be executed.
@@ -118,18 +118,18 @@ impl OpenHome {
         if *self.closed.borrow() { Err(self.closed_error()) } else { Ok(()) }
     }
 
-    /// The error of whoever uses a closed runtime.
+    /// Returns the error for a use of a closed runtime.
     pub(crate) fn closed_error(&self) -> BoxliteError {
         let message = format!("use home `{}`: the runtime was closed", self.layout.home().display());
         BoxliteError::new(ErrorCode::RuntimeClosed, message)
     }
 
-    /// From now on nothing starts. Returns `true` if the home was open before.
+    /// Makes every later start fail. Returns `true` if the home was open before.
     pub(crate) fn begin_close(&self) -> bool {
         !self.closed.send_replace(true)
     }
 
-    /// After the last box: readers of events end, and the log is written to its end.
+    /// Ends the readers of events and flushes the log. Called after the last box was closed.
     pub(crate) async fn finish_close(&self) {
         tracing::info!(home = %self.layout.home().display(), "home closed");
         self.events.close();
@@ -143,7 +143,7 @@ impl OpenHome {
 
     /// Waits until the home is closed.
     pub(crate) async fn closed(&self) {
-        // The sender is ours, so it can't be gone.
+        // `self` holds the sender, so this can't fail.
         let _ = self.closed.subscribe().wait_for(|closed| *closed).await;
     }
 

@@ -63,7 +63,7 @@ impl UnreadableBox {
         self.name.as_deref()
     }
 
-    /// As a list shows it: failed, and why.
+    /// Returns the entry of a list: state `failed`, and why.
     pub(crate) fn info(&self) -> BoxInfo {
         BoxInfo {
             id: self.id.clone(),
@@ -94,11 +94,11 @@ impl UnreadableBox {
     }
 }
 
-/// The digest of the image that such a box was made of, by its disk. `None`: its disk is missing or damaged too, so that it
-/// needs none.
+/// Returns the digest of the image that such a box's disk is based on, or `None` if the disk is missing or damaged too, so that
+/// it needs no image.
 ///
 /// # Errors
-/// `STORAGE_IO` when its disk is there and can't be read: it may need any.
+/// `STORAGE_IO` if its disk exists and can't be read, so that it may need any image.
 pub(crate) fn image_of(paths: &BoxPaths) -> BoxliteResult<Option<String>> {
     Ok(base_digest(&paths.disk())?)
 }
@@ -106,7 +106,7 @@ pub(crate) fn image_of(paths: &BoxPaths) -> BoxliteResult<Option<String>> {
 /// Removes the box `id`, which can't be read, whether or not it runs.
 ///
 /// # Errors
-/// `BOX_BUSY` if another process keeps the box's lock; `BOX_STATE` if its shim can't be ended; `STORAGE_IO`.
+/// `BOX_BUSY` if another process holds the box's lock; `BOX_STATE` if its shim can't be ended; `STORAGE_IO`.
 pub(crate) async fn remove(layout: &FilesystemLayout, id: &str) -> BoxliteResult<()> {
     let paths = layout.of_box(id);
     FileLock::make(&paths.lock())?;

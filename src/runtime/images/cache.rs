@@ -1,8 +1,8 @@
 //! The cache's size: its quota, what goes first when that is exceeded, and the user's own cleaning up.
 //!
-//! An image is spared while a box was made of it, while a start or a pull is at it, in whatever process, and for a while
-//! after its last use.
-//! Root disks whose image was forgotten go first, then the images that nobody asked for the longest.
+//! An image is spared while a box was made of it, while a start or a pull in any process leases it, and for a while after its
+//! last use.
+//! Root disks whose image was removed go first, then the least recently requested images.
 
 use std::{
     fs::OpenOptions,
@@ -37,7 +37,7 @@ pub struct ImageUsage {
     pub free: u64,
 }
 
-/// What a cleaning up brought.
+/// The result of a prune.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Pruned {
     /// The references that were forgotten.
@@ -47,7 +47,7 @@ pub struct Pruned {
 }
 
 impl BoxliteRuntime {
-    /// What the home takes.
+    /// Returns what the home takes on the disk.
     pub async fn image_usage(&self) -> BoxliteResult<ImageUsage> {
         self.check_open()?;
         let mut usage = self.home.usage().await?;
@@ -56,7 +56,7 @@ impl BoxliteRuntime {
         Ok(usage)
     }
 
-    /// Removes every image that no box was made of and nobody used for `unused_for`, and what interrupted pulls left.
+    /// Removes every image that no box was made of and that was unused for `unused_for`, and what interrupted pulls left.
     pub async fn prune_images(&self, unused_for: Duration) -> BoxliteResult<Pruned> {
         self.check_open()?;
         let before = self.home.usage().await?;
@@ -84,7 +84,7 @@ impl ImageUsage {
     }
 }
 
-/// Looks after the quota, without anybody waiting for it.
+/// Enforces the quota in the background.
 pub(crate) fn keep_quota(home: &Arc<OpenHome>) {
     let this = Arc::clone(home);
     home.spawn(async move {
@@ -95,23 +95,23 @@ pub(crate) fn keep_quota(home: &Arc<OpenHome>) {
 }
 
 impl OpenHome {
-    /// The images that boxes were made of, of whatever process.
+    /// Returns the images that boxes of all processes were made of.
     pub(crate) async fn images_in_use(&self) -> BoxliteResult<InUse> {
         let layout = self.layout.clone();
-        blocking("look for images in use", move || InUse::of(&layout)).await
+        blocking("find the images in use", move || InUse::of(&layout)).await
     }
 
-    /// Whether a pull or a start is at an image, in whatever process.
+    /// Returns whether a pull or a start of any process leases an image.
     fn is_wanted(&self, digest: &str) -> bool {
         self.images.is_held(digest) || self.leases.is_held(digest)
     }
 
-    /// Removes the root disks of images that are forgotten and that nobody needs.
+    /// Removes the root disks of removed images that no box needs.
     pub(crate) async fn remove_orphan_disks(self: &Arc<Self>) -> BoxliteResult<()> {
         let home = Arc::clone(self);
         blocking("remove root disks", move || {
             for base in home.disks.list()? {
-                // Nobody comes to lease it between the look and the removal, and who leased it before has been seen.
+                // The lock keeps new leases out until the removal, and earlier leases were checked.
                 let remove = || {
                     let digest = &base.image_digest;
                     let wanted =
@@ -140,7 +140,7 @@ impl OpenHome {
         Ok(usage)
     }
 
-    /// Removes what is needed least until the cache is within its quota, or nothing more may go.
+    /// Removes the least recently requested until the cache is within its quota or nothing more may be removed.
     async fn shrink(self: &Arc<Self>) -> BoxliteResult<()> {
         let usage = self.usage().await?;
         if usage.cache() <= usage.quota {
@@ -168,7 +168,7 @@ impl OpenHome {
             let home = Arc::clone(self);
             let this = move |other: &ImageSummary| {
                 let same = other.reference == image.reference && other.platform == image.platform;
-                // Somebody may have asked for it since.
+                // It may have been requested since.
                 same && is_older(other.used_at, RECENT) && !home.is_wanted(&other.digest)
             };
             self.images.prune(this).await?;

@@ -24,13 +24,13 @@ pub struct ImageInfo {
     pub size_bytes: u64,
     /// Milliseconds since 1970, to the second.
     pub pulled_at_ms: u64,
-    /// When it was last asked for; as above.
+    /// When it was last requested; as above.
     pub used_at_ms: u64,
     /// Whether a box was made of it.
     pub in_use: bool,
 }
 
-/// An image with what it says of itself.
+/// An image with its configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageDetails {
     /// The reference, in full.
@@ -46,7 +46,7 @@ pub struct ImageDetails {
 }
 
 impl BoxliteRuntime {
-    /// All images in the cache, by reference.
+    /// Returns all images in the cache, sorted by reference.
     pub async fn images(&self) -> BoxliteResult<Vec<ImageInfo>> {
         self.check_open()?;
         let in_use = self.home.images_in_use().await?;
@@ -54,7 +54,7 @@ impl BoxliteRuntime {
         Ok(images.into_iter().map(|image| info(image, &in_use)).collect())
     }
 
-    /// The image that `source` means, which must be in the cache.
+    /// Returns the image of `source`, which must be in the cache.
     pub async fn inspect_image(&self, source: &str) -> BoxliteResult<ImageDetails> {
         self.check_open()?;
         let image = self.home.images.inspect(source, None).await?.ok_or_else(|| {
@@ -73,7 +73,7 @@ impl BoxliteRuntime {
         })
     }
 
-    /// Forgets an image; whether there was one. The root disk stays while a box needs it.
+    /// Removes an image's reference and returns whether there was one. The root disk stays while a box needs it.
     pub async fn remove_image(&self, source: &str) -> BoxliteResult<bool> {
         self.check_open()?;
         let removed = self.home.images.remove(source).await?;
@@ -83,7 +83,7 @@ impl BoxliteRuntime {
         Ok(removed)
     }
 
-    /// Writes an image to an archive that docker, podman and skopeo read; its size in bytes.
+    /// Writes an image to an archive that docker, podman and skopeo read, and returns its size in bytes.
     pub async fn save_image(&self, source: &str, file: PathBuf) -> BoxliteResult<u64> {
         self.check_open()?;
         Ok(self.home.images.save(source, &file).await?)

@@ -1,4 +1,4 @@
-//! The images that boxes were made of, asked of the home itself: other processes make boxes in it too. Asked by `cache`
+//! Finds the images that boxes were made of. It reads the home's files, since other processes make boxes too. Called by `cache`
 //! and `catalogue`.
 
 use std::collections::HashSet;
@@ -31,7 +31,7 @@ struct Resolved {
 }
 
 impl InUse {
-    /// Looks at every box. Blocks.
+    /// Reads every box. Blocking.
     pub(crate) fn of(layout: &FilesystemLayout) -> BoxliteResult<Self> {
         let mut found = Self::default();
         for id in layout.box_ids()? {
@@ -90,7 +90,7 @@ mod tests {
         fs::write(layout.of_box("c").disk(), disk(&digest)).unwrap();
         let in_use = InUse::of(&layout).unwrap();
         assert!(in_use.contains(&format!("sha256:{digest}")) && !in_use.contains("sha256:2"));
-        // One that may not even be opened could have any.
+        // A disk that can't be opened may have any base.
         fs::remove_file(layout.of_box("c").disk()).unwrap();
         fs::create_dir(layout.of_box("c").disk()).unwrap();
         assert!(InUse::of(&layout).unwrap().contains("sha256:2"));

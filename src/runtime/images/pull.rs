@@ -26,9 +26,9 @@ use crate::{
 /// What to pull, and how.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct PullRequest {
-    /// A registry reference, or what is on this machine.
+    /// A registry reference, or a path on this machine.
     pub source: String,
-    /// When to ask the source.
+    /// When to query the source.
     pub policy: PullPolicy,
     /// `None` is this machine's.
     pub platform: Option<Platform>,
@@ -94,18 +94,17 @@ impl BoxliteRuntime {
 
 impl Pull {
     /// Waits for steps behind the position `after`, where 0 is before the first, and returns them with the position of the last.
-    /// Returns `None` when the pull has ended and there are none. A reader who is away misses intermediate counts of bytes and
-    /// nothing else.
+    /// Returns `None` when the pull has ended and there are none. A slow reader misses only intermediate counts of bytes.
     pub async fn next(&self, after: u64) -> Option<(Vec<Progress>, u64)> {
         self.steps.after(after).await
     }
 
-    /// The image, or why there is none.
+    /// Waits for the image.
     pub async fn wait(&self) -> BoxliteResult<PulledImage> {
         self.result.clone().await
     }
 
-    /// Gives up. What has arrived stays, and the next pull goes on from there.
+    /// Cancels the pull. What has arrived stays, and the next pull resumes there.
     pub fn cancel(&self) {
         self.abort.abort();
     }
@@ -151,7 +150,7 @@ async fn attempt(
     let mut options = PullOptions::with_policy(request.policy);
     options.platform.clone_from(&request.platform);
     options.progress = Some(reporter.sink(move |event| {
-        // The runtime's own comes when the root disk is there too.
+        // The runtime reports its own `Done` once the root disk is made.
         if !matches!(event, PullEvent::Done { .. }) {
             sent.push(Progress::Image(event));
         }

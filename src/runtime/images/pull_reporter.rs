@@ -39,7 +39,7 @@ impl PullReporter {
     pub(crate) fn sink(self: &Arc<Self>, pass: impl Fn(PullEvent) + Send + Sync + 'static) -> ProgressSink {
         let this = Arc::clone(self);
         ProgressSink::new(move |event| {
-            // The source is asked for the first time.
+            // This is the first query of the source.
             if matches!(event, PullEvent::Resolving { .. }) {
                 this.begin();
             }
@@ -77,7 +77,7 @@ impl PullReporter {
 
     fn emit(&self, phase: impl FnOnce() -> PullPhase) {
         self.bus
-            .tell(self.box_id.as_deref(), || EventKind::Pull { source: self.source.clone(), phase: phase() });
+            .emit(self.box_id.as_deref(), || EventKind::Pull { source: self.source.clone(), phase: phase() });
     }
 }
 

@@ -1,4 +1,4 @@
-//! The steps of a pull on their way to any number of readers, who may be slow or away. Filled by `pull`.
+//! `Steps`: the steps of a pull for any number of slow readers. Filled by `pull`.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -48,18 +48,18 @@ impl Steps {
         self.changed.notify_waiters();
     }
 
-    /// No step comes any more.
+    /// Whether no step follows.
     pub(super) fn close(&self) {
         self.state().closed = true;
         self.changed.notify_waiters();
     }
 
-    /// The steps behind `position`, at least one, and the position of the last; `None` behind the last of a pull that has ended.
+    /// Waits for steps behind `position` and returns them with the last one's position, or `None` once the pull has ended.
     pub(super) async fn after(&self, position: u64) -> Option<(Vec<Progress>, u64)> {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
-            // Enabled before looking, so that no change is missed.
+            // Enable before the check, so that no change is missed.
             changed.as_mut().enable();
             {
                 let State { history, closed } = &*self.state();

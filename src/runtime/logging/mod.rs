@@ -1,8 +1,8 @@
 //! The library's own log: `logs/boxlite.log` in every open home, a line for each event, a file for each day.
 //!
 //! The crates of boxlite log with `tracing`. A program that wants these files adds [`layer`] to its subscriber, or calls
-//! [`install`] if it has none; nothing is installed unasked. `outlet` takes lines to a thread of each home, and `daily` is the
-//! file that it writes. An open home holds its [`outlet::HomeLog`].
+//! [`install`] if it has none; boxlite installs nothing by itself. `outlet` takes lines to a thread of each home, and `daily` is the
+//! file that it writes. An open home holds its `HomeLog`.
 //!
 //! Many lines belong to no box, so a process that has several homes open writes every line to each of them.
 //! Only lines of boxlite's own crates are written: libraries below may log headers and addresses that hold secrets.
@@ -60,8 +60,8 @@ pub(crate) fn attach(folder: &Path) -> Option<outlet::HomeLog> {
 }
 
 fn filter() -> Result<EnvFilter, ParseError> {
-    let asked = env::var(VARIABLE).unwrap_or_default();
-    EnvFilter::try_new(if asked.is_empty() { DEFAULT } else { &asked })
+    let filter = env::var(VARIABLE).unwrap_or_default();
+    EnvFilter::try_new(if filter.is_empty() { DEFAULT } else { &filter })
 }
 
 /// The time of a line and the pid of its process, since several processes may write to one file.

@@ -1,5 +1,5 @@
-//! From tracing's lines to the homes' files: whoever logs only puts a line in a queue, and a thread of each home writes
-//! it. A queue that is full loses lines and says how many.
+//! Writes tracing's lines to the homes' files. A caller only queues its line, and a thread of each home writes it. A full
+//! queue drops lines and reports how many.
 
 use std::{
     io::{self, Write},
@@ -65,7 +65,7 @@ impl Drop for HomeLog {
     }
 }
 
-/// A line that can't be written has nowhere to be told.
+/// A line that can't be written is dropped, since there is no other place to report it.
 fn write(mut file: DailyFile, lines: &Receiver<Vec<u8>>, lost: &AtomicU64) {
     for line in lines {
         let missing = lost.swap(0, Relaxed);

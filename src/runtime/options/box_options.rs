@@ -15,7 +15,7 @@ use crate::options::{
 /// Processes of a box: below `kernel.pid_max` (32 768), so that a fork bomb leaves the agent its pids.
 pub(crate) const MOST_PIDS: u32 = 30_000;
 
-/// Processes that a box may have for each MiB of its memory, where nobody said: so many have room for their stacks in the kernel
+/// Processes that a box may have for each MiB of its memory by default: so many have room for their stacks in the kernel
 /// and little more, so that a fork bomb is refused before memory is short.
 pub(crate) const PIDS_PER_MIB: u32 = 8;
 
@@ -45,13 +45,13 @@ pub struct BoxOptions {
     pub user: Option<String>,
     /// Default: the box's name, else its id.
     pub hostname: Option<String>,
-    /// Whether it lives on when the process that started it ends or closes its runtime. Default: it ends with it.
+    /// Whether it outlives the process that started it, and its runtime. Default: it ends with them.
     #[serde(default)]
     pub detached: bool,
     /// Whether it is removed once its machine has ended. Default: it stays.
     #[serde(default)]
     pub auto_remove: bool,
-    /// When to ask the registry for the image, at the box's first start. Default: when it is not in the cache.
+    /// When to query the registry for the image, at the box's first start. Default: when it is not in the cache.
     #[serde(default)]
     pub pull_policy: PullPolicy,
     /// To find it by; over the image's, which become known at the first start.
@@ -60,8 +60,8 @@ pub struct BoxOptions {
     /// What it does on its own.
     #[serde(default)]
     pub supervision: SupervisionOptions,
-    /// Processes and threads that may be in it at once, 1 to [`MOST_PIDS`]. Default: [`PIDS_PER_MIB`] for each MiB of
-    /// memory, [`MOST_PIDS`] at most.
+    /// Processes and threads that may be in it at once, 1 to 30 000. Default: 8 for each MiB of
+    /// memory, 30 000 at most.
     #[serde(default)]
     pub pids_limit: Option<u32>,
     /// How many milliseconds its guest may take to come up. Default: as its runtime says.

@@ -16,7 +16,7 @@ const NAME: usize = 255;
 /// Longest value in bytes.
 const VALUE: usize = 4096;
 
-/// Labels given by a box's maker. An image's are not checked: whoever built it chose them.
+/// Labels given by a box's maker. An image's are not checked, since its builder chose them.
 pub(crate) fn check(labels: &Labels) -> BoxliteResult<()> {
     if labels.len() > MOST {
         return Err(BoxliteError::invalid_option(

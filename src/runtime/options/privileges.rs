@@ -1,5 +1,5 @@
 //! What the processes of a box may do beyond those of an ordinary one, or less. Part of `BoxOptions`, kept in `config.json`;
-//! `container_spec` obeys it.
+//! `container_spec` reads it.
 //!
 //! The micro-VM is what keeps a box from its host, so nothing here opens anything of the host: it is about the box's own kernel.
 
@@ -10,7 +10,7 @@ use boxlite_proto::v1::Sysctl;
 use boxlite_wire::capability;
 use serde::{Deserialize, Serialize};
 
-/// Stands for every capability, as in docker.
+/// Means every capability, as in docker.
 const ALL: &str = "ALL";
 
 /// Most entries of each list.
@@ -154,7 +154,7 @@ fn is_all(name: &str) -> bool {
     name.eq_ignore_ascii_case(ALL)
 }
 
-/// Assets of letters, digits, `_` and `-`, with dots or slashes between them; two at least.
+/// Parts of letters, digits, `_` and `-`, with dots or slashes between them; two at least.
 fn is_sysctl(name: &str) -> bool {
     let part = |part: &str| {
         !part.is_empty()
@@ -169,7 +169,7 @@ fn is_device(path: &str) -> bool {
     path.len() <= LONGEST_NAME && path.strip_prefix("/dev/").is_some_and(|rest| rest.split('/').all(part))
 }
 
-/// A stranger's text for a message.
+/// Shortens untrusted text for a message.
 fn shortened(text: &str) -> &str {
     text.get(..text.floor_char_boundary(80)).unwrap_or_default()
 }

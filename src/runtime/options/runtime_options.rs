@@ -58,9 +58,9 @@ pub struct RuntimeOptions {
     pub home: Option<PathBuf>,
     /// Which engine to use. Default: `BOXLITE_ENGINE`, else [`EngineChoice::Auto`].
     pub engine: Option<EngineChoice>,
-    /// What is special about some registries.
+    /// Settings of single registries.
     pub registries: Vec<RegistryOptions>,
-    /// Where names without a registry are looked up, in this order. Empty: in `docker.io`.
+    /// The registries to search for names without one, in this order. Default: `docker.io`.
     pub search_registries: Vec<String>,
     /// Bytes that the image cache may take. Default: half of what it takes and what is free, together.
     pub image_quota: Option<u64>,

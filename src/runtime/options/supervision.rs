@@ -1,5 +1,5 @@
-//! What a box is to do on its own, as its maker asked: run a main process, restart it, check its health, end by itself.
-//! Part of `BoxOptions`, kept in `config.json`; `supervision_spec` makes the guest's orders of it.
+//! `SupervisionOptions`: what a box does on its own: run a main process, restart it, check its health, end by itself.
+//! Part of `BoxOptions`, stored in `config.json`; `supervision_spec` makes the guest's config of it.
 
 use boxlite_error::{BoxliteError, BoxliteResult, Term, Text, named, text};
 use serde::{Deserialize, Serialize};
@@ -16,10 +16,10 @@ const COMMAND_LINE: usize = 256 * 1024;
 /// Longest lifetime and idle time in milliseconds: a leap year.
 pub(crate) const LONGEST_LIMIT: u64 = 366 * 24 * 60 * 60 * 1000;
 
-/// The last moment that a date can be in every face: ECMA-262 bounds its time values by it.
+/// The latest time that every face can represent: ECMA-262's bound of time values.
 const LAST_MOMENT: u64 = 8_640_000_000_000_000;
 
-/// Refuses a moment for the end of a box that is over, seen from `now_ms`; 0 is never.
+/// Refuses an end of a box that is before `now_ms`; 0 is never.
 pub(crate) fn check_end(ends_at_ms: u64, now_ms: u64) -> BoxliteResult<()> {
     if ends_at_ms == 0 || (now_ms < ends_at_ms && ends_at_ms <= LAST_MOMENT) {
         return Ok(());
@@ -48,13 +48,13 @@ pub struct SupervisionOptions {
     pub entrypoint: Option<Vec<String>>,
     /// Instead of the image's.
     pub cmd: Option<Vec<String>>,
-    /// What asks the main process to end: a name or a number. Default: the image's, else SIGTERM.
+    /// The signal that ends the main process: a name or a number. Default: the image's, else SIGTERM.
     pub stop_signal: Option<String>,
     /// When the main process is started again.
     pub restart: RestartPolicy,
     /// Whether the main process is the container's pid 1, in place of ours.
     pub main_is_init: bool,
-    /// How its health is found out.
+    /// How its health is checked.
     pub health: HealthOption,
     /// Milliseconds from its start after which the box stops; 0 is never.
     pub max_lifetime_ms: u64,

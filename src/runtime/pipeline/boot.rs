@@ -18,7 +18,7 @@ use tokio::{
 use crate::{
     blocking::blocking,
     container::{spec, supervision::STOP_GRACE_MS},
-    events::watcher::Observed,
+    events::watcher::GuestWatcher,
     home::open_home::OpenHome,
     litebox::lifecycle::machine::Machine,
     options::supervision::SupervisionOptions,
@@ -51,8 +51,8 @@ impl Pipeline {
                     timings: self.timings.clone(),
                     size: Some(self.config.size()),
                 };
-                let observed = Observed::new(&self.config.id, &self.home.events);
-                Ok(Machine { shim, session, record, observed })
+                let watcher = GuestWatcher::new(&self.config.id, &self.home.events);
+                Ok(Machine { shim, session, record, watcher })
             }
             Err(error) => Err(self.give_up(shim, error).await),
         }

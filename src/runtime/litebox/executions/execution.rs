@@ -263,12 +263,12 @@ impl Inner {
     /// Keeps the exit and emits the events about it, once, whichever call learned of it.
     fn ended(&self, exit: ExitStatus) -> ExitStatus {
         *self.exit.get_or_init(|| {
-            let observed = &self.machine.observed;
+            let watcher = &self.machine.watcher;
             let execution_id = || self.id.clone();
-            observed.tell(|| EventKind::ExecExited { execution_id: execution_id(), exit });
+            watcher.emit(|| EventKind::ExecExited { execution_id: execution_id(), exit });
             // A guest that is watched sends this event itself.
-            if exit.oom_killed && !observed.is_watched() {
-                observed.tell(|| EventKind::OutOfMemory { execution_id: Some(execution_id()) });
+            if exit.oom_killed && !watcher.is_watched() {
+                watcher.emit(|| EventKind::OutOfMemory { execution_id: Some(execution_id()) });
             }
             exit
         })

@@ -110,7 +110,7 @@ impl BoxCore {
         };
         let ExecOptions { command, stdin, timeout_ms, .. } = options;
         tracing::debug!(box_id = self.id, execution_id = id, command, pid, "execution started");
-        machine.observed.tell(|| EventKind::ExecStarted { execution_id: id.clone(), command, pid });
+        machine.watcher.emit(|| EventKind::ExecStarted { execution_id: id.clone(), command, pid });
         let metrics = Arc::clone(&self.home.metrics);
         Ok(Execution::new(machine, metrics, id, pid, output, stdin, timeout_ms))
     }

@@ -7,7 +7,7 @@ use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Term, text};
 use boxlite_portal::GuestSession;
 
 use crate::{
-    events::watcher::Observed,
+    events::watcher::GuestWatcher,
     shim::{controller::ShimController, outcome::ShimOutcome},
     state::record::MachineRecord,
 };
@@ -26,7 +26,7 @@ pub(crate) struct Machine {
     pub(crate) shim: ShimController,
     pub(crate) session: GuestSession,
     pub(crate) record: MachineRecord,
-    pub(crate) observed: Arc<Observed>,
+    pub(crate) watcher: Arc<GuestWatcher>,
 }
 
 impl Machine {

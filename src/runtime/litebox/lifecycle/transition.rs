@@ -9,7 +9,7 @@ use boxlite_portal::{GuestSession, MainExit};
 
 use crate::{
     blocking::blocking,
-    events::watcher::Observed,
+    events::watcher::GuestWatcher,
     litebox::{
         core::BoxCore,
         lifecycle::{end::BoxEnd, locked_box::LockedBox, machine::Machine, state::BoxState, transition_log},
@@ -177,12 +177,12 @@ impl Transition {
             )
         })?;
         let session = GuestSession::new(self.paths().portal().channel()?);
-        let observed = Observed::new(&self.config.id, &self.core.home.events);
+        let watcher = GuestWatcher::new(&self.config.id, &self.core.home.events);
         Ok(Machine {
             shim: ShimController::join(process, &self.paths().shim_log()),
             session,
             record,
-            observed,
+            watcher,
         })
     }
 

@@ -60,7 +60,7 @@ pub(in crate::litebox) fn removed(bus: &EventBus, config: &BoxConfig, from: BoxS
 }
 
 fn state(bus: &EventBus, id: &str, from: Option<BoxState>, to: Option<BoxState>, failure: Option<String>) {
-    bus.tell(Some(id), || EventKind::State { from, to, failure });
+    bus.emit(Some(id), || EventKind::State { from, to, failure });
 }
 
 /// `image=12.0 rootfs=3.1 …`, in milliseconds.

@@ -1,4 +1,4 @@
-//! `ConsoleReader`: going through a box's console file, while the shim appends to it. Used by `logs`.
+//! `ConsoleReader`: reads a box's console file while the shim appends to it. Used by `logs`.
 
 use std::{
     fs::File,
@@ -11,11 +11,11 @@ use boxlite_error::{BoxliteError, BoxliteResult};
 use bytes::Bytes;
 use tokio::time::sleep;
 
-/// Most bytes of one piece.
+/// Most bytes of one chunk.
 const PIECE: u64 = 64 * 1024;
-/// What is left of a file that grew full: its later half is moved to the front (`src/vmm/bounded_log.rs`).
-const KEPT: u64 = 512 * 1024;
-/// Between two looks at a console that is silent.
+/// The size after a full file was cut: its later half is moved to the front (`src/vmm/bounded_log.rs`).
+const CUT_BYTES: u64 = 512 * 1024;
+/// The interval at which an idle console is polled.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// A position in a console.
@@ -30,12 +30,12 @@ impl ConsoleReader {
         Self { path, at: 0 }
     }
 
-    /// The next piece, if there is one now. The file is small, local and in the host's cache.
+    /// Returns the next chunk, if there is one now. It blocks, but the file is small, local and in the host's cache.
     pub(in crate::litebox) fn read(&mut self) -> BoxliteResult<Option<Bytes>> {
         self.step().map_err(|error| BoxliteError::io("read console", &self.path, error))
     }
 
-    /// Waits for the next piece. Loses nothing when it is dropped.
+    /// Waits for the next chunk. It is cancel safe.
     pub(in crate::litebox) async fn more(&mut self) -> BoxliteResult<Bytes> {
         loop {
             if let Some(piece) = self.read()? {
@@ -52,8 +52,8 @@ impl ConsoleReader {
         };
         let length = file.metadata()?.len();
         if length < self.at {
-            // It grew full and was cut; or the box was started again, which begins a new one.
-            self.at = if length >= KEPT { KEPT } else { 0 };
+            // The file was full and got cut, or a new start of the box truncated it.
+            self.at = if length >= CUT_BYTES { CUT_BYTES } else { 0 };
         }
         file.seek(SeekFrom::Start(self.at))?;
         let mut piece = Vec::new();
@@ -81,8 +81,8 @@ mod tests {
         assert_eq!(reader.read().unwrap(), None);
         fs::write(&path, "new\n").unwrap();
         assert_eq!(reader.read().unwrap().unwrap(), "new\n");
-        reader.at = 2 * KEPT;
-        fs::write(&path, vec![b'x'; usize::try_from(KEPT).unwrap() + 3]).unwrap();
+        reader.at = 2 * CUT_BYTES;
+        fs::write(&path, vec![b'x'; usize::try_from(CUT_BYTES).unwrap() + 3]).unwrap();
         assert_eq!(reader.read().unwrap().unwrap(), "xxx");
     }
 }

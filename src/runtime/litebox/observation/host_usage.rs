@@ -14,7 +14,7 @@ pub struct HostUsage {
     pub pss: u64,
 }
 
-/// Of the process and its children; `None` where it is gone or this system has no /proc.
+/// Returns the usage of the process and its children, or `None` if it has ended or there is no /proc.
 pub(crate) fn of(pid: u32) -> Option<HostUsage> {
     imp::of(pid)
 }
@@ -31,7 +31,7 @@ mod imp {
     pub(in crate::litebox) fn of(pid: u32) -> Option<HostUsage> {
         let mut usage = one(pid)?;
         for child in children(pid) {
-            // One that ended meanwhile costs nothing any more.
+            // A child that ended meanwhile costs nothing.
             let of_child = one(child).unwrap_or_default();
             usage.cpu_time_ms += of_child.cpu_time_ms;
             usage.rss += of_child.rss;
@@ -42,7 +42,7 @@ mod imp {
 
     fn one(pid: u32) -> Option<HostUsage> {
         let cpu_time_ms = ticks(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)? * TICK_MS;
-        // Nobody's to read of a process that just ends.
+        // The kernel refuses it for a process that is just ending.
         let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
         Some(HostUsage { cpu_time_ms, rss: kib(&rollup, "Rss:") * 1024, pss: kib(&rollup, "Pss:") * 1024 })
     }

@@ -1,4 +1,4 @@
-//! What a box tells about itself.
+//! `BoxInfo`: a snapshot of a box's configuration and state.
 
 use boxlite_error::BoxliteResult;
 use boxlite_portal::Health;
@@ -28,7 +28,7 @@ pub struct BoxInfo {
     pub image: String,
     /// The manifest digest that this meant at the first start.
     pub image_digest: Option<String>,
-    /// Where it stands.
+    /// Its state.
     pub state: BoxState,
     /// The engine it runs on, or ran on last.
     pub engine: Option<VmmKind>,

@@ -1,5 +1,5 @@
 //! A box's logs: what its main process wrote, from the journal, and what its machine wrote to its console. Called
-//! by `LiteBox`; there whether or not the box runs.
+//! by `LiteBox`, whether or not the box runs.
 
 use std::sync::Arc;
 
@@ -30,24 +30,24 @@ pub enum LogSource {
 
 named!(LogSource { Main = "main", Console = "console" });
 
-/// Which logs are wanted.
+/// Which logs to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LogOptions {
-    /// Whose.
+    /// The source.
     pub source: LogSource,
     /// Whether to wait for more, for as long as the box runs.
     pub follow: bool,
-    /// Milliseconds since the Unix epoch before which nothing is wanted. Of the main process only.
+    /// Milliseconds since the Unix epoch; older output is left out. For the main process only.
     pub since_ms: u64,
 }
 
-/// A piece of a log. It may begin and end within a line.
+/// A chunk of a log. It may begin and end within a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogEntry {
-    /// Milliseconds since the Unix epoch; `None` of the console, which notes no times.
+    /// Milliseconds since the Unix epoch; `None` for the console, which has no times.
     pub time_ms: Option<u64>,
-    /// What it says.
+    /// The bytes.
     pub text: LogText,
 }
 
@@ -64,7 +64,7 @@ pub enum LogText {
     Lost(u64),
 }
 
-/// A position in a log. Pulled, so a reader that is away costs nothing.
+/// A position in a log. It reads only when `next` is called.
 #[derive(Debug)]
 pub struct LogReader {
     state: Mutex<State>,
@@ -74,7 +74,7 @@ pub struct LogReader {
 #[derive(Debug)]
 struct State {
     source: Source,
-    /// For as long as it runs there may be more.
+    /// The box, while it may write more.
     machine: Option<Arc<Machine>>,
 }
 
@@ -85,7 +85,7 @@ enum Source {
 }
 
 impl BoxCore {
-    /// The logs that are there and, if they are followed, those that come until the box ends.
+    /// Returns a reader of the existing logs and, if `follow` is set, of later ones until the box ends.
     ///
     /// # Errors
     /// `BOX_REMOVED`.
@@ -107,7 +107,7 @@ impl BoxCore {
 }
 
 impl LogReader {
-    /// The next pieces, at least one; `None` when there are no more.
+    /// Returns the next chunks, at least one, or `None` at the end.
     pub async fn next(&self) -> BoxliteResult<Option<Vec<LogEntry>>> {
         let closed = self.closed.notified();
         tokio::pin!(closed);
@@ -120,11 +120,11 @@ impl LogReader {
                 return Ok((!rest.is_empty()).then_some(rest));
             };
             tokio::select! {
-                more = source.more() => return more.map(Some),
-                // What it wrote last is read once more.
-                _ = running.shim.ended() => *machine = None,
-                () = &mut closed => return Ok(None),
-            }
+                            more = source.more() => return more.map(Some),
+            // Read once more for what it wrote last.
+                            _ = running.shim.ended() => *machine = None,
+                            () = &mut closed => return Ok(None),
+                        }
         }
     }
 
@@ -141,7 +141,7 @@ impl Source {
                 let records = journal.next().await?;
                 let over = records.is_empty();
                 let entries: Vec<_> = records.into_iter().filter_map(entry).collect();
-                // What the supervisor noted in between is no output.
+                // The supervisor's own entries are no output.
                 if over || !entries.is_empty() {
                     return Ok(entries);
                 }

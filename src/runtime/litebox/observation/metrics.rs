@@ -1,4 +1,4 @@
-//! A box's figures of one moment: what its guest, its disk and its processes on the host tell. Called by `LiteBox`.
+//! A box's current figures, read from its guest, its disk and its processes on the host. Called by `LiteBox`.
 
 use std::{os::unix::fs::MetadataExt, sync::Arc, time::Duration};
 
@@ -23,11 +23,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The figures of a box.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BoxMetrics {
-    /// Where it stands.
+    /// Its state.
     pub state: BoxState,
-    /// What the guest tells, while it runs.
+    /// What the guest reports, while it runs.
     pub guest: Option<GuestUsage>,
-    /// What it costs the host, while it runs, where that can be found out.
+    /// What it costs the host, while it runs; `None` where /proc can't be read.
     pub host: Option<HostUsage>,
     /// Bytes that its own disk takes on the host.
     pub disk_on_host: u64,
@@ -35,7 +35,7 @@ pub struct BoxMetrics {
     pub timings: Timings,
 }
 
-/// What a guest tells. It may lie, so these are figures to look at, never to act on.
+/// What a guest reports. It is untrusted: show these figures, never act on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct GuestUsage {
     /// Milliseconds of CPU time of the container.
@@ -67,27 +67,27 @@ pub struct GuestUsage {
 }
 
 impl From<MetricsResponse> for GuestUsage {
-    fn from(told: MetricsResponse) -> Self {
+    fn from(reported: MetricsResponse) -> Self {
         Self {
-            cpu_time_ms: told.cpu_usage_us / 1000,
-            memory_usage: told.memory_usage,
-            memory_peak: (told.memory_peak > 0).then_some(told.memory_peak),
-            memory_total: told.memory_total,
-            pids: told.pids,
-            executions: told.executions,
-            oom_kills: told.oom_kills,
-            disk_size: told.disk_size,
-            disk_used: told.disk_used,
-            disk_read: told.disk_read,
-            disk_written: told.disk_written,
-            network: told.network_received.zip(told.network_sent),
-            uptime_ms: told.uptime_ns / 1_000_000,
+            cpu_time_ms: reported.cpu_usage_us / 1000,
+            memory_usage: reported.memory_usage,
+            memory_peak: (reported.memory_peak > 0).then_some(reported.memory_peak),
+            memory_total: reported.memory_total,
+            pids: reported.pids,
+            executions: reported.executions,
+            oom_kills: reported.oom_kills,
+            disk_size: reported.disk_size,
+            disk_used: reported.disk_used,
+            disk_read: reported.disk_read,
+            disk_written: reported.disk_written,
+            network: reported.network_received.zip(reported.network_sent),
+            uptime_ms: reported.uptime_ns / 1_000_000,
         }
     }
 }
 
 impl BoxCore {
-    /// The figures of this moment. A box that does not run is not started: of it, less is known.
+    /// Returns the current figures. A box that does not run is not started, and its guest's figures are `None`.
     ///
     /// # Errors
     /// `BOX_REMOVED`; `GUEST_TIMEOUT` and `PORTAL_LOST` when the guest of a running box does not answer.
@@ -110,9 +110,9 @@ impl BoxCore {
 
     async fn guest_usage(self: &Arc<Self>) -> BoxliteResult<Option<GuestUsage>> {
         let Some(machine) = self.running().await? else { return Ok(None) };
-        let asked = tokio::time::timeout(PATIENCE, machine.session.supervisor().metrics()).await;
-        match asked {
-            Ok(Ok(told)) => Ok(Some(told.into())),
+        let answer = tokio::time::timeout(PATIENCE, machine.session.supervisor().metrics()).await;
+        match answer {
+            Ok(Ok(reported)) => Ok(Some(reported.into())),
             // It ended meanwhile.
             _ if machine.outcome().is_some() => Ok(None),
             Ok(Err(error)) => Err(machine.explain(error).await),

@@ -1,4 +1,4 @@
-//! What a box tells about itself: info, metrics, logs, console and events.
+//! What can be read of a box: info, metrics, logs, console and events.
 
 pub(crate) mod console;
 pub(crate) mod host_usage;

@@ -1,5 +1,4 @@
-//! A box's events, and when its guest is asked for those that only it knows. Called by `LiteBox` and
-//! `BoxliteRuntime`.
+//! Decides when a guest's events are watched, and returns a box's events and health. Called by `LiteBox` and `BoxliteRuntime`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,24 +15,24 @@ use crate::{
     state::{journal::reader::Journal, record::BoxRecord},
 };
 
-/// How long what a machine told last may still be on its way here.
+/// How long a machine's last events may take to arrive after its end.
 const LAST_EVENTS: Duration = Duration::from_secs(2);
 
 impl BoxCore {
-    /// What happens to this box from now on, as far as this process has a part in it.
+    /// Returns a reader of this box's later events, as far as this process causes or sees them.
     pub(in crate::litebox) fn events(&self) -> EventStream {
         let stream = self.home.events.read(Some(self.id.clone()));
         self.observe_held();
         stream
     }
 
-    /// The last word on its health: what its guest told this process, else what the journal has of this run.
+    /// Returns the last health that the guest reported to this process, else the one that the journal holds of this run.
     pub(in crate::litebox) fn health(
         &self,
         supervision: &SupervisionOptions,
         record: &BoxRecord,
     ) -> BoxliteResult<Option<Health>> {
-        if let Some(change) = self.held().and_then(|machine| machine.observed.health()) {
+        if let Some(change) = self.held().and_then(|machine| machine.watcher.health()) {
             return Ok(Some(change.health));
         }
         match &record.machine {
@@ -48,13 +47,13 @@ impl BoxCore {
         }
     }
 
-    /// Puts the events of a running machine's guest on the bus, if events are read or the box is supervised. Other boxes cost nothing.
+    /// Forwards the guest's events to the bus if events are read or the box is supervised.
     pub(in crate::litebox) fn observe(&self, machine: &Arc<Machine>) {
         let home = &self.home;
         if home.events.has_readers() || self.config().options.supervision != SupervisionOptions::default() {
             let (home, ending) = (Arc::clone(home), Arc::clone(machine));
             let runtime = self.home.handle.clone();
-            machine.observed.watch(&runtime, machine.session.supervisor(), async move {
+            machine.watcher.watch(&runtime, machine.session.supervisor(), async move {
                 let ended = async {
                     let _ = ending.shim.ended().await;
                     tokio::time::sleep(LAST_EVENTS).await;
@@ -67,7 +66,7 @@ impl BoxCore {
         }
     }
 
-    /// The same for the machine that this process holds, if there is one.
+    /// Calls `observe` for the machine that this process holds, if there is one.
     pub(crate) fn observe_held(&self) {
         if let Some(machine) = self.held() {
             self.observe(&machine);
