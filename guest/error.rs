@@ -70,6 +70,9 @@ impl Error {
 /// Adds what was being done to an error of the kernel.
 pub trait Context<T> {
     /// Wraps the error; `context` is only built on failure.
+    ///
+    /// # Errors
+    /// Returns the wrapped error of `self`.
     fn context<S: Into<String>>(self, context: impl FnOnce() -> S) -> Result<T>;
 }
 

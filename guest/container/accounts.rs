@@ -17,7 +17,10 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// Resolves `spec`. The error is a sentence for the user.
+    /// Resolves `spec`.
+    ///
+    /// # Errors
+    /// Returns a sentence for the user if a name is unknown or a file can't be read.
     pub fn look_up(&mut self, spec: &str) -> Result<User, String> {
         self.look_up_in(spec, "/etc/passwd", "/etc/group")
     }

@@ -135,6 +135,9 @@ struct Attach {
 
 /// Forbids the processes of the group whose directory is `cgroup`, and of the groups below, to open any device but the default ones
 /// and `more`.
+///
+/// # Errors
+/// Fails as `bpf(2)` does.
 pub fn filter_devices(cgroup: BorrowedFd<'_>, more: &[DeviceRule]) -> nix::Result<()> {
     let program = program(&[&DEFAULT, more].concat());
     let load = Load {

@@ -51,6 +51,9 @@ impl ExecutionGroups {
     }
 
     /// Returns an empty group.
+    ///
+    /// # Errors
+    /// Fails if no group can be made.
     pub fn take(&mut self) -> nix::Result<ExecutionGroup> {
         if let Some(idle) = self.idle.pop() {
             return Ok(idle);
@@ -127,6 +130,9 @@ impl ExecutionGroup {
     }
 
     /// Sends SIGKILL to every process in it.
+    ///
+    /// # Errors
+    /// Fails if `cgroup.kill` can't be written.
     pub fn kill(&self) -> nix::Result<()> {
         let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
         let file = openat(&self.directory, "cgroup.kill", flags, Mode::empty())?;

@@ -91,6 +91,9 @@ impl Files {
     }
 
     /// Allows operations on this machine itself, without a container.
+    ///
+    /// # Errors
+    /// Fails if the threads can't be started.
     #[cfg(any(test, feature = "testing"))]
     pub fn open_uncontained(&self) -> Result<()> {
         self.start(|| ENTERED.set(Ok(())));

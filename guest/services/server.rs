@@ -82,7 +82,10 @@ impl Services {
         Self::of(Dependencies::new(zygote, host_streams, ended), start)
     }
 
-    /// For tests without a container: executions run with the defaults, and `config` is begun at once.
+    /// Makes services without a container for tests: executions run with the defaults, and `config` is applied at once.
+    ///
+    /// # Errors
+    /// Fails if the zygote or the supervision can't be started.
     #[cfg(any(test, feature = "testing"))]
     pub async fn uncontained(
         zygote: &Zygote,

@@ -61,6 +61,9 @@ impl Zygote {
     }
 
     /// Lets the zygote serve executions on this machine itself, without a container.
+    ///
+    /// # Errors
+    /// Fails if the zygote does not answer or refuses.
     #[cfg(any(test, feature = "testing"))]
     pub async fn uncontained(&self) -> Result<()> {
         self.set_up(Action::Uncontained(super::message::Uncontained {})).await.map(drop)

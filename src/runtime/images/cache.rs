@@ -48,6 +48,9 @@ pub struct Pruned {
 
 impl BoxliteRuntime {
     /// Returns what the home takes on the disk.
+    ///
+    /// # Errors
+    /// `RUNTIME_CLOSED`; `STORAGE_IO` if the home can't be read.
     pub async fn image_usage(&self) -> BoxliteResult<ImageUsage> {
         self.check_open()?;
         let mut usage = self.home.usage().await?;
@@ -57,6 +60,9 @@ impl BoxliteRuntime {
     }
 
     /// Removes every image that no box was made of and that was unused for `unused_for`, and what interrupted pulls left.
+    ///
+    /// # Errors
+    /// `RUNTIME_CLOSED`; `STORAGE_IO` if the cache can't be read or changed.
     pub async fn prune_images(&self, unused_for: Duration) -> BoxliteResult<Pruned> {
         self.check_open()?;
         let before = self.home.usage().await?;

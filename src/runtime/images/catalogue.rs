@@ -47,6 +47,9 @@ pub struct ImageDetails {
 
 impl BoxliteRuntime {
     /// Returns all images in the cache, sorted by reference.
+    ///
+    /// # Errors
+    /// `RUNTIME_CLOSED`; `STORAGE_IO` or `STORAGE_CORRUPT` if the cache can't be read.
     pub async fn images(&self) -> BoxliteResult<Vec<ImageInfo>> {
         self.check_open()?;
         let in_use = self.home.images_in_use().await?;
@@ -55,6 +58,9 @@ impl BoxliteRuntime {
     }
 
     /// Returns the image of `source`, which must be in the cache.
+    ///
+    /// # Errors
+    /// `RUNTIME_CLOSED`; `IMAGE_NOT_CACHED`; `IMAGE_REFERENCE`; `STORAGE_IO` and `STORAGE_CORRUPT`.
     pub async fn inspect_image(&self, source: &str) -> BoxliteResult<ImageDetails> {
         self.check_open()?;
         let image = self.home.images.inspect(source, None).await?.ok_or_else(|| {
@@ -74,6 +80,9 @@ impl BoxliteRuntime {
     }
 
     /// Removes an image's reference and returns whether there was one. The root disk stays while a box needs it.
+    ///
+    /// # Errors
+    /// `RUNTIME_CLOSED`; `IMAGE_REFERENCE`; `STORAGE_IO` if the cache can't be changed.
     pub async fn remove_image(&self, source: &str) -> BoxliteResult<bool> {
         self.check_open()?;
         let removed = self.home.images.remove(source).await?;
@@ -84,12 +93,18 @@ impl BoxliteRuntime {
     }
 
     /// Writes an image to an archive that docker, podman and skopeo read, and returns its size in bytes.
+    ///
+    /// # Errors
+    /// `RUNTIME_CLOSED`; `IMAGE_NOT_CACHED`; `STORAGE_IO` and `STORAGE_FULL` if the archive can't be written.
     pub async fn save_image(&self, source: &str, file: PathBuf) -> BoxliteResult<u64> {
         self.check_open()?;
         Ok(self.home.images.save(source, &file).await?)
     }
 
     /// Brings all images of an archive, or of a layout folder, into the cache under their own names.
+    ///
+    /// # Errors
+    /// `RUNTIME_CLOSED`; `IMAGE_NOT_FOUND` and its kin if the archive can't be used; `STORAGE_IO` and `STORAGE_FULL`.
     pub async fn load_images(&self, path: PathBuf) -> BoxliteResult<Vec<PulledImage>> {
         self.check_open()?;
         let images = Box::pin(self.home.images.load(&path)).await?;

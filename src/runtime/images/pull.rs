@@ -68,6 +68,9 @@ pub struct Pull {
 
 impl BoxliteRuntime {
     /// Starts to fetch an image into the cache, and to make its root disk if it is for this machine.
+    ///
+    /// # Errors
+    /// `RUNTIME_CLOSED`. [`Pull::wait`] returns the errors of the pull itself.
     pub fn pull(&self, request: PullRequest) -> BoxliteResult<Pull> {
         self.check_open()?;
         let steps = Arc::new(Steps::default());
@@ -100,6 +103,9 @@ impl Pull {
     }
 
     /// Waits for the image.
+    ///
+    /// # Errors
+    /// Fails as the pull did, for example with `IMAGE_NOT_FOUND`, `REGISTRY_UNREACHABLE` or `IMAGE_CANCELLED`.
     pub async fn wait(&self) -> BoxliteResult<PulledImage> {
         self.result.clone().await
     }

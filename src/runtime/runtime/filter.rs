@@ -32,6 +32,9 @@ impl BoxFilter {
 
 impl BoxliteRuntime {
     /// The boxes that `filter` admits, oldest first.
+    ///
+    /// # Errors
+    /// Fails as [`BoxliteRuntime::list`] does.
     pub async fn list_matching(&self, filter: &BoxFilter) -> BoxliteResult<Vec<BoxInfo>> {
         let mut boxes = self.list().await?;
         boxes.retain(|info| filter.admits(info));

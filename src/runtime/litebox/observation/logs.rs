@@ -108,6 +108,9 @@ impl BoxCore {
 
 impl LogReader {
     /// Returns the next chunks, at least one, or `None` at the end.
+    ///
+    /// # Errors
+    /// `STORAGE_IO` if the journal or the console can't be read; `BOX_REMOVED`.
     pub async fn next(&self) -> BoxliteResult<Option<Vec<LogEntry>>> {
         let closed = self.closed.notified();
         tokio::pin!(closed);
@@ -120,11 +123,11 @@ impl LogReader {
                 return Ok((!rest.is_empty()).then_some(rest));
             };
             tokio::select! {
-                            more = source.more() => return more.map(Some),
-            // Read once more for what it wrote last.
-                            _ = running.shim.ended() => *machine = None,
-                            () = &mut closed => return Ok(None),
-                        }
+                more = source.more() => return more.map(Some),
+                // Read once more for what it wrote last.
+                _ = running.shim.ended() => *machine = None,
+                () = &mut closed => return Ok(None),
+            }
         }
     }
 
