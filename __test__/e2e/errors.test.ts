@@ -96,7 +96,7 @@ describe('this machine', () => {
     expect(error.hint).toMatch(/kvm|virtualisation/i)
   })
 
-  it('is told by the doctor, with a remedy for each thing missing', async () => {
+  it('is reported by the doctor, with a remedy for each thing missing', async () => {
     setVariable('PATH', homes.folder())
     const report = await Runtime.doctor({ home: homes.folder() })
     expect(report.ok).toBe(krun)

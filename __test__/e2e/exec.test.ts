@@ -109,7 +109,7 @@ describe('a command that can not be started', () => {
     expect((await failure(box.exec('/tmp'), 'COMMAND_NOT_EXECUTABLE')).message).toContain('it is a directory')
   })
 
-  it('has more arguments or variables than Linux takes, and is told the limit', async () => {
+  it('has more arguments or variables than Linux takes, and gets an error with the limit', async () => {
     const error = await failure(box.exec('true', Array(40_000).fill('x'.repeat(55))), 'INVALID_ARGUMENT')
     expect(error.message).toContain('2097152')
     for (const refused of [
@@ -160,7 +160,7 @@ describe('surroundings', () => {
     expect(await uid({ user: 'app' })).toBe('1000')
   })
 
-  it('has the working directory of the image, or the one asked for', async () => {
+  it('has the working directory of the image, or the one of the option', async () => {
     expect((await box.exec('pwd')).stdout).toBe('/var\n')
     expect((await box.exec('pwd', [], { cwd: '/tmp' })).stdout).toBe('/tmp\n')
   })
@@ -226,7 +226,7 @@ it('reaches itself over the loopback interface', async () => {
   expect(stdout).toBe('through\n')
 })
 
-it('tells the time of the host', async () => {
+it('has the time of the host', async () => {
   const { stdout } = await box.exec('date', ['+%s'])
   expect(Math.abs(Number(stdout) - Date.now() / 1000)).toBeLessThan(5)
 })
@@ -236,12 +236,12 @@ describe('stdin', () => {
     expect((await box.exec('cat', [], { stdin: 'x\ny' })).stdout).toBe('x\ny')
   })
 
-  it('is empty unless asked for', async () => {
+  it('is empty unless an option sets it', async () => {
     expect((await box.exec('cat')).stdout).toBe('')
   })
 })
 
-it('gives a terminal of the size asked for', async () => {
+it('gives a terminal of the requested size', async () => {
   const child = box.spawn('sh', ['-c', 'stty size; test -t 0 && echo terminal'], { tty: { cols: 100, rows: 30 } })
   let output = ''
   for await (const chunk of child.stdout) output += chunk

@@ -261,7 +261,7 @@ describe('streams', () => {
     expect(stream.bytesRead).toBeLessThan(2_000_000)
   })
 
-  it('never wait for a FIFO that nobody serves', async () => {
+  it('never wait for a FIFO without a peer', async () => {
     await out(`mkfifo ${folder}/fifo`)
     expect(await fs.readFile(`${folder}/fifo`)).toHaveLength(0)
     await failure(fs.writeFile(`${folder}/fifo`, 'x'), 'ENXIO')
@@ -316,7 +316,7 @@ describe('wrong data', () => {
 })
 
 describe('watch', () => {
-  it('tells what changes in a directory', async () => {
+  it('reports what changes in a directory', async () => {
     await fs.mkdir(`${folder}/watched`)
     const changes = fs.watch(`${folder}/watched`)
     const first = changes.next()

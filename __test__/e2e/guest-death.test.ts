@@ -53,7 +53,7 @@ it.each([
   expect(await box.info()).toMatchObject({ state: 'stopped', failure: null })
 })
 
-it('nobody in a box can switch its machine off', async () => {
+it('no process of a box can switch its machine off', async () => {
   const runtime = await homes.open()
   const box = await runtime.create({ image, memoryMib: 128 })
   const ways = [

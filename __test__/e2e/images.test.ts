@@ -40,7 +40,7 @@ beforeAll(async () => {
 })
 afterAll(() => registry.stop())
 
-it('tells every step of a pull, to a callback and to a loop', async () => {
+it('reports every step of a pull, to a callback and to a loop', async () => {
   const runtime = await homes.open({ registries: [http(registry.host)] })
   const told: PullEvent[] = []
   const pull = runtime.images.pull(source, { onProgress: event => told.push(event) })
@@ -86,7 +86,7 @@ it('shows a progress bar in the example, and lines where there is no terminal', 
   expect(shown.status).toBe(0)
 })
 
-it('tells a second caller of the same image what has happened so far', async () => {
+it('reports the earlier steps to a second caller of the same image', async () => {
   const counting = await serveLayout(await layout(homes, [[file('etc/app', 'shared')]]))
   const runtime = await homes.open({ registries: [http(counting.host)] })
   const told: PullEvent['type'][][] = [[], []]
@@ -196,7 +196,7 @@ describe('an image in the cache', () => {
     expect(Date.now() - Number(image?.pulledAt)).toBeLessThan(60_000)
   })
 
-  it('tells what it says of itself', async () => {
+  it('returns its configuration', async () => {
     expect(await runtime.images.inspect(source)).toMatchObject({
       reference: source,
       env: { PATH: '/bin', GREETING: 'hello' },

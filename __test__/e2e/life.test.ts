@@ -34,7 +34,7 @@ describe('a box', () => {
     expect(machinesOf(homes.base).filter(line => line.includes('boxlite-shim'))).toHaveLength(1)
   })
 
-  it('tells its engine and the time of each stage', async () => {
+  it('shows its engine and the time of each stage', async () => {
     const info = await box.info()
     expect(info).toMatchObject({ name: 'first', state: 'running', engine, cpus: 1, memoryMib: 512 })
     expect(typeof info.accelerated).toBe('boolean')

@@ -25,7 +25,7 @@ it('a box that has lived as long as it may ends in order', async () => {
   events.close()
 })
 
-it('a box that nobody uses ends, and one that is used does not', async () => {
+it('an unused box ends, and one that is used does not', async () => {
   const box = await runtime.create({ image, idleTimeoutMs: 1500, healthCheck: { command: 'true', intervalMs: 100 } })
   const events = box.events()
   const ended = box.exec('sh', ['-c', 'sleep 3; echo > /worked']).then(() => performance.now())
@@ -39,7 +39,7 @@ it('a box that nobody uses ends, and one that is used does not', async () => {
   await box.remove({ force: true })
 })
 
-it('nobody in a box reads or writes its disk beneath the file system', async () => {
+it('no process of a box reads or writes its disk beneath the file system', async () => {
   const box = await runtime.create({ image })
   const { stdout, stderr } = await box.exec('sh', [
     '-c',

@@ -43,7 +43,7 @@ describe('a box of another process', () => {
     })
   })
 
-  it('tells its health to who has not used it', async () => {
+  it('reports its health to a process that has not used it', async () => {
     const peer = await startPeer()
     await peer.run(async (theirs, image) => {
       const healthCheck = { command: 'test -e /ok', intervalMs: 100, retries: 1 }
@@ -134,7 +134,7 @@ describe('a box of another process', () => {
     await joined.remove({ force: true })
   })
 
-  it('never shares a name, however many ask for it at once', async () => {
+  it('never shares a name, however many request it at once', async () => {
     const all = await Promise.all([startPeer(), startPeer(), startPeer()])
     const take = (theirs: Runtime, image: string) =>
       theirs.create({ image, name: 'prize' }).then(

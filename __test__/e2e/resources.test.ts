@@ -31,7 +31,7 @@ describe('a box of 2 CPUs, 128 MiB and 40 processes', () => {
     expect(Number(memory?.split(/\s+/)[1])).toBeLessThanOrEqual(128)
   })
 
-  it('tells who died for want of memory, and goes on', async () => {
+  it('reports which process was killed when memory ran out, and goes on', async () => {
     // tail keeps all that it reads until the end.
     const hog = await box.exec('tail', ['/dev/zero'], { timeoutMs: 90_000 })
     expect(hog).toMatchObject({ exitCode: null, signal: 'SIGKILL', oomKilled: true })

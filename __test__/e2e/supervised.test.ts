@@ -23,7 +23,7 @@ async function logsOf(box: Box, options?: LogsOptions): Promise<LogEntry[]> {
 const text = (entries: LogEntry[], stream: string) =>
   entries.map(entry => (entry.stream === stream && 'data' in entry ? entry.data.toString() : '')).join('')
 
-it('a main process is told of and its output kept', async () => {
+it('a main process is reported and its output retained', async () => {
   const box = await runtime.create({
     image,
     name: 'main',
@@ -54,7 +54,7 @@ it('a main process is told of and its output kept', async () => {
   await box.remove({ force: true })
 })
 
-it('a limit is told before it ends the box', async () => {
+it('a limit is reported before it ends the box', async () => {
   const box = await runtime.create({ image, maxLifetimeMs: 500 })
   const limit = next(box.events(), { type: 'limit' })
   await box.start()
@@ -63,7 +63,7 @@ it('a limit is told before it ends the box', async () => {
   await box.remove()
 })
 
-it('want of memory is told once', async () => {
+it('out of memory is reported once', async () => {
   const box = await runtime.create({ image, memoryMib: 128 })
   const events = box.events()
   const ooms: RuntimeEvent[] = []

@@ -26,7 +26,7 @@ afterEach(async () => {
   peer = undefined
 })
 
-it('tells what holds and what is to come, and the next start brings it', async () => {
+it('shows the values now and from the next start on, and the next start applies them', async () => {
   const box = await runtime.create({ image, memoryMib: 256 })
   const memory = async () =>
     Number((await box.exec('sh', ['-c', 'sed -n "s/MemTotal: *\\([0-9]*\\) kB/\\1/p" /proc/meminfo'])).stdout)
@@ -43,7 +43,7 @@ it('tells what holds and what is to come, and the next start brings it', async (
   await box.remove()
 })
 
-it('changes at once what a running box of another process can be told', async () => {
+it('changes at once what can change in a running box of another process', async () => {
   peer = await Peer.start(home)
   await peer.run(async (theirs, image) => {
     const box = await theirs.create({ image, name: 'theirs', env: { OLD: '1', BOTH: '1' } })

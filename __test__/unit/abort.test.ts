@@ -1,4 +1,4 @@
-// One AbortSignal for many operations: each hears of the abort, and nothing is left at the signal, nor warned of.
+// One AbortSignal for many operations: each is aborted, and no listener is left and no warning emitted.
 import { getEventListeners, once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
@@ -18,14 +18,14 @@ test('thirty commands with one signal warn of nothing and leave nothing', async 
   await Promise.all(watches.map(async watch => [await watch.next(), await watch.next()]))
   await Promise.all(children.map(child => child.wait()))
   await Promise.all(watches.map(watch => watch.return?.()))
-  // Warnings are told in a later turn.
+  // Warnings are emitted in a later turn.
   await sleep(1)
   process.off('warning', hear)
   expect(warnings).toEqual([])
   expect(listeners(signal)).toBe(0)
 })
 
-test('each hears of an abort once, those that are over do not', async () => {
+test('each is aborted once, those that are over are not', async () => {
   const controller = new AbortController()
   const heard: number[] = []
   const ends = [1, 2, 3].map(number => onAbort(controller.signal, () => heard.push(number)))

@@ -27,7 +27,7 @@ test('a method that a test replaced on the class is what is called', async () =>
   replaced.mockRestore()
 })
 
-test('what is bound is not seen by those who look at a box', () => {
+test('bound methods are not enumerable', () => {
   expect(Object.keys(hello().box).sort()).toEqual(['detached', 'id', 'image', 'sh'])
 })
 

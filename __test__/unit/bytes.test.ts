@@ -80,7 +80,7 @@ test.each(NO_BYTES)('%s is refused by operation, argument and value', (_, value)
   )
 })
 
-test('text is encoded as asked', () => {
+test('text is encoded as the option says', () => {
   expect(dataToBuffer('op', 'data', 'é').toString('hex')).toBe('c3a9')
   expect(dataToBuffer('op', 'data', 'é', 'latin1').toString('hex')).toBe('e9')
   expect(() => dataToBuffer('op', 'data', 5)).toThrow(
@@ -141,7 +141,7 @@ describe('data in parts', () => {
     })
   })
 
-  test('a source that is left early is told', async () => {
+  test('a source that is left early is closed', async () => {
     let cancelled = false
     const endless = {
       getReader: () => ({

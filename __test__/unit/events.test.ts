@@ -75,7 +75,7 @@ test('an iteration gets everything in order, keeps the program alive and lets go
   expect(fake.closed).toBe(true)
 })
 
-test('several iterators each get everything; a slow one loses the oldest and is told', async () => {
+test('several iterators each get everything; a slow one loses the oldest and gets their number', async () => {
   const { fake, events } = await listen()
   const [fast, slow] = [events[Symbol.asyncIterator](), events[Symbol.asyncIterator]()]
   const first = slow.next()
@@ -127,7 +127,7 @@ test('a signal ends it, before and while it listens', async () => {
   await expect(late[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'ABORTED' })
 })
 
-test('what keeps it from listening is told to whoever iterates', async () => {
+test('a failure to subscribe rejects the iteration', async () => {
   const events = makeEvents('runtime.events', () => Promise.reject(new Error('no home')), undefined)
   await turn()
   await expect(events[Symbol.asyncIterator]().next()).rejects.toThrow('no home')

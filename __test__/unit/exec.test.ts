@@ -71,7 +71,7 @@ describe.each([
   })
 })
 
-test('the native half is told how to collect, where that is not as ever', async () => {
+test('the native half gets the options of collecting that differ from the defaults', async () => {
   const { box, collects } = fakeBox(() => [])
   await box.exec('x', { maxBuffer: 5 })
   await box.exec('x', { check: true })

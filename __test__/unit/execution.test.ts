@@ -48,7 +48,7 @@ describe('start', () => {
     await expect(child.kill()).rejects.toMatchObject({ code: 'COMMAND_NOT_FOUND' })
   })
 
-  test('handling one way to hear of a failure is enough', async () => {
+  test('handling a failure in one place is enough', async () => {
     const waits = unstartable()
     waits.stdin.end('x')
     waits.stdout.on('data', () => {})
@@ -224,7 +224,7 @@ describe('stdin', () => {
     await other[Symbol.asyncDispose]()
   })
 
-  test('input that the box refuses is told to each write, and is no uncaught error', async () => {
+  test('input that the box refuses is reported to each write, and is no uncaught error', async () => {
     const { child, fake } = run([])
     fake.write = async () => ({
       error: { code: 'EXEC_INPUT_CLOSED', message: 'no input', causes: [] },

@@ -1,4 +1,4 @@
-// The loader: where it looks, and what it says when there is nothing to load.
+// The loader: where it searches, and its error when there is nothing to load.
 import { describe, expect, test } from 'vitest'
 import { glibcCheck } from '../../lib/doctor.js'
 import { loadNative, type Surroundings } from '../../lib/native.js'

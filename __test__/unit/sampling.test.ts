@@ -12,7 +12,7 @@ async function cleared(before: number): Promise<boolean> {
   return timers() <= before
 }
 
-test('it samples at once and then at the interval, for as long as somebody asks', async () => {
+test('it samples at once and then at the interval, while it is iterated', async () => {
   const before = timers()
   let count = 0
   const begin = performance.now()

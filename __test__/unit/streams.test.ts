@@ -67,7 +67,7 @@ describe('events', () => {
 })
 
 describe('back-pressure', () => {
-  test('nobody reads: about 1 MiB is pulled and no more', async () => {
+  test('without a reader about 1 MiB is pulled and no more', async () => {
     const { fake } = run(blocks(1000))
     await quiet()
     await quiet()
@@ -127,7 +127,7 @@ describe('back-pressure', () => {
   })
 })
 
-describe('streams that nobody reads', () => {
+describe('unread streams', () => {
   test('do not hold up wait()', async () => {
     const { child, fake } = run(blocks(100, err))
     expect((await child.wait()).exitCode).toBe(0)
@@ -150,7 +150,7 @@ describe('streams that nobody reads', () => {
     expect(await text(child.stderr)).toBe('second')
   })
 
-  test('yield what was kept and then an error, never a gap', async () => {
+  test('yield what was held and then an error, never a gap', async () => {
     const { child } = run(blocks(100))
     await child.wait()
     let bytes = 0
@@ -189,7 +189,7 @@ describe('wait', () => {
     expect(await child.wait()).toEqual(await child.wait())
   })
 
-  test('tells a signal, a timeout and want of memory apart', async () => {
+  test('distinguishes a signal, a timeout and out of memory', async () => {
     const { child } = run([[killed('SIGKILL', { timedOut: true, oomKilled: true })]])
     expect(await child.wait()).toEqual({ exitCode: null, signal: 'SIGKILL', timedOut: true, oomKilled: true })
   })
@@ -255,7 +255,7 @@ describe('a connection lost in the middle', () => {
     expect(events).toHaveLength(1)
   })
 
-  test('crashes nobody who only waits', async () => {
+  test('does not crash a program that only waits', async () => {
     const { child } = run([[out('hello')], LOST])
     child.stdout.on('data', () => {})
     await expect(child.wait()).rejects.toMatchObject({ code: 'PORTAL_LOST' })
