@@ -1558,7 +1558,7 @@ export interface LogsOptions {
 	source?: "main" | "console";
 	/** Wait for more, until the box ends. Default: `false`, which ends with what is there. */
 	follow?: boolean;
-	/** Nothing from before this time, as a Date or in milliseconds since 1970. The console notes no times. Default: all. */
+	/** Leave out output from before this time, as a Date or in milliseconds since 1970. The console notes no times. Default: all. */
 	since?: Date | number;
 	/** Ends the logs; the iterator then rejects with `ABORTED`. Default: none. */
 	signal?: AbortSignal;

@@ -41,17 +41,17 @@ impl BoxliteError {
         Self(Arc::new(Inner { code, message, hint: None, stage: None, file: None, source: None }))
     }
 
-    /// An argument that can't be used.
+    /// Makes the error of an argument that can't be used.
     pub fn invalid(message: impl Into<Text>) -> Self {
         Self::new(ErrorCode::InvalidArgument, message)
     }
 
-    /// The option `name`, a field in Rust, can't be used, and `why`.
+    /// Makes the error of an option that can't be used: `name` is its field in Rust.
     pub fn invalid_option(name: &'static str, why: impl Into<Text>) -> Self {
         Self::invalid(text!["option ", Term::Option(name), ": ", why.into()])
     }
 
-    /// A failed file operation on `path`; a full disk has its own code.
+    /// Makes the error of a failed file operation on `path`. A full disk has its own code.
     pub fn io(operation: &str, path: &Path, source: io::Error) -> Self {
         let full = matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
         let error = Self::new(
@@ -62,7 +62,7 @@ impl BoxliteError {
         if full { error.hint("free some disk space, or choose a `home` on a larger disk") } else { error }
     }
 
-    /// A file operation that was refused.
+    /// Makes the error of a file operation that was refused.
     pub fn of_file(fault: FileFault) -> Self {
         Self::new(ErrorCode::FileRefused, fault.to_string()).with(|inner| inner.file = Some(fault))
     }
@@ -73,7 +73,7 @@ impl BoxliteError {
         Self::new(code, text).caused_by(error)
     }
 
-    /// Says what the user can do about it. Where the host's limits are the reason, that is known already.
+    /// Adds what the user can do about it. An error of the host's limits keeps its own hint.
     #[must_use]
     pub fn hint(self, hint: impl Into<Text>) -> Self {
         self.maybe_hint(Some(hint))
@@ -103,7 +103,7 @@ impl BoxliteError {
         self.with(|inner| _ = inner.stage.get_or_insert(stage))
     }
 
-    /// Keeps the cause. Where that is the host's limits, they are what the error is about.
+    /// Adds the cause. If the host's limits caused it, the error takes their code and hint.
     #[must_use]
     pub fn caused_by(self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         let source = source.into();
@@ -117,32 +117,32 @@ impl BoxliteError {
         self
     }
 
-    /// The file operation that was refused, if it was one.
+    /// Returns the file operation that was refused, if one was.
     pub fn file(&self) -> Option<&FileFault> {
         self.0.file.as_ref()
     }
 
-    /// The code that programs match on.
+    /// Returns the code that programs match on.
     pub fn code(&self) -> ErrorCode {
         self.0.code
     }
 
-    /// What was tried, and what came of it; [`Display`](fmt::Display) gives it in Rust's words.
+    /// Returns what was tried and why it failed; [`Display`](fmt::Display) formats it with Rust's names.
     pub fn message(&self) -> &Text {
         &self.0.message
     }
 
-    /// What the user can do about it, if anything is known.
+    /// Returns what the user can do about it, if anything is known.
     pub fn hint_text(&self) -> Option<&Text> {
         self.0.hint.as_ref()
     }
 
-    /// The stage of the start pipeline that failed, if it was one.
+    /// Returns the stage of the start pipeline that failed, if one did.
     pub fn stage(&self) -> Option<Stage> {
         self.0.stage
     }
 
-    /// The texts of the causes, outermost first, each once, and 16 at most.
+    /// Returns the texts of the causes, outermost first, each once, and 16 at most.
     pub fn causes(&self) -> Vec<Text> {
         let mut texts: Vec<Text> = Vec::new();
         let mut next = self.source();
@@ -150,7 +150,7 @@ impl BoxliteError {
             let text = error
                 .downcast_ref::<Self>()
                 .map_or_else(|| Text::from(error.to_string()).shortened(), |error| error.message().clone());
-            // A carried error's text is this error's message already, and some libraries repeat their source's.
+            // The message already contains the text of a converted error, and some libraries repeat their source's.
             if text != self.0.message && texts.last() != Some(&text) {
                 texts.push(text);
             }

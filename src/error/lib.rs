@@ -1,6 +1,6 @@
 //! `BoxliteError`: the one error of the public API, its codes, and the texts in which it says what happened and what to do.
 //!
-//! A leaf crate. The portal and the runtime make these errors; each face of boxlite carries them to its users, in the words of its language.
+//! A leaf crate. The portal and the runtime make these errors; each face of boxlite passes them to its users with the names of its language.
 
 mod code;
 mod error;

@@ -11,7 +11,7 @@ use crate::{
     text::{Term, Text},
 };
 
-/// What to do about it.
+/// Returns the hint for an exhausted limit.
 pub(crate) fn remedy() -> Text {
     text![
         "raise the limits of this process's user or service, as `ulimit -n 4096` and `ulimit -u 4096`, LimitNOFILE= and TasksMax=, \
@@ -24,11 +24,11 @@ pub(crate) fn remedy() -> Text {
 /// `fork(2)` and `pthread_create(3)` fail with `EAGAIN`; no wait for a socket carries it as far as an error.
 const LIMITED: [Errno; 3] = [Errno::EMFILE, Errno::ENFILE, Errno::EAGAIN];
 
-/// Whether the host's limits caused `error`.
+/// Returns whether the host's limits caused `error`.
 pub(crate) fn caused(error: &(dyn StdError + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
-        // A shared cause is an `Arc` around the error, and gives that error's source as its own.
+        // A shared cause is an `Arc` around the error, whose `source` skips the error itself.
         let error = error
             .downcast_ref::<Arc<dyn StdError + Send + Sync>>()
             .map_or(error, |shared| &**shared as &(dyn StdError + 'static));
@@ -41,7 +41,7 @@ pub(crate) fn caused(error: &(dyn StdError + 'static)) -> bool {
     false
 }
 
-/// Whether the host's limits caused what `text` reports: a line of another process, such as the shim or QEMU.
+/// Returns whether the host's limits caused what `text` reports: a line of another process, such as the shim or QEMU.
 pub fn caused_text(text: &str) -> bool {
     // These are texts of strerror(3).
     ["Resource temporarily unavailable", "Too many open files"].iter().any(|limit| text.contains(limit))

@@ -26,10 +26,10 @@ macro_rules! text {
     ($($part:expr),+ $(,)?) => { [$($crate::Text::from($part)),+].into_iter().collect::<$crate::Text>() };
 }
 
-/// Declares [`Term`] and what Rust calls each.
+/// Declares [`Term`] and the Rust name of each.
 macro_rules! terms {
     ($($(#[$doc:meta])* $variant:ident = $words:literal;)+) => {
-        /// What languages have different names for. A face that is not in Rust has a table of its own names.
+        /// Calls and values with a different name in each language. A face that is not in Rust has a table of its own names.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Term {
             /// An option, by the name of its field in Rust.
@@ -88,7 +88,7 @@ terms! {
 }
 
 impl Text {
-    /// The sentence, with what `name` calls each term.
+    /// Returns the sentence, with `name(term)` for each term.
     pub fn worded<N: Into<Cow<'static, str>>>(&self, name: impl Fn(Term) -> N) -> String {
         let word = |part: &Part| match part {
             Part::Words(words) => words.clone(),
@@ -97,7 +97,7 @@ impl Text {
         self.0.iter().map(word).collect()
     }
 
-    /// Its long parts shortened, for texts that registries, guests and engines made.
+    /// Shortens the long parts, which may come from registries, guests and engines.
     pub(crate) fn shortened(mut self) -> Self {
         for part in &mut self.0 {
             if let Part::Words(words) = part

@@ -131,7 +131,7 @@ fn orphans(layout: &FilesystemLayout) -> Vec<String> {
         .collect()
 }
 
-/// Whether `path`, as the kernel names an open file, is the lock of a shim in this home whose box is gone.
+/// Whether `path`, as the kernel names an open file, is the lock of a shim in this home whose box was removed.
 fn is_of_no_box(layout: &FilesystemLayout, path: &Path) -> bool {
     let Ok(rest) = path.strip_prefix(layout.boxes()) else { return false };
     let mut parts = rest.iter().filter_map(|part| part.to_str());

@@ -62,7 +62,7 @@ pub enum EventKind {
     MainExited(MainExit),
     /// The box's health changed.
     Health(HealthChange),
-    /// The box's kernel killed a process for want of memory.
+    /// The box's kernel killed a process because memory ran out.
     OutOfMemory {
         /// The execution that it belonged to, where that is known.
         execution_id: Option<String>,

@@ -1,4 +1,4 @@
-//! `BoxOptions`: how to make a box, with defaults and bounds. Checked once, before anything is done; kept in the box's folder.
+//! `BoxOptions`: how to make a box, with defaults and bounds. Checked once, before anything is done, and stored in the box's folder.
 
 use boxlite_error::{BoxliteError, BoxliteResult};
 use boxlite_images::PullPolicy;
@@ -19,7 +19,7 @@ pub(crate) const MOST_PIDS: u32 = 30_000;
 /// and little more, so that a fork bomb is refused before memory is short.
 pub(crate) const PIDS_PER_MIB: u32 = 8;
 
-/// How to make a box. Kept in the box's folder: what came later has a default for boxes that are older.
+/// How to make a box. Stored in the box's folder, so newer fields have defaults for older boxes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct BoxOptions {
     /// A registry reference, or an OCI layout folder.
@@ -54,7 +54,7 @@ pub struct BoxOptions {
     /// When to query the registry for the image, at the box's first start. Default: when it is not in the cache.
     #[serde(default)]
     pub pull_policy: PullPolicy,
-    /// To find it by; over the image's, which become known at the first start.
+    /// Its labels. They override the image's, which become known at the first start.
     #[serde(default)]
     pub labels: Labels,
     /// What it does on its own.
@@ -64,10 +64,10 @@ pub struct BoxOptions {
     /// memory, 30 000 at most.
     #[serde(default)]
     pub pids_limit: Option<u32>,
-    /// How many milliseconds its guest may take to come up. Default: as its runtime says.
+    /// Milliseconds that its guest may take to come up. Default: the runtime's option.
     #[serde(default)]
     pub start_timeout_ms: Option<u32>,
-    /// What its processes may do to their own machine.
+    /// What its processes may do to their own machine's kernel.
     #[serde(default)]
     pub privileges: Privileges,
 }

@@ -1,4 +1,4 @@
-//! How long a command line and an environment may be: as long as Linux takes them, counted as Linux counts.
+//! The bounds of a command line and an environment: those of Linux, counted as Linux counts.
 //!
 //! Called by the other options before anything is sent. The variables that the box and its image set are known to the guest alone,
 //! whose kernel refuses the sum with an error that names the same limits.
@@ -15,7 +15,7 @@ fn hint() -> Text {
 
 /// Refuses a command line and an environment that Linux does not take.
 pub(crate) fn check(command: &str, args: &[String], env: &[(String, String)]) -> BoxliteResult<()> {
-    // The name of the file is there once more.
+    // The kernel copies the file's name once more.
     let mut total = command.len() + 1;
     for (index, word) in std::iter::once(command).chain(args.iter().map(String::as_str)).enumerate() {
         let name = || if index == 0 { "the command".to_owned() } else { format!("argument {}", index - 1) };

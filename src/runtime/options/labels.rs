@@ -1,4 +1,4 @@
-//! Labels: what a box's maker says of it in names and values, to find it by. Part of `BoxOptions`.
+//! `Labels`: names and values by which boxes are found. Part of `BoxOptions`.
 //!
 //! As in docker, a box has its image's labels too, under its own; those become known at its first start.
 

@@ -1,4 +1,4 @@
-//! What the processes of a box may do beyond those of an ordinary one, or less. Part of `BoxOptions`, kept in `config.json`;
+//! `Privileges`: what the processes of a box may do more or less than by default. Part of `BoxOptions`, stored in `config.json`;
 //! `container_spec` reads it.
 //!
 //! The micro-VM is what keeps a box from its host, so nothing here opens anything of the host: it is about the box's own kernel.

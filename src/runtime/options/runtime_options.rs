@@ -14,7 +14,7 @@ pub enum EngineChoice {
     /// libkrun where hardware virtualisation can really be used, QEMU elsewhere.
     #[default]
     Auto,
-    /// This one, or an error that says why not.
+    /// This engine, or an error if it can't run.
     Only(VmmKind),
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn check_end(ends_at_ms: u64, now_ms: u64) -> BoxliteResult<()> {
     ))
 }
 
-/// Refuses a lifetime or an idle time beyond all use.
+/// Refuses a lifetime or an idle time beyond the bound.
 fn check_limit(name: &'static str, limit: u64) -> BoxliteResult<()> {
     if limit > LONGEST_LIMIT {
         return Err(BoxliteError::invalid_option(name, format!("must be at most {LONGEST_LIMIT}: {limit}")));
@@ -44,15 +44,15 @@ fn check_limit(name: &'static str, limit: u64) -> BoxliteResult<()> {
 pub struct SupervisionOptions {
     /// Run the image's program as the box's main process. So does giving `entrypoint` or `cmd`.
     pub main: bool,
-    /// Instead of the image's entrypoint; its `cmd` is then left out too.
+    /// Replaces the image's entrypoint and its `cmd`.
     pub entrypoint: Option<Vec<String>>,
-    /// Instead of the image's.
+    /// Replaces the image's `cmd`.
     pub cmd: Option<Vec<String>>,
     /// The signal that ends the main process: a name or a number. Default: the image's, else SIGTERM.
     pub stop_signal: Option<String>,
     /// When the main process is started again.
     pub restart: RestartPolicy,
-    /// Whether the main process is the container's pid 1, in place of ours.
+    /// Whether the main process is the container's pid 1, in place of the agent's init.
     pub main_is_init: bool,
     /// How its health is checked.
     pub health: HealthOption,
@@ -68,7 +68,7 @@ pub struct SupervisionOptions {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RestartPolicy {
-    /// After which ends.
+    /// The ends after which it is started again.
     pub when: RestartWhen,
     /// Restarts in a row; 0 is no limit.
     pub max_retries: u32,
@@ -91,11 +91,11 @@ pub enum RestartWhen {
 
 named!(RestartWhen { No = "no", OnFailure = "on-failure", Always = "always" });
 
-/// Whose health check holds.
+/// Which health check is used.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HealthOption {
-    /// The image's, if the box runs a main process.
+    /// The image's check, if the box runs a main process.
     #[default]
     Image,
     /// None.

@@ -50,7 +50,7 @@ pub struct GuestUsage {
     pub pids: u64,
     /// Executions since boot.
     pub executions: u64,
-    /// Processes that the kernel killed for want of memory since boot.
+    /// Processes that the kernel killed since boot because memory ran out.
     pub oom_kills: u64,
     /// Bytes of the root file system.
     pub disk_size: u64,
