@@ -88,7 +88,7 @@ export function boxInfo({ createdAtMs, timings, ...info }: NativeBoxInfo): BoxIn
     maxLifetimeMs: info.maxLifetimeMs,
     idleTimeoutMs: info.idleTimeoutMs,
     endsAt: info.endsAtMs === undefined ? null : new Date(info.endsAtMs),
-    diskSizeGb: info.diskSizeMib === undefined ? null : info.diskSizeMib / 1024,
+    diskSizeGb: info.diskSizeGb ?? null,
     createdAt: new Date(createdAtMs),
     failure: info.failure ?? null,
     detached: info.detached,

@@ -18,7 +18,7 @@ export interface BoxInput {
   name?: string | undefined
   cpus?: number | undefined
   memoryMib?: number | undefined
-  diskSizeMib?: number | undefined
+  diskSizeGb?: number | undefined
   env: Record<string, string>
   unset: string[]
   workdir?: string | undefined
@@ -139,7 +139,7 @@ export interface NativeBoxInfo {
   pid?: number
   cpus: number
   memoryMib: number
-  diskSizeMib?: number
+  diskSizeGb?: number
   createdAtMs: number
   failure?: string
   detached: boolean

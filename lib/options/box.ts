@@ -189,7 +189,7 @@ export function boxInput(given: BoxOptions, operation = 'runtime.create'): BoxIn
     name,
     cpus,
     memoryMib,
-    diskSizeMib: diskSizeGb === undefined ? undefined : Math.ceil(diskSizeGb * 8) * 128,
+    diskSizeGb,
     env: variables(options.env),
     unset: unsetVariables(options.env),
     workdir,

@@ -59,8 +59,8 @@ pub struct BoxInfo {
     pub idle_timeout_ms: f64,
     /// Milliseconds since 1970.
     pub ends_at_ms: Option<f64>,
-    /// Size of the disk in MiB.
-    pub disk_size_mib: Option<u32>,
+    /// Size of the disk in GiB.
+    pub disk_size_gb: Option<f64>,
     /// Milliseconds since 1970.
     pub created_at_ms: f64,
     /// Why it failed, in the state `failed`.
@@ -78,6 +78,7 @@ pub struct BoxInfo {
 impl From<boxlite_runtime::BoxInfo> for BoxInfo {
     fn from(info: boxlite_runtime::BoxInfo) -> Self {
         Self {
+            disk_size_gb: info.disk_size_gib(),
             health: info.health.map(Health::as_str),
             timings: StageTime::all(&info.timings),
             id: info.id,
@@ -97,7 +98,6 @@ impl From<boxlite_runtime::BoxInfo> for BoxInfo {
             max_lifetime_ms: number(info.max_lifetime_ms),
             idle_timeout_ms: number(info.idle_timeout_ms),
             ends_at_ms: Some(info.ends_at_ms).filter(|at| *at > 0).map(number),
-            disk_size_mib: info.disk_size_mib,
             created_at_ms: number(info.created_at_ms),
             failure: info.failure,
             detached: info.detached,

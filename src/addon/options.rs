@@ -98,8 +98,8 @@ pub struct BoxInput {
     pub cpus: Option<u32>,
     /// Memory in MiB.
     pub memory_mib: Option<u32>,
-    /// Size of the disk in MiB.
-    pub disk_size_mib: Option<u32>,
+    /// Size of the disk in GiB.
+    pub disk_size_gb: Option<f64>,
     /// Environment of every execution.
     pub env: BTreeMap<String, String>,
     /// Variables of the image that no execution has.
@@ -160,7 +160,7 @@ impl TryFrom<BoxInput> for BoxOptions {
                 .map_err(|_| BoxliteError::invalid_option("cpus", format!("too many: {cpus}")))?;
         }
         options.memory_mib = input.memory_mib.unwrap_or(options.memory_mib);
-        options.disk_size_mib = input.disk_size_mib;
+        input.disk_size_gb.map_or(Ok(()), |gib| options.set_disk_size_gib(gib))?;
         options.name = input.name;
         options.env = input.env.into_iter().collect();
         options.unset = input.unset;

@@ -86,7 +86,7 @@ const box = record({
   name: maybe(text),
   cpus: maybe(u32),
   memoryMib: maybe(u32),
-  diskSizeMib: maybe(u32),
+  diskSizeGb: maybe(real),
   env: map(text),
   workdir: maybe(text),
   user: maybe(text),

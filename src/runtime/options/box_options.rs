@@ -102,6 +102,23 @@ impl BoxOptions {
         self.pids_limit.unwrap_or_else(|| self.memory_mib.saturating_mul(PIDS_PER_MIB).min(MOST_PIDS))
     }
 
+    /// Sets the size of the disk in GiB, 0.125 to 2048, rounded up to a multiple of 128 MiB.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` beyond these bounds.
+    pub fn set_disk_size_gib(&mut self, gib: f64) -> BoxliteResult<()> {
+        if !(0.125..=2048.0).contains(&gib) {
+            return Err(BoxliteError::invalid_option(
+                "disk_size_mib",
+                format!("expected a number from 0.125 to 2048 (GiB), got {gib}"),
+            ));
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is 1 to 16384")]
+        let steps = (gib * 8.0).ceil() as u32;
+        self.disk_size_mib = Some(steps * 128);
+        Ok(())
+    }
+
     pub(crate) fn check(&self) -> BoxliteResult<()> {
         if self.image.is_empty() {
             return Err(BoxliteError::invalid_option("image", "must not be empty"));
@@ -191,6 +208,22 @@ mod tests {
         assert_eq!(options.pids(), MOST_PIDS);
         options.pids_limit = Some(7);
         assert_eq!(options.pids(), 7);
+    }
+
+    #[test]
+    fn a_disk_size_is_rounded_up_to_128_mib() {
+        let mut options = BoxOptions::new("x");
+        for (gib, mib) in [(0.125, 128), (0.2, 256), (1.0, 1024), (2048.0, 2 << 20)] {
+            options.set_disk_size_gib(gib).unwrap();
+            assert_eq!(options.disk_size_mib, Some(mib), "{gib}");
+        }
+        for gib in [0.0, -1.0, f64::NAN, 2048.1] {
+            let error = options.set_disk_size_gib(gib).unwrap_err().to_string();
+            assert!(
+                error.ends_with(&format!("expected a number from 0.125 to 2048 (GiB), got {gib}")),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -68,6 +68,13 @@ pub struct BoxInfo {
     pub timings: Timings,
 }
 
+impl BoxInfo {
+    /// Size of the disk in GiB, where it is known.
+    pub fn disk_size_gib(&self) -> Option<f64> {
+        self.disk_size_mib.map(|mib| f64::from(mib) / 1024.0)
+    }
+}
+
 impl BoxCore {
     /// A snapshot of the box. Blocking: it reads files, up to the whole journal.
     ///
