@@ -1,6 +1,6 @@
 // `Box`: a micro-VM that looks like a container. Made by `runtime.ts`; its commands are run by `commands.ts`.
 import type { Writable } from 'node:stream'
-import { type NativeBox, settled } from './binding.js'
+import { type NativeBox, type NativeMetricsSampler, settled } from './binding.js'
 import { bindMembers } from './bound.js'
 import { type BoxEnd, boxEnd } from './box-end.js'
 import { checkArgument, text } from './check.js'
@@ -55,7 +55,7 @@ export class Box implements AsyncDisposable {
   #native: NativeBox
   #commands: Commands
   #fs: FileSystem | undefined
-  #measured: BoxMetrics | undefined
+  #sampler: NativeMetricsSampler | undefined
   #name: string | null
 
   static {
@@ -238,17 +238,14 @@ export class Box implements AsyncDisposable {
 
   /** Resolves with the box's figures. A box that does not run is not started, and its guest's figures are `null`. */
   async metrics(): Promise<BoxMetrics> {
-    this.#measured = boxMetrics(await settled(this.#native.metrics()), this.#measured)
-    return this.#measured
+    this.#sampler ??= this.#native.metricsSampler()
+    return boxMetrics(await settled(this.#sampler.sample()))
   }
 
   /** Yields the box's figures at once and then at each interval. */
   watchMetrics(options?: WatchMetricsOptions): AsyncIterableIterator<BoxMetrics> {
-    let before: BoxMetrics | undefined
-    return samples('box.watchMetrics', options, async () => {
-      before = boxMetrics(await settled(this.#native.metrics()), before)
-      return before
-    })
+    const sampler = this.#native.metricsSampler()
+    return samples('box.watchMetrics', options, async () => boxMetrics(await settled(sampler.sample())))
   }
 
   /** Returns this box's later events, as far as this process causes or sees them; see {@link Events}. */

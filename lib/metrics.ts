@@ -79,15 +79,15 @@ export interface BoxMetrics {
   } | null
 }
 
-/** The public form of the addon's answer; `before` is the sample that the use of the CPU is counted from. */
-export function boxMetrics(native: NativeBoxMetrics, before: BoxMetrics | undefined): BoxMetrics {
+/** The public form of the addon's answer. */
+export function boxMetrics(native: NativeBoxMetrics): BoxMetrics {
   const { guest } = native
-  const metrics: BoxMetrics = {
+  return {
     time: new Date(),
     state: native.state as BoxState,
     uptimeMs: guest?.uptimeMs ?? null,
     cpuTimeMs: guest?.cpuTimeMs ?? null,
-    cpuPercent: null,
+    cpuPercent: native.cpuPercent ?? null,
     memoryUsageBytes: guest?.memoryUsageBytes ?? null,
     memoryPeakBytes: guest?.memoryPeakBytes ?? null,
     memoryTotalBytes: guest?.memoryTotalBytes ?? null,
@@ -105,15 +105,4 @@ export function boxMetrics(native: NativeBoxMetrics, before: BoxMetrics | undefi
     boot: Object.fromEntries(native.timings.map(({ stage, ms }) => [stage, ms])),
     host: native.host ?? null,
   }
-  metrics.cpuPercent = cpuPercent(metrics, before)
-  return metrics
-}
-
-function cpuPercent(now: BoxMetrics, before: BoxMetrics | undefined): number | null {
-  if (now.cpuTimeMs === null || now.uptimeMs === null) return null
-  // A machine that runs for less long than the one before is another one.
-  const same = before?.uptimeMs != null && before.uptimeMs < now.uptimeMs
-  const cpu = now.cpuTimeMs - ((same && before?.cpuTimeMs) || 0)
-  const time = now.uptimeMs - ((same && before?.uptimeMs) || 0)
-  return time > 0 ? (Math.max(0, cpu) / time) * 100 : 0
 }

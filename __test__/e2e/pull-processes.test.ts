@@ -114,7 +114,7 @@ it('that are killed at any moment lose nothing and leave nothing', async () => {
     const names = cache(home)
     const strange = names.filter(
       name =>
-        !/^(blobs(\/sha256(\/[0-9a-f]{64}(\.partial)?)?)?|disks(\/[\w-]+\.ext4(\.tmp)?)?|index\.json(\.new)?|\w+\.lock)$/.test(
+        !/^(blobs(\/sha256(\/[0-9a-f]{64}(\.partial)?)?)?|disks(\/[\w-]+\.ext4(\.tmp)?)?|index\.json|\.writing-\w+|\w+\.lock)$/.test(
           name,
         ),
     )

@@ -10,7 +10,7 @@ import type {
   NativeExecutionInfo,
 } from './execution.js'
 import type { NativeFiles } from './files.js'
-import type { LogInput, NativeBoxMetrics, NativeLogs } from './observation.js'
+import type { LogInput, NativeLogs, NativeMetricsSampler } from './observation.js'
 import type { Answer } from './outcome.js'
 
 export interface BoxInput {
@@ -84,7 +84,7 @@ export interface NativeBox {
   execution(id: string): Answer<NativeExecution>
   update(update: UpdateInput): Answer<void>
   touch(): Answer<boolean>
-  metrics(): Answer<NativeBoxMetrics>
+  metricsSampler(): NativeMetricsSampler
   logs(options: LogInput): Answer<NativeLogs>
   events(wake: () => void): Answer<NativeEvents>
 }

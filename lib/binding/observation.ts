@@ -1,8 +1,13 @@
 // The addon's figures and logs of a box, as `src/addon/box_metrics.rs` and `logs.rs` make them.
 import type { Answer } from './outcome.js'
 
+export interface NativeMetricsSampler {
+  sample(): Answer<NativeBoxMetrics>
+}
+
 export interface NativeBoxMetrics {
   state: string
+  cpuPercent?: number
   guest?: NativeGuestUsage
   host?: { cpuTimeMs: number; rssBytes: number; pssBytes: number }
   diskOnHostBytes: number

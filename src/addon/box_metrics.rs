@@ -1,14 +1,40 @@
 //! A box's figures as JavaScript numbers, which are exact up to 2^53.
 
+use std::sync::Arc;
+
+use boxlite_runtime::MetricsSampler;
+use napi::{Env, Result, bindgen_prelude::Object};
 use napi_derive::napi;
 
-use crate::info::StageTime;
+use crate::{info::StageTime, promise::promise};
+
+/// Samples of a box's figures. Used by `lib/box.ts`, one for each series.
+#[napi]
+pub struct NativeMetricsSampler(Arc<MetricsSampler>);
+
+impl From<MetricsSampler> for NativeMetricsSampler {
+    fn from(sampler: MetricsSampler) -> Self {
+        Self(Arc::new(sampler))
+    }
+}
+
+#[napi]
+impl NativeMetricsSampler {
+    /// Resolves with the box's current figures.
+    #[napi]
+    pub fn sample<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let sampler = Arc::clone(&self.0);
+        promise(env, async move { sampler.sample().await.map(BoxMetrics::from) })
+    }
+}
 
 /// The figures of a box.
 #[napi(object, object_from_js = false)]
 pub struct BoxMetrics {
     /// Its state.
     pub state: &'static str,
+    /// Per cent of one CPU since the last sample.
+    pub cpu_percent: Option<f64>,
     /// What its guest reports.
     pub guest: Option<GuestUsage>,
     /// What it costs the host.
@@ -74,6 +100,7 @@ impl From<boxlite_runtime::BoxMetrics> for BoxMetrics {
     fn from(metrics: boxlite_runtime::BoxMetrics) -> Self {
         Self {
             state: metrics.state.as_str(),
+            cpu_percent: metrics.cpu_percent,
             guest: metrics.guest.map(GuestUsage::from),
             host: metrics.host.map(|host| HostUsage {
                 cpu_time_ms: number(host.cpu_time_ms),

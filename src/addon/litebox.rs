@@ -9,7 +9,7 @@ use napi_derive::napi;
 
 use crate::{
     box_end::NativeBoxEnd,
-    box_metrics::BoxMetrics,
+    box_metrics::NativeMetricsSampler,
     collected::Collected,
     command::NativeCommand,
     environment::Environment,
@@ -179,11 +179,10 @@ impl NativeBox {
         promise(env, async move { litebox.touch().await })
     }
 
-    /// Resolves with the box's current figures.
+    /// Makes a series of samples of the box's figures.
     #[napi]
-    pub fn metrics<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let litebox = self.litebox.clone();
-        promise(env, async move { litebox.metrics().await.map(BoxMetrics::from) })
+    pub fn metrics_sampler(&self) -> NativeMetricsSampler {
+        self.litebox.metrics_sampler().into()
     }
 
     /// The box's logs.

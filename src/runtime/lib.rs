@@ -75,7 +75,7 @@ pub use litebox::{
         host_usage::HostUsage,
         info::BoxInfo,
         logs::{LogEntry, LogOptions, LogReader, LogSource, LogText},
-        metrics::{BoxMetrics, GuestUsage},
+        metrics::{BoxMetrics, GuestUsage, MetricsSampler},
     },
 };
 pub use options::{

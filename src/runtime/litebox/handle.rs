@@ -22,7 +22,7 @@ use crate::{
         observation::{
             info::BoxInfo,
             logs::{LogOptions, LogReader},
-            metrics::BoxMetrics,
+            metrics::{BoxMetrics, MetricsSampler},
         },
     },
     state::config::ConfigFile,
@@ -239,5 +239,10 @@ impl LiteBox {
     /// `GUEST_TIMEOUT` and `PORTAL_LOST` if the guest of a running box does not answer.
     pub async fn metrics(&self) -> BoxliteResult<BoxMetrics> {
         self.core.metrics().await
+    }
+
+    /// Makes a sampler of the box's figures, whose samples have the CPU's use since the one before.
+    pub fn metrics_sampler(&self) -> MetricsSampler {
+        MetricsSampler::new(Arc::clone(&self.core))
     }
 }

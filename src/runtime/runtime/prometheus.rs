@@ -344,8 +344,14 @@ mod tests {
         let guest = GuestUsage { cpu_time_ms: 1500, uptime_ms: 3000, pids: 2, ..GuestUsage::default() };
         let mut timings = Timings::default();
         timings.record(Stage::Spawn, Duration::from_micros(12_500));
-        let metrics =
-            BoxMetrics { state: BoxState::Running, guest: Some(guest), host: None, disk_on_host: 4, timings };
+        let metrics = BoxMetrics {
+            state: BoxState::Running,
+            cpu_percent: None,
+            guest: Some(guest),
+            host: None,
+            disk_on_host: 4,
+            timings,
+        };
         let text = exposition(vec![
             Measured {
                 info: BoxInfo {

@@ -1,10 +1,13 @@
 //! A box's current figures, read from its guest, its disk and its processes on the host. Called by `LiteBox`.
 
-use std::{os::unix::fs::MetadataExt, sync::Arc, time::Duration};
+use std::{
+    os::unix::fs::MetadataExt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Term, text};
 use boxlite_proto::v1::MetricsResponse;
-
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -25,6 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct BoxMetrics {
     /// Its state.
     pub state: BoxState,
+    /// Per cent of one CPU, so that two busy CPUs are 200: since the last sample of the same [`MetricsSampler`], else since the boot.
+    /// `None` while the box does not run.
+    pub cpu_percent: Option<f64>,
     /// What the guest reports, while it runs.
     pub guest: Option<GuestUsage>,
     /// What it costs the host, while it runs; `None` where /proc can't be read.
@@ -66,6 +72,43 @@ pub struct GuestUsage {
     pub uptime_ms: u64,
 }
 
+impl GuestUsage {
+    /// Returns the per cent of one CPU that was used since the sample `before`, if that is of the same boot, else since the boot.
+    fn cpu_percent(&self, before: Option<&Self>) -> f64 {
+        // A machine that has run for less long than the one before is another one.
+        let before = before.filter(|before| before.uptime_ms < self.uptime_ms).copied().unwrap_or_default();
+        let time = Duration::from_millis(self.uptime_ms - before.uptime_ms).as_secs_f64();
+        let cpu = Duration::from_millis(self.cpu_time_ms.saturating_sub(before.cpu_time_ms)).as_secs_f64();
+        if time > 0.0 { cpu / time * 100.0 } else { 0.0 }
+    }
+}
+
+/// Takes samples of a box's figures, each with the use of the CPU since the one before. Made by
+/// [`LiteBox::metrics_sampler`](crate::LiteBox::metrics_sampler).
+#[derive(Debug)]
+pub struct MetricsSampler {
+    core: Arc<BoxCore>,
+    before: Mutex<Option<GuestUsage>>,
+}
+
+impl MetricsSampler {
+    pub(in crate::litebox) fn new(core: Arc<BoxCore>) -> Self {
+        Self { core, before: Mutex::default() }
+    }
+
+    /// Returns the current figures.
+    ///
+    /// # Errors
+    /// Those of [`LiteBox::metrics`](crate::LiteBox::metrics).
+    pub async fn sample(&self) -> BoxliteResult<BoxMetrics> {
+        let mut metrics = self.core.metrics().await?;
+        let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        metrics.cpu_percent = metrics.guest.map(|guest| guest.cpu_percent(before.as_ref()));
+        *before = metrics.guest;
+        Ok(metrics)
+    }
+}
+
 impl From<MetricsResponse> for GuestUsage {
     fn from(reported: MetricsResponse) -> Self {
         Self {
@@ -99,6 +142,7 @@ impl BoxCore {
             let disk = std::fs::metadata(this.paths.disk());
             Ok(BoxMetrics {
                 state: info.state,
+                cpu_percent: guest.map(|guest| guest.cpu_percent(None)),
                 guest,
                 host: info.pid.and_then(host_usage::of),
                 disk_on_host: disk.map_or(0, |meta| meta.blocks() * 512),
@@ -122,5 +166,23 @@ impl BoxCore {
             )
             .hint(text!["the box may be busy or stuck; ", Term::BoxConsole, " may tell why"])),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_use_of_the_cpu_is_since_the_last_sample_and_of_a_new_machine_since_its_boot() {
+        let usage = |cpu_time_ms, uptime_ms| GuestUsage { cpu_time_ms, uptime_ms, ..GuestUsage::default() };
+        let percent = |now: GuestUsage, before: Option<GuestUsage>| now.cpu_percent(before.as_ref());
+        let first = usage(1500, 3000);
+        assert!((percent(first, None) - 50.0).abs() < 1e-9);
+        assert!((percent(usage(3500, 4000), Some(first)) - 200.0).abs() < 1e-9);
+        assert!((percent(usage(100, 1000), Some(first)) - 10.0).abs() < 1e-9);
+        // A hostile guest's figures may go backwards, or stand still at the boot.
+        assert!(percent(usage(0, 4000), Some(first)).abs() < 1e-9);
+        assert!(percent(usage(7, 0), None).abs() < 1e-9);
     }
 }
