@@ -4,18 +4,40 @@
 // private fields: without this file that ends in a TypeError about a private member.
 import { InvalidArgumentError } from './errors.js'
 
+/** Names the property in which an instance keeps a function that returns it. An object there would be wrapped by a reactive proxy. */
+const INSTANCE = Symbol('instance')
+
+interface Bound {
+  [INSTANCE]?: () => object
+}
+
+/** The prototypes whose members are accessors already. */
+const prepared = new WeakSet<object>()
+
 /**
- * Gives `instance` each method and getter of its class as a property of its own that works whatever `this` is. It reads the
- * prototype at each call, so that a test may replace a method there. For objects that are made seldom: it takes microseconds.
+ * Has each method and getter of the class of `instance` work whatever `this` is: they become accessors of the prototype, which bind
+ * a method when it is read. An instance costs one property, since a box is looked up for every command in some programs.
  */
 export function bindMembers(instance: object): void {
   const prototype = Object.getPrototypeOf(instance)
-  for (const { name, isGetter } of membersOf(prototype)) {
-    const member: PropertyDescriptor = isGetter
-      ? { get: () => Reflect.get(prototype, name, instance) }
-      : { writable: true, value: (...given: unknown[]) => Reflect.get(prototype, name).apply(instance, given) }
-    Object.defineProperty(instance, name, { ...member, configurable: true, enumerable: false })
-  }
+  if (!prepared.has(prototype)) for (const member of membersOf(prototype)) bindWhenRead(prototype, member)
+  prepared.add(prototype)
+  Object.defineProperty(instance, INSTANCE, { value: () => instance })
+}
+
+function bindWhenRead(prototype: object, { name, descriptor: { get, value } }: Member): void {
+  Object.defineProperty(prototype, name, {
+    configurable: true,
+    get(this: Bound | undefined) {
+      const instance = this?.[INSTANCE]?.()
+      if (get !== undefined) return get.call(instance ?? this)
+      // Without an instance, as when a test replaces the method on the prototype, it is the method itself.
+      return instance === undefined ? value : (...given: unknown[]) => value.apply(instance, given)
+    },
+    set(replacement: unknown) {
+      Object.defineProperty(this, name, { configurable: true, writable: true, value: replacement })
+    },
+  })
 }
 
 /**
@@ -24,8 +46,9 @@ export function bindMembers(instance: object): void {
  */
 export function guardMembers(Class: { prototype: object }, noun: string, owns: (value: unknown) => boolean): void {
   const { prototype } = Class
-  for (const { name, isGetter, isAsync } of membersOf(prototype)) {
-    const descriptor = Object.getOwnPropertyDescriptor(prototype, name) as PropertyDescriptor
+  for (const { name, descriptor } of membersOf(prototype)) {
+    const isGetter = descriptor.get !== undefined
+    const isAsync = descriptor.value?.constructor.name === 'AsyncFunction'
     const guarded = (method: (...given: unknown[]) => unknown) =>
       function (this: unknown, ...given: unknown[]) {
         if (owns(this)) return method.apply(this, given)
@@ -48,21 +71,13 @@ function strayed(noun: string, member: string, isGetter: boolean): InvalidArgume
 
 interface Member {
   name: string | symbol
-  isGetter: boolean
-  isAsync: boolean
+  descriptor: PropertyDescriptor
 }
 
-/** The members of each class, cached. */
-const MEMBERS = new WeakMap<object, Member[]>()
-
 function membersOf(prototype: object): Member[] {
-  const known = MEMBERS.get(prototype)
-  if (known !== undefined) return known
-  const members = Reflect.ownKeys(prototype).flatMap((name): Member[] => {
-    const { get, value } = Object.getOwnPropertyDescriptor(prototype, name) ?? {}
-    if (get === undefined && (typeof value !== 'function' || name === 'constructor')) return []
-    return [{ name, isGetter: get !== undefined, isAsync: value?.constructor.name === 'AsyncFunction' }]
+  return Reflect.ownKeys(prototype).flatMap((name): Member[] => {
+    const descriptor = Object.getOwnPropertyDescriptor(prototype, name) as PropertyDescriptor
+    const isMember = descriptor.get !== undefined || (typeof descriptor.value === 'function' && name !== 'constructor')
+    return isMember ? [{ name, descriptor }] : []
   })
-  MEMBERS.set(prototype, members)
-  return members
 }

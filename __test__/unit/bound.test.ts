@@ -27,6 +27,26 @@ test('a method that a test replaced on the class is what is called', async () =>
   replaced.mockRestore()
 })
 
+test('a method that a test replaced on a box is what is called', async () => {
+  const { box } = hello()
+  box.exec = async () => 'mine' as never
+  expect(await box.exec('true')).toBe('mine')
+  expect((await hello().box.exec('true')).stdout).toBe('hello')
+})
+
+test('a box works through a proxy that wraps every object it returns', async () => {
+  const wrap = (object: object): object =>
+    new Proxy(object, {
+      get(target, name, receiver) {
+        const value = Reflect.get(target, name, receiver)
+        return typeof value === 'object' && value !== null ? wrap(value) : value
+      },
+    })
+  const proxy = wrap(hello().box) as Box
+  expect((await proxy.exec('true')).stdout).toBe('hello')
+  expect(proxy.name).toBeNull()
+})
+
 test('bound methods are not enumerable', () => {
   expect(Object.keys(hello().box).sort()).toEqual(['detached', 'id', 'image', 'sh'])
 })
