@@ -100,7 +100,10 @@ impl Attachment {
             self.check_blocked();
             if let Some(exit) = self.exit() {
                 self.drain.note_exit();
-                if let Some(output) = self.drain.order().into_iter().find_map(|index| self.take(index)) {
+                // A background process that always has more to say must not keep the exit back.
+                if !self.drain.has_given_up()
+                    && let Some(output) = self.drain.order().into_iter().find_map(|index| self.take(index))
+                {
                     return Ok(output);
                 }
                 if self.drain.is_over() && self.finish() {

@@ -33,10 +33,11 @@ pub(super) struct Drain {
 /// The time between the exit and the end of the streams.
 #[derive(Debug)]
 struct AfterExit {
-    /// Position in each stream after what was in its pipe at the exit.
+    /// Position in each stream after what was in its pipe at the exit, or at `give_up` once that has passed.
     owed: [u64; 2],
     quiet_at: Instant,
     give_up: Instant,
+    gave_up: bool,
 }
 
 impl Drain {
@@ -47,11 +48,28 @@ impl Drain {
     /// Notes that the process has ended. Only the first call counts.
     pub(super) fn note_exit(&mut self) {
         if self.after_exit.is_none() {
-            let owed =
-                self.execution.streams().each_ref().map(|stream| stream.replay.end() + stream.waiting());
-            let now = Instant::now();
-            self.after_exit = Some(AfterExit { owed, quiet_at: now + QUIET, give_up: now + GIVE_UP });
+            let (owed, now) = (self.owed(), Instant::now());
+            let (quiet_at, give_up) = (now + QUIET, now + GIVE_UP);
+            self.after_exit = Some(AfterExit { owed, quiet_at, give_up, gave_up: false });
         }
+    }
+
+    fn owed(&self) -> [u64; 2] {
+        self.execution.streams().each_ref().map(|stream| stream.replay.end() + stream.waiting())
+    }
+
+    /// Whether nothing more is to be read, although a background process may still write: the time after the exit is up, and what
+    /// was in the pipes then has been read.
+    pub(super) fn has_given_up(&mut self) -> bool {
+        let now_owed = match &self.after_exit {
+            Some(after) if Instant::now() < after.give_up => return false,
+            Some(after) if !after.gave_up => Some(self.owed()),
+            _ => None,
+        };
+        if let (Some(after), Some(owed)) = (&mut self.after_exit, now_owed) {
+            (after.owed, after.gave_up) = (owed, true);
+        }
+        self.is_paid()
     }
 
     /// Whether the exit was noted.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use boxlite_proto::v1::{
-    ExecRequest, ExecStdin, ExitStatus, KillRequest, TtySize, WaitRequest, start_error::Kind,
+    ExecRequest, ExecStdin, ExitStatus, KillRequest, TtySize, WaitRequest, exec_output::Event, start_error::Kind,
 };
 use boxlite_wire::limits;
 use bytes::Bytes;
@@ -72,6 +72,26 @@ async fn a_child_in_the_background_delays_nothing_and_loses_nothing() {
     let outcome = Bench::new().await.run(shell("a", "sleep 30 & head -c 50000 /dev/zero; exit 4")).await;
     assert!(begun.elapsed() < Duration::from_secs(10));
     assert_eq!((outcome.stdout.len(), outcome.exit), (50_000, code(4)));
+}
+
+#[tokio::test]
+async fn children_in_the_background_that_flood_the_pipes_delay_the_exit_by_a_moment_only() {
+    let bench = Bench::new().await;
+    let request = shell("a", "head -c 50000 /dev/zero; yes & yes >&2 & exit 4");
+    let mut events = bench.client.clone().run(request).await.expect("run").into_inner();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let (mut zeros, mut exit) = (0, None);
+    // A reader that takes its time finds the pipes full again at each read.
+    while let Some(message) = events.message().await.expect("stream") {
+        match message.event {
+            Some(Event::Stdout(chunk)) => zeros += chunk.data.iter().filter(|byte| **byte == 0).count(),
+            Some(Event::Exit(status)) => exit = Some(status),
+            _ => {}
+        }
+        assert!(Instant::now() < deadline, "the exit never comes");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!((zeros, exit), (50_000, Some(code(4))));
 }
 
 #[tokio::test]
