@@ -2,35 +2,23 @@
 //!
 //! Updated by `execution` and `services`, read by `supervision` for the idle timeout.
 
-use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
-    sync::Notify,
+    sync::watch,
     time::{Instant, sleep_until},
 };
 
 /// The uses of the box. Clones share them.
 #[derive(Debug, Clone)]
-pub struct Activity(Arc<State>);
-
-#[derive(Debug)]
-struct State {
-    uses: Mutex<Uses>,
-    quiet: Notify,
-    /// Whether calls are counted. Executions always are.
-    counts_calls: AtomicBool,
-}
+pub struct Activity(Arc<watch::Sender<Uses>>);
 
 #[derive(Debug)]
 struct Uses {
     in_progress: usize,
     last: Instant,
+    /// Whether calls are counted. Executions always are.
+    counts_calls: bool,
 }
 
 /// One use of the box, until it is dropped.
@@ -45,19 +33,16 @@ impl Drop for Use {
 
 impl Default for Activity {
     fn default() -> Self {
-        let uses = Uses { in_progress: 0, last: Instant::now() };
-        Self(Arc::new(State {
-            uses: Mutex::new(uses),
-            quiet: Notify::new(),
-            counts_calls: AtomicBool::new(false),
-        }))
+        let uses = Uses { in_progress: 0, last: Instant::now(), counts_calls: false };
+        Self(Arc::new(watch::Sender::new(uses)))
     }
 }
 
 impl Activity {
     /// Begins a use that lasts until the value is dropped. `None` while calls are not counted.
     pub fn in_use(&self) -> Option<Use> {
-        self.0.counts_calls.load(Ordering::Relaxed).then(|| {
+        let counted = self.0.borrow().counts_calls;
+        counted.then(|| {
             self.begin();
             Use(self.clone())
         })
@@ -65,7 +50,10 @@ impl Activity {
 
     /// Begins a use.
     pub fn begin(&self) {
-        self.uses().in_progress += 1;
+        self.0.send_if_modified(|uses| {
+            uses.in_progress += 1;
+            false
+        });
     }
 
     /// Begins and ends a use.
@@ -76,36 +64,34 @@ impl Activity {
 
     /// Ends a use.
     pub fn end(&self) {
-        let mut uses = self.uses();
-        uses.in_progress = uses.in_progress.saturating_sub(1);
-        uses.last = Instant::now();
-        if uses.in_progress == 0 {
-            self.0.quiet.notify_one();
-        }
+        self.0.send_if_modified(|uses| {
+            uses.in_progress = uses.in_progress.saturating_sub(1);
+            uses.last = Instant::now();
+            uses.in_progress == 0
+        });
     }
 
     /// Waits until nobody has used the box for `limit`. Calls are counted from the first call of this function on.
     pub async fn idle_for(&self, limit: Duration) {
-        if !self.0.counts_calls.swap(true, Ordering::Relaxed) {
-            self.uses().last = Instant::now();
-        }
+        self.0.send_if_modified(|uses| {
+            if !uses.counts_calls {
+                (uses.counts_calls, uses.last) = (true, Instant::now());
+            }
+            false
+        });
+        let mut uses = self.0.subscribe();
         loop {
-            let (busy, until) = {
-                let uses = self.uses();
-                (uses.in_progress > 0, uses.last + limit)
+            let until = {
+                let uses = uses.borrow_and_update();
+                (uses.in_progress == 0).then(|| uses.last + limit)
             };
-            if busy {
-                self.0.quiet.notified().await;
-            } else if Instant::now() >= until {
-                return;
-            } else {
-                sleep_until(until).await;
+            match until {
+                // The sender lives in `self`.
+                None => drop(uses.changed().await),
+                Some(until) if Instant::now() >= until => return,
+                Some(until) => sleep_until(until).await,
             }
         }
-    }
-
-    fn uses(&self) -> MutexGuard<'_, Uses> {
-        self.0.uses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

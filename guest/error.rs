@@ -76,29 +76,18 @@ pub trait Context<T> {
     fn context<S: Into<String>>(self, context: impl FnOnce() -> S) -> Result<T>;
 }
 
-impl<T> Context<T> for nix::Result<T> {
-    fn context<S: Into<String>>(self, context: impl FnOnce() -> S) -> Result<T> {
-        self.map_err(|errno| Error {
-            kind: kind_of(errno),
-            context: context().into(),
-            source: Some(errno.into()),
-        })
-    }
-}
-
-impl<T> Context<T> for io::Result<T> {
+impl<T, E: Into<io::Error>> Context<T> for Result<T, E> {
     fn context<S: Into<String>>(self, context: impl FnOnce() -> S) -> Result<T> {
         self.map_err(|error| {
-            let kind = error.raw_os_error().map_or(Kind::System, |raw| kind_of(Errno::from_raw(raw)));
+            let error = error.into();
+            let kind = match error.raw_os_error().map(Errno::from_raw) {
+                Some(Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE | Errno::ENOSPC) => {
+                    Kind::Exhausted
+                }
+                _ => Kind::System,
+            };
             Error { kind, context: context().into(), source: Some(error) }
         })
-    }
-}
-
-fn kind_of(errno: Errno) -> Kind {
-    match errno {
-        Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE | Errno::ENOSPC => Kind::Exhausted,
-        _ => Kind::System,
     }
 }
 

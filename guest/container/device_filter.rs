@@ -39,39 +39,25 @@ pub struct DeviceRule {
     pub minor: Option<u32>,
 }
 
-const fn character(major: u32, minor: Option<u32>) -> DeviceRule {
-    DeviceRule { kind: DeviceKind::Character, major, minor }
-}
-
-/// The devices that docker allows in every container (moby, oci/defaults.go; runc, specconv `AllowedDevices`), except the console:
-/// in docker that is a terminal of the container's own.
-const DEFAULT: [DeviceRule; 8] = [
+/// Major and minor numbers of the character devices that docker allows in every container (moby, oci/defaults.go; runc, specconv
+/// `AllowedDevices`), except the console: in docker that is a terminal of the container's own.
+const DEFAULT: [(u32, Option<u32>); 8] = [
     // null, zero, full, random, urandom
-    character(1, Some(3)),
-    character(1, Some(5)),
-    character(1, Some(7)),
-    character(1, Some(8)),
-    character(1, Some(9)),
+    (1, Some(3)),
+    (1, Some(5)),
+    (1, Some(7)),
+    (1, Some(8)),
+    (1, Some(9)),
     // tty, ptmx, and the terminals of devpts
-    character(5, Some(0)),
-    character(5, Some(2)),
-    character(136, None),
+    (5, Some(0)),
+    (5, Some(2)),
+    (136, None),
 ];
 
-/// `struct bpf_insn`.
+/// `struct bpf_insn`: code; registers, the destination in the low half and the source in the high one; offset; immediate.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
-struct Instruction {
-    code: u8,
-    /// Destination in the low half, source in the high one.
-    registers: u8,
-    offset: i16,
-    immediate: i32,
-}
-
-const fn instruction(code: u8, registers: u8, offset: i16, immediate: i32) -> Instruction {
-    Instruction { code, registers, offset, immediate }
-}
+struct Instruction(u8, u8, i16, i32);
 
 /// Codes of the instructions in use (Linux `Documentation/bpf/instruction-set.rst`).
 const LOAD: u8 = 0x61;
@@ -82,36 +68,38 @@ const SHIFT_RIGHT: u8 = 0x77;
 const JUMP_NOT_EQUAL: u8 = 0x55;
 const EXIT: u8 = 0x95;
 
-/// The program that allows `rules`, and allows to make any node. Register 1 points to `struct bpf_cgroup_dev_ctx`: the access (1
-/// makes a node, 2 reads, 4 writes) above the kind, major, minor. The answer is register 0: 0 forbids.
-fn program(rules: &[DeviceRule]) -> Vec<Instruction> {
+/// The program that allows the default devices and `more`, and allows to make any node. Register 1 points to `struct
+/// bpf_cgroup_dev_ctx`: the access (1 makes a node, 2 reads, 4 writes) above the kind, major, minor. The answer is register 0: 0
+/// forbids.
+fn program(more: &[DeviceRule]) -> Vec<Instruction> {
     let mut program = vec![
         // r2 = access and kind, r3 = kind
-        instruction(LOAD, 0x12, 0, 0),
-        instruction(COPY, 0x23, 0, 0),
-        instruction(AND, 0x03, 0, 0xffff),
+        Instruction(LOAD, 0x12, 0, 0),
+        Instruction(COPY, 0x23, 0, 0),
+        Instruction(AND, 0x03, 0, 0xffff),
         // r2 = reads and writes; neither: allow
-        instruction(SHIFT_RIGHT, 0x02, 0, 16),
-        instruction(AND, 0x02, 0, 6),
-        instruction(JUMP_NOT_EQUAL, 0x02, 2, 0),
-        instruction(MOVE, 0x00, 0, 1),
-        instruction(EXIT, 0x00, 0, 0),
+        Instruction(SHIFT_RIGHT, 0x02, 0, 16),
+        Instruction(AND, 0x02, 0, 6),
+        Instruction(JUMP_NOT_EQUAL, 0x02, 2, 0),
+        Instruction(MOVE, 0x00, 0, 1),
+        Instruction(EXIT, 0x00, 0, 0),
         // r4 = major, r5 = minor
-        instruction(LOAD, 0x14, 4, 0),
-        instruction(LOAD, 0x15, 8, 0),
+        Instruction(LOAD, 0x14, 4, 0),
+        Instruction(LOAD, 0x15, 8, 0),
     ];
-    for rule in rules {
-        let minor = rule.minor.map(|minor| instruction(JUMP_NOT_EQUAL, 0x05, 2, minor.cast_signed()));
+    let default = DEFAULT.map(|(major, minor)| DeviceRule { kind: DeviceKind::Character, major, minor });
+    for rule in default.iter().chain(more) {
+        let minor = rule.minor.map(|minor| Instruction(JUMP_NOT_EQUAL, 0x05, 2, minor.cast_signed()));
         // Skips the rest of this rule.
         let rest = if minor.is_some() { 3 } else { 2 };
-        program.push(instruction(JUMP_NOT_EQUAL, 0x03, rest + 1, rule.kind as i32));
-        program.push(instruction(JUMP_NOT_EQUAL, 0x04, rest, rule.major.cast_signed()));
+        program.push(Instruction(JUMP_NOT_EQUAL, 0x03, rest + 1, rule.kind as i32));
+        program.push(Instruction(JUMP_NOT_EQUAL, 0x04, rest, rule.major.cast_signed()));
         program.extend(minor);
-        program.push(instruction(MOVE, 0x00, 0, 1));
-        program.push(instruction(EXIT, 0x00, 0, 0));
+        program.push(Instruction(MOVE, 0x00, 0, 1));
+        program.push(Instruction(EXIT, 0x00, 0, 0));
     }
-    program.push(instruction(MOVE, 0x00, 0, 0));
-    program.push(instruction(EXIT, 0x00, 0, 0));
+    program.push(Instruction(MOVE, 0x00, 0, 0));
+    program.push(Instruction(EXIT, 0x00, 0, 0));
     program
 }
 
@@ -139,7 +127,7 @@ struct Attach {
 /// # Errors
 /// Fails as `bpf(2)` does.
 pub fn filter_devices(cgroup: BorrowedFd<'_>, more: &[DeviceRule]) -> nix::Result<()> {
-    let program = program(&[&DEFAULT, more].concat());
+    let program = program(more);
     let load = Load {
         kind: BPF_PROG_TYPE_CGROUP_DEVICE,
         count: u32::try_from(program.len()).unwrap_or_default(),
@@ -175,7 +163,7 @@ mod tests {
         let mut registers = [0_i64; 16];
         let mut next = 0;
         loop {
-            let Instruction { code, registers: names, offset, immediate } = program[next];
+            let Instruction(code, names, offset, immediate) = program[next];
             let (to, from) = (usize::from(names & 15), usize::from(names >> 4));
             next += 1;
             let skip = usize::try_from(offset).expect("forward");
@@ -195,7 +183,7 @@ mod tests {
 
     #[test]
     fn any_node_may_be_made_and_only_the_default_devices_opened() {
-        let program = program(&DEFAULT);
+        let program = program(&[]);
         for (kind, major, minor) in [(2, 5, 1), (2, 10, 229), (2, 10, 200), (1, 254, 0), (1, 7, 0), (2, 1, 1)]
         {
             assert!(allows(&program, 1, kind, major, minor), "mknod {kind} {major}:{minor}");
@@ -212,7 +200,8 @@ mod tests {
     #[test]
     fn what_is_asked_for_may_be_opened_too() {
         let loops = DeviceRule { kind: DeviceKind::Block, major: 7, minor: None };
-        let program = program(&[&DEFAULT[..], &[character(10, Some(229)), loops]].concat());
+        let fuse = DeviceRule { kind: DeviceKind::Character, major: 10, minor: Some(229) };
+        let program = program(&[fuse, loops]);
         assert!(allows(&program, 6, 2, 10, 229) && allows(&program, 2, 1, 7, 3));
         assert!(!allows(&program, 6, 2, 10, 200) && !allows(&program, 2, 2, 7, 3));
     }

@@ -19,65 +19,43 @@ pub(super) struct Options {
 
 impl Options {
     pub(super) fn parse(options: &[String]) -> Self {
-        let mut parsed = Self {
-            flags: MsFlags::empty(),
-            bind: MsFlags::empty(),
-            propagation: Vec::new(),
-            data: String::new(),
-        };
-        for option in options {
-            parsed.take(option);
+        let (flags, bind, propagation) = (MsFlags::empty(), MsFlags::empty(), Vec::new());
+        let (mut parsed, mut data) = (Self { flags, bind, propagation, data: String::new() }, Vec::new());
+        for option in options.iter().map(String::as_str) {
+            if let Some((set, _, flag)) =
+                FLAGS.iter().find(|(set, clear, _)| [*set, *clear].contains(&option))
+            {
+                parsed.flags.set(*flag, option == *set);
+            } else if let Some(bind) = bind_of(option) {
+                parsed.bind |= bind;
+            } else if let Some(kind) = propagation_of(option) {
+                parsed.propagation.push(kind);
+            } else if !matches!(option, "" | "defaults") {
+                data.push(option);
+            }
         }
+        parsed.data = data.join(",");
         parsed
     }
-
-    fn take(&mut self, option: &str) {
-        if let Some((set, flag)) = flag(option) {
-            self.flags.set(flag, set);
-        } else if let Some(bind) = bind(option) {
-            self.bind |= bind;
-        } else if let Some(kind) = propagation(option) {
-            self.propagation.push(kind);
-        } else if option != "defaults" && !option.is_empty() {
-            if !self.data.is_empty() {
-                self.data.push(',');
-            }
-            self.data.push_str(option);
-        }
-    }
 }
 
-/// The mount flags by name, and whether the name sets or clears them (mount(8), "filesystem-independent options").
-fn flag(option: &str) -> Option<(bool, MsFlags)> {
-    Some(match option {
-        "ro" => (true, MsFlags::MS_RDONLY),
-        "rw" => (false, MsFlags::MS_RDONLY),
-        "nosuid" => (true, MsFlags::MS_NOSUID),
-        "suid" => (false, MsFlags::MS_NOSUID),
-        "nodev" => (true, MsFlags::MS_NODEV),
-        "dev" => (false, MsFlags::MS_NODEV),
-        "noexec" => (true, MsFlags::MS_NOEXEC),
-        "exec" => (false, MsFlags::MS_NOEXEC),
-        "sync" => (true, MsFlags::MS_SYNCHRONOUS),
-        "async" => (false, MsFlags::MS_SYNCHRONOUS),
-        "dirsync" => (true, MsFlags::MS_DIRSYNC),
-        "mand" => (true, MsFlags::MS_MANDLOCK),
-        "nomand" => (false, MsFlags::MS_MANDLOCK),
-        "noatime" => (true, MsFlags::MS_NOATIME),
-        "atime" => (false, MsFlags::MS_NOATIME),
-        "nodiratime" => (true, MsFlags::MS_NODIRATIME),
-        "diratime" => (false, MsFlags::MS_NODIRATIME),
-        "relatime" => (true, MsFlags::MS_RELATIME),
-        "norelatime" => (false, MsFlags::MS_RELATIME),
-        "strictatime" => (true, MsFlags::MS_STRICTATIME),
-        "nostrictatime" => (false, MsFlags::MS_STRICTATIME),
-        "silent" => (true, MsFlags::MS_SILENT),
-        "loud" => (false, MsFlags::MS_SILENT),
-        _ => return None,
-    })
-}
+/// The names that set and that clear a mount flag (mount(8), "filesystem-independent options"). No name clears `dirsync`.
+const FLAGS: [(&str, &str, MsFlags); 12] = [
+    ("ro", "rw", MsFlags::MS_RDONLY),
+    ("nosuid", "suid", MsFlags::MS_NOSUID),
+    ("nodev", "dev", MsFlags::MS_NODEV),
+    ("noexec", "exec", MsFlags::MS_NOEXEC),
+    ("sync", "async", MsFlags::MS_SYNCHRONOUS),
+    ("dirsync", "dirsync", MsFlags::MS_DIRSYNC),
+    ("mand", "nomand", MsFlags::MS_MANDLOCK),
+    ("noatime", "atime", MsFlags::MS_NOATIME),
+    ("nodiratime", "diratime", MsFlags::MS_NODIRATIME),
+    ("relatime", "norelatime", MsFlags::MS_RELATIME),
+    ("strictatime", "nostrictatime", MsFlags::MS_STRICTATIME),
+    ("silent", "loud", MsFlags::MS_SILENT),
+];
 
-fn bind(option: &str) -> Option<MsFlags> {
+fn bind_of(option: &str) -> Option<MsFlags> {
     match option {
         "bind" => Some(MsFlags::MS_BIND),
         "rbind" => Some(MsFlags::MS_BIND | MsFlags::MS_REC),
@@ -85,7 +63,7 @@ fn bind(option: &str) -> Option<MsFlags> {
     }
 }
 
-fn propagation(option: &str) -> Option<MsFlags> {
+fn propagation_of(option: &str) -> Option<MsFlags> {
     let kind = match option.strip_prefix('r').unwrap_or(option) {
         "private" => MsFlags::MS_PRIVATE,
         "shared" => MsFlags::MS_SHARED,

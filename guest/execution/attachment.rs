@@ -16,6 +16,7 @@ use super::{
     drain::Drain,
     reader_guard::ReaderGuard,
     readers::Blocked,
+    replay::TooOld,
     state::{Execution, Phase},
 };
 use crate::{Error, Kind, Result};
@@ -36,7 +37,6 @@ pub enum Output {
 
 /// One reader of an execution's output. There may be several: each reads from a pipe when it has room, and the others find those
 /// bytes in the replay buffer.
-#[derive(Debug)]
 pub struct Attachment {
     guard: ReaderGuard,
     drain: Drain,
@@ -71,10 +71,12 @@ impl Attachment {
         for ((stream, from), next) in streams.iter().zip(from).zip(&mut next) {
             *next = from.unwrap_or_else(|| stream.replay.oldest());
             if *next > stream.replay.end() {
-                return Err(out_of_range(execution, *next, stream.replay.end()));
+                let why = format!("the nearest byte at hand is {}", stream.replay.end());
+                return Err(refused(Kind::OutOfRange, execution, *next, &why));
             }
-            if stream.is_incomplete() && from.is_some() {
-                return Err(discarded(execution, *next));
+            if stream.incomplete && from.is_some() {
+                let why = "it has ended, and its output was discarded before anybody read it";
+                return Err(refused(Kind::OutputGone, execution, *next, why));
             }
         }
         // From here on nobody reads more than this reader can still find.
@@ -106,7 +108,10 @@ impl Attachment {
                 {
                     return Ok(output);
                 }
-                if self.drain.is_over() && self.finish() {
+                // This is not so if another reader has read something in the meantime.
+                if self.drain.is_over() && self.drain.close(self.next) {
+                    self.guard.moved(self.next);
+                    self.guard.execution.note_delivery();
                     return Ok(Output::Exit(exit));
                 }
             }
@@ -127,15 +132,13 @@ impl Attachment {
     fn replayed(&mut self) -> Result<Option<Output>> {
         for index in 0..2 {
             let read = self.guard.execution.streams()[index].replayed(self.next[index]);
-            match read {
-                Ok(None) => {}
-                Ok(Some(bytes)) => {
-                    self.drain.note_output();
-                    return Ok(Some(self.advance(index, bytes)));
-                }
-                Err(too_old) => {
-                    return Err(too_late(&self.guard.execution, self.next[index], too_old.oldest));
-                }
+            let read = read.map_err(|TooOld { oldest }| {
+                let why = format!("the oldest byte at hand is {oldest}");
+                refused(Kind::OutputGone, &self.guard.execution, self.next[index], &why)
+            });
+            if let Some(bytes) = read? {
+                self.drain.note_output();
+                return Ok(Some(self.advance(index, bytes)));
             }
         }
         Ok(None)
@@ -200,40 +203,8 @@ impl Attachment {
         self.guard.moved(self.next);
         if index == 0 { Output::Stdout(offset, bytes) } else { Output::Stderr(offset, bytes) }
     }
-
-    /// Closes the streams. Returns false if another reader has read something in the meantime.
-    fn finish(&self) -> bool {
-        if !self.drain.close(self.next) {
-            return false;
-        }
-        self.guard.moved(self.next);
-        self.guard.execution.note_delivery();
-        true
-    }
 }
 
-fn out_of_range(execution: &Execution, wanted: u64, bound: u64) -> Error {
-    let id = execution.id();
-    Error::new(
-        Kind::OutOfRange,
-        format!("attach to {id} at byte {wanted}: the nearest byte at hand is {bound}"),
-    )
-}
-
-fn too_late(execution: &Execution, wanted: u64, oldest: u64) -> Error {
-    let id = execution.id();
-    Error::new(
-        Kind::OutputGone,
-        format!("attach to {id} at byte {wanted}: the oldest byte at hand is {oldest}"),
-    )
-}
-
-fn discarded(execution: &Execution, wanted: u64) -> Error {
-    let id = execution.id();
-    Error::new(
-        Kind::OutputGone,
-        format!(
-            "attach to {id} at byte {wanted}: it has ended, and its output was discarded before anybody read it"
-        ),
-    )
+fn refused(kind: Kind, execution: &Execution, wanted: u64, why: &str) -> Error {
+    Error::new(kind, format!("attach to {} at byte {wanted}: {why}", execution.id()))
 }

@@ -8,7 +8,6 @@ use std::{collections::VecDeque, sync::Arc};
 use super::state::Execution;
 
 /// Executions whose output is kept, the oldest first, each with the bytes that it takes.
-#[derive(Debug)]
 pub(super) struct Budget {
     outputs: VecDeque<(Arc<Execution>, usize)>,
     bytes: usize,

@@ -22,7 +22,6 @@ const QUIET: Duration = Duration::from_millis(20);
 pub(super) const GIVE_UP: Duration = Duration::from_millis(200);
 
 /// The way to the end of an execution's pipes.
-#[derive(Debug)]
 pub(super) struct Drain {
     execution: Arc<Execution>,
     /// Which stream is tried first. They take turns.
@@ -31,7 +30,6 @@ pub(super) struct Drain {
 }
 
 /// The time between the exit and the end of the streams.
-#[derive(Debug)]
 struct AfterExit {
     /// Position in each stream after what was in its pipe at the exit, or at `give_up` once that has passed.
     owed: [u64; 2],

@@ -24,7 +24,6 @@ const RUNNING: usize = 8192;
 pub const MAIN: &str = "main";
 
 /// All entries of the table.
-#[derive(Debug)]
 pub(super) struct Entries {
     by_id: HashMap<String, Arc<Execution>>,
     /// Those that have ended, the oldest first, each with the moment at which it is forgotten.

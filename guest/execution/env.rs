@@ -2,9 +2,10 @@
 //!
 //! Called by `table`. Pure.
 
-use std::collections::{HashMap, HashSet, hash_map::Entry};
+use std::collections::HashSet;
 
 use boxlite_proto::v1::{ExecRequest, Process};
+use indexmap::IndexMap;
 
 /// PATH of a process whose image sets none (docker's `DefaultPathEnv`).
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -15,7 +16,7 @@ const TERM: &str = "TERM=xterm";
 /// The container's defaults.
 #[derive(Debug, Clone, Default)]
 pub struct Defaults {
-    env: Vec<String>,
+    pub(super) env: Vec<String>,
     cwd: String,
     user: String,
 }
@@ -24,11 +25,6 @@ impl Defaults {
     /// The defaults of `Container.Init`.
     pub fn new(process: Process) -> Self {
         Self { env: process.env, cwd: process.cwd, user: process.user }
-    }
-
-    /// Executions that begin from now on have this environment.
-    pub(super) fn set_env(&mut self, env: Vec<String>) {
-        self.env = env;
     }
 
     /// Completes what `request` leaves open, but for HOME, which takes the container's passwd file.
@@ -58,23 +54,9 @@ impl Defaults {
 /// Each key keeps its first place.
 fn merge(base: &[String], over: Vec<String>, unset: &[String]) -> Vec<String> {
     let unset: HashSet<&str> = unset.iter().map(String::as_str).collect();
-    let mut merged: Vec<String> = Vec::with_capacity(base.len() + over.len() + 2);
-    let mut places: HashMap<String, usize> = HashMap::new();
-    let kept = base.iter().filter(|entry| !unset.contains(key(entry)));
-    for entry in kept.cloned().chain(over) {
-        match places.entry(key(&entry).to_owned()) {
-            Entry::Occupied(place) => {
-                if let Some(known) = merged.get_mut(*place.get()) {
-                    *known = entry;
-                }
-            }
-            Entry::Vacant(place) => {
-                place.insert(merged.len());
-                merged.push(entry);
-            }
-        }
-    }
-    merged
+    let kept = base.iter().filter(|entry| !unset.contains(key(entry))).cloned();
+    let by_key = kept.chain(over).map(|entry| (key(&entry).to_owned(), entry));
+    by_key.collect::<IndexMap<_, _>>().into_values().collect()
 }
 
 fn has(env: &[String], name: &str) -> bool {

@@ -5,8 +5,8 @@
 //! room for it, so a reader that stops stops the writer, and what was sent stays for a while in a bounded [`Replay`].
 //!
 //! The exit is an attachment's last event. It comes when both streams have ended. Where a process in the background keeps one
-//! open, it comes when all that was in the pipe at the exit is delivered and the stream has then been quiet for 20 ms, or
-//! 200 ms after the exit.
+//! open, it comes when all that was in the pipe at the exit is delivered and the stream has then been quiet for 20 ms. After
+//! 200 ms it comes in any case, as soon as what was in the pipe then is delivered.
 //!
 //! From the bottom up: `pipe`, `replay`, `output_stream`, `stdin`, `readers`, `purpose` and `summary` make up the `state` of an
 //! execution.

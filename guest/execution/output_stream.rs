@@ -14,13 +14,13 @@ use super::{
 };
 
 /// A stream until its end, and its replay buffer until it is discarded.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct OutputStream {
     /// `None` if the stream has ended, was discarded, or never existed.
     pub(super) pipe: Option<Pipe>,
     pub(super) replay: Replay,
-    /// Whether bytes were discarded that nobody has read.
-    incomplete: bool,
+    /// Whether bytes were discarded that nobody has read. They followed those of the replay buffer.
+    pub(super) incomplete: bool,
     /// Receives everything that is read, as the stream of this number.
     tap: Option<(Arc<dyn Tap>, usize)>,
 }
@@ -36,11 +36,6 @@ impl OutputStream {
             return Ok(None);
         }
         self.replay.read(offset).map(Some)
-    }
-
-    /// Whether bytes followed those of the replay buffer that nobody can read any more.
-    pub(super) fn is_incomplete(&self) -> bool {
-        self.incomplete
     }
 
     /// Bytes that wait in its pipe.

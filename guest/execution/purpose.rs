@@ -2,12 +2,12 @@
 //!
 //! Given to `start` by the Execution service and by `supervision`, which receives the main process's output through a [`Tap`].
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 
 /// Why an execution runs.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Purpose {
     /// The host requested it.
     Requested,
@@ -19,7 +19,7 @@ pub enum Purpose {
 }
 
 /// Receives an execution's start and then all of its output, whoever else reads it.
-pub trait Tap: fmt::Debug + Send + Sync {
+pub trait Tap: Send + Sync {
     /// The program runs, with this pid in the container. None of its output was read before.
     fn started(&self, pid: u32);
 

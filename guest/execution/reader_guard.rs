@@ -8,7 +8,6 @@ use std::sync::Arc;
 use super::{readers::Blocked, state::Execution};
 
 /// Counts as a reader of the execution until it is dropped.
-#[derive(Debug)]
 pub(super) struct ReaderGuard {
     pub(super) execution: Arc<Execution>,
     number: u64,

@@ -4,16 +4,15 @@
 //!
 //! Owned by `state`; changed by `reader_guard`, through which `attachment` checks before it reads.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use boxlite_wire::limits;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 /// Bytes that a reader may be behind before it holds the others back. That is one chunk less than the replay buffer has.
 const BEHIND: u64 = (limits::REPLAY - limits::CHUNK) as u64;
 
 /// The readers of one execution.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Readers {
     entries: Mutex<Entries>,
     /// Changes, where there are several readers, when one has read from a pipe, has moved on or has left.
@@ -52,13 +51,9 @@ impl Blocked {
 }
 
 impl Readers {
-    pub(super) fn new() -> Self {
-        Self { entries: Mutex::default(), changed: watch::Sender::new(()) }
-    }
-
     /// A new reader's number.
     pub(super) fn enter(&self, next: Option<[u64; 2]>) -> u64 {
-        let mut entries = self.entries();
+        let mut entries = self.entries.lock();
         entries.last += 1;
         let number = entries.last;
         entries.readers.push(Entry { number, next, moves: 0, passed_over: false });
@@ -66,7 +61,7 @@ impl Readers {
     }
 
     pub(super) fn leave(&self, number: u64) {
-        let mut entries = self.entries();
+        let mut entries = self.entries.lock();
         entries.readers.retain(|reader| reader.number != number);
         if !entries.readers.is_empty() {
             self.changed.send_replace(());
@@ -74,7 +69,7 @@ impl Readers {
     }
 
     pub(super) fn count(&self) -> usize {
-        self.entries().readers.len()
+        self.entries.lock().readers.len()
     }
 
     /// A receiver to wait for changes by other readers.
@@ -84,7 +79,7 @@ impl Readers {
 
     /// Notes how far a reader has come.
     pub(super) fn moved(&self, number: u64, next: [u64; 2]) {
-        let mut entries = self.entries();
+        let mut entries = self.entries.lock();
         if let Some(reader) = entries.readers.iter_mut().find(|reader| reader.number == number) {
             reader.moves += 1;
             (reader.next, reader.passed_over) = (Some(next), false);
@@ -97,7 +92,7 @@ impl Readers {
     /// Which streams the others block for the reader `number`, where the streams have been read up to `ends`.
     pub(super) fn blocked(&self, number: u64, ends: [u64; 2]) -> Blocked {
         let mut blocked = Blocked::default();
-        for reader in &self.entries().readers {
+        for reader in &self.entries.lock().readers {
             let behind = reader.behind(ends);
             if reader.number == number || reader.passed_over || !behind.contains(&true) {
                 continue;
@@ -110,15 +105,11 @@ impl Readers {
 
     /// Lets the reader `number` go on without those that block it, until they move on.
     pub(super) fn pass_over(&self, number: u64, ends: [u64; 2]) {
-        let mut entries = self.entries();
+        let mut entries = self.entries.lock();
         for reader in entries.readers.iter_mut().filter(|reader| reader.number != number) {
             reader.passed_over |= reader.behind(ends).contains(&true);
         }
         self.changed.send_replace(());
-    }
-
-    fn entries(&self) -> MutexGuard<'_, Entries> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -136,7 +127,7 @@ mod tests {
 
     #[test]
     fn the_slowest_blocks_the_others_stream_by_stream_until_it_is_passed_over() {
-        let readers = Readers::new();
+        let readers = Readers::default();
         let [slow, fast] = [[0, 0], [900_000, 0]].map(|next| readers.enter(Some(next)));
         let blocked = |number, ends| readers.blocked(number, ends).streams;
         assert_eq!(blocked(fast, [BEHIND, 0]), [false, false]);

@@ -20,7 +20,10 @@ use super::{
 };
 use crate::{
     Context as _, Error, Kind, Result,
-    zygote::{Lifetime, OnExit, message::Exited},
+    zygote::{
+        OnExit,
+        message::{Exited, Spawn},
+    },
 };
 
 /// Time between SIGTERM and SIGKILL of an execution whose timeout has passed.
@@ -96,21 +99,18 @@ async fn launch(
         Ok(ends) => ends,
         Err(error) => return Ok(Err(exhausted(&request, &error))),
     };
-    let lifetime = match execution.purpose {
-        Purpose::Requested => Lifetime::Free,
-        Purpose::Main(_) => Lifetime::Main,
-        Purpose::Check => Lifetime::Alone,
-    };
+    let (serial, main) = (execution.serial, matches!(execution.purpose, Purpose::Main(_)));
+    let alone = matches!(execution.purpose, Purpose::Check);
+    let spawn = Spawn { serial, request: Some(request), alone, main };
     let on_exit = on_exit(table, Arc::clone(execution));
-    let spawned = execution.zygote.spawn(execution.serial, request, lifetime, child, on_exit).await?;
-    let spawned = match spawned {
+    let (pid, master) = match execution.zygote.spawn(spawn, child, on_exit).await? {
         Ok(spawned) => spawned,
         Err(error) => return Ok(Err(error)),
     };
-    connect(execution, ends, spawned.master.filter(|_| has_terminal)).await?;
-    let _ = execution.summary.pid.set(spawned.pid);
+    connect(execution, ends, master.filter(|_| has_terminal)).await?;
+    let _ = execution.summary.pid.set(pid);
     if let Purpose::Main(tap) = &execution.purpose {
-        tap.started(spawned.pid);
+        tap.started(pid);
     }
     execution.note_start();
     if timeout_ms > 0 {
@@ -119,7 +119,7 @@ async fn launch(
     if detached {
         tokio::spawn(read_unattended(Arc::clone(execution)));
     }
-    Ok(Ok(spawned.pid))
+    Ok(Ok(pid))
 }
 
 /// Puts the streams of `execution` in place: the pipes, or its terminal.

@@ -3,16 +3,14 @@
 //! Created by `table`, started by `start`, read by `attachment` and `background`, written by `stdin_writer`. It knows none of
 //! them: what becomes of its output is decided by a [`Retention`].
 
-use std::{
-    fmt,
-    sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc, OnceLock, Weak,
+    atomic::{AtomicBool, Ordering},
 };
 
 use boxlite_proto::v1::{ExitStatus, StartError, TtySize};
 use boxlite_wire::limits;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Mutex as AsyncMutex, Notify, watch};
 
 use super::{
@@ -71,15 +69,6 @@ pub struct Execution {
     pub(super) zygote: zygote::Zygote,
 }
 
-impl fmt::Debug for Execution {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Execution")
-            .field("id", &self.id)
-            .field("phase", &*self.phase.borrow())
-            .finish_non_exhaustive()
-    }
-}
-
 impl Execution {
     pub(super) fn new(
         id: String,
@@ -101,7 +90,7 @@ impl Execution {
             streams: Mutex::new(streams),
             stdin: AsyncMutex::default(),
             terminal: OnceLock::new(),
-            readers: Readers::new(),
+            readers: Readers::default(),
             exited: OnceLock::new(),
             timed_out: AtomicBool::new(false),
             summary,
@@ -133,16 +122,11 @@ impl Execution {
     ///
     /// Its program could not be started.
     pub async fn wait(&self) -> Result<ExitStatus> {
-        let mut phase = self.phase.subscribe();
-        loop {
-            match &*phase.borrow_and_update() {
-                Phase::Ended(exit) => return Ok(*exit),
-                Phase::NotStarted(error) => return Err(self.not_started(error)),
-                Phase::Starting | Phase::Running => {}
-            }
-            // The sender lives in `self`, so this can't fail.
-            let _ = phase.changed().await;
-        }
+        self.reached(|phase| match phase {
+            Phase::Ended(exit) => Some(*exit),
+            _ => None,
+        })
+        .await
     }
 
     /// Waits until its process runs the program, or has ended since.
@@ -151,14 +135,24 @@ impl Execution {
     ///
     /// Its program could not be started.
     pub async fn started(&self) -> Result<()> {
-        let mut phase = self.phase.subscribe();
+        self.reached(|phase| matches!(phase, Phase::Running | Phase::Ended(_)).then_some(())).await
+    }
+
+    async fn reached<T>(&self, in_phase: impl Fn(&Phase) -> Option<T>) -> Result<T> {
+        let mut phases = self.phase.subscribe();
         loop {
-            match &*phase.borrow_and_update() {
-                Phase::Running | Phase::Ended(_) => return Ok(()),
-                Phase::NotStarted(error) => return Err(self.not_started(error)),
-                Phase::Starting => {}
+            {
+                let phase = phases.borrow_and_update();
+                if let Phase::NotStarted(error) = &*phase {
+                    let what = format!("execution {}: did not start: {}", self.id, error.message);
+                    return Err(Error::new(Kind::State, what));
+                }
+                if let Some(reached) = in_phase(&phase) {
+                    return Ok(reached);
+                }
             }
-            let _ = phase.changed().await;
+            // The sender lives in `self`, so this can't fail.
+            let _ = phases.changed().await;
         }
     }
 
@@ -197,9 +191,7 @@ impl Execution {
     /// Notes that it could not be started.
     pub(super) fn note_failed_start(self: &Arc<Self>, error: StartError) {
         self.phase.send_replace(Phase::NotStarted(error));
-        if let Some(retention) = self.retention.upgrade() {
-            retention.ended(self);
-        }
+        self.notify(|retention| retention.ended(self));
     }
 
     /// Notes that its process runs the program.
@@ -225,24 +217,26 @@ impl Execution {
             }
             running
         });
-        if ended && let Some(retention) = self.retention.upgrade() {
-            retention.ended(self);
+        if ended {
+            self.notify(|retention| retention.ended(self));
+        }
+    }
+
+    fn notify(&self, note: impl FnOnce(&dyn Retention)) {
+        if let Some(retention) = self.retention.upgrade() {
+            note(&*retention);
         }
     }
 
     /// Notes that a reader is about to leave.
     pub(super) fn note_leaving_reader(self: &Arc<Self>) {
-        if let Some(retention) = self.retention.upgrade() {
-            retention.reader_leaves(self);
-        }
+        self.notify(|retention| retention.reader_leaves(self));
     }
 
     /// Notes that a reader has received all output and the exit status.
     pub(super) fn note_delivery(self: &Arc<Self>) {
         self.delivered.store(true, Ordering::Relaxed);
-        if let Some(retention) = self.retention.upgrade() {
-            retention.delivered(self);
-        }
+        self.notify(|retention| retention.delivered(self));
     }
 
     /// Whether anybody reads it, or is about to.
@@ -255,7 +249,7 @@ impl Execution {
     }
 
     pub(super) fn streams(&self) -> MutexGuard<'_, [OutputStream; 2]> {
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+        self.streams.lock()
     }
 
     /// How many bytes were read of each stream.
@@ -273,9 +267,5 @@ impl Execution {
         let size =
             |stream: &OutputStream| stream.replay.size() + stream.pipe.as_ref().map_or(0, |_| limits::CHUNK);
         self.streams().iter().map(size).sum()
-    }
-
-    fn not_started(&self, error: &StartError) -> Error {
-        Error::new(Kind::State, format!("execution {}: did not start: {}", self.id, error.message))
     }
 }

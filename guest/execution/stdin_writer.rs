@@ -14,7 +14,6 @@ use super::{
 use crate::{Context as _, Error, Kind, Result};
 
 /// One call's part of a stream.
-#[derive(Debug)]
 pub struct StdinWriter<'a> {
     execution: &'a Execution,
     stream: StdinStream,
@@ -38,17 +37,15 @@ impl Execution {
             Some(skip) => skip,
             // Nothing is written any more, from whatever position.
             None if matches!(stdin.target, Target::Closed) => 0,
-            None => return Err(self.gap(stream.written, offset)),
+            None => {
+                let (id, written) = (self.id(), stream.written);
+                let what = format!("write to stdin of {id} at byte {offset}: the next byte due is {written}");
+                return Err(Error::new(Kind::OutOfRange, what));
+            }
         };
         stream.call = stdin.next_call();
         stdin.remember(&stream);
         Ok(StdinWriter { execution: self, stream, skip })
-    }
-
-    fn gap(&self, written: u64, offset: u64) -> Error {
-        let id = self.id();
-        let what = format!("write to stdin of {id} at byte {offset}: the next byte due is {written}");
-        Error::new(Kind::OutOfRange, what)
     }
 }
 
@@ -106,14 +103,14 @@ impl StdinWriter<'_> {
         }
         stdin.remember(&self.stream);
         let mut end: &[u8] = if stdin.mid_line { &[VEOF, VEOF] } else { &[VEOF] };
-        while !end.is_empty() {
-            let Some(written) = self.write_some(&pipe, end).await else { break };
+        while let Some(written) = self.write_some(&pipe, end).await {
             match written {
                 Ok(count) => end = end.get(count..).unwrap_or_default(),
                 Err(error) if is_closed(&error) => break,
-                Err(error) => {
-                    return Err(error).context(|| format!("end the stdin of {}", self.execution.id()));
-                }
+                failed => failed.map(drop).context(|| format!("end the stdin of {}", self.execution.id()))?,
+            }
+            if end.is_empty() {
+                break;
             }
         }
         stdin.mid_line = false;

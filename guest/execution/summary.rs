@@ -10,10 +10,7 @@ use boxlite_wire::limits;
 /// The command, its age, and how it was started.
 #[derive(Debug)]
 pub(super) struct Summary {
-    command: String,
-    args: Vec<String>,
-    tty: bool,
-    detached: bool,
+    request: RunningExecution,
     since: Instant,
     pub(super) pid: OnceLock<u32>,
 }
@@ -32,7 +29,8 @@ impl Summary {
         // The first argument that does not fit is listed in part, which shows that something is missing.
         let args = request.args.iter().take(limits::LISTED / 8).map(|arg| cut(arg)).collect();
         let (tty, detached) = (request.tty.is_some(), request.detached);
-        Self { command, args, tty, detached, since: Instant::now(), pid: OnceLock::new() }
+        let request = RunningExecution { command, args, tty, detached, ..RunningExecution::default() };
+        Self { request, since: Instant::now(), pid: OnceLock::new() }
     }
 
     /// The entry of the list for the execution `execution_id`.
@@ -40,11 +38,8 @@ impl Summary {
         RunningExecution {
             execution_id: execution_id.to_owned(),
             pid: self.pid.get().copied().unwrap_or(0),
-            command: self.command.clone(),
-            args: self.args.clone(),
-            tty: self.tty,
-            detached: self.detached,
             age_ms: u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX),
+            ..self.request.clone()
         }
     }
 }

@@ -3,16 +3,14 @@
 //! Called by the Execution service, `supervision` and `start`. It decides, as the executions' [`Retention`], what is kept of
 //! those that have ended.
 
-use std::{
-    fmt,
-    sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc, OnceLock, Weak,
+    atomic::{AtomicU64, Ordering},
 };
 
 use boxlite_proto::v1::{ExecRequest, RunningExecution};
 use boxlite_wire::limits;
+use parking_lot::{Mutex, RwLock};
 use tokio::{
     sync::Notify,
     time::{sleep_until, timeout},
@@ -35,12 +33,6 @@ type OnOom = Box<dyn Fn(&str) + Send + Sync>;
 /// The executions of the box. Clones share the table.
 #[derive(Clone)]
 pub struct Executions(Arc<Table>);
-
-impl fmt::Debug for Executions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Executions").field("entries", &self.0.entries).finish_non_exhaustive()
-    }
-}
 
 struct Table {
     this: Weak<Self>,
@@ -83,7 +75,7 @@ impl Executions {
     /// Sets the environment of executions that start from now on. Without a container there is nothing to change.
     pub fn set_env(&self, env: Vec<String>) {
         if let Some((defaults, _)) = self.0.container.get() {
-            defaults.write().unwrap_or_else(PoisonError::into_inner).set_env(env);
+            defaults.write().env = env;
         }
     }
 
@@ -102,7 +94,7 @@ impl Executions {
         let Some((defaults, _)) = self.0.container.get() else {
             return Err(Error::new(Kind::State, format!("exec {id}: the container is not initialised")));
         };
-        defaults.read().unwrap_or_else(PoisonError::into_inner).complete(&mut request);
+        defaults.read().complete(&mut request);
         let execution = self.insert(id, purpose, Summary::new(&request))?;
         Ok((execution, request))
     }
@@ -113,7 +105,7 @@ impl Executions {
         if let Purpose::Check = purpose {
             return Ok(Execution::new(id, serial, purpose, summary, Weak::<Table>::new(), zygote));
         }
-        let mut entries = self.0.entries();
+        let mut entries = self.0.entries.lock();
         entries.check_free(&id, matches!(purpose, Purpose::Main(_)))?;
         if let Purpose::Requested = purpose {
             self.0.requested.fetch_add(1, Ordering::Relaxed);
@@ -150,7 +142,7 @@ impl Executions {
 
     /// Finds an execution that is known now.
     pub fn get(&self, id: &str) -> Option<Arc<Execution>> {
-        self.0.entries().get(id).cloned()
+        self.0.entries.lock().get(id).cloned()
     }
 
     /// The list's entry for the execution of this id, if it runs or is remembered.
@@ -162,7 +154,7 @@ impl Executions {
 
     /// Those that run, the oldest first, [`limits::LIST`] at most.
     pub fn list(&self) -> Vec<RunningExecution> {
-        let entries = self.0.entries();
+        let entries = self.0.entries.lock();
         let running = entries.running().into_iter().take(limits::LIST);
         running.map(|execution| execution.summary.entry(execution.id())).collect()
     }
@@ -193,33 +185,27 @@ impl Retention for Table {
         if let Purpose::Requested = execution.purpose {
             self.activity.end();
         }
-        if self.entries().note_end(execution) {
+        if self.entries.lock().note_end(execution) {
             tokio::spawn(forget(self.this.clone()));
         }
     }
 
     fn reader_leaves(&self, execution: &Arc<Execution>) {
         if execution.has_ended() && !execution.is_delivered() && execution.readers.count() <= 1 {
-            self.entries().note_leaving_reader(execution);
+            self.entries.lock().note_leaving_reader(execution);
         }
     }
 
     fn delivered(&self, execution: &Arc<Execution>) {
         if execution.ends() != [0; 2] {
-            self.entries().note_delivery(execution);
+            self.entries.lock().note_delivery(execution);
         }
-    }
-}
-
-impl Table {
-    fn entries(&self) -> MutexGuard<'_, Entries> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Forgets executions when their time has come, until there is none to forget.
 async fn forget(table: Weak<Table>) {
-    while let Some(next) = table.upgrade().and_then(|table| table.entries().forget_due()) {
+    while let Some(next) = table.upgrade().and_then(|table| table.entries.lock().forget_due()) {
         sleep_until(next).await;
     }
 }

@@ -1,12 +1,7 @@
 //! One operation, from request to answer: selects the function that performs it, with the fields that it needs. Called by the
 //! Files service.
 
-use std::{
-    ffi::OsStr,
-    fs::{self, File},
-    os::unix::ffi::OsStrExt as _,
-    path::Path,
-};
+use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt as _, path::Path};
 
 use boxlite_proto::v1::{FileAnswer, FileOperation, FileRequest};
 use boxlite_wire::limits;
@@ -19,7 +14,7 @@ use nix::{
 use super::{
     attributes::{self, Subject},
     cp, extended,
-    fault::{Call as _, Outcome, Towards as _, failed, fault, named},
+    fault::{Call as _, Fault, Outcome, Towards as _, fault},
     file_system,
     open_file::{open, read, write},
     path::{bytes_of, path_of},
@@ -37,24 +32,22 @@ impl Files {
     pub async fn call(&self, request: FileRequest) -> Result<FileAnswer> {
         let files = self.clone();
         let user = request.user.clone();
-        let done = self.run_as(&user, move || {
-            perform(&files, &request).map_err(|error| named(error, of_handle(&request)))
-        });
-        let done = done.await?;
-        Ok(done.unwrap_or_else(failed))
+        self.run_as(&user, move || perform(&files, &request)).await.or_else(Fault::answered)
     }
 }
 
 fn perform(files: &Files, request: &FileRequest) -> Outcome<FileAnswer> {
     let path = path_of(&request.path);
     let to = path_of(&request.to);
-    let subject = || match request.handle {
+    // On an open file, the system call has another name.
+    let subject = |syscall| match request.handle {
         0 => Ok(Subject::At(path)),
-        handle => files.file(handle).map(Subject::Open),
+        handle => files.handles().get(handle, syscall).map(Subject::Open),
     };
+    let nowhere = Path::new("");
     let mut answer = FileAnswer::default();
     match request.operation() {
-        FileOperation::Stat => answer.stat = Some(attributes::stat(&subject()?, request.follow)?),
+        FileOperation::Stat => answer.stat = Some(attributes::stat(&subject("fstat")?, request.follow)?),
         FileOperation::Access => {
             // The effective user counts, which access(2) ignores.
             let mode = AccessFlags::from_bits_truncate(request.mode.cast_signed());
@@ -77,30 +70,39 @@ fn perform(files: &Files, request: &FileRequest) -> Outcome<FileAnswer> {
         FileOperation::ReadLink => answer.path = bytes_of(&fs::read_link(path).call("readlink", path)?),
         FileOperation::RealPath => answer.path = bytes_of(&fs::canonicalize(path).call("realpath", path)?),
         FileOperation::Link => fs::hard_link(path, to).call("link", path).towards(to)?,
-        FileOperation::Chmod => attributes::change_mode(&subject()?, request.mode)?,
+        FileOperation::Chmod => attributes::change_mode(&subject("fchmod")?, request.mode)?,
         FileOperation::Chown => {
-            attributes::change_owner(&subject()?, request.uid, request.gid, request.follow)?;
+            attributes::change_owner(&subject("fchown")?, request.uid, request.gid, request.follow)?;
         }
         FileOperation::SetTimes => {
-            attributes::set_times(&subject()?, request.atime_ns, request.mtime_ns, request.follow)?;
+            attributes::set_times(&subject("futime")?, request.atime_ns, request.mtime_ns, request.follow)?;
         }
-        FileOperation::Truncate => attributes::truncate(&subject()?, request.length)?,
+        FileOperation::Truncate => attributes::truncate(&subject("ftruncate")?, request.length)?,
         FileOperation::Open => {
             let file = open(path, request.flags, request.mode)?;
             answer.handle = files.handles().add(file)?;
         }
         FileOperation::Close => files.handles().remove(request.handle)?,
-        FileOperation::ReadAt => answer.data = read_at(&*files.file(request.handle)?, request)?.into(),
+        FileOperation::ReadAt => {
+            let file = files.handles().get(request.handle, "read")?;
+            let length = usize::try_from(request.length).unwrap_or(usize::MAX).min(limits::FILE_CHUNK);
+            let mut data = vec![0; length];
+            let read = read(&file, request.offset, &mut data).call("read", nowhere)?;
+            data.truncate(read);
+            answer.data = data.into();
+        }
         FileOperation::WriteAt => {
-            let file = files.file(request.handle)?;
-            write(&file, request.offset, &request.data).call("write", Path::new(""))?;
+            let file = files.handles().get(request.handle, "write")?;
+            write(&file, request.offset, &request.data).call("write", nowhere)?;
             answer.count = request.data.len() as u64;
         }
+        FileOperation::Sync if request.data_only => {
+            let file = files.handles().get(request.handle, "fdatasync")?;
+            file.sync_data().call("fdatasync", nowhere)?;
+        }
         FileOperation::Sync => {
-            let file = files.file(request.handle)?;
-            let synced = if request.data_only { file.sync_data() } else { file.sync_all() };
-            let name = if request.data_only { "fdatasync" } else { "fsync" };
-            synced.call(name, Path::new(""))?;
+            let file = files.handles().get(request.handle, "fsync")?;
+            file.sync_all().call("fsync", nowhere)?;
         }
         FileOperation::StatFs => answer.file_system = Some(file_system::status(path)?),
         FileOperation::GetXattr => answer.data = extended::get(path, request)?.into(),
@@ -110,29 +112,4 @@ fn perform(files: &Files, request: &FileRequest) -> Outcome<FileAnswer> {
         FileOperation::Unspecified => return Err(fault(libc::ENOSYS, "call", path)),
     }
     Ok(answer)
-}
-
-/// The name of the system call of an operation on an open file.
-fn of_handle(request: &FileRequest) -> &'static str {
-    match request.operation() {
-        FileOperation::Stat => "fstat",
-        FileOperation::Chmod => "fchmod",
-        FileOperation::Chown => "fchown",
-        FileOperation::SetTimes => "futime",
-        FileOperation::Truncate => "ftruncate",
-        FileOperation::ReadAt => "read",
-        FileOperation::WriteAt => "write",
-        FileOperation::Sync if request.data_only => "fdatasync",
-        FileOperation::Sync => "fsync",
-        _ => "close",
-    }
-}
-
-/// Reads as much as was requested, unless the file ends before.
-fn read_at(file: &File, request: &FileRequest) -> Outcome<Vec<u8>> {
-    let length = usize::try_from(request.length).unwrap_or(usize::MAX).min(limits::FILE_CHUNK);
-    let mut data = vec![0; length];
-    let read = read(file, request.offset, &mut data).call("read", Path::new(""))?;
-    data.truncate(read);
-    Ok(data)
 }

@@ -11,9 +11,10 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt as _, stream};
 use nix::libc;
 use tokio::sync::{mpsc, oneshot};
+use tokio_stream::wrappers::ReceiverStream;
 
 use super::{
-    fault::{Outcome, archive_fault, failed},
+    fault::{Fault, Outcome, archive_fault},
     path::path_of,
     pool::Files,
 };
@@ -25,7 +26,7 @@ const AHEAD: usize = 4;
 /// An archive that is being received.
 pub(crate) struct CopyIn {
     chunks: mpsc::Sender<Option<Bytes>>,
-    done: oneshot::Receiver<Result<Outcome<()>>>,
+    done: oneshot::Receiver<Result<(), Fault>>,
     meter: Arc<Meter>,
 }
 
@@ -49,32 +50,23 @@ impl Files {
     pub(crate) async fn copy_out(
         &self,
         request: CopyOutRequest,
-    ) -> Result<impl Stream<Item = FileAnswer> + Send + use<>> {
+    ) -> Result<impl Stream<Item = Result<FileAnswer>> + Send + use<>> {
         let (chunks, receiver) = mpsc::channel(AHEAD);
         let (files, permit) = (self.clone(), self.long().await?);
         let (sender, done) = oneshot::channel();
         tokio::spawn(async move {
             let packed = files.run(move || {
                 let (writer, meter) = (PipeWriter::new(chunks, limits::FILE_CHUNK), Meter::default());
-                match send_archive(&request, writer, &meter) {
-                    // The host has gone away, so nobody receives the answer.
-                    Err(ArchiveError::Stream(_)) => Ok(0),
-                    packed => {
-                        packed.map(|()| meter.progress().skipped).map_err(|error| archive_fault(&error))
-                    }
-                }
+                // If the host has gone away, nobody receives the answer.
+                let packed = send_archive(&request, writer, &meter);
+                let count =
+                    packed.map(|()| meter.progress().skipped).map_err(|error| archive_fault(&error))?;
+                Ok::<_, FileError>(FileAnswer { count, ..FileAnswer::default() })
             });
-            let packed = packed
-                .await
-                .unwrap_or_else(|error| Err(FileError { message: error.chain(), ..FileError::default() }));
-            let _ = sender.send(match packed {
-                Ok(count) => FileAnswer { count, ..FileAnswer::default() },
-                Err(error) => failed(error),
-            });
+            let _ = sender.send(packed.await.or_else(Fault::answered));
             drop(permit);
         });
-        let data = tokio_stream::wrappers::ReceiverStream::new(receiver)
-            .map(|data| FileAnswer { data, ..FileAnswer::default() });
+        let data = ReceiverStream::new(receiver).map(|data| Ok(FileAnswer { data, ..FileAnswer::default() }));
         Ok(data.chain(stream::once(done).filter_map(|end| async { end.ok() })))
     }
 }
@@ -88,14 +80,9 @@ impl CopyIn {
     /// The result. An archive whose end was not pushed is incomplete, which is a failure.
     pub(crate) async fn finish(self) -> Result<FileAnswer> {
         drop(self.chunks);
-        let done = self.done.await;
-        let unpacked =
-            done.unwrap_or_else(|_| Err(Error::new(Kind::State, "copy in: the container is ending")))?;
-        Ok(FileAnswer {
-            error: unpacked.err(),
-            count: self.meter.progress().entries,
-            ..FileAnswer::default()
-        })
+        let ending = |_| Error::new(Kind::State, "copy in: the container is ending");
+        let answer = self.done.await.map_err(ending)?.map(|()| FileAnswer::default());
+        Ok(FileAnswer { count: self.meter.progress().entries, ..answer.or_else(Fault::answered)? })
     }
 }
 

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use boxlite_proto::v1::FileRequest;
-use nix::errno::Errno;
 use rustix::fs::{
     XattrFlags, getxattr, lgetxattr, listxattr, llistxattr, lremovexattr, lsetxattr, removexattr, setxattr,
 };
@@ -20,7 +19,7 @@ const MOST: usize = 64 * 1024;
 pub(super) fn get(path: &Path, request: &FileRequest) -> Outcome<Vec<u8>> {
     let (name, mut value) = (path_of(&request.name), vec![0; MOST]);
     let read = if request.follow { getxattr } else { lgetxattr };
-    let length = read(path, name, &mut value[..]).map_err(errno).call("getxattr", path)?;
+    let length = read(path, name, &mut value[..]).call("getxattr", path)?;
     value.truncate(length);
     Ok(value)
 }
@@ -29,14 +28,14 @@ pub(super) fn get(path: &Path, request: &FileRequest) -> Outcome<Vec<u8>> {
 pub(super) fn set(path: &Path, request: &FileRequest) -> Outcome<()> {
     let (name, flags) = (path_of(&request.name), XattrFlags::from_bits_retain(request.flags));
     let write = if request.follow { setxattr } else { lsetxattr };
-    write(path, name, &request.data, flags).map_err(errno).call("setxattr", path)
+    write(path, name, &request.data, flags).call("setxattr", path)
 }
 
 /// The names of all attributes, each with a NUL at its end.
 pub(super) fn list(path: &Path, request: &FileRequest) -> Outcome<Vec<u8>> {
     let mut names = vec![0; MOST];
     let read = if request.follow { listxattr } else { llistxattr };
-    let length = read(path, &mut names[..]).map_err(errno).call("listxattr", path)?;
+    let length = read(path, &mut names[..]).call("listxattr", path)?;
     names.truncate(length);
     Ok(names)
 }
@@ -45,9 +44,5 @@ pub(super) fn list(path: &Path, request: &FileRequest) -> Outcome<Vec<u8>> {
 pub(super) fn remove(path: &Path, request: &FileRequest) -> Outcome<()> {
     let name = path_of(&request.name);
     let remove = if request.follow { removexattr } else { lremovexattr };
-    remove(path, name).map_err(errno).call("removexattr", path)
-}
-
-fn errno(error: rustix::io::Errno) -> Errno {
-    Errno::from_raw(error.raw_os_error())
+    remove(path, name).call("removexattr", path)
 }

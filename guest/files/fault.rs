@@ -4,20 +4,46 @@ use std::{io, path::Path};
 
 use boxlite_archive::Error as ArchiveError;
 use boxlite_proto::v1::{FileAnswer, FileError, FileRefusal};
-use nix::{errno::Errno, libc};
+use nix::libc;
 
 use super::path::bytes_of;
+use crate::Error;
 
 pub(super) type Outcome<T> = Result<T, FileError>;
+
+/// Why an operation did not succeed.
+pub(crate) enum Fault {
+    /// The system call failed, which is an answer.
+    Call(FileError),
+    /// There is no container, or the user is unknown.
+    Agent(Error),
+}
+
+impl From<FileError> for Fault {
+    fn from(error: FileError) -> Self {
+        Self::Call(error)
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Agent(error)
+    }
+}
+
+impl Fault {
+    /// The answer that has the error, if it is one for an answer.
+    pub(crate) fn answered(self) -> Result<FileAnswer, Error> {
+        match self {
+            Self::Call(error) => Ok(FileAnswer { error: Some(error), ..FileAnswer::default() }),
+            Self::Agent(error) => Err(error),
+        }
+    }
+}
 
 /// A failure of `syscall` on `path`.
 pub(super) fn fault(errno: i32, syscall: &str, path: &Path) -> FileError {
     FileError { errno, syscall: syscall.to_owned(), path: bytes_of(path), ..FileError::default() }
-}
-
-/// The answer that has `error`.
-pub(crate) fn failed(error: FileError) -> FileAnswer {
-    FileAnswer { error: Some(error), ..FileAnswer::default() }
 }
 
 /// Names the call and the path of a failure.
@@ -25,22 +51,11 @@ pub(super) trait Call<T> {
     fn call(self, syscall: &str, path: &Path) -> Outcome<T>;
 }
 
-impl<T> Call<T> for io::Result<T> {
+impl<T, E: Into<io::Error>> Call<T> for Result<T, E> {
     fn call(self, syscall: &str, path: &Path) -> Outcome<T> {
         // The standard library itself refuses a NUL in a path, as the kernel would.
-        self.map_err(|error| fault(error.raw_os_error().unwrap_or(libc::EINVAL), syscall, path))
+        self.map_err(|error| fault(error.into().raw_os_error().unwrap_or(libc::EINVAL), syscall, path))
     }
-}
-
-impl<T> Call<T> for nix::Result<T> {
-    fn call(self, syscall: &str, path: &Path) -> Outcome<T> {
-        self.map_err(|errno| fault(errno as i32, syscall, path))
-    }
-}
-
-/// Names the system call of a failure that has none, which is that of a handle that is not open.
-pub(super) fn named(error: FileError, syscall: &str) -> FileError {
-    if error.syscall.is_empty() { FileError { syscall: syscall.to_owned(), ..error } } else { error }
 }
 
 /// Adds the second path of a call that has two.
@@ -65,9 +80,4 @@ pub(super) fn archive_fault(error: &ArchiveError) -> FileError {
         },
         other => FileError { message: other.to_string(), ..FileError::default() },
     }
-}
-
-/// The failure of every operation on a thread that could not enter the container.
-pub(super) fn not_inside(errno: Errno) -> FileError {
-    fault(errno as i32, "setns", Path::new("/"))
 }

@@ -1,15 +1,10 @@
 //! The files that the host has open, by number. Filled by `call`, emptied when the machine ends.
 
-use std::{
-    collections::HashMap,
-    fs::File,
-    path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, fs::File, path::Path, sync::Arc};
 
-use boxlite_proto::v1::FileError;
 use boxlite_wire::limits;
 use nix::libc;
+use parking_lot::Mutex;
 
 use super::fault::{Outcome, fault};
 
@@ -25,7 +20,7 @@ struct Table {
 
 impl Handles {
     pub(super) fn add(&self, file: File) -> Outcome<u64> {
-        let mut table = self.table();
+        let mut table = self.0.lock();
         if table.files.len() >= limits::OPEN_FILES {
             return Err(fault(libc::EMFILE, "open", Path::new("")));
         }
@@ -35,23 +30,17 @@ impl Handles {
         Ok(handle)
     }
 
-    pub(super) fn get(&self, handle: u64) -> Outcome<Arc<File>> {
-        self.table().files.get(&handle).cloned().ok_or_else(unknown)
+    /// The file behind `handle`. If it is not open, that is a failure of `syscall`.
+    pub(super) fn get(&self, handle: u64, syscall: &str) -> Outcome<Arc<File>> {
+        self.0.lock().files.get(&handle).cloned().ok_or_else(|| fault(libc::EBADF, syscall, Path::new("")))
     }
 
     pub(super) fn remove(&self, handle: u64) -> Outcome<()> {
-        self.table().files.remove(&handle).map(drop).ok_or_else(unknown)
+        let removed = self.0.lock().files.remove(&handle);
+        removed.map(drop).ok_or_else(|| fault(libc::EBADF, "close", Path::new("")))
     }
 
     pub(super) fn clear(&self) {
-        self.table().files.clear();
+        self.0.lock().files.clear();
     }
-
-    fn table(&self) -> MutexGuard<'_, Table> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn unknown() -> FileError {
-    FileError { errno: libc::EBADF, ..FileError::default() }
 }

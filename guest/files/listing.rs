@@ -20,7 +20,7 @@ use nix::{
 use tokio::sync::mpsc;
 
 use super::{
-    fault::{Call as _, Outcome, failed, fault},
+    fault::{Call as _, Outcome, fault},
     path::path_of,
     pool::Files,
 };
@@ -47,11 +47,9 @@ impl Files {
                 list(path_of(&request.path), request.recursive, &mut batch)?;
                 batch.send()
             });
-            let _ = match listing.await {
-                Ok(Ok(())) => Ok(()),
-                Ok(Err(error)) => last.send(Ok(failed(error))).await,
-                Err(error) => last.send(Err(error)).await,
-            };
+            if let Err(fault) = listing.await {
+                let _ = last.send(fault.answered()).await;
+            }
             drop(permit);
         });
         Ok(receiver)

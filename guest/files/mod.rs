@@ -25,6 +25,6 @@ mod threads;
 mod tree;
 mod watch;
 
-pub(crate) use fault::failed;
+pub(crate) use fault::Fault;
 pub use pool::Files;
 pub(crate) use stream::Writing;

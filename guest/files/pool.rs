@@ -6,13 +6,11 @@
 
 use std::{
     cell::Cell,
-    fs::File,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
-use boxlite_proto::v1::FileError;
 use nix::{
     errno::Errno,
     fcntl::{OFlag, open},
@@ -20,11 +18,12 @@ use nix::{
     sys::stat::{Mode, umask},
     unistd::{chdir, chroot, fchdir},
 };
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{
     acting::Acting,
-    fault::{fault, not_inside},
+    fault::{Call as _, Fault, Outcome},
     handles::Handles,
     threads::Threads,
 };
@@ -44,10 +43,9 @@ thread_local! {
 }
 
 /// Access to the container's files. Clones share it.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Files(Arc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     pool: Mutex<Option<Threads>>,
     handles: Handles,
@@ -63,7 +61,6 @@ impl Default for Inner {
 }
 
 /// What a thread enters: the root, the namespace and the working directory of the container's processes.
-#[derive(Debug)]
 struct Inside {
     namespace: OwnedFd,
     root: OwnedFd,
@@ -101,13 +98,13 @@ impl Files {
     }
 
     fn start(&self, enter: impl Fn() + Send + Sync + 'static) {
-        *self.pool() = Some(Threads::new(enter));
+        *self.0.pool.lock() = Some(Threads::new(enter));
     }
 
     /// Closes the files that the host has open, and refuses further operations. An open file would keep the root disk busy.
     pub fn close(&self) {
         self.0.handles.clear();
-        drop(self.pool().take());
+        drop(self.0.pool.lock().take());
     }
 
     /// The files that the host has open.
@@ -115,34 +112,22 @@ impl Files {
         &self.0.handles
     }
 
-    /// The file behind `handle`.
-    pub(super) fn file(&self, handle: u64) -> Result<Arc<File>, FileError> {
-        self.0.handles.get(handle)
-    }
-
     /// Runs `job` on a thread inside the container.
-    pub(super) async fn run<T: Send + 'static>(
+    pub(super) async fn run<T: Send + 'static, E: Into<Fault>>(
         &self,
-        job: impl FnOnce() -> Result<T, FileError> + Send + 'static,
-    ) -> Result<Result<T, FileError>> {
+        job: impl FnOnce() -> Result<T, E> + Send + 'static,
+    ) -> Result<T, Fault> {
         let (sender, done) = oneshot::channel();
-        let started = {
-            let pool = self.pool();
-            let Some(pool) = pool.as_ref() else {
-                return Err(Error::new(Kind::State, "use files: there is no container"));
-            };
-            pool.run(|| {
-                let _ = sender.send(match ENTERED.get() {
-                    Ok(()) => job(),
-                    Err(errno) => Err(not_inside(errno)),
-                });
-            })
+        let inside = || {
+            let entered = ENTERED.get().call("setns", Path::new("/")).map_err(Fault::from);
+            let _ = sender.send(entered.and_then(|()| job().map_err(E::into)));
         };
-        if let Err(error) = started {
-            let errno = error.raw_os_error().unwrap_or(Errno::EAGAIN as i32);
-            return Ok(Err(fault(errno, "clone", Path::new(""))));
-        }
-        done.await.map_err(|_| Error::new(Kind::State, "use files: the container is ending"))
+        let started = match &*self.0.pool.lock() {
+            Some(pool) => pool.run(inside),
+            None => return Err(Error::new(Kind::State, "use files: there is no container").into()),
+        };
+        started.call("clone", Path::new(""))?;
+        done.await.map_err(|_| ending())?
     }
 
     /// Runs `job` on a thread inside the container, as the user of that name there. An empty name is root with all capabilities of
@@ -150,44 +135,34 @@ impl Files {
     pub(super) async fn run_as<T: Send + 'static>(
         &self,
         user: &str,
-        job: impl FnOnce() -> Result<T, FileError> + Send + 'static,
-    ) -> Result<Result<T, FileError>> {
+        job: impl FnOnce() -> Outcome<T> + Send + 'static,
+    ) -> Result<T, Fault> {
         if user.is_empty() {
             return self.run(job).await;
         }
         let (inner, user) = (Arc::clone(&self.0), user.to_owned());
-        let done = self.run(move || {
-            let found = inner.accounts.lock().unwrap_or_else(PoisonError::into_inner).look_up(&user);
-            Ok(match found {
-                Ok(user) => Ok(acting(&user, job)),
-                Err(why) => Err(Error::new(Kind::Invalid, format!("use files as another user: {why}"))),
-            })
-        });
-        match done.await? {
-            Ok(Ok(done)) => Ok(done),
-            Ok(Err(unknown)) => Err(unknown),
-            Err(error) => Ok(Err(error)),
-        }
+        let acting = move || {
+            let found = inner.accounts.lock().look_up(&user);
+            let unknown = |why| Error::new(Kind::Invalid, format!("use files as another user: {why}"));
+            Ok::<_, Fault>(acting(&found.map_err(unknown)?, job)?)
+        };
+        self.run(acting).await
     }
 
     /// A permit for an operation that occupies a thread for long.
     pub(super) async fn long(&self) -> Result<OwnedSemaphorePermit> {
-        let permit = Arc::clone(&self.0.long).acquire_owned().await;
-        permit.map_err(|_| Error::new(Kind::State, "use files: the container is ending"))
-    }
-
-    fn pool(&self) -> std::sync::MutexGuard<'_, Option<Threads>> {
-        self.0.pool.lock().unwrap_or_else(PoisonError::into_inner)
+        Arc::clone(&self.0.long).acquire_owned().await.map_err(|_| ending())
     }
 }
 
+fn ending() -> Error {
+    Error::new(Kind::State, "use files: the container is ending")
+}
+
 /// Runs `job` as `user`. If the thread can't become root again, all of its further jobs fail.
-fn acting<T>(user: &User, job: impl FnOnce() -> Result<T, FileError>) -> Result<T, FileError> {
+fn acting<T>(user: &User, job: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
     let (acting, begun) = Acting::begin(user);
-    let done = match begun {
-        Ok(()) => job(),
-        Err(errno) => Err(fault(errno.raw_os_error(), "setresuid", Path::new(""))),
-    };
+    let done = begun.call("setresuid", Path::new("")).and_then(|()| job());
     if let Err(errno) = acting.end() {
         ENTERED.set(Err(Errno::from_raw(errno.raw_os_error())));
     }

@@ -7,11 +7,11 @@ use std::{fs::File, path::Path, sync::Arc};
 use boxlite_proto::v1::{FileAnswer, FileReadRequest, FileWriteRequest};
 use boxlite_wire::limits;
 use bytes::Bytes;
-use futures::{Stream, stream};
+use futures::{Stream, StreamExt as _, stream};
 use nix::libc;
 
 use super::{
-    fault::{Call as _, Outcome, failed, named},
+    fault::{Call as _, Fault, Outcome},
     open_file::{open, read, write},
     path::path_of,
     pool::Files,
@@ -36,67 +36,51 @@ impl Files {
         };
         let left = request.length.unwrap_or(u64::MAX);
         let reading = Reading { files: self.clone(), request, file: None, offset, left };
-        stream::unfold(Some(reading), |reading| async {
-            let mut reading = reading?;
-            let next = if reading.request.opened && reading.file.is_none() {
-                reading.open().await.map(|opened| opened.map(|()| Some(Vec::new())))
-            } else {
-                reading.next().await
-            };
-            match next {
-                Ok(Ok(None)) => None,
-                Ok(Ok(Some(data))) => {
-                    Some((Ok(FileAnswer { data: data.into(), ..FileAnswer::default() }), Some(reading)))
-                }
-                Ok(Err(error)) => Some((Ok(failed(error)), None)),
-                Err(error) => Some((Err(error), None)),
-            }
-        })
+        let answers = stream::try_unfold(reading, |mut reading| async {
+            let data = reading.next().await?;
+            Ok(data.map(|data| (FileAnswer { data: data.into(), ..FileAnswer::default() }, reading)))
+        });
+        answers.map(|answer| answer.or_else(Fault::answered))
     }
 }
 
-/// Opens the file that `request` names.
-fn readable(files: &Files, request: &FileReadRequest) -> Outcome<Arc<File>> {
-    match request.handle {
-        0 => open(path_of(&request.path), request.flags, request.mode).map(Arc::new),
-        handle => files.file(handle).map_err(|error| named(error, "read")),
+/// The file behind `handle`, or the one at `path`, which is opened. `syscall` is what it is for.
+fn file_of(
+    files: &Files,
+    (handle, path): (u64, &[u8]),
+    (flags, mode): (u32, u32),
+    syscall: &str,
+) -> Outcome<Arc<File>> {
+    match handle {
+        0 => open(path_of(path), flags, mode).map(Arc::new),
+        handle => files.handles().get(handle, syscall),
     }
 }
 
 impl Reading {
-    /// Opens the file before the first chunk is read, which the host has requested.
-    async fn open(&mut self) -> Result<Outcome<()>> {
-        let (files, request) = (self.files.clone(), self.request.clone());
-        let user = request.user.clone();
-        let file = self.files.run_as(&user, move || readable(&files, &request)).await?;
-        Ok(file.map(|file| self.file = Some(file)))
-    }
-
-    async fn next(&mut self) -> Result<Outcome<Option<Vec<u8>>>> {
-        let length = usize::try_from(self.left).unwrap_or(usize::MAX).min(limits::FILE_CHUNK);
-        let known = self.file.take();
-        let (files, request, offset) = (self.files.clone(), self.request.clone(), self.offset);
-        let user = request.user.clone();
+    /// The next bytes. Those of the first call are none if the host has requested to know when the file is open.
+    async fn next(&mut self) -> Result<Option<Vec<u8>>, Fault> {
+        let (known, request) = (self.file.take(), self.request.clone());
+        let opens_only = request.opened && known.is_none();
+        let most = if opens_only { 0 } else { limits::FILE_CHUNK };
+        let length = usize::try_from(self.left).unwrap_or(usize::MAX).min(most);
+        let (files, offset, user) = (self.files.clone(), self.offset, request.user.clone());
         let chunk = self.files.run_as(&user, move || {
-            let file = match known {
-                Some(file) => file,
-                None => readable(&files, &request)?,
-            };
+            let FileReadRequest { handle, path, flags, mode, .. } = &request;
+            let file = known.map_or_else(|| file_of(&files, (*handle, path), (*flags, *mode), "read"), Ok)?;
             let mut data = vec![0; length];
             let read = read_some(&file, offset, &mut data)?;
             data.truncate(read);
             Ok((file, data))
         });
-        Ok(match chunk.await? {
-            Err(error) => Err(error),
-            Ok((_, data)) if data.is_empty() => Ok(None),
-            Ok((file, data)) => {
-                self.file = Some(file);
-                self.left -= data.len() as u64;
-                self.offset = self.offset.map(|offset| offset + data.len() as u64);
-                Ok(Some(data))
-            }
-        })
+        let (file, data) = chunk.await?;
+        if data.is_empty() && !opens_only {
+            return Ok(None);
+        }
+        self.file = Some(file);
+        self.left -= data.len() as u64;
+        self.offset = self.offset.map(|offset| offset + data.len() as u64);
+        Ok(Some(data))
     }
 }
 
@@ -112,16 +96,14 @@ fn read_some(file: &File, offset: Option<u64>, data: &mut [u8]) -> Outcome<usize
 impl Files {
     /// Writes the file that `message` holds whole, and returns the number of bytes written. That is one job of one thread, or two
     /// where a user is named: only opening the file is done as that user.
-    pub(crate) async fn write_whole(&self, message: FileWriteRequest) -> Result<Outcome<u64>> {
+    pub(crate) async fn write_whole(&self, message: FileWriteRequest) -> Result<u64, Fault> {
         let (files, user) = (self.clone(), message.user.clone());
         if user.is_empty() {
             return self.run(move || write_all(&*writable(&files, &message)?, &message)).await;
         }
         let opened = self.run_as(&user, move || Ok((writable(&files, &message)?, message)));
-        match opened.await? {
-            Ok((file, message)) => self.run(move || write_all(&file, &message)).await,
-            Err(error) => Ok(Err(error)),
-        }
+        let (file, message) = opened.await?;
+        self.run(move || write_all(&file, &message)).await
     }
 }
 
@@ -133,10 +115,7 @@ fn write_all(file: &File, message: &FileWriteRequest) -> Outcome<u64> {
 
 /// Opens the file that `first` names.
 fn writable(files: &Files, first: &FileWriteRequest) -> Outcome<Arc<File>> {
-    match first.handle {
-        0 => open(path_of(&first.path), first.flags, first.mode).map(Arc::new),
-        handle => files.file(handle).map_err(|error| named(error, "write")),
-    }
+    file_of(files, (first.handle, &first.path), (first.flags, first.mode), "write")
 }
 
 fn synced(file: &File, count: u64) -> Outcome<u64> {
@@ -154,34 +133,27 @@ pub(crate) struct Writing {
 
 impl Writing {
     /// Opens what the first message names.
-    pub(crate) async fn begin(files: &Files, first: &FileWriteRequest) -> Result<Outcome<Self>> {
-        let (offset, flush) = (first.offset, first.flush);
+    pub(crate) async fn begin(files: &Files, first: &FileWriteRequest) -> Result<Self, Fault> {
         let (all, named) = (files.clone(), FileWriteRequest { data: Bytes::new(), ..first.clone() });
-        let opened = files.run_as(&first.user, move || writable(&all, &named));
-        Ok(opened.await?.map(|file| Self { files: files.clone(), file, offset, count: 0, flush }))
+        let file = files.run_as(&first.user, move || writable(&all, &named)).await?;
+        Ok(Self { files: files.clone(), file, offset: first.offset, count: 0, flush: first.flush })
     }
 
     /// Writes the data of one message.
-    pub(crate) async fn push(&mut self, message: FileWriteRequest) -> Result<Outcome<()>> {
+    pub(crate) async fn push(&mut self, message: FileWriteRequest) -> Result<(), Fault> {
         let (file, offset, length) = (Arc::clone(&self.file), self.offset, message.data.len() as u64);
         if length > 0 {
-            let written =
-                self.files.run(move || write(&file, offset, &message.data).call("write", Path::new("")));
-            if let Err(error) = written.await? {
-                return Ok(Err(error));
-            }
+            let write = move || write(&file, offset, &message.data).call("write", Path::new(""));
+            self.files.run(write).await?;
         }
         self.count += length;
         self.offset = offset.map(|offset| offset + length);
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// Ends the file, and returns how many bytes were written.
-    pub(crate) async fn finish(self) -> Result<Outcome<u64>> {
+    pub(crate) async fn finish(self) -> Result<u64, Fault> {
         let Self { files, file, count, flush, .. } = self;
-        if !flush {
-            return Ok(Ok(count));
-        }
-        files.run(move || synced(&file, count)).await
+        if flush { files.run(move || synced(&file, count)).await } else { Ok(count) }
     }
 }

@@ -3,13 +3,9 @@
 //! Threads are started when needed, and all but the last end when idle, so that a box at its kernel's limit of threads can still be
 //! served. If there is none and none can be started, the operation fails with the kernel's error, while tokio's own pool would panic.
 
-use std::{
-    collections::VecDeque,
-    fmt, io,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    thread,
-    time::Duration,
-};
+use std::{collections::VecDeque, io, sync::Arc, thread, time::Duration};
+
+use parking_lot::{Condvar, Mutex};
 
 /// Most threads, and so most operations at the same time. Further ones wait.
 const MOST: usize = 64;
@@ -19,7 +15,6 @@ const IDLE: Duration = Duration::from_secs(10);
 type Job = Box<dyn FnOnce() + Send>;
 
 /// The threads. When this is dropped, they end after their current jobs, and jobs that wait are dropped.
-#[derive(Debug)]
 pub(super) struct Threads(Arc<Queue>);
 
 struct Queue {
@@ -44,7 +39,7 @@ impl Threads {
 
     /// Runs `job` on a thread.
     pub(super) fn run(&self, job: impl FnOnce() + Send + 'static) -> io::Result<()> {
-        let mut state = self.0.lock();
+        let mut state = self.0.state.lock();
         if state.idle > state.jobs.len() {
             state.jobs.push_back(Box::new(job));
             self.0.wake.notify_one();
@@ -67,7 +62,7 @@ impl Threads {
 
 impl Drop for Threads {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
+        let mut state = self.0.state.lock();
         state.closed = true;
         state.jobs.clear();
         self.0.wake.notify_all();
@@ -75,10 +70,6 @@ impl Drop for Threads {
 }
 
 impl Queue {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn work(&self) {
         (self.enter)();
         while let Some(job) = self.next() {
@@ -88,7 +79,7 @@ impl Queue {
 
     /// The next job, or `None` if the thread is to end.
     fn next(&self) -> Option<Job> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         loop {
             if state.closed {
                 state.threads -= 1;
@@ -98,20 +89,13 @@ impl Queue {
                 return Some(job);
             }
             state.idle += 1;
-            let (woken, waited) = self.wake.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner);
-            state = woken;
+            let waited = self.wake.wait_for(&mut state, IDLE);
             state.idle -= 1;
             if waited.timed_out() && state.jobs.is_empty() && state.threads > 1 {
                 state.threads -= 1;
                 return None;
             }
         }
-    }
-}
-
-impl fmt::Debug for Queue {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Queue").finish_non_exhaustive()
     }
 }
 
@@ -131,12 +115,12 @@ mod tests {
             let (done, gate) = (done.clone(), Arc::clone(&gate));
             threads
                 .run(move || {
-                    let _ = gate.lock().map(|gate| gate.recv());
+                    let _ = gate.lock().recv();
                     let _ = done.send(());
                 })
                 .expect("threads start");
         }
-        assert_eq!(threads.0.lock().threads, MOST);
+        assert_eq!(threads.0.state.lock().threads, MOST);
         assert!(all.try_recv().is_err());
         drop(release);
         drop(done);
@@ -153,7 +137,7 @@ mod tests {
             let (kept, gate) = (kept.clone(), Arc::clone(&gate));
             threads
                 .run(move || {
-                    let _ = gate.lock().map(|gate| gate.recv());
+                    let _ = gate.lock().recv();
                     drop(kept);
                 })
                 .expect("threads start");

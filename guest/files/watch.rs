@@ -9,22 +9,23 @@ use std::{
     fs, io,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 use boxlite_proto::v1::{FileChange, FileError, FileRequest, FileWatchAnswer};
 use boxlite_wire::limits;
 use bytes::Bytes;
-use futures::{Stream, stream};
+use futures::{Stream, StreamExt as _, stream};
 use nix::{
     errno::Errno,
     libc,
     sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor},
 };
+use parking_lot::Mutex;
 use tokio::io::{Interest, unix::AsyncFd};
 
 use super::{
-    fault::{Call as _, Outcome, fault},
+    fault::{Call as _, Fault, Outcome, fault},
     path::{bytes_of, path_of},
     pool::Files,
 };
@@ -92,7 +93,7 @@ impl Files {
     pub(crate) async fn watch(
         &self,
         request: FileRequest,
-    ) -> Result<Outcome<impl Stream<Item = Result<FileWatchAnswer>> + Send + use<>>> {
+    ) -> Result<impl Stream<Item = Result<FileWatchAnswer, Fault>> + Send + use<>, Fault> {
         let flags = InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK;
         let queue = Arc::new(Inotify::init(flags).context(|| "make an inotify queue")?);
         let folders = Arc::new(Mutex::new(HashMap::new()));
@@ -103,31 +104,21 @@ impl Files {
             // What exists already is no change.
             add(&adding, &known, &top, PathBuf::new(), recursive, &mut |_| true)
         });
-        if let Err(error) = added.await? {
-            return Ok(Err(error));
-        }
+        added.await?;
         let fd = std::os::fd::AsFd::as_fd(&*queue).try_clone_to_owned().context(|| "watch files")?;
         let ready = reactor::watch(fd, Interest::READABLE).context(|| "watch files")?;
         let (user, waiting) = (request.user, Waiting::default());
         let watch = Watch { files: self.clone(), root, recursive, user, queue, ready, folders, waiting };
-        Ok(Ok(stream::unfold((Some(watch), true), |(watch, first)| async move {
-            let mut watch = watch?;
-            if first {
-                return Some((Ok(FileWatchAnswer::default()), (Some(watch), false)));
-            }
-            match watch.next().await {
-                Ok(Ok(changes)) => Some((Ok(FileWatchAnswer { changes, error: None }), (Some(watch), false))),
-                Ok(Err(error)) => {
-                    Some((Ok(FileWatchAnswer { error: Some(error), changes: vec![] }), (None, false)))
-                }
-                Err(error) => Some((Err(error), (None, false))),
-            }
-        })))
+        let changes = stream::try_unfold(watch, |mut watch| async {
+            let changes = watch.next().await?;
+            Ok(Some((FileWatchAnswer { changes, error: None }, watch)))
+        });
+        Ok(stream::iter([Ok(FileWatchAnswer::default())]).chain(changes))
     }
 }
 
 impl Watch {
-    async fn next(&mut self) -> Result<Outcome<Vec<FileChange>>> {
+    async fn next(&mut self) -> Result<Vec<FileChange>, Fault> {
         while self.waiting.changes.is_empty() {
             let events = {
                 let mut ready = self.ready.readable().await.context(|| "watch files")?;
@@ -138,29 +129,23 @@ impl Watch {
             };
             for event in events {
                 if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
-                    return Ok(Err(self.overflow()));
+                    return Err(overflow(&self.root).into());
                 }
-                if let Err(error) = self.take(&event).await? {
-                    return Ok(Err(error));
-                }
+                self.take(&event).await?;
             }
         }
-        Ok(Ok(self.waiting.take()))
+        Ok(self.waiting.take())
     }
 
-    fn overflow(&self) -> FileError {
-        fault(libc::EOVERFLOW, "watch", &self.root)
-    }
-
-    async fn take(&mut self, event: &InotifyEvent) -> Result<Outcome<()>> {
-        let Some(folder) = self.folder(event.wd) else { return Ok(Ok(())) };
+    async fn take(&mut self, event: &InotifyEvent) -> Result<(), Fault> {
+        let Some(folder) = self.folders.lock().get(&event.wd).cloned() else { return Ok(()) };
         if event.mask.contains(AddWatchFlags::IN_IGNORED) {
-            self.lock().remove(&event.wd);
-            return Ok(Ok(()));
+            self.folders.lock().remove(&event.wd);
+            return Ok(());
         }
         // The watch of a directory's parent reports the same change with its name.
         if event.name.is_none() && !folder.as_os_str().is_empty() {
-            return Ok(Ok(()));
+            return Ok(());
         }
         let renamed = event.mask.intersects(RENAMED);
         let name = match &event.name {
@@ -168,12 +153,12 @@ impl Watch {
             None => PathBuf::from(self.root.file_name().unwrap_or_default()),
         };
         if !self.waiting.add(FileChange { renamed, name: bytes_of(&name) }) {
-            return Ok(Err(self.overflow()));
+            return Err(overflow(&self.root).into());
         }
         let appeared = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO;
         let is_folder = event.mask.contains(AddWatchFlags::IN_ISDIR);
         if !(self.recursive && is_folder && event.mask.intersects(appeared)) {
-            return Ok(Ok(()));
+            return Ok(());
         }
         let (queue, folders, root) = (Arc::clone(&self.queue), Arc::clone(&self.folders), self.root.clone());
         let mut waiting = std::mem::take(&mut self.waiting);
@@ -185,16 +170,13 @@ impl Watch {
                 added => added.map(|()| waiting),
             }
         });
-        Ok(found.await?.map(|found| self.waiting = found))
+        self.waiting = found.await?;
+        Ok(())
     }
+}
 
-    fn folder(&self, descriptor: WatchDescriptor) -> Option<PathBuf> {
-        self.lock().get(&descriptor).cloned()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<WatchDescriptor, PathBuf>> {
-        self.folders.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn overflow(root: &Path) -> FileError {
+    fault(libc::EOVERFLOW, "watch", root)
 }
 
 /// Watches `below` and, with `recursive`, every directory in it. Calls `found` with the names that exist already, until it returns
@@ -216,7 +198,7 @@ fn add(
             Err(Errno::ENOENT | Errno::ENOTDIR) if !is_root => continue,
             added => {
                 let descriptor = added.call("watch", &path)?;
-                folders.lock().unwrap_or_else(PoisonError::into_inner).insert(descriptor, below.clone());
+                folders.lock().insert(descriptor, below.clone());
             }
         }
         if !recursive || !path.is_dir() {
@@ -226,7 +208,7 @@ fn add(
         for entry in entries.flatten() {
             let name = below.join(entry.file_name());
             if !found(bytes_of(&name)) {
-                return Err(fault(libc::EOVERFLOW, "watch", root));
+                return Err(overflow(root));
             }
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 waiting.push(name);

@@ -3,51 +3,34 @@
 //! Called by the host over gRPC; calls `zygote`, `execution`, `files` and `supervision`.
 
 use boxlite_proto::v1::{ContainerInitRequest, ContainerInitResponse, container_server::Container};
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response};
 
+use super::Answer;
 use crate::{
     Error, Kind,
     container::Cgroup,
-    execution::{Defaults, Executions, OomEvents},
-    files::Files,
+    execution::{Defaults, OomEvents},
     supervision::Supervisor,
-    zygote::Zygote,
 };
 
-#[derive(Debug, Clone)]
-pub(super) struct ContainerService {
-    zygote: Zygote,
-    executions: Executions,
-    files: Files,
-    supervisor: Supervisor,
-}
-
-impl ContainerService {
-    pub(super) fn new(zygote: Zygote, executions: Executions, files: Files, supervisor: Supervisor) -> Self {
-        Self { zygote, executions, files, supervisor }
-    }
-}
+#[derive(Clone)]
+pub(super) struct ContainerService(pub(super) Supervisor);
 
 #[tonic::async_trait]
 impl Container for ContainerService {
-    async fn init(
-        &self,
-        request: Request<ContainerInitRequest>,
-    ) -> Result<Response<ContainerInitResponse>, Status> {
-        if self.executions.is_open() {
+    async fn init(&self, request: Request<ContainerInitRequest>) -> Answer<ContainerInitResponse> {
+        let executions = self.0.executions();
+        if executions.is_open() {
             return Err(Error::new(Kind::State, "initialise container: it was done before").into());
         }
-        let mut request = request.into_inner();
-        let config = request.supervision.take();
+        let request = request.into_inner();
+        let config = request.supervision.clone();
         let cgroup = Cgroup::of(&request.container_id)?;
-        let cwd = request.process.as_ref().map(|process| process.cwd.clone()).unwrap_or_default();
-        let defaults = Defaults::new(request.process.clone().unwrap_or_default());
-        let main_is_init =
-            config.as_ref().and_then(|config| config.main.as_ref()).is_some_and(|main| main.is_init);
-        let init_pid = self.zygote.contain(request, main_is_init).await?;
-        self.files.open(init_pid, &cwd)?;
-        self.executions.open(defaults, OomEvents::open(&cgroup.memory_events()));
-        let main_error = self.supervisor.begin(config, Some(cgroup)).await?;
+        let process = request.process.clone().unwrap_or_default();
+        let init_pid = self.0.zygote().contain(request).await?;
+        self.0.files().open(init_pid, &process.cwd)?;
+        executions.open(Defaults::new(process), OomEvents::open(&cgroup.memory_events()));
+        let main_error = self.0.begin(config, Some(cgroup)).await?;
         Ok(Response::new(ContainerInitResponse { init_pid, main_error }))
     }
 }

@@ -2,18 +2,17 @@
 //!
 //! Called by the host over gRPC; calls `execution`.
 
-use std::pin::Pin;
-
 use boxlite_proto::v1::{
     AttachRequest, Chunk, ExecOutput, ExecRequest, ExecResponse, ExecStdin, KillRequest, KillResponse,
     ListRequest, ListResponse, ResizeTtyRequest, ResizeTtyResponse, SendInputAck, WaitRequest, WaitResponse,
     exec_output::Event, execution_server::Execution,
 };
 use boxlite_wire::limits;
-use futures::{Stream, StreamExt as _, stream};
+use futures::{StreamExt as _, stream};
 use tokio::time::timeout;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::{Answer, Answers};
 use crate::{
     Error, Kind, Result,
     execution::{Attachment, Executions, Output, Purpose},
@@ -22,43 +21,35 @@ use crate::{
 /// Highest signal number of Linux (`_NSIG`).
 const LAST_SIGNAL: i32 = 64;
 
-#[derive(Debug, Clone)]
-pub(super) struct ExecutionService {
-    executions: Executions,
-}
-
-impl ExecutionService {
-    pub(super) fn new(executions: Executions) -> Self {
-        Self { executions }
-    }
-}
+#[derive(Clone)]
+pub(super) struct ExecutionService(pub(super) Executions);
 
 #[tonic::async_trait]
 impl Execution for ExecutionService {
-    async fn exec(&self, request: Request<ExecRequest>) -> Result<Response<ExecResponse>, Status> {
-        let started = self.executions.run(request.into_inner(), Purpose::Requested).await?;
+    async fn exec(&self, request: Request<ExecRequest>) -> Answer<ExecResponse> {
+        let started = self.0.run(request.into_inner(), Purpose::Requested).await?;
         Ok(Response::new(match started {
             Ok(execution) => ExecResponse { pid: execution.pid(), start_error: None },
             Err(error) => ExecResponse { pid: 0, start_error: Some(error) },
         }))
     }
 
-    type AttachStream = Pin<Box<dyn Stream<Item = Result<ExecOutput, Status>> + Send>>;
+    type AttachStream = Answers<ExecOutput>;
 
-    async fn attach(&self, request: Request<AttachRequest>) -> Result<Response<Self::AttachStream>, Status> {
+    async fn attach(&self, request: Request<AttachRequest>) -> Answer<Self::AttachStream> {
         let AttachRequest { execution_id, stdout_offset, stderr_offset } = request.into_inner();
-        let execution = self.executions.find(&execution_id).await?;
+        let execution = self.0.find(&execution_id).await?;
         let attachment = Attachment::new(execution, [stdout_offset, stderr_offset]).await?;
         Ok(Response::new(Box::pin(stream::unfold(Some(attachment), next_event))))
     }
 
     type RunStream = Self::AttachStream;
 
-    async fn run(&self, request: Request<ExecRequest>) -> Result<Response<Self::RunStream>, Status> {
+    async fn run(&self, request: Request<ExecRequest>) -> Answer<Self::RunStream> {
         let request = request.into_inner();
         let hold = request.hold_start;
         let started = |started| ExecOutput { event: Some(Event::Started(started)) };
-        let (pid, attachment) = match self.executions.run_attached(request).await? {
+        let (pid, attachment) = match self.0.run_attached(request).await? {
             Ok(attached) => attached,
             Err(error) => {
                 let only = started(ExecResponse { pid: 0, start_error: Some(error) });
@@ -80,17 +71,14 @@ impl Execution for ExecutionService {
         Ok(Response::new(Box::pin(stream::iter(first).chain(stream::unfold(rest, next_event)))))
     }
 
-    async fn send_input(
-        &self,
-        request: Request<Streaming<ExecStdin>>,
-    ) -> Result<Response<SendInputAck>, Status> {
+    async fn send_input(&self, request: Request<Streaming<ExecStdin>>) -> Answer<SendInputAck> {
         let mut messages = request.into_inner();
         let mut accepted = 0;
         let Some(first) = messages.message().await? else {
             return Ok(Response::new(SendInputAck { accepted }));
         };
         check_stream_name(&first.stream)?;
-        let execution = self.executions.find(&first.execution_id).await?;
+        let execution = self.0.find(&first.execution_id).await?;
         let mut writer = execution.write_stdin(&first.stream, first.offset).await?;
         let mut message = Some(first);
         while let Some(ExecStdin { data, eof, .. }) = message {
@@ -104,39 +92,36 @@ impl Execution for ExecutionService {
         Ok(Response::new(SendInputAck { accepted }))
     }
 
-    async fn wait(&self, request: Request<WaitRequest>) -> Result<Response<WaitResponse>, Status> {
-        let execution = self.executions.find(&request.get_ref().execution_id).await?;
+    async fn wait(&self, request: Request<WaitRequest>) -> Answer<WaitResponse> {
+        let execution = self.0.find(&request.get_ref().execution_id).await?;
         let exit = execution.wait().await?;
         Ok(Response::new(WaitResponse { exit: Some(exit) }))
     }
 
-    async fn kill(&self, request: Request<KillRequest>) -> Result<Response<KillResponse>, Status> {
+    async fn kill(&self, request: Request<KillRequest>) -> Answer<KillResponse> {
         let KillRequest { execution_id, signal, all } = request.into_inner();
         if !(0..=LAST_SIGNAL).contains(&signal) {
             return Err(
                 Error::new(Kind::Invalid, format!("kill {execution_id}: no such signal: {signal}")).into()
             );
         }
-        let execution = self.executions.find(&execution_id).await?;
+        let execution = self.0.find(&execution_id).await?;
         let delivered = execution.signal(signal, all).await?;
         Ok(Response::new(KillResponse { delivered }))
     }
 
-    async fn resize_tty(
-        &self,
-        request: Request<ResizeTtyRequest>,
-    ) -> Result<Response<ResizeTtyResponse>, Status> {
+    async fn resize_tty(&self, request: Request<ResizeTtyRequest>) -> Answer<ResizeTtyResponse> {
         let ResizeTtyRequest { execution_id, size } = request.into_inner();
-        let execution = self.executions.find(&execution_id).await?;
+        let execution = self.0.find(&execution_id).await?;
         execution.resize(size.unwrap_or_default()).await?;
         Ok(Response::new(ResizeTtyResponse {}))
     }
 
-    async fn list(&self, request: Request<ListRequest>) -> Result<Response<ListResponse>, Status> {
+    async fn list(&self, request: Request<ListRequest>) -> Answer<ListResponse> {
         let ListRequest { execution_id } = request.into_inner();
         let executions = match execution_id.as_str() {
-            "" => self.executions.list(),
-            id => self.executions.known(id).into_iter().collect(),
+            "" => self.0.list(),
+            id => self.0.known(id).into_iter().collect(),
         };
         Ok(Response::new(ListResponse { executions }))
     }

@@ -2,84 +2,79 @@
 //!
 //! Called by the host over gRPC; calls `files`.
 
-use std::pin::Pin;
-
 use boxlite_proto::v1::{
-    CopyInRequest, CopyOutRequest, FileAnswer, FileError, FileReadRequest, FileRequest, FileWatchAnswer,
+    CopyInRequest, CopyOutRequest, FileAnswer, FileReadRequest, FileRequest, FileWatchAnswer,
     FileWriteRequest, files_server::Files as FilesRpc,
 };
-use futures::{Stream, StreamExt as _, stream};
+use futures::{StreamExt as _, future, stream};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::files::{Files, Writing, failed};
+use super::{Answer, Answers};
+use crate::{
+    Result,
+    files::{Fault, Files, Writing},
+};
 
-#[derive(Debug, Clone)]
-pub(super) struct FilesService {
-    files: Files,
-}
-
-impl FilesService {
-    pub(super) fn new(files: Files) -> Self {
-        Self { files }
-    }
-}
-
-type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+#[derive(Clone)]
+pub(super) struct FilesService(pub(super) Files);
 
 #[tonic::async_trait]
 impl FilesRpc for FilesService {
-    async fn call(&self, request: Request<FileRequest>) -> Result<Response<FileAnswer>, Status> {
-        Ok(Response::new(self.files.call(request.into_inner()).await?))
+    async fn call(&self, request: Request<FileRequest>) -> Answer<FileAnswer> {
+        Ok(Response::new(self.0.call(request.into_inner()).await?))
     }
 
     type ReadDirectoryStream = Answers<FileAnswer>;
 
-    async fn read_directory(
-        &self,
-        request: Request<FileRequest>,
-    ) -> Result<Response<Self::ReadDirectoryStream>, Status> {
-        let batches = self.files.read_directory(request.into_inner()).await?;
-        Ok(Response::new(Box::pin(ReceiverStream::new(batches).map(|batch| batch.map_err(Status::from)))))
+    async fn read_directory(&self, request: Request<FileRequest>) -> Answer<Self::ReadDirectoryStream> {
+        let batches = ReceiverStream::new(self.0.read_directory(request.into_inner()).await?);
+        Ok(Response::new(batches.map(|batch| batch.map_err(Status::from)).boxed()))
     }
 
     type ReadStream = Answers<FileAnswer>;
 
-    async fn read(&self, request: Request<FileReadRequest>) -> Result<Response<Self::ReadStream>, Status> {
-        let chunks = self.files.read(request.into_inner());
-        Ok(Response::new(Box::pin(chunks.map(|chunk| chunk.map_err(Status::from)))))
+    async fn read(&self, request: Request<FileReadRequest>) -> Answer<Self::ReadStream> {
+        let chunks = self.0.read(request.into_inner());
+        Ok(Response::new(chunks.map(|chunk| chunk.map_err(Status::from)).boxed()))
     }
 
     type WriteStream = Answers<FileAnswer>;
 
-    async fn write(
-        &self,
-        request: Request<Streaming<FileWriteRequest>>,
-    ) -> Result<Response<Self::WriteStream>, Status> {
-        let messages = request.into_inner();
-        let opening = Step::Open(self.files.clone(), Box::new(messages));
-        Ok(Response::new(Box::pin(stream::try_unfold(opening, Step::take))))
+    async fn write(&self, request: Request<Streaming<FileWriteRequest>>) -> Answer<Self::WriteStream> {
+        let mut messages = request.into_inner();
+        let only = |answer| Ok(Response::new(stream::iter([Ok(answer)]).boxed()));
+        let Some(first) = messages.message().await? else { return only(FileAnswer::default()) };
+        if first.whole {
+            return only(counted(self.0.write_whole(first).await)?);
+        }
+        let writing = match Writing::begin(&self.0, &first).await {
+            Ok(writing) => writing,
+            Err(fault) => return only(fault.answered()?),
+        };
+        // The first answer says that the file is open.
+        let opened = future::ready(Ok(FileAnswer::default()));
+        Ok(Response::new(stream::once(opened).chain(stream::once(write(writing, first, messages))).boxed()))
     }
 
     type WatchStream = Answers<FileWatchAnswer>;
 
-    async fn watch(&self, request: Request<FileRequest>) -> Result<Response<Self::WatchStream>, Status> {
-        Ok(Response::new(match self.files.watch(request.into_inner()).await? {
-            Ok(changes) => Box::pin(changes.map(|change| change.map_err(Status::from))),
-            Err(error) => {
-                let answer = FileWatchAnswer { error: Some(error), changes: vec![] };
-                Box::pin(stream::once(async { Ok(answer) }))
-            }
+    async fn watch(&self, request: Request<FileRequest>) -> Answer<Self::WatchStream> {
+        let answered = |change: Result<_, Fault>| match change {
+            Err(Fault::Call(error)) => Ok(FileWatchAnswer { error: Some(error), changes: vec![] }),
+            Err(Fault::Agent(error)) => Err(Status::from(error)),
+            Ok(change) => Ok(change),
+        };
+        Ok(Response::new(match self.0.watch(request.into_inner()).await {
+            Ok(changes) => changes.map(answered).boxed(),
+            Err(fault) => stream::iter([Ok(answered(Err(fault))?)]).boxed(),
         }))
     }
 
-    async fn copy_in(
-        &self,
-        request: Request<Streaming<CopyInRequest>>,
-    ) -> Result<Response<FileAnswer>, Status> {
+    async fn copy_in(&self, request: Request<Streaming<CopyInRequest>>) -> Answer<FileAnswer> {
         let mut messages = request.into_inner();
         let Some(first) = messages.message().await? else { return Ok(Response::new(FileAnswer::default())) };
-        let copy = self.files.copy_in(&first).await?;
+        let copy = self.0.copy_in(&first).await?;
         let mut next = Some(first);
         loop {
             let data = next.map(|message| message.data);
@@ -95,43 +90,9 @@ impl FilesRpc for FilesService {
 
     type CopyOutStream = Answers<FileAnswer>;
 
-    async fn copy_out(
-        &self,
-        request: Request<CopyOutRequest>,
-    ) -> Result<Response<Self::CopyOutStream>, Status> {
-        let chunks = self.files.copy_out(request.into_inner()).await?;
-        Ok(Response::new(Box::pin(chunks.map(Ok))))
-    }
-}
-
-/// How far a file is written. Each step has one answer.
-enum Step {
-    Open(Files, Box<Streaming<FileWriteRequest>>),
-    Write(Writing, FileWriteRequest, Box<Streaming<FileWriteRequest>>),
-    Done,
-}
-
-impl Step {
-    async fn take(self) -> Result<Option<(FileAnswer, Self)>, Status> {
-        let (writing, first, messages) = match self {
-            Self::Done => return Ok(None),
-            Self::Open(files, mut messages) => {
-                let Some(first) = messages.message().await? else {
-                    return Ok(Some((FileAnswer::default(), Self::Done)));
-                };
-                if first.whole {
-                    return Ok(Some((counted(files.write_whole(first).await?), Self::Done)));
-                }
-                match Writing::begin(&files, &first).await? {
-                    Err(error) => return Ok(Some((failed(error), Self::Done))),
-                    Ok(writing) => {
-                        return Ok(Some((FileAnswer::default(), Self::Write(writing, first, messages))));
-                    }
-                }
-            }
-            Self::Write(writing, first, messages) => (writing, first, messages),
-        };
-        Ok(Some((counted(write(writing, first, messages).await?), Self::Done)))
+    async fn copy_out(&self, request: Request<CopyOutRequest>) -> Answer<Self::CopyOutStream> {
+        let chunks = self.0.copy_out(request.into_inner()).await?;
+        Ok(Response::new(chunks.map(|chunk| chunk.map_err(Status::from)).boxed()))
     }
 }
 
@@ -139,18 +100,18 @@ impl Step {
 async fn write(
     mut writing: Writing,
     first: FileWriteRequest,
-    mut messages: Box<Streaming<FileWriteRequest>>,
-) -> Result<Result<u64, FileError>, Status> {
+    mut messages: Streaming<FileWriteRequest>,
+) -> Result<FileAnswer, Status> {
     let mut next = Some(first);
     while let Some(message) = next {
-        if let Err(error) = writing.push(message).await? {
-            return Ok(Err(error));
+        if let Err(fault) = writing.push(message).await {
+            return Ok(fault.answered()?);
         }
         next = messages.message().await?;
     }
-    Ok(writing.finish().await?)
+    Ok(counted(writing.finish().await)?)
 }
 
-fn counted(written: Result<u64, FileError>) -> FileAnswer {
-    written.map_or_else(failed, |count| FileAnswer { count, ..FileAnswer::default() })
+fn counted(written: Result<u64, Fault>) -> Result<FileAnswer> {
+    written.map(|count| FileAnswer { count, ..FileAnswer::default() }).or_else(Fault::answered)
 }

@@ -12,6 +12,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use boxlite_proto::v1::{
@@ -20,12 +21,13 @@ use boxlite_proto::v1::{
 };
 use nix::{
     libc,
-    sys::{time::TimeSpec, utsname::uname},
+    sys::utsname::uname,
     time::{ClockId, clock_settime},
     unistd::sethostname,
 };
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response};
 
+use super::Answer;
 use crate::{
     Context as _, Error, Kind, Result, network, storage,
     supervision::{Supervisor, uptime_ns},
@@ -45,7 +47,7 @@ impl AgentStart {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct GuestService {
     supervisor: Supervisor,
     start: AgentStart,
@@ -67,20 +69,16 @@ impl GuestService {
             sethostname(&request.hostname).context(|| format!("set hostname {:?}", request.hostname))?;
         }
         network::raise_loopback()?;
-        match &request.root_disk {
-            Some(disk) => {
-                storage::mount_root_disk(disk).await?;
-                self.supervisor.disk_mounted();
-                Ok(())
-            }
-            None => Err(Error::new(Kind::Invalid, "initialise guest: no root disk is named")),
-        }
+        let unnamed = || Error::new(Kind::Invalid, "initialise guest: no root disk is named");
+        storage::mount_root_disk(request.root_disk.as_ref().ok_or_else(unnamed)?).await?;
+        self.supervisor.disk_mounted();
+        Ok(())
     }
 }
 
 #[tonic::async_trait]
 impl Guest for GuestService {
-    async fn init(&self, request: Request<GuestInitRequest>) -> Result<Response<GuestInitResponse>, Status> {
+    async fn init(&self, request: Request<GuestInitRequest>) -> Answer<GuestInitResponse> {
         self.set_up(request.get_ref()).await?;
         let name = uname().context(|| "uname")?;
         Ok(Response::new(GuestInitResponse {
@@ -91,14 +89,11 @@ impl Guest for GuestService {
         }))
     }
 
-    async fn ping(&self, _: Request<PingRequest>) -> Result<Response<PingResponse>, Status> {
+    async fn ping(&self, _: Request<PingRequest>) -> Answer<PingResponse> {
         Ok(Response::new(PingResponse { uptime_ns: uptime_ns() }))
     }
 
-    async fn shutdown(
-        &self,
-        request: Request<ShutdownRequest>,
-    ) -> Result<Response<ShutdownResponse>, Status> {
+    async fn shutdown(&self, request: Request<ShutdownRequest>) -> Answer<ShutdownResponse> {
         let killed = self.supervisor.shut_down(request.get_ref().grace_ms).await;
         Ok(Response::new(ShutdownResponse { killed }))
     }
@@ -109,10 +104,7 @@ fn set_clock(unix_ns: u64) -> Result<()> {
     if unix_ns == 0 {
         return Ok(());
     }
-    let out_of_range = |_| Error::new(Kind::Invalid, format!("set clock to {unix_ns} ns: out of range"));
-    let seconds = i64::try_from(unix_ns / 1_000_000_000).map_err(out_of_range)?;
-    let nanoseconds = i64::try_from(unix_ns % 1_000_000_000).map_err(out_of_range)?;
-    clock_settime(ClockId::CLOCK_REALTIME, TimeSpec::new(seconds, nanoseconds))
+    clock_settime(ClockId::CLOCK_REALTIME, Duration::from_nanos(unix_ns).into())
         .context(|| format!("set clock to {unix_ns} ns"))
 }
 
@@ -135,10 +127,8 @@ fn add_entropy(bytes: &[u8]) -> Result<()> {
     }
     let mut info = PoolInfo { entropy_bits: 0, size: 0, data: [0; ENTROPY] };
     let Some(data) = info.data.get_mut(..bytes.len()) else {
-        return Err(Error::new(
-            Kind::Invalid,
-            format!("add entropy: {} bytes, most is {ENTROPY}", bytes.len()),
-        ));
+        let what = format!("add entropy: {} bytes, most is {ENTROPY}", bytes.len());
+        return Err(Error::new(Kind::Invalid, what));
     };
     data.copy_from_slice(bytes);
     info.size = i32::try_from(bytes.len()).unwrap_or(0);

@@ -11,5 +11,14 @@ mod status;
 mod supervisor;
 mod used;
 
+use futures::stream::BoxStream;
+use tonic::{Response, Status};
+
+/// The result of a call.
+type Answer<T> = Result<Response<T>, Status>;
+
+/// The answers of a call that has any number of them.
+type Answers<T> = BoxStream<'static, Result<T, Status>>;
+
 pub use guest::AgentStart;
 pub use server::{Server, Services};

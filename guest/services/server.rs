@@ -25,49 +25,20 @@ use super::{
     supervisor::SupervisorService, used::used,
 };
 use crate::{
-    activity::Activity,
-    execution::Executions,
-    files::Files,
     services::AgentStart,
     supervision::{EndedBy, HostStreams, Supervisor},
     zygote::Zygote,
 };
 
 /// The services, joined to one zygote.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Services {
-    activity: Activity,
     supervision: Supervisor,
     guest: GuestServer<GuestService>,
     container: ContainerServer<ContainerService>,
     execution: ExecutionServer<ExecutionService>,
     files: FilesServer<FilesService>,
     supervisor: SupervisorServer<SupervisorService>,
-}
-
-/// What the services act on.
-struct Dependencies {
-    zygote: Zygote,
-    activity: Activity,
-    executions: Executions,
-    files: Files,
-    supervisor: Supervisor,
-}
-
-impl Dependencies {
-    fn new(zygote: &Zygote, host_streams: HostStreams, ended: watch::Sender<bool>) -> Self {
-        let (activity, files) = (Activity::default(), Files::default());
-        let executions = Executions::new(zygote.clone(), activity.clone());
-        let supervisor = Supervisor::new(
-            zygote.clone(),
-            executions.clone(),
-            files.clone(),
-            activity.clone(),
-            host_streams,
-            ended,
-        );
-        Self { zygote: zygote.clone(), activity, executions, files, supervisor }
-    }
 }
 
 impl Services {
@@ -79,7 +50,21 @@ impl Services {
         host_streams: HostStreams,
         ended: watch::Sender<bool>,
     ) -> Self {
-        Self::of(Dependencies::new(zygote, host_streams, ended), start)
+        let (most, most_of_command) = (limits::MESSAGE, limits::COMMAND_MESSAGE);
+        let supervisor = Supervisor::new(zygote.clone(), host_streams, ended);
+        let execution = ExecutionServer::new(ExecutionService(supervisor.executions().clone()));
+        let files = FilesServer::new(FilesService(supervisor.files().clone()));
+        let container = ContainerServer::new(ContainerService(supervisor.clone()));
+        let guest = GuestServer::new(GuestService::new(supervisor.clone(), start));
+        Self {
+            guest: guest.max_decoding_message_size(most),
+            container: container.max_decoding_message_size(most_of_command),
+            execution: execution.max_decoding_message_size(most_of_command),
+            files: files.max_decoding_message_size(most),
+            supervisor: SupervisorServer::new(SupervisorService(supervisor.clone()))
+                .max_decoding_message_size(most),
+            supervision: supervisor,
+        }
     }
 
     /// Makes services without a container for tests: executions run with the defaults, and `config` is applied at once.
@@ -94,34 +79,18 @@ impl Services {
         ended: watch::Sender<bool>,
         config: Option<boxlite_proto::v1::Supervision>,
     ) -> crate::Result<(Self, Option<boxlite_proto::v1::StartError>)> {
-        let dependencies = Dependencies::new(zygote, host_streams, ended);
-        dependencies.executions.open(crate::execution::Defaults::default(), None);
+        let services = Self::new(zygote, start, host_streams, ended);
+        let supervisor = &services.supervision;
+        supervisor.executions().open(crate::execution::Defaults::default(), None);
         // If this fails, every operation on files reports that there is no container.
-        let _ = dependencies.files.open_uncontained();
-        let main_error = dependencies.supervisor.begin(config, None).await?;
-        Ok((Self::of(dependencies, start), main_error))
+        let _ = supervisor.files().open_uncontained();
+        let main_error = supervisor.begin(config, None).await?;
+        Ok((services, main_error))
     }
 
     /// Which side ended the machine, once `ended` is set.
     pub fn ended_by(&self) -> EndedBy {
         self.supervision.ended_by()
-    }
-
-    fn of(dependencies: Dependencies, start: AgentStart) -> Self {
-        let Dependencies { zygote, activity, executions, files, supervisor } = dependencies;
-        let guest = GuestService::new(supervisor.clone(), start);
-        let container = ContainerService::new(zygote, executions.clone(), files.clone(), supervisor.clone());
-        Self {
-            activity,
-            supervision: supervisor.clone(),
-            guest: GuestServer::new(guest).max_decoding_message_size(limits::MESSAGE),
-            container: ContainerServer::new(container).max_decoding_message_size(limits::COMMAND_MESSAGE),
-            execution: ExecutionServer::new(ExecutionService::new(executions))
-                .max_decoding_message_size(limits::COMMAND_MESSAGE),
-            files: FilesServer::new(FilesService::new(files)).max_decoding_message_size(limits::MESSAGE),
-            supervisor: SupervisorServer::new(SupervisorService::new(supervisor))
-                .max_decoding_message_size(limits::MESSAGE),
-        }
     }
 }
 
@@ -134,40 +103,32 @@ impl hyper::service::Service<Request<Incoming>> for Services {
 
     fn call(&self, request: Request<Incoming>) -> Answer {
         let path = request.uri().path();
-        if path.starts_with("/boxlite.v1.Supervisor/") {
-            return self.supervisor.clone().call(request);
-        }
-        if path == "/boxlite.v1.Guest/Ping" {
-            return self.guest.clone().call(request);
-        }
+        let name = path.strip_prefix("/boxlite.v1.").and_then(|name| name.split_once('/'));
         // Every other call is a use of the box, for as long as it lasts.
-        match self.activity.in_use() {
-            Some(usage) => used(usage, self.route(request)),
-            None => self.route(request),
-        }
-    }
-}
-
-impl Services {
-    fn route(&self, request: Request<Incoming>) -> Answer {
-        let path = request.uri().path();
-        if path.starts_with("/boxlite.v1.Execution/") {
-            self.execution.clone().call(request)
-        } else if path.starts_with("/boxlite.v1.Files/") {
-            self.files.clone().call(request)
-        } else if path.starts_with("/boxlite.v1.Guest/") {
-            self.guest.clone().call(request)
-        } else if path.starts_with("/boxlite.v1.Container/") {
-            self.container.clone().call(request)
-        } else {
-            let status = Status::unimplemented(format!("call {path}: no such service"));
-            Box::pin(async move { Ok(status.into_http()) })
+        let usage = match name {
+            Some(("Supervisor", _) | ("Guest", "Ping")) => None,
+            _ => self.supervision.activity().in_use(),
+        };
+        let answer: Answer = match name.map(|(service, _)| service) {
+            Some("Execution") => self.execution.clone().call(request),
+            Some("Files") => self.files.clone().call(request),
+            Some("Guest") => self.guest.clone().call(request),
+            Some("Container") => self.container.clone().call(request),
+            Some("Supervisor") => self.supervisor.clone().call(request),
+            _ => {
+                let status = Status::unimplemented(format!("call {path}: no such service"));
+                Box::pin(async move { Ok(status.into_http()) })
+            }
+        };
+        match usage {
+            Some(usage) => Box::pin(async { Ok(answer.await?.map(|body| used(body, usage))) }),
+            None => answer,
         }
     }
 }
 
 /// Serves connections until the machine is to be switched off.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Server {
     services: Services,
     ended: watch::Receiver<bool>,

@@ -40,7 +40,7 @@ pub async fn mount_root_disk(disk: &RootDisk) -> Result<()> {
 
 /// Leaves the root disk as clean as an unmount does.
 ///
-/// Read-only rather than unmounted: that acts on the file system itself, so it can't be fooled by a mount that a ending
+/// Read-only rather than unmounted: that acts on the file system itself, so it can't be fooled by a mount that an ending
 /// namespace still has, and it flushes and closes ext4's journal. Where something keeps a file open for writing (a
 /// loop device), the file system is synced instead and its journal replayed at the next start.
 pub fn seal_root_disk() {

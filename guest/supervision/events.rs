@@ -5,12 +5,13 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     task::Poll,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use boxlite_proto::v1::{BoxEvent, box_event::Event};
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 /// Events that are kept for watchers that are slow or away. The longest have some 4 KiB of a health check's output.
@@ -52,7 +53,7 @@ pub struct Watch {
 impl Events {
     /// Emits an event to all watchers.
     pub fn emit(&self, event: Event) {
-        let mut state = self.state();
+        let mut state = self.0.state.lock();
         if state.closed {
             return;
         }
@@ -74,7 +75,7 @@ impl Events {
     /// Watches the events after the event `after`, or the current state and then all events.
     pub fn watch(&self, after: Option<u64>) -> Watch {
         let changed = self.0.changed.subscribe();
-        let state = self.state();
+        let state = self.0.state.lock();
         let mut first = VecDeque::new();
         if after.is_none() {
             first.extend([&state.main, &state.health].into_iter().flatten().cloned());
@@ -89,12 +90,8 @@ impl Events {
 
     /// Ends every watch, once it has received the events so far.
     pub fn close(&self) {
-        self.state().closed = true;
+        self.0.state.lock().closed = true;
         self.0.changed.send_replace(());
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -115,7 +112,7 @@ impl Watch {
 
     /// The event after `position`, or how many of the events after it are gone. `None` if none will come.
     fn poll(&self) -> Poll<Option<BoxEvent>> {
-        let state = self.events.state();
+        let state = self.events.0.state.lock();
         let gone = state.count - state.history.len() as u64;
         let Some(at) = self.position.checked_sub(gone) else {
             return Poll::Ready(Some(event_at(gone, Event::Lost(gone - self.position))));

@@ -2,7 +2,7 @@
 //!
 //! Created by `main.rs` (and by tests), which gives one end to each side.
 
-use std::{fmt, io, time::Duration};
+use std::{io, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -20,7 +20,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> HostStream for S {}
 
 /// A request for a stream. It is dropped if the stream can't be opened.
 pub struct StreamRequest {
-    /// The vsock port on which the host accepts the stream. Over virtio-serial the first line tells streams apart instead.
+    /// The vsock port on which the host accepts the stream. Over virtio-serial the first line distinguishes streams instead.
     pub port: u32,
     answer: oneshot::Sender<Box<dyn HostStream>>,
 }
@@ -36,14 +36,8 @@ impl StreamRequest {
 pub type StreamRequests = mpsc::Receiver<StreamRequest>;
 
 /// The requesting end. Clones share it.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct HostStreams(mpsc::Sender<StreamRequest>);
-
-impl fmt::Debug for HostStreams {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HostStreams").finish_non_exhaustive()
-    }
-}
 
 impl HostStreams {
     /// Creates both ends.

@@ -3,15 +3,12 @@
 //!
 //! Opened by `begin` if there is something to supervise; written by `supervisor` and `main_process`.
 
-use std::{
-    io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{io, sync::Arc, time::Duration};
 
 use boxlite_proto::v1::journal_record::Record;
 use boxlite_wire::{limits, port};
 use bytes::Bytes;
+use parking_lot::Mutex;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     sync::{Notify, watch},
@@ -78,7 +75,7 @@ impl Journal {
     /// Writes a record.
     pub(super) fn write(&self, record: Record) {
         if !*self.0.closed.borrow() {
-            self.state().queue.push(record);
+            self.0.state.lock().queue.push(record);
             self.0.filled.notify_one();
         }
     }
@@ -94,15 +91,15 @@ impl Journal {
 
     /// Waits until there is room for more output, but no longer than [`STALL`] for a host that takes nothing.
     pub(super) async fn room(&self) {
-        let stalled = self.state().stalled;
+        let stalled = self.0.state.lock().stalled;
         if !stalled && timeout(STALL, self.emptied()).await.is_err() {
-            self.state().stalled = true;
+            self.0.state.lock().stalled = true;
         }
     }
 
     /// Ends the journal. Returns when the host has all of it, or takes too long.
     pub(super) async fn finish(&self) {
-        self.state().ending = true;
+        self.0.state.lock().ending = true;
         self.0.filled.notify_one();
         let mut closed = self.0.closed.subscribe();
         let _ = timeout(FINISH, closed.wait_for(|closed| *closed)).await;
@@ -120,13 +117,13 @@ impl Journal {
         stream.write_all(port::JOURNAL).await?;
         loop {
             let (batch, ending) = {
-                let mut state = self.state();
+                let mut state = self.0.state.lock();
                 (state.queue.take(BATCH), state.ending)
             };
             if !batch.is_empty() {
                 stream.write_all(&batch).await?;
                 stream.flush().await?;
-                self.state().stalled = false;
+                self.0.state.lock().stalled = false;
                 self.0.emptied.notify_waiters();
             } else if ending {
                 // The empty record is the last. The host closes the stream once all is in its file. Whatever it sends is ignored.
@@ -141,7 +138,7 @@ impl Journal {
     }
 
     fn close(&self) {
-        self.state().queue = Queue::default();
+        self.0.state.lock().queue = Queue::default();
         self.0.closed.send_replace(true);
         self.0.emptied.notify_waiters();
     }
@@ -152,14 +149,10 @@ impl Journal {
             let emptied = self.0.emptied.notified();
             tokio::pin!(emptied);
             emptied.as_mut().enable();
-            if !self.state().queue.is_full() || *self.0.closed.borrow() {
+            if !self.0.state.lock().queue.is_full() || *self.0.closed.borrow() {
                 return;
             }
             emptied.await;
         }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -78,7 +78,7 @@ impl MainProcess {
         let started = self.supervisor.0.executions.run(self.request.clone(), purpose).await?;
         if let Ok(execution) = &started {
             let running = Running { serial: execution.serial(), stop_signal: self.stop_signal };
-            self.supervisor.set_main(Some(running));
+            *self.supervisor.0.main.lock() = Some(running);
             self.supervisor.0.runs.send_modify(|runs| *runs += 1);
         }
         Ok(started)
@@ -93,7 +93,7 @@ impl MainProcess {
                 Some(execution) => exit_of(&execution).await,
                 None => self.start_again(restarts - 1).await,
             };
-            self.supervisor.set_main(None);
+            *self.supervisor.0.main.lock() = None;
             let again =
                 self.restarts.after(&exit, since.elapsed()).filter(|_| !self.supervisor.is_shutting_down());
             self.supervisor.emit(Event::MainExited(MainExited {
@@ -126,7 +126,6 @@ impl MainProcess {
 }
 
 /// Writes one run's start and output to the journal.
-#[derive(Debug)]
 struct JournalTap {
     supervisor: Supervisor,
     journal: Journal,

@@ -2,7 +2,7 @@
 //!
 //! Called by the Guest service, `limit_watch` and `main_process`.
 
-use std::{sync::PoisonError, sync::atomic::Ordering, time::Duration};
+use std::{sync::atomic::Ordering, time::Duration};
 
 use nix::libc::SIGTERM;
 use tokio::time::timeout;
@@ -45,7 +45,7 @@ impl Supervisor {
     }
 
     async fn end_all(self, grace_ms: u32) {
-        let main = *self.0.main.lock().unwrap_or_else(PoisonError::into_inner);
+        let main = *self.0.main.lock();
         let stop = Stop {
             grace_ms,
             main: main.map_or(0, |main| main.serial),

@@ -2,15 +2,13 @@
 //!
 //! Created with the services. `begin` starts the tasks, and `shutdown` ends them with the machine.
 
-use std::{
-    fmt,
-    sync::{
-        Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, Ordering},
 };
 
 use boxlite_proto::v1::{LimitReached, box_event::Event, journal_record::Record};
+use parking_lot::Mutex;
 use tokio::{sync::watch, time::Instant};
 
 use super::{events::Events, host_streams::HostStreams, journal::Journal, limits::Limits, oom};
@@ -71,29 +69,17 @@ pub(super) struct State {
     pub(super) ended: watch::Sender<bool>,
 }
 
-impl fmt::Debug for Supervisor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Supervisor").finish_non_exhaustive()
-    }
-}
-
 impl Supervisor {
     /// A supervisor without tasks. `ended` is set when the machine is to be switched off.
-    pub fn new(
-        zygote: Zygote,
-        executions: Executions,
-        files: Files,
-        activity: Activity,
-        host_streams: HostStreams,
-        ended: watch::Sender<bool>,
-    ) -> Self {
-        let events = Events::default();
+    pub fn new(zygote: Zygote, host_streams: HostStreams, ended: watch::Sender<bool>) -> Self {
+        let (activity, events) = (Activity::default(), Events::default());
+        let executions = Executions::new(zygote.clone(), activity.clone());
         let receiver = events.clone();
         executions.on_oom(move |id| receiver.emit(oom::event(id)));
         Self(Arc::new(State {
             zygote,
             executions,
-            files,
+            files: Files::default(),
             activity,
             events,
             host_streams,
@@ -113,6 +99,26 @@ impl Supervisor {
             killed: watch::Sender::new(None),
             ended,
         }))
+    }
+
+    /// The zygote.
+    pub fn zygote(&self) -> &Zygote {
+        &self.0.zygote
+    }
+
+    /// The executions of the box.
+    pub fn executions(&self) -> &Executions {
+        &self.0.executions
+    }
+
+    /// The files of the container.
+    pub fn files(&self) -> &Files {
+        &self.0.files
+    }
+
+    /// The uses of the box.
+    pub fn activity(&self) -> &Activity {
+        &self.0.activity
     }
 
     /// Notes that the root disk was mounted, so that the shutdown leaves it clean.
@@ -143,9 +149,5 @@ impl Supervisor {
 
     pub(super) fn is_shutting_down(&self) -> bool {
         *self.0.shutting_down.borrow()
-    }
-
-    pub(super) fn set_main(&self, running: Option<Running>) {
-        *self.0.main.lock().unwrap_or_else(PoisonError::into_inner) = running;
     }
 }

@@ -16,7 +16,7 @@ use nix::{libc, unistd::Pid};
 use super::{
     fork::fork_into,
     main_init::{self, MainInit, become_main},
-    message::{Contain, Event, Failed, Reply},
+    message::{Event, Failed, Reply},
     wire,
 };
 use crate::{
@@ -24,6 +24,7 @@ use crate::{
     container::{
         Cgroup, Container, Device, ExecutionGroups, become_container, filter_devices, join_container,
     },
+    storage::ROOTFS,
 };
 
 /// A container that is set up, as the process sees it that serves its executions.
@@ -36,7 +37,7 @@ pub(super) struct Contained {
 
 /// Clones the container's init. Returns only in the process that serves executions from then on, and only when the container is
 /// set up. That process is the init, and the zygote exits; or it is the zygote, if the main process is to be the init.
-pub(super) fn contain(socket: &OwnedFd, request: &Contain) -> Contained {
+pub(super) fn contain(socket: &OwnedFd, request: &ContainerInitRequest) -> Contained {
     match clone_init(socket, request) {
         Ok(contained) => {
             send(socket, Event::Ready(true));
@@ -49,8 +50,7 @@ pub(super) fn contain(socket: &OwnedFd, request: &Contain) -> Contained {
     }
 }
 
-fn clone_init(socket: &OwnedFd, contain: &Contain) -> Result<Contained> {
-    let request = contain.request.clone().unwrap_or_default();
+fn clone_init(socket: &OwnedFd, request: &ContainerInitRequest) -> Result<Contained> {
     let cgroup = Cgroup::of(&request.container_id)?;
     cgroup.create(request.resources.as_ref(), request.privileged)?;
     let directory =
@@ -60,16 +60,17 @@ fn clone_init(socket: &OwnedFd, contain: &Contain) -> Result<Contained> {
         let rules: Vec<_> = devices.iter().map(Device::rule).collect();
         filter_devices(directory.as_fd(), &rules).context(|| "filter the container's devices")?;
     }
-    let rootfs = Path::new(&contain.rootfs);
-    if contain.main_is_init {
-        return clone_main_init(socket, &request, rootfs, &devices, directory);
+    let rootfs = Path::new(ROOTFS);
+    let main = request.supervision.as_ref().and_then(|config| config.main.as_ref());
+    if main.is_some_and(|main| main.is_init) {
+        return clone_main_init(socket, request, rootfs, &devices, directory);
     }
     if let Some(pid) = clone_into(&directory).context(|| "clone the container's init")? {
         send(socket, Event::InitCloned(pid.as_raw().unsigned_abs()));
         process::exit(0);
     }
     let below = request.privileged.then_some(&cgroup);
-    let container = become_container(&request, rootfs, &devices, below)?;
+    let container = become_container(request, rootfs, &devices, below)?;
     // The directory was opened in the agent's view of the machine, since the container itself sees its groups read-only.
     Ok(Contained { container, groups: ExecutionGroups::new(directory.into()), main_init: None })
 }

@@ -1,43 +1,24 @@
 //! The agent's handle on the zygote.
 //!
-//! Called by `execution`, `supervision` and the services; calls `line`.
+//! Called by `execution`, `supervision` and the services; calls `connection`.
 
 use std::{
-    fmt,
     os::fd::{AsRawFd, OwnedFd, RawFd},
     sync::Arc,
 };
 
-use boxlite_proto::v1::{ContainerInitRequest, ExecRequest, StartError};
-use tokio::sync::oneshot;
+use boxlite_proto::v1::ContainerInitRequest;
 
 use super::{
+    connection::{Connection, OnExit, Pending, Started},
     launch::AgentSocket,
-    line::{Line, OnExit, Spawned, gone},
-    message::{Action, Contain, Failed, Signal, Spawn, Stop},
+    message::{Action, Signal, Spawn, Stop},
 };
-use crate::{Error, Kind, Result, storage::ROOTFS};
-
-/// How long an execution's processes may run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lifetime {
-    /// They may outlive the first.
-    Free,
-    /// None outlives the first.
-    Alone,
-    /// The first is the box's main process.
-    Main,
-}
+use crate::{Error, Kind, Result};
 
 /// The handle. Clones share it.
 #[derive(Clone)]
-pub struct Zygote(Arc<Line>);
-
-impl fmt::Debug for Zygote {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Zygote").finish_non_exhaustive()
-    }
-}
+pub struct Zygote(Arc<Connection>);
 
 impl Zygote {
     /// Takes over the socket and starts to receive. Must run on the agent's runtime.
@@ -46,18 +27,17 @@ impl Zygote {
     ///
     /// The socket can't be registered with the reactor.
     pub fn new(socket: AgentSocket) -> Result<Self> {
-        Line::new(socket).map(Self)
+        Connection::new(socket).map(Self)
     }
 
-    /// Makes the container, whose init is the zygote's child or, with `main_is_init`, the main process. Returns the init's pid in
-    /// the guest's initial pid namespace.
+    /// Makes the container, whose init is the zygote's child or, if the request wants that, the main process. Returns the init's
+    /// pid in the guest's initial pid namespace.
     ///
     /// # Errors
     ///
     /// The request is invalid, or the kernel refuses a step.
-    pub async fn contain(&self, request: ContainerInitRequest, main_is_init: bool) -> Result<u32> {
-        let contain = Contain { request: Some(request), rootfs: ROOTFS.to_owned(), main_is_init };
-        self.set_up(Action::Contain(Box::new(contain))).await
+    pub async fn contain(&self, request: ContainerInitRequest) -> Result<u32> {
+        self.set_up(Action::Contain(Box::new(request))).await
     }
 
     /// Lets the zygote serve executions on this machine itself, without a container.
@@ -66,50 +46,30 @@ impl Zygote {
     /// Fails if the zygote does not answer or refuses.
     #[cfg(any(test, feature = "testing"))]
     pub async fn uncontained(&self) -> Result<()> {
-        self.set_up(Action::Uncontained(super::message::Uncontained {})).await.map(drop)
+        self.set_up(Action::Uncontained(true)).await.map(drop)
     }
 
     async fn set_up(&self, action: Action) -> Result<u32> {
-        let (answer, wait) = oneshot::channel();
-        self.0.pending().container = Some(answer);
-        self.0.send(action, &[]).await?;
-        let made = wait.await.map_err(|_| gone())?;
-        made.map_err(|Failed { message, invalid }| {
-            let kind = if invalid { Kind::Invalid } else { Kind::System };
-            Error::new(kind, format!("make container: {message}"))
-        })
+        let made = self.0.ask(action, &[], |pending, answer| pending.container = Some(answer)).await?;
+        made.map_err(|failed| failed.error("make container: "))
     }
 
-    /// Forks a child for `request`, which gets the `streams`. `on_exit` is called only if this succeeds.
+    /// Forks a child for `spawn`, which gets the `streams`. Returns its pid in the container and its terminal's master, if it has
+    /// one. `on_exit` is called only if this succeeds.
     ///
     /// # Errors
     ///
     /// The zygote is gone.
-    pub async fn spawn(
-        &self,
-        serial: u64,
-        request: ExecRequest,
-        lifetime: Lifetime,
-        streams: Vec<OwnedFd>,
-        on_exit: OnExit,
-    ) -> Result<Result<Spawned, StartError>> {
-        let (answer, wait) = oneshot::channel();
-        {
-            let mut pending = self.0.pending();
+    pub async fn spawn(&self, spawn: Spawn, streams: Vec<OwnedFd>, on_exit: OnExit) -> Result<Started> {
+        let (serial, action) = (spawn.serial, Action::Spawn(Box::new(spawn)));
+        let fds: Vec<RawFd> = streams.iter().map(AsRawFd::as_raw_fd).collect();
+        let expect = |pending: &mut Pending, answer| {
             pending.spawns.insert(serial, answer);
             pending.exits.insert(serial, on_exit);
-        }
-        let (alone, main) = (matches!(lifetime, Lifetime::Alone), matches!(lifetime, Lifetime::Main));
-        let action = Action::Spawn(Box::new(Spawn { serial, request: Some(request), alone, main }));
-        let fds: Vec<RawFd> = streams.iter().map(AsRawFd::as_raw_fd).collect();
-        let sent = self.0.send(action, &fds).await;
-        drop(streams);
-        let answered = match sent {
-            Ok(()) => wait.await.map_err(|_| gone()),
-            Err(error) => Err(error),
         };
+        let answered = self.0.ask(action, &fds, expect).await;
         if !matches!(answered, Ok(Ok(_))) {
-            let mut pending = self.0.pending();
+            let mut pending = self.0.pending.lock();
             pending.spawns.remove(&serial);
             pending.exits.remove(&serial);
         }
@@ -123,17 +83,11 @@ impl Zygote {
     ///
     /// The zygote is gone, or the kernel refuses the signal.
     pub async fn signal(&self, serial: u64, signal: i32, all: bool) -> Result<bool> {
-        let (answer, wait) = oneshot::channel();
-        self.0
-            .send_with(Action::Signal(Signal { serial, signal, all }), &[], |pending| {
-                pending.signals.push_back(answer);
-            })
-            .await?;
-        let signalled = wait.await.map_err(|_| gone())?;
-        if signalled.error.is_empty() {
-            Ok(signalled.delivered)
-        } else {
-            Err(Error::new(Kind::System, format!("send signal {signal}: {}", signalled.error)))
+        let action = Action::Signal(Signal { serial, signal, all });
+        let answered = self.0.ask(action, &[], |pending, answer| pending.signals.push_back(answer)).await?;
+        match answered.error.as_str() {
+            "" => Ok(answered.delivered),
+            error => Err(Error::new(Kind::System, format!("send signal {signal}: {error}"))),
         }
     }
 
@@ -143,14 +97,10 @@ impl Zygote {
     ///
     /// The zygote is gone.
     pub async fn stop(&self, request: Stop) -> Result<u32> {
-        let (answer, wait) = oneshot::channel();
-        {
-            let mut pending = self.0.pending();
-            pending.stop = Some(answer);
-            pending.serving = false;
-        }
-        self.0.send(Action::Stop(request), &[]).await?;
-        wait.await.map_err(|_| gone())
+        let expect = |pending: &mut Pending, answer| {
+            (pending.stop, pending.serving) = (Some(answer), false);
+        };
+        self.0.ask(Action::Stop(request), &[], expect).await
     }
 
     /// Waits until the container's init has exited although nobody stopped it. Nothing can be executed then.

@@ -12,7 +12,6 @@ use std::{
 
 use boxlite_proto::v1::StartError;
 use nix::{
-    errno::Errno,
     libc::{self, SIGKILL},
     sys::socket::{AddressFamily, SockFlag, SockType, socketpair},
     unistd::Pid,
@@ -20,9 +19,9 @@ use nix::{
 
 use super::{
     inherited,
-    message::{Action, Event, Failed, NotSpawned, Reply, Request, Spawn},
+    message::{Action, Event, Failed, Reply, Request, Spawn, Spawned},
     spawn::turn_into_program,
-    wire::{self, Received, Receiver},
+    wire::{self, Receiver},
 };
 use crate::{
     Context as _, Error, Kind, Result,
@@ -46,18 +45,14 @@ pub(super) fn become_main(socket: &OwnedFd, container: Result<Container>) -> ! {
     };
     send(socket, Event::Ready(true));
     let (mut receiver, mut accounts) = (Receiver::new(), Accounts::default());
-    loop {
-        match receiver.receive(socket) {
-            Ok(Received::Message(Request { action: Some(Action::Spawn(spawn)) }, fds)) => {
-                let request = spawn.request.unwrap_or_default();
-                let error = Some(turn_into_program(&container, &mut accounts, &request, fds));
-                send(socket, Event::NotSpawned(NotSpawned { serial: spawn.serial, error }));
-            }
-            Ok(Received::Message(..) | Received::Partial) | Err(Errno::EINTR) => {}
-            // The zygote is gone, so nothing can use this container any more.
-            Ok(Received::Closed) | Err(_) => exit(0),
-        }
+    while let Some((Request { action }, fds)) = receiver.whole(socket) {
+        let Some(Action::Spawn(spawn)) = action else { continue };
+        let request = spawn.request.unwrap_or_default();
+        let error = Some(turn_into_program(&container, &mut accounts, &request, fds));
+        send(socket, Event::Spawned(Spawned { serial: spawn.serial, pid: 0, error }));
     }
+    // The zygote is gone, so nothing can use this container any more.
+    exit(0)
 }
 
 fn send(socket: &OwnedFd, event: Event) {
@@ -80,9 +75,7 @@ impl MainInit {
         let init = Self { pid, socket: Some(socket), alive: true };
         match init.answer() {
             Some(Event::Ready(_)) => Ok(init),
-            Some(Event::Failed(Failed { message, invalid })) => {
-                Err(Error::new(if invalid { Kind::Invalid } else { Kind::System }, message))
-            }
+            Some(Event::Failed(failed)) => Err(failed.error("")),
             _ => Err(Error::new(Kind::System, "the container's init ended while it made the container")),
         }
     }
@@ -119,7 +112,7 @@ impl MainInit {
                 self.socket = None;
                 Ok(())
             }
-            Some(Event::NotSpawned(NotSpawned { error, .. })) => Err(error.unwrap_or_default()),
+            Some(Event::Spawned(Spawned { error, .. })) => Err(error.unwrap_or_default()),
             Some(_) => Err(StartError::default()),
         }
     }
@@ -142,14 +135,7 @@ impl MainInit {
 
     /// Its next message, or `None` once the socket is closed.
     fn answer(&self) -> Option<Event> {
-        let socket = self.socket.as_ref()?;
-        let mut receiver = Receiver::new();
-        loop {
-            match receiver.receive::<Reply>(socket) {
-                Ok(Received::Message(reply, _)) => return reply.event,
-                Ok(Received::Partial) | Err(Errno::EINTR) => {}
-                Ok(Received::Closed) | Err(_) => return None,
-            }
-        }
+        let (Reply { event }, _) = Receiver::new().whole(self.socket.as_ref()?)?;
+        event
     }
 }

@@ -19,8 +19,8 @@ pub struct Request {
 pub enum Action {
     /// Become the container. Answered by `InitCloned`, then `Ready` or `Failed`.
     #[prost(message, tag = "1")]
-    Contain(Box<Contain>),
-    /// Start a process. Answered by `Spawned` or `NotSpawned`, and later by `Exited`. Carries the child's ends of its streams
+    Contain(Box<ContainerInitRequest>),
+    /// Start a process. Answered by `Spawned`, and later by `Exited` if it was. Carries the child's ends of its streams
     /// unless it has a tty: stdin if the request has one, then stdout and stderr.
     #[prost(message, tag = "2")]
     Spawn(Box<Spawn>),
@@ -31,22 +31,8 @@ pub enum Action {
     #[prost(message, tag = "4")]
     Stop(Stop),
     /// Serve executions without a container, on this machine itself. Answered by `Ready`. Tests only.
-    #[prost(message, tag = "5")]
-    Uncontained(Uncontained),
-}
-
-/// See [`Action::Contain`].
-#[derive(Clone, PartialEq, prost::Message)]
-pub struct Contain {
-    /// The host's request, unchanged.
-    #[prost(message, optional, tag = "1")]
-    pub request: Option<ContainerInitRequest>,
-    /// Where the root disk is mounted.
-    #[prost(string, tag = "2")]
-    pub rootfs: String,
-    /// The main process is to be the container's pid 1.
-    #[prost(bool, tag = "3")]
-    pub main_is_init: bool,
+    #[prost(bool, tag = "5")]
+    Uncontained(bool),
 }
 
 /// See [`Action::Spawn`].
@@ -95,15 +81,11 @@ pub struct Stop {
     pub main_signal: i32,
 }
 
-/// See [`Action::Uncontained`].
-#[derive(Clone, Copy, PartialEq, prost::Message)]
-pub struct Uncontained {}
-
 /// Zygote to agent.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Reply {
     /// What happened.
-    #[prost(oneof = "Event", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
+    #[prost(oneof = "Event", tags = "1, 2, 3, 4, 5, 6, 7")]
     pub event: Option<Event>,
 }
 
@@ -119,20 +101,17 @@ pub enum Event {
     /// The container could not be set up.
     #[prost(message, tag = "3")]
     Failed(Failed),
-    /// A child was forked and has executed the program. Carries the terminal's master, if any.
+    /// A child was forked and has executed the program, or could not. Carries the terminal's master, if any.
     #[prost(message, tag = "4")]
-    Spawned(SpawnedEvent),
-    /// The program could not be started.
-    #[prost(message, tag = "5")]
-    NotSpawned(NotSpawned),
+    Spawned(Spawned),
     /// An execution's process has ended.
-    #[prost(message, tag = "6")]
+    #[prost(message, tag = "5")]
     Exited(Exited),
     /// Whether a signal found its process.
-    #[prost(message, tag = "7")]
+    #[prost(message, tag = "6")]
     Signalled(Signalled),
     /// Every process has ended. The value is how many of them had to be killed.
-    #[prost(uint32, tag = "8")]
+    #[prost(uint32, tag = "7")]
     Stopped(u32),
 }
 
@@ -152,27 +131,27 @@ impl Failed {
     pub fn of(error: &Error) -> Self {
         Self { message: error.chain(), invalid: error.kind() == Kind::Invalid }
     }
+
+    /// The error that it describes, with what was being done before it.
+    pub(super) fn error(self, doing: &str) -> Error {
+        Error::new(
+            if self.invalid { Kind::Invalid } else { Kind::System },
+            format!("{doing}{}", self.message),
+        )
+    }
 }
 
 /// See [`Event::Spawned`].
-#[derive(Clone, Copy, PartialEq, prost::Message)]
-pub struct SpawnedEvent {
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Spawned {
     /// Which execution.
     #[prost(uint64, tag = "1")]
     pub serial: u64,
     /// Its pid in the container's pid namespace.
     #[prost(uint32, tag = "2")]
     pub pid: u32,
-}
-
-/// See [`Event::NotSpawned`].
-#[derive(Clone, PartialEq, prost::Message)]
-pub struct NotSpawned {
-    /// Which execution.
-    #[prost(uint64, tag = "1")]
-    pub serial: u64,
-    /// Why.
-    #[prost(message, optional, tag = "2")]
+    /// Why it did not start.
+    #[prost(message, optional, tag = "3")]
     pub error: Option<StartError>,
 }
 
@@ -193,13 +172,10 @@ pub struct Exited {
 /// See [`Event::Signalled`].
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Signalled {
-    /// Which execution.
-    #[prost(uint64, tag = "1")]
-    pub serial: u64,
     /// False if it had ended before.
-    #[prost(bool, tag = "2")]
+    #[prost(bool, tag = "1")]
     pub delivered: bool,
     /// The kernel's error, if it refused the signal for another reason.
-    #[prost(string, tag = "3")]
+    #[prost(string, tag = "2")]
     pub error: String,
 }

@@ -9,19 +9,19 @@
 //! If the main process is to be the container's pid 1, the zygote clones a process that becomes it, joins all namespaces but
 //! that of pids, and serves executions from outside (`main_init`).
 //!
-//! [`launch()`] forks it. [`Zygote`] is the agent's handle, on a `line` of its own. `serve` is the loop on the other side: `clone_init`
-//! clones the container's `init`, `stop` ends it, and `spawn` is what a forked child does until it executes the `program`.
-//! [`message`] has their messages, which `wire` carries with file descriptors.
+//! [`launch()`] forks it. [`Zygote`] is the agent's handle, over a `connection` of its own. `serve` is the loop on the other side:
+//! `clone_init` clones the container's `init`, `stop` ends it, and `spawn` is what a forked child does until it executes the
+//! `program`. [`message`] has their messages, which `wire` carries with file descriptors.
 
 mod children;
 mod clone_init;
+mod connection;
 mod fork;
 mod handle;
 mod inherited;
 mod init;
 mod interpreter;
 mod launch;
-mod line;
 mod main_init;
 pub mod message;
 mod process;
@@ -32,7 +32,7 @@ mod stop;
 mod terminal;
 mod wire;
 
-pub use handle::{Lifetime, Zygote};
+pub use connection::{OnExit, Started};
+pub use handle::Zygote;
 pub use launch::{AgentSocket, launch};
-pub use line::{OnExit, Spawned};
 pub(crate) use terminal::resize;

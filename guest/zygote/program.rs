@@ -15,7 +15,7 @@ use nix::{errno::Errno, libc};
 
 use super::interpreter;
 
-/// Where a command is searched for a process that has no PATH, as confstr(3) tells execvp(3).
+/// Where a command is searched for a process that has no PATH, as confstr(3) has it for execvp(3).
 const PATH: &str = "/bin:/usr/bin";
 
 /// Most bytes of a failure's message.

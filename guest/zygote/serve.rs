@@ -5,13 +5,11 @@
 //! only.
 
 use std::{
-    io::ErrorKind,
     os::fd::{AsFd as _, AsRawFd, OwnedFd},
     process::exit,
     thread,
 };
 
-use boxlite_proto::v1::{ExecRequest, StartError, start_error};
 use nix::{
     errno::Errno,
     fcntl::{OFlag, open},
@@ -23,8 +21,8 @@ use super::{
     clone_init::{Contained, contain},
     init::{AGAIN, Init},
     main_init::MainInit,
-    message::{Action, Event, NotSpawned, Reply, Request, Signal, Signalled, Spawn, SpawnedEvent},
-    spawn::{self, Forked, NotForked},
+    message::{Action, Event, Reply, Request, Signal, Signalled, Spawn, Spawned},
+    spawn::{self, Forked},
     wire::{self, Received, Receiver},
 };
 use crate::{
@@ -40,7 +38,8 @@ const LOOK_AGAIN: u8 = 20;
 pub(super) fn serve(socket: &OwnedFd) -> ! {
     let mut receiver = Receiver::new();
     let (container, groups, main_init) = loop {
-        match await_request(socket, &mut receiver).0.action {
+        let Some((Request { action }, _)) = receiver.whole(socket) else { exit(0) };
+        match action {
             Some(Action::Contain(request)) => {
                 let Contained { container, groups, main_init } = contain(socket, &request);
                 break (container, Some(groups), main_init);
@@ -60,16 +59,6 @@ pub(super) fn serve(socket: &OwnedFd) -> ! {
         Err(error) => {
             eprintln!("boxlite-guest: container init: {}", error.chain());
             exit(1)
-        }
-    }
-}
-
-fn await_request(socket: &OwnedFd, receiver: &mut Receiver) -> (Request, Vec<OwnedFd>) {
-    loop {
-        match receiver.receive(socket) {
-            Ok(Received::Message(request, fds)) => return (request, fds),
-            Ok(Received::Partial) | Err(Errno::EINTR) => {}
-            Ok(Received::Closed) | Err(_) => exit(0),
         }
     }
 }
@@ -128,16 +117,13 @@ impl Init<'_> {
             Ok(Forked { pid, inner, master }) => {
                 self.children.add(pid, serial, group, alone);
                 let fds: Vec<_> = master.iter().map(AsRawFd::as_raw_fd).collect();
-                self.send(Event::Spawned(SpawnedEvent { serial, pid: inner.as_raw().unsigned_abs() }), &fds);
+                let pid = inner.as_raw().unsigned_abs();
+                self.send(Event::Spawned(Spawned { serial, pid, error: None }), &fds);
             }
-            Err(failure) => {
+            Err(error) => {
                 // The child of a failed start is reaped like any orphan.
                 self.children.give_back(group);
-                let error = Some(match failure {
-                    NotForked::Childless(error) => start_failure(&request, &error),
-                    NotForked::Failed(error) => error,
-                });
-                self.send(Event::NotSpawned(NotSpawned { serial, error }), &[]);
+                self.send(Event::Spawned(Spawned { serial, pid: 0, error: Some(error) }), &[]);
             }
         }
     }
@@ -146,34 +132,19 @@ impl Init<'_> {
     fn spawn_main_init(&mut self, spawn: Spawn, fds: &[OwnedFd]) {
         let Some(init) = &mut self.main else { return };
         let Spawn { serial, alone, .. } = spawn;
-        let event = match init.execute(spawn, fds) {
-            Ok(()) => {
-                self.children.add(init.pid(), serial, None, alone);
-                Event::Spawned(SpawnedEvent { serial, pid: 1 })
-            }
-            Err(error) => Event::NotSpawned(NotSpawned { serial, error: Some(error) }),
-        };
-        self.send(event, &[]);
+        let error = init.execute(spawn, fds).err();
+        if error.is_none() {
+            self.children.add(init.pid(), serial, None, alone);
+        }
+        self.send(Event::Spawned(Spawned { serial, pid: 1, error }), &[]);
     }
 
     fn signal(&mut self, signal: Signal) {
-        let serial = signal.serial;
         let (delivered, error) = match self.children.signal(signal) {
             Ok(()) => (true, String::new()),
             Err(Errno::ESRCH) => (false, String::new()),
             Err(errno) => (false, errno.desc().to_owned()),
         };
-        self.send(Event::Signalled(Signalled { serial, delivered, error }), &[]);
+        self.send(Event::Signalled(Signalled { delivered, error }), &[]);
     }
-}
-
-fn start_failure(request: &ExecRequest, error: &std::io::Error) -> StartError {
-    let kind = match error.kind() {
-        ErrorKind::InvalidInput => start_error::Kind::Invalid,
-        ErrorKind::WouldBlock | ErrorKind::OutOfMemory | ErrorKind::QuotaExceeded => {
-            start_error::Kind::ResourceExhausted
-        }
-        _ => start_error::Kind::Other,
-    };
-    StartError { kind: kind.into(), message: format!("start {:?}: {error}", request.command) }
 }

@@ -6,6 +6,7 @@
 #![allow(unsafe_code, reason = "fork(2), close_range(2) and _exit(2)")]
 
 use std::{
+    convert::identity,
     io,
     os::fd::{AsFd, OwnedFd},
 };
@@ -50,20 +51,6 @@ struct Streams {
     stderr: Option<OwnedFd>,
 }
 
-/// Why a program did not start.
-pub(super) enum NotForked {
-    /// No child could be made.
-    Childless(io::Error),
-    /// The child could not execute the program.
-    Failed(StartError),
-}
-
-impl From<io::Error> for NotForked {
-    fn from(error: io::Error) -> Self {
-        Self::Childless(error)
-    }
-}
-
 /// Forks a child that executes the program of `request`. The order of `fds` is that of `message::Action::Spawn`.
 pub(super) fn fork_program(
     container: &Container,
@@ -72,22 +59,32 @@ pub(super) fn fork_program(
     group: Option<&ExecutionGroup>,
     request: &ExecRequest,
     fds: Vec<OwnedFd>,
-) -> Result<Forked, NotForked> {
-    let (streams, master) = if let Some(size) = request.tty {
-        let (master, slave) = open_terminal(container, size)?;
-        (Streams { stdin: Some(slave.try_clone()?), stdout: slave, stderr: None }, Some(master))
-    } else {
-        (Streams::of(request, fds)?, None)
-    };
+) -> Result<Forked, StartError> {
+    let childless = |error| childless(request, &error);
+    let (streams, master) = match request.tty {
+        Some(size) => Streams::terminal(container, size),
+        None => Streams::of(request, fds).map(|streams| (streams, None)),
+    }
+    .map_err(childless)?;
     let inner = Pid::from_raw(0);
     let mut child = Child { container, request, streams, accounts, inner, program: None, error: None };
     // SAFETY: the container's init has a single thread.
     let pid = unsafe { stack.spawn(group.map(AsFd::as_fd), &mut child, become_program) }
-        .map_err(io::Error::from)?;
-    match child.error {
-        Some(error) => Err(NotForked::Failed(error)),
-        None => Ok(Forked { pid, inner: child.inner, master }),
-    }
+        .map_err(|errno| childless(errno.into()))?;
+    let inner = child.inner;
+    child.error.map_or(Ok(Forked { pid, inner, master }), Err)
+}
+
+/// Why no child could be made.
+fn childless(request: &ExecRequest, error: &io::Error) -> StartError {
+    let kind = match error.kind() {
+        io::ErrorKind::InvalidInput => Kind::Invalid,
+        io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory | io::ErrorKind::QuotaExceeded => {
+            Kind::ResourceExhausted
+        }
+        _ => Kind::Other,
+    };
+    failure(kind, format!("start {:?}: {error}", request.command))
 }
 
 /// Executes the program of `request` in this process. Returns only if that fails. The program has no terminal.
@@ -101,10 +98,7 @@ pub(super) fn turn_into_program(
         Ok(streams) => streams,
         Err(error) => return failure(Kind::Other, format!("start {:?}: {error}", request.command)),
     };
-    match prepare(container, request, &streams, accounts).and_then(|env| Program::new(request, &env)) {
-        Ok(program) => program.execute(),
-        Err(failure) => failure,
-    }
+    prepare(container, request, &streams, accounts).map_or_else(identity, |program| program.execute())
 }
 
 impl Streams {
@@ -113,6 +107,14 @@ impl Streams {
         let mut next = || fds.next().ok_or_else(|| io::Error::other("a stream is missing"));
         let stdin = if request.stdin { Some(next()?) } else { None };
         Ok(Self { stdin, stdout: next()?, stderr: Some(next()?) })
+    }
+
+    /// A new terminal of `size`, and its master.
+    fn terminal(container: &Container, size: TtySize) -> io::Result<(Self, Option<OwnedFd>)> {
+        let none = "the container has no devpts on /dev/pts, so no terminals";
+        let none = || io::Error::new(io::ErrorKind::InvalidInput, none);
+        let (master, slave) = terminal::open(container.pts.as_ref().ok_or_else(none)?, size)?;
+        Ok((Self { stdin: Some(slave.try_clone()?), stdout: slave, stderr: None }, Some(master)))
     }
 }
 
@@ -129,38 +131,24 @@ struct Child<'a> {
     error: Option<StartError>,
 }
 
-fn open_terminal(container: &Container, size: TtySize) -> io::Result<(OwnedFd, OwnedFd)> {
-    let Some(pts) = &container.pts else {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "the container has no devpts on /dev/pts, so no terminals",
-        ));
-    };
-    Ok(terminal::open(pts, size)?)
-}
-
 /// Everything between clone3 and execve, and the child's exit if that fails.
 fn become_program(child: &mut Child<'_>) -> Never {
     let Child { container, request, streams, accounts, inner, program, error } = child;
     *inner = getpid();
-    let failure =
-        match prepare(container, request, streams, accounts).and_then(|env| Program::new(request, &env)) {
-            Ok(ready) => program.insert(ready).execute(),
-            Err(failure) => failure,
-        };
-    *error = Some(failure);
+    let ready = prepare(container, request, streams, accounts);
+    *error = Some(ready.map_or_else(identity, |ready| program.insert(ready).execute()));
     // SAFETY: ends this process without running the parent's exit handlers.
     unsafe { libc::_exit(127) }
 }
 
-/// Gives this process everything of the program but its code, and returns its environment. The order matters: the directory is
+/// Gives this process everything of the program but its code, and returns the program. The order matters: the directory is
 /// entered and the limits are raised with root's rights, which end when the user's ids are set.
 fn prepare(
     container: &Container,
     request: &ExecRequest,
     streams: &Streams,
     accounts: &mut Accounts,
-) -> Result<Vec<String>, StartError> {
+) -> Result<Program, StartError> {
     let step =
         |what: &'static str| move |errno: Errno| failure(kind_of(errno), format!("{what}: {}", errno.desc()));
     setsid().map_err(step("setsid"))?;
@@ -181,7 +169,7 @@ fn prepare(
         env.retain(|variable| variable != "HOME=");
         env.push(format!("HOME={}", user.home));
     }
-    Ok(env)
+    Program::new(request, &env)
 }
 
 fn connect(request: &ExecRequest, streams: &Streams) -> nix::Result<()> {

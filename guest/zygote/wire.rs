@@ -1,6 +1,6 @@
 //! Messages and file descriptors over a sequenced-packet socket pair, for either side.
 //!
-//! The zygote's side (`serve`, `init`, `main_init`, `clone_init`) uses it blocking, the agent's (`line`) behind tokio's readiness.
+//! The zygote's side (`serve`, `init`, `main_init`, `clone_init`) uses it blocking, the agent's (`connection`) behind tokio's readiness.
 //! A message longer than a packet is sent as several packets in a row, the last of which carries its descriptors.
 
 use std::{
@@ -99,6 +99,17 @@ impl Receiver {
         Self { packet: vec![0; PACKET + 1].into_boxed_slice(), partial: Vec::new() }
     }
 
+    /// Receives a whole message on a blocking socket. `None` once the other side has closed it, or if that fails.
+    pub(super) fn whole<M: Message + Default>(&mut self, socket: &OwnedFd) -> Option<(M, Vec<OwnedFd>)> {
+        loop {
+            match self.receive(socket) {
+                Ok(Received::Message(message, fds)) => return Some((message, fds)),
+                Ok(Received::Partial) | Err(Errno::EINTR) => {}
+                Ok(Received::Closed) | Err(_) => return None,
+            }
+        }
+    }
+
     /// Receives one packet. The error is `EBADMSG` if it can't be decoded.
     pub(super) fn receive<M: Message + Default>(&mut self, socket: impl AsFd) -> nix::Result<Received<M>> {
         let mut control = cmsg_space!([RawFd; DESCRIPTORS]);
@@ -143,34 +154,33 @@ fn descriptors(received: &RecvMsg<'_, '_, ()>) -> nix::Result<Vec<OwnedFd>> {
 
 #[cfg(test)]
 mod tests {
+    use boxlite_proto::v1::ContainerInitRequest;
     use nix::{
         sys::socket::{AddressFamily, SockFlag, SockType, socketpair},
         unistd::pipe,
     };
 
     use super::*;
-    use crate::zygote::message::{Contain, Event, Reply};
+    use crate::zygote::message::{Event, Reply};
 
     fn pair() -> (OwnedFd, OwnedFd) {
         socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
             .expect("socketpair")
     }
 
+    fn long(size: usize) -> ContainerInitRequest {
+        ContainerInitRequest { hostname: "x".repeat(size), ..ContainerInitRequest::default() }
+    }
+
     #[test]
     fn a_long_message_arrives_whole_with_its_descriptors() {
         let (left, right) = pair();
         let (reader, writer) = pipe().expect("pipe");
-        let message = Contain { request: None, rootfs: "x".repeat(100_000), main_is_init: false };
+        let message = long(100_000);
         send(left.as_fd(), &message, &[writer.as_raw_fd()]).expect("send");
         drop(writer);
         let mut receiver = Receiver::new();
-        let (got, fds) = loop {
-            match receiver.receive::<Contain>(&right).expect("receive") {
-                Received::Message(message, fds) => break (message, fds),
-                Received::Partial => {}
-                Received::Closed => panic!("closed"),
-            }
-        };
+        let (got, fds) = receiver.whole::<ContainerInitRequest>(&right).expect("receive");
         assert_eq!(got, message);
         nix::unistd::write(&fds[0], b"!").expect("the descriptor works");
         let mut byte = [0];
@@ -180,24 +190,17 @@ mod tests {
     #[test]
     fn a_message_that_broke_off_is_none_of_the_next_one() {
         let (left, right) = pair();
-        let message = |size| Contain { request: None, rootfs: "x".repeat(size), main_is_init: false };
-        let broken = message(100_000).encode_to_vec();
+        let broken = long(100_000).encode_to_vec();
         for packet in packets(&broken).take(2) {
             send_packet(left.as_fd(), packet, &[]).expect("send");
         }
         for size in [10, 50_000] {
-            send(left.as_fd(), &message(size), &[]).expect("send");
+            send(left.as_fd(), &long(size), &[]).expect("send");
         }
         let mut receiver = Receiver::new();
         for size in [10, 50_000] {
-            let got = loop {
-                match receiver.receive::<Contain>(&right).expect("receive") {
-                    Received::Message(got, _) => break got,
-                    Received::Partial => {}
-                    Received::Closed => panic!("closed"),
-                }
-            };
-            assert_eq!(got, message(size));
+            let (got, _) = receiver.whole::<ContainerInitRequest>(&right).expect("receive");
+            assert_eq!(got, long(size));
         }
     }
 

@@ -14,7 +14,7 @@ use nix::{
 use super::{
     pair::FolderPair,
     refusal::{check_kinds, exists, is_folder, refusal},
-    rules::Rules,
+    status::{flags, present},
     walk::Walk,
 };
 use crate::files::{
@@ -30,17 +30,16 @@ const FICLONE_FORCE: u32 = 4;
 /// Copies `request.path` to `request.to`, or only the entries `names` of the folder `path`. With `shallow` a folder is made and not
 /// filled. Returns a byte for each entry that was requested, which is 1 if it is a folder that is to be filled.
 pub(in crate::files) fn copy(request: &FileRequest) -> Outcome<Vec<u8>> {
-    let rules = Rules::of(request);
     let (from, to) = (path_of(&request.path), path_of(&request.to));
     if request.mode & FICLONE_FORCE != 0 {
         // The box's file systems share no blocks.
         return Err(fault(libc::ENOTSUP, "copyfile", from)).towards(to);
     }
     if request.names.is_empty() {
-        return Ok(vec![u8::from(copy_path(rules, from, to)?)]);
+        return Ok(vec![u8::from(copy_path(request, from, to)?)]);
     }
     let mut folders = Vec::with_capacity(request.names.len());
-    let mut walk = Walk::open(rules, from, to)?;
+    let mut walk = Walk::open(request, from, to)?;
     let mut folder_of = |name: &OsStr| -> Outcome<bool> {
         let Some(made) = walk.entry(name)? else { return Ok(false) };
         walk.end(made)?;
@@ -58,10 +57,10 @@ pub(in crate::files) fn copy(request: &FileRequest) -> Outcome<Vec<u8>> {
 }
 
 /// Copies all of `from`. Returns whether it is a folder.
-fn copy_path(rules: Rules, from: &Path, to: &Path) -> Outcome<bool> {
+fn copy_path(request: &FileRequest, from: &Path, to: &Path) -> Outcome<bool> {
     let (source, target) = (absolute(from).call("cp", from)?, absolute(to).call("cp", to)?);
-    let meta = fstatat(AT_FDCWD, from, rules.flags()).call("cp", from).towards(to)?;
-    let present = rules.status(AT_FDCWD, to.as_os_str()).call("cp", from).towards(to)?;
+    let meta = fstatat(AT_FDCWD, from, flags(request)).call("cp", from).towards(to)?;
+    let present = present(request, AT_FDCWD, to.as_os_str()).call("cp", from).towards(to)?;
     check_kinds(&meta, present.as_ref(), from, to)?;
     if is_folder(&meta) {
         if is_below(&source, &target) || leads_into(&meta, &source, &target) {
@@ -69,7 +68,7 @@ fn copy_path(rules: Rules, from: &Path, to: &Path) -> Outcome<bool> {
                 format!("cannot copy {} to a subdirectory of self {}", from.display(), to.display());
             return Err(refusal(FileRefusal::ErrFsCpEinval, libc::EINVAL, message, to));
         }
-        if !rules.recursive {
+        if !request.recursive {
             let message = format!("{} is a directory (not copied)", from.display());
             return Err(refusal(FileRefusal::ErrFsEisdir, libc::EISDIR, message, from));
         }
@@ -78,25 +77,25 @@ fn copy_path(rules: Rules, from: &Path, to: &Path) -> Outcome<bool> {
         make_directory(parent, 0o777, true)?;
     }
     if is_folder(&meta) {
-        return copy_folder(rules, from, to, present.is_none());
+        return copy_folder(request, from, to, present.is_none());
     }
     let (Some(name), Some(last)) = (source.file_name(), target.file_name()) else {
         return Err(fault(libc::EINVAL, "cp", from)).towards(to);
     };
     let above = |path: &Path| path.parent().unwrap_or(Path::new("/")).to_owned();
-    let pair = FolderPair::open(rules, &above(&source), &above(&target))?;
+    let pair = FolderPair::open(request, &above(&source), &above(&target))?;
     pair.copy_leaf(name, last, &meta, present.as_ref()).map(|()| false)
 }
 
 /// Copies a folder and all that is in it.
-fn copy_folder(rules: Rules, from: &Path, to: &Path, missing: bool) -> Outcome<bool> {
+fn copy_folder(request: &FileRequest, from: &Path, to: &Path, missing: bool) -> Outcome<bool> {
     if missing {
         mkdirat(AT_FDCWD, to, Mode::from_bits_truncate(0o777)).call("mkdir", from).towards(to)?;
-    } else if rules.exclusive {
+    } else if request.exclusive {
         return Err(exists(to));
     }
-    let mut walk = Walk::open(rules, from, to)?;
-    if rules.shallow {
+    let mut walk = Walk::open(request, from, to)?;
+    if request.shallow {
         walk.end(missing)?;
     } else {
         walk.fill(missing)?;

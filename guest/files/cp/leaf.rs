@@ -35,7 +35,7 @@ use crate::files::{
 /// Longest path of the kernel's calls.
 const PATH_MAX: usize = 4096;
 
-impl FolderPair {
+impl FolderPair<'_> {
     /// Copies what is no folder: `name` of the source's folder becomes `last` of the target's.
     pub(super) fn copy_leaf(
         &self,
@@ -46,8 +46,8 @@ impl FolderPair {
     ) -> Outcome<()> {
         let (from, to) = (self.source_path(name), self.target_path(last));
         match meta.st_mode & libc::S_IFMT {
-            libc::S_IFREG if present.is_some() && !self.rules.overwrite => {
-                if self.rules.exclusive {
+            libc::S_IFREG if present.is_some() && !self.request.force => {
+                if self.request.exclusive {
                     Err(exists(&to))
                 } else {
                     Ok(())
@@ -72,7 +72,7 @@ impl FolderPair {
 
     /// Copies a file. It replaces what is no folder, also a symlink, whose target is left alone.
     fn copy_file(&self, name: &OsStr, last: &OsStr) -> nix::Result<()> {
-        let nofollow = if self.rules.follow { OFlag::empty() } else { OFlag::O_NOFOLLOW };
+        let nofollow = if self.request.follow { OFlag::empty() } else { OFlag::O_NOFOLLOW };
         let flags = OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
         let source = File::from(openat(self.from.here(), name, flags | nofollow, Mode::empty())?);
         let meta = fstat(&source)?;
@@ -85,7 +85,7 @@ impl FolderPair {
         let target = File::from(openat(self.to.here(), last, flags, mode)?);
         let filled = copy_content(&source, &target).map_err(|error| raw(&error)).and_then(|()| {
             fchmod(&target, mode)?;
-            if self.rules.times {
+            if self.request.preserve {
                 let (atime, mtime) = times(&fstat(&source)?);
                 futimens(&target, &atime, &mtime)?;
             }
@@ -101,8 +101,7 @@ impl FolderPair {
     /// Copies a symlink. The copy leads to the same file as before, or has the same text if that is requested.
     fn copy_link(&self, name: &OsStr, last: &OsStr, present: Option<&FileStat>) -> Outcome<()> {
         let to = self.target_path(last);
-        let written =
-            readlinkat(self.from.here(), name).map_err(|errno| self.failed(errno, "readlink", name))?;
+        let written = self.checked(readlinkat(self.from.here(), name), "readlink", name)?;
         let written = Path::new(&written);
         let whole = |root: &Path, folders: &Folders, name: &OsStr| {
             let path = root.iter().chain(folders.names()).chain([name]).collect::<PathBuf>();
@@ -110,7 +109,7 @@ impl FolderPair {
             let fits = path.as_os_str().len() < PATH_MAX;
             if fits { Ok(path) } else { Err(self.failed(Errno::ENAMETOOLONG, "symlink", name)) }
         };
-        let as_written = self.rules.verbatim || written.is_absolute();
+        let as_written = self.request.verbatim || written.is_absolute();
         let leads = if as_written && present.is_none() {
             PathBuf::new()
         } else {
@@ -118,12 +117,10 @@ impl FolderPair {
         };
         let target = if as_written { written } else { leads.as_path() };
         if present.is_some_and(|present| present.st_mode & libc::S_IFMT == libc::S_IFLNK) {
-            let other =
-                readlinkat(self.to.here(), last).map_err(|errno| self.failed(errno, "readlink", name))?;
+            let other = self.checked(readlinkat(self.to.here(), last), "readlink", name)?;
             let other = resolved(&whole(&self.target, &self.to, last)?, Path::new(&other));
             check_links(&leads, &other, &to)?;
-            unlinkat(self.to.here(), last, UnlinkatFlags::NoRemoveDir)
-                .map_err(|errno| self.failed(errno, "unlink", last))?;
+            self.checked(unlinkat(self.to.here(), last, UnlinkatFlags::NoRemoveDir), "unlink", last)?;
         }
         // If anything else exists, this fails with EEXIST.
         symlinkat(target, self.to.here(), last).call("symlink", target).towards(&to)

@@ -7,7 +7,7 @@ mod copy;
 mod leaf;
 mod pair;
 mod refusal;
-mod rules;
+mod status;
 mod walk;
 
 pub(super) use copy::copy;

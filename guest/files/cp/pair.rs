@@ -8,14 +8,13 @@ use std::{
 };
 
 use boxlite_archive::Folders;
-use boxlite_proto::v1::FileError;
+use boxlite_proto::v1::{FileError, FileRequest};
 use nix::{
     errno::Errno,
     fcntl::{OFlag, open, openat},
     sys::stat::Mode,
 };
 
-use super::rules::Rules;
 use crate::files::{
     fault::{Call as _, Outcome, fault},
     lexical::absolute,
@@ -23,8 +22,9 @@ use crate::files::{
 };
 
 /// The two folders.
-pub(super) struct FolderPair {
-    pub(super) rules: Rules,
+pub(super) struct FolderPair<'a> {
+    /// What is requested: `force` replaces files, and `preserve` keeps times.
+    pub(super) request: &'a FileRequest,
     pub(super) from: Folders,
     pub(super) to: Folders,
     /// Path of the folder where the way down the source begins.
@@ -33,13 +33,13 @@ pub(super) struct FolderPair {
     pub(super) target: PathBuf,
 }
 
-impl FolderPair {
-    pub(super) fn open(rules: Rules, from: &Path, to: &Path) -> Outcome<Self> {
+impl<'a> FolderPair<'a> {
+    pub(super) fn open(request: &'a FileRequest, from: &Path, to: &Path) -> Outcome<Self> {
         let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let source = open(from, flags, Mode::empty()).call("scandir", from)?;
         let target = open(to, flags | OFlag::O_PATH, Mode::empty()).call("open", to)?;
         Ok(Self {
-            rules,
+            request,
             from: Folders::new(source, OFlag::empty()).call("scandir", from)?,
             to: Folders::new(target, OFlag::O_PATH).call("open", to)?,
             source: absolute(from).call("cp", from)?,
@@ -65,9 +65,14 @@ impl FolderPair {
         }
     }
 
+    /// Names the entry `name` in a failure of `syscall`.
+    pub(super) fn checked<T>(&self, result: nix::Result<T>, syscall: &str, name: &OsStr) -> Outcome<T> {
+        result.map_err(|errno| self.failed(errno, syscall, name))
+    }
+
     /// Enters the folder `name` on both sides, through symlinks if those are followed.
     pub(super) fn enter(&mut self, name: &OsStr) -> nix::Result<()> {
-        let follow = self.rules.follow;
+        let follow = self.request.follow;
         enter(&mut self.from, name, follow, OFlag::empty())?;
         enter(&mut self.to, name, follow, OFlag::O_PATH)
     }
@@ -75,7 +80,7 @@ impl FolderPair {
     /// Returns to the parent on both sides.
     pub(super) fn leave(&mut self) -> Outcome<()> {
         let left = self.from.leave().and_then(|_| self.to.leave());
-        left.map(drop).map_err(|errno| self.failed(errno, "cp", OsStr::new("..")))
+        self.checked(left.map(drop), "cp", OsStr::new(".."))
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use boxlite_proto::v1::FileRefusal;
+use boxlite_proto::v1::{FileRefusal, FileRequest};
 use nix::{
     dir::Dir,
     errno::Errno,
@@ -21,7 +21,7 @@ use super::{
     leaf::times,
     pair::FolderPair,
     refusal::{check_kinds, exists, is_folder, refusal},
-    rules::Rules,
+    status::{flags, present},
 };
 use crate::files::fault::Outcome;
 
@@ -31,8 +31,8 @@ const WAITING: usize = 128 << 20;
 const NAME: usize = 40;
 
 /// The way through both trees.
-pub(super) struct Walk {
-    pub(super) pair: FolderPair,
+pub(super) struct Walk<'a> {
+    pub(super) pair: FolderPair<'a>,
     /// Device and inode of the target, which must not be found in the source.
     forbidden: (u64, u64),
     /// Bytes of the names that are still to be copied.
@@ -46,9 +46,9 @@ struct Level {
     made: bool,
 }
 
-impl Walk {
-    pub(super) fn open(rules: Rules, from: &Path, to: &Path) -> Outcome<Self> {
-        let pair = FolderPair::open(rules, from, to)?;
+impl<'a> Walk<'a> {
+    pub(super) fn open(request: &'a FileRequest, from: &Path, to: &Path) -> Outcome<Self> {
+        let pair = FolderPair::open(request, from, to)?;
         let forbidden = pair.to.identity();
         Ok(Self { pair, forbidden, waiting: 0 })
     }
@@ -97,11 +97,10 @@ impl Walk {
 
     /// Copies the entry `name`. If it is a folder, enters it on both sides and returns whether the target's is new.
     pub(super) fn entry(&mut self, name: &OsStr) -> Outcome<Option<bool>> {
-        let failed = |this: &Self, errno| this.pair.failed(errno, "cp", name);
-        let meta = fstatat(self.pair.from.here(), name, self.pair.rules.flags())
-            .map_err(|errno| failed(self, errno))?;
-        let present =
-            self.pair.rules.status(self.pair.to.here(), name).map_err(|errno| failed(self, errno))?;
+        let request = self.pair.request;
+        let meta = fstatat(self.pair.from.here(), name, flags(request));
+        let meta = self.pair.checked(meta, "cp", name)?;
+        let present = self.pair.checked(present(request, self.pair.to.here(), name), "cp", name)?;
         check_kinds(&meta, present.as_ref(), &self.pair.source_path(name), &self.pair.target_path(name))?;
         if !is_folder(&meta) {
             return self.pair.copy_leaf(name, name, &meta, present.as_ref()).map(|()| None);
@@ -111,35 +110,34 @@ impl Walk {
             let target = &self.pair.target;
             return Err(refusal(FileRefusal::ErrFsCpEinval, libc::EINVAL, message, target));
         }
-        if self.pair.rules.follow && self.pair.from.holds((meta.st_dev, meta.st_ino)) {
+        if self.pair.request.follow && self.pair.from.holds((meta.st_dev, meta.st_ino)) {
             // A symlink leads back to a folder that it is in.
-            return Err(failed(self, Errno::ELOOP));
+            return Err(self.pair.failed(Errno::ELOOP, "cp", name));
         }
         let missing = present.is_none();
         if missing {
             let mode = Mode::from_bits_truncate(0o777);
-            mkdirat(self.pair.to.here(), name, mode)
-                .map_err(|errno| self.pair.failed(errno, "mkdir", name))?;
-        } else if self.pair.rules.exclusive {
+            self.pair.checked(mkdirat(self.pair.to.here(), name, mode), "mkdir", name)?;
+        } else if self.pair.request.exclusive {
             return Err(exists(&self.pair.target_path(name)));
         }
-        self.pair.enter(name).map_err(|errno| failed(self, errno))?;
+        let entered = self.pair.enter(name);
+        self.pair.checked(entered, "cp", name)?;
         Ok(Some(missing))
     }
 
     /// Sets the times and the mode of the target's current folder, which is complete. A folder that existed keeps its mode.
     pub(super) fn end(&self, is_new: bool) -> Outcome<()> {
-        let itself = OsStr::new("");
-        let meta = fstat(self.pair.from.here()).map_err(|errno| self.pair.failed(errno, "cp", itself))?;
-        if self.pair.rules.times && !self.pair.rules.shallow {
+        let (pair, itself) = (&self.pair, OsStr::new(""));
+        let meta = pair.checked(fstat(pair.from.here()), "cp", itself)?;
+        if pair.request.preserve && !pair.request.shallow {
             let (atime, mtime) = times(&meta);
-            utimensat(self.pair.to.here(), ".", &atime, &mtime, UtimensatFlags::FollowSymlink)
-                .map_err(|errno| self.pair.failed(errno, "utime", itself))?;
+            let set = utimensat(pair.to.here(), ".", &atime, &mtime, UtimensatFlags::FollowSymlink);
+            pair.checked(set, "utime", itself)?;
         }
         if is_new {
             let mode = Mode::from_bits_truncate(meta.st_mode & 0o7777);
-            fchmodat(self.pair.to.here(), ".", mode, FchmodatFlags::FollowSymlink)
-                .map_err(|errno| self.pair.failed(errno, "chmod", itself))?;
+            pair.checked(fchmodat(pair.to.here(), ".", mode, FchmodatFlags::FollowSymlink), "chmod", itself)?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::{
     collections::{HashMap, VecDeque},
     mem,
     os::fd::{AsFd as _, OwnedFd, RawFd},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -16,6 +16,7 @@ use nix::{
     fcntl::{FcntlArg, OFlag, fcntl},
     libc,
 };
+use parking_lot::Mutex;
 use prost::Message as _;
 use tokio::{
     io::{Interest, unix::AsyncFd},
@@ -25,7 +26,7 @@ use tokio::{
 
 use super::{
     launch::AgentSocket,
-    message::{Action, Event, Exited, Failed, Reply, Request, Signalled},
+    message::{Action, Event, Exited, Failed, Reply, Request, Signalled, Spawned},
     wire::{self, Received, Receiver},
 };
 use crate::{Context as _, Error, Kind, Result, reactor};
@@ -33,24 +34,19 @@ use crate::{Context as _, Error, Kind, Result, reactor};
 /// Time between two tries to send while the kernel has no memory for it.
 const AGAIN: Duration = Duration::from_millis(10);
 
-/// A child that has executed its program.
-#[derive(Debug)]
-pub struct Spawned {
-    /// Its pid in the container's pid namespace.
-    pub pid: u32,
-    /// The terminal's master, if one was requested.
-    pub master: Option<OwnedFd>,
-}
+/// The pid of a child that has executed its program, in the container's pid namespace, and its terminal's master, if one was
+/// requested.
+pub type Started = Result<(u32, Option<OwnedFd>), StartError>;
 
 /// Called once when an execution's process has ended.
 pub type OnExit = Box<dyn FnOnce(Exited) + Send>;
 
 /// The socket, and the requests that wait for an answer.
-pub(super) struct Line {
+pub(super) struct Connection {
     socket: AsyncFd<OwnedFd>,
     /// Held while all packets of one message are sent.
     sending: AsyncMutex<()>,
-    pending: Mutex<Pending>,
+    pub(super) pending: Mutex<Pending>,
     /// Set when the container's init has exited although nobody stopped it.
     pub(super) lost: watch::Sender<bool>,
 }
@@ -63,49 +59,48 @@ pub(super) struct Pending {
     pub(super) serving: bool,
     init_pid: u32,
     pub(super) container: Option<oneshot::Sender<Result<u32, Failed>>>,
-    pub(super) spawns: HashMap<u64, oneshot::Sender<Result<Spawned, StartError>>>,
+    pub(super) spawns: HashMap<u64, oneshot::Sender<Started>>,
     pub(super) exits: HashMap<u64, OnExit>,
     /// The answers come in the order of the requests.
     pub(super) signals: VecDeque<oneshot::Sender<Signalled>>,
     pub(super) stop: Option<oneshot::Sender<u32>>,
 }
 
-impl Line {
+impl Connection {
     /// Takes over the socket and starts to receive. Must run on the agent's runtime.
     pub(super) fn new(AgentSocket(socket): AgentSocket) -> Result<Arc<Self>> {
         fcntl(&socket, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
             .context(|| "make the zygote's socket non-blocking")?;
         let socket = reactor::watch(socket, Interest::READABLE | Interest::WRITABLE)
             .context(|| "watch the zygote's socket")?;
-        let line = Arc::new(Self {
+        let connection = Arc::new(Self {
             socket,
             sending: AsyncMutex::default(),
             pending: Mutex::default(),
             lost: watch::Sender::new(false),
         });
-        tokio::spawn(receive(Arc::clone(&line)));
-        Ok(line)
+        tokio::spawn(receive(Arc::clone(&connection)));
+        Ok(connection)
     }
 
-    pub(super) fn pending(&self) -> MutexGuard<'_, Pending> {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) async fn send(&self, action: Action, fds: &[RawFd]) -> Result<()> {
-        self.send_with(action, fds, |_| ()).await
-    }
-
-    /// Sends a request. `expect` runs when it is this request's turn, so that answers in order find their waiters in order.
-    pub(super) async fn send_with(
+    /// Sends a request and waits for its answer. `expect` notes who waits, when it is this request's turn, so that answers in order
+    /// find their waiters in order.
+    pub(super) async fn ask<T>(
         &self,
         action: Action,
         fds: &[RawFd],
-        expect: impl FnOnce(&mut Pending),
-    ) -> Result<()> {
+        expect: impl FnOnce(&mut Pending, oneshot::Sender<T>),
+    ) -> Result<T> {
+        let (answer, wait) = oneshot::channel();
+        self.send(action, fds, |pending| expect(pending, answer)).await?;
+        wait.await.map_err(|_| gone())
+    }
+
+    async fn send(&self, action: Action, fds: &[RawFd], expect: impl FnOnce(&mut Pending)) -> Result<()> {
         let encoded = Request { action: Some(action) }.encode_to_vec();
         let _turn = self.sending.lock().await;
         {
-            let mut pending = self.pending();
+            let mut pending = self.pending.lock();
             if pending.closed {
                 return Err(gone());
             }
@@ -128,7 +123,7 @@ impl Line {
     }
 
     fn answer(&self, event: Event, mut fds: Vec<OwnedFd>) {
-        let mut pending = self.pending();
+        let mut pending = self.pending.lock();
         match event {
             Event::InitCloned(pid) => pending.init_pid = pid,
             Event::Ready(_) => {
@@ -137,14 +132,8 @@ impl Line {
                 reply(pending.container.take(), Ok(pid));
             }
             Event::Failed(failed) => reply(pending.container.take(), Err(failed)),
-            Event::Spawned(event) => {
-                reply(
-                    pending.spawns.remove(&event.serial),
-                    Ok(Spawned { pid: event.pid, master: fds.pop() }),
-                );
-            }
-            Event::NotSpawned(event) => {
-                reply(pending.spawns.remove(&event.serial), Err(event.error.unwrap_or_default()));
+            Event::Spawned(Spawned { serial, pid, error }) => {
+                reply(pending.spawns.remove(&serial), error.map_or_else(|| Ok((pid, fds.pop())), Err));
             }
             Event::Exited(event) => {
                 let on_exit = pending.exits.remove(&event.serial);
@@ -161,7 +150,7 @@ impl Line {
     /// The container's init has exited, and the kernel has killed every process in the container.
     fn close(&self) {
         let exits = {
-            let mut pending = self.pending();
+            let mut pending = self.pending.lock();
             let exits = mem::take(&mut pending.exits);
             self.lost.send_replace(pending.serving);
             *pending = Pending { closed: true, ..Pending::default() };
@@ -180,12 +169,12 @@ fn reply<T>(waiter: Option<oneshot::Sender<T>>, answer: T) {
     }
 }
 
-async fn receive(line: Arc<Line>) {
+async fn receive(connection: Arc<Connection>) {
     let mut receiver = Receiver::new();
     loop {
-        let Ok(mut ready) = line.socket.readable().await else { break };
+        let Ok(mut ready) = connection.socket.readable().await else { break };
         match ready.try_io(|socket| receiver.receive::<Reply>(socket.get_ref()).map_err(Into::into)) {
-            Ok(Ok(Received::Message(Reply { event: Some(event) }, fds))) => line.answer(event, fds),
+            Ok(Ok(Received::Message(Reply { event: Some(event) }, fds))) => connection.answer(event, fds),
             Ok(Ok(Received::Message(..) | Received::Partial)) | Err(_) => {}
             Ok(Err(error)) if error.raw_os_error() == Some(Errno::EINTR as i32) => {}
             Ok(Err(error)) if error.raw_os_error().map(Errno::from_raw).is_some_and(wire::is_shortage) => {
@@ -194,10 +183,10 @@ async fn receive(line: Arc<Line>) {
             Ok(Ok(Received::Closed) | Err(_)) => break,
         }
     }
-    line.close();
+    connection.close();
 }
 
 /// The error of a request that comes after the init's exit.
-pub(super) fn gone() -> Error {
+fn gone() -> Error {
     Error::new(Kind::State, "container: its init has ended")
 }
