@@ -121,7 +121,7 @@ export class Box implements AsyncDisposable {
   /** Resolves with the running executions, the oldest first. A box that does not run is not started. */
   async executions(): Promise<ExecutionInfo[]> {
     const running = await settled(this.#native.executions())
-    return running.map(({ ageMs, ...info }) => ({ ...info, startedAt: new Date(Date.now() - ageMs) }))
+    return running.map(({ age_ms, ...info }) => ({ ...info, startedAt: new Date(Date.now() - age_ms) }))
   }
 
   /**

@@ -1,5 +1,5 @@
 // `RuntimeEvent`: the events of boxes and images as a typed union, made of the addon's events. Used by `events.ts`.
-import type { NativeEvent } from './binding.js'
+import type { NativeEvent, NativeEventKinds } from './binding.js'
 import type { ErrorCode } from './errors.js'
 import type { BoxState, Health } from './info.js'
 
@@ -81,49 +81,50 @@ export type RuntimeEvent =
   | LimitEvent
   | LostEvent
 
+const LIMITS = { max_lifetime: 'maxLifetimeMs', idle_timeout: 'idleTimeoutMs', ends_at: 'endsAt' }
+
+/** The fields of each kind of event; `signal` is the name of the signal that ended its process. */
+const FIELDS: { [K in keyof NativeEventKinds]: (native: NativeEventKinds[K], signal: string | null) => object } = {
+  state: ({ from, to, failure }) => ({ type: 'state', from, to: to ?? 'removed', failure }),
+  exec_started: ({ execution_id, command, pid }) => ({
+    type: 'exec',
+    action: 'started',
+    executionId: execution_id,
+    command,
+    pid,
+  }),
+  exec_exited: ({ execution_id, exit: { code, timed_out, oom_killed } }, signal) => ({
+    type: 'exec',
+    action: 'exited',
+    executionId: execution_id,
+    exitCode: code,
+    signal,
+    oomKilled: oom_killed,
+    timedOut: timed_out,
+  }),
+  main_started: started => ({ type: 'main', action: 'started', ...started }),
+  main_exited: ({ code, oom, restarts }, signal) => ({
+    type: 'main',
+    action: 'exited',
+    exitCode: code,
+    signal,
+    oomKilled: oom,
+    restarting: restarts,
+  }),
+  health: change => ({ type: 'health', ...change }),
+  out_of_memory: ({ execution_id }) => ({ type: 'oom', executionId: execution_id }),
+  limit: limit => ({ type: 'limit', limit: LIMITS[limit] }),
+  pull: ({ source, phase }) => {
+    if (phase === 'started') return { type: 'pull', action: 'started', source }
+    if ('done' in phase) return { type: 'pull', action: 'done', source, ...phase.done }
+    return { type: 'pull', action: 'failed', source, ...phase.failed }
+  },
+  lost: count => ({ type: 'lost', count }),
+}
+
 /** The public form of the addon's event. */
-export function eventOf(native: NativeEvent): RuntimeEvent {
-  const { boxId = null, executionId = null } = native
-  const base = { time: new Date(native.timeMs), boxId }
-  const ended = () => ({
-    exitCode: native.code ?? null,
-    signal: native.signal ?? null,
-    oomKilled: native.oomKilled ?? false,
-  })
-  const make = (): object => {
-    switch (native.kind) {
-      case 'state':
-        return { type: 'state', ...base, from: native.from ?? null, to: native.to, failure: native.failure ?? null }
-      case 'execStarted':
-        return { type: 'exec', ...base, action: 'started', executionId, command: native.command, pid: native.pid }
-      case 'execExited':
-        return { type: 'exec', ...base, action: 'exited', executionId, ...ended(), timedOut: native.timedOut ?? false }
-      case 'mainStarted':
-        return { type: 'main', ...base, action: 'started', pid: native.pid, restarts: native.restarts }
-      case 'mainExited':
-        return { type: 'main', ...base, action: 'exited', ...ended(), restarting: native.restarting ?? false }
-      case 'health':
-        return { type: 'health', ...base, health: native.health, failures: native.failures, output: native.output }
-      case 'oom':
-        return { type: 'oom', ...base, executionId }
-      case 'limit':
-        return { type: 'limit', ...base, limit: native.limit }
-      case 'pullStarted':
-        return { type: 'pull', ...base, action: 'started', source: native.source }
-      case 'pullDone':
-        return { type: 'pull', ...base, action: 'done', source: native.source, digest: native.digest }
-      case 'pullFailed':
-        return {
-          type: 'pull',
-          ...base,
-          action: 'failed',
-          source: native.source,
-          code: native.errorCode,
-          message: native.message,
-        }
-      default:
-        return { type: 'lost', time: base.time, count: native.count ?? 0 }
-    }
-  }
-  return make() as RuntimeEvent
+export function eventOf({ time_ms, box_id, kind, signal }: NativeEvent): RuntimeEvent {
+  const [[name, native] = []] = Object.entries(kind)
+  const fields = FIELDS[name as keyof NativeEventKinds](native as never, signal)
+  return { ...fields, time: new Date(time_ms), ...(name !== 'lost' && { boxId: box_id }) } as RuntimeEvent
 }

@@ -5,7 +5,7 @@ import { bindMembers } from './bound.js'
 import { checkArgument, text } from './check.js'
 import { checkPull, type PruneOptions, type PullOptions, pruneAge, pullInput } from './options.js'
 import { type Pull, startPull } from './pull.js'
-import type { PulledImage } from './pull-event.js'
+import { type PulledImage, pulledImage } from './pull-event.js'
 
 /** An image in the list of `images.list()`. */
 export interface ImageInfo {
@@ -125,10 +125,14 @@ export class Images {
   /** Resolves with every image in the cache, sorted by reference. */
   async list(): Promise<ImageInfo[]> {
     const images = await settled((await this.#native()).listImages())
-    return images.map(({ pulledAtMs, usedAtMs, ...image }) => ({
-      ...image,
-      pulledAt: new Date(pulledAtMs),
-      usedAt: new Date(usedAtMs),
+    return images.map(({ reference, digest, platform, size_bytes, pulled_at_ms, used_at_ms, in_use }) => ({
+      reference,
+      digest,
+      platform,
+      sizeBytes: size_bytes,
+      inUse: in_use,
+      pulledAt: new Date(pulled_at_ms),
+      usedAt: new Date(used_at_ms),
     }))
   }
 
@@ -150,7 +154,8 @@ export class Images {
    */
   async prune(options?: PruneOptions): Promise<PruneResult> {
     const age = pruneAge(options)
-    return settled((await this.#native()).pruneImages(age))
+    const { images, freed } = await settled((await this.#native()).pruneImages(age))
+    return { images, freedBytes: freed }
   }
 
   /** Writes an image to the tar file `file`, which docker, podman, skopeo and `load` read. Rejects with `IMAGE_NOT_CACHED`. */
@@ -163,7 +168,7 @@ export class Images {
   /** Brings every image of an archive, or of an OCI layout folder, into the cache under its own name. */
   async load(path: string): Promise<PulledImage[]> {
     checkArgument('images.load', 'path', path, text)
-    return settled((await this.#native()).loadImages(resolve(path)))
+    return (await settled((await this.#native()).loadImages(resolve(path)))).map(pulledImage)
   }
 
   /** Resolves with what this home takes on the disk. */
@@ -180,18 +185,32 @@ export class Images {
   }
 }
 
-function details(image: NativeInspectedImage): ImageDetails {
-  const variables = image.env.map(line => {
+function details({ reference, digest, platform, config, layers }: NativeInspectedImage): ImageDetails {
+  const variables = config.env.map(line => {
     const at = line.indexOf('=')
     return at < 0 ? [line, ''] : [line.slice(0, at), line.slice(at + 1)]
   })
+  const milliseconds = (nanoseconds: number) => Math.trunc(nanoseconds / 1e6)
   return {
-    ...image,
+    reference,
+    digest,
+    platform,
     env: Object.fromEntries(variables),
-    user: image.user ?? null,
-    workdir: image.workdir ?? null,
-    stopSignal: image.stopSignal ?? null,
-    labels: Object.fromEntries(image.labels),
-    healthcheck: image.healthcheck ?? null,
+    entrypoint: config.entrypoint,
+    cmd: config.cmd,
+    user: config.user,
+    workdir: config.working_dir,
+    stopSignal: config.stop_signal,
+    exposedPorts: config.exposed_ports,
+    volumes: config.volumes,
+    labels: config.labels,
+    healthcheck: config.healthcheck && {
+      test: config.healthcheck.Test,
+      intervalMs: milliseconds(config.healthcheck.Interval),
+      timeoutMs: milliseconds(config.healthcheck.Timeout),
+      startPeriodMs: milliseconds(config.healthcheck.StartPeriod),
+      retries: config.healthcheck.Retries,
+    },
+    layers: layers.map(({ digest, diff_id, size }) => ({ digest, diffId: diff_id, sizeBytes: size })),
   }
 }

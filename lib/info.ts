@@ -1,5 +1,5 @@
 // `BoxInfo`: a snapshot of a box. Made from the addon's answer for `box.ts` and `runtime.ts`.
-import type { NativeBoxInfo } from './binding.js'
+import type { NativeBoxInfo, NativeTimings } from './binding.js'
 import type { Stage } from './errors.js'
 
 /** The state of a box. */
@@ -61,39 +61,44 @@ export interface BoxInfo {
   timings: Partial<Record<Stage, number>>
 }
 
-function pendingOf({ nextCpus, nextMemoryMib }: Partial<NativeBoxInfo>): BoxInfo['pending'] {
-  if (nextCpus === undefined && nextMemoryMib === undefined) return null
+function pendingOf({ next_cpus, next_memory_mib }: NativeBoxInfo): BoxInfo['pending'] {
+  if (next_cpus === null && next_memory_mib === null) return null
   return {
-    ...(nextCpus !== undefined && { cpus: nextCpus }),
-    ...(nextMemoryMib !== undefined && { memoryMib: nextMemoryMib }),
+    ...(next_cpus !== null && { cpus: next_cpus }),
+    ...(next_memory_mib !== null && { memoryMib: next_memory_mib }),
   }
 }
 
+/** Milliseconds by stage. */
+export function stageTimes(timings: NativeTimings): Partial<Record<Stage, number>> {
+  return Object.fromEntries(timings.map(([stage, { secs, nanos }]) => [stage, secs * 1e3 + nanos / 1e6]))
+}
+
 /** The public form of the addon's answer. */
-export function boxInfo({ createdAtMs, timings, ...info }: NativeBoxInfo): BoxInfo {
+export function boxInfo(info: NativeBoxInfo): BoxInfo {
   return {
     id: info.id,
-    name: info.name ?? null,
+    name: info.name,
     labels: info.labels,
     image: info.image,
-    imageDigest: info.imageDigest ?? null,
+    imageDigest: info.image_digest,
     state: info.state as BoxState,
-    engine: (info.engine as Engine | undefined) ?? null,
-    accelerated: info.accelerated ?? null,
-    pid: info.pid ?? null,
+    engine: info.engine as Engine | null,
+    accelerated: info.accelerated,
+    pid: info.pid,
     cpus: info.cpus,
-    memoryMib: info.memoryMib,
+    memoryMib: info.memory_mib,
     pending: pendingOf(info),
-    pidsLimit: info.pidsLimit,
-    maxLifetimeMs: info.maxLifetimeMs,
-    idleTimeoutMs: info.idleTimeoutMs,
-    endsAt: info.endsAtMs === undefined ? null : new Date(info.endsAtMs),
-    diskSizeGb: info.diskSizeGb ?? null,
-    createdAt: new Date(createdAtMs),
-    failure: info.failure ?? null,
+    pidsLimit: info.pids_limit,
+    maxLifetimeMs: info.max_lifetime_ms,
+    idleTimeoutMs: info.idle_timeout_ms,
+    endsAt: info.ends_at_ms === 0 ? null : new Date(info.ends_at_ms),
+    diskSizeGb: info.disk_size_mib === null ? null : info.disk_size_mib / 1024,
+    createdAt: new Date(info.created_at_ms),
+    failure: info.failure,
     detached: info.detached,
-    autoRemove: info.autoRemove,
-    health: (info.health as Health | undefined) ?? null,
-    timings: Object.fromEntries(timings.map(({ stage, ms }) => [stage, ms])),
+    autoRemove: info.auto_remove,
+    health: info.health as Health | null,
+    timings: stageTimes(info.timings),
   }
 }

@@ -1,7 +1,7 @@
 // The figures of a box and of a runtime. Made from the addon's answers for `box.ts` and `runtime.ts`.
-import type { NativeBoxMetrics } from './binding.js'
+import type { NativeBoxMetrics, NativeMetrics } from './binding.js'
 import type { Stage } from './errors.js'
-import type { BoxState } from './info.js'
+import { type BoxState, stageTimes } from './info.js'
 
 /** Counters of a runtime since it was opened. */
 export interface RuntimeMetrics {
@@ -79,30 +79,43 @@ export interface BoxMetrics {
   } | null
 }
 
-/** The public form of the addon's answer. */
-export function boxMetrics(native: NativeBoxMetrics): BoxMetrics {
-  const { guest } = native
+/** The public form of the addon's counters. */
+export function runtimeMetrics(native: NativeMetrics): RuntimeMetrics {
+  return {
+    boxesCreated: native.boxes_created,
+    boxesDestroyed: native.boxes_destroyed,
+    boxesFailed: native.boxes_failed,
+    boxesRunning: native.boxes_running,
+    totalExecCalls: native.total_exec_calls,
+    totalExecErrors: native.total_exec_errors,
+    totalBytesTransferred: native.total_bytes_transferred,
+  }
+}
+
+/** The public form of the addon's sample. */
+export function boxMetrics({ guest, host, ...native }: NativeBoxMetrics): BoxMetrics {
+  const [receivedBytes, sentBytes] = guest?.network ?? []
   return {
     time: new Date(),
     state: native.state as BoxState,
-    uptimeMs: guest?.uptimeMs ?? null,
-    cpuTimeMs: guest?.cpuTimeMs ?? null,
-    cpuPercent: native.cpuPercent ?? null,
-    memoryUsageBytes: guest?.memoryUsageBytes ?? null,
-    memoryPeakBytes: guest?.memoryPeakBytes ?? null,
-    memoryTotalBytes: guest?.memoryTotalBytes ?? null,
+    uptimeMs: guest?.uptime_ms ?? null,
+    cpuTimeMs: guest?.cpu_time_ms ?? null,
+    cpuPercent: native.cpu_percent,
+    memoryUsageBytes: guest?.memory_usage ?? null,
+    memoryPeakBytes: guest?.memory_peak ?? null,
+    memoryTotalBytes: guest?.memory_total ?? null,
     pids: guest?.pids ?? null,
     execCount: guest?.executions ?? null,
-    oomKills: guest?.oomKills ?? null,
+    oomKills: guest?.oom_kills ?? null,
     disk: {
-      sizeBytes: guest?.diskSizeBytes ?? null,
-      usedBytes: guest?.diskUsedBytes ?? null,
-      readBytes: guest?.diskReadBytes ?? null,
-      writtenBytes: guest?.diskWrittenBytes ?? null,
-      hostBytes: native.diskOnHostBytes,
+      sizeBytes: guest?.disk_size ?? null,
+      usedBytes: guest?.disk_used ?? null,
+      readBytes: guest?.disk_read ?? null,
+      writtenBytes: guest?.disk_written ?? null,
+      hostBytes: native.disk_on_host,
     },
-    network: guest?.network ?? null,
-    boot: Object.fromEntries(native.timings.map(({ stage, ms }) => [stage, ms])),
-    host: native.host ?? null,
+    network: receivedBytes !== undefined && sentBytes !== undefined ? { receivedBytes, sentBytes } : null,
+    boot: stageTimes(native.timings),
+    host: host && { cpuTimeMs: host.cpu_time_ms, rssBytes: host.rss, pssBytes: host.pss },
   }
 }

@@ -1,10 +1,10 @@
 // `Pull`: a pull under way, which is both the promise of its image and the iteration of its steps. Made by `images.ts`,
 // calls the addon's `NativePull`.
 import { onAbort } from './abort.js'
-import { type NativePull, type NativePullStep, settled } from './binding.js'
+import { type NativePull, settled } from './binding.js'
 import { ImageError } from './errors.js'
 import type { PullOptions } from './options.js'
-import type { PullEvent, PulledImage } from './pull-event.js'
+import { type PullEvent, type PulledImage, pullEvent, pulledImage } from './pull-event.js'
 
 /**
  * A pull under way: await it for the image, or iterate over its steps first. Leaving the loop does not end the pull; the
@@ -40,7 +40,7 @@ async function run(source: string, started: Promise<NativePull>, { signal, onPro
     pull = await started
     if (signal?.aborted) pull.cancel()
     if (onProgress !== undefined) for await (const event of stepsOf(pull)) onProgress(event)
-    return await settled(pull.wait())
+    return pulledImage(await settled(pull.wait()))
   } catch (error) {
     // What a callback throws ends the pull too.
     pull?.cancel()
@@ -52,8 +52,12 @@ async function run(source: string, started: Promise<NativePull>, { signal, onPro
 
 /** All steps from the first on, for any number of readers: the addon keeps them, and of progress only the newest. */
 async function* stepsOf(pull: NativePull): AsyncGenerator<PullEvent, void, undefined> {
-  for (let batch = await settled(pull.next(0)); batch !== null; batch = await settled(pull.next(batch.position)))
-    for (const step of batch.steps) yield eventOf(step)
+  for (let batch = await settled(pull.next(0)); batch !== null; batch = await settled(pull.next(batch[1]))) {
+    for (const step of batch[0]) {
+      const event = pullEvent(step)
+      if (event !== undefined) yield event
+    }
+  }
 }
 
 /** The steps of a pull, and then its failure if it failed. */
@@ -61,11 +65,6 @@ async function* read(started: Promise<NativePull>, result: Promise<unknown>) {
   const pull = await started.catch(() => undefined)
   if (pull !== undefined) yield* stepsOf(pull)
   await result
-}
-
-function eventOf(step: NativePullStep): PullEvent {
-  const { kind, ...rest } = step
-  return { type: kind, ...rest } as PullEvent
 }
 
 function aborted(source: string, signal: AbortSignal): ImageError {

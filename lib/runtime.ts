@@ -9,7 +9,7 @@ import { type Events, type EventsOptions, makeEvents } from './events.js'
 import { checkSignals, closeOnSignal } from './host-signals.js'
 import { type Images, makeImages } from './images.js'
 import { type BoxInfo, boxInfo } from './info.js'
-import type { RuntimeMetrics } from './metrics.js'
+import { type RuntimeMetrics, runtimeMetrics } from './metrics.js'
 import { native } from './native.js'
 import {
   type BoxFilter,
@@ -139,7 +139,7 @@ export class Runtime implements AsyncDisposable {
 
   /** Resolves with the counters of this runtime. */
   async metrics(): Promise<RuntimeMetrics> {
-    return settled((await this.#native()).metrics())
+    return runtimeMetrics(await settled((await this.#native()).metrics()))
   }
 
   /** Yields the counters at once and then at each interval. */

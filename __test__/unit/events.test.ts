@@ -12,8 +12,12 @@ class FakeEvents implements NativeEvents {
   over = false
   wake = () => {}
 
-  tell(...kinds: Partial<NativeEvent>[]): void {
-    this.waiting.push(...kinds.map(kind => ({ kind: 'oom', timeMs: 5, boxId: 'b', ...kind })))
+  tell(...kinds: NativeEvent['kind'][]): void {
+    this.give(...kinds.map(kind => ({ kind })))
+  }
+
+  give(...events: (Partial<NativeEvent> & Pick<NativeEvent, 'kind'>)[]): void {
+    this.waiting.push(...events.map(event => ({ time_ms: 5, box_id: 'b', signal: null, ...event })))
     this.wake()
   }
 
@@ -45,12 +49,12 @@ const timers = () => getActiveResourcesInfo().filter(name => name === 'Timeout')
 
 test('listeners get their type and everything, also what came before them', async () => {
   const { fake, events } = await listen()
-  fake.tell({ executionId: 'e' })
+  fake.tell({ out_of_memory: { execution_id: 'e' } })
   const of: unknown[] = []
   events.on('oom', event => of.push(event.executionId))
   events.on('event', event => of.push(event.type))
   await turn()
-  fake.tell({ kind: 'state', from: 'created', to: 'starting' }, { kind: 'lost', count: 3 })
+  fake.tell({ state: { from: 'created', to: 'starting', failure: null } }, { lost: 3 })
   expect(of).toEqual(['e', 'oom', 'state', 'lost'])
 })
 
@@ -66,9 +70,12 @@ test('an iteration gets everything in order, keeps the program alive and lets go
   })()
   await turn()
   expect(timers()).toBe(before + 1)
-  fake.tell({ kind: 'execStarted', executionId: 'e', command: 'ls', pid: 1 })
+  fake.tell({ exec_started: { execution_id: 'e', command: 'ls', pid: 1 } })
   await turn()
-  fake.tell({ kind: 'execExited', executionId: 'e', code: 0 }, { kind: 'limit', limit: 'idleTimeoutMs' })
+  fake.tell(
+    { exec_exited: { execution_id: 'e', exit: { code: 0, timed_out: false, oom_killed: false } } },
+    { limit: 'idle_timeout' },
+  )
   await reading
   expect(seen).toEqual(['started', 'exited'])
   expect(timers()).toBe(before)
@@ -85,7 +92,7 @@ test('several iterators each get everything; a slow one loses the oldest and get
   })()
   await turn()
   for (let i = 0; i < 1030; i += 1) {
-    fake.tell({ executionId: `${i}` })
+    fake.tell({ out_of_memory: { execution_id: `${i}` } })
     await turn()
   }
   expect((await first).value).toMatchObject({ executionId: '0' })
@@ -109,7 +116,7 @@ test('an end of the runtime gives the rest and ends everybody', async () => {
   })()
   await turn()
   fake.over = true
-  fake.tell({})
+  fake.tell({ lost: 1 })
   fake.wake()
   expect(await reading).toHaveLength(1)
   expect([closed, fake.closed]).toEqual([1, true])
@@ -137,17 +144,24 @@ test('every event has its shape', async () => {
   const { fake, events } = await listen()
   const seen: RuntimeEvent[] = []
   events.on('event', event => seen.push(event))
-  fake.tell(
-    { kind: 'state', to: 'created' },
-    { kind: 'execExited', executionId: 'e', signal: 'SIGKILL', timedOut: true, oomKilled: false },
-    { kind: 'mainStarted', pid: 7, restarts: 0 },
-    { kind: 'mainExited', code: 1, oomKilled: false, restarting: true },
-    { kind: 'health', health: 'unhealthy', failures: 3, output: 'refused' },
-    { kind: 'pullFailed', boxId: undefined as never, source: 'a', errorCode: 'IMAGE_NOT_FOUND', message: 'm' },
+  const exit = { code: null, timed_out: true, oom_killed: false }
+  fake.give(
+    { kind: { state: { from: null, to: 'created', failure: null } } },
+    { kind: { state: { from: 'stopped', to: null, failure: null } } },
+    { kind: { exec_exited: { execution_id: 'e', exit } }, signal: 'SIGKILL' },
+    { kind: { main_started: { pid: 7, restarts: 0 } } },
+    { kind: { main_exited: { code: 1, oom: false, restarts: true } } },
+    { kind: { health: { health: 'unhealthy', failures: 3, output: 'refused' } } },
+    { kind: { limit: 'ends_at' } },
+    { kind: { pull: { source: 'a', phase: 'started' } }, box_id: null },
+    { kind: { pull: { source: 'a', phase: { done: { digest: 'd' } } } } },
+    { kind: { pull: { source: 'a', phase: { failed: { code: 'IMAGE_NOT_FOUND', message: 'm' } } } }, box_id: null },
+    { kind: { lost: 2 }, box_id: null },
   )
   const time = new Date(5)
   expect(seen).toEqual([
     { type: 'state', time, boxId: 'b', from: null, to: 'created', failure: null },
+    { type: 'state', time, boxId: 'b', from: 'stopped', to: 'removed', failure: null },
     {
       type: 'exec',
       time,
@@ -171,6 +185,10 @@ test('every event has its shape', async () => {
       restarting: true,
     },
     { type: 'health', time, boxId: 'b', health: 'unhealthy', failures: 3, output: 'refused' },
+    { type: 'limit', time, boxId: 'b', limit: 'endsAt' },
+    { type: 'pull', time, boxId: null, action: 'started', source: 'a' },
+    { type: 'pull', time, boxId: 'b', action: 'done', source: 'a', digest: 'd' },
     { type: 'pull', time, boxId: null, action: 'failed', source: 'a', code: 'IMAGE_NOT_FOUND', message: 'm' },
+    { type: 'lost', time, count: 2 },
   ])
 })

@@ -10,7 +10,7 @@ import type {
   NativeExecutionInfo,
 } from './execution.js'
 import type { NativeFiles } from './files.js'
-import type { LogInput, NativeLogs, NativeMetricsSampler } from './observation.js'
+import type { LogInput, NativeLogs, NativeMetricsSampler, NativeTimings } from './observation.js'
 import type { Answer } from './outcome.js'
 
 export interface BoxInput {
@@ -120,29 +120,31 @@ export interface NativeBoxEnd {
   cancel(): void
 }
 
+/** What `src/runtime` reports of a box, with Rust's names. */
 export interface NativeBoxInfo {
-  nextCpus?: number
-  nextMemoryMib?: number
-  pidsLimit: number
-  maxLifetimeMs: number
-  idleTimeoutMs: number
-  endsAtMs?: number
   id: string
-  name?: string
+  name: string | null
   labels: Record<string, string>
-  health?: string
   image: string
-  imageDigest?: string
+  image_digest: string | null
   state: string
-  engine?: string
-  accelerated?: boolean
-  pid?: number
+  engine: string | null
+  accelerated: boolean | null
+  pid: number | null
   cpus: number
-  memoryMib: number
-  diskSizeGb?: number
-  createdAtMs: number
-  failure?: string
+  memory_mib: number
+  next_cpus: number | null
+  next_memory_mib: number | null
+  pids_limit: number
+  max_lifetime_ms: number
+  idle_timeout_ms: number
+  /** 0 is never. */
+  ends_at_ms: number
+  disk_size_mib: number | null
+  created_at_ms: number
+  failure: string | null
+  health: string | null
   detached: boolean
-  autoRemove: boolean
-  timings: { stage: string; ms: number }[]
+  auto_remove: boolean
+  timings: NativeTimings
 }

@@ -1,4 +1,4 @@
-// The addon's events, as `src/addon/event.rs` makes them.
+// The addon's events, as `src/addon/event.rs` hands them over: with the names that they have in Rust.
 
 export interface NativeEvents {
   /** What happened since the last call; `null` when nothing more can come. */
@@ -6,30 +6,27 @@ export interface NativeEvents {
   close(): void
 }
 
-/** Which fields are there depends on `kind`. */
 export interface NativeEvent {
-  kind: string
-  timeMs: number
-  boxId?: string
-  from?: string
-  to?: string
-  failure?: string
-  executionId?: string
-  command?: string
-  pid?: number
-  code?: number
-  signal?: string
-  timedOut?: boolean
-  oomKilled?: boolean
-  restarts?: number
-  restarting?: boolean
-  health?: string
-  output?: string
-  failures?: number
-  limit?: string
-  source?: string
-  digest?: string
-  errorCode?: string
-  message?: string
-  count?: number
+  time_ms: number
+  box_id: string | null
+  /** Exactly one property is there. */
+  kind: Partial<NativeEventKinds>
+  /** The name of the signal that ended the process, if one did. */
+  signal: string | null
+}
+
+export interface NativeEventKinds {
+  state: { from: string | null; to: string | null; failure: string | null }
+  exec_started: { execution_id: string; command: string; pid: number }
+  exec_exited: { execution_id: string; exit: { code: number | null; timed_out: boolean; oom_killed: boolean } }
+  main_started: { pid: number; restarts: number }
+  main_exited: { code: number | null; oom: boolean; restarts: boolean }
+  health: { health: string; output: string; failures: number }
+  out_of_memory: { execution_id: string | null }
+  limit: 'max_lifetime' | 'idle_timeout' | 'ends_at'
+  pull: {
+    source: string
+    phase: 'started' | { done: { digest: string } } | { failed: { code: string; message: string } }
+  }
+  lost: number
 }

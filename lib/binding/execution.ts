@@ -79,5 +79,5 @@ export interface NativeExecutionInfo {
   args: string[]
   tty: boolean
   detached: boolean
-  ageMs: number
+  age_ms: number
 }

@@ -1,33 +1,37 @@
-// The addon's figures and logs of a box, as `src/addon/box_metrics.rs` and `logs.rs` make them.
+// The addon's figures and logs of a box, as `src/addon/metrics_sampler.rs` and `logs.rs` make them.
 import type { Answer } from './outcome.js'
 
 export interface NativeMetricsSampler {
   sample(): Answer<NativeBoxMetrics>
 }
 
+/** The stages of a start, in order, with the time that each took. */
+export type NativeTimings = [stage: string, took: { secs: number; nanos: number }][]
+
+/** What `src/runtime` measures, with Rust's names. Sizes are in bytes. */
 export interface NativeBoxMetrics {
   state: string
-  cpuPercent?: number
-  guest?: NativeGuestUsage
-  host?: { cpuTimeMs: number; rssBytes: number; pssBytes: number }
-  diskOnHostBytes: number
-  timings: { stage: string; ms: number }[]
+  cpu_percent: number | null
+  guest: NativeGuestUsage | null
+  host: { cpu_time_ms: number; rss: number; pss: number } | null
+  disk_on_host: number
+  timings: NativeTimings
 }
 
 export interface NativeGuestUsage {
-  cpuTimeMs: number
-  memoryUsageBytes: number
-  memoryPeakBytes?: number
-  memoryTotalBytes: number
+  cpu_time_ms: number
+  memory_usage: number
+  memory_peak: number | null
+  memory_total: number
   pids: number
   executions: number
-  oomKills: number
-  diskSizeBytes: number
-  diskUsedBytes: number
-  diskReadBytes: number
-  diskWrittenBytes: number
-  network?: { receivedBytes: number; sentBytes: number }
-  uptimeMs: number
+  oom_kills: number
+  disk_size: number
+  disk_used: number
+  disk_read: number
+  disk_written: number
+  network: [received: number, sent: number] | null
+  uptime_ms: number
 }
 
 export interface LogInput {

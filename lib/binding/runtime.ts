@@ -50,7 +50,7 @@ export interface NativeRuntime {
   listImages(): Answer<NativeListedImage[]>
   inspectImage(source: string): Answer<NativeInspectedImage>
   removeImage(source: string): Answer<boolean>
-  pruneImages(unusedForMs: number): Answer<{ images: string[]; freedBytes: number }>
+  pruneImages(unusedForMs: number): Answer<{ images: string[]; freed: number }>
   saveImage(source: string, file: string): Answer<number>
   loadImages(path: string): Answer<NativeImage[]>
   imageUsage(): Answer<NativeImageUsage>
@@ -60,12 +60,13 @@ export interface NativeRuntime {
   close(timeoutMs?: number): Answer<void>
 }
 
+/** The counters of `src/runtime`, with Rust's names. */
 export interface NativeMetrics {
-  boxesCreated: number
-  boxesDestroyed: number
-  boxesFailed: number
-  boxesRunning: number
-  totalExecCalls: number
-  totalExecErrors: number
-  totalBytesTransferred: number
+  boxes_created: number
+  boxes_destroyed: number
+  boxes_failed: number
+  boxes_running: number
+  total_exec_calls: number
+  total_exec_errors: number
+  total_bytes_transferred: number
 }

@@ -2,10 +2,9 @@
 
 use boxlite_runtime::ArchiveWriter;
 use bytes::Bytes;
-use napi::{Env, Result, bindgen_prelude::Object};
 use napi_derive::napi;
 
-use crate::promise::{promise, promise_while_there};
+use crate::answer::{Answer, answer, answer_while_there};
 
 /// A tar stream into a box.
 #[napi]
@@ -21,23 +20,21 @@ impl From<ArchiveWriter> for NativeArchiveWriter {
 impl NativeArchiveWriter {
     /// Hands on the next bytes; resolves when there is room for more.
     #[napi]
-    pub fn push<'env>(&self, env: &'env Env, data: &[u8]) -> Result<Object<'env>> {
-        let (writer, data) = (self.0.clone(), Bytes::copy_from_slice(data));
-        promise_while_there(env, async move { writer.push(data).await })
+    pub fn push(&self, data: &[u8]) -> Answer {
+        let data = Bytes::copy_from_slice(data);
+        answer_while_there(&self.0, async move |writer| writer.push(data).await)
     }
 
     /// Ends the archive; resolves when it is unpacked.
     #[napi]
-    pub fn finish<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let writer = self.0.clone();
-        promise_while_there(env, async move { writer.finish().await })
+    pub fn finish(&self) -> Answer {
+        answer_while_there(&self.0, async move |writer| writer.finish().await)
     }
 
     /// Cancels.
     #[napi]
-    pub fn abort<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let writer = self.0.clone();
-        promise(env, async move {
+    pub fn abort(&self) -> Answer {
+        answer(&self.0, async move |writer| {
             writer.abort().await;
             Ok(())
         })

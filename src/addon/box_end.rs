@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use boxlite_runtime::{BoxliteError, ErrorCode, LiteBox, signal_name};
-use napi::{Env, Result, bindgen_prelude::Object};
 use napi_derive::napi;
 use tokio::sync::Notify;
 
-use crate::promise::promise_while_there;
+use crate::answer::{Answer, answer_while_there};
 
 /// How a box ended.
 #[napi(object, object_from_js = false)]
@@ -48,9 +47,9 @@ impl NativeBoxEnd {
 impl NativeBoxEnd {
     /// Waits for the end, once.
     #[napi]
-    pub fn wait<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let (litebox, given_up) = (self.litebox.clone(), Arc::clone(&self.given_up));
-        promise_while_there(env, async move {
+    pub fn wait(&self) -> Answer {
+        let given_up = Arc::clone(&self.given_up);
+        answer_while_there(&self.litebox, async move |litebox| {
             tokio::select! {
                 end = litebox.wait() => end.map(BoxEnd::from),
                 () = given_up.notified() => {

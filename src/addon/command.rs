@@ -8,11 +8,15 @@ use std::{
 use boxlite_runtime::{CollectOptions, ExecOptions, LiteBox};
 use bytes::Bytes;
 use futures::stream;
-use napi::{Env, Result, bindgen_prelude::Object};
+use napi::{Env, Result};
 use napi_derive::napi;
 use tokio::sync::{mpsc, watch};
 
-use crate::{collected::Collected, environment::Environment, promise::promise};
+use crate::{
+    answer::{Answer, answer},
+    collected::Collected,
+    environment::Environment,
+};
 
 /// A command that `run` begins, once.
 #[napi]
@@ -41,11 +45,11 @@ impl NativeCommand {
 impl NativeCommand {
     /// Runs the command and resolves with what it wrote.
     #[napi]
-    pub fn run<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+    pub fn run(&self, env: &Env) -> Result<Answer> {
         let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (litebox, environment) = (self.litebox.clone(), Environment::of(env)?);
+        let environment = Environment::of(env)?;
         let mut cancelled = self.cancelled.subscribe();
-        promise(env, async move {
+        Ok(answer(&self.litebox, async move |litebox| {
             let Some((options, collect, mut data)) = prepared else { return Ok(Collected::default()) };
             let stdin = stream::poll_fn(move |context| data.poll_recv(context));
             let cancel = async move {
@@ -58,16 +62,16 @@ impl NativeCommand {
                 tokio::select! { () = requested => {}, () = environment.over() => {} }
             };
             Ok(litebox.exec_with(options, collect, stdin, cancel).await.into())
-        })
+        }))
     }
 
     /// Writes to standard input; resolves when there is room for more.
     #[napi]
-    pub fn write<'env>(&self, env: &'env Env, data: &[u8]) -> Result<Object<'env>> {
-        let stdin = self.stdin.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    pub fn write(&self, data: &[u8]) -> Answer {
+        let stdin = self.stdin.lock().unwrap_or_else(PoisonError::into_inner);
         // Copied, since the caller may reuse its buffer as soon as the promise resolves.
         let data = Bytes::copy_from_slice(data);
-        promise(env, async move {
+        answer(&*stdin, async move |stdin| {
             if let Some(stdin) = stdin {
                 // The command has ended, so the data is dropped.
                 let _ = stdin.send(data).await;
@@ -78,9 +82,9 @@ impl NativeCommand {
 
     /// Ends standard input.
     #[napi]
-    pub fn close_stdin<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+    pub fn close_stdin(&self) -> Answer {
         drop(self.stdin.lock().unwrap_or_else(PoisonError::into_inner).take());
-        promise(env, async { Ok(()) })
+        answer(&(), async |()| Ok(()))
     }
 
     /// Makes `run` resolve at once with `ABORTED`. Its processes are killed, and the start of its box is cancelled unless other

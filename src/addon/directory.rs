@@ -1,10 +1,12 @@
 //! `NativeDirectory`: a directory that is listed in chunks. Made by `NativeFiles`, wrapped by `lib/directory.ts`.
 
 use boxlite_runtime::{DirectoryEntry, FileStream};
-use napi::{Env, Result, bindgen_prelude::Object};
 use napi_derive::napi;
 
-use crate::{file_path::entries, promise::promise};
+use crate::{
+    answer::{Answer, answer},
+    file_path::entries,
+};
 
 /// A directory that is being listed.
 #[napi]
@@ -23,9 +25,9 @@ impl NativeDirectory {
 impl NativeDirectory {
     /// Resolves with the next entries, or `null` at the end.
     #[napi]
-    pub fn next<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let (stream, raw) = (self.entries.clone(), self.raw);
-        promise(env, async move { Ok(stream.next().await?.map(|batch| entries(batch, raw))) })
+    pub fn next(&self) -> Answer {
+        let raw = self.raw;
+        answer(&self.entries, async move |stream| Ok(stream.next().await?.map(|batch| entries(batch, raw))))
     }
 
     /// Stops listing.

@@ -1,10 +1,13 @@
 //! `doctor`: what this machine can do, as a plain object. Wrapped by `lib/doctor.ts`, calls `BoxliteRuntime::doctor`.
 
 use boxlite_runtime::{BoxliteRuntime, VmmKind};
-use napi::{Env, Result, bindgen_prelude::Object};
 use napi_derive::napi;
 
-use crate::{options::RuntimeInput, promise::promise, words::worded};
+use crate::{
+    answer::{Answer, answer},
+    options::RuntimeInput,
+    words::worded,
+};
 
 /// What this machine can do.
 #[napi(object, object_from_js = false)]
@@ -34,8 +37,8 @@ pub struct DoctorCheck {
 
 /// Examines this machine.
 #[napi]
-pub fn doctor(env: &Env, options: RuntimeInput) -> Result<Object<'_>> {
-    promise(env, async move { Ok(DoctorReport::from(BoxliteRuntime::doctor(options.try_into()?).await)) })
+pub fn doctor(options: RuntimeInput) -> Answer {
+    answer(&(), async move |()| Ok(DoctorReport::from(BoxliteRuntime::doctor(options.try_into()?).await)))
 }
 
 impl From<boxlite_runtime::DoctorReport> for DoctorReport {

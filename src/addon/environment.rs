@@ -1,7 +1,7 @@
 //! `Environment`: ends what belongs to a Node environment (the main thread or a worker) with it: the executions that it started,
 //! unless they are detached, and the streams that it reads and writes.
 //!
-//! Called by `promise`, `litebox` and `execution`; calls the runtime's `ExecutionKiller`. A terminated worker runs no JavaScript,
+//! Called by `answer`, `litebox` and `command`; calls the runtime's `ExecutionKiller`. A terminated worker runs no JavaScript,
 //! so Node's clean-up hook is the only notification of its end.
 
 use std::{

@@ -4,15 +4,12 @@
 
 use boxlite_runtime::{BoxliteError, BoxliteResult, ExecEvent, Execution, signal_name, signal_number};
 use bytes::Bytes;
-use napi::{
-    Env, Result,
-    bindgen_prelude::{Buffer, Either, Object},
-};
+use napi::bindgen_prelude::{Buffer, Either};
 use napi_derive::napi;
 
 use crate::{
+    answer::{Answer, answer, answer_while_there},
     environment::Owned,
-    promise::{promise, promise_while_there},
 };
 
 /// A process in a box.
@@ -78,32 +75,30 @@ impl NativeExecution {
 
     /// Resolves with the next batch of about `max` bytes in the order of the writes, or `null` after the end.
     #[napi]
-    pub fn recv<'env>(&self, env: &'env Env, max: u32) -> Result<Object<'env>> {
-        let execution = self.execution.clone();
-        promise_while_there(env, async move { Ok(execution.recv(max as usize).await?.map(chunks)) })
+    pub fn recv(&self, max: u32) -> Answer {
+        answer_while_there(&self.execution, async move |execution| {
+            Ok(execution.recv(max as usize).await?.map(chunks))
+        })
     }
 
     /// Writes to standard input; resolves when there is room for more.
     #[napi]
-    pub fn write<'env>(&self, env: &'env Env, data: &[u8]) -> Result<Object<'env>> {
-        let execution = self.execution.clone();
+    pub fn write(&self, data: &[u8]) -> Answer {
         // Copied, since the caller may reuse its buffer as soon as the promise resolves.
         let data = Bytes::copy_from_slice(data);
-        promise_while_there(env, async move { execution.write(data).await })
+        answer_while_there(&self.execution, async move |execution| execution.write(data).await)
     }
 
     /// Ends standard input.
     #[napi]
-    pub fn close_stdin<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let execution = self.execution.clone();
-        promise_while_there(env, async move { execution.close_stdin().await })
+    pub fn close_stdin(&self) -> Answer {
+        answer_while_there(&self.execution, async move |execution| execution.close_stdin().await)
     }
 
     /// Sends a signal, by its number or a name such as `SIGTERM`, to the process group; resolves `false` if it had ended.
     #[napi]
-    pub fn kill<'env>(&self, env: &'env Env, signal: Either<String, i32>) -> Result<Object<'env>> {
-        let execution = self.execution.clone();
-        promise(env, async move {
+    pub fn kill(&self, signal: Either<String, i32>) -> Answer {
+        answer(&self.execution, async move |execution| {
             let number = match signal {
                 Either::A(name) => numbered(&name)?,
                 Either::B(number) => number,
@@ -114,16 +109,14 @@ impl NativeExecution {
 
     /// Sends SIGKILL to every process of the execution; resolves `false` if it had ended.
     #[napi]
-    pub fn kill_all<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let execution = self.execution.clone();
-        promise(env, async move { execution.kill_all().await })
+    pub fn kill_all(&self) -> Answer {
+        answer(&self.execution, async move |execution| execution.kill_all().await)
     }
 
     /// Stops reading the output until the next `recv`.
     #[napi]
-    pub fn detach<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let execution = self.execution.clone();
-        promise(env, async move {
+    pub fn detach(&self) -> Answer {
+        answer(&self.execution, async move |execution| {
             execution.detach().await;
             Ok(())
         })
@@ -131,16 +124,16 @@ impl NativeExecution {
 
     /// Sets the size of the terminal.
     #[napi]
-    pub fn resize<'env>(&self, env: &'env Env, cols: u16, rows: u16) -> Result<Object<'env>> {
-        let execution = self.execution.clone();
-        promise(env, async move { execution.resize(cols, rows).await })
+    pub fn resize(&self, cols: u16, rows: u16) -> Answer {
+        answer(&self.execution, async move |execution| execution.resize(cols, rows).await)
     }
 
     /// Waits for the end without reading output.
     #[napi]
-    pub fn wait<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let execution = self.execution.clone();
-        promise_while_there(env, async move { execution.wait().await.map(ExitStatus::from) })
+    pub fn wait(&self) -> Answer {
+        answer_while_there(&self.execution, async move |execution| {
+            execution.wait().await.map(ExitStatus::from)
+        })
     }
 }
 

@@ -7,10 +7,9 @@ use futures::{
     FutureExt as _,
     future::{AbortHandle, Abortable, BoxFuture},
 };
-use napi::{Env, Result, bindgen_prelude::Object};
 use napi_derive::napi;
 
-use crate::promise::promise_while_there;
+use crate::answer::{Answer, answer_while_there};
 
 /// A copy of a tree under way.
 #[napi]
@@ -48,13 +47,11 @@ impl NativeCopy {
 impl NativeCopy {
     /// Copies, and resolves when all is copied. Call it once.
     #[napi]
-    pub fn run<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+    pub fn run(&self) -> Answer {
         let work = self.work.lock().unwrap_or_else(PoisonError::into_inner).take();
-        promise_while_there(env, async move {
-            match work {
-                Some(work) => work.await,
-                None => Err(BoxliteError::new(ErrorCode::Internal, "copy: it was run before")),
-            }
+        answer_while_there(&(), async move |()| match work {
+            Some(work) => work.await,
+            None => Err(BoxliteError::new(ErrorCode::Internal, "copy: it was run before")),
         })
     }
 

@@ -4,13 +4,10 @@
 
 use boxlite_runtime::FileStream;
 use bytes::Bytes;
-use napi::{
-    Env, Result,
-    bindgen_prelude::{Buffer, Object},
-};
+use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 
-use crate::promise::promise_while_there;
+use crate::answer::{Answer, answer_while_there};
 
 /// Bytes out of a box: a file that is being read, or a tree as a tar stream.
 #[napi]
@@ -26,13 +23,11 @@ impl From<FileStream<Bytes>> for NativeFileReader {
 impl NativeFileReader {
     /// Resolves with the next bytes, or `null` at the end.
     #[napi]
-    pub fn pull<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let stream = self.0.clone();
+    pub fn pull(&self) -> Answer {
         // This copies only if the bytes are shared.
-        promise_while_there(
-            env,
-            async move { Ok(stream.next().await?.map(|data| Buffer::from(Vec::from(data)))) },
-        )
+        answer_while_there(&self.0, async move |stream| {
+            Ok(stream.next().await?.map(|data| Buffer::from(Vec::from(data))))
+        })
     }
 
     /// Stops reading and ends a waiting `pull`.

@@ -1,12 +1,11 @@
 //! `NativeWatcher`: a path that is being watched. Made by `NativeFiles::watch`, wrapped by `lib/watch.ts`.
 
 use boxlite_runtime::{FileChange, FileStream};
-use napi::{Env, Result, bindgen_prelude::Object};
 use napi_derive::napi;
 
 use crate::{
+    answer::{Answer, answer_while_there},
     file_path::{Name, name_of},
-    promise::promise_while_there,
 };
 
 /// A path that is being watched.
@@ -35,11 +34,11 @@ pub struct Change {
 impl NativeWatcher {
     /// What changed; waits for it. `null` once the watch is over.
     #[napi]
-    pub fn next<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let (changes, raw) = (self.changes.clone(), self.raw);
+    pub fn next(&self) -> Answer {
+        let raw = self.raw;
         let named =
             move |change: FileChange| Change { renamed: change.renamed, name: name_of(change.path, raw) };
-        promise_while_there(env, async move {
+        answer_while_there(&self.changes, async move |changes| {
             Ok(changes.next().await?.map(|batch| batch.into_iter().map(named).collect::<Vec<_>>()))
         })
     }

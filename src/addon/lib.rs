@@ -4,7 +4,7 @@
 //! and back; options are checked in `lib/options.ts` and by the runtime, streams, abort and disposal belong to `lib/`.
 //!
 //! Every asynchronous method resolves with an `Outcome`, never rejects: Node-API promises of a foreign thread
-//! can't reject with an error class of ours, so errors cross as values and `lib/native.ts` throws them.
+//! can't reject with an error class of ours, so errors cross as values and `lib/binding.ts` throws them.
 
 // The attribute macros of napi-derive write the `extern "C"` functions that Node calls.
 #![allow(unsafe_code, reason = "napi-derive generates the foreign function interface")]
@@ -12,9 +12,9 @@
 #![cfg_attr(test, allow(dead_code, reason = "napi-derive registers nothing in a test"))]
 #![allow(clippy::needless_pass_by_value, reason = "napi-derive hands arguments over by value")]
 
+mod answer;
 mod archive_writer;
 mod box_end;
-mod box_metrics;
 mod collected;
 mod command;
 mod directory;
@@ -23,7 +23,6 @@ mod environment;
 mod error;
 mod event;
 mod execution;
-mod execution_info;
 mod file_copy;
 mod file_options;
 mod file_path;
@@ -33,18 +32,16 @@ mod file_watcher;
 mod file_writer;
 mod files;
 mod filter;
-mod image;
 mod image_cache;
 mod image_pull;
-mod info;
 mod litebox;
 mod logs;
-mod metrics;
+mod metrics_sampler;
 mod open_file;
 mod options;
 mod outcome;
+mod plain;
 mod pool;
-mod promise;
 mod runtime;
 mod start;
 mod supervision;

@@ -4,23 +4,22 @@ use std::time::Duration;
 
 use boxlite_runtime::{ExecOptions, LiteBox, shell_quote};
 use futures::stream;
-use napi::{Env, Result, bindgen_prelude::Object};
+use napi::{Env, Result};
 use napi_derive::napi;
 
 use crate::{
+    answer::{Answer, answer},
     box_end::NativeBoxEnd,
-    box_metrics::NativeMetricsSampler,
     collected::Collected,
     command::NativeCommand,
     environment::Environment,
     event::{NativeEvents, Wake},
     execution::NativeExecution,
-    execution_info::ExecutionInfo,
     files::NativeFiles,
-    info::BoxInfo,
     logs::{LogInput, NativeLogs},
+    metrics_sampler::NativeMetricsSampler,
     options::{CollectInput, ExecInput},
-    promise::promise,
+    plain::Plain,
     start::NativeStart,
     update::UpdateInput,
 };
@@ -69,9 +68,8 @@ impl NativeBox {
 
     /// Resolves with a snapshot of the box.
     #[napi]
-    pub fn info<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let litebox = self.litebox.clone();
-        promise(env, async move { litebox.info().await.map(BoxInfo::from) })
+    pub fn info(&self) -> Answer {
+        answer(&self.litebox, async move |litebox| litebox.info().await.and_then(Plain::of))
     }
 
     /// Returns a start of the box that can be aborted. Its guest must be ready within `boot_ms`.
@@ -82,18 +80,16 @@ impl NativeBox {
 
     /// Stops the box. Processes that still run after `timeout_ms` are killed.
     #[napi]
-    pub fn stop<'env>(&self, env: &'env Env, timeout_ms: Option<u32>) -> Result<Object<'env>> {
-        let litebox = self.litebox.clone();
+    pub fn stop(&self, timeout_ms: Option<u32>) -> Answer {
         let timeout = timeout_ms.map(|ms| Duration::from_millis(ms.into()));
-        promise(env, async move { litebox.stop(timeout).await })
+        answer(&self.litebox, async move |litebox| litebox.stop(timeout).await)
     }
 
     /// Stops the box and starts it again.
     #[napi]
-    pub fn restart<'env>(&self, env: &'env Env, timeout_ms: Option<u32>) -> Result<Object<'env>> {
-        let litebox = self.litebox.clone();
+    pub fn restart(&self, timeout_ms: Option<u32>) -> Answer {
         let timeout = timeout_ms.map(|ms| Duration::from_millis(ms.into()));
-        promise(env, async move { litebox.restart(timeout).await })
+        answer(&self.litebox, async move |litebox| litebox.restart(timeout).await)
     }
 
     /// Returns a wait for the box's end that can be aborted.
@@ -104,16 +100,14 @@ impl NativeBox {
 
     /// Stops or removes the box when the owner of a handle disposes of it.
     #[napi]
-    pub fn dispose<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let litebox = self.litebox.clone();
-        promise(env, async move { litebox.dispose().await })
+    pub fn dispose(&self) -> Answer {
+        answer(&self.litebox, async move |litebox| litebox.dispose().await)
     }
 
     /// Deletes the box and its disk.
     #[napi]
-    pub fn remove<'env>(&self, env: &'env Env, force: bool) -> Result<Object<'env>> {
-        let litebox = self.litebox.clone();
-        promise(env, async move { litebox.remove(force).await })
+    pub fn remove(&self, force: bool) -> Answer {
+        answer(&self.litebox, async move |litebox| litebox.remove(force).await)
     }
 
     /// The box's files.
@@ -124,31 +118,26 @@ impl NativeBox {
 
     /// Starts a process in the box.
     #[napi]
-    pub fn spawn<'env>(&self, env: &'env Env, options: ExecInput) -> Result<Object<'env>> {
-        let (litebox, environment) = (self.litebox.clone(), Environment::of(env)?);
-        promise(env, async move {
+    pub fn spawn(&self, env: &Env, options: ExecInput) -> Result<Answer> {
+        let environment = Environment::of(env)?;
+        Ok(answer(&self.litebox, async move |litebox| {
             let options = ExecOptions::from(options);
             let detached = options.detached;
             let execution = litebox.spawn(options).await?;
             let owned = (!detached).then(|| environment.own(&execution));
             Ok(NativeExecution::new(execution, owned))
-        })
+        }))
     }
 
     /// Runs a process without input and collects what it writes.
     #[napi]
-    pub fn exec<'env>(
-        &self,
-        env: &'env Env,
-        options: ExecInput,
-        collect: Option<CollectInput>,
-    ) -> Result<Object<'env>> {
-        let (litebox, environment) = (self.litebox.clone(), Environment::of(env)?);
-        promise(env, async move {
+    pub fn exec(&self, env: &Env, options: ExecInput, collect: Option<CollectInput>) -> Result<Answer> {
+        let environment = Environment::of(env)?;
+        Ok(answer(&self.litebox, async move |litebox| {
             let collect = collect.map(Into::into).unwrap_or_default();
             let cancel = environment.over();
             Ok(Collected::from(litebox.exec_with(options.into(), collect, stream::empty(), cancel).await))
-        })
+        }))
     }
 
     /// Quotes a value as one word of a shell line.
@@ -167,16 +156,14 @@ impl NativeBox {
 
     /// Changes the box. If the name changes and is missing, it is removed; other missing fields stay as they are.
     #[napi]
-    pub fn update<'env>(&self, env: &'env Env, update: UpdateInput) -> Result<Object<'env>> {
-        let litebox = self.litebox.clone();
-        promise(env, async move { litebox.update(update.try_into()?).await })
+    pub fn update(&self, update: UpdateInput) -> Answer {
+        answer(&self.litebox, async move |litebox| litebox.update(update.try_into()?).await)
     }
 
     /// Restarts the box's idle time. Resolves with whether the box runs.
     #[napi]
-    pub fn touch<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let litebox = self.litebox.clone();
-        promise(env, async move { litebox.touch().await })
+    pub fn touch(&self) -> Answer {
+        answer(&self.litebox, async move |litebox| litebox.touch().await)
     }
 
     /// Makes a series of samples of the box's figures.
@@ -187,32 +174,26 @@ impl NativeBox {
 
     /// The box's logs.
     #[napi]
-    pub fn logs<'env>(&self, env: &'env Env, options: LogInput) -> Result<Object<'env>> {
-        let litebox = self.litebox.clone();
-        promise(env, async move { litebox.logs(options.into()).await.map(NativeLogs::from) })
+    pub fn logs(&self, options: LogInput) -> Answer {
+        answer(&self.litebox, async move |litebox| litebox.logs(options.into()).await.map(NativeLogs::from))
     }
 
     /// Returns a reader of the box's later events.
     #[napi]
-    pub fn events<'env>(&self, env: &'env Env, wake: Wake) -> Result<Object<'env>> {
-        let litebox = self.litebox.clone();
-        promise(env, async move { Ok(NativeEvents::start(litebox.events(), wake)) })
+    pub fn events(&self, wake: Wake) -> Answer {
+        answer(&self.litebox, async move |litebox| Ok(NativeEvents::start(litebox.events(), wake)))
     }
 
     /// The executions that run in the box.
     #[napi]
-    pub fn executions<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let litebox = self.litebox.clone();
-        promise(env, async move {
-            Ok(litebox.executions().await?.into_iter().map(ExecutionInfo::from).collect::<Vec<_>>())
-        })
+    pub fn executions(&self) -> Answer {
+        answer(&self.litebox, async move |litebox| litebox.executions().await.and_then(Plain::of))
     }
 
     /// Finds an execution that runs.
     #[napi]
-    pub fn execution<'env>(&self, env: &'env Env, id: String) -> Result<Object<'env>> {
-        let litebox = self.litebox.clone();
-        promise(env, async move {
+    pub fn execution(&self, id: String) -> Answer {
+        answer(&self.litebox, async move |litebox| {
             litebox.execution(&id).await.map(|execution| NativeExecution::new(execution, None))
         })
     }

@@ -4,13 +4,10 @@ use std::sync::Arc;
 
 use boxlite_runtime::{LogOptions, LogReader, LogSource, LogText};
 use bytes::Bytes;
-use napi::{
-    Env, Result,
-    bindgen_prelude::{Buffer, Object},
-};
+use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 
-use crate::promise::promise_while_there;
+use crate::answer::{Answer, answer_while_there};
 
 /// Which logs.
 #[napi(object, object_to_js = false)]
@@ -44,9 +41,8 @@ impl From<LogReader> for NativeLogs {
 impl NativeLogs {
     /// Resolves with the next chunks, or `null` at the end.
     #[napi]
-    pub fn next<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let reader = Arc::clone(&self.0);
-        promise_while_there(env, async move {
+    pub fn next(&self) -> Answer {
+        answer_while_there(&self.0, async move |reader| {
             let entries = reader.next().await?;
             Ok(entries.map(|entries| entries.into_iter().map(NativeLogEntry::from).collect::<Vec<_>>()))
         })

@@ -1,4 +1,4 @@
-//! `Outcome`: a result as a JavaScript value, `{ ok }` or `{ error }`. Made by `promise.rs`, unwrapped by `lib/native.ts`.
+//! `Outcome`: a result as a JavaScript value, `{ ok }` or `{ error }`. Made by `answer.rs`, unwrapped by `lib/binding.ts`.
 
 use boxlite_runtime::BoxliteResult;
 use napi::{

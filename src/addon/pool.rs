@@ -1,4 +1,4 @@
-//! The one thread pool of the process: tokio's, on which the runtime's tasks run. `promise` starts it with the first call, so that
+//! The one thread pool of the process: tokio's, on which the runtime's tasks run. `answer` starts it with the first call, so that
 //! loading the addon starts no thread; `environment` runs its clean-up there. Its threads never keep Node alive.
 
 use std::{

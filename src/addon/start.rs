@@ -3,11 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use boxlite_runtime::{BoxliteError, ErrorCode, LiteBox};
-use napi::{Env, Result, bindgen_prelude::Object};
 use napi_derive::napi;
 use tokio::sync::Notify;
 
-use crate::promise::promise;
+use crate::answer::{Answer, answer};
 
 /// A start that one caller waits for.
 #[napi]
@@ -27,9 +26,9 @@ impl NativeStart {
 impl NativeStart {
     /// Starts the box if it does not run, once.
     #[napi]
-    pub fn wait<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
-        let (litebox, boot, cancelled) = (self.litebox.clone(), self.boot, Arc::clone(&self.cancelled));
-        promise(env, async move {
+    pub fn wait(&self) -> Answer {
+        let (boot, cancelled) = (self.boot, Arc::clone(&self.cancelled));
+        answer(&self.litebox, async move |litebox| {
             tokio::select! {
                 started = litebox.start(boot) => started,
                 () = cancelled.notified() => {

@@ -224,8 +224,8 @@ const METHODS: Record<string, Type[]> = {
 /** What was called, in order: `box.exec`. */
 export const calls: string[] = []
 
-const info = { labels: {}, state: 'created', cpus: 1, memoryMib: 1, createdAtMs: 0, timings: [] }
-const boxInfo = { ...info, id: 'b1', image: 'alpine:3', detached: false, autoRemove: false }
+const info = { labels: {}, state: 'created', cpus: 1, memory_mib: 1, created_at_ms: 0, timings: [] }
+const boxInfo = { ...info, id: 'b1', image: 'alpine:3', detached: false, auto_remove: false }
 const exact = {
   dev: 0n,
   ino: 0n,
@@ -265,9 +265,9 @@ const ANSWERS: Record<string, () => unknown> = {
   'runtime.prometheus': () => '',
   'runtime.pull': () => object('pull', {}),
   'runtime.listImages': () => [],
-  'runtime.inspectImage': () => ({ env: [], labels: [] }),
+  'runtime.inspectImage': () => ({ config: { env: [], labels: {} }, layers: [] }),
   'runtime.removeImage': () => true,
-  'runtime.pruneImages': () => ({ images: [], freedBytes: 0 }),
+  'runtime.pruneImages': () => ({ images: [], freed: 0 }),
   'runtime.saveImage': () => 0,
   'runtime.loadImages': () => [],
   'runtime.imageUsage': () => ({}),
@@ -280,7 +280,7 @@ const ANSWERS: Record<string, () => unknown> = {
   'box.exec': () => ({ exit: { code: 0 } }),
   'command.run': () => ({ exit: { code: 0 } }),
   'box.executions': () => [],
-  'sampler.sample': () => ({ state: 'created', diskOnHostBytes: 0, timings: [] }),
+  'sampler.sample': () => ({ state: 'created', disk_on_host: 0, timings: [] }),
   'box.logs': () => object('logs', {}),
   'box.events': () => object('events', {}),
   'end.wait': () => ({ state: 'stopped', oom: false }),
