@@ -43,12 +43,12 @@ export function logs(native: NativeBox, given: LogsOptions | undefined): AsyncIt
     since,
     signal: abortSignal,
   })
-  const console = options.source === 'console'
-  if (console && options.since !== undefined) {
+  const { source = 'main', follow = false } = options
+  if (source === 'console' && options.since !== undefined) {
     throw new InvalidArgumentError('box.logs: option `since`: the console notes no times')
   }
-  const sinceMs = Math.max(0, Number(options.since ?? 0))
-  return entries(native, { console, follow: options.follow ?? false, sinceMs }, options.signal)
+  const since_ms = Math.max(0, Number(options.since ?? 0))
+  return entries(native, { source, follow, since_ms }, options.signal)
 }
 
 async function* entries(

@@ -14,14 +14,14 @@ const labels = (count: number, size: number) =>
 /** The option, what lib is given, and the fields of the same in what crosses into Rust. */
 const rows: [keyof BoxOptions, unknown[], (value: never) => Partial<BoxInput>][] = [
   ['cpus', [0, 1, 32, 33], cpus => ({ cpus })],
-  ['memoryMib', [127, 128, 1_048_576, 1_048_577], memoryMib => ({ memoryMib })],
-  ['pidsLimit', [0, 1, 30_000, 30_001], pidsLimit => ({ pidsLimit })],
+  ['memoryMib', [127, 128, 1_048_576, 1_048_577], memory_mib => ({ memory_mib })],
+  ['pidsLimit', [0, 1, 30_000, 30_001], pids_limit => ({ pids_limit })],
   ['name', ['', 'a', '-a', 'a'.repeat(63), 'a'.repeat(64), 'a/b', 'ä'], name => ({ name })],
   ['hostname', ['', 'h', 'h'.repeat(63), 'h'.repeat(64), 'h_h'], hostname => ({ hostname })],
   ['workdir', ['tmp', '/tmp'], workdir => ({ workdir })],
-  ['maxLifetimeMs', [0, 366 * DAY, 366 * DAY + 1], ms => supervised({ maxLifetimeMs: ms })],
-  ['idleTimeoutMs', [0, 366 * DAY, 366 * DAY + 1], ms => supervised({ idleTimeoutMs: ms })],
-  ['stopSignal', [0, 1, 64, 65], signal => supervised({ stopSignal: String(signal), main: true })],
+  ['maxLifetimeMs', [0, 366 * DAY, 366 * DAY + 1], ms => supervised({ max_lifetime_ms: ms })],
+  ['idleTimeoutMs', [0, 366 * DAY, 366 * DAY + 1], ms => supervised({ idle_timeout_ms: ms })],
+  ['stopSignal', [0, 1, 64, 65], signal => supervised({ stop_signal: String(signal), main: true })],
   ['labels', [{ 'a.b/c': '' }, { '': 'x' }, { '-a': 'x' }, { a: 'x'.repeat(4096) }], given => ({ labels: given })],
 ]
 
@@ -40,7 +40,7 @@ let runtime: NativeRuntime
 
 beforeAll(async () => {
   const { binding } = native()
-  runtime = await settled(binding.open({ home: homes.folder(), registries: [], searchRegistries: [] }))
+  runtime = await settled(binding.open({ home: homes.folder() }))
 })
 
 afterAll(() => settled(runtime.close()))

@@ -13,54 +13,53 @@ import type { NativeFiles } from './files.js'
 import type { LogInput, NativeLogs, NativeMetricsSampler, NativeTimings } from './observation.js'
 import type { Answer } from './outcome.js'
 
+/** How to make a box, with Rust's names; what is left out is as `src/runtime` has it. */
 export interface BoxInput {
   image: string
   name?: string | undefined
   cpus?: number | undefined
-  memoryMib?: number | undefined
-  diskSizeGb?: number | undefined
-  env: Record<string, string>
+  memory_mib?: number | undefined
+  disk_size_gb?: number | undefined
+  env: [name: string, value: string][]
   unset: string[]
   workdir?: string | undefined
   user?: string | undefined
   hostname?: string | undefined
   detached?: boolean | undefined
-  autoRemove?: boolean | undefined
-  pullPolicy?: string | undefined
-  labels: Record<string, string>
-  pidsLimit?: number | undefined
-  startTimeoutMs?: number | undefined
+  auto_remove?: boolean | undefined
+  pull_policy?: string | undefined
+  labels?: Record<string, string> | undefined
+  pids_limit?: number | undefined
+  start_timeout_ms?: number | undefined
   supervision: SupervisionInput
   privileges: {
-    privileged: boolean
-    capAdd: string[]
-    capDrop: string[]
+    privileged?: boolean | undefined
+    cap_add?: readonly string[] | undefined
+    cap_drop?: readonly string[] | undefined
     sysctls: Record<string, string>
-    devices: string[]
+    devices?: readonly string[] | undefined
   }
 }
 
 export interface SupervisionInput {
-  main: boolean
-  entrypoint?: string[] | undefined
-  cmd?: string[] | undefined
-  stopSignal?: string | undefined
-  mainIsInit: boolean
-  restart?: { policy: string; maxRetries?: number | undefined; delayMs?: number | undefined } | undefined
-  healthCheck?:
-    | {
-        command?: string[] | undefined
-        tcpPort?: number | undefined
-        intervalMs?: number | undefined
-        timeoutMs?: number | undefined
-        retries?: number | undefined
-        startPeriodMs?: number | undefined
-      }
-    | undefined
-  noHealthCheck: boolean
-  maxLifetimeMs?: number | undefined
-  idleTimeoutMs?: number | undefined
-  endsAtMs?: number | undefined
+  main?: boolean | undefined
+  entrypoint?: readonly string[] | undefined
+  cmd?: readonly string[] | undefined
+  stop_signal?: string | undefined
+  main_is_init: boolean
+  restart?: { when?: string | undefined; max_retries?: number | undefined; delay_ms?: number | undefined } | undefined
+  health?: 'off' | { own: HealthCheckInput } | undefined
+  max_lifetime_ms?: number | undefined
+  idle_timeout_ms?: number | undefined
+  ends_at_ms?: number | undefined
+}
+
+export interface HealthCheckInput {
+  probe: { command: readonly string[] } | { 'tcp-port': number | undefined }
+  interval_ms?: number | undefined
+  timeout_ms?: number | undefined
+  retries?: number | undefined
+  start_period_ms?: number | undefined
 }
 
 export interface NativeBox {
@@ -95,18 +94,19 @@ export interface NativeStart {
 }
 
 export interface UpdateInput {
+  /** Whether the name changes; without a `name` it is removed. */
   rename: boolean
   name?: string | undefined
   labels?: Record<string, string> | undefined
   cpus?: number | undefined
-  memoryMib?: number | undefined
-  env?: Record<string, string> | undefined
+  memory_mib?: number | undefined
+  env?: [name: string, value: string][] | undefined
   unset: string[]
-  pidsLimit?: number | undefined
-  autoRemove?: boolean | undefined
-  maxLifetimeMs?: number | undefined
-  idleTimeoutMs?: number | undefined
-  endsAtMs?: number | undefined
+  pids_limit?: number | undefined
+  auto_remove?: boolean | undefined
+  max_lifetime_ms?: number | undefined
+  idle_timeout_ms?: number | undefined
+  ends_at_ms?: number | undefined
 }
 
 export interface NativeBoxEnd {

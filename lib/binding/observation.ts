@@ -6,7 +6,12 @@ export interface NativeMetricsSampler {
 }
 
 /** The stages of a start, in order, with the time that each took. */
-export type NativeTimings = [stage: string, took: { secs: number; nanos: number }][]
+export type NativeTimings = [stage: string, took: NativeDuration][]
+
+export interface NativeDuration {
+  secs: number
+  nanos: number
+}
 
 /** What `src/runtime` measures, with Rust's names. Sizes are in bytes. */
 export interface NativeBoxMetrics {
@@ -35,9 +40,9 @@ export interface NativeGuestUsage {
 }
 
 export interface LogInput {
-  console: boolean
+  source: 'main' | 'console'
   follow: boolean
-  sinceMs: number
+  since_ms: number
 }
 
 export interface NativeLogs {

@@ -9,33 +9,36 @@ import type {
   NativePull,
   PullInput,
 } from './image.js'
+import type { NativeDuration } from './observation.js'
 import type { Answer } from './outcome.js'
 
+/** How to open a home, with Rust's names. */
 export interface RuntimeInput {
   home?: string | undefined
   engine?: string | undefined
-  registries: RegistryInput[]
-  searchRegistries: string[]
-  imageQuota?: number | undefined
-  startTimeoutMs?: number | undefined
+  registries?: RegistryInput[] | undefined
+  search_registries?: readonly string[] | undefined
+  image_quota?: number | undefined
+  start_timeout?: NativeDuration | undefined
   parts?: string | undefined
 }
 
 export interface RegistryInput {
   host: string
-  http: boolean
-  caFile?: string | undefined
-  skipVerify: boolean
-  mirrors: string[]
-  username?: string | undefined
-  password?: string | undefined
-  identityToken?: string | undefined
-  token?: string | undefined
+  http?: boolean | undefined
+  ca_file?: string | undefined
+  skip_verify?: boolean | undefined
+  mirrors?: readonly string[] | undefined
+  credentials?:
+    | { basic: { username: string; password: string } }
+    | { identity_token: string }
+    | { bearer: string }
+    | undefined
 }
 
 export interface FilterInput {
   states: string[]
-  labels: Record<string, string>
+  labels?: Record<string, string> | undefined
   name?: string | undefined
 }
 

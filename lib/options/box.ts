@@ -188,19 +188,19 @@ export function boxInput(given: BoxOptions, operation = 'runtime.create'): BoxIn
     image,
     name,
     cpus,
-    memoryMib,
-    diskSizeGb,
-    env: variables(options.env),
+    memory_mib: memoryMib,
+    disk_size_gb: diskSizeGb,
+    env: Object.entries(variables(options.env)),
     unset: unsetVariables(options.env),
     workdir,
     user: userName(options.user),
     hostname,
     detached,
-    autoRemove,
-    pullPolicy,
-    labels: options.labels ?? {},
-    pidsLimit,
-    startTimeoutMs,
+    auto_remove: autoRemove,
+    pull_policy: pullPolicy,
+    labels: options.labels,
+    pids_limit: pidsLimit,
+    start_timeout_ms: startTimeoutMs,
     supervision: supervisionInput(operation, options),
     privileges: privilegesInput(operation, options),
   }
@@ -247,13 +247,19 @@ const UPDATE: Shape<UpdateOptions> = {
 /** Checked options of `box.update`, as the addon takes them. */
 export function updateInput(given: UpdateOptions): UpdateInput {
   checkArgument('box.update', 'options', given, object)
-  const { name, env, endsAt, ...rest } = checkOptions<UpdateOptions>('box.update', given, UPDATE)
+  const { name, labels, cpus, env, endsAt, ...rest } = checkOptions<UpdateOptions>('box.update', given, UPDATE)
   return {
-    ...rest,
     rename: name !== undefined,
     name: name ?? undefined,
-    env: env && variables(env),
+    labels,
+    cpus,
+    memory_mib: rest.memoryMib,
+    env: env && Object.entries(variables(env)),
     unset: unsetVariables(env),
-    endsAtMs: endsAt === undefined ? undefined : Number(endsAt ?? 0),
+    pids_limit: rest.pidsLimit,
+    auto_remove: rest.autoRemove,
+    max_lifetime_ms: rest.maxLifetimeMs,
+    idle_timeout_ms: rest.idleTimeoutMs,
+    ends_at_ms: endsAt === undefined ? undefined : Number(endsAt ?? 0),
   }
 }

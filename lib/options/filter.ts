@@ -29,7 +29,7 @@ export function filterInput(given: BoxFilter | undefined): FilterInput {
   const states = filter.state ?? []
   return {
     states: typeof states === 'string' ? [states] : [...states],
-    labels: filter.labels ?? {},
+    labels: filter.labels,
     name: filter.name,
   }
 }

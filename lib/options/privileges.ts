@@ -69,10 +69,10 @@ export function privilegesInput(operation: string, options: PrivilegeOptions): B
     }
   }
   return {
-    privileged: privileged ?? false,
-    capAdd: [...(capabilities?.add ?? [])],
-    capDrop: [...(capabilities?.drop ?? [])],
+    privileged,
+    cap_add: capabilities?.add,
+    cap_drop: capabilities?.drop,
     sysctls: Object.fromEntries(Object.entries(sysctls ?? {}).map(([name, value]) => [name, String(value)])),
-    devices: [...(devices ?? [])],
+    devices,
   }
 }

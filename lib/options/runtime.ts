@@ -121,13 +121,14 @@ export function checkRuntime(operation: string, given: RuntimeOptions | undefine
 
 /** Options already checked, as the addon takes them. */
 export function runtimeInput(options: RuntimeOptions): RuntimeInput {
+  const ms = options.startTimeoutMs
   return {
     home: options.home,
     engine: options.engine,
-    registries: (options.registries ?? []).map(registryInput),
-    searchRegistries: options.searchRegistries ?? [],
-    imageQuota: options.imageQuotaBytes,
-    startTimeoutMs: options.startTimeoutMs,
+    registries: options.registries?.map(registryInput),
+    search_registries: options.searchRegistries,
+    image_quota: options.imageQuotaBytes,
+    start_timeout: ms === undefined ? undefined : { secs: Math.floor(ms / 1000), nanos: (ms % 1000) * 1e6 },
   }
 }
 
@@ -137,6 +138,12 @@ export function closeTimeout(options: CloseOptions | undefined): number | undefi
 }
 
 function registryInput(options: RegistryOptions): RegistryInput {
-  const { host, http = false, skipVerify = false, mirrors = [], caFile, credentials } = options
-  return { host, http, skipVerify, mirrors, caFile: caFile && resolve(caFile), ...credentials }
+  const { host, http, skipVerify, mirrors, caFile, credentials } = options
+  const ca_file = caFile && resolve(caFile)
+  return { host, http, skip_verify: skipVerify, mirrors, ca_file, credentials: credentials && proof(credentials) }
+}
+
+function proof(credentials: RegistryCredentials): RegistryInput['credentials'] {
+  if ('identityToken' in credentials) return { identity_token: credentials.identityToken }
+  return 'token' in credentials ? { bearer: credentials.token } : { basic: credentials }
 }

@@ -1,6 +1,6 @@
 // What a box does on its own: a main process, restarts, health checks, limits of time. Part of the options of
 // `runtime.create`, checked here for `box.ts` beside.
-import type { SupervisionInput } from '../binding.js'
+import type { HealthCheckInput, SupervisionInput } from '../binding.js'
 import { arrayOf, boolean, type Check, checkOptions, integer, object, oneOf, type Shape, text, word } from '../check.js'
 import { InvalidArgumentError } from '../errors.js'
 import { futureTime, milliseconds } from './values.js'
@@ -126,17 +126,17 @@ export function supervisionInput(operation: string, options: SupervisionOptions)
   const restart = options.restart && checkOptions(`${operation}: restart`, options.restart, RESTART)
   if (options.init === false) checkOwnInit(operation, options, restart)
   return {
-    main: main ?? false,
-    entrypoint: entrypoint && [...entrypoint],
-    cmd: cmd && [...cmd],
-    mainIsInit: options.init === false,
-    stopSignal: stopSignal === undefined ? undefined : String(stopSignal),
-    restart: restart && { policy: restart.policy ?? 'no', maxRetries: restart.maxRetries, delayMs: restart.delayMs },
-    healthCheck: healthCheck ? healthInput(`${operation}: healthCheck`, healthCheck) : undefined,
-    noHealthCheck: healthCheck === false,
-    maxLifetimeMs: options.maxLifetimeMs,
-    idleTimeoutMs: options.idleTimeoutMs,
-    endsAtMs: options.endsAt === undefined ? undefined : Number(options.endsAt),
+    main,
+    entrypoint,
+    cmd,
+    main_is_init: options.init === false,
+    stop_signal: stopSignal === undefined ? undefined : String(stopSignal),
+    restart: restart && { when: restart.policy, max_retries: restart.maxRetries, delay_ms: restart.delayMs },
+    health:
+      healthCheck === false ? 'off' : healthCheck && { own: healthInput(`${operation}: healthCheck`, healthCheck) },
+    max_lifetime_ms: options.maxLifetimeMs,
+    idle_timeout_ms: options.idleTimeoutMs,
+    ends_at_ms: options.endsAt === undefined ? undefined : Number(options.endsAt),
   }
 }
 
@@ -156,10 +156,17 @@ function checkOwnInit(operation: string, options: SupervisionOptions, restart: R
   }
 }
 
-function healthInput(operation: string, given: HealthCheckOptions): SupervisionInput['healthCheck'] {
-  const { command, ...rest } = checkOptions(operation, given, HEALTH_CHECK)
-  if ((command === undefined) === (rest.tcpPort === undefined)) {
+function healthInput(operation: string, given: HealthCheckOptions): HealthCheckInput {
+  const { command, tcpPort, ...rest } = checkOptions(operation, given, HEALTH_CHECK)
+  if ((command === undefined) === (tcpPort === undefined)) {
     throw new InvalidArgumentError(`${operation}: exactly one of \`command\` and \`tcpPort\` is needed`)
   }
-  return { ...rest, command: typeof command === 'string' ? ['/bin/sh', '-c', command] : command && [...command] }
+  const words = typeof command === 'string' ? ['/bin/sh', '-c', command] : command
+  return {
+    probe: words ? { command: words } : { 'tcp-port': tcpPort },
+    interval_ms: rest.intervalMs,
+    timeout_ms: rest.timeoutMs,
+    retries: rest.retries,
+    start_period_ms: rest.startPeriodMs,
+  }
 }

@@ -15,7 +15,10 @@ use napi::{
 use crate::{environment::Environment, outcome::Outcome, pool::pool};
 
 /// A future that starts when Node gets its promise, which is as soon as the method returns.
-pub struct Answer(Box<dyn FnOnce(&Env) -> Result<Object<'_>>>);
+pub struct Answer(Box<Start>);
+
+/// Starts a future and returns its promise.
+type Start = dyn FnOnce(&Env) -> Result<Object<'_>>;
 
 /// The answer of `call`, which gets a clone of `handle`. A panic in it becomes an `INTERNAL` error.
 pub(crate) fn answer<H, T, F>(handle: &H, call: impl FnOnce(H) -> F) -> Answer

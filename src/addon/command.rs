@@ -45,9 +45,9 @@ impl NativeCommand {
 impl NativeCommand {
     /// Runs the command and resolves with what it wrote.
     #[napi]
-    pub fn run(&self, env: &Env) -> Result<Answer> {
+    pub fn run(&self, env: Env) -> Result<Answer> {
         let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let environment = Environment::of(env)?;
+        let environment = Environment::of(&env)?;
         let mut cancelled = self.cancelled.subscribe();
         Ok(answer(&self.litebox, async move |litebox| {
             let Some((options, collect, mut data)) = prepared else { return Ok(Collected::default()) };

@@ -5,7 +5,7 @@ use napi_derive::napi;
 
 use crate::{
     answer::{Answer, answer},
-    options::RuntimeInput,
+    plain::Plain,
     words::worded,
 };
 
@@ -37,8 +37,8 @@ pub struct DoctorCheck {
 
 /// Examines this machine.
 #[napi]
-pub fn doctor(options: RuntimeInput) -> Answer {
-    answer(&(), async move |()| Ok(DoctorReport::from(BoxliteRuntime::doctor(options.try_into()?).await)))
+pub fn doctor(options: Plain) -> Answer {
+    answer(&(), async move |()| Ok(DoctorReport::from(BoxliteRuntime::doctor(options.read()?).await)))
 }
 
 impl From<boxlite_runtime::DoctorReport> for DoctorReport {

@@ -16,12 +16,11 @@ use crate::{
     event::{NativeEvents, Wake},
     execution::NativeExecution,
     files::NativeFiles,
-    logs::{LogInput, NativeLogs},
+    logs::NativeLogs,
     metrics_sampler::NativeMetricsSampler,
-    options::{CollectInput, ExecInput},
+    options::{CollectInput, ExecInput, box_update},
     plain::Plain,
     start::NativeStart,
-    update::UpdateInput,
 };
 
 /// A box, with its constant properties copied, so that getters need no lock.
@@ -118,8 +117,8 @@ impl NativeBox {
 
     /// Starts a process in the box.
     #[napi]
-    pub fn spawn(&self, env: &Env, options: ExecInput) -> Result<Answer> {
-        let environment = Environment::of(env)?;
+    pub fn spawn(&self, env: Env, options: ExecInput) -> Result<Answer> {
+        let environment = Environment::of(&env)?;
         Ok(answer(&self.litebox, async move |litebox| {
             let options = ExecOptions::from(options);
             let detached = options.detached;
@@ -131,8 +130,8 @@ impl NativeBox {
 
     /// Runs a process without input and collects what it writes.
     #[napi]
-    pub fn exec(&self, env: &Env, options: ExecInput, collect: Option<CollectInput>) -> Result<Answer> {
-        let environment = Environment::of(env)?;
+    pub fn exec(&self, env: Env, options: ExecInput, collect: Option<CollectInput>) -> Result<Answer> {
+        let environment = Environment::of(&env)?;
         Ok(answer(&self.litebox, async move |litebox| {
             let collect = collect.map(Into::into).unwrap_or_default();
             let cancel = environment.over();
@@ -156,8 +155,8 @@ impl NativeBox {
 
     /// Changes the box. If the name changes and is missing, it is removed; other missing fields stay as they are.
     #[napi]
-    pub fn update(&self, update: UpdateInput) -> Answer {
-        answer(&self.litebox, async move |litebox| litebox.update(update.try_into()?).await)
+    pub fn update(&self, update: Plain) -> Answer {
+        answer(&self.litebox, async move |litebox| litebox.update(box_update(&update)?).await)
     }
 
     /// Restarts the box's idle time. Resolves with whether the box runs.
@@ -174,8 +173,8 @@ impl NativeBox {
 
     /// The box's logs.
     #[napi]
-    pub fn logs(&self, options: LogInput) -> Answer {
-        answer(&self.litebox, async move |litebox| litebox.logs(options.into()).await.map(NativeLogs::from))
+    pub fn logs(&self, options: Plain) -> Answer {
+        answer(&self.litebox, async move |litebox| litebox.logs(options.read()?).await.map(NativeLogs::from))
     }
 
     /// Returns a reader of the box's later events.

@@ -2,30 +2,12 @@
 
 use std::sync::Arc;
 
-use boxlite_runtime::{LogOptions, LogReader, LogSource, LogText};
+use boxlite_runtime::{LogReader, LogText};
 use bytes::Bytes;
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 
 use crate::answer::{Answer, answer_while_there};
-
-/// Which logs.
-#[napi(object, object_to_js = false)]
-pub struct LogInput {
-    /// The console rather than the main process.
-    pub console: bool,
-    /// Whether to wait for more.
-    pub follow: bool,
-    /// Milliseconds since 1970.
-    pub since_ms: i64,
-}
-
-impl From<LogInput> for LogOptions {
-    fn from(input: LogInput) -> Self {
-        let source = if input.console { LogSource::Console } else { LogSource::Main };
-        Self { source, follow: input.follow, since_ms: input.since_ms.unsigned_abs() }
-    }
-}
 
 /// A position in a box's logs.
 #[napi]

@@ -9,9 +9,8 @@ use napi_derive::napi;
 use crate::{
     answer::{Answer, answer},
     event::{NativeEvents, Wake},
-    filter::FilterInput,
     litebox::NativeBox,
-    options::{BoxInput, RuntimeInput},
+    options::box_options,
     plain::Plain,
 };
 
@@ -27,9 +26,9 @@ impl NativeRuntime {
 
 /// Opens a home.
 #[napi]
-pub fn open(options: RuntimeInput) -> Answer {
+pub fn open(options: Plain) -> Answer {
     logging::install();
-    answer(&(), async move |()| BoxliteRuntime::open(options.try_into()?).await.map(NativeRuntime))
+    answer(&(), async move |()| BoxliteRuntime::open(options.read()?).await.map(NativeRuntime))
 }
 
 #[napi]
@@ -42,8 +41,10 @@ impl NativeRuntime {
 
     /// Makes a box; it starts at its first use.
     #[napi]
-    pub fn create(&self, options: BoxInput) -> Answer {
-        answer(&self.0, async move |runtime| runtime.create(options.try_into()?).await.map(NativeBox::from))
+    pub fn create(&self, options: Plain) -> Answer {
+        answer(&self.0, async move |runtime| {
+            runtime.create(box_options(&options)?).await.map(NativeBox::from)
+        })
     }
 
     /// Finds a box.
@@ -54,18 +55,16 @@ impl NativeRuntime {
 
     /// Finds the box of a name, or makes it.
     #[napi]
-    pub fn get_or_create(&self, options: BoxInput) -> Answer {
+    pub fn get_or_create(&self, options: Plain) -> Answer {
         answer(&self.0, async move |runtime| {
-            runtime.get_or_create(options.try_into()?).await.map(NativeBox::from)
+            runtime.get_or_create(box_options(&options)?).await.map(NativeBox::from)
         })
     }
 
     /// The boxes of this home that match.
     #[napi]
-    pub fn list(&self, filter: FilterInput) -> Answer {
-        answer(&self.0, async move |runtime| {
-            runtime.list_matching(&filter.try_into()?).await.and_then(Plain::of)
-        })
+    pub fn list(&self, filter: Plain) -> Answer {
+        answer(&self.0, async move |runtime| runtime.list_matching(&filter.read()?).await.and_then(Plain::of))
     }
 
     /// Deletes a box and its disk.

@@ -16,6 +16,7 @@ const whole =
   (min: number, max: number): Type =>
   value =>
     Number.isInteger(value) && (value as number) >= min && (value as number) <= max
+const u8 = whole(0, 2 ** 8 - 1)
 const u16 = whole(0, 2 ** 16 - 1)
 const u32 = whole(0, 2 ** 32 - 1)
 const i32 = whole(-(2 ** 31), 2 ** 31 - 1)
@@ -33,6 +34,10 @@ const map =
   (type: Type): Type =>
   value =>
     typeof value === 'object' && value !== null && Object.values(value).every(type)
+const either =
+  (...types: Type[]): Type =>
+  value =>
+    types.some(type => type(value))
 /** Fields that the addon does not know are not looked at by it. */
 const record =
   (fields: Record<string, Type>): Type =>
@@ -43,61 +48,93 @@ const record =
 
 const registry = record({
   host: text,
-  http: flag,
-  caFile: maybe(text),
-  skipVerify: flag,
-  mirrors: list(text),
-  username: maybe(text),
-  password: maybe(text),
-  identityToken: maybe(text),
-  token: maybe(text),
+  http: maybe(flag),
+  ca_file: maybe(text),
+  skip_verify: maybe(flag),
+  mirrors: maybe(list(text)),
+  credentials: maybe(
+    either(
+      record({ basic: record({ username: text, password: text }) }),
+      record({ identity_token: text }),
+      record({ bearer: text }),
+    ),
+  ),
 })
 const home = record({
   home: maybe(text),
   engine: maybe(text),
-  registries: list(registry),
-  searchRegistries: list(text),
-  imageQuota: maybe(i64),
-  startTimeoutMs: maybe(u32),
+  registries: maybe(list(registry)),
+  search_registries: maybe(list(text)),
+  image_quota: maybe(i64),
+  start_timeout: maybe(record({ secs: u32, nanos: u32 })),
   parts: maybe(text),
 })
+const pairs = list(value => list(text)(value) && (value as unknown[]).length === 2)
 const supervision = record({
-  main: flag,
+  main: maybe(flag),
   entrypoint: maybe(list(text)),
   cmd: maybe(list(text)),
-  stopSignal: maybe(text),
-  restart: maybe(record({ policy: text, maxRetries: maybe(u32), delayMs: maybe(u32) })),
-  healthCheck: maybe(
-    record({
-      command: maybe(list(text)),
-      tcpPort: maybe(u16),
-      intervalMs: maybe(u32),
-      timeoutMs: maybe(u32),
-      retries: maybe(u32),
-      startPeriodMs: maybe(u32),
-    }),
+  stop_signal: maybe(text),
+  main_is_init: flag,
+  restart: maybe(record({ when: maybe(text), max_retries: maybe(u32), delay_ms: maybe(u32) })),
+  health: maybe(
+    either(
+      value => value === 'off',
+      record({
+        own: record({
+          probe: either(record({ command: list(text) }), record({ 'tcp-port': u16 })),
+          interval_ms: maybe(u32),
+          timeout_ms: maybe(u32),
+          retries: maybe(u32),
+          start_period_ms: maybe(u32),
+        }),
+      }),
+    ),
   ),
-  noHealthCheck: flag,
-  maxLifetimeMs: maybe(i64),
-  idleTimeoutMs: maybe(i64),
+  max_lifetime_ms: maybe(i64),
+  idle_timeout_ms: maybe(i64),
+  ends_at_ms: maybe(i64),
+})
+const privileges = record({
+  privileged: maybe(flag),
+  cap_add: maybe(list(text)),
+  cap_drop: maybe(list(text)),
+  sysctls: map(text),
+  devices: maybe(list(text)),
 })
 const box = record({
   image: text,
   name: maybe(text),
-  cpus: maybe(u32),
-  memoryMib: maybe(u32),
-  diskSizeGb: maybe(real),
-  env: map(text),
+  cpus: maybe(u8),
+  memory_mib: maybe(u32),
+  disk_size_gb: maybe(real),
+  env: pairs,
+  unset: list(text),
   workdir: maybe(text),
   user: maybe(text),
   hostname: maybe(text),
   detached: maybe(flag),
-  autoRemove: maybe(flag),
-  pullPolicy: maybe(text),
-  labels: map(text),
-  pidsLimit: maybe(u32),
-  startTimeoutMs: maybe(u32),
+  auto_remove: maybe(flag),
+  pull_policy: maybe(text),
+  labels: maybe(map(text)),
+  pids_limit: maybe(u32),
+  start_timeout_ms: maybe(u32),
   supervision,
+  privileges,
+})
+const update = record({
+  rename: flag,
+  name: maybe(text),
+  labels: maybe(map(text)),
+  cpus: maybe(u8),
+  memory_mib: maybe(u32),
+  env: maybe(pairs),
+  unset: list(text),
+  pids_limit: maybe(u32),
+  auto_remove: maybe(flag),
+  max_lifetime_ms: maybe(i64),
+  idle_timeout_ms: maybe(i64),
+  ends_at_ms: maybe(i64),
 })
 const exec = record({
   command: text,
@@ -141,7 +178,7 @@ const METHODS: Record<string, Type[]> = {
   'runtime.create': [box],
   'runtime.get': [text],
   'runtime.getOrCreate': [box],
-  'runtime.list': [record({ states: list(text), labels: map(text), name: maybe(text) })],
+  'runtime.list': [record({ states: list(text), labels: maybe(map(text)), name: maybe(text) })],
   'runtime.remove': [text, flag],
   'runtime.pull': [record({ source: text, policy: text, platform: maybe(text) })],
   'runtime.inspectImage': [text],
@@ -161,8 +198,8 @@ const METHODS: Record<string, Type[]> = {
   'box.quote': [text],
   'command.write': [bytes],
   'box.execution': [text],
-  'box.update': [record({ rename: flag, name: maybe(text), labels: maybe(map(text)) })],
-  'box.logs': [record({ console: flag, follow: flag, sinceMs: i64 })],
+  'box.update': [update],
+  'box.logs': [record({ source: text, follow: flag, since_ms: i64 })],
   'box.events': [callback],
   'execution.recv': [u32],
   'execution.write': [bytes],

@@ -21,6 +21,7 @@ pub(crate) const PIDS_PER_MIB: u32 = 8;
 
 /// How to make a box. Stored in the box's folder, so newer fields have defaults for older boxes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
 pub struct BoxOptions {
     /// A registry reference, or an OCI layout folder.
     pub image: String,
@@ -32,12 +33,10 @@ pub struct BoxOptions {
     pub memory_mib: u32,
     /// Size of the disk in MiB, 128 to 2 097 152, rounded up to 128. Default 16 GiB, or what the image needs and 4 GiB if
     /// that is more.
-    #[serde(default)]
     pub disk_size_mib: Option<u32>,
     /// Environment of every execution, over the image's.
     pub env: Vec<(String, String)>,
     /// Names of variables of the image that no execution has.
-    #[serde(default)]
     pub unset: Vec<String>,
     /// Working directory of every execution. Default: the image's, else `/`.
     pub workdir: Option<String>,
@@ -46,30 +45,29 @@ pub struct BoxOptions {
     /// Default: the box's name, else its id.
     pub hostname: Option<String>,
     /// Whether it outlives the process that started it, and its runtime. Default: it ends with them.
-    #[serde(default)]
     pub detached: bool,
     /// Whether it is removed once its machine has ended. Default: it stays.
-    #[serde(default)]
     pub auto_remove: bool,
     /// When to query the registry for the image, at the box's first start. Default: when it is not in the cache.
-    #[serde(default)]
     pub pull_policy: PullPolicy,
     /// Its labels. They override the image's, which become known at the first start.
-    #[serde(default)]
     pub labels: Labels,
     /// What it does on its own.
-    #[serde(default)]
     pub supervision: SupervisionOptions,
     /// Processes and threads that may be in it at once, 1 to 30 000. Default: 8 for each MiB of
     /// memory, 30 000 at most.
-    #[serde(default)]
     pub pids_limit: Option<u32>,
     /// Milliseconds that its guest may take to come up. Default: the runtime's option.
-    #[serde(default)]
     pub start_timeout_ms: Option<u32>,
     /// What its processes may do to their own machine's kernel.
-    #[serde(default)]
     pub privileges: Privileges,
+}
+
+/// No image, which is refused.
+impl Default for BoxOptions {
+    fn default() -> Self {
+        Self::new("")
+    }
 }
 
 impl BoxOptions {

@@ -106,6 +106,7 @@ pub enum HealthOption {
 
 /// A health check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct HealthCheck {
     /// What is tried.
     pub probe: Probe,
@@ -117,6 +118,13 @@ pub struct HealthCheck {
     pub retries: u32,
     /// Milliseconds after the start in which failures don't count, until the first success.
     pub start_period_ms: u32,
+}
+
+/// An empty command, which is refused.
+impl Default for HealthCheck {
+    fn default() -> Self {
+        Self::new(Probe::Command(Vec::new()))
+    }
 }
 
 impl HealthCheck {
