@@ -27,7 +27,7 @@ use nix::{
 };
 use xattr::FileExt as _;
 
-use crate::{Error, Folders, Result, allowance::Allowance, error::At as _, record::Meta};
+use crate::{Folders, Meter, Result, allowance::Allowance, error::At as _, record::Meta};
 
 const FOLDER: OFlag = OFlag::O_PATH.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
 /// The mode of what is new until it is complete.
@@ -62,33 +62,37 @@ pub struct Rules {
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Destination {
-    folders: Folders,
+pub(crate) struct Destination<'a> {
+    pub(crate) folders: Folders,
     path: PathBuf,
     rules: Rules,
     entries: Allowance,
+    contents: Allowance,
+    pub(crate) meter: &'a Meter,
 }
 
-impl Destination {
+impl<'a> Destination<'a> {
     /// `folder` is the caller's own choice: symlinks in it are followed.
-    pub(crate) fn open(folder: &Path, rules: Rules) -> Result<Self> {
+    pub(crate) fn open(folder: &Path, rules: Rules, meter: &'a Meter) -> Result<Self> {
         let root = open(folder, FOLDER, Mode::empty()).at("open", folder)?;
         let folders = Folders::new(root, OFlag::O_PATH).at("open", folder)?;
         let entries = Allowance::new("entries", rules.max_entries);
-        Ok(Self { folders, path: folder.to_owned(), rules, entries })
-    }
-
-    pub(crate) fn folders(&self) -> &Folders {
-        &self.folders
+        let contents = Allowance::new("bytes", rules.max_bytes);
+        Ok(Self { folders, path: folder.to_owned(), rules, entries, contents, meter })
     }
 
     pub(crate) fn shown(&self, name: &OsStr) -> PathBuf {
         self.folders.shown(&self.path, name)
     }
 
-    /// Counts one thing more.
+    /// Allows for one thing more, before anything of it is there.
     pub(crate) fn spend(&mut self) -> Result<()> {
         self.entries.spend(1)
+    }
+
+    /// Allows for so many bytes of contents and attributes, before they are there.
+    pub(crate) fn spend_bytes(&mut self, bytes: u64) -> Result<()> {
+        self.contents.spend(bytes)
     }
 
     /// Goes into the folder `name`, and returns whether it was made for that.
@@ -139,7 +143,7 @@ impl Destination {
     }
 
     /// The folder that the names lead to from the root.
-    pub(crate) fn find<'a>(&self, names: impl Iterator<Item = &'a OsStr>) -> nix::Result<OwnedFd> {
+    pub(crate) fn find<'n>(&self, names: impl Iterator<Item = &'n OsStr>) -> nix::Result<OwnedFd> {
         let mut at = openat(self.folders.root(), ".", FOLDER, Mode::empty())?;
         for name in names {
             at = match openat(&at, name, FOLDER | OFlag::O_NOFOLLOW, Mode::empty()) {
@@ -311,9 +315,4 @@ pub(crate) fn make_folder(path: &Path) -> Result<bool> {
 
 fn time(meta: &Meta) -> TimeSpec {
     TimeSpec::new(meta.mtime.0, meta.mtime.1.into())
-}
-
-/// The error of a malformed stream.
-pub(crate) fn invalid(what: impl Into<String>) -> Error {
-    Error::Invalid(what.into())
 }

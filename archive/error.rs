@@ -40,6 +40,13 @@ pub enum Error {
     Stream(#[source] io::Error),
 }
 
+impl Error {
+    /// The error of a malformed stream.
+    pub(crate) fn invalid(what: impl Into<String>) -> Self {
+        Self::Invalid(what.into())
+    }
+}
+
 impl From<TarError> for Error {
     fn from(error: TarError) -> Self {
         match error {

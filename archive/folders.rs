@@ -76,11 +76,6 @@ impl Folders {
         self.above.len()
     }
 
-    /// The name of the folder at hand; empty for the first.
-    pub fn name(&self) -> &OsStr {
-        &self.name
-    }
-
     /// Whether the folder with this device and inode is at hand or above.
     pub fn holds(&self, identity: (u64, u64)) -> bool {
         self.identity == identity || self.above.iter().any(|above| above.identity == identity)

@@ -7,10 +7,7 @@ use std::{
     ffi::OsStr,
     fs::{File, Metadata},
     io::{self, Read as _, Seek as _, SeekFrom, Write},
-    os::unix::{
-        ffi::OsStrExt as _,
-        fs::{FileExt as _, MetadataExt as _},
-    },
+    os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
     path::{Path, PathBuf},
 };
 
@@ -22,7 +19,7 @@ use crate::{
     attributes::{self, Attributes},
     error::At as _,
     linked::Linked,
-    source::{Exactly, Metered},
+    source::Exactly,
     walk::{Visit, walk},
 };
 
@@ -104,7 +101,11 @@ impl<W: Write> Visit for Packer<'_, W> {
         let (mut begin, mut size) = (Vec::new(), meta.size());
         if size <= LOOKED {
             let mut most = usize::try_from(size).unwrap_or(0) + 1;
-            while !read_up_to(&file, most, &mut begin).when("read", shown)? {
+            loop {
+                let left = most - begin.len();
+                if (&file).take(left as u64).read_to_end(&mut begin).when("read", shown)? < left {
+                    break;
+                }
                 if most == UNSAID {
                     return Err(Errno::EFBIG).when("read", shown);
                 }
@@ -112,11 +113,10 @@ impl<W: Write> Visit for Packer<'_, W> {
             }
             size = begin.len() as u64;
         }
-        file.seek(SeekFrom::Start(begin.len() as u64)).when("lseek", shown)?;
         let mut header = self.header(EntryType::Regular, meta, &attributes)?;
         header.set_size(size);
         // What grows meanwhile keeps the length that its header promised; what became shorter is an error.
-        let content = Metered::new(Exactly::new(begin.chain(file), size), self.meter);
+        let content = Exactly { inner: begin.chain(file), left: size, meter: self.meter };
         self.builder.append_data(&mut header, name, content).when("read", shown)
     }
 
@@ -167,22 +167,6 @@ impl<W: Write> Packer<'_, W> {
         let records = records.iter().map(|(name, value)| (name.as_str(), *value));
         self.builder.append_pax_extensions(records).map_err(Error::Stream)
     }
-}
-
-/// Reads on from the end of `begin` until it holds `most` bytes, and returns whether that is the whole file.
-fn read_up_to(file: &File, most: usize, begin: &mut Vec<u8>) -> io::Result<bool> {
-    let mut filled = begin.len();
-    begin.resize(most, 0);
-    while filled < most {
-        match file.read_at(&mut begin[filled..], filled as u64) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    begin.truncate(filled);
-    Ok(filled < most)
 }
 
 /// Seconds as PAX writes them. The nanoseconds count forward, also from a negative second.

@@ -20,7 +20,7 @@ use nix::errno::Errno;
 use crate::{
     Error, Meter, Result, Rules,
     allowance::Allowance,
-    destination::{Destination, invalid, make_folder},
+    destination::{Destination, make_folder},
     error::At as _,
     record::{DATA, Meta, Record, RecordReader},
 };
@@ -89,9 +89,7 @@ fn called(record: Record, name: OsString) -> Record {
 }
 
 struct Receiver<'a> {
-    destination: Destination,
-    contents: Allowance,
-    meter: &'a Meter,
+    destination: Destination<'a>,
     /// The folders on the way down, the first one included.
     levels: Vec<Level>,
     several: Several,
@@ -109,9 +107,7 @@ struct Level {
 impl<'a> Receiver<'a> {
     fn new(folder: &Path, rules: Rules, meter: &'a Meter) -> Result<Self> {
         Ok(Self {
-            destination: Destination::open(folder, rules)?,
-            contents: Allowance::new("bytes", rules.max_bytes),
-            meter,
+            destination: Destination::open(folder, rules, meter)?,
             levels: Vec::new(),
             several: Several::default(),
             buffer: vec![0; DATA],
@@ -129,8 +125,8 @@ impl<'a> Receiver<'a> {
         self.destination.spend()?;
         let attributes = meta.into_iter().flat_map(|meta| &meta.attributes);
         let bytes: usize = attributes.map(|(name, value)| name.len() + value.len()).sum();
-        self.contents.spend(bytes as u64)?;
-        self.meter.entry();
+        self.destination.spend_bytes(bytes as u64)?;
+        self.destination.meter.entry();
         Ok(())
     }
 
@@ -150,7 +146,7 @@ impl<'a> Receiver<'a> {
             }
             Record::File { name, meta, size, number } => {
                 self.count(Some(&meta))?;
-                self.contents.spend(size)?;
+                self.destination.spend_bytes(size)?;
                 let file = self.destination.file(&name)?;
                 self.fill(&file, &name, size, records)?;
                 self.destination.describe_file(&file, &name, &meta)?;
@@ -187,7 +183,7 @@ impl<'a> Receiver<'a> {
                 Record::FileEnd { length } if length >= reached => (length, None),
                 _ => return Err(out_of_place()),
             };
-            self.contents.spend(end.saturating_sub(allowed))?;
+            self.destination.spend_bytes(end.saturating_sub(allowed))?;
             allowed = allowed.max(end);
             if let Some((at, length)) = at {
                 records.data(&mut self.buffer[..length])?;
@@ -196,7 +192,7 @@ impl<'a> Receiver<'a> {
             } else if end > reached {
                 file.set_len(end).when("ftruncate", || self.destination.shown(name))?;
             }
-            self.meter.moved(end - reached);
+            self.destination.meter.moved(end - reached);
             reached = end;
             if at.is_none() {
                 return Ok(());
@@ -220,13 +216,13 @@ impl<'a> Receiver<'a> {
 
     fn link(&mut self, name: &OsStr, number: u32) -> Result<()> {
         let Some((folder, existing)) = self.several.files.get(&number) else {
-            return Err(invalid(format!(
+            return Err(Error::invalid(format!(
                 "entry {name:?}: a link to file {number}, which did not come before"
             )));
         };
         let existing = existing.clone();
         if *folder == self.levels.last().and_then(|level| level.known) {
-            let here = self.destination.folders().here().try_clone_to_owned();
+            let here = self.destination.folders.here().try_clone_to_owned();
             let here = here.when("dup", || self.destination.shown(name))?;
             return self.destination.link(name, here.as_fd(), &existing);
         }
@@ -238,8 +234,8 @@ impl<'a> Receiver<'a> {
 }
 
 /// The names of the folders on the way down; that of the first is empty.
-fn names(destination: &Destination) -> impl Iterator<Item = &OsStr> {
-    std::iter::once(OsStr::new("")).chain(destination.folders().names())
+fn names<'a>(destination: &'a Destination<'_>) -> impl Iterator<Item = &'a OsStr> {
+    std::iter::once(OsStr::new("")).chain(destination.folders.names())
 }
 
 /// Files with several names: where each is, by its number. Folders are one vector, so that however deep they are nothing recurses.
@@ -286,5 +282,5 @@ impl Several {
 }
 
 fn out_of_place() -> Error {
-    invalid("a record that is out of place")
+    Error::invalid("a record that is out of place")
 }

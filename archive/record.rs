@@ -6,7 +6,7 @@
 //! guest's: every length is bounded here.
 
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::OsString,
     io::{self, Read, Write},
     os::unix::ffi::{OsStrExt as _, OsStringExt as _},
 };
@@ -87,59 +87,32 @@ const END: u8 = 8;
 /// Writes records.
 pub(crate) struct RecordWriter<W> {
     out: W,
-    gathered: Vec<u8>,
+    gathered: Gathered,
 }
 
 impl<W: Write> RecordWriter<W> {
     pub(crate) fn new(mut out: W) -> Result<Self> {
         out.write_all(MAGIC).map_err(Error::Stream)?;
-        Ok(Self { out, gathered: Vec::new() })
+        Ok(Self { out, gathered: Gathered(Vec::new()) })
     }
 
     pub(crate) fn write(&mut self, record: &Record) -> Result<()> {
         let to = &mut self.gathered;
-        to.clear();
         match record {
-            Record::Folder { name, meta } => {
-                to.push(FOLDER);
-                put_name(to, name);
-                put_meta(to, meta);
-            }
-            Record::Leave => to.push(LEAVE),
+            Record::Folder { name, meta } => to.begin(FOLDER).bytes(name.as_bytes()).meta(meta),
+            Record::Leave => to.begin(LEAVE),
             Record::File { name, meta, size, number } => {
-                to.push(FILE);
-                put_name(to, name);
-                put_meta(to, meta);
-                to.extend_from_slice(&size.to_le_bytes());
-                to.extend_from_slice(&number.to_le_bytes());
+                to.begin(FILE).bytes(name.as_bytes()).meta(meta).long(*size).short(*number)
             }
-            Record::Data { at, length } => {
-                to.push(PIECE);
-                to.extend_from_slice(&at.to_le_bytes());
-                to.extend_from_slice(&length_of(*length).to_le_bytes());
-            }
-            Record::FileEnd { length } => {
-                to.push(FILE_END);
-                to.extend_from_slice(&length.to_le_bytes());
-            }
+            Record::Data { at, length } => to.begin(PIECE).long(*at).length(*length),
+            Record::FileEnd { length } => to.begin(FILE_END).long(*length),
             Record::Symlink { name, meta, target } => {
-                to.push(SYMLINK);
-                put_name(to, name);
-                put_meta(to, meta);
-                to.extend_from_slice(&length_of(target.len()).to_le_bytes());
-                to.extend_from_slice(target.as_bytes());
+                to.begin(SYMLINK).bytes(name.as_bytes()).meta(meta).bytes(target.as_bytes())
             }
-            Record::Link { name, number } => {
-                to.push(LINK);
-                put_name(to, name);
-                to.extend_from_slice(&number.to_le_bytes());
-            }
-            Record::End { skipped } => {
-                to.push(END);
-                to.extend_from_slice(&skipped.to_le_bytes());
-            }
-        }
-        self.out.write_all(to).map_err(Error::Stream)
+            Record::Link { name, number } => to.begin(LINK).bytes(name.as_bytes()).short(*number),
+            Record::End { skipped } => to.begin(END).long(*skipped),
+        };
+        self.out.write_all(&self.gathered.0).map_err(Error::Stream)
     }
 
     /// The bytes of the data record that was written last.
@@ -152,26 +125,43 @@ impl<W: Write> RecordWriter<W> {
     }
 }
 
-fn length_of(length: usize) -> u32 {
-    u32::try_from(length).unwrap_or(u32::MAX)
-}
+/// The bytes of one record.
+struct Gathered(Vec<u8>);
 
-fn put_name(to: &mut Vec<u8>, name: &OsStr) {
-    to.extend_from_slice(&length_of(name.len()).to_le_bytes());
-    to.extend_from_slice(name.as_bytes());
-}
-
-fn put_meta(to: &mut Vec<u8>, meta: &Meta) {
-    for number in [meta.mode, meta.uid, meta.gid] {
-        to.extend_from_slice(&number.to_le_bytes());
+impl Gathered {
+    fn begin(&mut self, kind: u8) -> &mut Self {
+        self.0.clear();
+        self.0.push(kind);
+        self
     }
-    to.extend_from_slice(&meta.mtime.0.to_le_bytes());
-    to.extend_from_slice(&meta.mtime.1.to_le_bytes());
-    to.extend_from_slice(&length_of(meta.attributes.len()).to_le_bytes());
-    for (name, value) in &meta.attributes {
-        put_name(to, name);
-        to.extend_from_slice(&length_of(value.len()).to_le_bytes());
-        to.extend_from_slice(value);
+
+    fn short(&mut self, number: u32) -> &mut Self {
+        self.0.extend(number.to_le_bytes());
+        self
+    }
+
+    fn long(&mut self, number: u64) -> &mut Self {
+        self.0.extend(number.to_le_bytes());
+        self
+    }
+
+    fn length(&mut self, length: usize) -> &mut Self {
+        self.short(u32::try_from(length).unwrap_or(u32::MAX))
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.length(bytes.len()).0.extend_from_slice(bytes);
+        self
+    }
+
+    fn meta(&mut self, meta: &Meta) -> &mut Self {
+        let (seconds, nanoseconds) = meta.mtime;
+        self.short(meta.mode).short(meta.uid).short(meta.gid);
+        self.long(seconds.cast_unsigned()).short(nanoseconds).length(meta.attributes.len());
+        for (name, value) in &meta.attributes {
+            self.bytes(name.as_bytes()).bytes(value);
+        }
+        self
     }
 }
 
@@ -184,7 +174,7 @@ impl<R: Read> RecordReader<R> {
     pub(crate) fn new(stream: R) -> Result<Self> {
         let mut reader = Self { stream };
         if &reader.array()? != MAGIC {
-            return Err(invalid("it is no tree of this version"));
+            return Err(Error::invalid("it is no tree of this version"));
         }
         Ok(reader)
     }
@@ -204,13 +194,13 @@ impl<R: Read> RecordReader<R> {
                 let (name, meta) = (self.name()?, self.meta()?);
                 let target = OsString::from_vec(self.bytes(1, TARGET)?);
                 if target.as_bytes().contains(&0) {
-                    return Err(invalid("a link whose target holds a NUL"));
+                    return Err(Error::invalid("a link whose target holds a NUL"));
                 }
                 Record::Symlink { name, meta, target }
             }
             LINK => Record::Link { name: self.name()?, number: self.short()? },
             END => Record::End { skipped: self.long()? },
-            other => return Err(invalid(&format!("a record of kind {other}"))),
+            other => return Err(Error::invalid(format!("a record of kind {other}"))),
         })
     }
 
@@ -238,7 +228,7 @@ impl<R: Read> RecordReader<R> {
         usize::try_from(length)
             .ok()
             .filter(|length| (least..=most).contains(length))
-            .ok_or_else(|| invalid(&format!("a length of {length}, of {least} to {most}")))
+            .ok_or_else(|| Error::invalid(format!("a length of {length}, of {least} to {most}")))
     }
 
     fn bytes(&mut self, least: usize, most: usize) -> Result<Vec<u8>> {
@@ -252,7 +242,7 @@ impl<R: Read> RecordReader<R> {
         let name = OsString::from_vec(self.bytes(1, NAME)?);
         let bytes = name.as_bytes();
         if matches!(bytes, b"." | b"..") || bytes.iter().any(|byte| matches!(byte, 0 | b'/')) {
-            return Err(invalid(&format!("entry {name:?}: it is no name")));
+            return Err(Error::invalid(format!("entry {name:?}: it is no name")));
         }
         Ok(name)
     }
@@ -261,7 +251,7 @@ impl<R: Read> RecordReader<R> {
         let (mode, uid, gid) = (self.short()?, self.short()?, self.short()?);
         let (seconds, nanoseconds) = (i64::from_le_bytes(self.array()?), self.short()?);
         if nanoseconds >= 1_000_000_000 {
-            return Err(invalid("a time out of range"));
+            return Err(Error::invalid("a time out of range"));
         }
         let (mut attributes, mut left) = (Attributes::new(), MOST);
         for _ in 0..self.length(0, MOST)? {
@@ -270,7 +260,7 @@ impl<R: Read> RecordReader<R> {
             let value = self.bytes(0, left)?;
             left -= value.len();
             if !is_kept(name.as_bytes()) || name.as_bytes().contains(&0) {
-                return Err(invalid(&format!("attribute {name:?}: it is none that is kept")));
+                return Err(Error::invalid(format!("attribute {name:?}: it is none that is kept")));
             }
             attributes.push((name, value));
         }
@@ -278,14 +268,10 @@ impl<R: Read> RecordReader<R> {
     }
 }
 
-fn invalid(what: &str) -> Error {
-    Error::Invalid(what.to_owned())
-}
-
 /// A stream that ends inside a record is no tree; what its reader says of itself is passed on.
 fn cut(error: io::Error) -> Error {
     match error.kind() {
-        io::ErrorKind::UnexpectedEof => invalid("it ends too early"),
+        io::ErrorKind::UnexpectedEof => Error::invalid("it ends too early"),
         _ => Error::Stream(error),
     }
 }

@@ -19,8 +19,8 @@ use ::tar::EntryType;
 
 use crate::{
     allowance::Allowance,
-    destination::{Destination, Owner, Rules, invalid, make_folder},
-    error::{At as _, Result},
+    destination::{Destination, Owner, Rules, make_folder},
+    error::{At as _, Error, Result},
     meter::Meter,
     record::Meta,
     tar::{SparseReader, Stream, TarEntry, TarError, TarReader},
@@ -42,12 +42,10 @@ pub fn unpack(archive: impl Read, to: &Path, rules: Rules, meter: &Meter) -> Res
     make_folder(to)?;
     let mut archive = TarReader::new(Stream(archive), HEADERS);
     let mut unpacker = Unpacker {
-        destination: Destination::open(to, rules)?,
+        destination: Destination::open(to, rules, meter)?,
         way: vec![0],
         known: HashMap::new(),
         rules,
-        meter,
-        contents: Allowance::new("bytes", rules.max_bytes),
         folders: vec![Folder { above: 0, name: OsString::new(), made: false, meta: None }],
         memory: Allowance::new("bytes of names of folders", Some(FOLDERS)),
         buffer: vec![0; BUFFER],
@@ -59,12 +57,10 @@ pub fn unpack(archive: impl Read, to: &Path, rules: Rules, meter: &Meter) -> Res
 }
 
 struct Unpacker<'a> {
-    destination: Destination,
+    destination: Destination<'a>,
     /// Where in `folders` those on the way down are.
     way: Vec<usize>,
     rules: Rules,
-    meter: &'a Meter,
-    contents: Allowance,
     /// Every folder of the archive, after the one that it is in; the first is the destination.
     folders: Vec<Folder>,
     /// Where in `folders` each is, by the one above and its name.
@@ -91,7 +87,7 @@ fn names_of(path: &Path) -> Result<Vec<OsString>> {
             // Relative to the folder, whether or not it begins with a slash.
             Component::CurDir | Component::RootDir => {}
             Component::ParentDir | Component::Prefix(_) => {
-                return Err(invalid(format!("entry {path:?}: it leaves the folder")));
+                return Err(Error::invalid(format!("entry {path:?}: it leaves the folder")));
             }
         }
     }
@@ -105,13 +101,13 @@ impl Unpacker<'_> {
         if entry.kind == EntryType::Directory {
             let meta = self.meta(entry)?;
             self.go_to(&names)?;
-            self.meter.entry();
+            self.destination.meter.entry();
             // The first folder is the caller's, not the archive's.
             let folder = self.at_hand();
             self.folders[folder].meta = Some(meta);
             return Ok(());
         }
-        let last = names.pop().ok_or_else(|| invalid(format!("entry {path:?}: it has no name")))?;
+        let last = names.pop().ok_or_else(|| Error::invalid(format!("entry {path:?}: it has no name")))?;
         match entry.kind {
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
                 self.go_to(&names)?;
@@ -122,13 +118,13 @@ impl Unpacker<'_> {
                 self.go_to(&names)?;
                 self.destination.spend()?;
                 self.destination.symlink(&last, target)?;
-                self.meter.entry();
+                self.destination.meter.entry();
                 self.destination.describe_link(&last, &meta)
             }
             EntryType::Link => {
                 let mut existing = names_of(Path::new(target_of(entry)?))?;
                 let Some(file) = existing.pop() else {
-                    return Err(invalid(format!("entry {path:?}: a link to no file")));
+                    return Err(Error::invalid(format!("entry {path:?}: a link to no file")));
                 };
                 self.go_to(&names)?;
                 if existing == names && file == last {
@@ -138,11 +134,11 @@ impl Unpacker<'_> {
                 let from = from.when("link", || self.destination.shown(&last))?;
                 self.destination.spend()?;
                 self.destination.link(&last, from.as_fd(), &file)?;
-                self.meter.entry();
+                self.destination.meter.entry();
                 Ok(())
             }
             _ => {
-                self.meter.skip(1);
+                self.destination.meter.skip(1);
                 Ok(())
             }
         }
@@ -191,20 +187,20 @@ impl Unpacker<'_> {
         let length = entry.length();
         // Before anything of it is there.
         self.destination.spend()?;
-        self.contents.spend(length)?;
+        self.destination.spend_bytes(length)?;
         let file = self.destination.file(name)?;
-        self.meter.entry();
+        self.destination.meter.entry();
         if let Some(map) = &entry.sparse {
             // A length that the file system can't hold fails before anything is written.
             file.set_len(length).when("ftruncate", || self.destination.shown(name))?;
             let mut content = SparseReader::new(map, content);
             let mut reached = 0;
             for (start, end) in map.blocks() {
-                self.meter.moved(start - reached);
+                self.destination.meter.moved(start - reached);
                 self.fill(&file, name, start, end, &mut content)?;
                 reached = end;
             }
-            self.meter.moved(length - reached);
+            self.destination.meter.moved(length - reached);
         } else {
             self.fill(&file, name, 0, length, content)?;
         }
@@ -228,12 +224,12 @@ impl Unpacker<'_> {
                 read => read.map_err(|error| TarError::reading("read tar", error))?,
             };
             if read == 0 {
-                return Err(invalid(format!("entry {name:?}: it ends after {at} of {end} bytes")));
+                return Err(Error::invalid(format!("entry {name:?}: it ends after {at} of {end} bytes")));
             }
             let written = file.write_all_at(&self.buffer[..read], at);
             written.when("write", || self.destination.shown(name))?;
             at += read as u64;
-            self.meter.moved(read as u64);
+            self.destination.meter.moved(read as u64);
         }
         Ok(())
     }
@@ -241,7 +237,9 @@ impl Unpacker<'_> {
     fn meta(&self, entry: &TarEntry) -> Result<Meta> {
         let (mut uid, mut gid) = (0, 0);
         if self.rules.owner == Owner::Named {
-            let id = |id: u64| u32::try_from(id).map_err(|_| invalid("a number in a header is out of range"));
+            let id = |id: u64| {
+                u32::try_from(id).map_err(|_| Error::invalid("a number in a header is out of range"))
+            };
             (uid, gid) = (id(entry.uid)?, id(entry.gid)?);
         }
         Ok(Meta { mode: entry.mode & 0o7777, uid, gid, mtime: entry.mtime, attributes: Vec::new() })
@@ -284,7 +282,7 @@ impl Unpacker<'_> {
 /// Where a link leads.
 fn target_of(entry: &TarEntry) -> Result<&OsStr> {
     if entry.link.is_empty() {
-        return Err(invalid("a link without a target"));
+        return Err(Error::invalid("a link without a target"));
     }
     Ok(OsStr::from_bytes(&entry.link))
 }

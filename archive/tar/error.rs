@@ -30,14 +30,6 @@ impl TarError {
         Self::Corrupt(message.into())
     }
 
-    pub(super) fn too_large(message: impl Into<String>) -> Self {
-        Self::TooLarge(message.into())
-    }
-
-    pub(super) fn unsupported(message: impl Into<String>) -> Self {
-        Self::Unsupported(message.into())
-    }
-
     /// A failed read; an error of this crate that came through one is itself.
     pub(crate) fn reading(what: &'static str, source: io::Error) -> Self {
         match source.downcast::<Self>() {

@@ -16,12 +16,8 @@ pub(super) fn number<T: Default>(field: &[u8], parse: impl FnOnce() -> io::Resul
 
 /// Links, directories and devices have none, whatever their size field says; Go's and GNU's readers agree.
 pub(super) fn has_content(kind: EntryType) -> bool {
-    !(kind.is_hard_link()
-        || kind.is_symlink()
-        || kind.is_dir()
-        || kind.is_fifo()
-        || kind.is_character_special()
-        || kind.is_block_special())
+    use EntryType::{Block, Char, Directory, Fifo, Link, Symlink};
+    !matches!(kind, Link | Symlink | Directory | Fifo | Char | Block)
 }
 
 pub(super) fn device(header: &Header, kind: EntryType) -> Result<(u32, u32), TarError> {

@@ -53,7 +53,7 @@ impl PaxSparse {
         } else if self.major == 0 {
             &self.numbers
         } else {
-            return Err(TarError::unsupported(format!("read tar: sparse format {}", self.major)));
+            return Err(TarError::Unsupported(format!("read tar: sparse format {}", self.major)));
         };
         let pairs: Vec<_> = numbers.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
         SparseMap::new(&pairs, size, *stored).map(Some)
@@ -63,7 +63,7 @@ impl PaxSparse {
 /// Version 1.0: decimal lines, the first of them the number of pairs, padded with zeros to a tar block.
 fn leading_map<R: Read>(content: &mut R, stored: &mut u64, limit: u64) -> Result<Vec<u64>, TarError> {
     let malformed = || TarError::corrupt("read tar: malformed sparse map");
-    let too_large = || TarError::too_large("read tar: sparse map");
+    let too_large = || TarError::TooLarge("read tar: sparse map".into());
     let mut numbers = Vec::new();
     let mut line = Vec::new();
     let mut read = 0_u64;

@@ -196,7 +196,7 @@ impl<R: Skip> TarReader<R> {
         if self.headers <= self.limit {
             return Ok(());
         }
-        Err(TarError::too_large(format!(
+        Err(TarError::TooLarge(format!(
             "read tar: extended headers of {} bytes or more before one entry, of which {} are allowed",
             self.headers, self.limit
         )))

@@ -6,17 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use boxlite_error::ErrorCode;
 use boxlite_unpack::Cancel;
 use nix::sys::statvfs::fstatvfs;
 
 use crate::{
-    error::{Error, ErrorKind},
-    ext4::Image,
-    index::index,
-    layer::LayerFile,
-    limits::Limits,
-    resize::Groups,
-    tree::Tree,
+    error::Error, ext4::Image, index::index, layer::LayerFile, limits::Limits, resize::Groups, tree::Tree,
 };
 
 /// The size of a box's disk unless its options say otherwise, in bytes: 16 GiB is what one block of descriptors covers.
@@ -73,7 +68,7 @@ fn check_space(file: &File, needed: u64) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::new(
-        ErrorKind::StorageFull,
+        ErrorCode::StorageFull,
         format!("make the disk image: it needs {needed} bytes, and {free} are free"),
     ))
 }

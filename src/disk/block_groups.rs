@@ -1,7 +1,10 @@
 //! Block groups, which every file system of ours is made of: their size, where their descriptors are on a disk, and which have a
 //! copy of the superblock. Called by `ext4`, which lays them out, by `resize`, which rewrites the descriptors, and by `estimate`.
 
-use mkext4::spec::{BLOCK_SIZE, BLOCKS_PER_GROUP, GroupDesc};
+use mkext4::{
+    csum,
+    spec::{BLOCK_SIZE, BLOCKS_PER_GROUP, GroupDesc, Superblock},
+};
 
 /// Bytes of a block.
 pub(crate) const BLOCK: u64 = BLOCK_SIZE as u64;
@@ -68,10 +71,37 @@ pub(crate) fn block_of(group: usize) -> u64 {
     group as u64 * u64::from(BLOCKS_PER_GROUP)
 }
 
+/// A block of descriptors.
 pub(crate) fn block_of_descriptors(groups: &[GroupDesc]) -> Vec<u8> {
     let mut block = vec![0; BLOCK_SIZE];
     for (group, raw) in groups.iter().zip(block.chunks_exact_mut(DESCRIPTOR)) {
         group.encode32(raw);
     }
     block
+}
+
+/// The descriptor of `group` with its checksum; `seed` is the file system's.
+pub(crate) fn with_checksum(mut descriptor: GroupDesc, seed: u32, group: u64) -> GroupDesc {
+    let mut raw = [0; DESCRIPTOR];
+    descriptor.encode32(&mut raw);
+    descriptor.checksum = csum::group_desc(seed, small(group), &raw);
+    descriptor
+}
+
+/// The block that `group` begins with: the superblock, or a copy of it.
+pub(crate) fn block_of_superblock(superblock: &Superblock, group: u64) -> Vec<u8> {
+    let mut superblock = superblock.clone();
+    superblock.block_group_nr = u16::try_from(group).unwrap_or(u16::MAX);
+    let mut block = vec![0; BLOCK_SIZE];
+    let at = if group == 0 { SUPERBLOCK } else { 0 };
+    let raw = &mut block[at..at + Superblock::LEN];
+    superblock.encode(raw);
+    superblock.checksum = csum::superblock(raw);
+    superblock.encode(raw);
+    block
+}
+
+/// A count in a file system of at most 16 TiB.
+pub(crate) fn small(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }

@@ -92,7 +92,7 @@ impl Entry {
     pub(crate) fn new(raw: TarEntry, limits: &Limits) -> Result<Option<Self>, Error> {
         let path = normalise("name", &raw.path, limits)?;
         Self::interpret(path.clone(), raw, limits)
-            .map_err(|error| Error::new(error.kind(), format!("read {path:?} in layer")).because(error))
+            .map_err(|error| Error::new(error.code(), format!("read {path:?} in layer")).because(error))
     }
 
     fn interpret(path: String, raw: TarEntry, limits: &Limits) -> Result<Option<Self>, Error> {

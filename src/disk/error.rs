@@ -1,6 +1,5 @@
-//! What can go wrong between layers and a disk. The runtime maps [`ErrorKind`] to its own codes.
+//! What can go wrong between layers and a disk.
 
-use boxlite_error::{BoxliteError, ErrorCode, Term, Text, text};
 use std::{
     error::Error as StdError,
     io,
@@ -8,63 +7,46 @@ use std::{
 };
 
 use boxlite_archive::TarError;
+use boxlite_error::{BoxliteError, ErrorCode, Term, Text, text};
 use boxlite_unpack::{Cancelled, clip};
-
-/// The cause of an [`Error`], for programs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// A layer is truncated or is not a valid gzip, zstd or tar stream. Its blob should be checked and fetched again.
-    Corrupt,
-    /// A layer unpacks well, but not to the `diff_id` that the image's configuration promises.
-    DiffIdMismatch,
-    /// The image exceeds a bound of [`crate::Limits`], or does not fit the disk.
-    TooLarge,
-    /// The image holds something that the disk can't represent.
-    Unsupported,
-    /// The host's file system is full.
-    StorageFull,
-    /// The host's file system failed.
-    StorageIo,
-    /// A box's disk contradicts itself.
-    StorageCorrupt,
-    /// The ext4 or the qcow2 engine failed.
-    Engine,
-    /// The caller cancelled the work.
-    Cancelled,
-}
 
 /// An error with its cause, the layer it happened in, and what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
-    kind: ErrorKind,
+    code: ErrorCode,
     message: String,
     layer: Option<PathBuf>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
-    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: clip(&message.into()), layer: None, source: None }
+    pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: clip(&message.into()), layer: None, source: None }
     }
 
     pub(crate) fn corrupt(message: impl Into<String>) -> Self {
-        Self::new(ErrorKind::Corrupt, message)
+        Self::new(ErrorCode::ImageCorrupt, message)
     }
 
     pub(crate) fn unsupported(message: impl Into<String>) -> Self {
-        Self::new(ErrorKind::Unsupported, message)
+        Self::new(ErrorCode::ImageUnsupported, message)
     }
 
     pub(crate) fn too_large(message: impl Into<String>) -> Self {
-        Self::new(ErrorKind::TooLarge, message)
+        Self::new(ErrorCode::ImageTooLarge, message)
     }
 
     /// An operation of the host's file system that failed.
     pub(crate) fn storage(message: impl Into<String>, source: io::Error) -> Self {
-        let kind = if is_full(&source) { ErrorKind::StorageFull } else { ErrorKind::StorageIo };
-        Self::new(kind, message).because(source)
+        let code = match source.kind() {
+            // On the disk, in the quota, or below the process's file size limit.
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                ErrorCode::StorageFull
+            }
+            _ => ErrorCode::StorageIo,
+        };
+        Self::new(code, message).because(source)
     }
 
     /// A read of a layer that failed: the host's fault if the system reported it, the layer's otherwise.
@@ -86,21 +68,9 @@ impl Error {
             return Self::too_large(source.to_string());
         }
         if Cancelled::is_in(&source) {
-            return Self::new(ErrorKind::Cancelled, message).because(source);
+            return Self::new(ErrorCode::ImageCancelled, message).because(source);
         }
         Self::corrupt(message).because(source)
-    }
-
-    /// An error of the ext4 engine.
-    pub(crate) fn engine(message: impl Into<String>, source: mkext4::Error) -> Self {
-        match source {
-            mkext4::Error::Io(source) if source.raw_os_error().is_some() => Self::storage(message, source),
-            mkext4::Error::Io(source) => match source.downcast::<Self>() {
-                Ok(ours) => ours,
-                Err(source) => Self::new(ErrorKind::Engine, message).because(source),
-            },
-            source => Self::new(ErrorKind::Engine, message).because(source),
-        }
     }
 
     pub(crate) fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
@@ -114,8 +84,8 @@ impl Error {
     }
 
     /// The cause, for programs.
-    pub fn kind(&self) -> ErrorKind {
-        self.kind
+    pub fn code(&self) -> ErrorCode {
+        self.code
     }
 
     /// The layer file that the error happened in, if it was one: the blob to check and to fetch again.
@@ -125,17 +95,17 @@ impl Error {
 
     /// What the user can do about it, if anything is known.
     pub fn hint(&self) -> Option<Text> {
-        match self.kind {
-            ErrorKind::Corrupt => Some("pull the image again: damaged layers are fetched again".into()),
-            ErrorKind::StorageCorrupt => Some(
+        match self.code {
+            ErrorCode::ImageCorrupt => Some("pull the image again: damaged layers are fetched again".into()),
+            ErrorCode::StorageCorrupt => Some(
                 "`qemu-img check -r all` repairs what can be; try it on a copy, or remove the box".into(),
             ),
-            ErrorKind::StorageFull => Some("free some disk space, or remove images and boxes".into()),
-            ErrorKind::TooLarge => Some(text![
+            ErrorCode::StorageFull => Some("free some disk space, or remove images and boxes".into()),
+            ErrorCode::ImageTooLarge => Some(text![
                 "use a smaller image; a disk that is too small for it has another size with ",
                 Term::Option("disk_size_mib")
             ]),
-            ErrorKind::DiffIdMismatch => {
+            ErrorCode::ImageDigestMismatch => {
                 Some("the image was built or pushed wrongly: build and push it again".into())
             }
             _ => None,
@@ -160,26 +130,9 @@ impl From<Error> for io::Error {
     }
 }
 
-/// Whether the system has no space left: on the disk, in the quota, or below the process's file size limit.
-fn is_full(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
-    )
-}
-
 impl From<Error> for BoxliteError {
     fn from(error: Error) -> Self {
-        let code = match error.kind() {
-            ErrorKind::Corrupt => ErrorCode::ImageCorrupt,
-            ErrorKind::DiffIdMismatch => ErrorCode::ImageDigestMismatch,
-            ErrorKind::TooLarge => ErrorCode::ImageTooLarge,
-            ErrorKind::Unsupported => ErrorCode::ImageUnsupported,
-            ErrorKind::StorageFull => ErrorCode::StorageFull,
-            ErrorKind::Cancelled => ErrorCode::ImageCancelled,
-            ErrorKind::StorageCorrupt => ErrorCode::StorageCorrupt,
-            _ => ErrorCode::StorageIo,
-        };
+        let code = error.code();
         let hint = error.hint();
         Self::carrying(code, error).maybe_hint(hint)
     }

@@ -14,11 +14,12 @@ use std::{
 };
 
 use boxlite_archive::TarReader;
+use boxlite_error::ErrorCode;
 use boxlite_unpack::Cancel;
 
 use crate::{
     entry::Entry,
-    error::{Error, ErrorKind},
+    error::Error,
     layer::LayerFile,
     limits::{Budget, Limits},
 };
@@ -93,7 +94,7 @@ fn drain(entries: &Receiver<Batch>, mut apply: impl FnMut(Entry) -> Result<(), E
         for entry in batch? {
             if result.is_ok() {
                 result = apply(entry);
-                if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::TooLarge) {
+                if result.as_ref().is_err_and(|error| error.code() == ErrorCode::ImageTooLarge) {
                     return result;
                 }
             }

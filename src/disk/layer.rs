@@ -8,14 +8,11 @@ use std::{
 };
 
 use boxlite_archive::Skip;
+use boxlite_error::ErrorCode;
 use boxlite_unpack::{Cancel, Cancellable, Packing};
 use ring::digest::{Context, SHA256};
 
-use crate::{
-    error::{Error, ErrorKind},
-    limits::Budget,
-    read_ahead::ReadAhead,
-};
+use crate::{error::Error, limits::Budget, read_ahead::ReadAhead};
 
 /// A layer on the host, as `boxlite-images` stored it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,23 +23,9 @@ pub struct LayerFile {
     pub diff_id: String,
 }
 
-enum Decoder {
-    Plain(Box<dyn Read + Send>),
-    Packed(ReadAhead),
-}
-
-impl Read for Decoder {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(reader) => reader.read(buf),
-            Self::Packed(reader) => reader.read(buf),
-        }
-    }
-}
-
 /// The unpacked bytes of a layer.
 pub(crate) struct LayerReader {
-    decoder: Decoder,
+    content: Box<dyn Read + Send>,
     cancel: Cancel,
     /// Present in the first pass, which bounds and hashes what it unpacks.
     check: Option<(Arc<Budget>, Context)>,
@@ -60,13 +43,12 @@ impl LayerFile {
         let packing = Packing::detect(&start)
             .map_err(|error| Error::unsupported(format!("read layer: {error}")).in_layer(&self.path))?;
         // The flag is checked here too: a stream that unpacks to nothing may go on for long.
-        let decoder = packing.decoder(Cancellable::new(file, cancel)).map_err(failed)?;
-        let decoder = match packing {
-            Packing::None => Decoder::Plain(Box::new(decoder)),
-            Packing::Gzip | Packing::Zstd => Decoder::Packed(ReadAhead::new(decoder).map_err(failed)?),
-        };
+        let mut content = packing.decoder(Cancellable::new(file, cancel)).map_err(failed)?;
+        if packing != Packing::None {
+            content = Box::new(ReadAhead::new(content).map_err(failed)?);
+        }
         let check = budget.map(|budget| (budget, Context::new(&SHA256)));
-        Ok(LayerReader { decoder, cancel: cancel.clone(), check })
+        Ok(LayerReader { content, cancel: cancel.clone(), check })
     }
 }
 
@@ -82,7 +64,7 @@ impl LayerReader {
             return Ok(());
         }
         Err(Error::new(
-            ErrorKind::DiffIdMismatch,
+            ErrorCode::ImageDigestMismatch,
             format!("verify layer: its content is {found}, the image's configuration says {diff_id}"),
         ))
     }
@@ -93,7 +75,7 @@ impl Skip for LayerReader {}
 impl Read for LayerReader {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         self.cancel.check()?;
-        let read = self.decoder.read(buf)?;
+        let read = self.content.read(buf)?;
         if let Some((budget, hasher)) = &mut self.check {
             budget.take_bytes(read as u64)?;
             hasher.update(&buf[..read]);

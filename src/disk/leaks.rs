@@ -11,7 +11,9 @@ use std::{
     path::Path,
 };
 
-use crate::error::{Error, ErrorKind};
+use boxlite_error::ErrorCode;
+
+use crate::{error::Error, padded::read_padded};
 
 const MAGIC: u32 = 0x5146_49fb;
 /// Bits 9 to 55 of an entry of any table are an offset in the file.
@@ -34,7 +36,7 @@ struct Header {
 /// of ours uses is left alone.
 ///
 /// # Errors
-/// [`ErrorKind::StorageCorrupt`] when a cluster is in use and counts as free: writing on would destroy data.
+/// [`ErrorCode::StorageCorrupt`] when a cluster is in use and counts as free: writing on would destroy data.
 pub fn free_leaked_clusters(path: &Path) -> Result<u64, Error> {
     let failed = |error| Error::storage(format!("check disk {}", path.display()), error);
     let file = OpenOptions::new().read(true).write(true).open(path).map_err(failed)?;
@@ -49,7 +51,7 @@ pub fn free_leaked_clusters(path: &Path) -> Result<u64, Error> {
     match disk.free_all_but(&used).map_err(failed)? {
         Found::Leaked(count) => Ok(count),
         Found::Uncounted(cluster) => Err(Error::new(
-            ErrorKind::StorageCorrupt,
+            ErrorCode::StorageCorrupt,
             format!("check disk {}: cluster {cluster} is in use and counts as free", path.display()),
         )),
     }
@@ -149,7 +151,8 @@ impl Disk {
             return Ok(Found::Uncounted(cluster));
         }
         for (block, first) in blocks.into_iter().zip((0..).step_by(usize::try_from(per_block).unwrap_or(1))) {
-            let mut counts = if block == 0 { Vec::new() } else { self.read(block, per_block * 2)? };
+            let mut counts =
+                if block == 0 { Vec::new() } else { read_padded(&self.file, block, per_block * 2)? };
             let before = leaked;
             for cluster in first..first + per_block {
                 let at = usize::try_from(cluster - first).unwrap_or(0) * 2;
@@ -185,26 +188,12 @@ impl Disk {
     }
 
     fn table(&self, offset: u64, entries: u64) -> io::Result<Vec<u64>> {
-        let bytes = self.read(offset, entries * 8)?;
+        // What lies behind the end of the file is zero: an engine may have been about to write it.
+        let bytes = read_padded(&self.file, offset, entries * 8)?;
         Ok(bytes
             .chunks_exact(8)
             .map(|entry| entry.iter().fold(0, |n, &byte| n << 8 | u64::from(byte)))
             .collect())
-    }
-
-    /// What lies behind the end of the file is zero: an engine may have been about to write it.
-    fn read(&self, offset: u64, length: u64) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
-        let mut filled = 0;
-        while filled < bytes.len() {
-            match self.file.read_at(&mut bytes[filled..], offset + filled as u64) {
-                Ok(0) => break,
-                Ok(count) => filled += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(bytes)
     }
 }
 

@@ -19,7 +19,8 @@ use imago::{
 use crate::{
     base::BaseDisk,
     block_groups::GROUP,
-    error::{Error, ErrorKind},
+    error::Error,
+    padded::read_padded,
     resize::{Groups, Patch},
 };
 
@@ -48,7 +49,7 @@ impl Overlay {
     /// written into the overlay as a few blocks of descriptors.
     ///
     /// # Errors
-    /// [`ErrorKind::TooLarge`] if the image needs more than `size`, or the host's file system or the qcow2 engine fails.
+    /// [`ErrorCode::ImageTooLarge`] if the image needs more than `size`, or the host's file system or the qcow2 engine fails.
     pub fn create(path: impl Into<PathBuf>, base: &BaseDisk, size: Option<u64>) -> Result<Self, Error> {
         let path = path.into();
         let failed = |error| Error::storage(format!("make disk {}", path.display()), error);
@@ -72,12 +73,7 @@ impl Overlay {
             .and_then(|()| boxlite_durable::sync_folder(folder_of(&path)));
         if let Err(error) = made {
             let _ = fs::remove_file(&path);
-            return Err(match Error::storage(format!("make disk {}", path.display()), error) {
-                error if error.kind() == ErrorKind::StorageIo => {
-                    Error::new(ErrorKind::Engine, "make qcow2 overlay").because(error)
-                }
-                error => error,
-            });
+            return Err(failed(error));
         }
         Ok(Self { path, virtual_size: size })
     }
@@ -122,7 +118,9 @@ fn clusters(base: &File, patches: Vec<Patch>) -> io::Result<BTreeMap<u64, Vec<u8
             let at = offset / CLUSTER * CLUSTER;
             let cluster: &mut Vec<u8> = match clusters.entry(at) {
                 std::collections::btree_map::Entry::Occupied(found) => found.into_mut(),
-                std::collections::btree_map::Entry::Vacant(vacant) => vacant.insert(read_cluster(base, at)?),
+                std::collections::btree_map::Entry::Vacant(vacant) => {
+                    vacant.insert(read_padded(base, at, CLUSTER)?)
+                }
             };
             let from = usize::try_from(offset - at).unwrap_or(0);
             let length = rest.len().min(cluster.len() - from);
@@ -132,19 +130,6 @@ fn clusters(base: &File, patches: Vec<Patch>) -> io::Result<BTreeMap<u64, Vec<u8
         }
     }
     Ok(clusters)
-}
-
-/// A cluster of the base; what lies behind its end is zeros.
-fn read_cluster(base: &File, at: u64) -> io::Result<Vec<u8>> {
-    let mut cluster = vec![0; usize::try_from(CLUSTER).unwrap_or(0)];
-    let mut from = 0;
-    while from < cluster.len() {
-        match base.read_at(&mut cluster[from..], at + from as u64)? {
-            0 => break,
-            read => from += read,
-        }
-    }
-    Ok(cluster)
 }
 
 /// imago's futures are blocking calls in disguise (its file driver never suspends), so any executor will do; tokio's

@@ -9,6 +9,7 @@
 
 use std::{fs::File, io, os::unix::fs::FileExt};
 
+use boxlite_error::ErrorCode;
 use mkext4::{
     csum,
     spec::{BLOCK_SIZE, BLOCKS_PER_GROUP, GroupDesc, Superblock, bg_flags},
@@ -16,9 +17,10 @@ use mkext4::{
 
 use crate::{
     block_groups::{
-        DESCRIPTOR, GROUP, PER_BLOCK, SUPERBLOCK, Table, block_of, block_of_descriptors, has_superblock,
+        DESCRIPTOR, GROUP, PER_BLOCK, SUPERBLOCK, Table, block_of, block_of_descriptors, block_of_superblock,
+        has_superblock, with_checksum,
     },
-    error::{Error, ErrorKind},
+    error::Error,
 };
 
 const BLOCK: usize = BLOCK_SIZE;
@@ -52,7 +54,7 @@ impl Groups {
     /// without `META_BG`.
     pub(crate) fn read(disk: &File) -> Result<Self, Error> {
         let failed = |error: io::Error| Error::storage("read the disk image's descriptors", error);
-        let wrong = |error| Error::engine("read the disk image's descriptors", error);
+        let wrong = |error| failed(io::Error::other::<mkext4::Error>(error));
         let mut raw = [0; Superblock::LEN];
         disk.read_exact_at(&mut raw, SUPERBLOCK as u64).map_err(failed)?;
         let superblock = Superblock::decode(&raw).map_err(wrong)?;
@@ -64,7 +66,10 @@ impl Groups {
             && superblock.inodes_per_group <= BLOCKS_PER_GROUP
             && groups <= MOST_GROUPS;
         if !ours {
-            return Err(Error::new(ErrorKind::Engine, "read the disk image's descriptors: not one of ours"));
+            return Err(Error::new(
+                ErrorCode::StorageIo,
+                "read the disk image's descriptors: not one of ours",
+            ));
         }
         let mut table = vec![0; groups * DESCRIPTOR];
         disk.read_exact_at(&mut table, BLOCK as u64).map_err(failed)?;
@@ -103,7 +108,7 @@ impl Groups {
         let own = table.overhead(group);
         let start = block_of(group) + own;
         let inodes = self.superblock.inodes_per_group;
-        let mut descriptor = GroupDesc {
+        let descriptor = GroupDesc {
             block_bitmap: start,
             inode_bitmap: start + 1,
             inode_table: start + 2,
@@ -113,10 +118,7 @@ impl Groups {
             itable_unused: inodes,
             ..GroupDesc::default()
         };
-        let mut raw = [0; DESCRIPTOR];
-        descriptor.encode32(&mut raw);
-        descriptor.checksum = csum::group_desc(self.seed, u32::try_from(group).unwrap_or(0), &raw);
-        descriptor
+        with_checksum(descriptor, self.seed, group as u64)
     }
 
     /// Blocks of a group's inode table.
@@ -147,14 +149,9 @@ impl Groups {
     fn patches(&self, table: &Table) -> Vec<Patch> {
         let raw: Vec<_> = self.descriptors.chunks(PER_BLOCK).map(block_of_descriptors).collect();
         let first: Vec<u8> = raw[..table.blocks].concat();
-        let mut start = vec![0; SUPERBLOCK];
-        start.extend(self.superblock(0));
-        start.resize(BLOCK, 0);
-        start.extend(&first);
-        let mut patches = vec![Patch { offset: 0, bytes: start }];
-        for group in (1..table.groups).filter(|&group| has_superblock(group as u64)) {
-            let mut bytes = self.superblock(group);
-            bytes.resize(BLOCK, 0);
+        let mut patches = Vec::new();
+        for group in (0..table.groups).filter(|&group| has_superblock(group as u64)) {
+            let mut bytes = block_of_superblock(&self.superblock, group as u64);
             if !table.is_meta_group(group) {
                 bytes.extend(&first);
             }
@@ -169,17 +166,6 @@ impl Groups {
             }
         }
         patches
-    }
-
-    /// The superblock, or its copy in `group`.
-    fn superblock(&self, group: usize) -> Vec<u8> {
-        let mut superblock = self.superblock.clone();
-        superblock.block_group_nr = u16::try_from(group).unwrap_or(u16::MAX);
-        let mut raw = vec![0; Superblock::LEN];
-        superblock.encode(&mut raw);
-        superblock.checksum = csum::superblock(&raw);
-        superblock.encode(&mut raw);
-        raw
     }
 }
 

@@ -4,14 +4,15 @@
 //! process or another, wait for the lock. A killed builder leaves an unlocked file, which the next one removes.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    fs::{self, DirBuilder, File},
     io,
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
     thread,
     time::Duration,
 };
 
+use boxlite_durable::if_there;
 use boxlite_unpack::Cancel;
 use ring::digest::{SHA256, digest};
 
@@ -30,34 +31,15 @@ const TEMPORARY: &str = "tmp";
 /// How often to check whether another builder has finished.
 const POLL: Duration = Duration::from_millis(20);
 
-/// How bases are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ImageStorageOptions {
-    /// The size of bases, in bytes, a multiple of 128 MiB; one whose image needs more has that. A box may have a disk of
-    /// another size. Default [`DEFAULT_SIZE`].
-    pub virtual_size: u64,
-    /// Bounds on the image.
-    pub limits: Limits,
-}
-
-impl Default for ImageStorageOptions {
-    fn default() -> Self {
-        Self { virtual_size: DEFAULT_SIZE, limits: Limits::default() }
-    }
-}
-
 /// Returns the digest of the image whose base the overlay at `path` lies on, by the name of that base. Returns `None` if there is no
 /// overlay, if it is damaged, or if its base is not one of ours.
 ///
 /// # Errors
-/// [`ErrorKind::StorageIo`](crate::ErrorKind::StorageIo) when there is something that can't be read.
+/// [`ErrorCode::StorageIo`](boxlite_error::ErrorCode::StorageIo) when there is something that can't be read.
 pub fn base_digest(path: &Path) -> Result<Option<String>, Error> {
-    match overlay::backing_name(path) {
-        Ok(name) => Ok(name.as_deref().and_then(|name| digest_of(name.rsplit('/').next()?))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::storage(format!("read disk {}", path.display()), error)),
-    }
+    let name = if_there(overlay::backing_name(path))
+        .map_err(|error| Error::storage(format!("read disk {}", path.display()), error))?;
+    Ok(name.flatten().and_then(|name| digest_of(name.rsplit('/').next()?)))
 }
 
 /// The image of a base, by the base's file name.
@@ -70,7 +52,11 @@ fn digest_of(name: &str) -> Option<String> {
 #[derive(Debug, Clone)]
 pub struct ImageStorage {
     dir: PathBuf,
-    options: ImageStorageOptions,
+    /// The size of bases, in bytes, a multiple of 128 MiB; one whose image needs more has that. A box may have a disk of
+    /// another size. Default [`DEFAULT_SIZE`].
+    pub virtual_size: u64,
+    /// Bounds on the image.
+    pub limits: Limits,
 }
 
 impl ImageStorage {
@@ -79,14 +65,6 @@ impl ImageStorage {
     /// # Errors
     /// The failure of the host's file system.
     pub fn open(dir: impl Into<PathBuf>) -> Result<Self, Error> {
-        Self::open_with(dir, ImageStorageOptions::default())
-    }
-
-    /// The same as [`ImageStorage::open`], with options.
-    ///
-    /// # Errors
-    /// The failure of the host's file system.
-    pub fn open_with(dir: impl Into<PathBuf>, options: ImageStorageOptions) -> Result<Self, Error> {
         let dir = dir.into();
         let failed = |error| Error::storage(format!("open image storage {}", dir.display()), error);
         DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(failed)?;
@@ -96,28 +74,17 @@ impl ImageStorage {
                 remove_stale(&path).map_err(failed)?;
             }
         }
-        Ok(Self { dir, options })
+        Ok(Self { dir, virtual_size: DEFAULT_SIZE, limits: Limits::default() })
     }
 
     /// Returns the base of the image whose manifest has the digest `image_digest`, and builds it from `layers`, lowest first, if it
-    /// is not there yet. Callers that come meanwhile wait and get the same. Blocks for as long as that takes.
+    /// is not there yet. Callers that come meanwhile wait and get the same. Blocks for as long as that takes, or until soon after
+    /// `cancel` is set.
     ///
     /// # Errors
-    /// The layers can't be unpacked or exceed the limits, or the host's file system fails; see [`ErrorKind`](crate::ErrorKind).
-    pub fn base(&self, image_digest: &str, layers: &[LayerFile]) -> Result<BaseDisk, Error> {
-        self.base_unless(image_digest, layers, &Cancel::default())
-    }
-
-    /// The same as [`ImageStorage::base`], but cancelled soon after `cancel` is set.
-    ///
-    /// # Errors
-    /// As [`ImageStorage::base`], and [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
-    pub fn base_unless(
-        &self,
-        image_digest: &str,
-        layers: &[LayerFile],
-        cancel: &Cancel,
-    ) -> Result<BaseDisk, Error> {
+    /// The layers can't be unpacked or exceed the limits, the host's file system fails, or the work was cancelled; see
+    /// [`ErrorCode`](boxlite_error::ErrorCode).
+    pub fn base(&self, image_digest: &str, layers: &[LayerFile], cancel: &Cancel) -> Result<BaseDisk, Error> {
         let path = self.path(image_digest)?;
         loop {
             if path.exists() {
@@ -156,23 +123,9 @@ impl ImageStorage {
     /// # Errors
     /// The failure of the host's file system.
     pub fn remove_file(&self, base: &StoredBase) -> Result<bool, Error> {
-        match fs::remove_file(&base.path) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(Error::storage(format!("remove {}", base.path.display()), error)),
-        }
-    }
-
-    /// Removes all bases of an image, which no box may be using. Returns whether there was one.
-    ///
-    /// # Errors
-    /// The failure of the host's file system.
-    pub fn remove(&self, image_digest: &str) -> Result<bool, Error> {
-        let mut removed = false;
-        for base in self.list()?.iter().filter(|base| base.image_digest == image_digest) {
-            removed |= self.remove_file(base)?;
-        }
-        Ok(removed)
+        let removed = if_there(fs::remove_file(&base.path));
+        let failed = |error| Error::storage(format!("remove {}", base.path.display()), error);
+        Ok(removed.map_err(failed)?.is_some())
     }
 
     fn path(&self, image_digest: &str) -> Result<PathBuf, Error> {
@@ -180,7 +133,7 @@ impl ImageStorage {
             .strip_prefix("sha256:")
             .filter(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
             .ok_or_else(|| Error::unsupported(format!("find disk image: digest {image_digest:?}")))?;
-        let mib = self.options.virtual_size >> 20;
+        let mib = self.virtual_size >> 20;
         Ok(self.dir.join(format!("{hex}-v{BUILDER_VERSION}-{mib}m.ext4")))
     }
 
@@ -196,12 +149,12 @@ impl ImageStorage {
         if path.exists() {
             return BaseDisk::at(path);
         }
-        let (size, limits) = (self.options.virtual_size, self.options.limits);
-        base::build(&temporary.file, layers, size, uuid(image_digest), limits, cancel)?;
+        base::build(&temporary.file, layers, self.virtual_size, uuid(image_digest), self.limits, cancel)?;
         let failed = |error| Error::storage(format!("store {}", path.display()), error);
-        boxlite_durable::set_mode(&temporary.file, 0o400).map_err(failed)?;
         boxlite_durable::rename(&temporary.file, &temporary.path, path).map_err(failed)?;
         temporary.done = true;
+        // Not before: the next builder could not open what a killed one left.
+        boxlite_durable::set_mode(&temporary.file, 0o400).map_err(failed)?;
         BaseDisk::at(path)
     }
 }
@@ -228,27 +181,10 @@ impl Temporary {
     fn lock(path: &Path) -> Result<Option<Self>, Error> {
         let temporary = path.with_added_extension(TEMPORARY);
         let failed = |error| Error::storage(format!("make {}", temporary.display()), error);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&temporary)
-            .map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(None),
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
-        }
-        if is_at(&file, &temporary) {
-            // What a killed builder wrote must not be left in the holes of this one's image.
-            file.set_len(0).map_err(failed)?;
-            // Whatever the umask: an image may be private.
-            boxlite_durable::set_mode(&file, 0o600).map_err(failed)?;
-            return Ok(Some(Self { file, path: temporary, done: false }));
-        }
-        Ok(None)
+        let Some(file) = boxlite_durable::lock(&temporary).map_err(failed)? else { return Ok(None) };
+        // What a killed builder wrote must not be left in the holes of this one's image.
+        file.set_len(0).map_err(failed)?;
+        Ok(Some(Self { file, path: temporary, done: false }))
     }
 }
 
@@ -262,28 +198,11 @@ impl Drop for Temporary {
     }
 }
 
-/// Whether `path` still names the open file.
-fn is_at(file: &File, path: &Path) -> bool {
-    match (file.metadata(), path.metadata()) {
-        (Ok(open), Ok(named)) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
-        _ => false,
-    }
-}
-
 fn remove_stale(path: &Path) -> io::Result<()> {
-    let gone = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => Ok(()),
-        _ => Err(error),
-    };
-    let file = match OpenOptions::new().write(true).open(path) {
-        Ok(file) => file,
-        Err(error) => return gone(error),
-    };
-    match file.try_lock() {
-        Ok(()) => fs::remove_file(path).or_else(gone),
-        Err(TryLockError::WouldBlock) => Ok(()),
-        Err(TryLockError::Error(error)) => Err(error),
+    if let Some(_lock) = boxlite_durable::lock(path)? {
+        fs::remove_file(path)?;
     }
+    Ok(())
 }
 
 /// A UUID of version 8 (RFC 9562, 5.8) made of the image's digest: the same image gives the same bytes.

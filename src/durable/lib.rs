@@ -2,7 +2,7 @@
 //! `boxlite-disk` and `boxlite-runtime` for everything in a home that a reader must never find half written.
 //!
 //! A file under construction is a *draft*: it lies in the folder of its target, and its name begins with [`DRAFT`]. A writer
-//! that is killed leaves its draft behind, and [`sweep`] removes it.
+//! that is killed leaves its draft behind, and [`sweep`] removes it. A file that one writer fills over a longer time is held by [`lock`].
 //!
 //! ```
 //! # let folder = tempfile::tempdir()?;
@@ -15,9 +15,9 @@
 //! ```
 
 use std::{
-    fs::{self, File, Permissions},
+    fs::{self, File, Metadata, OpenOptions, Permissions, TryLockError},
     io::{self, Write},
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -116,6 +116,40 @@ pub fn drafts(folder: &Path) -> impl Iterator<Item = PathBuf> {
 pub fn sweep(folder: &Path) {
     for draft in drafts(folder) {
         let _ = fs::remove_file(draft);
+    }
+}
+
+/// Makes the private file `path`, or opens it, and locks it. Returns `None` while another opening of the file has the lock, and if the
+/// file was renamed or removed before it was locked.
+///
+/// # Errors
+/// The file can't be made, opened or locked.
+pub fn lock(path: &Path) -> io::Result<Option<File>> {
+    let file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Ok(None),
+        Err(TryLockError::Error(error)) => return Err(error),
+    }
+    let locked = file.metadata()?;
+    let is_it = |named: Metadata| (named.dev(), named.ino()) == (locked.dev(), locked.ino());
+    if !fs::metadata(path).is_ok_and(is_it) {
+        return Ok(None);
+    }
+    // Whatever the umask: what is in the file may be private.
+    set_mode(&file, 0o600)?;
+    Ok(Some(file))
+}
+
+/// The result of an operation on a file, or `None` if there is no such file.
+///
+/// # Errors
+/// Any other failure of the operation.
+pub fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        result => result.map(Some),
     }
 }
 

@@ -1,8 +1,9 @@
 //! File system work off the async threads. Called wherever this crate touches the disk.
 
+use boxlite_error::ErrorCode;
 use boxlite_unpack::Cancel;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 
 /// Runs `work` on tokio's blocking pool. It runs to its end even if the caller is dropped meanwhile, so it is short.
 pub(crate) async fn blocking<T, F>(work: F) -> Result<T, Error>
@@ -13,7 +14,7 @@ where
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(error) => Err(Error::new(ErrorKind::Cancelled, "access image store").because(error)),
+        Err(error) => Err(Error::new(ErrorCode::ImageCancelled, "access image store").because(error)),
     }
 }
 
@@ -45,12 +46,12 @@ mod tests {
                 &mut std::io::sink(),
             );
             let error = Error::storage("read", result.unwrap_err());
-            ended.send(error.kind()).unwrap();
+            ended.send(error.code()).unwrap();
             Err::<(), _>(error)
         }));
         tokio::task::spawn_blocking(move || waiting.recv().unwrap()).await.unwrap();
         caller.abort();
         let kind = tokio::task::spawn_blocking(move || end.recv().unwrap()).await.unwrap();
-        assert_eq!(kind, ErrorKind::Cancelled);
+        assert_eq!(kind, ErrorCode::ImageCancelled);
     }
 }

@@ -101,16 +101,8 @@ impl ImageManager {
     ) -> Result<(Vec<ImageSummary>, u64), Error> {
         let store = self.inner.store.clone();
         let choose = move |images: &mut Vec<IndexEntry>| {
-            let mut forgotten = Vec::new();
-            images.retain(|entry| {
-                let image = summary(&store, entry);
-                let goes = forget(&image);
-                if goes {
-                    forgotten.push(image);
-                }
-                !goes
-            });
-            forgotten
+            let forgotten = images.extract_if(.., |entry| forget(&summary(&store, entry)));
+            forgotten.map(|entry| summary(&store, &entry)).collect()
         };
         let forgotten = self.inner.store.change(choose).await?;
         let freed = self.collect().await?;
@@ -122,9 +114,9 @@ impl ImageManager {
     async fn collect(&self) -> Result<u64, Error> {
         let (store, holds) = (self.inner.store.clone(), self.inner.holds.clone());
         blocking(move || {
-            let index = store.lock()?;
+            let locked = store.lock()?;
             let mut used = HashSet::new();
-            for entry in index.images() {
+            for entry in &locked.index.images {
                 used.extend(blobs(&store, &entry.digest)?);
             }
             store.keep_only(&used, &holds)

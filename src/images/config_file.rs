@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use boxlite_error::ErrorCode;
 use serde::Deserialize;
 
 use crate::{
     digest::Digest,
-    error::{Error, ErrorKind},
+    error::Error,
     image::{Healthcheck, ImageConfig},
     manifest::json,
     platform::Platform,
@@ -59,7 +60,7 @@ impl ConfigFile {
             return Ok(file);
         }
         Err(Error::new(
-            ErrorKind::TooLarge,
+            ErrorCode::ImageTooLarge,
             format!(
                 "read image configuration {digest}: its environment, labels, commands and the like are {taken_over} bytes, of which {MAX_TAKEN_OVER} are allowed"
             ),

@@ -2,14 +2,18 @@
 
 use std::{
     fmt,
-    io::{self, Write},
+    io::{self, BufReader, Read, Write},
     str::FromStr,
 };
 
+use boxlite_error::ErrorCode;
 use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
+
+/// Bytes that are read before they are hashed.
+const BUFFER: usize = 256 * 1024;
 
 /// A digest of the form `sha256:<64 lower-case hex digits>`: safe to use as a file name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -31,12 +35,6 @@ impl Hasher {
     }
 }
 
-impl fmt::Debug for Hasher {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Hasher")
-    }
-}
-
 impl Write for Hasher {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.update(bytes);
@@ -46,6 +44,13 @@ impl Write for Hasher {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Hashes all that `reader` gives.
+pub(crate) fn hash(reader: impl Read) -> io::Result<Hasher> {
+    let mut hasher = Hasher::new();
+    io::copy(&mut BufReader::with_capacity(BUFFER, reader), &mut hasher)?;
+    Ok(hasher)
 }
 
 impl Digest {
@@ -85,7 +90,7 @@ impl FromStr for Digest {
         match text.split_once(':') {
             Some(("sha256", hex)) if valid(hex) => Ok(Self(text.to_owned())),
             Some(("sha384" | "sha512", _)) => Err(Error::new(
-                ErrorKind::Unsupported,
+                ErrorCode::ImageUnsupported,
                 format!("read digest {text:?}: only sha256 is supported"),
             )),
             _ => Err(Error::corrupt(format!("read digest {text:?}: malformed"))),
@@ -123,7 +128,7 @@ mod tests {
         assert_eq!(Digest::of(b"").as_str(), empty);
         assert_eq!(empty.parse::<Digest>().unwrap().hex().len(), 64);
         for bad in ["", "sha256:", "sha256:../../etc/passwd", &empty.to_uppercase(), &empty[..70], "md5:00"] {
-            assert_eq!(bad.parse::<Digest>().unwrap_err().kind(), ErrorKind::Corrupt, "{bad}");
+            assert_eq!(bad.parse::<Digest>().unwrap_err().code(), ErrorCode::ImageCorrupt, "{bad}");
         }
     }
 }

@@ -9,6 +9,7 @@ use std::{
     rc::Rc,
 };
 
+use boxlite_error::ErrorCode;
 use boxlite_unpack::{Cancel, Cancellable};
 use oci_spec::image::Descriptor;
 use serde::Deserialize;
@@ -16,8 +17,8 @@ use serde_json::{Value, json};
 
 use crate::{
     config_file::{ConfigFile, MAX_CONFIG},
-    digest::{Digest, Hasher},
-    error::{Error, ErrorKind},
+    digest::{Digest, hash},
+    error::Error,
     files::{Files, clean},
     manifest::{MAX_LAYERS, MAX_MANIFEST},
     platform::Platform,
@@ -32,6 +33,11 @@ pub(crate) struct Made {
     /// Where the blobs are.
     pub(crate) names: HashMap<Digest, String>,
 }
+
+/// The media type of a layer, whether it is compressed or not: readers look at its content.
+pub(crate) const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+/// That of a manifest.
+pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// Bytes of all configurations of an archive together, and of the manifests that are made.
 const MAX_READ: usize = 64 << 20;
@@ -107,7 +113,7 @@ impl Made {
         let config_digest = Digest::of(config);
         let manifest = json!({
             "schemaVersion": 2,
-            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "mediaType": MANIFEST,
             "config": descriptor("application/vnd.oci.image.config.v1+json", &config_digest, config.len() as u64),
             "layers": layers,
         });
@@ -115,8 +121,7 @@ impl Made {
         let bytes = manifest.to_string().into_bytes();
         let digest = Digest::of(&bytes);
         for tag in tags {
-            let mut entry =
-                descriptor("application/vnd.oci.image.manifest.v1+json", &digest, bytes.len() as u64);
+            let mut entry = descriptor(MANIFEST, &digest, bytes.len() as u64);
             entry["platform"] = json!({ "os": platform.os, "architecture": platform.architecture });
             if let Some(variant) = &platform.variant {
                 entry["platform"]["variant"] = json!(variant);
@@ -138,14 +143,11 @@ impl Made {
         let compressed = matches!(start[..], [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd]);
         let digest = if compressed {
             part.seek(0);
-            let mut hasher = Hasher::new();
-            io::copy(&mut Cancellable::new(&mut part, cancel), &mut hasher).map_err(failed)?;
-            Digest::finish(hasher)
+            hash(Cancellable::new(&mut part, cancel)).map(Digest::finish).map_err(failed)?
         } else {
             diff_id
         };
-        let media_type = "application/vnd.oci.image.layer.v1.tar";
-        let described = descriptor(media_type, &digest, part.length);
+        let described = descriptor(LAYER, &digest, part.length);
         self.names.insert(digest, name.to_owned());
         Ok(described)
     }
@@ -170,18 +172,18 @@ impl Known {
         if self.bytes <= MAX_READ {
             return Ok(());
         }
-        let path = files.path().display();
-        let message = format!("read image {path}: configurations and layers of more than {MAX_READ} bytes");
-        Err(Error::new(ErrorKind::TooLarge, message))
+        let what = format!("configurations and layers of more than {MAX_READ} bytes");
+        Err(files.error(ErrorCode::ImageTooLarge, &what))
     }
 }
 
-fn descriptor(media_type: &str, digest: &Digest, size: u64) -> Value {
+/// A descriptor (OCI image-spec, descriptor.md).
+pub(crate) fn descriptor(media_type: &str, digest: &Digest, size: u64) -> Value {
     json!({ "mediaType": media_type, "digest": digest.as_str(), "size": size })
 }
 
 fn broken(files: &Files, name: &str) -> Error {
-    Error::corrupt(format!("read image {}: {name} makes no sense", files.path().display()))
+    files.error(ErrorCode::ImageCorrupt, &format!("{name} makes no sense"))
 }
 
 /// Reads a small file whole.
@@ -189,8 +191,7 @@ pub(crate) fn read(files: &Files, name: &str, limit: u64) -> Result<Vec<u8>, Err
     let failed = |error| part_error(files, name, error);
     let mut part = files.file(name).map_err(failed)?;
     if part.length > limit {
-        let message = format!("read image {}: {name} has {} bytes", files.path().display(), part.length);
-        return Err(Error::new(ErrorKind::TooLarge, message));
+        return Err(files.error(ErrorCode::ImageTooLarge, &format!("{name} has {} bytes", part.length)));
     }
     let mut bytes = Vec::new();
     part.read_to_end(&mut bytes).map_err(failed)?;
@@ -199,13 +200,12 @@ pub(crate) fn read(files: &Files, name: &str, limit: u64) -> Result<Vec<u8>, Err
 
 /// A missing part is the image's fault; anything else is a failure of the host.
 pub(crate) fn part_error(files: &Files, name: &str, error: io::Error) -> Error {
-    let path = files.path().display();
     if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) {
         let (kind, name) = match name.strip_prefix("blobs/sha256/") {
-            Some(hex) => (ErrorKind::Corrupt, format!("blob sha256:{hex}")),
-            None => (ErrorKind::NotFound, name.to_owned()),
+            Some(hex) => (ErrorCode::ImageCorrupt, format!("blob sha256:{hex}")),
+            None => (ErrorCode::ImageNotFound, name.to_owned()),
         };
-        return Error::new(kind, format!("read image {path}: it has no {name}")).because(error);
+        return files.error(kind, &format!("it has no {name}")).because(error);
     }
-    Error::storage(format!("read {name} of image {path}"), error)
+    Error::storage(format!("read {name} of image {}", files.path.display()), error)
 }

@@ -1,17 +1,19 @@
 //! From an opened source to an image in the store: the manifest for the platform, its configuration, its layers side by
 //! side. Called by `manager`; a single blob is `transfer`'s.
 
-use std::{collections::HashSet, time::Duration};
+use std::collections::HashSet;
 
+use boxlite_error::ErrorCode;
 use futures::{TryStreamExt, stream};
 use oci_spec::image::{Descriptor, ImageManifest};
 
 use crate::{
     config_file::{ConfigFile, MAX_CONFIG},
     digest::Digest,
-    error::{Error, ErrorKind},
+    error::Error,
     hold::{Hold, Holds},
     manifest::{MAX_MANIFEST, Manifest, digest_of},
+    options::ImageOptions,
     origin::{Origin, Root},
     platform::Platform,
     progress::{ProgressSink, PullEvent},
@@ -31,11 +33,8 @@ pub(crate) struct Fetch<'a> {
     pub(crate) reference: &'a str,
     pub(crate) platform: &'a Platform,
     pub(crate) progress: Option<&'a ProgressSink>,
-    pub(crate) max_bytes: u64,
-    /// To leave free on the disk.
-    pub(crate) reserve: u64,
-    /// See [`crate::Timeouts::drip`].
-    pub(crate) drip: Duration,
+    /// The bounds of all pulls.
+    pub(crate) options: &'a ImageOptions,
     /// Keeps what this pull needs from being collected.
     pub(crate) holds: &'a Holds,
 }
@@ -77,14 +76,14 @@ impl Fetch<'_> {
             needed = needed.saturating_add(self.store.missing(&digest_of(layer)?, layer.size()).await?);
         }
         let free = self.store.free().await?;
-        if needed == 0 || needed.saturating_add(self.reserve) <= free {
+        if needed == 0 || needed.saturating_add(self.options.reserve_bytes) <= free {
             return Ok(());
         }
         Err(Error::new(
-            ErrorKind::StorageFull,
+            ErrorCode::StorageFull,
             format!(
                 "fetch {}: {needed} bytes are to be stored, {free} are free, and {} stay so",
-                self.reference, self.reserve
+                self.reference, self.options.reserve_bytes
             ),
         ))
     }
@@ -104,7 +103,7 @@ impl Fetch<'_> {
             let digest = digest_of(chosen)?;
             if chosen.size() > MAX_MANIFEST {
                 return Err(Error::new(
-                    ErrorKind::TooLarge,
+                    ErrorCode::ImageTooLarge,
                     format!("fetch manifest {digest}: {} bytes", chosen.size()),
                 ));
             }
@@ -141,17 +140,17 @@ impl Fetch<'_> {
     fn no_platform(&self, has: &str) -> Error {
         let has = if has.is_empty() { "nothing" } else { has };
         let message = format!("resolve {} for {}: the image has {has}", self.reference, self.platform);
-        Error::new(ErrorKind::Platform, message)
+        Error::new(ErrorCode::ImagePlatform, message)
     }
 
     fn check_size(&self, manifest: &ImageManifest) -> Result<u64, Error> {
         let size = manifest.layers().iter().fold(0_u64, |sum, layer| sum.saturating_add(layer.size()));
-        if size > self.max_bytes || manifest.config().size() > MAX_CONFIG {
+        if size > self.options.max_image_bytes || manifest.config().size() > MAX_CONFIG {
             return Err(Error::new(
-                ErrorKind::TooLarge,
+                ErrorCode::ImageTooLarge,
                 format!(
                     "fetch {}: {size} bytes of layers, of which {} are allowed",
-                    self.reference, self.max_bytes
+                    self.reference, self.options.max_image_bytes
                 ),
             ));
         }

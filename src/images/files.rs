@@ -13,11 +13,12 @@ use std::{
 };
 
 use boxlite_archive::{EntryType, StoredFile, TarError, TarReader};
+use boxlite_error::ErrorCode;
 use boxlite_unpack::{Cancel, Cancelled, Packing};
 use nix::libc;
 
 use crate::{
-    error::{Error, ErrorKind},
+    error::Error,
     unpack::{Scratch, packing, unpack},
 };
 
@@ -33,27 +34,15 @@ const MAX_LINKS: usize = 8;
 /// A folder or an archive.
 #[derive(Debug)]
 pub(crate) struct Files {
-    path: PathBuf,
-    from: From,
+    pub(crate) path: PathBuf,
+    /// Those of an archive, by name; a folder has its own.
+    members: Option<HashMap<String, Member>>,
 }
-
-#[derive(Debug)]
-enum From {
-    Folder,
-    Archive(Arc<File>, HashMap<String, Member>),
-    /// One file and what was made to go with it, by names of our own.
-    Made(Arc<File>, HashMap<String, Vec<u8>>),
-}
-
-/// The name of a made image's one file.
-pub(crate) const CONTENT: &str = "content";
 
 #[derive(Debug)]
 enum Member {
-    File {
-        offset: u64,
-        length: u64,
-    },
+    /// A part of a file.
+    File(Part),
     /// Where it leads, from its own folder.
     Symlink(String),
     /// The other name of the same file.
@@ -61,24 +50,20 @@ enum Member {
 }
 
 /// A file being read, from its start.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Part {
-    content: Content,
-    /// Bytes of the whole file.
+    file: Arc<File>,
+    /// Bytes of the whole.
     pub(crate) length: u64,
     start: u64,
     at: u64,
 }
 
-#[derive(Debug)]
-enum Content {
-    File(Arc<File>),
-    Bytes(Vec<u8>),
-}
-
 impl Part {
-    fn new(content: Content, start: u64, length: u64) -> Self {
-        Self { content, length, start, at: 0 }
+    /// All of `file`.
+    fn whole(file: File) -> io::Result<Self> {
+        let length = file.metadata()?.len();
+        Ok(Self { file: Arc::new(file), length, start: 0, at: 0 })
     }
 
     /// Goes to `offset`.
@@ -91,14 +76,8 @@ impl Read for Part {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let left = usize::try_from(self.length - self.at).unwrap_or(usize::MAX).min(buf.len());
         let buf = &mut buf[..left];
-        let read = match &self.content {
-            // Several parts of one file are read side by side.
-            Content::File(file) => file.read_at(buf, self.start + self.at)?,
-            Content::Bytes(bytes) => {
-                let from = usize::try_from(self.at).unwrap_or(usize::MAX);
-                (&mut bytes.get(from..).unwrap_or_default()).read(buf)?
-            }
-        };
+        // Several parts of one file are read side by side.
+        let read = self.file.read_at(buf, self.start + self.at)?;
         self.at += read as u64;
         Ok(read)
     }
@@ -111,49 +90,41 @@ impl Files {
         let failed = |error: io::Error| opening(&path, error);
         let meta = path.metadata().map_err(failed)?;
         if meta.is_dir() {
-            return Ok(Self { path, from: From::Folder });
+            return Ok(Self { path, members: None });
         }
         let mut file = open_file(&path).map_err(failed)?;
         let packed = |error: io::Error| unpacking(&path, error);
         if packing(&file).map_err(packed)? != Packing::None {
             file = unpack(&file, scratch, cancel).map_err(packed)?;
         }
-        let members = index(&file, cancel).map_err(|error| no_archive(&path, error))?;
-        Ok(Self { path, from: From::Archive(Arc::new(file), members) })
+        let members = index(&Arc::new(file), cancel).map_err(|error| no_archive(&path, error))?;
+        Ok(Self { path, members: Some(members) })
     }
 
-    /// `content` under the name [`CONTENT`], and small files beside it.
-    pub(crate) fn made(path: PathBuf, content: File, small: HashMap<String, Vec<u8>>) -> Self {
-        Self { path, from: From::Made(Arc::new(content), small) }
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
+    /// Files that this crate made itself, with the names that it gave them.
+    pub(crate) fn made<const N: usize>(path: PathBuf, files: [(&str, File); N]) -> io::Result<Self> {
+        let member = |(name, file): (&str, File)| Ok((name.to_owned(), Member::File(Part::whole(file)?)));
+        Ok(Self { path, members: Some(files.into_iter().map(member).collect::<io::Result<_>>()?) })
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
-        match &self.from {
-            From::Folder => self.path.join(name).is_file(),
-            From::Archive(_, members) => members.contains_key(name),
-            From::Made(_, small) => name == CONTENT || small.contains_key(name),
+        match &self.members {
+            None => self.path.join(name).is_file(),
+            Some(members) => members.contains_key(name),
         }
     }
 
     /// Opens a file; the name is one that this crate made or that `docker` confined.
     pub(crate) fn file(&self, name: &str) -> io::Result<Part> {
-        match &self.from {
-            From::Folder => whole(open_file(&self.path.join(name))?.into()),
-            From::Archive(file, members) => {
-                let (offset, length) = find(members, name).ok_or(io::ErrorKind::NotFound)?;
-                Ok(Part::new(Content::File(Arc::clone(file)), offset, length))
-            }
-            From::Made(file, _) if name == CONTENT => whole(Arc::clone(file)),
-            From::Made(_, small) => {
-                let bytes = small.get(name).ok_or(io::ErrorKind::NotFound)?.clone();
-                let length = bytes.len() as u64;
-                Ok(Part::new(Content::Bytes(bytes), 0, length))
-            }
+        match &self.members {
+            None => Part::whole(open_file(&self.path.join(name))?),
+            Some(members) => Ok(find(members, name).ok_or(io::ErrorKind::NotFound)?),
         }
+    }
+
+    /// An error about what the image holds.
+    pub(crate) fn error(&self, code: ErrorCode, what: &str) -> Error {
+        Error::new(code, format!("read image {}: {what}", self.path.display()))
     }
 }
 
@@ -167,28 +138,20 @@ pub(crate) fn open_file(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-fn whole(file: Arc<File>) -> io::Result<Part> {
-    let meta = file.metadata()?;
-    if !meta.is_file() {
-        return Err(io::ErrorKind::NotFound.into());
-    }
-    Ok(Part::new(Content::File(file), 0, meta.len()))
-}
-
 /// A compressed file that is none of this crate's, or is damaged, or is too large, or the host's disk failed.
 pub(crate) fn unpacking(path: &Path, error: io::Error) -> Error {
     let text = format!("unpack image {}", path.display());
     if Cancelled::is_in(&error) {
-        return Error::new(ErrorKind::Cancelled, text);
+        return Error::new(ErrorCode::ImageCancelled, text);
     }
     let kind = match error.kind() {
-        io::ErrorKind::Unsupported => ErrorKind::Unsupported,
-        io::ErrorKind::FileTooLarge => ErrorKind::TooLarge,
+        io::ErrorKind::Unsupported => ErrorCode::ImageUnsupported,
+        io::ErrorKind::FileTooLarge => ErrorCode::ImageTooLarge,
         // zstd has no kind of its own for damage.
         io::ErrorKind::UnexpectedEof
         | io::ErrorKind::InvalidData
         | io::ErrorKind::InvalidInput
-        | io::ErrorKind::Other => ErrorKind::Corrupt,
+        | io::ErrorKind::Other => ErrorCode::ImageCorrupt,
         _ => return Error::storage(text, error),
     };
     Error::new(kind, text).because(error)
@@ -198,8 +161,10 @@ pub(crate) fn unpacking(path: &Path, error: io::Error) -> Error {
 fn no_archive(path: &Path, error: TarError) -> Error {
     let text = |what: &str| format!("open image {}: {what}", path.display());
     match error {
-        TarError::TooLarge(_) => Error::new(ErrorKind::TooLarge, text("too large")).because(error),
-        TarError::Unsupported(_) => Error::new(ErrorKind::Unsupported, text("unsupported")).because(error),
+        TarError::TooLarge(_) => Error::new(ErrorCode::ImageTooLarge, text("too large")).because(error),
+        TarError::Unsupported(_) => {
+            Error::new(ErrorCode::ImageUnsupported, text("unsupported")).because(error)
+        }
         TarError::Read { source, .. } => Error::storage(text("read the archive"), source),
         error => Error::corrupt(text("no tar archive")).because(error),
     }
@@ -209,17 +174,17 @@ fn no_archive(path: &Path, error: TarError) -> Error {
 pub(crate) fn opening(path: &Path, error: io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::NotFound => {
-            Error::new(ErrorKind::NotFound, format!("open image {}", path.display())).because(error)
+            Error::new(ErrorCode::ImageNotFound, format!("open image {}", path.display())).because(error)
         }
         _ => Error::storage(format!("open image {}", path.display()), error),
     }
 }
 
-fn find(members: &HashMap<String, Member>, name: &str) -> Option<(u64, u64)> {
+fn find(members: &HashMap<String, Member>, name: &str) -> Option<Part> {
     let mut name = name.to_owned();
     for _ in 0..MAX_LINKS {
         name = match members.get(&name)? {
-            Member::File { offset, length } => return Some((*offset, *length)),
+            Member::File(part) => return Some(part.clone()),
             Member::Hardlink(target) => clean(target),
             Member::Symlink(target) if target.starts_with('/') => clean(target),
             Member::Symlink(target) => {
@@ -231,7 +196,7 @@ fn find(members: &HashMap<String, Member>, name: &str) -> Option<(u64, u64)> {
     None
 }
 
-fn index(file: &File, cancel: &Cancel) -> Result<HashMap<String, Member>, TarError> {
+fn index(file: &Arc<File>, cancel: &Cancel) -> Result<HashMap<String, Member>, TarError> {
     let read = |source| TarError::Read { what: "read the archive", source };
     let mut members = HashMap::new();
     let mut archive = TarReader::new(StoredFile::new(file).map_err(read)?, MAX_HEADERS);
@@ -252,7 +217,8 @@ fn index(file: &File, cancel: &Cancel) -> Result<HashMap<String, Member>, TarErr
             EntryType::Symlink => Member::Symlink(link()),
             EntryType::Link => Member::Hardlink(link()),
             EntryType::Regular | EntryType::Continuous if entry.sparse.is_none() => {
-                Member::File { offset: archive.stream().at(), length: entry.size }
+                let (start, length) = (archive.stream().at(), entry.size);
+                Member::File(Part { file: Arc::clone(file), length, start, at: 0 })
             }
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
                 return Err(TarError::Unsupported(format!("{name:?} is stored as a sparse file")));

@@ -40,12 +40,6 @@ impl<K, T> Default for Flights<K, T> {
     }
 }
 
-impl<T> Default for Slot<T> {
-    fn default() -> Self {
-        Self { result: tokio::sync::Mutex::default(), relay: Arc::default() }
-    }
-}
-
 impl<K: Eq + Hash, T: Clone> Flights<K, T> {
     /// Runs `work` under `key`, or waits for the caller that does and returns its result. What `work` sends to its sink reaches
     /// every caller's `progress`.
@@ -76,7 +70,7 @@ impl<K: Eq + Hash, T: Clone> Flights<K, T> {
         if let Some(slot) = slots.get(&key).and_then(Weak::upgrade) {
             return slot;
         }
-        let slot = Arc::default();
+        let slot = Arc::new(Slot { result: tokio::sync::Mutex::default(), relay: Arc::default() });
         slots.insert(key, Arc::downgrade(&slot));
         slot
     }

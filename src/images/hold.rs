@@ -47,13 +47,6 @@ pub struct Hold {
     keys: BTreeSet<String>,
 }
 
-#[derive(Clone, Copy)]
-enum Lock {
-    Shared,
-    Alone,
-    Free,
-}
-
 impl Holds {
     /// Uses the file at `path`, and makes it if it is missing.
     ///
@@ -73,7 +66,7 @@ impl Holds {
         let mut wanted = self.held();
         for key in keys {
             if !wanted.counts.contains_key(&key) {
-                self.lock(&mut wanted, &key, Lock::Shared, true)
+                self.lock(&mut wanted, &key, libc::F_RDLCK, true)
                     .map_err(|error| Error::storage(format!("keep {key} from being removed"), error))?;
             }
             if hold.keys.insert(key.clone()) {
@@ -94,7 +87,7 @@ impl Holds {
         if held.counts.contains_key(key) {
             return None;
         }
-        let done = self.lock(&mut held, key, Lock::Alone, false).is_ok().then(work);
+        let done = self.lock(&mut held, key, libc::F_WRLCK, false).is_ok().then(work);
         self.free(&mut held, key);
         done
     }
@@ -107,23 +100,19 @@ impl Holds {
         if held.counts.is_empty() {
             // Closing frees every byte.
             held.file = None;
-        } else if let Err(error) = self.lock(held, key, Lock::Free, false) {
+        } else if let Err(error) = self.lock(held, key, libc::F_UNLCK, false) {
             tracing::warn!(key, %error, "a hold could not be released");
         }
     }
 
-    fn lock(&self, held: &mut Held, key: &str, lock: Lock, wait: bool) -> io::Result<()> {
+    /// Sets the lock on the byte of `key` to one of fcntl(2)'s three kinds.
+    fn lock(&self, held: &mut Held, key: &str, kind: impl TryInto<i16>, wait: bool) -> io::Result<()> {
         let file = match &mut held.file {
             Some(file) => file,
             none => none.insert(open(&self.0.path)?),
         };
-        let kind = match lock {
-            Lock::Shared => libc::F_RDLCK,
-            Lock::Alone => libc::F_WRLCK,
-            Lock::Free => libc::F_UNLCK,
-        };
         let range = libc::flock {
-            l_type: i16::try_from(kind).unwrap_or(0),
+            l_type: kind.try_into().unwrap_or(0),
             l_whence: i16::try_from(libc::SEEK_SET).unwrap_or(0),
             l_start: place(key),
             l_len: 1,

@@ -9,6 +9,7 @@ use std::{
     sync::Arc,
 };
 
+use boxlite_error::ErrorCode;
 use bytes::Bytes;
 use oci_spec::image::{Descriptor, ImageIndex};
 
@@ -16,7 +17,7 @@ use crate::{
     blocking::{blocking, long_blocking},
     digest::Digest,
     docker::{Made, part_error, read},
-    error::{Error, ErrorKind},
+    error::Error,
     files::{Files, Part},
     manifest::{MAX_MANIFEST, json},
     rootfs,
@@ -95,7 +96,9 @@ impl OciLayout {
             let name = name(item);
             if name.is_some_and(|name| name.len() > MAX_NAME) {
                 let bytes = name.map_or(0, str::len);
-                return Err(self.error(ErrorKind::Corrupt, &format!("an image with a name of {bytes} bytes")));
+                return Err(self
+                    .files
+                    .error(ErrorCode::ImageCorrupt, &format!("an image with a name of {bytes} bytes")));
             }
             images.entry(name.map(str::to_owned)).or_default().push(item.clone());
         }
@@ -109,16 +112,13 @@ impl OciLayout {
 
     /// The manifests that the layout has under the tag: several, if it names one for each platform.
     pub(crate) fn candidates(&self) -> Result<Vec<Descriptor>, Error> {
-        self.choose(&self.index)
-    }
-
-    fn choose(&self, all: &[Descriptor]) -> Result<Vec<Descriptor>, Error> {
+        let all = &*self.index;
         let Some(tag) = &self.tag else {
             let names: BTreeSet<_> = all.iter().map(name).collect();
             if names.len() > 1 {
-                return Err(
-                    self.error(ErrorKind::Reference, &format!("it holds several images: {}", listed(all)))
-                );
+                return Err(self
+                    .files
+                    .error(ErrorCode::ImageReference, &format!("it holds several images: {}", listed(all))));
             }
             return Ok(all.to_vec());
         };
@@ -132,9 +132,9 @@ impl OciLayout {
             .cloned()
             .collect();
         if found.is_empty() {
-            return Err(
-                self.error(ErrorKind::NotFound, &format!("no image {tag:?} in it, but {}", listed(all)))
-            );
+            return Err(self
+                .files
+                .error(ErrorCode::ImageNotFound, &format!("no image {tag:?} in it, but {}", listed(all))));
         }
         Ok(found)
     }
@@ -150,8 +150,8 @@ impl OciLayout {
             let bytes = read(&this.files, &this.blob_name(&digest), MAX_MANIFEST)?;
             let found = Digest::of(&bytes);
             if found != digest {
-                return Err(this.error(
-                    ErrorKind::DigestMismatch,
+                return Err(this.files.error(
+                    ErrorCode::ImageDigestMismatch,
                     &format!("the content of manifest {digest} is {found}"),
                 ));
             }
@@ -169,8 +169,8 @@ impl OciLayout {
             let failed = |error| part_error(&this.files, &name, error);
             let mut part = this.files.file(&name).map_err(failed)?;
             if part.length != size {
-                return Err(this.error(
-                    ErrorKind::Corrupt,
+                return Err(this.files.error(
+                    ErrorCode::ImageCorrupt,
                     &format!("blob {digest} has {} bytes, its descriptor says {size}", part.length),
                 ));
             }
@@ -196,11 +196,9 @@ impl OciLayout {
         if marker.image_layout_version.starts_with("1.") {
             return Ok(());
         }
-        Err(self.error(ErrorKind::Unsupported, &format!("layout version {}", marker.image_layout_version)))
-    }
-
-    fn error(&self, kind: ErrorKind, what: &str) -> Error {
-        Error::new(kind, format!("read image {}: {what}", self.files.path().display()))
+        Err(self
+            .files
+            .error(ErrorCode::ImageUnsupported, &format!("layout version {}", marker.image_layout_version)))
     }
 }
 
@@ -212,16 +210,17 @@ pub(crate) struct LayoutBlob {
 
 impl LayoutBlob {
     /// Reads the next piece, which is empty at the end.
-    pub(crate) async fn next(mut self) -> Result<(Self, Bytes), Error> {
-        blocking(move || {
+    pub(crate) async fn next(&mut self) -> Result<Bytes, Error> {
+        let (mut part, digest) = (self.part.clone(), self.digest.clone());
+        let (part, piece) = blocking(move || {
             let mut piece = Vec::new();
-            (&mut self.part)
-                .take(CHUNK as u64)
-                .read_to_end(&mut piece)
-                .map_err(|error| Error::storage(format!("read blob {}", self.digest), error))?;
-            Ok((self, piece.into()))
+            let read = (&mut part).take(CHUNK as u64).read_to_end(&mut piece);
+            read.map_err(|error| Error::storage(format!("read blob {digest}"), error))?;
+            Ok((part, piece))
         })
-        .await
+        .await?;
+        self.part = part;
+        Ok(piece.into())
     }
 }
 

@@ -41,7 +41,7 @@ mod unpack;
 
 pub use cache::{ImageSummary, StoreUsage};
 pub use digest::Digest;
-pub use error::{Error, ErrorKind};
+pub use error::Error;
 pub use hold::{Hold, Holds};
 pub use image::{Healthcheck, Image, ImageConfig, Layer};
 pub use manager::ImageManager;

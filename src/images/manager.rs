@@ -5,9 +5,11 @@ use std::{
     sync::Arc,
 };
 
+use boxlite_error::ErrorCode;
+
 use crate::{
     blocking::blocking,
-    error::{Error, ErrorKind},
+    error::Error,
     fetch::Fetch,
     flight::Flights,
     hold::Holds,
@@ -45,7 +47,7 @@ impl ImageManager {
     pub fn open(dir: impl Into<PathBuf>, options: ImageOptions) -> Result<Self, Error> {
         let store = ImageStore::open(dir)?;
         let inner = Inner {
-            holds: Holds::open(&store.dir().join("holds.lock"))?,
+            holds: Holds::open(&store.dir.join("holds.lock"))?,
             store,
             flights: Flights::default(),
             registries: Registries::new(options.clone()),
@@ -58,7 +60,7 @@ impl ImageManager {
     /// same image at the same time share one pull. Dropping the future leaves partial blobs, which the next pull resumes.
     ///
     /// # Errors
-    /// `source` is malformed, the image can't be fetched or is refused, or the store fails; see [`ErrorKind`].
+    /// `source` is malformed, the image can't be fetched or is refused, or the store fails; see [`ErrorCode`].
     pub async fn pull(&self, source: &str, options: PullOptions) -> Result<Image, Error> {
         let mut candidates = self.candidates(source)?;
         let platform = options.platform.clone().unwrap_or_else(Platform::host);
@@ -82,14 +84,19 @@ impl ImageManager {
             };
             match self.inner.flights.run(key, options.progress.as_ref(), pull).await {
                 // For an image that a user may not see, registries answer either of the two.
-                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Unauthorized) => {
+                Err(error)
+                    if matches!(error.code(), ErrorCode::ImageNotFound | ErrorCode::ImageUnauthorized) =>
+                {
                     failed.get_or_insert(error);
                 }
                 result => return result,
             }
         }
         Err(failed.unwrap_or_else(|| {
-            Error::new(ErrorKind::Reference, format!("pull image {source:?}: no registry to look it up in"))
+            Error::new(
+                ErrorCode::ImageReference,
+                format!("pull image {source:?}: no registry to look it up in"),
+            )
         }))
     }
 
@@ -115,31 +122,20 @@ impl ImageManager {
         }
         if remote && options.policy == PullPolicy::Never {
             return Err(Error::new(
-                ErrorKind::NotCached,
+                ErrorCode::ImageNotCached,
                 format!(
                     "find image {reference} for {platform}: it is not in the store, and the policy is never to pull"
                 ),
             ));
         }
         let origin = self.origin(source).await?;
-        self.fetch(&origin, reference, platform, options).await
-    }
-
-    /// Fetches what `origin` has and remembers it as `reference`.
-    pub(crate) async fn fetch(
-        &self,
-        origin: &Origin,
-        reference: &str,
-        platform: &Platform,
-        options: &PullOptions,
-    ) -> Result<Image, Error> {
-        let (image, entry) = self.fetch_only(origin, reference, platform, options).await?;
+        let (image, entry) = self.fetch(&origin, reference, platform, options).await?;
         self.inner.store.remember(vec![entry]).await?;
         Ok(image)
     }
 
     /// Fetches what `origin` has; the second value is what is to be remembered of it. The image keeps its blobs.
-    pub(crate) async fn fetch_only(
+    pub(crate) async fn fetch(
         &self,
         origin: &Origin,
         reference: &str,
@@ -152,9 +148,7 @@ impl ImageManager {
             reference,
             platform,
             progress: options.progress.as_ref(),
-            max_bytes: self.inner.options.max_image_bytes,
-            reserve: self.inner.options.reserve_bytes,
-            drip: self.inner.options.timeouts.drip,
+            options: &self.inner.options,
             holds: &self.inner.holds,
         };
         let fetched = fetch.run().await?;
@@ -174,7 +168,7 @@ impl ImageManager {
 
     /// Where archives are unpacked: beside the blobs, so that what is free there is what counts.
     pub(crate) fn scratch(&self) -> Scratch {
-        Scratch { dir: self.inner.store.dir(), reserve: self.inner.options.reserve_bytes }
+        Scratch { dir: Arc::clone(&self.inner.store.dir), reserve: self.inner.options.reserve_bytes }
     }
 
     async fn origin(&self, source: Source) -> Result<Origin, Error> {

@@ -1,12 +1,10 @@
 //! Manifests and indexes: parsed out of bytes of bounded size. Called by everything that looks into an image.
 
+use boxlite_error::ErrorCode;
 use oci_spec::image::{Descriptor, ImageIndex, ImageManifest};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use crate::{
-    digest::Digest,
-    error::{Error, ErrorKind},
-};
+use crate::{digest::Digest, error::Error};
 
 /// The bound that registries themselves keep for manifests (OCI distribution-spec, "Pushing Manifests").
 pub(crate) const MAX_MANIFEST: u64 = 4 << 20;
@@ -38,7 +36,7 @@ impl Manifest {
         let shape: Shape = json("manifest", bytes, digest)?;
         if shape.schema_version != Some(2) {
             return Err(Error::new(
-                ErrorKind::Unsupported,
+                ErrorCode::ImageUnsupported,
                 format!("read manifest {digest}: schema version other than 2"),
             ));
         }
@@ -52,8 +50,9 @@ impl Manifest {
 }
 
 fn check(image: &ImageManifest, digest: &Digest) -> Result<(), Error> {
-    let unsupported =
-        |what: String| Err(Error::new(ErrorKind::Unsupported, format!("read manifest {digest}: {what}")));
+    let unsupported = |what: String| {
+        Err(Error::new(ErrorCode::ImageUnsupported, format!("read manifest {digest}: {what}")))
+    };
     let config = image.config().media_type().to_string();
     if !matches!(
         config.as_str(),

@@ -6,7 +6,7 @@ use reqwest::Response;
 
 use crate::{
     digest::Digest,
-    error::{Error, ErrorKind},
+    error::Error,
     layout::{LayoutBlob, OciLayout},
     registry::{Route, unreachable},
 };
@@ -63,7 +63,7 @@ impl Origin {
                     return Err(error);
                 }
             },
-            Self::Layout(layout) => (offset, 0, From::Layout(Some(layout.blob(digest, size, offset).await?))),
+            Self::Layout(layout) => (offset, 0, From::Layout(layout.blob(digest, size, offset).await?)),
         };
         Ok(BlobStream { offset, place, from })
     }
@@ -87,41 +87,26 @@ impl Origin {
 
 /// The bytes of a blob as they come.
 pub(crate) struct BlobStream {
-    offset: u64,
-    place: usize,
+    /// Where the bytes start.
+    pub(crate) offset: u64,
+    /// Which of the origin's places they come from; see [`Origin::leave`].
+    pub(crate) place: usize,
     from: From,
 }
 
 enum From {
     Registry(Response),
-    Layout(Option<LayoutBlob>),
+    Layout(LayoutBlob),
 }
 
 impl BlobStream {
-    /// Where the bytes start.
-    pub(crate) fn offset(&self) -> u64 {
-        self.offset
-    }
-
-    /// Which of the origin's places they come from; see [`Origin::leave`].
-    pub(crate) fn place(&self) -> usize {
-        self.place
-    }
-
     /// The next bytes, `None` at the end.
     pub(crate) async fn next(&mut self, digest: &Digest) -> Result<Option<Bytes>, Error> {
         match &mut self.from {
             From::Registry(response) => {
                 response.chunk().await.map_err(|error| unreachable(&format!("fetch blob {digest}"), error))
             }
-            From::Layout(blob) => {
-                let Some(reader) = blob.take() else {
-                    return Err(Error::new(ErrorKind::Cancelled, format!("fetch blob {digest}")));
-                };
-                let (reader, piece) = reader.next().await?;
-                *blob = Some(reader);
-                Ok(Some(piece).filter(|piece| !piece.is_empty()))
-            }
+            From::Layout(blob) => Ok(Some(blob.next().await?).filter(|piece| !piece.is_empty())),
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::{fmt, str::FromStr};
 
+use boxlite_error::ErrorCode;
 use oci_spec::image::Descriptor;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 
 /// An operating system and processor, in the Go language's names as image indexes use them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -85,7 +86,7 @@ impl FromStr for Platform {
 
 fn malformed(text: &str) -> Error {
     Error::new(
-        ErrorKind::Platform,
+        ErrorCode::ImagePlatform,
         format!("read platform {text:?}: not of the form os/architecture[/variant]"),
     )
 }

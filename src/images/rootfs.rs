@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     ffi::OsString,
     fs::{self, File, Metadata},
-    io::{self, BufWriter, Read, Seek},
+    io::{self, BufWriter, Read, Seek, Write},
     os::unix::fs::{FileTypeExt, MetadataExt},
     path::{Path, PathBuf},
 };
@@ -15,14 +15,16 @@ use serde_json::json;
 use tar::{Builder, EntryType, Header};
 
 use crate::{
-    digest::{Digest, Hasher},
-    docker::Made,
+    digest::{Digest, hash},
+    docker::{LAYER, Made, descriptor},
     error::Error,
-    files::{CONTENT, Files, open_file, opening, unpacking},
+    files::{Files, open_file, opening, unpacking},
     platform::Platform,
     unpack::{MAX_UNPACKED, Scratch, ScratchFile, reader},
 };
 
+/// The names of the two files that the image is made of.
+const CONTENT: &str = "content";
 const CONFIG: &str = "config";
 
 /// The image of the root file system at `path`. A folder is packed into a file without a name in `scratch`.
@@ -41,22 +43,22 @@ pub(crate) fn image(path: &Path, scratch: &Scratch, cancel: &Cancel) -> Result<(
         "rootfs": { "type": "layers", "diff_ids": [diff_id] },
     });
     let config = config.to_string().into_bytes();
+    let mut config_file = tempfile::tempfile_in(&scratch.dir).map_err(failed)?;
+    config_file.write_all(&config).map_err(failed)?;
     let mut made = Made::default();
     made.names.insert(digest.clone(), CONTENT.to_owned());
-    let layer = json!({
-        "mediaType": "application/vnd.oci.image.layer.v1.tar",
-        "digest": digest.as_str(),
-        "size": size,
-    });
+    let layer = descriptor(LAYER, &digest, size);
     made.image((CONFIG, &config), &[layer], &platform, &[None]).map_err(|error| failed(error.into()))?;
-    Ok((Files::made(path.to_owned(), content, HashMap::from([(CONFIG.to_owned(), config)])), made))
+    let files = [(CONTENT, content), (CONFIG, config_file)];
+    Ok((Files::made(path.to_owned(), files).map_err(failed)?, made))
 }
 
 /// The digests of a file as it is, and of its content.
 fn digests(file: &File, cancel: &Cancel) -> io::Result<(Digest, Digest)> {
-    let hash = |reader: &mut dyn Read| {
-        let mut hasher = Hasher::new();
-        if io::copy(&mut reader.take(MAX_UNPACKED + 1), &mut hasher)? > MAX_UNPACKED {
+    let bounded = |reader: &mut dyn Read| {
+        let mut begin = reader.take(MAX_UNPACKED);
+        let hasher = hash(&mut begin)?;
+        if begin.into_inner().read(&mut [0])? > 0 {
             let message = format!("more than {MAX_UNPACKED} bytes");
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
         }
@@ -64,9 +66,7 @@ fn digests(file: &File, cancel: &Cancel) -> io::Result<(Digest, Digest)> {
     };
     let mut start = file;
     start.rewind()?;
-    let packed = hash(&mut Cancellable::new(file, cancel))?;
-    let unpacked = hash(&mut *reader(file, cancel)?)?;
-    Ok((packed, unpacked))
+    Ok((bounded(&mut Cancellable::new(file, cancel))?, bounded(&mut reader(file, cancel)?)?))
 }
 
 /// A folder as a tar file.
@@ -107,9 +107,8 @@ impl Packer<'_> {
             return Ok(());
         }
         let mut header = Header::new_gnu();
+        header.set_metadata(meta);
         header.set_mode(meta.mode() & 0o7777);
-        header.set_uid(meta.uid().into());
-        header.set_gid(meta.gid().into());
         header.set_mtime(u64::try_from(meta.mtime()).unwrap_or(0));
         header.set_size(0);
         self.attributes(path)?;
@@ -123,7 +122,6 @@ impl Packer<'_> {
             }
         }
         if kind.is_symlink() {
-            header.set_entry_type(EntryType::Symlink);
             return self.tar.append_link(&mut header, name, fs::read_link(path)?);
         }
         if kind.is_file() && meta.blocks() * 512 < meta.len() {
@@ -131,17 +129,10 @@ impl Packer<'_> {
             return self.tar.append_file(name, &mut open_file(path)?);
         }
         if kind.is_file() {
-            header.set_entry_type(EntryType::Regular);
             header.set_size(meta.len());
             // A file that grows meanwhile must not grow past its header.
             return self.tar.append_data(&mut header, name, open_file(path)?.take(meta.len()));
         }
-        header.set_entry_type(match () {
-            () if kind.is_dir() => EntryType::Directory,
-            () if kind.is_fifo() => EntryType::Fifo,
-            () if kind.is_char_device() => EntryType::Char,
-            () => EntryType::Block,
-        });
         if kind.is_char_device() || kind.is_block_device() {
             let number = |part: u64| u32::try_from(part).map_err(io::Error::other);
             header.set_device_major(number(nix::sys::stat::major(meta.rdev()))?)?;

@@ -12,6 +12,7 @@ use std::{
 };
 
 use boxlite_durable::Durability;
+use boxlite_error::ErrorCode;
 use boxlite_unpack::{Cancel, Cancellable};
 use serde_json::{Value, json};
 use tar::{Builder, Header};
@@ -20,7 +21,8 @@ use crate::{
     blocking::long_blocking,
     config_file::MAX_CONFIG,
     digest::Digest,
-    error::{Error, ErrorKind},
+    docker::{MANIFEST, descriptor},
+    error::Error,
     image::Image,
     layout::OciLayout,
     manager::ImageManager,
@@ -32,8 +34,6 @@ use crate::{
     store::IndexEntry,
 };
 
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-
 impl ImageManager {
     /// Writes an image of this machine's platform to the file `path`, replacing it; the archive's size in bytes.
     ///
@@ -41,7 +41,7 @@ impl ImageManager {
     /// The image is not in the store, or the file can't be written.
     pub async fn save(&self, source: &str, path: &Path) -> Result<u64, Error> {
         let image = self.inspect(source, None).await?.ok_or_else(|| {
-            Error::new(ErrorKind::NotCached, format!("save image {source}: it is not in the store"))
+            Error::new(ErrorCode::ImageNotCached, format!("save image {source}: it is not in the store"))
         })?;
         let digest: Digest = image.digest.parse()?;
         let missing = || Error::corrupt(format!("save image {source}: a blob vanished"));
@@ -94,7 +94,7 @@ impl ImageManager {
             }
             let origin = Origin::Layout(layout.only(descriptors));
             let options = PullOptions::default();
-            let (image, entry) = self.fetch_only(&origin, &reference, &platform, &options).await?;
+            let (image, entry) = self.fetch(&origin, &reference, &platform, &options).await?;
             known.insert(key, images.len());
             images.push(image);
             entries.push(entry);
@@ -151,12 +151,9 @@ impl Archive {
 
     fn index(&self) -> Value {
         let Some((digest, manifest)) = self.small.first() else { return Value::Null };
-        let mut descriptor = json!({
-            "mediaType": MANIFEST,
-            "digest": digest.as_str(),
-            "size": manifest.len(),
-            "platform": { "os": self.image.platform.os, "architecture": self.image.platform.architecture },
-        });
+        let mut descriptor = descriptor(MANIFEST, digest, manifest.len() as u64);
+        let platform = &self.image.platform;
+        descriptor["platform"] = json!({ "os": platform.os, "architecture": platform.architecture });
         if let Some(name) = self.own_name() {
             descriptor["annotations"] = json!({
                 "org.opencontainers.image.ref.name": name,

@@ -15,9 +15,10 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+use boxlite_error::ErrorCode;
 use oci_spec::distribution::Reference;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 
 /// A place to get an image from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,14 +71,14 @@ impl Source {
 
     fn registry(name: &str, text: &str) -> Result<Self, Error> {
         if name.len() > 4096 {
-            return Err(Error::new(ErrorKind::Reference, "parse image reference: too long"));
+            return Err(Error::new(ErrorCode::ImageReference, "parse image reference: too long"));
         }
         let reference: Reference = name.parse().map_err(|error| {
-            Error::new(ErrorKind::Reference, format!("parse image reference {text:?}")).because(error)
+            Error::new(ErrorCode::ImageReference, format!("parse image reference {text:?}")).because(error)
         })?;
         if reference.repository().contains(|c: char| c.is_ascii_uppercase()) {
             let message = format!("parse image reference {text:?}: names are lower-case");
-            return Err(Error::new(ErrorKind::Reference, message));
+            return Err(Error::new(ErrorCode::ImageReference, message));
         }
         Ok(Self::Registry(reference))
     }
@@ -127,9 +128,9 @@ fn is_short(text: &str) -> bool {
 
 /// Makes a path absolute by its text alone, so that a folder that is gone keeps its name.
 fn absolute(text: &str) -> Result<PathBuf, Error> {
-    let failed = |error| Error::new(ErrorKind::Reference, format!("find image {text:?}")).because(error);
+    let failed = |error| Error::new(ErrorCode::ImageReference, format!("find image {text:?}")).because(error);
     if text.is_empty() {
-        return Err(Error::new(ErrorKind::Reference, "parse image reference: no path given"));
+        return Err(Error::new(ErrorCode::ImageReference, "parse image reference: no path given"));
     }
     let path = match text.strip_prefix('~') {
         Some(rest) if rest.is_empty() || rest.starts_with('/') => {
@@ -194,7 +195,7 @@ mod tests {
     fn nonsense_is_a_reference_error() {
         for text in ["", "UPPER/case", "a b", "x:y:z", "-", "oci:", "x@sha256:12", &"a/".repeat(3000)] {
             let error = Source::parse(text, &["docker.io".to_owned()]).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Reference, "{text:?}");
+            assert_eq!(error.code(), ErrorCode::ImageReference, "{text:?}");
         }
     }
 }

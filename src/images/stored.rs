@@ -31,16 +31,13 @@ impl ImageManager {
     }
 
     pub(crate) async fn cached(&self, reference: &str, platform: &Platform) -> Result<Option<Image>, Error> {
-        match self.inner.store.entry(reference, platform).await? {
-            Some(entry) => {
-                let image = self.open_image(reference, &entry.digest).await?;
-                if image.is_some() {
-                    self.inner.store.touch(&entry.digest).await;
-                }
-                Ok(image)
-            }
-            None => Ok(None),
+        let store = &self.inner.store;
+        let Some(entry) = store.entry(reference, platform).await? else { return Ok(None) };
+        let image = self.open_image(reference, &entry.digest).await?;
+        if image.is_some() {
+            store.touch(&entry.digest).await;
         }
+        Ok(image)
     }
 
     /// Reads an image out of the store; `None` if a part of it is missing or damaged.
@@ -80,7 +77,7 @@ impl ImageManager {
     }
 
     /// Reads every layer again. A damaged one is removed, so that the next pull fetches it, and reported as an error of
-    /// kind [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt). Call this when a disk can't be made of the image.
+    /// kind [`ErrorCode::ImageCorrupt`](boxlite_error::ErrorCode::ImageCorrupt). Call this when a disk can't be made of the image.
     ///
     /// # Errors
     /// A layer is damaged, or the store fails.

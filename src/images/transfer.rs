@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
+use boxlite_error::ErrorCode;
 use oci_spec::image::Descriptor;
 use tokio::time::Instant;
 
 use crate::{
     digest::Digest,
-    error::{Error, ErrorKind, Retry},
+    error::{Error, Retry},
     fetch::Fetch,
     manifest::digest_of,
     origin::BlobStream,
@@ -34,23 +35,19 @@ impl Fetch<'_> {
         let size = descriptor.size();
         let mut trusted = false;
         loop {
-            let waiting = |bytes| {
-                if let Some(progress) = progress {
-                    progress.send(PullEvent::LayerProgress { digest: digest.to_string(), bytes });
-                }
-            };
+            let waiting = |bytes| arrived(progress, &digest, bytes);
             let partial = match self.store.partial(&digest, size, waiting).await? {
                 Start::Present => return Ok(true),
                 Start::Partial(partial) => partial,
             };
-            let resumed = partial.written() > 0;
+            let resumed = partial.written > 0;
             match self.transfer(partial, size, progress).await {
                 // What an interrupted pull left may be damaged, for example by a crash of the machine, so it is fetched
                 // once more from the start.
-                Err(error) if error.kind() == ErrorKind::DigestMismatch && resumed && !trusted => {
+                Err(error) if error.code() == ErrorCode::ImageDigestMismatch && resumed && !trusted => {
                     trusted = true;
                 }
-                Err(error) if error.retry() == Retry::Elsewhere => {}
+                Err(error) if error.retry == Retry::Elsewhere => {}
                 result => return result.map(|()| false),
             }
         }
@@ -65,29 +62,29 @@ impl Fetch<'_> {
         let mut backoff = Backoff::new(self.origin.attempts());
         let mut place = 0;
         while !partial.is_complete() {
-            let before = partial.written();
-            let error = match self.origin.blob(&partial.digest().clone(), size, before).await {
+            let before = partial.written;
+            let error = match self.origin.blob(&partial.digest.clone(), size, before).await {
                 Err(error) => error,
                 Ok(mut stream) => {
-                    place = stream.place();
-                    if stream.offset() != before {
+                    place = stream.place;
+                    if stream.offset != before {
                         partial = partial.restart().await?;
                     }
                     let failed;
-                    (partial, failed) = drain(partial, &mut stream, self.drip, progress).await?;
+                    (partial, failed) =
+                        drain(partial, &mut stream, self.options.timeouts.drip, progress).await?;
                     match failed {
                         None if partial.is_complete() => break,
                         None => Error::corrupt(format!(
                             "fetch blob {}: truncated after {} of {size} bytes",
-                            partial.digest(),
-                            partial.written()
+                            partial.digest, partial.written
                         ))
                         .transient(None),
                         Some(error) => error,
                     }
                 }
             };
-            if partial.written() >= before + PROGRESS {
+            if partial.written >= before + PROGRESS {
                 backoff.reset();
             }
             if let Err(error) = backoff.wait(error).await {
@@ -99,8 +96,10 @@ impl Fetch<'_> {
             }
         }
         match partial.commit().await {
-            Err(error) if error.kind() == ErrorKind::DigestMismatch && self.origin.leave(place, &error) => {
-                Err(error.elsewhere())
+            Err(error)
+                if error.code() == ErrorCode::ImageDigestMismatch && self.origin.leave(place, &error) =>
+            {
+                Err(error.with_retry(Retry::Elsewhere))
             }
             result => result,
         }
@@ -114,7 +113,7 @@ async fn drain(
     drip: Duration,
     progress: Option<&ProgressSink>,
 ) -> Result<(Partial, Option<Error>), Error> {
-    let digest = partial.digest().clone();
+    let digest = partial.digest.clone();
     let mut watch = (Instant::now(), 0);
     loop {
         let mut pieces = Vec::new();
@@ -140,16 +139,21 @@ async fn drain(
             }
         };
         partial = partial.append(pieces).await?;
-        if let Some(progress) = progress {
-            progress.send(PullEvent::LayerProgress { digest: digest.to_string(), bytes: partial.written() });
-        }
+        arrived(progress, &digest, partial.written);
         if let Some(failed) = end {
             return Ok((partial, failed));
         }
     }
 }
 
+/// Says how many bytes of a blob are here.
+fn arrived(progress: Option<&ProgressSink>, digest: &Digest, bytes: u64) {
+    if let Some(progress) = progress {
+        progress.send(PullEvent::LayerProgress { digest: digest.to_string(), bytes });
+    }
+}
+
 fn too_slow(digest: &Digest, bytes: u64, drip: Duration) -> Error {
     let message = format!("fetch blob {digest}: only {bytes} bytes in {} ms", drip.as_millis());
-    Error::new(ErrorKind::RegistryUnreachable, message).transient(None)
+    Error::new(ErrorCode::RegistryUnreachable, message).transient(None)
 }

@@ -35,11 +35,11 @@ pub(crate) struct Scratch {
 }
 
 /// Reads the content of a file from its start.
-pub(crate) fn reader<'a>(file: &'a File, cancel: &Cancel) -> io::Result<Box<dyn Read + 'a>> {
+pub(crate) fn reader<'a>(file: &'a File, cancel: &Cancel) -> io::Result<Box<dyn Read + Send + 'a>> {
     let packing = packing(file)?;
     let mut file = file;
     file.rewind()?;
-    Ok(Box::new(packing.decoder(Cancellable::new(file, cancel))?))
+    packing.decoder(Cancellable::new(file, cancel))
 }
 
 /// What packs a file.

@@ -8,4 +8,4 @@ mod packing;
 
 pub use cancel::{Cancel, CancelOnDrop, Cancellable, Cancelled};
 pub use clip::{LONGEST_TEXT, clip};
-pub use packing::{Decoder, Packing};
+pub use packing::Packing;

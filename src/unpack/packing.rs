@@ -49,48 +49,36 @@ impl Packing {
     ///
     /// # Errors
     /// The decoder can't be set up.
-    pub fn decoder<R: Read>(self, reader: R) -> io::Result<Decoder<BufReader<R>>> {
+    pub fn decoder<'a>(self, reader: impl Read + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
         let reader = BufReader::with_capacity(BUFFER, reader);
         Ok(match self {
-            Self::None => Decoder::Plain(reader),
-            Self::Gzip => Decoder::Gzip(Box::new(MultiGzDecoder::new(reader))),
+            Self::None => Box::new(reader),
+            Self::Gzip => Box::new(MultiGzDecoder::new(reader)),
             Self::Zstd => {
                 let mut decoder = zstd::Decoder::with_buffer(reader)?;
                 decoder.window_log_max(WINDOW)?;
-                Decoder::Zstd(decoder)
+                Box::new(Bounded(decoder))
             }
         })
     }
 }
 
-/// What a packed stream holds.
-#[allow(missing_debug_implementations, reason = "zstd's has none")]
-pub enum Decoder<R: BufRead> {
-    /// It was not packed.
-    Plain(R),
-    /// Out of gzip.
-    Gzip(Box<MultiGzDecoder<R>>),
-    /// Out of Zstandard.
-    Zstd(zstd::Decoder<'static, R>),
-}
+/// A Zstandard stream that says what it is refused for.
+struct Bounded<R: BufRead>(zstd::Decoder<'static, R>);
 
-impl<R: BufRead> Read for Decoder<R> {
+impl<R: BufRead> Read for Bounded<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(reader) => reader.read(buf),
-            Self::Gzip(reader) => reader.read(buf),
-            Self::Zstd(reader) => reader.read(buf).map_err(|error| {
-                // The library's text for a window that is too large; see `WINDOW`.
-                if error.to_string().contains("requires too much memory") {
-                    let message = format!(
-                        "unpack Zstandard: it needs more than {} MiB of memory; compress it without `--long`",
-                        (1_u64 << WINDOW) >> 20
-                    );
-                    return io::Error::new(io::ErrorKind::FileTooLarge, message);
-                }
-                error
-            }),
-        }
+        self.0.read(buf).map_err(|error| {
+            // The library's text for a window that is too large; see `WINDOW`.
+            if error.to_string().contains("requires too much memory") {
+                let message = format!(
+                    "unpack Zstandard: it needs more than {} MiB of memory; compress it without `--long`",
+                    (1_u64 << WINDOW) >> 20
+                );
+                return io::Error::new(io::ErrorKind::FileTooLarge, message);
+            }
+            error
+        })
     }
 }
 

@@ -4,10 +4,7 @@
 
 use std::ops::Range;
 
-use mkext4::{
-    csum,
-    spec::{BLOCK_SIZE, file_type},
-};
+use mkext4::{csum, spec::BLOCK_SIZE};
 
 use super::{dirent::Entry, htree::Index};
 use crate::error::Error;
@@ -48,9 +45,7 @@ impl<'a> Directory<'a> {
             let index = Index::over(inode, parent, ends)?;
             return Ok(Self { entries, leaves, index: Some(index), seed });
         }
-        let dots = [(".", inode), ("..", parent)];
-        let dots = dots.map(|(name, inode)| Entry { name, inode, kind: file_type::DIR });
-        entries.splice(0..0, dots);
+        entries.splice(0..0, Entry::dots(inode, parent));
         Ok(Self { leaves: pack(&entries), entries, index: None, seed })
     }
 

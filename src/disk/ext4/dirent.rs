@@ -1,7 +1,7 @@
 //! One entry of a directory: a name and the inode that it leads to (the kernel's `Documentation/filesystems/ext4`, "Directory
 //! Entries"). Called by `directory` for the blocks of entries and by `htree` for the entries that its blocks begin with.
 
-use mkext4::spec::dirent;
+use mkext4::spec::{dirent, file_type};
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry<'a> {
@@ -12,6 +12,11 @@ pub(super) struct Entry<'a> {
 }
 
 impl Entry<'_> {
+    /// The two entries that the directory `inode` in the directory `parent` begins with.
+    pub(super) fn dots(inode: u32, parent: u32) -> [Self; 2] {
+        [(".", inode), ("..", parent)].map(|(name, inode)| Entry { name, inode, kind: file_type::DIR })
+    }
+
     /// Bytes that the entry takes at the least.
     pub(super) fn len(&self) -> usize {
         dirent::rec_len_for(self.name.len())

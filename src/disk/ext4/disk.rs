@@ -6,12 +6,12 @@ use std::{fs::File, io::Read};
 use boxlite_unpack::Cancel;
 use mkext4::{
     csum,
-    spec::{BLOCK_SIZE, JOURNAL_INO, JournalSuperblock, ROOT_INO, file_type},
+    spec::{BLOCK_SIZE, JBD2_MAGIC, JOURNAL_INO, ROOT_INO, file_type},
 };
 
 use super::{
     attributes::{self, Attributes},
-    blocks::Blocks,
+    blocks::{Blocks, Run},
     directory::{Directory, leaf_block},
     dirent::Entry,
     extents::{self, Root},
@@ -19,10 +19,9 @@ use super::{
     inode::{self, Inode},
     order::LOST_FOUND_INO,
     sink::DiskSink,
-    space::Run,
 };
 use crate::{
-    block_groups::{BLOCK, INODES_PER_GROUP},
+    block_groups::{BLOCK, INODES_PER_GROUP, small},
     entry::Meta,
     error::Error,
     xattr::Xattr,
@@ -52,7 +51,7 @@ impl<'file> Disk<'file> {
             geometry,
             uuid,
             seed: csum::fs_seed(&uuid),
-            blocks: Blocks::new(file, geometry, cancel),
+            blocks: Blocks::new(file, geometry.blocks(), geometry.reserved(), cancel),
             dirs: vec![0; usize::try_from(geometry.groups).unwrap_or(0)],
             inodes: DiskSink::new(file, cancel),
         }
@@ -72,11 +71,7 @@ impl<'file> Disk<'file> {
 
         let runs = self.blocks.take(LOST_FOUND_BLOCKS)?;
         let seed = csum::inode_seed(self.seed, LOST_FOUND_INO, 0);
-        let dots = [(".", LOST_FOUND_INO), ("..", ROOT_INO)].map(|(name, inode)| Entry {
-            name,
-            inode,
-            kind: file_type::DIR,
-        });
+        let dots = Entry::dots(LOST_FOUND_INO, ROOT_INO);
         for (position, block) in all(&runs).enumerate() {
             self.blocks.write(block, &leaf_block(if position == 0 { &dots } else { &[] }, seed))?;
         }
@@ -160,28 +155,12 @@ fn all(runs: &[Run]) -> impl Iterator<Item = u64> {
 /// The first block of an empty journal; the kernel gives it its checksums when it first mounts it.
 fn journal(uuid: [u8; 16]) -> Vec<u8> {
     let mut block = vec![0; BLOCK_SIZE];
-    let superblock = JournalSuperblock {
-        // `JBD2_SUPERBLOCK_V2`.
-        blocktype: 4,
-        blocksize: u32::try_from(BLOCK).unwrap_or(0),
-        maxlen: u32::try_from(JOURNAL_BLOCKS).unwrap_or(0),
-        first: 1,
-        sequence: 1,
-        start: 0,
-        errno: 0,
-        feature_compat: 0,
-        feature_incompat: 0,
-        feature_ro_compat: 0,
-        uuid,
-        nr_users: 1,
-        dynsuper: 0,
-        max_transaction: 0,
-        max_trans_data: 0,
-        checksum_type: 0,
-        num_fc_blocks: 0,
-        head: 0,
-        checksum: 0,
-    };
-    superblock.encode(&mut block);
+    let blocks = small(JOURNAL_BLOCKS);
+    // The type, `JBD2_SUPERBLOCK_V2`; the size and the number of blocks; the first of them and the first transaction; the users.
+    let fields = [(0, JBD2_MAGIC), (4, 4), (12, small(BLOCK)), (16, blocks), (20, 1), (24, 1), (64, 1)];
+    for (at, field) in fields {
+        block[at..at + 4].copy_from_slice(&field.to_be_bytes());
+    }
+    block[48..64].copy_from_slice(&uuid);
     block
 }

@@ -6,7 +6,7 @@ use mkext4::{
     spec::{Extent, ExtentHeader, ExtentIdx},
 };
 
-use super::{blocks::Blocks, space::Run};
+use super::blocks::{Blocks, Run};
 use crate::{block_groups::BLOCK, error::Error};
 
 const ENTRY: usize = ExtentHeader::ENTRY_LEN;

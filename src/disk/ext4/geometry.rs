@@ -4,7 +4,7 @@
 //! It is mke2fs's arrangement: sixteen groups keep their bitmaps and inode tables together at the start of the first of them
 //! (`flex_bg`), and some have a copy of the superblock and of the descriptors (`sparse_super`).
 
-use super::space::Run;
+use super::blocks::Run;
 use crate::block_groups::{BLOCK, GROUP, INODES_PER_GROUP, PER_BLOCK, has_superblock};
 
 /// 32 MiB: the journal is rewritten in a circle, so its length is what an idle box's overlay grows by in the long run.

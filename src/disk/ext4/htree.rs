@@ -4,7 +4,7 @@
 use mkext4::{
     csum,
     dirhash::{self, Signedness},
-    spec::{BLOCK_SIZE, file_type, htree},
+    spec::{BLOCK_SIZE, htree},
 };
 
 use super::dirent::Entry;
@@ -65,11 +65,7 @@ impl Index {
 
     pub(super) fn root(&self, seed: u32) -> Vec<u8> {
         let mut block = vec![0; BLOCK_SIZE];
-        let [dot, dots] = [(".", self.inode), ("..", self.parent)].map(|(name, inode)| Entry {
-            name,
-            inode,
-            kind: file_type::DIR,
-        });
+        let [dot, dots] = Entry::dots(self.inode, self.parent);
         dot.write(&mut block, 12);
         // To old kernels, which know no index, the rest of the block is this entry.
         dots.write(&mut block[12..], BLOCK_SIZE - 12);

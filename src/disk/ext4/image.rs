@@ -48,6 +48,7 @@ pub(crate) struct Image<'tree> {
 struct Content<'tree> {
     size: u64,
     ordinal: u32,
+    layer: u16,
     sparse: Option<&'tree SparseMap>,
 }
 
@@ -96,8 +97,10 @@ impl<'tree> Image<'tree> {
         for &other in &self.order.others {
             self.other(&mut disk, other)?;
         }
-        for files in self.order.files.chunk_by(|&one, &next| self.layer(one) == self.layer(next)) {
-            let layer = &layers[usize::from(self.layer(files[0]))];
+        for files in
+            self.order.files.chunk_by(|&one, &next| self.content(one).layer == self.content(next).layer)
+        {
+            let layer = &layers[usize::from(self.content(files[0]).layer)];
             self.files(&mut disk, layer, files, &blocks, (limits, cancel))
                 .map_err(|e| e.in_layer(&layer.path))?;
         }
@@ -183,17 +186,10 @@ impl<'tree> Image<'tree> {
 
     fn content(&self, file: NodeId) -> Content<'tree> {
         match self.tree.node(file).kind {
-            Kind::File { size, ordinal, sparse, .. } => {
-                Content { size, ordinal, sparse: sparse.map(|id| self.tree.sparse(id)) }
+            Kind::File { size, ordinal, layer, sparse } => {
+                Content { size, ordinal, layer, sparse: sparse.map(|id| self.tree.sparse(id)) }
             }
-            _ => Content { size: 0, ordinal: 0, sparse: None },
-        }
-    }
-
-    fn layer(&self, file: NodeId) -> u16 {
-        match self.tree.node(file).kind {
-            Kind::File { layer, .. } => layer,
-            _ => 0,
+            _ => Content { size: 0, ordinal: 0, layer: 0, sparse: None },
         }
     }
 }

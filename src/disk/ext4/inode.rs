@@ -3,7 +3,7 @@
 
 use mkext4::{
     csum,
-    spec::{Inode as Raw, LINK_MAX, file_type},
+    spec::{INODE_SIZE, Inode as Raw, LINK_MAX, file_type, iflags},
 };
 
 use super::{attributes::Attributes, extents::Root};
@@ -12,51 +12,61 @@ use crate::{
     entry::{Meta, Special},
 };
 
-/// The file's blocks are extents.
-const EXTENTS: u32 = mkext4::spec::iflags::EXTENTS;
 /// Sectors, of 512 bytes, in a block.
 const SECTORS: u64 = BLOCK / 512;
-const LEN: usize = mkext4::spec::INODE_SIZE;
 
-#[derive(Debug, Clone)]
 pub(super) struct Inode {
     /// The type in a directory entry.
     pub(super) kind: u8,
-    pub(super) meta: Meta,
-    pub(super) links: u32,
-    pub(super) size: u64,
-    /// Of content, extents and attributes.
-    blocks: u64,
-    flags: u32,
-    /// The root of the extents, a short link target or a device number.
-    block: [u8; 60],
-    attributes: Attributes,
+    raw: Raw,
 }
 
 impl Inode {
     /// One that has no blocks but those of its attributes.
     pub(super) fn new(kind: u8, meta: Meta, links: u32, attributes: Attributes) -> Self {
-        let blocks = u64::from(attributes.block != 0);
-        Self { kind, meta, links, size: 0, blocks, flags: 0, block: [0; 60], attributes }
+        let Meta { seconds, nanos, uid, gid, mode } = meta;
+        let (time, extra) = Raw::encode_timestamp(seconds, nanos);
+        // A directory of more links than can be counted has one (`dir_nlink`).
+        let links = if links > LINK_MAX { 1 } else { links };
+        let raw = Raw {
+            mode: type_bits(kind) | mode,
+            uid,
+            gid,
+            links_count: u16::try_from(links).unwrap_or(1),
+            blocks: if attributes.block == 0 { 0 } else { SECTORS },
+            file_acl: attributes.block,
+            extra_isize: 32,
+            atime: time,
+            ctime: time,
+            mtime: time,
+            crtime: time,
+            atime_extra: extra,
+            ctime_extra: extra,
+            mtime_extra: extra,
+            crtime_extra: extra,
+            ibody: attributes.body,
+            ..Raw::default()
+        };
+        Self { kind, raw }
     }
 
     pub(super) fn with_content(mut self, size: u64, root: &Root) -> Self {
-        self.size = size;
-        self.blocks += root.blocks;
-        self.flags |= EXTENTS;
-        self.block = root.bytes;
+        self.raw.size = size;
+        self.raw.blocks += root.blocks * SECTORS;
+        self.raw.flags |= iflags::EXTENTS;
+        self.raw.block = root.bytes;
         self
     }
 
     pub(super) fn indexed(mut self, indexed: bool) -> Self {
-        self.flags |= if indexed { mkext4::spec::iflags::INDEX } else { 0 };
+        self.raw.flags |= if indexed { iflags::INDEX } else { 0 };
         self
     }
 
     /// A link target of at most 59 bytes stands where extents would.
     pub(super) fn with_target(mut self, target: &[u8]) -> Self {
-        self.size = target.len() as u64;
-        self.block[..target.len()].copy_from_slice(target);
+        self.raw.size = target.len() as u64;
+        self.raw.block[..target.len()].copy_from_slice(target);
         self
     }
 
@@ -67,52 +77,26 @@ impl Inode {
             return self;
         }
         if major < 256 && minor < 256 {
-            self.block[..4].copy_from_slice(&(major << 8 | minor).to_le_bytes());
+            self.raw.block[..4].copy_from_slice(&(major << 8 | minor).to_le_bytes());
         } else {
             let new = minor & 0xff | major << 8 | (minor & !0xff) << 12;
-            self.block[4..8].copy_from_slice(&new.to_le_bytes());
+            self.raw.block[4..8].copy_from_slice(&new.to_le_bytes());
         }
         self
     }
 
-    pub(super) fn encode(self, seed: u32, number: u32) -> [u8; LEN] {
-        let Meta { seconds, nanos, uid, gid, mode } = self.meta;
-        let (time, extra) = Raw::encode_timestamp(seconds, nanos);
-        // A directory of more links than can be counted has one (`dir_nlink`).
-        let links = if self.links > LINK_MAX { 1 } else { self.links };
-        let mut raw = Raw {
-            mode: type_bits(self.kind) | mode,
-            uid,
-            gid,
-            size: self.size,
-            links_count: u16::try_from(links).unwrap_or(1),
-            blocks: self.blocks * SECTORS,
-            flags: self.flags,
-            block: self.block,
-            file_acl: self.attributes.block,
-            extra_isize: 32,
-            atime: time,
-            ctime: time,
-            mtime: time,
-            crtime: time,
-            atime_extra: extra,
-            ctime_extra: extra,
-            mtime_extra: extra,
-            crtime_extra: extra,
-            ibody: self.attributes.body,
-            ..Raw::default()
-        };
-        let mut bytes = [0; LEN];
-        raw.encode(&mut bytes);
-        raw.checksum = csum::inode(seed, number, 0, &bytes);
-        raw.encode(&mut bytes);
+    pub(super) fn encode(mut self, seed: u32, number: u32) -> [u8; INODE_SIZE] {
+        let mut bytes = [0; INODE_SIZE];
+        self.raw.encode(&mut bytes);
+        self.raw.checksum = csum::inode(seed, number, 0, &bytes);
+        self.raw.encode(&mut bytes);
         bytes
     }
 }
 
 /// An inode that the file system keeps for itself and that holds nothing.
-pub(super) fn reserved(seed: u32, number: u32) -> [u8; LEN] {
-    let mut bytes = [0; LEN];
+pub(super) fn reserved(seed: u32, number: u32) -> [u8; INODE_SIZE] {
+    let mut bytes = [0; INODE_SIZE];
     let [low, high, ..] = csum::inode(seed, number, 0, &bytes).to_le_bytes();
     bytes[0x7c..0x7e].copy_from_slice(&[low, high]);
     bytes

@@ -4,8 +4,8 @@
 //! about a kilobyte of memory for each file, is not used but in tests, where it has to give the same bytes (`image::reference`). Here
 //! the order (`order`) decides every address, and what is written is forgotten: a file costs what the tree has of it.
 //!
-//! `image` plans and writes the whole. `geometry` says where the file system's own tables are, `space` gives out blocks, which
-//! `blocks` writes; `disk` puts everything in its place with the help of `extents`, `attributes`, `directory` and `inode`;
+//! `image` plans and writes the whole. `geometry` says where the file system's own tables are, `blocks` gives out blocks and
+//! writes them; `disk` puts everything in its place with the help of `extents`, `attributes`, `directory` and `inode`;
 //! `groups` describes the result.
 
 mod attributes;
@@ -21,6 +21,5 @@ mod image;
 mod inode;
 mod order;
 mod sink;
-mod space;
 
 pub(crate) use image::Image;

@@ -13,7 +13,8 @@ use std::{
     sync::Mutex,
 };
 
-use boxlite_disk::{ErrorKind, ImageStorage, LayerFile};
+use boxlite_disk::{Cancel, ImageStorage, LayerFile};
+use boxlite_error::ErrorCode;
 use peak_alloc::PeakAlloc;
 use sha2::{Digest, Sha256};
 use tar::{Builder, EntryType, Header};
@@ -58,14 +59,14 @@ fn peak(layers: usize, files: usize) -> usize {
     let storage = ImageStorage::open(dir.path().join("disks")).unwrap();
     let before = MEMORY.current_usage();
     MEMORY.reset_peak_usage();
-    let base = storage.base(IMAGE, &layers).unwrap();
+    let base = storage.base(IMAGE, &layers, &Cancel::default()).unwrap();
     let peak = MEMORY.peak_usage() - before;
     fsck::fsck(&base.path);
     peak
 }
 
 /// What is wrong with a layer of `before`, repeated, and one file; and the most that was allocated to find that out.
-fn refusal(before: &[u8], times: usize) -> (ErrorKind, usize) {
+fn refusal(before: &[u8], times: usize) -> (ErrorCode, usize) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("layer");
     let file = BufWriter::new(File::create_new(&path).unwrap());
@@ -77,8 +78,10 @@ fn refusal(before: &[u8], times: usize) -> (ErrorKind, usize) {
     let storage = ImageStorage::open(dir.path().join("disks")).unwrap();
     let before = MEMORY.current_usage();
     MEMORY.reset_peak_usage();
-    let error = storage.base(IMAGE, &[LayerFile { path, diff_id: IMAGE.to_owned() }]).unwrap_err();
-    (error.kind(), MEMORY.peak_usage() - before)
+    let error = storage
+        .base(IMAGE, &[LayerFile { path, diff_id: IMAGE.to_owned() }], &Cancel::default())
+        .unwrap_err();
+    (error.code(), MEMORY.peak_usage() - before)
 }
 
 fn header(kind: EntryType, content: &[u8]) -> Vec<u8> {
@@ -100,7 +103,7 @@ fn headers_before_one_entry_cost_no_more_than_their_bound() {
     let names = header(EntryType::XHeader, &b"28 SCHILY.xattr.user.12345=\n".repeat(37_000));
     for (before, times) in [(comments, 256), (names, 256), (header(EntryType::XHeader, b""), 500_000)] {
         let (kind, peak) = refusal(&before, times);
-        assert_eq!(kind, ErrorKind::TooLarge);
+        assert_eq!(kind, ErrorCode::ImageTooLarge);
         assert!(peak <= 4 * FIXED, "{peak} bytes");
     }
     let mut long = Header::new_gnu();
@@ -108,7 +111,7 @@ fn headers_before_one_entry_cost_no_more_than_their_bound() {
     long.set_size(2 << 30);
     long.set_cksum();
     let (kind, peak) = refusal(long.as_bytes(), 1);
-    assert_eq!(kind, ErrorKind::TooLarge);
+    assert_eq!(kind, ErrorCode::ImageTooLarge);
     assert!(peak <= 4 * FIXED, "{peak} bytes");
 }
 
@@ -124,7 +127,7 @@ fn attributes_cost_no_more_than_they_are_counted_as() {
     let mut entry = header(EntryType::XHeader, &records);
     entry.extend(header(EntryType::Regular, b""));
     let (kind, peak) = refusal(&entry, 30_000);
-    assert_eq!(kind, ErrorKind::TooLarge);
+    assert_eq!(kind, ErrorCode::ImageTooLarge);
     assert!(peak <= 512 << 20, "{peak} bytes");
 }
 

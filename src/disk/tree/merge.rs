@@ -141,14 +141,8 @@ impl Tree {
     fn find_dir(&mut self, path: &str) -> Result<Option<NodeId>, Error> {
         let mut walk = Walk::new(path);
         while let Some(part) = walk.next_part()? {
-            self.take_step()?;
-            let Some(name) = self.names.get(walk.dir(), &part) else {
+            if !self.step(&mut walk, &part)? {
                 return Ok(None);
-            };
-            match self.node(name.node).kind {
-                Kind::Dir(_) => walk.enter(name.node)?,
-                Kind::Symlink(target) => walk.follow(self.target(target))?,
-                Kind::File { .. } | Kind::Special(_) => return Ok(None),
             }
         }
         Ok(Some(walk.dir()))
@@ -159,25 +153,24 @@ impl Tree {
     fn make_dirs(&mut self, path: &str, layer: u16) -> Result<NodeId, Error> {
         let mut walk = Walk::new(path);
         while let Some(part) = walk.next_part()? {
-            self.take_step()?;
-            let dir = walk.dir();
-            if let Some(name) = self.names.get(dir, &part) {
-                match self.node(name.node).kind {
-                    Kind::Dir(_) => {
-                        walk.enter(name.node)?;
-                        continue;
-                    }
-                    Kind::Symlink(target) => {
-                        walk.follow(self.target(target))?;
-                        continue;
-                    }
-                    Kind::File { .. } | Kind::Special(_) => {}
-                }
+            if !self.step(&mut walk, &part)? {
+                let node = self.add(PLAIN_DIR, Kind::Dir(Dir { first: NONE, pruned: Some(layer) }))?;
+                self.insert(walk.dir(), &part, node, layer)?;
+                walk.enter(node)?;
             }
-            let node = self.add(PLAIN_DIR, Kind::Dir(Dir { first: NONE, pruned: Some(layer) }))?;
-            self.insert(dir, &part, node, layer)?;
-            walk.enter(node)?;
         }
         Ok(walk.dir())
+    }
+
+    /// Goes on to `part`, if that is a directory or a symbolic link. Returns whether it is.
+    fn step(&mut self, walk: &mut Walk, part: &str) -> Result<bool, Error> {
+        self.take_step()?;
+        let Some(name) = self.names.get(walk.dir(), part) else { return Ok(false) };
+        match self.node(name.node).kind {
+            Kind::Dir(_) => walk.enter(name.node)?,
+            Kind::Symlink(target) => walk.follow(self.target(target))?,
+            Kind::File { .. } | Kind::Special(_) => return Ok(false),
+        }
+        Ok(true)
     }
 }

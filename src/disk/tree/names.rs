@@ -72,12 +72,8 @@ impl Names {
     }
 
     pub(super) fn remove(&mut self, dir: NodeId, letters: &str) {
-        let hash = self.hasher.hash_one((dir, letters.as_bytes()));
-        let Self { letters: letters_of_all, all, table, .. } = self;
-        let is_it = |&id: &NameId| is(letters_of_all, &all[id as usize], dir, letters.as_bytes());
-        if let Ok(found) = table.find_entry(hash, is_it) {
-            let (id, _) = found.remove();
-            all[id as usize].node = GONE;
+        if let Some(id) = self.find(dir, letters) {
+            self.forget(id);
         }
     }
 

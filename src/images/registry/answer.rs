@@ -2,10 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
+use boxlite_error::ErrorCode;
 use reqwest::{Response, StatusCode, header};
 use serde::Deserialize;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, Retry};
 
 /// Error bodies are for people.
 const MAX_ERROR: u64 = 64 * 1024;
@@ -17,7 +18,7 @@ pub(super) async fn body(what: &str, mut response: Response, limit: u64) -> Resu
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(what, error))? {
         if (bytes.len() + chunk.len()) as u64 > limit {
-            return Err(Error::new(ErrorKind::TooLarge, format!("{what}: more than {limit} bytes")));
+            return Err(Error::new(ErrorCode::ImageTooLarge, format!("{what}: more than {limit} bytes")));
         }
         bytes.extend_from_slice(&chunk);
     }
@@ -29,7 +30,7 @@ pub(crate) fn unreachable(what: &str, error: reqwest::Error) -> Error {
     let lasting = error.is_redirect();
     // The text of a reqwest error repeats the URL, which `what` describes better, and which may hold a signature.
     let unreachable =
-        Error::new(ErrorKind::RegistryUnreachable, what.to_owned()).because(error.without_url());
+        Error::new(ErrorCode::RegistryUnreachable, what.to_owned()).because(error.without_url());
     if lasting { unreachable } else { unreachable.transient(None) }
 }
 
@@ -56,17 +57,16 @@ pub(super) async fn refused(what: &str, response: Response) -> Error {
         None => format!("{what}: HTTP {status}"),
     };
     match status {
-        StatusCode::NOT_FOUND => Error::new(ErrorKind::NotFound, message),
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Error::new(ErrorKind::Unauthorized, message),
-        StatusCode::TOO_MANY_REQUESTS => Error::new(ErrorKind::RateLimited, message).transient(pause),
-        _ => {
-            let error = Error::new(ErrorKind::RegistryError { status: status.as_u16() }, message);
-            if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
-                error.transient(pause)
-            } else {
-                error
-            }
+        StatusCode::NOT_FOUND => Error::new(ErrorCode::ImageNotFound, message),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Error::new(ErrorCode::ImageUnauthorized, message),
+        StatusCode::TOO_MANY_REQUESTS => Error::new(ErrorCode::RegistryRateLimited, message).transient(pause),
+        StatusCode::RANGE_NOT_SATISFIABLE => {
+            Error::new(ErrorCode::RegistryFailed, message).with_retry(Retry::Whole)
         }
+        _ if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT => {
+            Error::new(ErrorCode::RegistryFailed, message).transient(pause)
+        }
+        _ => Error::new(ErrorCode::RegistryFailed, message),
     }
 }
 
@@ -93,7 +93,7 @@ fn error_text(bytes: &[u8]) -> Option<String> {
 /// Nothing came in time.
 pub(super) fn timed_out(what: &str, limit: Duration) -> Error {
     let message = format!("{what}: not here after {limit:?}");
-    Error::new(ErrorKind::RegistryUnreachable, message).transient(None)
+    Error::new(ErrorCode::RegistryUnreachable, message).transient(None)
 }
 
 #[cfg(test)]

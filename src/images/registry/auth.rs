@@ -12,15 +12,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use boxlite_error::ErrorCode;
 use http_auth::{ChallengeRef, parser::ChallengeParser};
 use reqwest::{RequestBuilder, Response, StatusCode, Url, header};
 use serde::Deserialize;
 
 use super::answer::{body, refused, timed_out, unreachable};
-use crate::{
-    error::{Error, ErrorKind},
-    options::Credentials,
-};
+use crate::{error::Error, options::Credentials};
 
 /// Tokens are some kilobytes.
 const MAX_TOKEN: u64 = 1 << 20;
@@ -85,13 +83,12 @@ impl Auth {
         scope: &str,
         refusal: Response,
     ) -> Result<(), Error> {
-        let challenges: Vec<String> = refusal
-            .headers()
-            .get_all(header::WWW_AUTHENTICATE)
-            .iter()
-            .filter_map(|value| value.to_str().ok().map(str::to_owned))
-            .collect();
-        for challenge in parse(&challenges) {
+        let headers = refusal.headers().get_all(header::WWW_AUTHENTICATE).iter();
+        let headers: Vec<_> = headers.filter_map(|value| Some(value.to_str().ok()?.to_owned())).collect();
+        // What can't be parsed is no challenge.
+        let challenges: Vec<_> =
+            headers.iter().flat_map(|text| ChallengeParser::new(text)).flatten().collect();
+        for challenge in challenges {
             if let Some(grant) = self.grant(client, scope, &challenge).await? {
                 self.granted.lock().unwrap_or_else(PoisonError::into_inner).insert(scope.to_owned(), grant);
                 return Ok(());
@@ -143,7 +140,7 @@ impl Auth {
     fn realm(&self, text: &str) -> Result<Url, Error> {
         let refused = |why: &str| {
             let message = format!("log in to {}: its token service {text:?} {why}", self.host);
-            Err(Error::new(ErrorKind::Unauthorized, message))
+            Err(Error::new(ErrorCode::ImageUnauthorized, message))
         };
         let Ok(realm) = text.parse::<Url>() else { return refused("is no address") };
         match realm.scheme() {
@@ -177,7 +174,7 @@ impl Auth {
                 ]);
                 // The form is small and made here; reqwest's own `form` is a feature of its own.
                 let form = Url::parse_with_params("http://form/", &query)
-                    .map_err(|error| Error::new(ErrorKind::Unauthorized, what).because(error))?;
+                    .map_err(|error| Error::new(ErrorCode::ImageUnauthorized, what).because(error))?;
                 client
                     .post(realm)
                     .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -196,20 +193,16 @@ impl Auth {
         let bytes = body(what, response, MAX_TOKEN).await?;
         // A parser's error would quote what may be the token.
         let answer: TokenAnswer = serde_json::from_slice(&bytes).map_err(|_| {
-            Error::new(ErrorKind::Unauthorized, format!("{what}: an answer that is no token"))
+            Error::new(ErrorCode::ImageUnauthorized, format!("{what}: an answer that is no token"))
         })?;
         let token = answer.token.or(answer.access_token).filter(|token| !token.is_empty());
-        let token = token
-            .ok_or_else(|| Error::new(ErrorKind::Unauthorized, format!("{what}: no token in the answer")))?;
+        let token = token.ok_or_else(|| {
+            Error::new(ErrorCode::ImageUnauthorized, format!("{what}: no token in the answer"))
+        })?;
         // A little less than promised: the token must still be good when it arrives.
         let life = Duration::from_secs(answer.expires_in.unwrap_or(DEFAULT_LIFE).clamp(10, 86_400) * 9 / 10);
         Ok(Grant::Bearer { token, until: Instant::now().checked_add(life) })
     }
-}
-
-/// The challenges of some WWW-Authenticate headers; what can't be parsed is no challenge.
-fn parse(headers: &[String]) -> Vec<ChallengeRef<'_>> {
-    headers.iter().flat_map(|text| ChallengeParser::new(text)).flatten().collect()
 }
 
 #[cfg(test)]
@@ -232,7 +225,7 @@ mod tests {
             let result = auth(plain).realm(realm);
             assert_eq!(result.is_ok(), allowed, "{realm}: {result:?}");
             if let Err(error) = result {
-                assert_eq!(error.kind(), ErrorKind::Unauthorized);
+                assert_eq!(error.code(), ErrorCode::ImageUnauthorized);
             }
         }
     }

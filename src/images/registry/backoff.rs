@@ -29,10 +29,10 @@ impl Backoff {
 
     /// Waits before the next attempt, or gives the error back if there is none.
     pub(crate) async fn wait(&mut self, error: Error) -> Result<(), Error> {
-        let asked = match error.retry() {
+        let asked = match error.retry {
             Retry::Soon => None,
             Retry::After(asked) if asked <= LONGEST_ASKED => Some(asked.max(FIRST)),
-            Retry::Never | Retry::Elsewhere | Retry::After(_) => return Err(error),
+            _ => return Err(error),
         };
         let Some(pause) = self.pauses.next() else { return Err(error) };
         let pause = asked.unwrap_or(pause);
@@ -50,17 +50,17 @@ impl Backoff {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorKind;
+    use boxlite_error::ErrorCode;
 
     #[tokio::test(start_paused = true)]
     async fn only_passing_errors_are_tried_again_and_not_for_ever() {
-        let lasting = || Error::new(ErrorKind::NotFound, "gone");
-        let passing = || Error::new(ErrorKind::RegistryUnreachable, "away").transient(None);
+        let lasting = || Error::new(ErrorCode::ImageNotFound, "gone");
+        let passing = || Error::new(ErrorCode::RegistryUnreachable, "away").transient(None);
         let mut backoff = Backoff::new(3);
-        assert_eq!(backoff.wait(lasting()).await.unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(backoff.wait(lasting()).await.unwrap_err().code(), ErrorCode::ImageNotFound);
         assert!(backoff.wait(passing()).await.is_ok());
         assert!(backoff.wait(passing()).await.is_ok());
-        assert_eq!(backoff.wait(passing()).await.unwrap_err().kind(), ErrorKind::RegistryUnreachable);
+        assert_eq!(backoff.wait(passing()).await.unwrap_err().code(), ErrorCode::RegistryUnreachable);
         backoff.reset();
         assert!(backoff.wait(passing()).await.is_ok());
     }
@@ -71,7 +71,7 @@ mod tests {
         let mut whole = FIRST;
         for _ in 0..11 {
             let start = tokio::time::Instant::now();
-            let passing = Error::new(ErrorKind::RegistryUnreachable, "away").transient(None);
+            let passing = Error::new(ErrorCode::RegistryUnreachable, "away").transient(None);
             backoff.wait(passing).await.unwrap();
             let pause = start.elapsed();
             // tokio's timers round up to a millisecond.
@@ -87,12 +87,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_registry_may_ask_for_a_pause() {
         let asking = |seconds| {
-            Error::new(ErrorKind::RateLimited, "slow down").transient(Some(Duration::from_secs(seconds)))
+            Error::new(ErrorCode::RegistryRateLimited, "slow down")
+                .transient(Some(Duration::from_secs(seconds)))
         };
         let start = tokio::time::Instant::now();
         assert!(Backoff::new(2).wait(asking(7)).await.is_ok());
         assert!(start.elapsed() >= Duration::from_secs(7));
         let error = Backoff::new(2).wait(asking(3600)).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::RateLimited);
+        assert_eq!(error.code(), ErrorCode::RegistryRateLimited);
     }
 }

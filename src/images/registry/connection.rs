@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use boxlite_error::ErrorCode;
 use reqwest::{
     Client, Url,
     redirect::{Action, Attempt, Policy},
@@ -19,7 +20,7 @@ use rustls_platform_verifier::Verifier;
 
 use crate::{
     blocking::blocking,
-    error::{Error, ErrorKind},
+    error::Error,
     options::{ImageOptions, RegistryOptions},
 };
 
@@ -88,12 +89,8 @@ impl ServerCertVerifier for Trust {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        self.verifier()?.map_or_else(
-            || Ok(ServerCertVerified::assertion()),
-            |verifier| {
-                verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-            },
-        )
+        let Some(verifier) = self.verifier()? else { return Ok(ServerCertVerified::assertion()) };
+        verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
     }
 
     fn verify_tls12_signature(
@@ -102,10 +99,8 @@ impl ServerCertVerifier for Trust {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier()?.map_or_else(
-            || Ok(HandshakeSignatureValid::assertion()),
-            |verifier| verifier.verify_tls12_signature(message, cert, dss),
-        )
+        let Some(verifier) = self.verifier()? else { return Ok(HandshakeSignatureValid::assertion()) };
+        verifier.verify_tls12_signature(message, cert, dss)
     }
 
     fn verify_tls13_signature(
@@ -114,10 +109,8 @@ impl ServerCertVerifier for Trust {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier()?.map_or_else(
-            || Ok(HandshakeSignatureValid::assertion()),
-            |verifier| verifier.verify_tls13_signature(message, cert, dss),
-        )
+        let Some(verifier) = self.verifier()? else { return Ok(HandshakeSignatureValid::assertion()) };
+        verifier.verify_tls13_signature(message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -145,7 +138,7 @@ pub(super) async fn client(
     system: &Arc<Trust>,
 ) -> Result<Client, Error> {
     let failed =
-        || Error::new(ErrorKind::RegistryUnreachable, format!("set up a client for {}", options.host));
+        || Error::new(ErrorCode::RegistryUnreachable, format!("set up a client for {}", options.host));
     let trust = if options.skip_verify {
         Arc::new(Trust::new(Authorities::Nobody))
     } else if let Some(path) = options.ca_file.clone() {

@@ -14,16 +14,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use boxlite_error::ErrorCode;
 use boxlite_unpack::Cancel;
 use docker_credential::{CredentialRetrievalError, DockerCredential};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{
-    blocking::long_blocking,
-    error::{Error, ErrorKind},
-    options::Credentials,
-};
+use crate::{blocking::long_blocking, error::Error, options::Credentials};
 
 /// How long a helper may take.
 const HELPER: Duration = Duration::from_secs(30);
@@ -47,7 +44,7 @@ fn find(host: &str, limit: Duration, cancel: &Cancel) -> Result<Option<Credentia
             Ok(None) => {}
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                 let message = format!("log in to {host}: docker's credential helper does not answer");
-                return Err(Error::new(ErrorKind::Unauthorized, message));
+                return Err(Error::new(ErrorCode::ImageUnauthorized, message));
             }
             Err(error) => tracing::debug!(file = %file.display(), %error, "no credentials of the user's own"),
         }
@@ -81,19 +78,15 @@ fn of_file(path: &Path, key: &str, limit: Duration, cancel: &Cancel) -> io::Resu
         return run_helper(&helper, key, limit, cancel).map(Some);
     }
     match docker_credential::get_credential_from_reader(file.to_string().as_bytes(), key) {
-        Ok(found) => Ok(Some(credentials(found))),
+        Ok(DockerCredential::UsernamePassword(username, password)) => {
+            Ok(Some(Credentials::Basic { username, password }))
+        }
+        Ok(DockerCredential::IdentityToken(token)) => Ok(Some(Credentials::IdentityToken(token))),
         Err(CredentialRetrievalError::NoCredentialConfigured) => match store {
             Some(store) => run_helper(&store, key, limit, cancel).map(Some),
             None => Ok(None),
         },
         Err(error) => Err(io::Error::other(error)),
-    }
-}
-
-fn credentials(found: DockerCredential) -> Credentials {
-    match found {
-        DockerCredential::UsernamePassword(username, password) => Credentials::Basic { username, password },
-        DockerCredential::IdentityToken(token) => Credentials::IdentityToken(token),
     }
 }
 

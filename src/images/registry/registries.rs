@@ -38,16 +38,16 @@ impl Registries {
     /// Where the image can be had.
     pub(crate) async fn route(&self, reference: &Reference) -> Result<Route, Error> {
         let (host, name) = (reference.registry(), reference.repository());
-        let mut mirrors = Vec::new();
+        let mut places = Vec::new();
         for mirror in &self.options(host).mirrors {
             // The mirror's path stands before the image's own name.
             let (host, path) = mirror.split_once('/').unwrap_or((mirror, ""));
             let name = format!("{}/{name}", path.trim_matches('/'));
             let name = name.trim_start_matches('/').to_owned();
-            mirrors.push(self.repository(host, name, MIRROR_ATTEMPTS.min(self.options.attempts)).await?);
+            places.push(self.repository(host, name, MIRROR_ATTEMPTS.min(self.options.attempts)).await?);
         }
-        let home = self.repository(host, name.to_owned(), self.options.attempts).await?;
-        Ok(Route::new(mirrors, home))
+        places.push(self.repository(host, name.to_owned(), self.options.attempts).await?);
+        Ok(Route::new(places))
     }
 
     async fn repository(&self, host: &str, name: String, attempts: u32) -> Result<Repository, Error> {

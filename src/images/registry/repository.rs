@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use boxlite_error::ErrorCode;
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, header};
 
 use super::{
@@ -11,7 +12,7 @@ use super::{
 };
 use crate::{
     digest::Digest,
-    error::{Error, ErrorKind},
+    error::{Error, Retry},
     manifest::{MAX_MANIFEST, MEDIA_TYPES},
 };
 
@@ -66,10 +67,13 @@ impl Repository {
         // A tag does not say what it stands for, but the registry may; what differs was damaged on the way.
         if said.is_some_and(|said| said != found) && !tag_or_digest.contains(':') {
             let message = format!("{what}: its content is {found}, and the registry says otherwise");
-            return Err(Error::new(ErrorKind::DigestMismatch, message).transient(None));
+            return Err(Error::new(ErrorCode::ImageDigestMismatch, message).transient(None));
         }
         if tag_or_digest.contains(':') && tag_or_digest != found.as_str() {
-            return Err(Error::new(ErrorKind::DigestMismatch, format!("{what}: its content is {found}")));
+            return Err(Error::new(
+                ErrorCode::ImageDigestMismatch,
+                format!("{what}: its content is {found}"),
+            ));
         }
         Ok((bytes, found))
     }
@@ -84,9 +88,7 @@ impl Repository {
         };
         let first = async {
             match self.get(&what, &url, range).await {
-                Err(error) if error.kind() == (ErrorKind::RegistryError { status: 416 }) => {
-                    self.get(&what, &url, |request| request).await
-                }
+                Err(error) if error.retry == Retry::Whole => self.get(&what, &url, |request| request).await,
                 response => response,
             }
         };
@@ -131,14 +133,6 @@ impl Repository {
                 _ => return Err(refused(what, response).await),
             }
         }
-    }
-
-    pub(crate) fn attempts(&self) -> u32 {
-        self.attempts
-    }
-
-    pub(crate) fn host(&self) -> &str {
-        &self.registry.host
     }
 }
 

@@ -19,9 +19,7 @@ pub(crate) struct Route {
 
 impl Route {
     /// At least one place.
-    pub(super) fn new(mirrors: Vec<Repository>, home: Repository) -> Self {
-        let mut places = mirrors;
-        places.push(home);
+    pub(super) fn new(places: Vec<Repository>) -> Self {
         Self { places, at: AtomicUsize::new(0) }
     }
 
@@ -53,13 +51,13 @@ impl Route {
             return false;
         }
         if self.at.compare_exchange(at, at + 1, Ordering::AcqRel, Ordering::Acquire).is_ok() {
-            tracing::warn!(mirror = self.places[at].host(), %error, "mirror left for the next one");
+            tracing::warn!(mirror = self.places[at].registry.host, %error, "mirror left for the next one");
         }
         true
     }
 
     pub(crate) fn attempts(&self) -> u32 {
-        self.place().1.attempts()
+        self.place().1.attempts
     }
 
     fn place(&self) -> (usize, &Repository) {

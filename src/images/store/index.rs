@@ -4,14 +4,12 @@
 
 use std::{
     collections::HashSet,
-    fs::{self, File, OpenOptions, TryLockError},
-    io,
-    os::unix::fs::OpenOptionsExt,
-    thread,
+    fs::{self, File},
+    io, thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use boxlite_durable::Durability;
+use boxlite_durable::{Durability, if_there};
 use serde::{Deserialize, Serialize};
 
 use super::ImageStore;
@@ -47,15 +45,11 @@ pub(crate) struct Index {
 
 /// The index under its lock.
 pub(crate) struct LockedIndex {
-    index: Index,
+    pub(crate) index: Index,
     _lock: File,
 }
 
 impl LockedIndex {
-    pub(crate) fn images(&self) -> &[IndexEntry] {
-        &self.index.images
-    }
-
     fn write(&mut self, store: &ImageStore) -> Result<(), Error> {
         self.index.version = VERSION;
         let path = store.index_path();
@@ -121,28 +115,24 @@ impl ImageStore {
     pub(crate) fn lock(&self) -> Result<LockedIndex, Error> {
         let path = self.index_path().with_extension("lock");
         let failed = |error| Error::storage(format!("lock {}", path.display()), error);
-        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
-        let file = file.map_err(failed)?;
         let begun = Instant::now();
-        loop {
-            match file.try_lock() {
-                Ok(()) => break,
+        let lock = loop {
+            match boxlite_durable::lock(&path).map_err(failed)? {
+                Some(lock) => break lock,
                 // A process that is stopped keeps its locks.
-                Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK => thread::sleep(POLL),
-                Err(error) => return Err(failed(error.into())),
+                None if begun.elapsed() < LOCK => thread::sleep(POLL),
+                None => return Err(failed(io::ErrorKind::WouldBlock.into())),
             }
-        }
-        Ok(LockedIndex { index: self.load()?, _lock: file })
+        };
+        Ok(LockedIndex { index: self.load()?, _lock: lock })
     }
 
     /// An index that can't be understood counts as empty: it only caches what registries know.
     pub(crate) fn load(&self) -> Result<Index, Error> {
         let path = self.index_path();
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Index::default()),
-            Err(error) => return Err(Error::storage(format!("read {}", path.display()), error)),
-        };
+        let bytes = if_there(fs::read(&path))
+            .map_err(|error| Error::storage(format!("read {}", path.display()), error))?;
+        let Some(bytes) = bytes else { return Ok(Index::default()) };
         match serde_json::from_slice::<Index>(&bytes) {
             Ok(index) if index.version == VERSION => Ok(index),
             Ok(Index { version, .. }) => {

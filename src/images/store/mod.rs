@@ -9,19 +9,20 @@ mod partial;
 use std::{
     collections::HashSet,
     fs::{self, DirBuilder, File},
-    io::{self, Read},
+    io::Read,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use boxlite_durable::if_there;
 use boxlite_unpack::Cancellable;
 use nix::sys::statvfs::statvfs;
 
 use crate::{
     blocking::{blocking, long_blocking},
-    digest::{Digest, Hasher},
+    digest::{Digest, hash},
     error::Error,
     hold::Holds,
 };
@@ -32,7 +33,8 @@ pub(crate) use partial::{Partial, Start};
 /// The images of a home. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct ImageStore {
-    dir: Arc<Path>,
+    /// The folder itself.
+    pub(crate) dir: Arc<Path>,
 }
 
 impl ImageStore {
@@ -45,11 +47,6 @@ impl ImageStore {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(dir.join("blobs/sha256"));
         made.map_err(|error| Error::storage(format!("open image store {}", dir.display()), error))?;
         Ok(Self { dir: dir.into() })
-    }
-
-    /// The folder itself.
-    pub(crate) fn dir(&self) -> Arc<Path> {
-        Arc::clone(&self.dir)
     }
 
     /// Where the blob is, or would be.
@@ -65,11 +62,12 @@ impl ImageStore {
     pub async fn has(&self, digest: &Digest, size: u64) -> Result<bool, Error> {
         let path = self.blob_path(digest);
         let digest = digest.clone();
-        blocking(move || match fs::metadata(&path) {
-            Ok(meta) if meta.len() == size => Ok(true),
-            Ok(_) => discard(&path, &digest).map(|()| false),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(Error::storage(format!("look for blob {digest}"), error)),
+        blocking(move || {
+            let meta = if_there(fs::metadata(&path));
+            match meta.map_err(|error| Error::storage(format!("look for blob {digest}"), error))? {
+                Some(meta) if meta.len() != size => discard(&path, &digest).map(|()| false),
+                meta => Ok(meta.is_some()),
+            }
         })
         .await
     }
@@ -84,11 +82,7 @@ impl ImageStore {
     pub(crate) fn read_now(&self, digest: &Digest, limit: u64) -> Result<Option<Vec<u8>>, Error> {
         let path = self.blob_path(digest);
         let failed = |error| Error::storage(format!("read blob {digest}"), error);
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed(error)),
-        };
+        let Some(file) = if_there(File::open(&path)).map_err(failed)? else { return Ok(None) };
         let mut bytes = Vec::new();
         file.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
         if Digest::of(&bytes) == *digest {
@@ -106,12 +100,8 @@ impl ImageStore {
         let digest = digest.clone();
         long_blocking(move |cancel| {
             let failed = |error| Error::storage(format!("verify blob {digest}"), error);
-            let file = match File::open(&path) {
-                Ok(file) => file,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-                Err(error) => return Err(failed(error)),
-            };
-            if hash(&mut Cancellable::new(file, cancel)).map(Digest::finish).map_err(failed)? == digest {
+            let Some(file) = if_there(File::open(&path)).map_err(failed)? else { return Ok(false) };
+            if hash(Cancellable::new(file, cancel)).map(Digest::finish).map_err(failed)? == digest {
                 return Ok(true);
             }
             discard(&path, &digest).map(|()| false)
@@ -128,16 +118,6 @@ impl ImageStore {
                 partial.restart().await?.append(vec![bytes.into()]).await?.commit().await
             }
         }
-    }
-
-    /// Starts or resumes the blob; see [`Start`]. While another caller writes it, `waiting` gets the bytes that have arrived.
-    pub(crate) async fn partial(
-        &self,
-        digest: &Digest,
-        size: u64,
-        waiting: impl FnMut(u64) + Send,
-    ) -> Result<Start, Error> {
-        partial::start(self, digest, size, waiting).await
     }
 
     /// How many bytes of the blob are still to come.
@@ -221,10 +201,9 @@ impl ImageStore {
                 continue;
             }
             let length = entry.metadata().map_or(0, |meta| meta.len());
-            match holds.unless_held(hex, || fs::remove_file(entry.path())) {
-                Some(Ok(())) => freed += length,
-                Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-                _ => {}
+            let removed = holds.unless_held(hex, || if_there(fs::remove_file(entry.path())));
+            if removed.transpose().map_err(failed)?.flatten().is_some() {
+                freed += length;
             }
         }
         Ok(freed)
@@ -238,23 +217,6 @@ impl ImageStore {
 /// A blob that is not what its name says.
 fn discard(path: &Path, digest: &Digest) -> Result<(), Error> {
     tracing::warn!(%digest, "damaged blob removed from the image store");
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(Error::storage(format!("remove damaged blob {digest}"), error))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn hash(reader: &mut impl Read) -> io::Result<Hasher> {
-    let mut hasher = Hasher::new();
-    let mut buffer = vec![0; 256 * 1024];
-    loop {
-        match reader.read(&mut buffer) {
-            Ok(0) => return Ok(hasher),
-            Ok(read) => hasher.update(&buffer[..read]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
+    let removed = if_there(fs::remove_file(path)).map(drop);
+    removed.map_err(|error| Error::storage(format!("remove damaged blob {digest}"), error))
 }

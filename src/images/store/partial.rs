@@ -5,21 +5,21 @@
 //! its caller keeps the lock until it is done.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File},
     io::{self, Seek, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::PathBuf,
     time::{Duration, Instant},
 };
 
+use boxlite_error::ErrorCode;
 use boxlite_unpack::{Cancel, Cancellable};
 use bytes::Bytes;
 
-use super::{ImageStore, hash};
+use super::ImageStore;
 use crate::{
     blocking::{blocking, long_blocking},
-    digest::{Digest, Hasher},
-    error::{Error, ErrorKind},
+    digest::{Digest, Hasher, hash},
+    error::Error,
 };
 
 /// How often to check whether another writer is done.
@@ -28,7 +28,6 @@ const POLL: Duration = Duration::from_millis(20);
 const STUCK: Duration = Duration::from_mins(15);
 
 /// What there is of a blob when a caller wants it.
-#[derive(Debug)]
 pub(crate) enum Start {
     /// All of it: another caller was faster.
     Present,
@@ -37,49 +36,53 @@ pub(crate) enum Start {
 }
 
 /// A blob that is being written, under lock.
-#[derive(Debug)]
 pub(crate) struct Partial {
     file: File,
     path: PathBuf,
     target: PathBuf,
-    digest: Digest,
+    /// The digest that the whole must have.
+    pub(crate) digest: Digest,
     hasher: Hasher,
-    written: u64,
+    /// How many bytes are here.
+    pub(crate) written: u64,
     size: u64,
 }
 
-pub(super) async fn start(
-    store: &ImageStore,
-    digest: &Digest,
-    size: u64,
-    mut waiting: impl FnMut(u64) + Send,
-) -> Result<Start, Error> {
-    let mut moved = (Instant::now(), None);
-    loop {
-        if store.has(digest, size).await? {
-            return Ok(Start::Present);
+impl ImageStore {
+    /// Starts or resumes the blob; see [`Start`]. While another caller writes it, `waiting` gets the bytes that have arrived.
+    pub(crate) async fn partial(
+        &self,
+        digest: &Digest,
+        size: u64,
+        mut waiting: impl FnMut(u64) + Send,
+    ) -> Result<Start, Error> {
+        let mut moved = (Instant::now(), None);
+        loop {
+            if self.has(digest, size).await? {
+                return Ok(Start::Present);
+            }
+            let target = self.blob_path(digest);
+            let wanted = digest.clone();
+            let opened = long_blocking(move |cancel| {
+                Partial::open(target, &wanted, size, cancel)
+                    .map_err(|error| Error::storage(format!("start blob {wanted}"), error))
+            });
+            if let Some(partial) = opened.await? {
+                return Ok(Start::Partial(partial));
+            }
+            let written = size.saturating_sub(self.missing(digest, size).await?);
+            if moved.1 != Some(written) {
+                moved = (Instant::now(), Some(written));
+            } else if moved.0.elapsed() >= STUCK {
+                let message = format!(
+                    "fetch blob {digest}: another pull has it, and got nothing for {} minutes",
+                    STUCK.as_secs() / 60
+                );
+                return Err(Error::new(ErrorCode::RegistryUnreachable, message));
+            }
+            waiting(written);
+            tokio::time::sleep(POLL).await;
         }
-        let target = store.blob_path(digest);
-        let wanted = digest.clone();
-        let opened = long_blocking(move |cancel| {
-            Partial::open(target, &wanted, size, cancel)
-                .map_err(|error| Error::storage(format!("start blob {wanted}"), error))
-        });
-        if let Some(partial) = opened.await? {
-            return Ok(Start::Partial(partial));
-        }
-        let written = size.saturating_sub(store.missing(digest, size).await?);
-        if moved.1 != Some(written) {
-            moved = (Instant::now(), Some(written));
-        } else if moved.0.elapsed() >= STUCK {
-            let message = format!(
-                "fetch blob {digest}: another pull has it, and got nothing for {} minutes",
-                STUCK.as_secs() / 60
-            );
-            return Err(Error::new(ErrorKind::RegistryUnreachable, message));
-        }
-        waiting(written);
-        tokio::time::sleep(POLL).await;
     }
 }
 
@@ -87,43 +90,18 @@ impl Partial {
     /// Opens, locks and hashes what is there; `None` while another has it.
     fn open(target: PathBuf, digest: &Digest, size: u64, cancel: &Cancel) -> io::Result<Option<Self>> {
         let path = target.with_extension("partial");
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(None),
-            Err(TryLockError::Error(error)) => return Err(error),
-        }
-        // The file may have become the blob, or been removed, between opening and locking.
-        let open = file.metadata()?;
-        let same =
-            fs::metadata(&path).is_ok_and(|named| (named.dev(), named.ino()) == (open.dev(), open.ino()));
-        if !same {
-            return Ok(None);
-        }
+        let Some(mut file) = boxlite_durable::lock(&path)? else { return Ok(None) };
         // Another writer may have finished between the check for the blob and the making of this file.
         if fs::metadata(&target).is_ok_and(|blob| blob.len() == size) {
             fs::remove_file(&path)?;
             return Ok(None);
         }
-        // Whatever the umask: an image may be private.
-        boxlite_durable::set_mode(&file, 0o600)?;
-        if open.len() > size {
+        if file.metadata()?.len() > size {
             file.set_len(0)?;
         }
-        let hasher = hash(&mut Cancellable::new(&mut file, cancel))?;
+        let hasher = hash(Cancellable::new(&mut file, cancel))?;
         let written = file.stream_position()?;
         Ok(Some(Self { file, path, target, digest: digest.clone(), hasher, written, size }))
-    }
-
-    /// How many bytes are here.
-    pub(crate) fn written(&self) -> u64 {
-        self.written
-    }
-
-    /// The digest that the whole must have.
-    pub(crate) fn digest(&self) -> &Digest {
-        &self.digest
     }
 
     pub(crate) fn is_complete(&self) -> bool {
@@ -169,7 +147,7 @@ impl Partial {
                 self.restart_now()?;
                 let _ = fs::remove_file(&self.path);
                 return Err(Error::new(
-                    ErrorKind::DigestMismatch,
+                    ErrorCode::ImageDigestMismatch,
                     format!("verify blob {}: its content is {found}", self.digest),
                 ));
             }

@@ -183,6 +183,5 @@ async fn assemble(home: &Arc<OpenHome>, image: &Image) -> BoxliteResult<()> {
     // The image goes along, so that its layers stay even if the pull is cancelled meanwhile.
     let cancel = Cancel::default();
     let _dropped = cancel.on_drop();
-    blocking("make a root disk", move || Ok(disks.base_unless(&image.digest, &layers, &cancel).map(drop)?))
-        .await
+    blocking("make a root disk", move || Ok(disks.base(&image.digest, &layers, &cancel).map(drop)?)).await
 }

@@ -2,8 +2,8 @@
 
 use std::{fs, path::PathBuf, sync::Arc};
 
-use boxlite_disk::{BaseDisk, Cancel, ErrorKind, LayerFile, Overlay};
-use boxlite_error::{BoxliteError, BoxliteResult, Stage, Term, text};
+use boxlite_disk::{BaseDisk, Cancel, LayerFile, Overlay};
+use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Stage, Term, text};
 use boxlite_images::{FailedAttempt, Hold, Image, PullOptions};
 
 use crate::{
@@ -57,8 +57,8 @@ impl Pipeline {
             // What a killed start may have left.
             let _ = fs::remove_file(&path);
             let made = Overlay::create(path, &base, size);
-            made.map(|overlay| overlay.virtual_size).map_err(|error| match error.kind() {
-                ErrorKind::TooLarge => BoxliteError::from(error).hint(text![
+            made.map(|overlay| overlay.virtual_size).map_err(|error| match error.code() {
+                ErrorCode::ImageTooLarge => BoxliteError::from(error).hint(text![
                     "raise ",
                     Term::Option("disk_size_mib"),
                     ", or leave it out"
@@ -108,7 +108,7 @@ impl Pipeline {
         // A start that is given up leaves no work behind.
         let cancel = Cancel::default();
         let _dropped = cancel.on_drop();
-        let made = blocking("make a root disk", move || Ok(disks.base_unless(&digest, &layers, &cancel)?));
+        let made = blocking("make a root disk", move || Ok(disks.base(&digest, &layers, &cancel)?));
         self.stage(Stage::Rootfs, made).await
     }
 }

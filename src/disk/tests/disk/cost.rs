@@ -2,7 +2,7 @@
 
 use std::{os::unix::fs::MetadataExt, time::Instant};
 
-use boxlite_disk::{Compression, ImageStorage, Overlay};
+use boxlite_disk::{Cancel, Compression, ImageStorage, Overlay};
 
 use crate::{
     layer::Layer,
@@ -14,7 +14,7 @@ fn measure(what: &str, layer: &Layer) -> u128 {
     let storage = ImageStorage::open(dir.path().join("disks")).unwrap();
     let layers = [layer.store(dir.path(), Compression::Gzip)];
     let start = Instant::now();
-    let base = storage.base(IMAGE, &layers).unwrap();
+    let base = storage.base(IMAGE, &layers, &Cancel::default()).unwrap();
     let built = start.elapsed();
     let overlay = Overlay::create(dir.path().join("disk.qcow2"), &base, None).unwrap();
     let overlaid = start.elapsed().saturating_sub(built);

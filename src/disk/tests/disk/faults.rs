@@ -2,7 +2,8 @@
 
 use std::{fs, path::Path, process::Command};
 
-use boxlite_disk::{BaseDisk, Cancel, Compression, Error, ErrorKind, LayerFile, Overlay};
+use boxlite_disk::{BaseDisk, Cancel, Compression, Error, LayerFile, Overlay};
+use boxlite_error::ErrorCode;
 use tar::{EntryType, Header};
 
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
     oracle::{Home, IMAGE, run, stat},
 };
 
-fn refused(home: &Home, result: Result<BaseDisk, Error>, kind: ErrorKind, word: &str) -> Error {
+fn refused(home: &Home, result: Result<BaseDisk, Error>, kind: ErrorCode, word: &str) -> Error {
     let error = result.expect_err("it must be refused");
     let mut text = error.to_string();
     let mut source = std::error::Error::source(&error);
@@ -18,22 +19,27 @@ fn refused(home: &Home, result: Result<BaseDisk, Error>, kind: ErrorKind, word: 
         text = format!("{text}: {cause}");
         source = cause.source();
     }
-    assert_eq!(error.kind(), kind, "{text}");
+    assert_eq!(error.code(), kind, "{text}");
     assert!(text.contains(word), "{word:?} in {text:?}");
     let left: Vec<_> = fs::read_dir(home.dir.path().join("disks")).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
     error
 }
 
-fn refuse(layers: &[Layer], kind: ErrorKind, word: &str) {
+fn refuse(layers: &[Layer], kind: ErrorCode, word: &str) {
     let home = Home::new();
     refused(&home, home.try_build(layers), kind, word);
 }
 
-fn refuse_bytes(bytes: &[u8], diff_id: String, kind: ErrorKind, word: &str) -> Error {
+fn refuse_bytes(bytes: &[u8], diff_id: String, kind: ErrorCode, word: &str) -> Error {
     let home = Home::new();
     let layer = store(home.dir.path(), bytes, diff_id);
-    let error = refused(&home, home.storage.base(IMAGE, std::slice::from_ref(&layer)), kind, word);
+    let error = refused(
+        &home,
+        home.storage.base(IMAGE, std::slice::from_ref(&layer), &Cancel::default()),
+        kind,
+        word,
+    );
     assert_eq!(error.layer(), Some(&*layer.path), "the damaged layer is named");
     error
 }
@@ -43,45 +49,45 @@ fn damaged_and_truncated_layers() {
     let tar = Layer::default().file("a", vec![7; 100_000]).file("b", "b").tar();
     let id = digest(&tar);
     let packed = gzip(&tar);
-    refuse_bytes(&packed[..packed.len() - 20], id.clone(), ErrorKind::Corrupt, "unpack layer");
-    refuse_bytes(&packed[..packed.len() / 2], id.clone(), ErrorKind::Corrupt, "");
+    refuse_bytes(&packed[..packed.len() - 20], id.clone(), ErrorCode::ImageCorrupt, "unpack layer");
+    refuse_bytes(&packed[..packed.len() / 2], id.clone(), ErrorCode::ImageCorrupt, "");
     let frame = zstd::encode_all(&tar[..], 1).unwrap();
-    refuse_bytes(&frame[..frame.len() - 3], id.clone(), ErrorKind::Corrupt, "unpack layer");
-    refuse_bytes(&tar[..50_000], id.clone(), ErrorKind::Corrupt, "ends inside a file");
-    refuse_bytes(&tar[..300], id.clone(), ErrorKind::Corrupt, "ends inside a header");
+    refuse_bytes(&frame[..frame.len() - 3], id.clone(), ErrorCode::ImageCorrupt, "unpack layer");
+    refuse_bytes(&tar[..50_000], id.clone(), ErrorCode::ImageCorrupt, "ends inside a file");
+    refuse_bytes(&tar[..300], id.clone(), ErrorCode::ImageCorrupt, "ends inside a header");
     let mut wrong = tar.clone();
     wrong[0] ^= 1;
-    refuse_bytes(&wrong, id.clone(), ErrorKind::Corrupt, "checksum");
-    refuse_bytes(b"{\"not\": \"a tar\"}", id.clone(), ErrorKind::Corrupt, "");
-    refuse_bytes(b"BZh91AY&SY", id, ErrorKind::Unsupported, "bzip2");
+    refuse_bytes(&wrong, id.clone(), ErrorCode::ImageCorrupt, "checksum");
+    refuse_bytes(b"{\"not\": \"a tar\"}", id.clone(), ErrorCode::ImageCorrupt, "");
+    refuse_bytes(b"BZh91AY&SY", id, ErrorCode::ImageUnsupported, "bzip2");
 }
 
 #[test]
 fn content_that_is_not_what_the_configuration_says() {
     let tar = Layer::default().file("a", "evil").tar();
     let promised = digest(b"good");
-    let error = refuse_bytes(&gzip(&tar), promised.clone(), ErrorKind::DiffIdMismatch, &promised);
+    let error = refuse_bytes(&gzip(&tar), promised.clone(), ErrorCode::ImageDigestMismatch, &promised);
     assert!(error.hint().is_some());
 }
 
 #[test]
 fn damage_explains_an_entry_that_makes_no_sense() {
     let tar = Layer::default().link("a", "nothing").file("b", vec![1; 1 << 20]).tar();
-    refuse_bytes(&gzip(&tar), digest(b"other"), ErrorKind::DiffIdMismatch, "verify layer");
-    refuse_bytes(&tar[..tar.len() / 2], digest(&tar), ErrorKind::Corrupt, "ends inside a file");
+    refuse_bytes(&gzip(&tar), digest(b"other"), ErrorCode::ImageDigestMismatch, "verify layer");
+    refuse_bytes(&tar[..tar.len() / 2], digest(&tar), ErrorCode::ImageCorrupt, "ends inside a file");
 }
 
 #[test]
 fn a_missing_layer_file_is_the_hosts_fault() {
     let home = Home::new();
     let layer = LayerFile { path: home.dir.path().join("gone"), diff_id: digest(b"") };
-    let error = home.storage.base(IMAGE, &[layer]).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::StorageIo);
+    let error = home.storage.base(IMAGE, &[layer], &Cancel::default()).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::StorageIo);
 }
 
 #[test]
 fn what_the_disk_cannot_hold_is_refused_by_name() {
-    use ErrorKind::{Corrupt, Unsupported};
+    use ErrorCode::{ImageCorrupt as Corrupt, ImageUnsupported as Unsupported};
     let odd = |path: &[u8]| Entry { path: path.into(), ..entry(EntryType::Regular, "") };
     refuse(&[Layer::default().add(odd(b"caf\xe9"))], Unsupported, "\\xe9");
     refuse(&[Layer::default().file(&"x".repeat(256), "")], Unsupported, "256 bytes");
@@ -158,33 +164,33 @@ fn a_file_of_more_names_than_ext4_counts() {
         layer
     };
     Home::new().build(&[names(65_000)]);
-    refuse(&[names(65_001)], ErrorKind::Unsupported, "65000 names");
+    refuse(&[names(65_001)], ErrorCode::ImageUnsupported, "65000 names");
 }
 
 #[test]
 fn bombs_end_at_the_limits() {
     let home = Home::with(|options| options.limits.unpacked_bytes = 1 << 20);
     let bomb = Layer::default().file("zeros", vec![0; 8 << 20]);
-    refused(&home, home.try_build(&[bomb]), ErrorKind::TooLarge, "more bytes than allowed");
+    refused(&home, home.try_build(&[bomb]), ErrorCode::ImageTooLarge, "more bytes than allowed");
 
     let home = Home::with(|options| options.limits.entries = 10);
     let many = (0..11).fold(Layer::default(), |layer, n| layer.file(&n.to_string(), ""));
-    refused(&home, home.try_build(&[many]), ErrorKind::TooLarge, "more entries");
+    refused(&home, home.try_build(&[many]), ErrorCode::ImageTooLarge, "more entries");
 
     // One entry, and ten directories that it needs and nobody describes.
     let home = Home::with(|options| options.limits.entries = 10);
     let deep = Layer::default().file("1/2/3/4/5/6/7/8/9/10/file", "");
-    refused(&home, home.try_build(&[deep]), ErrorKind::TooLarge, "more than 10 files");
+    refused(&home, home.try_build(&[deep]), ErrorCode::ImageTooLarge, "more than 10 files");
 
     let home = Home::with(|options| options.limits.metadata_bytes = 1 << 20);
     let wordy = (0..300).fold(Layer::default(), |layer, n| layer.symlink(&n.to_string(), &"x".repeat(4000)));
-    refused(&home, home.try_build(&[wordy]), ErrorKind::TooLarge, "names and attributes");
+    refused(&home, home.try_build(&[wordy]), ErrorCode::ImageTooLarge, "names and attributes");
 
     let mut long = Layer::default();
     let mut header = Header::new_gnu();
     header.set_entry_type(EntryType::GNULongName);
     long.raw(header, &vec![b'x'; 2 << 20]);
-    refuse(&[long.file("a", "")], ErrorKind::TooLarge, "extended header");
+    refuse(&[long.file("a", "")], ErrorCode::ImageTooLarge, "extended header");
 
     // Short headers before one entry are bounded together, whatever they are.
     for kind in [EntryType::XHeader, EntryType::XGlobalHeader, EntryType::GNULongName, EntryType::GNULongLink]
@@ -196,7 +202,7 @@ fn bombs_end_at_the_limits() {
                 header.set_entry_type(kind);
                 crowded.raw(header, content);
             }
-            refuse(&[crowded.file("a", "")], ErrorKind::TooLarge, "extended headers");
+            refuse(&[crowded.file("a", "")], ErrorCode::ImageTooLarge, "extended headers");
         }
     }
 
@@ -213,7 +219,7 @@ fn bombs_end_at_the_limits() {
     refused(
         &home,
         home.try_build(&[dotted.file("dots", vec![7; 1000])]),
-        ErrorKind::TooLarge,
+        ErrorCode::ImageTooLarge,
         "bytes of disk",
     );
 
@@ -223,11 +229,11 @@ fn bombs_end_at_the_limits() {
     huge.set_path("huge").unwrap();
     huge.set_size(1 << 60);
     huge.set_cksum();
-    refuse_bytes(huge.as_bytes(), digest(huge.as_bytes()), ErrorKind::Corrupt, "ends inside a file");
+    refuse_bytes(huge.as_bytes(), digest(huge.as_bytes()), ErrorCode::ImageCorrupt, "ends inside a file");
 
     // Nor may the disk have a file that it can't hold, though it be one hole.
     for size in [1 << 60, 1 << 44, (1 << 44) - 4095] {
-        refuse(&[hole(size)], ErrorKind::Unsupported, "of which ext4 holds");
+        refuse(&[hole(size)], ErrorCode::ImageUnsupported, "of which ext4 holds");
     }
 
     // Short names may lead a long way, and each of them the same.
@@ -235,19 +241,19 @@ fn bombs_end_at_the_limits() {
     let far = (0..400).fold(Layer::default().dir("d").symlink("far", &"d/../".repeat(800)), |layer, n| {
         layer.file(&format!("far/{n}"), "")
     });
-    refused(&home, home.try_build(&[far]), ErrorKind::TooLarge, "too many directories and links");
+    refused(&home, home.try_build(&[far]), ErrorCode::ImageTooLarge, "too many directories and links");
 
     // With a link to start from, folders could lie in each other without end.
     let half = "d/".repeat(1500);
     let deep = Layer::default().dir(&half).symlink("half", &half).dir(&format!("half/{half}"));
-    refuse(&[deep], ErrorKind::Unsupported, "directories in each other");
+    refuse(&[deep], ErrorCode::ImageUnsupported, "directories in each other");
 
     // Links that double with each step would walk for ever.
     let mut links = Layer::default().dir("l0");
     for n in 1..40 {
         links = links.symlink(&format!("l{n}"), &format!("{0}/../{0}/..", format_args!("l{}", n - 1)));
     }
-    refuse(&[links.file("l39/x", "")], ErrorKind::Corrupt, "links");
+    refuse(&[links.file("l39/x", "")], ErrorCode::ImageCorrupt, "links");
 }
 
 #[test]
@@ -256,9 +262,9 @@ fn a_cancelled_base_is_not_made() {
     let cancel = Cancel::default();
     cancel.cancel();
     let layer = Layer::default().file("a", vec![7; 1 << 20]).store(home.dir.path(), Compression::Zstd);
-    let cancelled = home.storage.base_unless(IMAGE, std::slice::from_ref(&layer), &cancel);
-    refused(&home, cancelled, ErrorKind::Cancelled, "it was cancelled");
-    home.storage.base(IMAGE, &[layer]).unwrap();
+    let cancelled = home.storage.base(IMAGE, std::slice::from_ref(&layer), &cancel);
+    refused(&home, cancelled, ErrorCode::ImageCancelled, "it was cancelled");
+    home.storage.base(IMAGE, &[layer], &Cancel::default()).unwrap();
 }
 
 #[test]
@@ -272,7 +278,7 @@ fn an_image_that_is_larger_than_its_disk() {
     let overlay = Overlay::create(disk("default.qcow2"), &base, None).unwrap();
     assert_eq!(overlay.virtual_size, (384 << 20) + (4 << 30));
     let error = Overlay::create(disk("small.qcow2"), &base, Some(256 << 20)).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::TooLarge);
+    assert_eq!(error.code(), ErrorCode::ImageTooLarge);
     assert!(error.to_string().contains("needs 384 MiB, and 256 MiB are asked for"), "{error}");
     assert!(!disk("small.qcow2").exists());
 }
@@ -283,7 +289,7 @@ fn an_image_that_is_larger_than_its_disk() {
 fn child_with_a_full_disk() {
     let home = Home::new();
     let layer = Layer::default().file("big", vec![1; 12 << 20]);
-    refused(&home, home.try_build(&[layer]), ErrorKind::StorageFull, "free");
+    refused(&home, home.try_build(&[layer]), ErrorCode::StorageFull, "free");
 }
 
 #[test]
@@ -329,8 +335,8 @@ fn noise_never_panics() {
         }
         fix_checksums(&mut bytes);
         let layer = store(home.dir.path(), &bytes, digest(&bytes));
-        if home.storage.base(IMAGE, std::slice::from_ref(&layer)).is_ok() {
-            home.storage.remove(IMAGE).unwrap();
+        if home.storage.base(IMAGE, std::slice::from_ref(&layer), &Cancel::default()).is_ok() {
+            home.remove();
         }
         fs::remove_file(&layer.path).unwrap();
     }
@@ -355,7 +361,7 @@ fn every_compression_gives_the_same_disk() {
         .map(|kind| {
             let home = Home::new();
             let file = layer.store(home.dir.path(), kind);
-            fs::read(home.storage.base(IMAGE, &[file]).unwrap().path).unwrap()
+            fs::read(home.storage.base(IMAGE, &[file], &Cancel::default()).unwrap().path).unwrap()
         })
         .collect();
     assert!(disks[0] == disks[1] && disks[1] == disks[2]);
@@ -371,6 +377,6 @@ fn gzip_of_several_members_and_zstd_of_several_frames() {
     for packed in [frames(&gzip), frames(&zstd), [skippable, frames(&zstd)].concat()] {
         let home = Home::new();
         let layer = store(Path::new(home.dir.path()), &packed, digest(&tar));
-        home.storage.base(IMAGE, &[layer]).unwrap();
+        home.storage.base(IMAGE, &[layer], &Cancel::default()).unwrap();
     }
 }

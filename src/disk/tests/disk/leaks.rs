@@ -7,7 +7,8 @@ use std::{
     process::Command,
 };
 
-use boxlite_disk::{ErrorKind, Overlay, free_leaked_clusters};
+use boxlite_disk::{Overlay, free_leaked_clusters};
+use boxlite_error::ErrorCode;
 
 use crate::oracle::{Home, run};
 
@@ -89,7 +90,7 @@ fn a_disk_that_contradicts_itself_is_refused_and_not_touched() {
     assert_eq!(check(&path), 2);
     let before = fs::read(&path).unwrap();
     let error = free_leaked_clusters(&path).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::StorageCorrupt);
+    assert_eq!(error.code(), ErrorCode::StorageCorrupt);
     assert!(error.to_string().contains("disk.qcow2: cluster 6"), "{error}");
     assert!(fs::read(&path).unwrap() == before);
 }

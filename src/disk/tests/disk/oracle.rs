@@ -5,7 +5,7 @@ use std::{
     process::Command,
 };
 
-use boxlite_disk::{BaseDisk, Compression, Error, ImageStorage, ImageStorageOptions};
+use boxlite_disk::{BaseDisk, Cancel, Compression, Error, ImageStorage};
 use tempfile::TempDir;
 
 pub(crate) use crate::fsck::{fsck, run};
@@ -31,13 +31,18 @@ impl Home {
     }
 
     /// Disks of 1 GiB: e2fsck reads every inode table, and that of 64 GiB takes seconds.
-    pub(crate) fn with(change: impl FnOnce(&mut ImageStorageOptions)) -> Self {
+    pub(crate) fn with(change: impl FnOnce(&mut ImageStorage)) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut options = ImageStorageOptions::default();
-        options.virtual_size = 1 << 30;
-        change(&mut options);
-        let storage = ImageStorage::open_with(dir.path().join("disks"), options).unwrap();
+        let mut storage = ImageStorage::open(dir.path().join("disks")).unwrap();
+        storage.virtual_size = 1 << 30;
+        change(&mut storage);
         Self { dir, storage }
+    }
+
+    /// Removes the image's base, and returns whether there was one.
+    pub(crate) fn remove(&self) -> bool {
+        let bases = self.storage.list().unwrap().into_iter().filter(|base| base.image_digest == IMAGE);
+        bases.map(|base| self.storage.remove_file(&base).unwrap()).filter(|removed| *removed).count() > 0
     }
 
     pub(crate) fn try_build(&self, layers: &[Layer]) -> Result<BaseDisk, Error> {
@@ -47,7 +52,7 @@ impl Home {
             .zip(kinds.into_iter().cycle())
             .map(|(layer, kind)| layer.store(self.dir.path(), kind))
             .collect();
-        self.storage.base(IMAGE, &files)
+        self.storage.base(IMAGE, &files, &Cancel::default())
     }
 
     /// Builds a disk in this home, which lives as long as the result.

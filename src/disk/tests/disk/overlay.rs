@@ -7,7 +7,8 @@ use std::{
     process::Command,
 };
 
-use boxlite_disk::{DEFAULT_SIZE, ErrorKind, Overlay};
+use boxlite_disk::{DEFAULT_SIZE, Overlay};
+use boxlite_error::ErrorCode;
 
 use crate::{
     layer::Layer,
@@ -99,8 +100,8 @@ fn an_overlay_never_replaces_a_file() {
     let path = home.dir.path().join("disk.qcow2");
     fs::write(&path, "precious").unwrap();
     let error = Overlay::create(&path, &base, None).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::StorageIo);
+    assert_eq!(error.code(), ErrorCode::StorageIo);
     assert_eq!(fs::read(&path).unwrap(), b"precious");
     let error = Overlay::create(home.dir.path().join("no/such/dir"), &base, None).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::StorageIo);
+    assert_eq!(error.code(), ErrorCode::StorageIo);
 }

@@ -9,7 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use boxlite_disk::{Cancel, Compression, ErrorKind, ImageStorage, Overlay};
+use boxlite_disk::{Cancel, Compression, ImageStorage, Overlay};
+use boxlite_error::ErrorCode;
 
 use crate::{
     layer::Layer,
@@ -33,7 +34,11 @@ fn callers_at_the_same_time_share_one_build() {
     let inodes: HashSet<u64> = std::thread::scope(|scope| {
         let callers: Vec<_> = (0..8)
             .map(|_| {
-                scope.spawn(|| fs::metadata(home.storage.base(IMAGE, &layers).unwrap().path).unwrap().ino())
+                scope.spawn(|| {
+                    fs::metadata(home.storage.base(IMAGE, &layers, &Cancel::default()).unwrap().path)
+                        .unwrap()
+                        .ino()
+                })
             })
             .collect();
         callers.into_iter().map(|caller| caller.join().unwrap()).collect()
@@ -49,7 +54,7 @@ fn child_that_builds() {
     let dir = std::env::var(CHILD).unwrap();
     let storage = ImageStorage::open(Path::new(&dir).join("disks")).unwrap();
     let layers = [big_layer().store(Path::new(&dir), Compression::None)];
-    storage.base(IMAGE, &layers).unwrap();
+    storage.base(IMAGE, &layers, &Cancel::default()).unwrap();
 }
 
 #[test]
@@ -77,7 +82,7 @@ fn a_killed_builder_leaves_nothing_that_matters() {
             || !fs::read_dir(&disks).unwrap().any(|e| e.unwrap().path().extension().unwrap() == "tmp")
     );
     let layers = [big_layer().store(dir.path(), Compression::None)];
-    fsck(&storage.base(IMAGE, &layers).unwrap().path);
+    fsck(&storage.base(IMAGE, &layers, &Cancel::default()).unwrap().path);
 }
 
 #[test]
@@ -85,7 +90,7 @@ fn a_base_under_construction_is_not_swept_away() {
     let home = Home::new();
     let layers = [big_layer().store(home.dir.path(), Compression::Gzip)];
     std::thread::scope(|scope| {
-        let building = scope.spawn(|| home.storage.base(IMAGE, &layers));
+        let building = scope.spawn(|| home.storage.base(IMAGE, &layers, &Cancel::default()));
         while !building.is_finished() {
             ImageStorage::open(home.dir.path().join("disks")).unwrap();
         }
@@ -97,26 +102,26 @@ fn a_base_under_construction_is_not_swept_away() {
 fn who_waits_for_another_builder_may_give_up() {
     let home = Home::new();
     let layers = [Layer::default().file("a", "1").store(home.dir.path(), Compression::None)];
-    let base = home.storage.base(IMAGE, &layers).unwrap();
+    let base = home.storage.base(IMAGE, &layers, &Cancel::default()).unwrap();
     fs::remove_file(&base.path).unwrap();
     // Another builder, who never finishes.
     let theirs = fs::File::create(base.path.with_added_extension("tmp")).unwrap();
     theirs.lock().unwrap();
     let cancel = Cancel::default();
     std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| home.storage.base_unless(IMAGE, &layers, &cancel));
+        let waiting = scope.spawn(|| home.storage.base(IMAGE, &layers, &cancel));
         cancel.cancel();
-        assert_eq!(waiting.join().unwrap().unwrap_err().kind(), ErrorKind::Cancelled);
+        assert_eq!(waiting.join().unwrap().unwrap_err().code(), ErrorCode::ImageCancelled);
     });
     drop(theirs);
-    home.storage.base(IMAGE, &layers).unwrap();
+    home.storage.base(IMAGE, &layers, &Cancel::default()).unwrap();
 }
 
 #[test]
 fn disks_are_their_owners_alone() {
     let home = Home::new();
     let layers = [Layer::default().file("a", "1").store(home.dir.path(), Compression::None)];
-    let base = home.storage.base(IMAGE, &layers).unwrap();
+    let base = home.storage.base(IMAGE, &layers, &Cancel::default()).unwrap();
     let overlay = Overlay::create(home.dir.path().join("disk.qcow2"), &base, None).unwrap();
     let mode = |path: &Path| path.metadata().unwrap().mode() & 0o7777;
     let dir = base.path.parent().unwrap();
@@ -127,12 +132,16 @@ fn disks_are_their_owners_alone() {
 fn bases_are_found_again_and_removed() {
     let home = Home::new();
     let layers = [Layer::default().file("a", "1").store(home.dir.path(), Compression::None)];
-    let base = home.storage.base(IMAGE, &layers).unwrap();
+    let base = home.storage.base(IMAGE, &layers, &Cancel::default()).unwrap();
     assert_eq!(base.virtual_size, 1 << 30);
     fs::remove_file(&layers[0].path).unwrap();
-    assert_eq!(home.storage.base(IMAGE, &layers).unwrap(), base, "the layers are not needed again");
-    assert!(home.storage.remove(IMAGE).unwrap());
-    assert!(!home.storage.remove(IMAGE).unwrap());
-    let error = home.storage.base("sha256:../../x", &[]).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert_eq!(
+        home.storage.base(IMAGE, &layers, &Cancel::default()).unwrap(),
+        base,
+        "the layers are not needed again"
+    );
+    assert!(home.remove());
+    assert!(!home.remove());
+    let error = home.storage.base("sha256:../../x", &[], &Cancel::default()).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::ImageUnsupported);
 }

@@ -3,9 +3,8 @@
 
 use std::{fs, path::Path, process::Command};
 
-use boxlite_images::{
-    Error, ErrorKind, ImageManager, ImageOptions, PullOptions, PullPolicy, RegistryOptions,
-};
+use boxlite_error::ErrorCode;
+use boxlite_images::{Error, ImageManager, ImageOptions, PullOptions, PullPolicy, RegistryOptions};
 
 use crate::{
     environment::alone,
@@ -37,7 +36,7 @@ async fn child_that_pulls() {
     }
     // The store has only what was pulled, and says so without asking anybody.
     let error = pull(&images, "never", "elsewhere.invalid/app").await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::NotCached, "{error}");
+    assert_eq!(error.code(), ErrorCode::ImageNotCached, "{error}");
     assert!(images.inspect("elsewhere.invalid/app", None).await.unwrap().is_none());
 }
 

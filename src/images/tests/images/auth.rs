@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use boxlite_images::{Credentials, ErrorKind, RegistryOptions};
+use boxlite_error::ErrorCode;
+use boxlite_images::{Credentials, RegistryOptions};
 
 use crate::{
     fixture::{Home, Layout, assert_whole, layer},
@@ -29,7 +30,7 @@ async fn basic_authentication() {
     for credentials in [None, Some(basic("wrong"))] {
         let home = with_credentials(&registry.host, credentials);
         let error = home.pull(&reference).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unauthorized, "{error}");
+        assert_eq!(error.code(), ErrorCode::ImageUnauthorized, "{error}");
         assert!(!format!("{error:?}").contains("wrong"), "no password is ever shown");
     }
     let home = with_credentials(&registry.host, Some(basic(PASSWORD)));
@@ -90,7 +91,7 @@ async fn bearer_tokens_are_fetched_reused_and_renewed() {
     let proxy = token_proxy(&registry, "authorization: basic bm9ib2R5").await;
     let home = with_credentials(&proxy.host, Some(basic("wrong")));
     let error = home.pull(&format!("{}/app", proxy.host)).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unauthorized, "{error}");
+    assert_eq!(error.code(), ErrorCode::ImageUnauthorized, "{error}");
 }
 
 #[tokio::test]
@@ -146,7 +147,7 @@ async fn where_a_registry_sends_us_hears_no_secret() {
         .await;
         let home = with_credentials(&proxy.host, Some(credentials));
         let error = home.pull(&format!("{}/app", proxy.host)).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unauthorized, "{error}");
+        assert_eq!(error.code(), ErrorCode::ImageUnauthorized, "{error}");
         assert!(error.to_string().contains("to which the registry redirects"), "{error}");
         assert!(proxy.count("/token") > 0 && elsewhere.count("/blobs/") > 0);
         assert_eq!(elsewhere.count("/token"), 0, "nobody else's challenge is answered");
@@ -194,6 +195,6 @@ async fn a_token_that_drips_is_not_waited_for() {
         all.timeouts.login = Duration::from_millis(200);
     });
     let error = home.pull(&format!("{}/app", proxy.host)).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::RegistryUnreachable, "{error}");
+    assert_eq!(error.code(), ErrorCode::RegistryUnreachable, "{error}");
     assert!(error.to_string().contains("log in to"), "{error}");
 }

@@ -5,7 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use boxlite_images::{Error, ErrorKind, RegistryOptions};
+use boxlite_error::ErrorCode;
+use boxlite_images::{Error, RegistryOptions};
 
 use crate::{
     fixture::{Home, Layout, assert_whole, layer},
@@ -13,8 +14,8 @@ use crate::{
     registry::Registry,
 };
 
-fn is_kind(error: &Error, kind: ErrorKind) {
-    assert_eq!(error.kind(), kind, "{error}");
+fn is_kind(error: &Error, kind: ErrorCode) {
+    assert_eq!(error.code(), kind, "{error}");
     assert!(error.hint().is_some(), "{error}");
 }
 
@@ -23,7 +24,7 @@ async fn an_unknown_image_is_not_found() {
     let registry = Registry::start();
     let home = Home::http(&registry.host);
     let error = home.pull(&format!("{}/no/such:thing", registry.host)).await.unwrap_err();
-    is_kind(&error, ErrorKind::NotFound);
+    is_kind(&error, ErrorCode::ImageNotFound);
     assert!(error.to_string().contains("fetch manifest thing of 127.0.0.1:"), "{error}");
     assert!(home.blobs().is_empty());
 }
@@ -32,7 +33,7 @@ async fn an_unknown_image_is_not_found() {
 async fn a_registry_that_is_down_is_told_soon() {
     let start = Instant::now();
     let home = Home::http("127.0.0.1:1");
-    is_kind(&home.pull("127.0.0.1:1/app").await.unwrap_err(), ErrorKind::RegistryUnreachable);
+    is_kind(&home.pull("127.0.0.1:1/app").await.unwrap_err(), ErrorCode::RegistryUnreachable);
     assert!(start.elapsed() < Duration::from_secs(5));
 }
 
@@ -41,7 +42,7 @@ async fn plain_http_is_never_spoken_unasked() {
     let registry = Registry::start();
     let reference = registry.push(&Layout::with_layers(&[layer(1, 10)]), "app");
     let error = Home::new(vec![]).pull(&reference).await.unwrap_err();
-    is_kind(&error, ErrorKind::RegistryUnreachable);
+    is_kind(&error, ErrorCode::RegistryUnreachable);
     assert!(error.hint().unwrap().contains("the option `http`"));
 }
 
@@ -51,7 +52,7 @@ async fn a_registry_of_ones_own_authority() {
     let tars = [layer(1, 100_000)];
     let reference = registry.push(&Layout::with_layers(&tars), "app");
     let strangers = Home::new(vec![]);
-    is_kind(&strangers.pull(&reference).await.unwrap_err(), ErrorKind::RegistryUnreachable);
+    is_kind(&strangers.pull(&reference).await.unwrap_err(), ErrorCode::RegistryUnreachable);
     let mut options = RegistryOptions::new(&registry.host);
     options.ca_file = Some(certificate);
     assert_whole(&Home::new(vec![options.clone()]).pull(&reference).await.unwrap(), &tars);
@@ -70,7 +71,9 @@ async fn wrong_and_missing_bytes_in_the_registry_are_never_accepted() {
     let good = fs::read(&path).unwrap();
     let mut bad = good.clone();
     bad[200_000] ^= 1;
-    for (bytes, kind) in [(&bad[..], ErrorKind::DigestMismatch), (&good[..250_000], ErrorKind::Corrupt)] {
+    for (bytes, kind) in
+        [(&bad[..], ErrorCode::ImageDigestMismatch), (&good[..250_000], ErrorCode::ImageCorrupt)]
+    {
         fs::write(&path, bytes).unwrap();
         let home = Home::http(&registry.host);
         let error = home.pull(&reference).await.unwrap_err();
@@ -120,16 +123,22 @@ async fn passing_errors_pass() {
 #[tokio::test]
 async fn lasting_errors_are_told_apart() {
     for (status, headers, kind) in [
-        ("500 Internal Server Error", "", ErrorKind::RegistryError { status: 500 }),
-        ("418 I'm a teapot", "", ErrorKind::RegistryError { status: 418 }),
-        ("429 Too Many Requests", "Retry-After: 86400\r\n", ErrorKind::RateLimited),
-        ("429 Too Many Requests", "Retry-After: Tue, 31 Dec 2999 23:59:59 GMT\r\n", ErrorKind::RateLimited),
-        ("403 Forbidden", "", ErrorKind::Unauthorized),
-        ("401 Unauthorized", "", ErrorKind::Unauthorized),
+        ("500 Internal Server Error", "", ErrorCode::RegistryFailed),
+        ("418 I'm a teapot", "", ErrorCode::RegistryFailed),
+        ("429 Too Many Requests", "Retry-After: 86400\r\n", ErrorCode::RegistryRateLimited),
+        (
+            "429 Too Many Requests",
+            "Retry-After: Tue, 31 Dec 2999 23:59:59 GMT\r\n",
+            ErrorCode::RegistryRateLimited,
+        ),
+        ("403 Forbidden", "", ErrorCode::ImageUnauthorized),
+        ("401 Unauthorized", "", ErrorCode::ImageUnauthorized),
     ] {
         let proxy = Proxy::start("", move |_| answer(status, headers)).await;
         let home = Home::http(&proxy.host);
-        is_kind(&home.pull(&format!("{}/app", proxy.host)).await.unwrap_err(), kind);
+        let error = home.pull(&format!("{}/app", proxy.host)).await.unwrap_err();
+        is_kind(&error, kind);
+        assert!(error.to_string().contains(&format!("HTTP {}", &status[..3])), "{error}");
     }
 }
 
@@ -142,7 +151,7 @@ async fn a_stalled_registry_is_given_up() {
         all.registries = vec![options];
         all.timeouts.read = Duration::from_millis(200);
     });
-    is_kind(&home.pull(&format!("{}/app", proxy.host)).await.unwrap_err(), ErrorKind::RegistryUnreachable);
+    is_kind(&home.pull(&format!("{}/app", proxy.host)).await.unwrap_err(), ErrorCode::RegistryUnreachable);
 }
 
 #[tokio::test]
@@ -155,7 +164,7 @@ async fn a_registry_that_never_greets_is_given_up() {
         all.attempts = 2;
     });
     let start = Instant::now();
-    is_kind(&home.pull(&format!("{host}/app")).await.unwrap_err(), ErrorKind::RegistryUnreachable);
+    is_kind(&home.pull(&format!("{host}/app")).await.unwrap_err(), ErrorCode::RegistryUnreachable);
     assert!(start.elapsed() < Duration::from_secs(20), "less than the time for a read");
 }
 
@@ -172,7 +181,7 @@ async fn a_manifest_that_drips_is_given_up() {
         all.timeouts.manifest = Duration::from_millis(300);
     });
     let error = home.pull(&format!("{}/app", proxy.host)).await.unwrap_err();
-    is_kind(&error, ErrorKind::RegistryUnreachable);
+    is_kind(&error, ErrorCode::RegistryUnreachable);
     assert!(error.to_string().contains("not here after 300ms"), "{error}");
     assert_eq!(proxy.count("/manifests/"), 3, "as many as there are attempts");
 }
@@ -183,7 +192,7 @@ async fn an_endless_manifest_is_cut_off() {
         Proxy::start("", |_| Act::Endless("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".into())).await;
     let home = Home::http(&proxy.host);
     let error = home.pull(&format!("{}/app", proxy.host)).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::TooLarge, "{error}");
+    assert_eq!(error.code(), ErrorCode::ImageTooLarge, "{error}");
 }
 
 #[tokio::test]
@@ -194,17 +203,17 @@ async fn manifests_that_make_no_sense_are_refused() {
     };
     let artifact = r#"{"schemaVersion":2,"config":{"mediaType":"application/wasm","digest":"sha256:0000000000000000000000000000000000000000000000000000000000000000","size":1},"layers":[]}"#;
     for (text, kind) in [
-        ("", ErrorKind::Corrupt),
-        ("[]", ErrorKind::Corrupt),
-        ("{\"schemaVersion\":1}", ErrorKind::Unsupported),
-        ("{\"schemaVersion\":2}", ErrorKind::Corrupt),
-        (artifact, ErrorKind::Unsupported),
-        ("{\"schemaVersion\":2,\"manifests\":[]}", ErrorKind::Platform),
+        ("", ErrorCode::ImageCorrupt),
+        ("[]", ErrorCode::ImageCorrupt),
+        ("{\"schemaVersion\":1}", ErrorCode::ImageUnsupported),
+        ("{\"schemaVersion\":2}", ErrorCode::ImageCorrupt),
+        (artifact, ErrorCode::ImageUnsupported),
+        ("{\"schemaVersion\":2,\"manifests\":[]}", ErrorCode::ImagePlatform),
     ] {
         let answer = body(text);
         let proxy = Proxy::start("", move |_| Act::Answer(answer.clone())).await;
         let error = Home::http(&proxy.host).pull(&format!("{}/app", proxy.host)).await.unwrap_err();
-        assert_eq!(error.kind(), kind, "{text}: {error}");
+        assert_eq!(error.code(), kind, "{text}: {error}");
     }
 }
 
@@ -267,7 +276,7 @@ async fn what_drips_before_a_blob_and_after_an_error_is_not_waited_for() {
         all.timeouts.manifest = Duration::from_millis(500);
     });
     let error = home.pull(&format!("{}/app", proxy.host)).await.unwrap_err();
-    is_kind(&error, ErrorKind::RegistryUnreachable);
+    is_kind(&error, ErrorCode::RegistryUnreachable);
     assert!(error.to_string().contains("fetch blob"), "{error}");
 
     // What a refusal has to say is not worth more than some seconds.
@@ -275,5 +284,5 @@ async fn what_drips_before_a_blob_and_after_an_error_is_not_waited_for() {
         Proxy::start("", |_| Act::Trickle("HTTP/1.1 404 Not Found\r\nContent-Length: 60000\r\n\r\n".into()))
             .await;
     let home = Home::http(&proxy.host);
-    is_kind(&home.pull(&format!("{}/app", proxy.host)).await.unwrap_err(), ErrorKind::NotFound);
+    is_kind(&home.pull(&format!("{}/app", proxy.host)).await.unwrap_err(), ErrorCode::ImageNotFound);
 }

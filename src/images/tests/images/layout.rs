@@ -2,7 +2,8 @@
 
 use std::{fs, io::Write, os::unix::fs::MetadataExt, path::Path};
 
-use boxlite_images::{Error, ErrorKind, PullPolicy};
+use boxlite_error::ErrorCode;
+use boxlite_images::{Error, PullPolicy};
 use tar::{Builder, EntryType, Header};
 
 use crate::fixture::{Home, Layout, assert_whole, host_architecture, layer};
@@ -31,7 +32,10 @@ async fn a_rebuilt_layout_is_seen_and_a_vanished_one_remembered() {
     }
     drop(layout);
     assert_whole(&home.pull(&source).await.unwrap(), &[layer(3, 100)]);
-    assert_eq!(home.pull_with(&source, PullPolicy::Always).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(
+        home.pull_with(&source, PullPolicy::Always).await.unwrap_err().code(),
+        ErrorCode::ImageNotFound
+    );
 }
 
 #[tokio::test]
@@ -42,12 +46,12 @@ async fn which_image_is_meant_must_be_clear() {
     layout.name("other", other);
     let dir = layout.path().display().to_string();
     let error = home.pull(&dir).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Reference);
+    assert_eq!(error.code(), ErrorCode::ImageReference);
     assert!(error.to_string().contains("latest, other"), "{error}");
     let error = home.pull(&format!("oci:{dir}:nope")).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert_eq!(error.code(), ErrorCode::ImageNotFound);
     assert!(error.to_string().contains("latest, other"), "{error}");
-    assert_eq!(home.pull("oci:/no/such/folder").await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(home.pull("oci:/no/such/folder").await.unwrap_err().code(), ErrorCode::ImageNotFound);
 }
 
 #[tokio::test]
@@ -60,9 +64,9 @@ async fn damage_in_a_layout_is_found() {
     let mut bad = good.clone();
     bad[50_000] ^= 1;
     for (bytes, kind) in [
-        (Some(bad), ErrorKind::DigestMismatch),
-        (Some(good[..70_000].to_vec()), ErrorKind::Corrupt),
-        (None, ErrorKind::Corrupt),
+        (Some(bad), ErrorCode::ImageDigestMismatch),
+        (Some(good[..70_000].to_vec()), ErrorCode::ImageCorrupt),
+        (None, ErrorCode::ImageCorrupt),
     ] {
         match bytes {
             Some(bytes) => fs::write(&path, bytes).unwrap(),
@@ -70,7 +74,7 @@ async fn damage_in_a_layout_is_found() {
         }
         let home = Home::new(vec![]);
         let error = home.pull(&layout.source()).await.unwrap_err();
-        assert_eq!(error.kind(), kind, "{error}");
+        assert_eq!(error.code(), kind, "{error}");
         assert!(error.to_string().contains(&digest), "{error}");
         assert!(!home.blob_path(&digest).exists());
         assert!(home.images.list().await.unwrap().is_empty());
@@ -104,7 +108,7 @@ async fn archives_are_read_in_place() {
             digests.push(image.digest);
         }
         let error = Home::new(vec![]).pull(&format!("{kind}:{path}:v2")).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+        assert_eq!(error.code(), ErrorCode::ImageNotFound, "{error}");
     }
     digests.dedup();
     assert_eq!(digests.len(), 2, "the manifest made for a docker archive is the same each time");
@@ -117,17 +121,17 @@ async fn broken_archives_are_told() {
         let path = archive(&layout, kind, ":app:v1");
         let bytes = fs::read(&path).unwrap();
         for (bytes, kind) in [
-            (&bytes[..bytes.len() / 2], ErrorKind::Corrupt),
-            (&b"no tar at all"[..], ErrorKind::Corrupt),
-            (&[0x1f, 0x8b, 8, 0][..], ErrorKind::Corrupt),
-            (&[0x28, 0xb5, 0x2f, 0xfd, 0, 0][..], ErrorKind::Corrupt),
-            (&b"BZh9 of long ago"[..], ErrorKind::Unsupported),
-            (&[0; 1024][..], ErrorKind::NotFound),
+            (&bytes[..bytes.len() / 2], ErrorCode::ImageCorrupt),
+            (&b"no tar at all"[..], ErrorCode::ImageCorrupt),
+            (&[0x1f, 0x8b, 8, 0][..], ErrorCode::ImageCorrupt),
+            (&[0x28, 0xb5, 0x2f, 0xfd, 0, 0][..], ErrorCode::ImageCorrupt),
+            (&b"BZh9 of long ago"[..], ErrorCode::ImageUnsupported),
+            (&[0; 1024][..], ErrorCode::ImageNotFound),
         ] {
             fs::write(&path, bytes).unwrap();
             let home = Home::new(vec![]);
             let error = home.pull(&path).await.unwrap_err();
-            assert_eq!(error.kind(), kind, "{error}");
+            assert_eq!(error.code(), kind, "{error}");
             assert!(home.images.list().await.unwrap().is_empty());
         }
     }
@@ -187,7 +191,7 @@ async fn hostile_archives_are_refused_in_bounded_space() {
     let mut bytes = long.as_bytes().to_vec();
     bytes.resize(8192, 0);
     fs::write(&path, bytes).unwrap();
-    assert_eq!(refused(&Home::new(vec![]), &path).await.kind(), ErrorKind::TooLarge);
+    assert_eq!(refused(&Home::new(vec![]), &path).await.code(), ErrorCode::ImageTooLarge);
 
     // Headers without end before the first member.
     let mut comment = Header::new_ustar();
@@ -200,7 +204,7 @@ async fn hostile_archives_are_refused_in_bounded_space() {
         packed.write_all(&b"16 comment=0123\n".repeat(32)).unwrap();
     }
     packed.finish().unwrap();
-    assert_eq!(refused(&Home::new(vec![]), &path).await.kind(), ErrorKind::TooLarge);
+    assert_eq!(refused(&Home::new(vec![]), &path).await.code(), ErrorCode::ImageTooLarge);
 
     // Gigabytes out of next to nothing, which are not zeros.
     let mut packed = zstd::Encoder::new(fs::File::create(&path).unwrap(), 1).unwrap();
@@ -215,14 +219,14 @@ async fn hostile_archives_are_refused_in_bounded_space() {
     }
     packed.finish().unwrap();
     let error = refused(&Home::new(vec![]), &path).await;
-    assert_eq!(error.kind(), ErrorKind::TooLarge, "{error}");
+    assert_eq!(error.code(), ErrorCode::ImageTooLarge, "{error}");
 
     // What nobody ever writes to.
     let fifo = dir.path().join("fifo");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
     for source in ["oci-archive", "rootfs"] {
         let error = Home::new(vec![]).pull(&format!("{source}:{}", fifo.display())).await.unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::StorageIo | ErrorKind::Corrupt), "{error}");
+        assert!(matches!(error.code(), ErrorCode::StorageIo | ErrorCode::ImageCorrupt), "{error}");
     }
 }
 
@@ -251,7 +255,7 @@ async fn a_configuration_that_no_box_could_keep_is_refused() {
         layout.name("latest", manifest);
         let home = Home::new(vec![]);
         let error = home.pull(&layout.source()).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::TooLarge, "{key}: {error}");
+        assert_eq!(error.code(), ErrorCode::ImageTooLarge, "{key}: {error}");
         assert!(home.images.list().await.unwrap().is_empty());
     }
 }
@@ -277,7 +281,7 @@ async fn many_names_are_loaded_and_remembered_together() {
     });
     layout.name("zzz", missing);
     let home = Home::new(vec![]);
-    assert_eq!(home.images.load(layout.path()).await.unwrap_err().kind(), ErrorKind::Corrupt);
+    assert_eq!(home.images.load(layout.path()).await.unwrap_err().code(), ErrorCode::ImageCorrupt);
     assert_eq!(home.images.list().await.unwrap().len(), 300);
 }
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use boxlite_images::{ErrorKind, RegistryOptions};
+use boxlite_error::ErrorCode;
+use boxlite_images::RegistryOptions;
 
 use crate::{
     fixture::{Home, Layout, assert_whole, layer},
@@ -65,7 +66,7 @@ async fn a_short_name_is_the_first_that_is_found_and_stays_that() {
     assert_eq!(home.images.inspect("app", None).await.unwrap().unwrap().reference, found);
     assert!(home.images.remove("app").await.unwrap());
     assert_eq!(home.pull("app").await.unwrap().reference, format!("{}/app:latest", first.host));
-    assert_eq!(home.pull("nothing").await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(home.pull("nothing").await.unwrap_err().code(), ErrorCode::ImageNotFound);
 }
 
 #[tokio::test]
@@ -77,7 +78,7 @@ async fn a_pull_without_room_is_refused_before_it_starts() {
         all.reserve_bytes = u64::MAX;
     });
     let error = home.pull(&reference).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::StorageFull, "{error}");
+    assert_eq!(error.code(), ErrorCode::StorageFull, "{error}");
     assert!(home.blobs().is_empty());
 }
 
@@ -95,6 +96,6 @@ async fn a_blob_that_only_drips_is_given_up() {
         all.attempts = 1;
     });
     let error = home.pull(&format!("{}/app", proxy.host)).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::RegistryUnreachable, "{error}");
+    assert_eq!(error.code(), ErrorCode::RegistryUnreachable, "{error}");
     assert!(error.to_string().contains("bytes in 400 ms"), "{error}");
 }

@@ -5,7 +5,8 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use boxlite_images::{ErrorKind, Platform, ProgressSink, PullEvent, PullOptions, PullPolicy};
+use boxlite_error::ErrorCode;
+use boxlite_images::{Platform, ProgressSink, PullEvent, PullOptions, PullPolicy};
 
 use crate::{
     fixture::{Home, Layout, assert_whole, host_architecture, layer},
@@ -46,7 +47,7 @@ async fn policies_say_when_to_ask_the_registry() {
     let reference = registry.push(&Layout::with_layers(&old), "app");
     let home = Home::http(&registry.host);
     let error = home.pull_with(&reference, PullPolicy::Never).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::NotCached);
+    assert_eq!(error.code(), ErrorCode::ImageNotCached);
     assert_whole(&home.pull(&reference).await.unwrap(), &old);
     registry.push(&Layout::with_layers(&new), "app");
     assert_whole(&home.pull(&reference).await.unwrap(), &old);
@@ -75,7 +76,7 @@ async fn the_platform_is_chosen_and_a_missing_one_is_told() {
     assert_whole(&home.pull(&reference).await.unwrap(), &mine);
     options.platform.as_mut().unwrap().architecture = "mips64".into();
     let error = home.images.pull(&reference, options).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Platform);
+    assert_eq!(error.code(), ErrorCode::ImagePlatform);
     let text = error.to_string();
     assert!(text.contains("linux/mips64") && text.contains("linux/s390x"), "{text}");
 
@@ -85,7 +86,7 @@ async fn the_platform_is_chosen_and_a_missing_one_is_told() {
     single.name("latest", image);
     let reference = registry.push(&single, "foreign");
     let error = home.pull(&reference).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Platform);
+    assert_eq!(error.code(), ErrorCode::ImagePlatform);
     assert!(error.to_string().contains("linux/s390x"), "{error}");
 }
 
@@ -100,7 +101,7 @@ async fn an_image_can_be_pinned_by_digest() {
     let pinned = home.pull(&format!("{name}@{digest}")).await.unwrap();
     assert_eq!(pinned.digest, digest);
     let other = format!("{name}@sha256:{}", "0".repeat(64));
-    assert_eq!(home.pull(&other).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(home.pull(&other).await.unwrap_err().code(), ErrorCode::ImageNotFound);
 }
 
 #[tokio::test]

@@ -7,7 +7,8 @@ use std::{
     time::Duration,
 };
 
-use boxlite_images::{ErrorKind, RegistryOptions};
+use boxlite_error::ErrorCode;
+use boxlite_images::RegistryOptions;
 use futures::{StreamExt, stream};
 
 use crate::{
@@ -55,16 +56,16 @@ async fn run(seed: u64, upstream: String, tars: Arc<[Vec<u8>; 3]>) -> u64 {
             }
             Err(error) => {
                 let expected = matches!(
-                    error.kind(),
-                    ErrorKind::RegistryUnreachable
-                        | ErrorKind::RegistryError { .. }
-                        | ErrorKind::RateLimited
-                        | ErrorKind::DigestMismatch
-                        | ErrorKind::Corrupt
-                        | ErrorKind::NotFound
-                        | ErrorKind::Unauthorized
-                        | ErrorKind::TooLarge
-                        | ErrorKind::Unsupported
+                    error.code(),
+                    ErrorCode::RegistryUnreachable
+                        | ErrorCode::RegistryFailed
+                        | ErrorCode::RegistryRateLimited
+                        | ErrorCode::ImageDigestMismatch
+                        | ErrorCode::ImageCorrupt
+                        | ErrorCode::ImageNotFound
+                        | ErrorCode::ImageUnauthorized
+                        | ErrorCode::ImageTooLarge
+                        | ErrorCode::ImageUnsupported
                 );
                 assert!(expected, "seed {seed}: {error:?}");
                 assert!(

@@ -6,7 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use boxlite_images::{ErrorKind, ImageManager, ImageOptions, PullOptions};
+use boxlite_error::ErrorCode;
+use boxlite_images::{ImageManager, ImageOptions, PullOptions};
 
 use crate::{
     fixture::{Home, Layout, assert_whole, layer},
@@ -32,7 +33,7 @@ async fn damage_on_the_disk_is_found_told_and_mended() {
     bytes[1000] ^= 1;
     fs::write(&victim.path, bytes).unwrap();
     let error = home.images.verify(&image).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    assert_eq!(error.code(), ErrorCode::ImageCorrupt);
     assert!(error.to_string().contains(&victim.digest), "{error}");
     assert_whole(&home.pull(&reference).await.unwrap(), &tars);
     assert_eq!(proxy.count(&victim.digest), 2);
@@ -53,7 +54,7 @@ async fn child_with_a_full_disk() {
     let source = std::env::var(CHILD).unwrap();
     let home = Home::new(vec![]);
     let error = home.pull(&source).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::StorageFull, "{error}");
+    assert_eq!(error.code(), ErrorCode::StorageFull, "{error}");
     assert!(home.images.list().await.unwrap().is_empty());
 }
 

@@ -136,7 +136,7 @@ fn write(tree: &Tree, image: &Image<'_>, layers: &[LayerFile], path: &Path) {
         if !content.is_stored() {
             continue;
         }
-        let layer = &layers[usize::from(image.layer(file))];
+        let layer = &layers[usize::from(content.layer)];
         let mut tar = TarReader::new(layer.open(None, &Cancel::default()).unwrap(), 1 << 20);
         while tar.next().unwrap().unwrap().ordinal != content.ordinal {}
         match content.sparse {
