@@ -495,199 +495,6 @@ export declare class Events extends EventEmitter<Listened> implements AsyncItera
 	/** Does what {@link Events.close | close()} does. */
 	[Symbol.dispose](): void;
 }
-/** Capabilities of Linux by name, as `'NET_ADMIN'` or `'CAP_NET_ADMIN'`; `'ALL'` is every one. */
-export interface CapabilityOptions {
-	/** Over docker's default ones. */
-	add?: readonly string[];
-	/** Of docker's default ones; with `add: ['ALL']`, of all. */
-	drop?: readonly string[];
-}
-/** What the processes of a box may do to their own machine; nothing of it opens anything of the host. */
-export interface PrivilegeOptions {
-	/** Capabilities of the box's root processes, up to 64 in each list. Default: docker's 14. */
-	capabilities?: CapabilityOptions;
-	/** Parameters of the box's kernel by name, such as `{ 'net.ipv4.ip_forward': '1' }`, up to 64. Default: see `docs/api.md`. */
-	sysctls?: Record<string, string | number>;
-	/**
-	 * Devices of the machine beside docker's default ones, up to 64: `'/dev/fuse'`, `'/dev/net/tun'`, or `'/dev/loop-control'`,
-	 * which brings the loop devices. Default: none.
-	 */
-	devices?: readonly string[];
-	/**
-	 * Every capability and every device, nothing masked or read-only, the box's control groups its own: what containers, systemd
-	 * and mounts in the box need. The host is as safe from it as from any box. Default: `false`.
-	 */
-	privileged?: boolean;
-}
-/** When a main process that ended is started again. */
-export interface RestartOptions {
-	/** `'no'`: the box ends with it. `'on-failure'`: after an exit code other than 0, or a signal. Default: `'no'`. */
-	policy?: "no" | "on-failure" | "always";
-	/** Restarts in a row; a run of ten seconds or more begins a new row. 0 is no limit. Default: 0. */
-	maxRetries?: number;
-	/** Milliseconds before the first restart, doubled for each one in the row up to one minute. Default: 100. */
-	delayMs?: number;
-}
-/** How the health of a box is found out: by a command, or by a TCP port; exactly one of the two. */
-export interface HealthCheckOptions {
-	/** A command inside the box whose exit code 0 means healthy: a program with its arguments, or a line for `/bin/sh`. */
-	command?: string | readonly string[];
-	/** A port on 127.0.0.1 inside the box where a connection must be accepted. */
-	tcpPort?: number;
-	/** Milliseconds between two checks. Default: 30 000. */
-	intervalMs?: number;
-	/** Milliseconds that one check may take. Default: 30 000. */
-	timeoutMs?: number;
-	/** Failures in a row that make the box unhealthy. Default: 3. */
-	retries?: number;
-	/** Milliseconds after the start in which failures don't count, until the first success. Default: 0. */
-	startPeriodMs?: number;
-}
-/** What a box does on its own, whether or not the program that made it still runs. */
-export interface SupervisionOptions {
-	/**
-	 * Run the image's program, its entrypoint and command, as the box's main process: it starts with the box, and the box
-	 * ends when it has ended for good. Giving `entrypoint` or `cmd` does so too. Default: `false`, a box idles until `exec`.
-	 */
-	main?: boolean;
-	/**
-	 * The main process instead of the image's entrypoint. As in docker, the image's command is then left out. An empty array
-	 * is no entrypoint. Default: the image's.
-	 */
-	entrypoint?: readonly string[];
-	/** The arguments of the entrypoint, or the main process where there is none. Default: the image's. */
-	cmd?: readonly string[];
-	/**
-	 * `false`: the main process is the container's pid 1 itself, as s6-overlay and systemd insist on, and reaps the container's
-	 * orphans. Its end then ends every process of the container, and `restart` can't be used. Default: `true`, pid 1 is ours.
-	 */
-	init?: boolean;
-	/** The signal that ends the main process: a name such as `'SIGINT'`, or a number. Default: the image's, else SIGTERM. */
-	stopSignal?: string | number;
-	/** When the main process is started again after its end. Default: never. */
-	restart?: RestartOptions;
-	/** Whether the box is healthy; `false` runs no check. Default: the image's check if there is a main process, else none. */
-	healthCheck?: HealthCheckOptions | false;
-	/** Milliseconds after its start at which the box stops; 0 is never, the most is 366 days. Default: 0. */
-	maxLifetimeMs?: number;
-	/**
-	 * Milliseconds without an execution and without any other call to the box after which it stops; 0 is never, the most is
-	 * 366 days. A main process and health checks don't count as use. Default: 0.
-	 */
-	idleTimeoutMs?: number;
-	/**
-	 * When the box stops, whatever it is doing: a Date, or milliseconds since 1970, that must be to come. It holds over restarts
-	 * of the box and of this program; from then on the box does not start until `box.update` gives it another. Default: never.
-	 */
-	endsAt?: Date | number;
-}
-/** How to make a box. */
-export interface BoxOptions extends SupervisionOptions, PrivilegeOptions {
-	/** An image: a registry reference such as `alpine:3`, or a path; see {@link Images.pull}. */
-	image: string;
-	/**
-	 * When the first start queries the registry: `'missing'` if the image is not in the cache, `'always'` to follow a tag that
-	 * may have moved, `'never'` to reject with `IMAGE_NOT_CACHED`. Default: `'missing'`.
-	 */
-	pullPolicy?: "missing" | "always" | "never";
-	/**
-	 * A name, unique among the boxes of a home: 1 to 63 letters, digits, `_`, `.` and `-`, the first a letter or digit.
-	 * A box with a name outlives `await using`; one without does not. Default: none.
-	 */
-	name?: string;
-	/** Virtual CPUs, 1 to 32. Default: 1. */
-	cpus?: number;
-	/** Memory in MiB, 128 to 1 048 576. Default: 512. */
-	memoryMib?: number;
-	/**
-	 * Size of the disk in GiB, 0.125 to 2048, rounded up to eighths; a full one gives the box `ENOSPC`. It takes no more of the
-	 * host than what is written to it. Default: 16, or what the image needs and 4 more if the image is that large.
-	 */
-	diskSizeGb?: number;
-	/** Environment of every execution, over the image's. A variable that is `undefined` is none, whatever the image says. Default: none. */
-	env?: Record<string, string | undefined>;
-	/** Working directory of every execution. Default: the image's, else `/`. */
-	workdir?: string;
-	/** User of every execution: `'name'`, `'uid'`, `'name:group'`, `'uid:gid'` or a uid. Default: the image's, else root. */
-	user?: string | number;
-	/** Host name inside the box. Default: the box's name, else its id. */
-	hostname?: string;
-	/**
-	 * Let the box outlive this process, however that ends, and its runtime; any process finds it again
-	 * by `runtime.get`. Disposing of it only closes the handle. Default: `false`, it ends with the process
-	 * that started it.
-	 */
-	detached?: boolean;
-	/** Remove the box, with its files, once its machine has ended. Default: `false`. */
-	autoRemove?: boolean;
-	/**
-	 * Names and values to find the box by: at most 64. Names are 1 to 255 letters, digits, `.`, `_`, `-` and `/`, the first
-	 * and last a letter or digit; values are up to 4096 bytes. As in docker, the image's labels lie beneath; they become
-	 * known at the first start. Default: none.
-	 */
-	labels?: Record<string, string>;
-	/** Processes and threads that may be in the box at once, 1 to 30 000. Default: 8 for each MiB of memory, 30 000 at most. */
-	pidsLimit?: number;
-	/**
-	 * Milliseconds that its guest may take to come up, at each start; see {@link RuntimeOptions.startTimeoutMs}. Default: the
-	 * runtime's.
-	 */
-	startTimeoutMs?: number;
-}
-/** How to start a box. */
-export interface StartOptions {
-	/**
-	 * Milliseconds that the guest may take to come up, if this call is the one that starts it; see
-	 * {@link RuntimeOptions.startTimeoutMs}. Default: the box's.
-	 */
-	startTimeoutMs?: number;
-	/**
-	 * Cancels the start and rejects with the code `ABORTED`; a start that other calls wait for goes on for them. The box is
-	 * then what it was before. Default: none.
-	 */
-	signal?: AbortSignal;
-}
-/** How to stop or restart a box. */
-export interface StopOptions {
-	/** Milliseconds that its processes get to end by themselves. Default: the runtime's, a few seconds. */
-	timeoutMs?: number;
-}
-/** How to wait for the end of a box. */
-interface WaitOptions {
-	/** Ends the wait, not the box, and rejects with the code `ABORTED`. Default: none. */
-	signal?: AbortSignal;
-}
-/** How to remove a box. */
-export interface RemoveOptions {
-	/** Remove it even if it runs. Default: `false`. */
-	force?: boolean;
-}
-/** What to change of a box; what is left out stays. Each option says when it applies; {@link BoxInfo} shows the values in effect. */
-export interface UpdateOptions {
-	/** A new name, unique in the home; `null` removes the name. At once; a host name that follows it, from the next start on. */
-	name?: string | null;
-	/** All of the box's own labels, instead of those that it has. At once. */
-	labels?: Record<string, string>;
-	/** Virtual CPUs, 1 to 32. From the next start on. */
-	cpus?: number;
-	/** Memory in MiB, 128 to 1 048 576. From the next start on. */
-	memoryMib?: number;
-	/**
-	 * All of the box's own environment, instead of that which it has. At once for executions that begin after it; for the main
-	 * process when it is started next. A variable that is `undefined` is none, whatever the image says.
-	 */
-	env?: Record<string, string | undefined>;
-	/** Processes and threads that may be in the box at once, 1 to 30 000. At once; what runs above a lower limit goes on. */
-	pidsLimit?: number;
-	/** Remove the box, with its files, once its machine has ended. At once. */
-	autoRemove?: boolean;
-	/** Milliseconds at which the box stops, counted from its start; 0 is never. At once: one that has lived longer stops. */
-	maxLifetimeMs?: number;
-	/** Milliseconds without use after which the box stops; 0 is never. At once; the update itself is a use. */
-	idleTimeoutMs?: number;
-	/** When the box stops: a Date, or milliseconds since 1970, that must be to come; `null` is never. At once. */
-	endsAt?: Date | number | null;
-}
 /** How to run a command; for `box.spawn`. */
 export interface SpawnOptions {
 	/** Working directory. Default: the box's. */
@@ -734,135 +541,6 @@ export interface ExecOptions extends Omit<SpawnOptions, "detached"> {
 	 * `EXEC_MAX_BUFFER`. Default: 67 108 864 (64 MiB).
 	 */
 	maxBuffer?: number;
-}
-/** Which boxes to list: those that are all of this. */
-export interface BoxFilter {
-	/** In this state, or in one of these. Default: in any. */
-	state?: BoxState | readonly BoxState[];
-	/** With each of these labels, those of its image included. Default: with any. */
-	labels?: Record<string, string>;
-	/** Of exactly this name. Default: of any, or none. */
-	name?: string;
-}
-/** An image in the cache. */
-export interface PulledImage {
-	/** Its full reference, such as `docker.io/library/alpine:3`. */
-	reference: string;
-	/** The digest of its manifest. */
-	digest: string;
-	/** Bytes of its layers, compressed. */
-	sizeBytes: number;
-	/** The number of its layers. */
-	layers: number;
-}
-/** A step of a pull. Sizes are in bytes, as the layers are stored. */
-export type PullEvent = {
-	type: "resolving";
-	reference: string;
-} | {
-	type: "resolved";
-	digest: string;
-	layers: number;
-	bytes: number;
-} | {
-	type: "layerStart";
-	digest: string;
-	bytes: number;
-} | {
-	type: "layerProgress";
-	digest: string;
-	bytes: number;
-} | {
-	type: "layerDone";
-	digest: string;
-	cached: boolean;
-} | {
-	type: "assembling";
-	digest: string;
-} | {
-	type: "done";
-	digest: string;
-};
-/** How to pull an image. */
-export interface PullOptions {
-	/** `'missing'` queries the registry only if the image is not in the cache. Default: `'missing'`. */
-	policy?: "missing" | "always" | "never";
-	/** `os/architecture`, with `/variant` if that matters. Default: this machine's, the only one that boxes can run. */
-	platform?: string;
-	/** Ends the pull with the code `IMAGE_CANCELLED`; the next one goes on where it stopped. Default: none. */
-	signal?: AbortSignal;
-	/** Called with each step. What it throws ends the pull. Default: none. */
-	onProgress?: (event: PullEvent) => void;
-}
-/** What `images.prune` spares. */
-export interface PruneOptions {
-	/** Spare what was used in the last so many milliseconds. Default: 60 000. */
-	unusedForMs?: number;
-}
-/** What proves to a registry who you are: a password or access token, an OAuth2 refresh token, or a ready bearer token. */
-export type RegistryCredentials = {
-	username: string;
-	password: string;
-} | {
-	identityToken: string;
-} | {
-	token: string;
-};
-/** What is special about one registry. */
-export interface RegistryOptions {
-	/** Its host as references have it, with the port if it has one: `ghcr.io`, `127.0.0.1:5000`. */
-	host: string;
-	/** Speak plain HTTP instead of HTTPS. Default: `false`. */
-	http?: boolean;
-	/** A PEM file of certificate authorities to trust besides the system's. Default: none. */
-	caFile?: string;
-	/** Accept any certificate. For tests only. Default: `false`. */
-	skipVerify?: boolean;
-	/** Default: what `docker login` or `podman login` stored, credential helpers included, else none. */
-	credentials?: RegistryCredentials;
-	/**
-	 * Mirrors to try first, each `HOST[:PORT][/PATH]`; a path is put before the image's own name. A mirror that fails is left
-	 * for the next one, and the registry itself comes last. What is special about a mirror's host is in options of its own.
-	 * Default: none.
-	 */
-	mirrors?: string[];
-}
-/** How to open a runtime. */
-export interface RuntimeOptions {
-	/** The folder where boxes and images live. Default: `$BOXLITE_HOME`, else `~/.boxlite`. */
-	home?: string;
-	/**
-	 * Which engine runs boxes. `'auto'` takes libkrun where hardware virtualisation can really be used and QEMU elsewhere.
-	 * Default: `$BOXLITE_ENGINE`, else `'auto'`.
-	 */
-	engine?: "auto" | "krun" | "qemu";
-	/** What is special about some registries. Default: none, and all speak HTTPS. */
-	registries?: RegistryOptions[];
-	/** The registries in which a name without one, such as `alpine`, is searched for, in this order. Default: `['docker.io']`. */
-	searchRegistries?: string[];
-	/**
-	 * Bytes that the image cache may take. The least recently used goes first; an image is safe while a box was made
-	 * of it and for ten minutes after its last use. Default: half of what it takes and what is free, together.
-	 */
-	imageQuotaBytes?: number;
-	/**
-	 * Milliseconds that the guest of a box may take from its power-on until it takes commands, at least 1; pulling its image does
-	 * not count. Then the start rejects with `GUEST_TIMEOUT`. Default: 15 000 under hardware virtualisation, 60 000 under emulation.
-	 */
-	startTimeoutMs?: number;
-	/**
-	 * Close the runtime when this process gets SIGINT, SIGTERM or SIGHUP, and let the signal do its work then; a second one
-	 * does it at once. Main thread only. Default: `false`, signals are yours, and attached boxes end with the process.
-	 */
-	handleSignals?: boolean;
-}
-/** How to close a runtime. */
-export interface CloseOptions {
-	/**
-	 * Milliseconds after which boxes that have not ended are killed. The last part of them is for their file systems, what
-	 * comes before for their processes. Default: 10 000.
-	 */
-	timeoutMs?: number;
 }
 /** What came of a command. `T` is `string`, or `Buffer` with `encoding: 'buffer'`. */
 export interface ExecResult<T extends string | Buffer = string> {
@@ -1657,6 +1335,199 @@ export interface BoxMetrics {
 		pssBytes: number;
 	} | null;
 }
+/** Capabilities of Linux by name, as `'NET_ADMIN'` or `'CAP_NET_ADMIN'`; `'ALL'` is every one. */
+export interface CapabilityOptions {
+	/** Over docker's default ones. */
+	add?: readonly string[];
+	/** Of docker's default ones; with `add: ['ALL']`, of all. */
+	drop?: readonly string[];
+}
+/** What the processes of a box may do to their own machine; nothing of it opens anything of the host. */
+export interface PrivilegeOptions {
+	/** Capabilities of the box's root processes, up to 64 in each list. Default: docker's 14. */
+	capabilities?: CapabilityOptions;
+	/** Parameters of the box's kernel by name, such as `{ 'net.ipv4.ip_forward': '1' }`, up to 64. Default: see `docs/api.md`. */
+	sysctls?: Record<string, string | number>;
+	/**
+	 * Devices of the machine beside docker's default ones, up to 64: `'/dev/fuse'`, `'/dev/net/tun'`, or `'/dev/loop-control'`,
+	 * which brings the loop devices. Default: none.
+	 */
+	devices?: readonly string[];
+	/**
+	 * Every capability and every device, nothing masked or read-only, the box's control groups its own: what containers, systemd
+	 * and mounts in the box need. The host is as safe from it as from any box. Default: `false`.
+	 */
+	privileged?: boolean;
+}
+/** When a main process that ended is started again. */
+export interface RestartOptions {
+	/** `'no'`: the box ends with it. `'on-failure'`: after an exit code other than 0, or a signal. Default: `'no'`. */
+	policy?: "no" | "on-failure" | "always";
+	/** Restarts in a row; a run of ten seconds or more begins a new row. 0 is no limit. Default: 0. */
+	maxRetries?: number;
+	/** Milliseconds before the first restart, doubled for each one in the row up to one minute. Default: 100. */
+	delayMs?: number;
+}
+/** How the health of a box is found out: by a command, or by a TCP port; exactly one of the two. */
+export interface HealthCheckOptions {
+	/** A command inside the box whose exit code 0 means healthy: a program with its arguments, or a line for `/bin/sh`. */
+	command?: string | readonly string[];
+	/** A port on 127.0.0.1 inside the box where a connection must be accepted. */
+	tcpPort?: number;
+	/** Milliseconds between two checks. Default: 30 000. */
+	intervalMs?: number;
+	/** Milliseconds that one check may take. Default: 30 000. */
+	timeoutMs?: number;
+	/** Failures in a row that make the box unhealthy. Default: 3. */
+	retries?: number;
+	/** Milliseconds after the start in which failures don't count, until the first success. Default: 0. */
+	startPeriodMs?: number;
+}
+/** What a box does on its own, whether or not the program that made it still runs. */
+export interface SupervisionOptions {
+	/**
+	 * Run the image's program, its entrypoint and command, as the box's main process: it starts with the box, and the box
+	 * ends when it has ended for good. Giving `entrypoint` or `cmd` does so too. Default: `false`, a box idles until `exec`.
+	 */
+	main?: boolean;
+	/**
+	 * The main process instead of the image's entrypoint. As in docker, the image's command is then left out. An empty array
+	 * is no entrypoint. Default: the image's.
+	 */
+	entrypoint?: readonly string[];
+	/** The arguments of the entrypoint, or the main process where there is none. Default: the image's. */
+	cmd?: readonly string[];
+	/**
+	 * `false`: the main process is the container's pid 1 itself, as s6-overlay and systemd insist on, and reaps the container's
+	 * orphans. Its end then ends every process of the container, and `restart` can't be used. Default: `true`, pid 1 is ours.
+	 */
+	init?: boolean;
+	/** The signal that ends the main process: a name such as `'SIGINT'`, or a number. Default: the image's, else SIGTERM. */
+	stopSignal?: string | number;
+	/** When the main process is started again after its end. Default: never. */
+	restart?: RestartOptions;
+	/** Whether the box is healthy; `false` runs no check. Default: the image's check if there is a main process, else none. */
+	healthCheck?: HealthCheckOptions | false;
+	/** Milliseconds after its start at which the box stops; 0 is never, the most is 366 days. Default: 0. */
+	maxLifetimeMs?: number;
+	/**
+	 * Milliseconds without an execution and without any other call to the box after which it stops; 0 is never, the most is
+	 * 366 days. A main process and health checks don't count as use. Default: 0.
+	 */
+	idleTimeoutMs?: number;
+	/**
+	 * When the box stops, whatever it is doing: a Date, or milliseconds since 1970, that must be to come. It holds over restarts
+	 * of the box and of this program; from then on the box does not start until `box.update` gives it another. Default: never.
+	 */
+	endsAt?: Date | number;
+}
+/** How to make a box. */
+export interface BoxOptions extends SupervisionOptions, PrivilegeOptions {
+	/** An image: a registry reference such as `alpine:3`, or a path; see {@link Images.pull}. */
+	image: string;
+	/**
+	 * When the first start queries the registry: `'missing'` if the image is not in the cache, `'always'` to follow a tag that
+	 * may have moved, `'never'` to reject with `IMAGE_NOT_CACHED`. Default: `'missing'`.
+	 */
+	pullPolicy?: "missing" | "always" | "never";
+	/**
+	 * A name, unique among the boxes of a home: 1 to 63 letters, digits, `_`, `.` and `-`, the first a letter or digit.
+	 * A box with a name outlives `await using`; one without does not. Default: none.
+	 */
+	name?: string;
+	/** Virtual CPUs, 1 to 32. Default: 1. */
+	cpus?: number;
+	/** Memory in MiB, 128 to 1 048 576. Default: 512. */
+	memoryMib?: number;
+	/**
+	 * Size of the disk in GiB, 0.125 to 2048, rounded up to eighths; a full one gives the box `ENOSPC`. It takes no more of the
+	 * host than what is written to it. Default: 16, or what the image needs and 4 more if the image is that large.
+	 */
+	diskSizeGb?: number;
+	/** Environment of every execution, over the image's. A variable that is `undefined` is none, whatever the image says. Default: none. */
+	env?: Record<string, string | undefined>;
+	/** Working directory of every execution. Default: the image's, else `/`. */
+	workdir?: string;
+	/** User of every execution: `'name'`, `'uid'`, `'name:group'`, `'uid:gid'` or a uid. Default: the image's, else root. */
+	user?: string | number;
+	/** Host name inside the box. Default: the box's name, else its id. */
+	hostname?: string;
+	/**
+	 * Let the box outlive this process, however that ends, and its runtime; any process finds it again
+	 * by `runtime.get`. Disposing of it only closes the handle. Default: `false`, it ends with the process
+	 * that started it.
+	 */
+	detached?: boolean;
+	/** Remove the box, with its files, once its machine has ended. Default: `false`. */
+	autoRemove?: boolean;
+	/**
+	 * Names and values to find the box by: at most 64. Names are 1 to 255 letters, digits, `.`, `_`, `-` and `/`, the first
+	 * and last a letter or digit; values are up to 4096 bytes. As in docker, the image's labels lie beneath; they become
+	 * known at the first start. Default: none.
+	 */
+	labels?: Record<string, string>;
+	/** Processes and threads that may be in the box at once, 1 to 30 000. Default: 8 for each MiB of memory, 30 000 at most. */
+	pidsLimit?: number;
+	/**
+	 * Milliseconds that its guest may take to come up, at each start; see {@link RuntimeOptions.startTimeoutMs}. Default: the
+	 * runtime's.
+	 */
+	startTimeoutMs?: number;
+}
+/** How to start a box. */
+export interface StartOptions {
+	/**
+	 * Milliseconds that the guest may take to come up, if this call is the one that starts it; see
+	 * {@link RuntimeOptions.startTimeoutMs}. Default: the box's.
+	 */
+	startTimeoutMs?: number;
+	/**
+	 * Cancels the start and rejects with the code `ABORTED`; a start that other calls wait for goes on for them. The box is
+	 * then what it was before. Default: none.
+	 */
+	signal?: AbortSignal;
+}
+/** How to stop or restart a box. */
+export interface StopOptions {
+	/** Milliseconds that its processes get to end by themselves. Default: the runtime's, a few seconds. */
+	timeoutMs?: number;
+}
+/** How to wait for the end of a box. */
+interface WaitOptions {
+	/** Ends the wait, not the box, and rejects with the code `ABORTED`. Default: none. */
+	signal?: AbortSignal;
+}
+/** How to remove a box. */
+export interface RemoveOptions {
+	/** Remove it even if it runs. Default: `false`. */
+	force?: boolean;
+}
+/** What to change of a box; what is left out stays. Each option says when it applies; {@link BoxInfo} shows the values in effect. */
+export interface UpdateOptions {
+	/** A new name, unique in the home; `null` removes the name. At once; a host name that follows it, from the next start on. */
+	name?: string | null;
+	/** All of the box's own labels, instead of those that it has. At once. */
+	labels?: Record<string, string>;
+	/** Virtual CPUs, 1 to 32. From the next start on. */
+	cpus?: number;
+	/** Memory in MiB, 128 to 1 048 576. From the next start on. */
+	memoryMib?: number;
+	/**
+	 * All of the box's own environment, instead of that which it has. At once for executions that begin after it; for the main
+	 * process when it is started next. A variable that is `undefined` is none, whatever the image says.
+	 */
+	env?: Record<string, string | undefined>;
+	/** Processes and threads that may be in the box at once, 1 to 30 000. At once; what runs above a lower limit goes on. */
+	pidsLimit?: number;
+	/** Remove the box, with its files, once its machine has ended. At once. */
+	autoRemove?: boolean;
+	/** Milliseconds at which the box stops, counted from its start; 0 is never. At once: one that has lived longer stops. */
+	maxLifetimeMs?: number;
+	/** Milliseconds without use after which the box stops; 0 is never. At once; the update itself is a use. */
+	idleTimeoutMs?: number;
+	/** When the box stops: a Date, or milliseconds since 1970, that must be to come; `null` is never. At once. */
+	endsAt?: Date | number | null;
+}
 /** How to watch figures. */
 export interface WatchMetricsOptions {
 	/** Milliseconds from one sample to the next, 10 or more. Default: 1000. */
@@ -1822,6 +1693,71 @@ export declare class Box implements AsyncDisposable {
 	/** Stops a box with a name, removes one without. A detached box, or one that another process started, goes on. */
 	[Symbol.asyncDispose](): Promise<void>;
 }
+/** What proves to a registry who you are: a password or access token, an OAuth2 refresh token, or a ready bearer token. */
+export type RegistryCredentials = {
+	username: string;
+	password: string;
+} | {
+	identityToken: string;
+} | {
+	token: string;
+};
+/** What is special about one registry. */
+export interface RegistryOptions {
+	/** Its host as references have it, with the port if it has one: `ghcr.io`, `127.0.0.1:5000`. */
+	host: string;
+	/** Speak plain HTTP instead of HTTPS. Default: `false`. */
+	http?: boolean;
+	/** A PEM file of certificate authorities to trust besides the system's. Default: none. */
+	caFile?: string;
+	/** Accept any certificate. For tests only. Default: `false`. */
+	skipVerify?: boolean;
+	/** Default: what `docker login` or `podman login` stored, credential helpers included, else none. */
+	credentials?: RegistryCredentials;
+	/**
+	 * Mirrors to try first, each `HOST[:PORT][/PATH]`; a path is put before the image's own name. A mirror that fails is left
+	 * for the next one, and the registry itself comes last. What is special about a mirror's host is in options of its own.
+	 * Default: none.
+	 */
+	mirrors?: string[];
+}
+/** How to open a runtime. */
+export interface RuntimeOptions {
+	/** The folder where boxes and images live. Default: `$BOXLITE_HOME`, else `~/.boxlite`. */
+	home?: string;
+	/**
+	 * Which engine runs boxes. `'auto'` takes libkrun where hardware virtualisation can really be used and QEMU elsewhere.
+	 * Default: `$BOXLITE_ENGINE`, else `'auto'`.
+	 */
+	engine?: "auto" | "krun" | "qemu";
+	/** What is special about some registries. Default: none, and all speak HTTPS. */
+	registries?: RegistryOptions[];
+	/** The registries in which a name without one, such as `alpine`, is searched for, in this order. Default: `['docker.io']`. */
+	searchRegistries?: string[];
+	/**
+	 * Bytes that the image cache may take. The least recently used goes first; an image is safe while a box was made
+	 * of it and for ten minutes after its last use. Default: half of what it takes and what is free, together.
+	 */
+	imageQuotaBytes?: number;
+	/**
+	 * Milliseconds that the guest of a box may take from its power-on until it takes commands, at least 1; pulling its image does
+	 * not count. Then the start rejects with `GUEST_TIMEOUT`. Default: 15 000 under hardware virtualisation, 60 000 under emulation.
+	 */
+	startTimeoutMs?: number;
+	/**
+	 * Close the runtime when this process gets SIGINT, SIGTERM or SIGHUP, and let the signal do its work then; a second one
+	 * does it at once. Main thread only. Default: `false`, signals are yours, and attached boxes end with the process.
+	 */
+	handleSignals?: boolean;
+}
+/** How to close a runtime. */
+export interface CloseOptions {
+	/**
+	 * Milliseconds after which boxes that have not ended are killed. The last part of them is for their file systems, what
+	 * comes before for their processes. Default: 10 000.
+	 */
+	timeoutMs?: number;
+}
 /** One finding of the doctor. */
 export interface DoctorCheck {
 	/** Its stable name, such as `kvm_absent`. */
@@ -1843,6 +1779,61 @@ export interface DoctorReport {
 	accelerated: boolean;
 	/** All findings. */
 	checks: DoctorCheck[];
+}
+/** An image in the cache. */
+export interface PulledImage {
+	/** Its full reference, such as `docker.io/library/alpine:3`. */
+	reference: string;
+	/** The digest of its manifest. */
+	digest: string;
+	/** Bytes of its layers, compressed. */
+	sizeBytes: number;
+	/** The number of its layers. */
+	layers: number;
+}
+/** A step of a pull. Sizes are in bytes, as the layers are stored. */
+export type PullEvent = {
+	type: "resolving";
+	reference: string;
+} | {
+	type: "resolved";
+	digest: string;
+	layers: number;
+	bytes: number;
+} | {
+	type: "layerStart";
+	digest: string;
+	bytes: number;
+} | {
+	type: "layerProgress";
+	digest: string;
+	bytes: number;
+} | {
+	type: "layerDone";
+	digest: string;
+	cached: boolean;
+} | {
+	type: "assembling";
+	digest: string;
+} | {
+	type: "done";
+	digest: string;
+};
+/** How to pull an image. */
+export interface PullOptions {
+	/** `'missing'` queries the registry only if the image is not in the cache. Default: `'missing'`. */
+	policy?: "missing" | "always" | "never";
+	/** `os/architecture`, with `/variant` if that matters. Default: this machine's, the only one that boxes can run. */
+	platform?: string;
+	/** Ends the pull with the code `IMAGE_CANCELLED`; the next one goes on where it stopped. Default: none. */
+	signal?: AbortSignal;
+	/** Called with each step. What it throws ends the pull. Default: none. */
+	onProgress?: (event: PullEvent) => void;
+}
+/** What `images.prune` spares. */
+export interface PruneOptions {
+	/** Spare what was used in the last so many milliseconds. Default: 60 000. */
+	unusedForMs?: number;
 }
 /**
  * A pull under way: await it for the image, or iterate over its steps first. Leaving the loop does not end the pull; the
@@ -1969,6 +1960,15 @@ export declare class Images {
 	load(path: string): Promise<PulledImage[]>;
 	/** Resolves with what this home takes on the disk. */
 	df(): Promise<ImageUsage>;
+}
+/** Which boxes to list: those that are all of this. */
+export interface BoxFilter {
+	/** In this state, or in one of these. Default: in any. */
+	state?: BoxState | readonly BoxState[];
+	/** With each of these labels, those of its image included. Default: with any. */
+	labels?: Record<string, string>;
+	/** Of exactly this name. Default: of any, or none. */
+	name?: string;
 }
 /**
  * A home with its boxes and images. Any number of processes and worker threads share a home, and each may use every box,

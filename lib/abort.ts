@@ -7,12 +7,7 @@ const WAITING = new WeakMap<AbortSignal, Reactions>()
 /** Calls `react` when `signal` aborts, once. Returns a function that removes the callback: call it when the operation is over. */
 export function onAbort(signal: AbortSignal | undefined, react: () => void): () => void {
   if (signal === undefined) return () => {}
-  let reactions = WAITING.get(signal)
-  if (reactions === undefined) {
-    reactions = new Reactions(signal)
-    WAITING.set(signal, reactions)
-  }
-  return reactions.add(react)
+  return (WAITING.get(signal) ?? new Reactions(signal)).add(react)
 }
 
 class Reactions {
@@ -21,6 +16,7 @@ class Reactions {
 
   constructor(signal: AbortSignal) {
     this.#signal = signal
+    WAITING.set(signal, this)
     signal.addEventListener('abort', this.#abort, { once: true })
   }
 

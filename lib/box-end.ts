@@ -1,7 +1,6 @@
 // `box.wait()`: how a box ended. Called by `box.ts`.
-import { onAbort } from './abort.js'
-import { type NativeBox, settled } from './binding.js'
-import { aborted } from './errors.js'
+import type { NativeBox } from './binding.js'
+import { cancellable } from './cancellable.js'
 
 /** How a box ended. */
 export interface BoxEnd {
@@ -19,22 +18,7 @@ export interface BoxEnd {
 
 /** Waits until the box does not run, or until `signal` says otherwise. */
 export async function boxEnd(native: NativeBox, signal: AbortSignal | undefined): Promise<BoxEnd> {
-  if (signal?.aborted) throw aborted('box.wait', signal)
-  const end = native.end()
-  const cancel = () => end.cancel()
-  const over = onAbort(signal, cancel)
-  try {
-    const { state, exitCode, signal: name, oom, failure } = await settled(end.wait())
-    return {
-      state: state as BoxEnd['state'],
-      exitCode: exitCode ?? null,
-      signal: name ?? null,
-      oom,
-      failure: failure ?? null,
-    }
-  } catch (error) {
-    throw signal?.aborted ? aborted('box.wait', signal) : error
-  } finally {
-    over()
-  }
+  const end = await cancellable('box.wait', signal, () => native.end())
+  const { exitCode = null, signal: name = null, failure = null } = end
+  return { state: end.state as BoxEnd['state'], exitCode, signal: name, oom: end.oom, failure }
 }

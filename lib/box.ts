@@ -3,9 +3,10 @@ import type { Writable } from 'node:stream'
 import { type NativeBox, type NativeMetricsSampler, settled } from './binding.js'
 import { bindMembers } from './bound.js'
 import { type BoxEnd, boxEnd } from './box-end.js'
+import { cancellable } from './cancellable.js'
 import { checkArgument, text } from './check.js'
 import type { Chunks } from './chunks.js'
-import { Commands } from './commands.js'
+import { exec, shell, spawn } from './commands.js'
 import { type CopyInOptions, type CopyOutOptions, type CopyProgress, copyIn, copyOut } from './copy.js'
 import { type Events, type EventsOptions, makeEvents } from './events.js'
 import type { ExecResult } from './exec.js'
@@ -16,10 +17,8 @@ import { type BoxInfo, boxInfo } from './info.js'
 import { type LogEntry, type LogsOptions, logs } from './logs.js'
 import { type BoxMetrics, boxMetrics } from './metrics.js'
 import {
-  type ExecOptions,
   type RemoveOptions,
   removeForce,
-  type SpawnOptions,
   type StartOptions,
   type StopOptions,
   startOptions,
@@ -28,10 +27,10 @@ import {
   updateInput,
   type WaitOptions,
   waitSignal,
-} from './options.js'
+} from './options/box.js'
+import type { ExecOptions, SpawnOptions } from './options/execution.js'
 import { samples, type WatchMetricsOptions } from './sampling.js'
 import type { Shell } from './sh.js'
-import { started } from './start.js'
 
 /** Makes a box from its native handle. Not part of the public API. */
 export let makeBox: (native: NativeBox) => Box
@@ -53,7 +52,6 @@ export class Box implements AsyncDisposable {
   /** Runs a shell line whose values are quoted; see {@link Shell}. */
   readonly sh: Shell
   #native: NativeBox
-  #commands: Commands
   #fs: FileSystem | undefined
   #sampler: NativeMetricsSampler | undefined
   #name: string | null
@@ -68,8 +66,7 @@ export class Box implements AsyncDisposable {
     this.#name = native.name
     this.image = native.image
     this.detached = native.detached
-    this.#commands = new Commands(native)
-    this.sh = this.#commands.shell()
+    this.sh = shell(native)
     bindMembers(this)
   }
 
@@ -102,7 +99,7 @@ export class Box implements AsyncDisposable {
     maybeOptions?: ExecOptions,
   ): Promise<ExecResult<string | Buffer>> {
     // Await here and below, so that an error's stack shows the caller.
-    return await this.#commands.exec(command, argsOrOptions, maybeOptions)
+    return await exec(this.#native, command, argsOrOptions, maybeOptions)
   }
 
   /**
@@ -115,7 +112,7 @@ export class Box implements AsyncDisposable {
   spawn(command: string, args?: readonly string[], options?: SpawnOptions): Execution
   spawn(command: string, options?: SpawnOptions): Execution
   spawn(command: string, argsOrOptions?: readonly string[] | SpawnOptions, maybeOptions?: SpawnOptions): Execution {
-    return this.#commands.spawn(command, argsOrOptions, maybeOptions)
+    return spawn(this.#native, command, argsOrOptions, maybeOptions)
   }
 
   /** Resolves with the running executions, the oldest first. A box that does not run is not started. */
@@ -173,7 +170,8 @@ export class Box implements AsyncDisposable {
    * Rejects with `GUEST_TIMEOUT` if the guest stays silent, with `ABORTED`, and with other errors of the start.
    */
   async start(options?: StartOptions): Promise<void> {
-    await started(this.#native, 'box.start', startOptions(options))
+    const { startTimeoutMs, signal } = startOptions(options)
+    await cancellable('box.start', signal, () => this.#native.start(startTimeoutMs))
   }
 
   /** Stops the box: its processes end, its files stay. Nothing happens if it does not run. */

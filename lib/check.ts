@@ -1,5 +1,5 @@
 // Checks of options: each says what it expects, so that a wrong option is refused by name, value and expectation, and one
-// that does not exist is refused too. The shapes themselves are in `options.ts`.
+// that does not exist is refused too. The shapes themselves are in `options/`.
 import { inspect, types } from 'node:util'
 import { InvalidArgumentError } from './errors.js'
 
@@ -7,7 +7,6 @@ import { InvalidArgumentError } from './errors.js'
 export interface Check {
   expected: string
   holds(value: unknown): boolean
-  required?: boolean
   /** Its value is never shown. */
   secret?: boolean
   /** What to show of a wrong value, where that is not all of it. */
@@ -19,10 +18,14 @@ export type Shape<T> = { [K in keyof Required<T>]: Check }
 
 /**
  * The options that were given, each read once and checked. Throws an `INVALID_ARGUMENT` unless `options` fits `shape`; `undefined`
- * means an option left out. Inherited options count too, since a caller's class may hold its defaults so.
+ * means an option left out, which those of `required` can't be. Inherited options count too, since a caller's class may hold its defaults so.
  */
-export function checkOptions<T>(operation: string, options: unknown, shape: Shape<T>): T {
-  const required = requiredOf(shape)
+export function checkOptions<T>(
+  operation: string,
+  options: unknown,
+  shape: Shape<T>,
+  ...required: (keyof T & string)[]
+): T {
   const taken: Record<string, unknown> = {}
   if (options === undefined && required.length === 0) return taken as T
   const plain = isPlain(options)
@@ -44,8 +47,8 @@ export function checkOptions<T>(operation: string, options: unknown, shape: Shap
     // What a getter or a proxy of the caller throws.
     throw new InvalidArgumentError(`${operation}: \`${name}\` can't be read: it throws`, { cause })
   }
-  for (const [missing, check] of required) {
-    if (taken[missing] === undefined) throw refused(operation, 'option', missing, check, undefined)
+  for (const missing of required) {
+    if (taken[missing] === undefined) throw refused(operation, 'option', missing, shape[missing], undefined)
   }
   return taken as T
 }
@@ -58,17 +61,6 @@ function isPlain(value: unknown): boolean {
     // A proxy that throws.
     return false
   }
-}
-
-/** The required options of each shape, cached. */
-const REQUIRED = new WeakMap<object, [string, Check][]>()
-
-function requiredOf(shape: Record<string, Check>): [string, Check][] {
-  const known = REQUIRED.get(shape)
-  if (known !== undefined) return known
-  const found = Object.entries(shape).filter(([, check]) => check.required)
-  REQUIRED.set(shape, found)
-  return found
 }
 
 /** Throws an `INVALID_ARGUMENT` unless `value` passes. */
@@ -87,7 +79,7 @@ export function refusedArgument(
 }
 
 /** A value that can't be read, such as an object whose getters throw, does not pass. */
-function passes(check: Check, value: unknown): boolean {
+export function passes(check: Check, value: unknown): boolean {
   try {
     return check.holds(value)
   } catch {
@@ -133,16 +125,9 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 
 /** Objects that hold something other than named values: taken for options, what they hold would be ignored in silence. */
 function isOtherwiseUsed(value: object): boolean {
-  return (
-    types.isMap(value) ||
-    types.isSet(value) ||
-    types.isDate(value) ||
-    types.isRegExp(value) ||
-    types.isPromise(value) ||
-    types.isBoxedPrimitive(value) ||
-    types.isAnyArrayBuffer(value) ||
-    ArrayBuffer.isView(value)
-  )
+  const { isMap, isSet, isDate, isRegExp, isPromise, isBoxedPrimitive, isAnyArrayBuffer } = types
+  const kinds = [isMap, isSet, isDate, isRegExp, isPromise, isBoxedPrimitive, isAnyArrayBuffer, ArrayBuffer.isView]
+  return kinds.some(is => is(value))
 }
 
 export const object: Check = { expected: 'an object', holds: isObject }
@@ -164,10 +149,6 @@ export const word: Check = {
 export const absolutePath: Check = {
   expected: "an absolute path, such as '/tmp'",
   holds: value => text.holds(value) && isString(value) && value.startsWith('/'),
-}
-
-export function required(check: Check): Check {
-  return { ...check, required: true }
 }
 
 export function integer(min: number, max: number, unit = ''): Check {

@@ -2,8 +2,8 @@
 import { resolve, sep } from 'node:path'
 import { Readable, type Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { onAbort } from './abort.js'
 import { type NativeCopy, type NativeFiles, settled } from './binding.js'
+import { cancellable } from './cancellable.js'
 import { boolean, type Check, checkArgument, checkOptions, integer, text } from './check.js'
 import { type Chunks, chunksOf, isStream } from './chunks.js'
 import { aborted, FileError, InvalidArgumentError } from './errors.js'
@@ -101,7 +101,7 @@ export async function copyIn(
   }
   if (xattrs) throw new InvalidArgumentError('box.copyIn: option `xattrs`: not with a Readable')
   const writer = await settled(native.unpackIn(to, { owner, replace }))
-  const meter = new Ticker(options)
+  const meter = new Meter(options)
   try {
     for await (const data of chunksOf('box.copyIn', 'from', from)) {
       if (options.signal?.aborted) throw aborted('copyIn', options.signal)
@@ -113,7 +113,7 @@ export async function copyIn(
     throw error
   }
   await settled(writer.finish())
-  return meter.end()
+  return meter.report()
 }
 
 export async function copyOut(
@@ -138,13 +138,13 @@ export async function copyOut(
   }
   if (replace) throw new InvalidArgumentError('box.copyOut: option `replace`: not with a Writable')
   const reader = await settled(native.packOut(from, { xattrs }))
-  const meter = new Ticker(options)
+  const meter = new Meter(options)
   const chunks = async function* () {
     for (;;) {
       const data = await settled(reader.pull())
       if (data === null) return
       if (options.signal?.aborted) throw aborted('copyOut', options.signal)
-      if (meter.bytes + data.length > maxBytes) throw tooLarge(maxBytes)
+      if (meter.progress.bytes + data.length > maxBytes) throw tooLarge(maxBytes)
       meter.moved(data.length)
       yield data
     }
@@ -154,7 +154,7 @@ export async function copyOut(
   } finally {
     await reader.close()
   }
-  return meter.end()
+  return meter.report()
 }
 
 /** The absolute path; a slash at its end, which marks a folder, stays. */
@@ -164,17 +164,11 @@ function onHost(path: string): string {
 }
 
 async function run(operation: string, copy: NativeCopy, { onProgress, signal }: CopyOptions): Promise<CopyProgress> {
-  const abort = () => copy.abort()
-  const over = onAbort(signal, abort)
   const timer = onProgress && setInterval(() => onProgress(copy.progress()), TICK)
   try {
-    await settled(copy.run())
-  } catch (error) {
-    if (signal?.aborted) throw aborted(operation, signal)
-    throw error
+    await cancellable(operation, signal, () => ({ wait: () => copy.run(), cancel: () => copy.abort() }))
   } finally {
     clearInterval(timer)
-    over()
   }
   const progress = copy.progress()
   onProgress?.(progress)
@@ -188,8 +182,8 @@ function tooLarge(maxBytes: number): FileError {
 }
 
 /** Progress of a stream that goes through JavaScript. */
-class Ticker {
-  #bytes = 0
+class Meter {
+  readonly progress: CopyProgress = { entries: 0, bytes: 0, skipped: 0 }
   #last = 0
   #onProgress: CopyOptions['onProgress']
 
@@ -197,24 +191,14 @@ class Ticker {
     this.#onProgress = onProgress
   }
 
-  get bytes(): number {
-    return this.#bytes
-  }
-
   moved(bytes: number): void {
-    this.#bytes += bytes
-    if (this.#onProgress === undefined || performance.now() - this.#last < TICK) return
+    this.progress.bytes += bytes
+    if (performance.now() - this.#last >= TICK) this.report()
+  }
+
+  report(): CopyProgress {
     this.#last = performance.now()
-    this.#onProgress(this.#progress())
-  }
-
-  end(): CopyProgress {
-    const progress = this.#progress()
-    this.#onProgress?.(progress)
-    return progress
-  }
-
-  #progress(): CopyProgress {
-    return { entries: 0, bytes: this.#bytes, skipped: 0 }
+    this.#onProgress?.({ ...this.progress })
+    return this.progress
   }
 }

@@ -11,9 +11,6 @@ import { pathText } from './file-path.js'
 const NAMES = 1000
 /** Most bytes of those names. */
 const BYTES = 128 * 1024
-/** The file type bits of a mode. */
-const TYPE = 0o170000
-const FOLDER = 0o040000
 
 /** How to copy inside a box. */
 export interface CpOptions {
@@ -92,7 +89,7 @@ async function filtered(
 /** Sets a folder's times, which every file that was made in it has changed. */
 async function keepTimes(native: NativeFiles, source: string, target: string): Promise<void> {
   const { mode, atimeMs, mtimeMs } = await settled(native.stat(source, true, false))
-  if ((mode & TYPE) === FOLDER) await settled(native.utimes(target, atimeMs, mtimeMs, true))
+  if ((mode & constants.S_IFMT) === constants.S_IFDIR) await settled(native.utimes(target, atimeMs, mtimeMs, true))
 }
 
 /** The names in portions that fit in a request. */

@@ -63,13 +63,9 @@ export class Dir implements AsyncDisposable {
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Dirent, void, undefined> {
     try {
-      for (;;) {
-        const entry = await this.read()
-        if (entry === null) return
-        yield entry
-      }
+      for (let entry = await this.read(); entry !== null; entry = await this.read()) yield entry
     } finally {
-      if (!this.#closed) await this.close()
+      await this[Symbol.asyncDispose]()
     }
   }
 

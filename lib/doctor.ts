@@ -3,7 +3,7 @@ import { type NativeDoctorReport, settled } from './binding.js'
 import { BoxliteError } from './errors.js'
 import type { Engine } from './info.js'
 import { glibc, native } from './native.js'
-import { checkRuntime, type RuntimeOptions, runtimeInput } from './options.js'
+import { checkRuntime, type RuntimeOptions, runtimeInput } from './options/runtime.js'
 
 /** One finding of the doctor. */
 export interface DoctorCheck {
@@ -52,18 +52,12 @@ export function glibcCheck(version: string | undefined): DoctorCheck {
     const remedy = 'use a Linux with glibc, such as Debian; in Docker `node:20-slim`'
     return { code: 'glibc', ok: false, message: 'the C library is not glibc (Alpine has musl)', remedy }
   }
-  const [major = 0, minor = 0] = version.split('.').map(Number)
-  const [wantedMajor = 0, wantedMinor = 0] = OLDEST_GLIBC.split('.').map(Number)
-  const ok = major > wantedMajor || (major === wantedMajor && minor >= wantedMinor)
+  const ok = version.localeCompare(OLDEST_GLIBC, 'en', { numeric: true }) >= 0
   const remedy = `use a newer distribution: Debian 12, Ubuntu 22.04, RHEL 9, or newer, have ${OLDEST_GLIBC} or more`
   return { code: 'glibc', ok, message: `glibc ${version}`, remedy: ok ? null : remedy }
 }
 
-function doctorReport({ ok, engine, accelerated, checks }: NativeDoctorReport, library: DoctorCheck): DoctorReport {
-  return {
-    ok,
-    engine: (engine as Engine | undefined) ?? null,
-    accelerated,
-    checks: [library, ...checks.map(check => ({ ...check, remedy: check.remedy ?? null }))],
-  }
+function doctorReport(report: NativeDoctorReport, library: DoctorCheck): DoctorReport {
+  const checks = report.checks.map(check => ({ ...check, remedy: check.remedy ?? null }))
+  return { ...report, engine: (report.engine as Engine | undefined) ?? null, checks: [library, ...checks] }
 }

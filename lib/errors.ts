@@ -300,23 +300,17 @@ export function errorFrom({ code, message, stage, hint, causes, file }: Failure)
 
 /** Node's own text and code for a refusal. Its table is the host's, whose numbers are Linux's like the box's. */
 function refused(file: NonNullable<Failure['file']>, hint?: string): FileError {
-  const { errno, syscall, path, dest, code: own, reason: why } = file
+  const { errno, syscall, path, dest, reason: why = 'is a directory' } = file
   const [code, reason] = getSystemErrorMap().get(-errno) ?? LINUX.get(errno) ?? ['EIO', `errno ${errno}`]
+  // `rm` of a folder Node refuses by itself.
+  const own = syscall === 'rm' && code === 'EISDIR' ? 'ERR_FS_EISDIR' : file.code
   if (own !== undefined && own in REFUSALS) {
     const of = own as keyof typeof REFUSALS
     const message = `${REFUSALS[of]}: ${syscall} returned ${code} (${why}) ${path ?? ''}`
     return new FileError(of, message, { errno, syscall, ...(path !== undefined && { path }) })
   }
-  if (syscall === 'rm' && code === 'EISDIR') return isDirectory(errno, path ?? '')
   const about = path === undefined ? '' : ` '${path}'${dest === undefined ? '' : ` -> '${dest}'`}`
-  const message = `${code}: ${reason}, ${syscall}${about}`
-  return new FileError(code as Errno, message, {
-    errno: -errno,
-    syscall,
-    ...(path !== undefined && { path }),
-    ...(dest !== undefined && { dest }),
-    hint,
-  })
+  return new FileError(code as Errno, `${code}: ${reason}, ${syscall}${about}`, { ...file, errno: -errno, hint })
 }
 
 /** Errors of a box's file calls that Node's own table leaves out. */
@@ -325,12 +319,6 @@ const LINUX = new Map<number, [string, string]>([
   [116, ['ESTALE', 'stale file handle']],
   [122, ['EDQUOT', 'disk quota exceeded']],
 ])
-
-/** The error of `rm` for a folder, which Node itself refuses, with its own text and a positive `errno`. */
-function isDirectory(errno: number, path: string): FileError {
-  const message = `Path is a directory: rm returned EISDIR (is a directory) ${path}`
-  return new FileError('ERR_FS_EISDIR', message, { errno, syscall: 'rm', path })
-}
 
 /** The error of an operation that its `signal` ended; the signal's reason is the cause. */
 export function aborted(operation: string, signal: AbortSignal): ExecutionError {

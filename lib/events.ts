@@ -8,6 +8,7 @@ import { checkOptions } from './check.js'
 import { aborted } from './errors.js'
 import { eventOf, type RuntimeEvent } from './event.js'
 import { abortSignal } from './options/values.js'
+import { Wakeup } from './wakeup.js'
 
 /** How to listen. */
 export interface EventsOptions {
@@ -74,12 +75,12 @@ export class Events extends EventEmitter<Listened> implements AsyncIterable<Runt
       this.#closed = true
       return
     }
-    this.#over = onAbort(signal, this.#close)
+    this.#over = onAbort(signal, () => this.close())
     // Deliver the events that were queued before the first listener.
     EventEmitter.prototype.on.call(this, 'newListener', () => queueMicrotask(this.#take))
     subscribe(this.#take).then(this.#opened, error => {
       this.#failure = error
-      this.#close()
+      this.close()
     })
   }
 
@@ -102,18 +103,19 @@ export class Events extends EventEmitter<Listened> implements AsyncIterable<Runt
       }
     } finally {
       this.#readers.delete(reader)
-      if (this.#readers.size === 0 && !this.#listens()) this.#close()
+      if (this.#readers.size === 0 && !this.#listens()) this.close()
     }
   }
 
   /** Stops listening. Iterators end, and listeners get `'close'`. Doing so twice does nothing. */
   close(): void {
-    this.#close()
+    this.#take()
+    this.#end()
   }
 
   /** Does what {@link Events.close | close()} does. */
   [Symbol.dispose](): void {
-    this.#close()
+    this.close()
   }
 
   #opened = (native: NativeEvents): void => {
@@ -122,18 +124,12 @@ export class Events extends EventEmitter<Listened> implements AsyncIterable<Runt
     else this.#take()
   }
 
-  #close = (): void => {
-    if (this.#closed) return
-    this.#take()
-    this.#end()
-  }
-
   #end(): void {
     if (this.#closed) return
     this.#closed = true
     this.#over()
     this.#native?.close()
-    for (const reader of this.#readers) reader.wake()
+    for (const reader of this.#readers) reader.notify()
     this.#emit('close')
   }
 
@@ -168,10 +164,9 @@ export class Events extends EventEmitter<Listened> implements AsyncIterable<Runt
 guardMembers(Events, 'events', isEvents)
 
 /** The queue of one iterator. */
-class Reader {
+class Reader extends Wakeup {
   #events: RuntimeEvent[] = []
   #lost = 0
-  #wake: (() => void) | undefined
 
   push(event: RuntimeEvent): void {
     if (this.#events.length === CAPACITY) {
@@ -179,7 +174,7 @@ class Reader {
       this.#lost += 1
     }
     this.#events.push(event)
-    this.wake()
+    this.notify()
   }
 
   shift(): RuntimeEvent | undefined {
@@ -188,20 +183,10 @@ class Reader {
     return count > 0 ? { type: 'lost', time: new Date(), count } : this.#events.shift()
   }
 
-  wake(): void {
-    this.#wake?.()
-  }
-
-  /** Waits for the next `wake`, and meanwhile keeps the program alive. */
-  async wait(): Promise<void> {
+  /** Waits for the next `notify`, and meanwhile keeps the program alive. */
+  override async wait(): Promise<void> {
     const alive = setInterval(() => {}, LONG_MS)
-    try {
-      await new Promise<void>(resolve => {
-        this.#wake = resolve
-      })
-    } finally {
-      clearInterval(alive)
-      this.#wake = undefined
-    }
+    await super.wait()
+    clearInterval(alive)
   }
 }

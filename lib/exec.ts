@@ -1,10 +1,10 @@
 // `box.exec`: runs a command and gives what it wrote. Called by `commands.ts`; the native half collects the output, this file
 // feeds the input, heeds the signal and decodes the result.
 import { onAbort } from './abort.js'
-import { type CollectInput, type ExecInput, type NativeBox, type NativeCollected, settled } from './binding.js'
+import { type ExecInput, type NativeBox, type NativeCollected, settled } from './binding.js'
 import { ExecutionError, errorFrom, raised } from './errors.js'
 import { abortedExecution } from './execution.js'
-import type { ExecOptions } from './options.js'
+import type { ExecOptions } from './options/execution.js'
 import { exitStatus } from './output.js'
 import { preparedInput, Stdin } from './stdin.js'
 
@@ -34,17 +34,6 @@ export async function run(
   const { check, maxBuffer, stdin = 'none', signal } = options
   const collect = check || maxBuffer !== undefined || title !== undefined ? { check, maxBuffer, title } : undefined
   if (stdin === 'none' && signal === undefined) return resultOf(await settled(box.exec(input, collect)), options)
-  return resultOf(...(await conducted(box, input, collect, options)))
-}
-
-/** The same of a command that is fed or can be aborted: what was collected, with the options, and why it was cancelled if it was. */
-async function conducted(
-  box: NativeBox,
-  input: ExecInput,
-  collect: CollectInput | undefined,
-  options: ExecOptions,
-): Promise<[NativeCollected, ExecOptions, Error | undefined]> {
-  const { stdin = 'none', signal } = options
   const feed = preparedInput(stdin)
   if (signal?.aborted) throw withOutput(abortedExecution(signal), {}, options)
   const command = box.command(input, collect)
@@ -58,7 +47,7 @@ async function conducted(
   const pipe = feed === 'none' ? undefined : new Stdin(Promise.resolve(command), cancel)
   if (feed !== 'none' && pipe !== undefined) feed(pipe, cancel)
   try {
-    return [await running, options, reason]
+    return resultOf(await running, options, reason)
   } finally {
     forget()
     pipe?.destroy()

@@ -6,7 +6,7 @@ import { type NativeExecution, settled } from './binding.js'
 import { guardMembers } from './bound.js'
 import { type Check, checkArgument, integer } from './check.js'
 import { ExecutionError, raised } from './errors.js'
-import { cells, type SpawnOptions } from './options.js'
+import { cells, type SpawnOptions } from './options/execution.js'
 import { type ExecEvent, type ExitStatus, Output } from './output.js'
 import { preparedInput, Stdin } from './stdin.js'
 
@@ -67,18 +67,15 @@ export class Execution implements AsyncDisposable, AsyncIterable<ExecEvent> {
       () => {},
     )
     this.#detached = options.detached ?? false
-    this.#output = new Output(this.#native, () => this.#isReported(), this.#detached)
+    const reportedElsewhere = () => this.#reported || this.#output.hasErrorListener
+    this.#output = new Output(this.#native, reportedElsewhere, this.#detached)
     if (feed === 'none') this.#inputless = true
-    else feed?.(this.#input(), error => this.#output.over || this.#abandon(error))
+    else feed?.(this.stdin, error => this.#output.over || this.#abandon(error))
     this.#watch(signal)
   }
 
   /** What the process reads. A write completes when there is room for more; `end()` is its end of file. */
   get stdin(): Writable {
-    return this.#input()
-  }
-
-  #input(): Stdin {
     if (this.#stdin === undefined) {
       this.#stdin = new Stdin(this.#native, error => this.#abandon(error))
       if (this.#output.over || this.#inputless) this.#stdin.destroy()
@@ -196,10 +193,6 @@ export class Execution implements AsyncDisposable, AsyncIterable<ExecEvent> {
   #abandon(error: Error): void {
     this.#output.fail(error)
     this.#killAll().catch(() => {})
-  }
-
-  #isReported(): boolean {
-    return this.#reported || this.#output.hasErrorListener
   }
 }
 

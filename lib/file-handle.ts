@@ -10,7 +10,7 @@ import { FileError } from './errors.js'
 import { CROSSING, collect, crossings, send } from './file-contents.js'
 import { dataOf, type FileData } from './file-data.js'
 import { type FileMode, fileLength, modeBits, ownerId, partOf, positionOf, type Time, timeMs } from './file-mode.js'
-import { encoding as encodingCheck, encodingOrBuffer, withEncoding } from './file-path.js'
+import { checkEncoded, encoding as encodingCheck } from './file-path.js'
 import { FileReadStream } from './file-read-stream.js'
 import { FileWriteStream } from './file-write-stream.js'
 import {
@@ -22,11 +22,12 @@ import {
   writable,
 } from './options/file-parts.js'
 import {
-  checkHandleReadStream,
-  checkHandleWriteStream,
+  checkRead,
   type HandleReadStreamOptions,
   type HandleWriteStreamOptions,
   partLength,
+  READ_OPEN_STREAM,
+  WRITE_OPEN_STREAM,
 } from './options/file-streams.js'
 import {
   READ_OPEN_FILE,
@@ -165,10 +166,9 @@ export class FileHandle extends EventEmitter implements AsyncDisposable {
   /** Reads the rest of the file, from the current position on. */
   async readFile(options?: BufferEncoding | OpenReadOptions | null): Promise<string | Buffer> {
     const file = this.#open('readFile')
-    const given = withEncoding<OpenReadOptions>('handle.readFile', options, encodingOrBuffer)
-    checkOptions('handle.readFile', given, READ_OPEN_FILE)
+    const { encoding, signal } = checkEncoded<OpenReadOptions>('handle.readFile', options, READ_OPEN_FILE)
     const source = { whole: (max: number) => file.readFile(max), stream: () => file.read({}) }
-    return collect(source, given.encoding, given.signal)
+    return collect(source, encoding, signal)
   }
 
   /** Writes from the current position on. */
@@ -181,16 +181,10 @@ export class FileHandle extends EventEmitter implements AsyncDisposable {
     return this.#writeAll('handle.appendFile', data, options)
   }
 
-  async #writeAll(
-    operation: string,
-    data: FileData,
-    options: BufferEncoding | WriteOpenFileOptions | null | undefined,
-  ): Promise<void> {
+  async #writeAll(operation: string, data: FileData, options: unknown): Promise<void> {
     const file = this.#open('writeFile')
-    const given = withEncoding<WriteOpenFileOptions>(operation, options, encodingCheck)
-    checkOptions(operation, given, WRITE_OPEN_FILE)
-    const content = dataOf(operation, data, given.encoding)
-    const { flush = false, signal } = given
+    const { encoding, flush = false, signal } = checkEncoded(operation, options, WRITE_OPEN_FILE)
+    const content = dataOf(operation, data, encoding)
     const target = { whole: (bytes: Buffer) => file.writeFile(bytes, flush), stream: () => file.write({ flush }) }
     await send(target, content, signal)
   }
@@ -199,8 +193,8 @@ export class FileHandle extends EventEmitter implements AsyncDisposable {
   stat(options?: StatOptions & { bigint?: false }): Promise<Stats>
   async stat(options?: StatOptions): Promise<Stats | BigIntStats> {
     const file = this.#open('fstat')
-    checkOptions('handle.stat', options, STAT)
-    return statsOf(await settled(file.stat(options?.bigint ?? false)))
+    const { bigint = false } = checkOptions('handle.stat', options, STAT)
+    return statsOf(await settled(file.stat(bigint)))
   }
 
   async truncate(length = 0): Promise<void> {
@@ -237,7 +231,7 @@ export class FileHandle extends EventEmitter implements AsyncDisposable {
   /** Reads on as a stream, which closes the file at its end unless `autoClose` is false. */
   createReadStream(options?: BufferEncoding | HandleReadStreamOptions | null): FileReadStream {
     const file = this.#open('read')
-    const given = checkHandleReadStream('handle.createReadStream', options)
+    const given = checkRead('handle.createReadStream', options, READ_OPEN_STREAM)
     const input = { offset: given.start, length: partLength(given) }
     return new FileReadStream(() => file.read(input), given, undefined, this)
   }
@@ -245,7 +239,7 @@ export class FileHandle extends EventEmitter implements AsyncDisposable {
   /** Writes as a stream, which closes the file at its end unless `autoClose` is false. */
   createWriteStream(options?: BufferEncoding | HandleWriteStreamOptions | null): FileWriteStream {
     const file = this.#open('write')
-    const given = checkHandleWriteStream('handle.createWriteStream', options)
+    const given = checkEncoded('handle.createWriteStream', options, WRITE_OPEN_STREAM)
     const input = { offset: given.start, flush: given.flush }
     return new FileWriteStream(() => file.write(input), given, undefined, this)
   }

@@ -5,7 +5,7 @@ import { isUtf8 } from 'node:buffer'
 import { types } from 'node:util'
 import type { NativePath } from './binding/files.js'
 import { toBuffer } from './bytes.js'
-import { type Check, checkArgument, refusedArgument } from './check.js'
+import { type Check, checkArgument, checkOptions, refusedArgument, type Shape } from './check.js'
 
 /** A path in a box: text, its bytes, or a `file:` URL. */
 export type FilePath = string | Uint8Array | URL
@@ -72,12 +72,15 @@ export const encodingOrBuffer: Check = {
   holds: value => value === 'buffer' || encoding.holds(value),
 }
 
-/** Options that may be given as an encoding alone, or be null. */
-export function withEncoding<T extends object>(operation: string, options: unknown, check: Check): T {
-  if (options === undefined || options === null) return {} as T
-  if (typeof options !== 'string') return options as T
-  checkArgument(operation, 'encoding', options, check)
-  return { encoding: options } as unknown as T
+/** Checked options that may be given as an encoding alone, or be null. */
+export function checkEncoded<T extends { encoding?: unknown }>(
+  operation: string,
+  options: unknown,
+  shape: Shape<T>,
+): T {
+  if (typeof options !== 'string') return checkOptions(operation, options ?? undefined, shape)
+  checkArgument(operation, 'encoding', options, shape.encoding)
+  return { encoding: options } as T
 }
 
 /** Whether the addon is to give names as their bytes. */

@@ -3,11 +3,10 @@
 // The stream takes the next chunk only when the box has taken the last one.
 import { Writable } from 'node:stream'
 import { type Answer, type NativeFileWriter, settled } from './binding.js'
-import { toBuffer } from './bytes.js'
-import { refusedArgument } from './check.js'
 import type { FilePath } from './file-path.js'
 import type { HandleWriteStreamOptions } from './options/file-streams.js'
 import { StreamFile, type StreamHandle } from './stream-file.js'
+import { pipesInto, writtenChunk } from './written.js'
 
 type Done = (error?: Error | null) => void
 
@@ -19,7 +18,7 @@ export class FileWriteStream extends Writable {
   bytesWritten = 0
   #file: StreamFile<NativeFileWriter>
   #autoClose: boolean
-  #pipes = 0
+  #isPiped = pipesInto(this)
 
   /** @internal */
   constructor(
@@ -33,12 +32,6 @@ export class FileWriteStream extends Writable {
     this.path = path
     this.#autoClose = autoClose
     this.#file = new StreamFile(this, () => settled(open()), handle, signal)
-    this.on('pipe', () => {
-      this.#pipes += 1
-    })
-    this.on('unpipe', () => {
-      this.#pipes -= 1
-    })
     // Nothing waits for the file to be open: what is written goes right behind the request to open it.
     this.#file.opening = writer => settled(writer.opened())
     // What the box was given is written even if the stream is destroyed; only an abort does not wait for that.
@@ -59,10 +52,10 @@ export class FileWriteStream extends Writable {
   override write(chunk: any, encoding?: BufferEncoding | Done | null, done?: Done): boolean {
     let data: string | Buffer
     try {
-      data = accepted(chunk, encoding)
+      data = writtenChunk('createWriteStream', chunk, encoding)
     } catch (error) {
       // An exception could not be caught in a stream that is piped here.
-      if (this.#pipes === 0) throw error
+      if (!this.#isPiped()) throw error
       return this.destroy(error as Error).writable
     }
     return super.write(data, encoding as BufferEncoding, done)
@@ -70,7 +63,7 @@ export class FileWriteStream extends Writable {
 
   override end(chunk?: unknown, encoding?: BufferEncoding | Done, done?: Done): this {
     if (typeof chunk === 'function' || chunk === undefined || chunk === null) return super.end(chunk as () => void)
-    return super.end(accepted(chunk, encoding), encoding as BufferEncoding, done as () => void)
+    return super.end(writtenChunk('createWriteStream', chunk, encoding), encoding as BufferEncoding, done as () => void)
   }
 
   /** Writes what it has been given and closes the file; `done` is called when that is done. */
@@ -106,11 +99,4 @@ export class FileWriteStream extends Writable {
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     this.#file.end(error, done)
   }
-}
-
-/** Bytes in every form, and text as Node takes it. */
-function accepted(chunk: unknown, encoding: unknown): string | Buffer {
-  if (typeof chunk !== 'string') return toBuffer('createWriteStream', 'chunk', chunk)
-  if (typeof encoding !== 'string' || Buffer.isEncoding(encoding)) return chunk
-  throw refusedArgument('createWriteStream', 'encoding', 'an encoding of text', encoding)
 }

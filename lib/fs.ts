@@ -15,23 +15,15 @@ import { dataOf, type FileData } from './file-data.js'
 import { flagBits, flags as flagCheck, type OpenFlags } from './file-flags.js'
 import { type FileHandle, isFileHandle, makeFileHandle } from './file-handle.js'
 import { type FileMode, fileLength, modeBits, ownerId, type Time, timeMs } from './file-mode.js'
-import {
-  encoding as encodingCheck,
-  encodingOrBuffer,
-  type FilePath,
-  inEncoding,
-  isRaw,
-  type NameEncoding,
-  nativePath,
-  withEncoding,
-} from './file-path.js'
+import { checkEncoded, type FilePath, inEncoding, isRaw, type NameEncoding, nativePath } from './file-path.js'
 import { FileReadStream } from './file-read-stream.js'
 import { FileWriteStream } from './file-write-stream.js'
 import {
-  checkReadStream,
-  checkWriteStream,
+  checkRead,
   partLength,
+  READ_STREAM,
   type ReadStreamOptions,
+  WRITE_STREAM,
   type WriteStreamOptions,
 } from './options/file-streams.js'
 import {
@@ -107,9 +99,7 @@ export class FileSystem {
   async readFile(path: FilePath | FileHandle, options?: ReadEncoding | ReadFileOptions): Promise<string | Buffer> {
     if (isFileHandle(path)) return path.readFile(options as BufferEncoding)
     const file = nativePath('fs.readFile', 'path', path)
-    const given = withEncoding<ReadFileOptions>('fs.readFile', options, encodingOrBuffer)
-    checkOptions('fs.readFile', given, READ_FILE)
-    const { encoding, flag = 'r', signal } = given
+    const { encoding, flag = 'r', signal } = checkEncoded('fs.readFile', options, READ_FILE)
     const [native, flags] = [this.#native, flagBits(flag)]
     const whole = (max: number) => native.readFile(file, flags, max)
     return collect({ whole, stream: () => native.read(file, { flags, mode: 0o666 }) }, encoding, signal)
@@ -133,16 +123,9 @@ export class FileSystem {
     return this.#write('fs.appendFile', path, data, options, 'a')
   }
 
-  async #write(
-    operation: string,
-    path: FilePath,
-    data: FileData,
-    options: BufferEncoding | WriteFileOptions | null | undefined,
-    usual: OpenFlags,
-  ): Promise<void> {
+  async #write(operation: string, path: FilePath, data: FileData, options: unknown, usual: OpenFlags): Promise<void> {
     const file = nativePath(operation, 'path', path)
-    const given = withEncoding<WriteFileOptions>(operation, options, encodingCheck)
-    checkOptions(operation, given, WRITE_FILE)
+    const given = checkEncoded(operation, options, WRITE_FILE)
     const { encoding, mode, flag = usual, flush, signal } = given
     const content = dataOf(operation, data, encoding)
     const how = { flags: flagBits(flag), mode: modeBits(operation, mode, 0o666), flush }
@@ -177,9 +160,7 @@ export class FileSystem {
     options?: ReadDirOptions | NameEncoding | null,
   ): Promise<string[] | Buffer[] | Dirent<string>[] | Dirent<Buffer>[]> {
     const folder = nativePath('fs.readdir', 'path', path)
-    const given = withEncoding<ReadDirOptions>('fs.readdir', options, encodingOrBuffer)
-    checkOptions('fs.readdir', given, READ_DIR)
-    const { withFileTypes, recursive = false, encoding } = given
+    const { withFileTypes, recursive = false, encoding } = checkEncoded('fs.readdir', options, READ_DIR)
     const entries = await settled(this.#native.readDirectory(folder, recursive, isRaw(encoding)))
     if (withFileTypes) return entries.map(entry => new Dirent<string>(folder, entry, encoding))
     return entries.map(({ name }) => inEncoding(name, encoding)) as string[]
@@ -188,9 +169,7 @@ export class FileSystem {
   /** Lists a directory of any size in chunks, in the order of its file system. */
   async opendir(path: FilePath, options?: OpenDirOptions | NameEncoding | null): Promise<Dir> {
     const folder = nativePath('fs.opendir', 'path', path)
-    const given = withEncoding<OpenDirOptions>('fs.opendir', options, encodingOrBuffer)
-    checkOptions('fs.opendir', given, OPEN_DIR)
-    const { recursive = false, encoding } = given
+    const { recursive = false, encoding } = checkEncoded('fs.opendir', options, OPEN_DIR)
     return makeDir(folder, await settled(this.#native.openDirectory(folder, recursive, isRaw(encoding))), encoding)
   }
 
@@ -208,15 +187,10 @@ export class FileSystem {
     return this.#stat('fs.lstat', path, options, false)
   }
 
-  async #stat(
-    operation: string,
-    path: FilePath,
-    options: StatOptions | undefined,
-    follow: boolean,
-  ): Promise<Stats | BigIntStats> {
+  async #stat(operation: string, path: FilePath, options: unknown, follow: boolean): Promise<Stats | BigIntStats> {
     const file = nativePath(operation, 'path', path)
-    checkOptions(operation, options, STAT)
-    return statsOf(await settled(this.#native.stat(file, follow, options?.bigint ?? false)))
+    const { bigint = false } = checkOptions(operation, options, STAT)
+    return statsOf(await settled(this.#native.stat(file, follow, bigint)))
   }
 
   statfs(path: FilePath, options: StatOptions & { bigint: true }): Promise<StatFs<bigint>>
@@ -245,10 +219,9 @@ export class FileSystem {
   async mkdir(path: FilePath, options?: FileMode | MkdirOptions | null): Promise<string | undefined> {
     const file = nativePath('fs.mkdir', 'path', path)
     const given = typeof options === 'number' || typeof options === 'string' ? { mode: options } : (options ?? {})
-    checkOptions<MkdirOptions>('fs.mkdir', given, MKDIR)
+    checkOptions('fs.mkdir', given, MKDIR)
     const { recursive = false, mode } = given
-    const made = await settled(this.#native.mkdir(file, modeBits('fs.mkdir', mode, 0o777), recursive))
-    return made ?? undefined
+    return (await settled(this.#native.mkdir(file, modeBits('fs.mkdir', mode, 0o777), recursive))) ?? undefined
   }
 
   mkdtemp(prefix: FilePath, options: 'buffer' | (NameOptions & { encoding: 'buffer' })): Promise<Buffer>
@@ -261,9 +234,8 @@ export class FileSystem {
 
   /** Removes an empty directory; {@link FileSystem.rm} with `recursive` removes any directory. */
   async rmdir(path: FilePath, options?: Record<string, never>): Promise<void> {
-    const folder = nativePath('fs.rmdir', 'path', path)
     checkArgument('fs.rmdir', 'options', options, noOptions)
-    await settled(this.#native.rmdir(folder))
+    await settled(this.#native.rmdir(nativePath('fs.rmdir', 'path', path)))
   }
 
   async unlink(path: FilePath): Promise<void> {
@@ -273,8 +245,7 @@ export class FileSystem {
   /** Removes a file, or with `recursive` a tree, else `ERR_FS_EISDIR`. With `force` it need not exist. */
   async rm(path: FilePath, options?: RmOptions): Promise<void> {
     const file = nativePath('fs.rm', 'path', path)
-    const given = checkOptions<RmOptions>('fs.rm', options, RM)
-    await settled(this.#native.rm(file, given))
+    await settled(this.#native.rm(file, checkOptions('fs.rm', options, RM)))
   }
 
   async rename(from: FilePath, to: FilePath): Promise<void> {
@@ -326,8 +297,7 @@ export class FileSystem {
   }
 
   async chmod(path: FilePath, mode: FileMode): Promise<void> {
-    const file = nativePath('fs.chmod', 'path', path)
-    await settled(this.#native.chmod(file, modeBits('fs.chmod', mode)))
+    await settled(this.#native.chmod(nativePath('fs.chmod', 'path', path), modeBits('fs.chmod', mode)))
   }
 
   /** Changes the owner; -1 leaves the user or the group as it is. */
@@ -368,7 +338,7 @@ export class FileSystem {
 
   /** Resolves with the value of an extended attribute, such as `'user.origin'`. Not in Node. */
   async getxattr(path: FilePath, name: string, options?: XattrOptions): Promise<Buffer> {
-    const [file, follow] = attribute('fs.getxattr', path, name, options)
+    const [file, follow] = attribute('fs.getxattr', path, name, options, XATTR)
     return settled(this.#native.getxattr(file, name, follow))
   }
 
@@ -385,20 +355,20 @@ export class FileSystem {
   /** Resolves with the names of all extended attributes, sorted. Not in Node. */
   async listxattr(path: FilePath, options?: XattrOptions): Promise<string[]> {
     const file = nativePath('fs.listxattr', 'path', path)
-    checkOptions('fs.listxattr', options, XATTR)
-    return settled(this.#native.listxattr(file, options?.follow ?? true))
+    const { follow = true } = checkOptions('fs.listxattr', options, XATTR)
+    return settled(this.#native.listxattr(file, follow))
   }
 
   /** Removes an extended attribute; `ENODATA` where there is none. Not in Node. */
   async removexattr(path: FilePath, name: string, options?: XattrOptions): Promise<void> {
-    const [file, follow] = attribute('fs.removexattr', path, name, options)
+    const [file, follow] = attribute('fs.removexattr', path, name, options, XATTR)
     await settled(this.#native.removexattr(file, name, follow))
   }
 
   /** Reads as a stream; failures are its `error`. */
   createReadStream(path: FilePath, options?: BufferEncoding | ReadStreamOptions | null): FileReadStream {
     const file = nativePath('fs.createReadStream', 'path', path)
-    const given = checkReadStream('fs.createReadStream', options)
+    const given = checkRead('fs.createReadStream', options, READ_STREAM)
     const { start = 0, flags = 'r' } = given
     const mode = modeBits('fs.createReadStream', given.mode, 0o666)
     const input = { offset: start, length: partLength(given), flags: flagBits(flags), mode }
@@ -408,7 +378,7 @@ export class FileSystem {
   /** Writes as a stream; failures are its `error`, and all is written once it has finished. */
   createWriteStream(path: FilePath, options?: BufferEncoding | WriteStreamOptions | null): FileWriteStream {
     const file = nativePath('fs.createWriteStream', 'path', path)
-    const given = checkWriteStream('fs.createWriteStream', options)
+    const given = checkEncoded('fs.createWriteStream', options, WRITE_STREAM)
     const { start, flags = 'w', flush } = given
     const mode = modeBits('fs.createWriteStream', given.mode, 0o666)
     const input = { offset: start, flags: flagBits(flags), mode, flush }
@@ -436,26 +406,15 @@ export class FileSystem {
 }
 
 /** The path that a verb resolves with, in the caller's encoding. */
-async function named(
-  operation: string,
-  options: NameEncoding | NameOptions | null | undefined,
-  verb: (raw: boolean) => Answer<NativePath>,
-): Promise<string> {
-  const given = withEncoding<NameOptions>(operation, options, encodingOrBuffer)
-  checkOptions(operation, given, NAMES)
-  return inEncoding(await settled(verb(isRaw(given.encoding))), given.encoding) as string
+async function named(operation: string, options: unknown, verb: (raw: boolean) => Answer<NativePath>): Promise<string> {
+  const { encoding } = checkEncoded(operation, options, NAMES)
+  return inEncoding(await settled(verb(isRaw(encoding))), encoding) as string
 }
 
 /** The file of an extended attribute, and whether a symlink to it is followed. */
-function attribute(
-  operation: string,
-  path: FilePath,
-  name: string,
-  options: XattrOptions | undefined,
-  shape: Shape<XattrOptions> = XATTR,
-): [NativePath, boolean] {
+function attribute(operation: string, path: FilePath, name: string, options: unknown, shape: Shape<XattrOptions>) {
   const file = nativePath(operation, 'path', path)
   checkArgument(operation, 'name', name, attributeName)
-  checkOptions(operation, options, shape)
-  return [file, options?.follow ?? true]
+  const { follow = true } = checkOptions(operation, options, shape)
+  return [file, follow] as const
 }

@@ -3,7 +3,8 @@ import { resolve } from 'node:path'
 import { type NativeInspectedImage, type NativeRuntime, settled } from './binding.js'
 import { bindMembers } from './bound.js'
 import { checkArgument, text } from './check.js'
-import { checkPull, type PruneOptions, type PullOptions, pruneAge, pullInput } from './options.js'
+import { camelCase } from './names.js'
+import { checkPull, type PruneOptions, type PullOptions, pruneAge, pullInput } from './options/image.js'
 import { type Pull, startPull } from './pull.js'
 import { type PulledImage, pulledImage } from './pull-event.js'
 
@@ -125,12 +126,8 @@ export class Images {
   /** Resolves with every image in the cache, sorted by reference. */
   async list(): Promise<ImageInfo[]> {
     const images = await settled((await this.#native()).listImages())
-    return images.map(({ reference, digest, platform, size_bytes, pulled_at_ms, used_at_ms, in_use }) => ({
-      reference,
-      digest,
-      platform,
-      sizeBytes: size_bytes,
-      inUse: in_use,
+    return images.map(({ pulled_at_ms, used_at_ms, ...image }) => ({
+      ...camelCase(image),
       pulledAt: new Date(pulled_at_ms),
       usedAt: new Date(used_at_ms),
     }))

@@ -59,6 +59,15 @@ export {
 export type { BoxInfo, BoxState, Engine, Health } from './info.js'
 export type { LogEntry, LogsOptions } from './logs.js'
 export type { BoxMetrics, RuntimeMetrics } from './metrics.js'
+export type {
+  BoxOptions,
+  RemoveOptions,
+  StartOptions,
+  StopOptions,
+  UpdateOptions,
+  WaitOptions as BoxWaitOptions,
+} from './options/box.js'
+export type { ExecOptions, SpawnOptions } from './options/execution.js'
 export type { FilePartOptions, FileReadOptions } from './options/file-parts.js'
 export type {
   HandleReadStreamOptions,
@@ -79,28 +88,11 @@ export type {
   WriteOpenFileOptions,
   XattrOptions,
 } from './options/files.js'
-export type {
-  BoxFilter,
-  BoxOptions,
-  CapabilityOptions,
-  CloseOptions,
-  ExecOptions,
-  HealthCheckOptions,
-  PrivilegeOptions,
-  PruneOptions,
-  PullOptions,
-  RegistryCredentials,
-  RegistryOptions,
-  RemoveOptions,
-  RestartOptions,
-  RuntimeOptions,
-  SpawnOptions,
-  StartOptions,
-  StopOptions,
-  SupervisionOptions,
-  UpdateOptions,
-  WaitOptions as BoxWaitOptions,
-} from './options.js'
+export type { BoxFilter } from './options/filter.js'
+export type { PruneOptions, PullOptions } from './options/image.js'
+export type { CapabilityOptions, PrivilegeOptions } from './options/privileges.js'
+export type { CloseOptions, RegistryCredentials, RegistryOptions, RuntimeOptions } from './options/runtime.js'
+export type { HealthCheckOptions, RestartOptions, SupervisionOptions } from './options/supervision.js'
 export type { ExecEvent, ExitStatus } from './output.js'
 export type { Pull } from './pull.js'
 export type { PullEvent, PulledImage } from './pull-event.js'

@@ -1,6 +1,7 @@
 // `BoxInfo`: a snapshot of a box. Made from the addon's answer for `box.ts` and `runtime.ts`.
 import type { NativeBoxInfo, NativeTimings } from './binding.js'
 import type { Stage } from './errors.js'
+import { camelCase } from './names.js'
 
 /** The state of a box. */
 export type BoxState = 'created' | 'starting' | 'running' | 'stopping' | 'stopped' | 'failed'
@@ -61,44 +62,21 @@ export interface BoxInfo {
   timings: Partial<Record<Stage, number>>
 }
 
-function pendingOf({ next_cpus, next_memory_mib }: NativeBoxInfo): BoxInfo['pending'] {
-  if (next_cpus === null && next_memory_mib === null) return null
-  return {
-    ...(next_cpus !== null && { cpus: next_cpus }),
-    ...(next_memory_mib !== null && { memoryMib: next_memory_mib }),
-  }
-}
-
 /** Milliseconds by stage. */
 export function stageTimes(timings: NativeTimings): Partial<Record<Stage, number>> {
   return Object.fromEntries(timings.map(([stage, { secs, nanos }]) => [stage, secs * 1e3 + nanos / 1e6]))
 }
 
 /** The public form of the addon's answer. */
-export function boxInfo(info: NativeBoxInfo): BoxInfo {
+export function boxInfo(native: NativeBoxInfo): BoxInfo {
+  const { next_cpus, next_memory_mib, ends_at_ms, disk_size_mib, created_at_ms, timings, ...info } = native
+  const pending = { ...(next_cpus && { cpus: next_cpus }), ...(next_memory_mib && { memoryMib: next_memory_mib }) }
   return {
-    id: info.id,
-    name: info.name,
-    labels: info.labels,
-    image: info.image,
-    imageDigest: info.image_digest,
-    state: info.state as BoxState,
-    engine: info.engine as Engine | null,
-    accelerated: info.accelerated,
-    pid: info.pid,
-    cpus: info.cpus,
-    memoryMib: info.memory_mib,
-    pending: pendingOf(info),
-    pidsLimit: info.pids_limit,
-    maxLifetimeMs: info.max_lifetime_ms,
-    idleTimeoutMs: info.idle_timeout_ms,
-    endsAt: info.ends_at_ms === 0 ? null : new Date(info.ends_at_ms),
-    diskSizeGb: info.disk_size_mib === null ? null : info.disk_size_mib / 1024,
-    createdAt: new Date(info.created_at_ms),
-    failure: info.failure,
-    detached: info.detached,
-    autoRemove: info.auto_remove,
-    health: info.health as Health | null,
-    timings: stageTimes(info.timings),
-  }
+    ...camelCase(info),
+    pending: next_cpus || next_memory_mib ? pending : null,
+    endsAt: ends_at_ms === 0 ? null : new Date(ends_at_ms),
+    diskSizeGb: disk_size_mib === null ? null : disk_size_mib / 1024,
+    createdAt: new Date(created_at_ms),
+    timings: stageTimes(timings),
+  } as BoxInfo
 }

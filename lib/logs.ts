@@ -1,9 +1,9 @@
 // `box.logs`: what a box's main process wrote, or its console, as an async iterator. Called by `box.ts`.
 import { types } from 'node:util'
-import { onAbort } from './abort.js'
-import { type LogInput, type NativeBox, type NativeLogEntry, type NativeLogs, settled } from './binding.js'
+import { iterate } from './batches.js'
+import type { NativeBox, NativeLogEntry } from './binding.js'
 import { boolean, type Check, checkOptions, oneOf } from './check.js'
-import { aborted, InvalidArgumentError } from './errors.js'
+import { InvalidArgumentError } from './errors.js'
 import { abortSignal } from './options/values.js'
 
 /** Which logs, and how long. */
@@ -47,29 +47,11 @@ export function logs(native: NativeBox, given: LogsOptions | undefined): AsyncIt
   if (source === 'console' && options.since !== undefined) {
     throw new InvalidArgumentError('box.logs: option `since`: the console notes no times')
   }
-  const since_ms = Math.max(0, Number(options.since ?? 0))
-  return entries(native, { source, follow, since_ms }, options.signal)
-}
+  const input = { source, follow, since_ms: Math.max(0, Number(options.since ?? 0)) }
+  return entries()
 
-async function* entries(
-  native: NativeBox,
-  input: LogInput,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<LogEntry, void, undefined> {
-  if (signal?.aborted) throw aborted('box.logs', signal)
-  const reader: NativeLogs = await settled(native.logs(input))
-  const close = () => reader.close()
-  const over = onAbort(signal, close)
-  try {
-    for (;;) {
-      const batch = signal?.aborted ? null : await settled(reader.next())
-      if (signal?.aborted) throw aborted('box.logs', signal)
-      if (batch === null) return
-      for (const entry of batch) yield entryOf(entry)
-    }
-  } finally {
-    over()
-    close()
+  async function* entries() {
+    yield* iterate('box.logs', options.signal, () => native.logs(input), entryOf)
   }
 }
 

@@ -1,5 +1,5 @@
 // The figures of a box and of a runtime. Made from the addon's answers for `box.ts` and `runtime.ts`.
-import type { NativeBoxMetrics, NativeMetrics } from './binding.js'
+import type { NativeBoxMetrics } from './binding.js'
 import type { Stage } from './errors.js'
 import { type BoxState, stageTimes } from './info.js'
 
@@ -77,19 +77,6 @@ export interface BoxMetrics {
     /** Bytes in memory, shared ones in parts. */
     pssBytes: number
   } | null
-}
-
-/** The public form of the addon's counters. */
-export function runtimeMetrics(native: NativeMetrics): RuntimeMetrics {
-  return {
-    boxesCreated: native.boxes_created,
-    boxesDestroyed: native.boxes_destroyed,
-    boxesFailed: native.boxes_failed,
-    boxesRunning: native.boxes_running,
-    totalExecCalls: native.total_exec_calls,
-    totalExecErrors: native.total_exec_errors,
-    totalBytesTransferred: native.total_bytes_transferred,
-  }
 }
 
 /** The public form of the addon's sample. */

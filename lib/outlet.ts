@@ -20,12 +20,13 @@ export interface OutletOwner {
 }
 
 export class Outlet {
+  /** Bytes that could not be held. */
+  lost = 0
   #name: string
   #owner: OutletOwner
   #stream: Readable | undefined
   #queue: Buffer[] = []
   #held = 0
-  #lost = 0
   #wanted = false
   #claimed = false
   #dropped = false
@@ -80,17 +81,12 @@ export class Outlet {
     if (this.#wanted) {
       this.#wanted = false
       this.#stream?.push(data)
-    } else if (this.#lost === 0 && (replayed || this.#claimed || this.#held < HELD_BYTES)) {
+    } else if (this.lost === 0 && (replayed || this.#claimed || this.#held < HELD_BYTES)) {
       this.#queue.push(data)
       this.#held += data.length
     } else {
-      this.lose(data.length)
+      this.lost += data.length
     }
-  }
-
-  /** Counts output that could not be held. */
-  lose(bytes: number): void {
-    this.#lost += bytes
   }
 
   /** Drops held and later output, since there is no reader. */
@@ -124,7 +120,7 @@ export class Outlet {
       this.#held -= data.length
       this.#stream?.push(data)
       this.#owner.drained()
-    } else if (this.#finished || this.#lost > 0) {
+    } else if (this.#finished || this.lost > 0) {
       this.#end()
     } else {
       this.#wanted = true
@@ -132,7 +128,7 @@ export class Outlet {
   }
 
   #end(): void {
-    const failure = this.#lost > 0 ? discarded(this.#name, this.#lost) : this.#failure
+    const failure = this.lost > 0 ? discarded(this.#name, this.lost) : this.#failure
     if (failure === undefined) this.#stream?.push(null)
     else if (this.hasErrorListener || !this.#owner.reportedElsewhere()) this.#stream?.destroy(failure)
     else this.#stream?.push(null)

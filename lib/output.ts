@@ -56,8 +56,6 @@ export class Output {
   #patient: boolean
   #discarding = false
   #over = false
-  #status: ExitStatus | undefined
-  #failure: Error | undefined
   #change = new Wakeup()
   #settle!: { resolve: (status: ExitStatus) => void; reject: (error: Error) => void }
 
@@ -109,7 +107,6 @@ export class Output {
   fail(error: Error): void {
     if (this.#over) return
     this.#over = true
-    this.#failure = error
     this.#settle.reject(error)
     this.stdout.finish(error)
     this.stderr.finish(error)
@@ -140,10 +137,8 @@ export class Output {
           yield event
         } else if (this.#hasGap()) {
           throw discarded(this.#lost.stdout > 0 ? 'stdout' : 'stderr', this.#lost.stdout + this.#lost.stderr)
-        } else if (this.#failure !== undefined) {
-          throw this.#failure
-        } else if (this.#status !== undefined) {
-          yield { type: 'exit', ...this.#status }
+        } else if (this.#over) {
+          yield { type: 'exit', ...(await this.ended) }
           return
         } else {
           await this.#change.wait()
@@ -195,10 +190,9 @@ export class Output {
   #finish(status: NativeExitStatus | undefined): void {
     if (this.#over) return
     this.#over = true
-    this.#status = exitStatus(status)
     this.stdout.finish()
     this.stderr.finish()
-    this.#settle.resolve(this.#status)
+    this.#settle.resolve(exitStatus(status))
     this.#change.notify()
   }
 
@@ -207,7 +201,7 @@ export class Output {
     if (this.#reader !== 'none') return
     this.#reader = 'streams'
     for (const { type, data } of this.#log) this[type].deliver(data, true)
-    for (const type of ['stdout', 'stderr'] as const) this[type].lose(this.#lost[type])
+    for (const type of ['stdout', 'stderr'] as const) this[type].lost += this.#lost[type]
     this.#log = []
     this.#held = 0
     this.#change.notify()

@@ -3,7 +3,7 @@
 import { onAbort } from './abort.js'
 import { type NativePull, settled } from './binding.js'
 import { ImageError } from './errors.js'
-import type { PullOptions } from './options.js'
+import type { PullOptions } from './options/image.js'
 import { type PullEvent, type PulledImage, pullEvent, pulledImage } from './pull-event.js'
 
 /**

@@ -9,24 +9,15 @@ import { type Events, type EventsOptions, makeEvents } from './events.js'
 import { checkSignals, closeOnSignal } from './host-signals.js'
 import { type Images, makeImages } from './images.js'
 import { type BoxInfo, boxInfo } from './info.js'
-import { type RuntimeMetrics, runtimeMetrics } from './metrics.js'
+import type { RuntimeMetrics } from './metrics.js'
+import { camelCase } from './names.js'
 import { native } from './native.js'
-import {
-  type BoxFilter,
-  type BoxOptions,
-  boxInput,
-  boxName,
-  type CloseOptions,
-  checkRuntime,
-  closeTimeout,
-  filterInput,
-  type RemoveOptions,
-  type RuntimeOptions,
-  removeForce,
-  runtimeInput,
-} from './options.js'
+import { type BoxOptions, boxInput, boxName, type RemoveOptions, removeForce } from './options/box.js'
+import { type BoxFilter, filterInput } from './options/filter.js'
+import { type CloseOptions, checkRuntime, closeTimeout, type RuntimeOptions, runtimeInput } from './options/runtime.js'
 import { samples, type WatchMetricsOptions } from './sampling.js'
 
+// A class that names itself in its own body gets another name in the bundle.
 let makeRuntime: (options: RuntimeOptions) => Runtime
 
 /** The runtime of `Runtime.default()`. */
@@ -139,7 +130,7 @@ export class Runtime implements AsyncDisposable {
 
   /** Resolves with the counters of this runtime. */
   async metrics(): Promise<RuntimeMetrics> {
-    return runtimeMetrics(await settled((await this.#native()).metrics()))
+    return camelCase(await settled((await this.#native()).metrics()))
   }
 
   /** Yields the counters at once and then at each interval. */

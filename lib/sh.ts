@@ -1,7 +1,7 @@
 // `box.sh`: a shell line as a template, whose values the native half quotes. Called by `commands.ts`.
 import { arrayOf, type Check, checkArgument } from './check.js'
 import type { ExecResult } from './exec.js'
-import type { ExecOptions } from './options.js'
+import type { ExecOptions } from './options/execution.js'
 
 /** A value for a shell line: it becomes one word, an array one word for each item. */
 export type ShellValue = string | number | bigint | readonly (string | number | bigint)[]

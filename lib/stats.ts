@@ -1,12 +1,10 @@
 // `Stats`, `BigIntStats`, `StatFs` and `Dirent` as Node has them. Made by `fs.ts`, `file-handle.ts` and `directory.ts`.
 import { posix } from 'node:path'
 import type { NativeEntry, NativeExactStat, NativePath, NativeStat, NativeStatFs } from './binding.js'
+import { constants } from './file-constants.js'
 import { inEncoding, type NameEncoding, pathText } from './file-path.js'
 
-const TYPE = 0o170000
-const [FIFO, CHARACTER, DIRECTORY, BLOCK, REGULAR, LINK, SOCKET] = [
-  0o010000, 0o020000, 0o040000, 0o060000, 0o100000, 0o120000, 0o140000,
-]
+const { S_IFMT, S_IFIFO, S_IFCHR, S_IFDIR, S_IFBLK, S_IFREG, S_IFLNK, S_IFSOCK } = constants
 
 /** What kind of file something is. */
 abstract class FileType {
@@ -14,135 +12,103 @@ abstract class FileType {
   protected abstract kind(): number
 
   isFile(): boolean {
-    return this.kind() === REGULAR
+    return this.kind() === S_IFREG
   }
   isDirectory(): boolean {
-    return this.kind() === DIRECTORY
+    return this.kind() === S_IFDIR
   }
   isSymbolicLink(): boolean {
-    return this.kind() === LINK
+    return this.kind() === S_IFLNK
   }
   isFIFO(): boolean {
-    return this.kind() === FIFO
+    return this.kind() === S_IFIFO
   }
   isSocket(): boolean {
-    return this.kind() === SOCKET
+    return this.kind() === S_IFSOCK
   }
   isBlockDevice(): boolean {
-    return this.kind() === BLOCK
+    return this.kind() === S_IFBLK
   }
   isCharacterDevice(): boolean {
-    return this.kind() === CHARACTER
+    return this.kind() === S_IFCHR
   }
 }
 
 /** The attributes of a file in a box, as Node's `fs.Stats`. All of them are own properties: a copy by spread or JSON is complete. */
 export class Stats extends FileType {
-  readonly dev: number
+  declare readonly dev: number
   /** File type and permissions. */
-  readonly mode: number
-  readonly nlink: number
-  readonly uid: number
-  readonly gid: number
-  readonly rdev: number
-  readonly blksize: number
-  readonly ino: number
+  declare readonly mode: number
+  declare readonly nlink: number
+  declare readonly uid: number
+  declare readonly gid: number
+  declare readonly rdev: number
+  declare readonly blksize: number
+  declare readonly ino: number
   /** Bytes. */
-  readonly size: number
+  declare readonly size: number
   /** Allocated, of 512 bytes each. */
-  readonly blocks: number
-  readonly atimeMs: number
-  readonly mtimeMs: number
-  readonly ctimeMs: number
-  readonly birthtimeMs: number
-  readonly atime: Date
-  readonly mtime: Date
-  readonly ctime: Date
-  readonly birthtime: Date
+  declare readonly blocks: number
+  declare readonly atimeMs: number
+  declare readonly mtimeMs: number
+  declare readonly ctimeMs: number
+  declare readonly birthtimeMs: number
+  declare readonly atime: Date
+  declare readonly mtime: Date
+  declare readonly ctime: Date
+  declare readonly birthtime: Date
 
   constructor(stat: NativeStat) {
     super()
-    this.dev = stat.dev
-    this.mode = stat.mode
-    this.nlink = stat.nlink
-    this.uid = stat.uid
-    this.gid = stat.gid
-    this.rdev = stat.rdev
-    this.blksize = stat.blksize
-    this.ino = stat.ino
-    this.size = stat.size
-    this.blocks = stat.blocks
-    this.atimeMs = stat.atimeMs
-    this.mtimeMs = stat.mtimeMs
-    this.ctimeMs = stat.ctimeMs
-    this.birthtimeMs = stat.birthtimeMs
-    this.atime = dateOf(stat.atimeMs)
-    this.mtime = dateOf(stat.mtimeMs)
-    this.ctime = dateOf(stat.ctimeMs)
-    this.birthtime = dateOf(stat.birthtimeMs)
+    const { exact, ...numbers } = stat
+    Object.assign(this, numbers, datesOf(stat))
   }
 
   protected override kind(): number {
-    return this.mode & TYPE
+    return this.mode & S_IFMT
   }
 }
 
 /** {@link Stats} with numbers of any size, and times in nanoseconds too; as Node's `fs.BigIntStats`. */
 export class BigIntStats extends FileType {
-  readonly dev: bigint
+  declare readonly dev: bigint
   /** File type and permissions. */
-  readonly mode: bigint
-  readonly nlink: bigint
-  readonly uid: bigint
-  readonly gid: bigint
-  readonly rdev: bigint
-  readonly blksize: bigint
-  readonly ino: bigint
+  declare readonly mode: bigint
+  declare readonly nlink: bigint
+  declare readonly uid: bigint
+  declare readonly gid: bigint
+  declare readonly rdev: bigint
+  declare readonly blksize: bigint
+  declare readonly ino: bigint
   /** Bytes. */
-  readonly size: bigint
+  declare readonly size: bigint
   /** Allocated, of 512 bytes each. */
-  readonly blocks: bigint
+  declare readonly blocks: bigint
   readonly atimeMs: bigint
   readonly mtimeMs: bigint
   readonly ctimeMs: bigint
   readonly birthtimeMs: bigint
-  readonly atimeNs: bigint
-  readonly mtimeNs: bigint
-  readonly ctimeNs: bigint
-  readonly birthtimeNs: bigint
-  readonly atime: Date
-  readonly mtime: Date
-  readonly ctime: Date
-  readonly birthtime: Date
+  declare readonly atimeNs: bigint
+  declare readonly mtimeNs: bigint
+  declare readonly ctimeNs: bigint
+  declare readonly birthtimeNs: bigint
+  declare readonly atime: Date
+  declare readonly mtime: Date
+  declare readonly ctime: Date
+  declare readonly birthtime: Date
 
   constructor(stat: NativeStat, exact: NativeExactStat) {
     super()
-    this.dev = exact.dev
-    this.mode = BigInt(stat.mode)
-    this.nlink = BigInt(stat.nlink)
-    this.uid = BigInt(stat.uid)
-    this.gid = BigInt(stat.gid)
-    this.rdev = exact.rdev
-    this.blksize = BigInt(stat.blksize)
-    this.ino = exact.ino
-    this.size = exact.size
-    this.blocks = exact.blocks
+    const { mode, nlink, uid, gid, blksize } = stat
+    Object.assign(this, exact, mapped({ mode, nlink, uid, gid, blksize }, BigInt), datesOf(stat))
     this.atimeMs = exact.atimeNs / NS_PER_MS
     this.mtimeMs = exact.mtimeNs / NS_PER_MS
     this.ctimeMs = exact.ctimeNs / NS_PER_MS
     this.birthtimeMs = exact.birthtimeNs / NS_PER_MS
-    this.atimeNs = exact.atimeNs
-    this.mtimeNs = exact.mtimeNs
-    this.ctimeNs = exact.ctimeNs
-    this.birthtimeNs = exact.birthtimeNs
-    this.atime = dateOf(stat.atimeMs)
-    this.mtime = dateOf(stat.mtimeMs)
-    this.ctime = dateOf(stat.ctimeMs)
-    this.birthtime = dateOf(stat.birthtimeMs)
   }
 
   protected override kind(): number {
-    return Number(this.mode) & TYPE
+    return Number(this.mode) & S_IFMT
   }
 }
 
@@ -153,32 +119,34 @@ export function statsOf(stat: NativeStat): Stats | BigIntStats {
 
 const NS_PER_MS = 1_000_000n
 
-function dateOf(ms: number): Date {
-  return new Date(Math.round(ms))
+/** The times of a file as dates. */
+function datesOf(stat: NativeStat): Pick<Stats, 'atime' | 'mtime' | 'ctime' | 'birthtime'> {
+  const { atimeMs: atime, mtimeMs: mtime, ctimeMs: ctime, birthtimeMs: birthtime } = stat
+  return mapped({ atime, mtime, ctime, birthtime }, ms => new Date(Math.round(ms)))
+}
+
+/** The same names, each with the other form of its value. */
+function mapped<K extends string, From, To>(values: Record<K, From>, form: (value: From) => To): Record<K, To> {
+  const pairs = Object.entries<From>(values).map(([name, value]) => [name, form(value)])
+  return Object.fromEntries(pairs)
 }
 
 /** How full a file system in a box is, as Node's `fs.StatFs`. */
 export class StatFs<T extends number | bigint = number> {
   /** Linux's number of the kind of file system: `0xef53` is ext4. */
-  readonly type: T
+  declare readonly type: T
   /** Bytes of a block. */
-  readonly bsize: T
-  readonly blocks: T
-  readonly bfree: T
+  declare readonly bsize: T
+  declare readonly blocks: T
+  declare readonly bfree: T
   /** Free blocks for others than root. */
-  readonly bavail: T
+  declare readonly bavail: T
   /** How many files there can be. */
-  readonly files: T
-  readonly ffree: T
+  declare readonly files: T
+  declare readonly ffree: T
 
   constructor(stat: NativeStatFs, number: (value: bigint) => T) {
-    this.type = number(stat.type)
-    this.bsize = number(stat.bsize)
-    this.blocks = number(stat.blocks)
-    this.bfree = number(stat.bfree)
-    this.bavail = number(stat.bavail)
-    this.files = number(stat.files)
-    this.ffree = number(stat.ffree)
+    Object.assign(this, mapped({ ...stat }, number))
   }
 }
 
@@ -201,6 +169,6 @@ export class Dirent<T extends string | Buffer = string> extends FileType {
   }
 
   protected override kind(): number {
-    return this.#kind & TYPE
+    return this.#kind & S_IFMT
   }
 }

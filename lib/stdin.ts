@@ -4,10 +4,10 @@
 // A write completes when there is room further on, so a process that does not read holds its writer back.
 import { pipeline, Readable, Transform, Writable } from 'node:stream'
 import { type NativeExecution, settled } from './binding.js'
-import { type Bytes, dataToBuffer, isData, toBuffer } from './bytes.js'
-import { refusedArgument } from './check.js'
+import { type Bytes, dataToBuffer, isData } from './bytes.js'
 import { type Chunks, chunksOf } from './chunks.js'
 import { ExecutionError, InvalidArgumentError } from './errors.js'
+import { pipesInto, writtenChunk } from './written.js'
 
 /** Bytes of one message to the box. */
 const MESSAGE_BYTES = 262_144
@@ -23,28 +23,22 @@ type Sink = Pick<NativeExecution, 'write' | 'closeStdin'>
 export class Stdin extends Writable {
   #execution: Promise<Sink>
   #refused: (error: Error) => void
-  #pipes = 0
+  #isPiped = pipesInto(this)
 
   /** `refused` is called with the error of a chunk that is no bytes where no caller can catch it: in a stream that is piped here. */
   constructor(execution: Promise<Sink>, refused: (error: Error) => void) {
     super({ highWaterMark: MESSAGE_BYTES })
     this.#execution = execution
     this.#refused = refused
-    this.on('pipe', () => {
-      this.#pipes += 1
-    })
-    this.on('unpipe', () => {
-      this.#pipes -= 1
-    })
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: as Node declares it, so that callers need not
   override write(chunk: any, encoding?: BufferEncoding | Done | null, done?: Done): boolean {
     let data: unknown
     try {
-      data = accepted(chunk, encoding)
+      data = writtenChunk(WRITE, chunk, encoding)
     } catch (error) {
-      if (this.#pipes === 0) throw error
+      if (!this.#isPiped()) throw error
       this.#refused(error as Error)
       return this.#quietly(() => this.destroy(error as Error)).writable
     }
@@ -55,23 +49,23 @@ export class Stdin extends Writable {
     if (typeof chunk === 'function' || chunk === undefined || chunk === null) {
       return super.end(chunk as () => void)
     }
-    return super.end(accepted(chunk, encoding), encoding as BufferEncoding, done as () => void)
+    return super.end(writtenChunk(WRITE, chunk, encoding), encoding as BufferEncoding, done as () => void)
   }
 
   override _write(data: Buffer, _encoding: BufferEncoding, done: Done): void {
-    this.#send(data).then(
-      () => done(),
-      error => this.#quietly(() => done(error)),
-    )
+    this.#report(this.#send(data), done)
   }
 
   override _writev(chunks: { chunk: Buffer }[], done: Done): void {
-    const data = chunks.length === 1 && chunks[0] ? chunks[0].chunk : Buffer.concat(chunks.map(({ chunk }) => chunk))
-    this._write(data, 'utf8', done)
+    this._write(Buffer.concat(chunks.map(({ chunk }) => chunk)), 'utf8', done)
   }
 
   override _final(done: Done): void {
-    this.#close().then(
+    this.#report(this.#close(), done)
+  }
+
+  #report(work: Promise<void>, done: Done): void {
+    work.then(
       () => done(),
       error => this.#quietly(() => done(error)),
     )
@@ -97,22 +91,13 @@ export class Stdin extends Writable {
   }
 }
 
-/** A chunk as Node's own Writable takes it, in every version. */
-function accepted(chunk: unknown, encoding: unknown): string | Buffer {
-  if (typeof chunk !== 'string') return toBuffer(WRITE, 'chunk', chunk)
-  if (typeof encoding === 'string' && !Buffer.isEncoding(encoding)) {
-    throw refusedArgument(WRITE, 'encoding', 'an encoding of text', encoding)
-  }
-  return chunk
-}
-
 /**
  * Parses the `stdin` option: `'none'`, or a function that writes an execution's standard input and reports failures.
  * Throws for memory that is gone.
  */
 export function preparedInput(
   source: string | Bytes | Chunks,
-): 'none' | ((stdin: Stdin, failed: (error: Error) => void) => void) {
+): 'none' | ((stdin: Writable, failed: (error: Error) => void) => void) {
   if (source === 'none') return 'none'
   if (isData(source)) {
     const data = dataToBuffer(WRITE, 'data', source)

@@ -1,4 +1,4 @@
-// `Wakeup`: lets one task sleep until another says that something changed. Used by `output.ts`.
+// `Wakeup`: lets one task sleep until another says that something changed. Used by `output.ts` and `events.ts`.
 
 export class Wakeup {
   #wake: (() => void) | undefined

@@ -12,7 +12,7 @@ import type {
 } from '../../lib/binding.js'
 import { makeBox } from '../../lib/box.js'
 import { type Execution, makeExecution } from '../../lib/execution.js'
-import type { SpawnOptions } from '../../lib/options.js'
+import type { SpawnOptions } from '../../lib/options/execution.js'
 
 export const out = (data: string | Uint8Array): NativeChunk => ({ kind: 'stdout', data: Buffer.from(data) })
 export const err = (data: string | Uint8Array): NativeChunk => ({ kind: 'stderr', data: Buffer.from(data) })

@@ -1,21 +1,10 @@
 // Every option: what is accepted, and that what is not is refused by name, value and expectation.
 import { expect, test } from 'vitest'
-import {
-  boxInput,
-  checkExec,
-  checkPull,
-  checkRuntime,
-  checkSpawn,
-  closeTimeout,
-  filterInput,
-  pruneAge,
-  pullInput,
-  removeForce,
-  runtimeInput,
-  stopTimeout,
-  updateInput,
-  waitSignal,
-} from '../../lib/options.js'
+import { boxInput, removeForce, stopTimeout, updateInput, waitSignal } from '../../lib/options/box.js'
+import { checkExec, checkSpawn } from '../../lib/options/execution.js'
+import { filterInput } from '../../lib/options/filter.js'
+import { checkPull, pruneAge, pullInput } from '../../lib/options/image.js'
+import { checkRuntime, closeTimeout, runtimeInput } from '../../lib/options/runtime.js'
 import { Runtime } from '../../lib/runtime.js'
 
 const open = (options: unknown) => runtimeInput(checkRuntime('Runtime.open', options as never))

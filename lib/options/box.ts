@@ -11,11 +11,11 @@ import {
   matching,
   number,
   object,
-  required,
   type Shape,
   text,
   word,
 } from '../check.js'
+import { snakeCase } from '../names.js'
 import { PRIVILEGES, type PrivilegeOptions, privilegesInput } from './privileges.js'
 import { lifetime, SUPERVISION, type SupervisionOptions, supervisionInput } from './supervision.js'
 import {
@@ -160,7 +160,7 @@ export const boxLabels: Check = {
 }
 
 const BOX: Shape<BoxOptions> = {
-  image: required(text),
+  image: text,
   name: boxName,
   cpus: integer(1, 32),
   memoryMib: integer(128, 1_048_576, 'MiB'),
@@ -181,7 +181,7 @@ const BOX: Shape<BoxOptions> = {
 
 /** Checked options of `runtime.create` and `runtime.getOrCreate`. */
 export function boxInput(given: BoxOptions, operation = 'runtime.create'): BoxInput {
-  const options = checkOptions(operation, given, BOX)
+  const options = checkOptions(operation, given, BOX, 'image')
   const { image, name, cpus, memoryMib, diskSizeGb, workdir, hostname, pullPolicy, pidsLimit } = options
   const { detached, autoRemove, startTimeoutMs } = options
   return {
@@ -247,19 +247,13 @@ const UPDATE: Shape<UpdateOptions> = {
 /** Checked options of `box.update`, as the addon takes them. */
 export function updateInput(given: UpdateOptions): UpdateInput {
   checkArgument('box.update', 'options', given, object)
-  const { name, labels, cpus, env, endsAt, ...rest } = checkOptions<UpdateOptions>('box.update', given, UPDATE)
+  const { name, env, endsAt, ...rest } = checkOptions<UpdateOptions>('box.update', given, UPDATE)
   return {
+    ...snakeCase(rest),
     rename: name !== undefined,
     name: name ?? undefined,
-    labels,
-    cpus,
-    memory_mib: rest.memoryMib,
     env: env && Object.entries(variables(env)),
     unset: unsetVariables(env),
-    pids_limit: rest.pidsLimit,
-    auto_remove: rest.autoRemove,
-    max_lifetime_ms: rest.maxLifetimeMs,
-    idle_timeout_ms: rest.idleTimeoutMs,
     ends_at_ms: endsAt === undefined ? undefined : Number(endsAt ?? 0),
   }
 }

@@ -1,8 +1,8 @@
 // The options of streams that read or write a file. Checked here for `fs.ts` and `file-handle.ts`.
-import { boolean, checkOptions, integer, refusedArgument, type Shape } from '../check.js'
+import { boolean, integer, refusedArgument, type Shape } from '../check.js'
 import { flags, type OpenFlags } from '../file-flags.js'
 import { type FileMode, mode } from '../file-mode.js'
-import { encoding, encodingOrBuffer, withEncoding } from '../file-path.js'
+import { checkEncoded, encoding, encodingOrBuffer } from '../file-path.js'
 import { abortSignal } from './values.js'
 
 /** The options of streams of both directions. */
@@ -64,32 +64,16 @@ const end = {
   expected: `${size.expected} or Infinity`,
   holds: (v: unknown) => v === Infinity || size.holds(v),
 }
-const HANDLE_READ: Shape<HandleReadStreamOptions> = { ...BOTH, end, encoding: encodingOrBuffer }
-const READ: Shape<ReadStreamOptions> = { ...HANDLE_READ, flags, mode }
-const HANDLE_WRITE: Shape<HandleWriteStreamOptions> = { ...BOTH, encoding, flush: boolean }
-const WRITE: Shape<WriteStreamOptions> = { ...HANDLE_WRITE, flags, mode }
+export const READ_OPEN_STREAM: Shape<HandleReadStreamOptions> = { ...BOTH, end, encoding: encodingOrBuffer }
+export const READ_STREAM: Shape<ReadStreamOptions> = { ...READ_OPEN_STREAM, flags, mode }
+export const WRITE_OPEN_STREAM: Shape<HandleWriteStreamOptions> = { ...BOTH, encoding, flush: boolean }
+export const WRITE_STREAM: Shape<WriteStreamOptions> = { ...WRITE_OPEN_STREAM, flags, mode }
 
-/** Throws unless the options of a stream that reads a path are right. */
-export const checkReadStream = (operation: string, options: unknown) => checkRead(operation, options, READ)
-/** Throws unless the options of a stream that reads an open file are right. */
-export const checkHandleReadStream = (operation: string, options: unknown) => checkRead(operation, options, HANDLE_READ)
-/** Throws unless the options of a stream that writes a path are right. */
-export const checkWriteStream = (operation: string, options: unknown) => checkWrite(operation, options, WRITE)
-/** Throws unless the options of a stream that writes an open file are right. */
-export const checkHandleWriteStream = (operation: string, options: unknown) =>
-  checkWrite(operation, options, HANDLE_WRITE)
-
-function checkRead(operation: string, options: unknown, shape: Shape<HandleReadStreamOptions>): ReadStreamOptions {
-  const given = withEncoding<ReadStreamOptions>(operation, options, encodingOrBuffer)
-  checkOptions(operation, given, shape)
+/** Checked options of a stream that reads. */
+export function checkRead<T extends HandleReadStreamOptions>(operation: string, options: unknown, shape: Shape<T>): T {
+  const given = checkEncoded<T>(operation, options, shape)
   const { start = 0, end = Infinity } = given
   if (start > end) throw refusedArgument(operation, 'start', `no more than \`end\`, which is ${end}`, start)
-  return given
-}
-
-function checkWrite(operation: string, options: unknown, shape: Shape<HandleWriteStreamOptions>): WriteStreamOptions {
-  const given = withEncoding<WriteStreamOptions>(operation, options, encoding)
-  checkOptions(operation, given, shape)
   return given
 }
 

@@ -10,7 +10,6 @@ import {
   matching,
   object,
   oneOf,
-  required,
   type Shape,
   text,
 } from '../check.js'
@@ -92,7 +91,7 @@ const credentials: Check = {
 const place = matching(/^[^\s/]+(\/[^\s]*)?$/, 'HOST[:PORT][/PATH]')
 
 const REGISTRY: Shape<RegistryOptions> = {
-  host: required(text),
+  host: text,
   http: boolean,
   caFile: text,
   skipVerify: boolean,
@@ -114,7 +113,7 @@ const RUNTIME: Shape<RuntimeOptions> = {
 export function checkRuntime(operation: string, given: RuntimeOptions | undefined): RuntimeOptions {
   const options = checkOptions(operation, given, RUNTIME)
   const registries = options.registries?.map((registry, i) =>
-    checkOptions(`${operation}: registries[${i}]`, registry, REGISTRY),
+    checkOptions(`${operation}: registries[${i}]`, registry, REGISTRY, 'host'),
   )
   return { ...options, ...(registries && { registries }) }
 }

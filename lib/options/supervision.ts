@@ -3,6 +3,7 @@
 import type { HealthCheckInput, SupervisionInput } from '../binding.js'
 import { arrayOf, boolean, type Check, checkOptions, integer, object, oneOf, type Shape, text, word } from '../check.js'
 import { InvalidArgumentError } from '../errors.js'
+import { snakeCase } from '../names.js'
 import { futureTime, milliseconds } from './values.js'
 
 /** When a main process that ended is started again. */
@@ -163,10 +164,7 @@ function healthInput(operation: string, given: HealthCheckOptions): HealthCheckI
   }
   const words = typeof command === 'string' ? ['/bin/sh', '-c', command] : command
   return {
+    ...snakeCase(rest),
     probe: words ? { command: words } : { 'tcp-port': tcpPort },
-    interval_ms: rest.intervalMs,
-    timeout_ms: rest.timeoutMs,
-    retries: rest.retries,
-    start_period_ms: rest.startPeriodMs,
   }
 }

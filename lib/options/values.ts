@@ -15,12 +15,11 @@ export const user: Check = {
 /** Of any realm: jsdom, Jest and `node:vm` have an AbortSignal of their own, so it is known by what is used of it. */
 export const abortSignal: Check = {
   expected: 'an AbortSignal',
-  holds: value =>
-    typeof value === 'object' &&
-    value !== null &&
-    typeof (value as AbortSignal).aborted === 'boolean' &&
-    typeof (value as AbortSignal).addEventListener === 'function' &&
-    typeof (value as AbortSignal).removeEventListener === 'function',
+  holds: value => {
+    const { aborted, addEventListener, removeEventListener } = (value ?? {}) as AbortSignal
+    const methods = [addEventListener, removeEventListener]
+    return typeof aborted === 'boolean' && methods.every(method => typeof method === 'function')
+  },
 }
 
 /** Of a guest that is to come up. */
