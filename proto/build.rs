@@ -10,7 +10,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "boxlite/v1/supervision.proto",
     ];
     let descriptors = protox::compile(protos, ["."])?;
+    // The core gives these to its users as they are.
+    let serde = "#[derive(serde::Serialize, serde::Deserialize)]";
+    let given = ["boxlite.v1.FileStat", "boxlite.v1.FileSystemStat", "boxlite.v1.ExecutionInfo"];
+    let builder =
+        given.iter().fold(tonic_prost_build::configure(), |builder, of| builder.message_attribute(of, serde));
     // Output travels as `Bytes`: a chunk is a view into the HTTP/2 frame, not a copy of it.
-    tonic_prost_build::configure().bytes(".boxlite.v1").compile_fds(descriptors)?;
+    builder.bytes(".boxlite.v1").compile_fds(descriptors)?;
     Ok(())
 }

@@ -2,6 +2,7 @@
 //! standard input, and the kernel closes that when the host exits for any reason. Started by `machine`.
 
 use std::{
+    fmt::Display,
     fs::File,
     os::fd::{AsFd, BorrowedFd},
     sync::{Arc, OnceLock},
@@ -37,13 +38,14 @@ impl Lifeline {
     /// Starts the thread. A box that is not `attached` outlives its host, so its standard input is replaced by `/dev/null`. The
     /// machine is ended `deadline_ms` from now if it has not ended by itself; 0 means never.
     pub(crate) fn start(attached: bool, deadline_ms: u64) -> Result<Self, ShimReport> {
-        let fail = |what: String| ShimReport::new(ShimExit::Resource, format!("start the lifeline: {what}"));
+        let fail =
+            |why: &dyn Display| ShimReport::new(ShimExit::Resource, format!("start the lifeline: {why}"));
         if !attached {
-            let nothing = File::open("/dev/null").map_err(|error| fail(error.to_string()))?;
-            dup2_stdin(nothing).map_err(|errno| fail(errno.to_string()))?;
+            let nothing = File::open("/dev/null").map_err(|error| fail(&error))?;
+            dup2_stdin(nothing).map_err(|errno| fail(&errno))?;
         }
         let signals = SignalFd::with_flags(&RECEIVED.into_iter().collect::<SigSet>(), SfdFlags::SFD_CLOEXEC)
-            .map_err(|errno| fail(errno.to_string()))?;
+            .map_err(|errno| fail(&errno))?;
         let deadline = Deadline::new(deadline_ms, DEADLINE_FILE.into());
         let machine = Arc::new(OnceLock::new());
         let watched = Arc::clone(&machine);
@@ -52,7 +54,7 @@ impl Lifeline {
             end(&cause, watched.get());
         };
         let thread = thread::Builder::new().name("lifeline".into()).spawn(watch);
-        thread.map_err(|error| fail(error.to_string()))?;
+        thread.map_err(|error| fail(&error))?;
         Ok(Self(machine))
     }
 
@@ -89,10 +91,8 @@ fn watch(attached: bool, mut deadline: Deadline, signals: &SignalFd) -> ShimRepo
                 deadline.refresh();
                 continue;
             }
-            return ShimReport::new(
-                ShimExit::Stopped,
-                format!("run machine: ended by signal {}", signal.ssi_signo),
-            );
+            let what = format!("run machine: ended by signal {}", signal.ssi_signo);
+            return ShimReport::new(ShimExit::Stopped, what);
         }
         if attached && watched[1].any() == Some(true) && at_end(input.as_fd()) {
             return ShimReport::new(ShimExit::HostGone, "run machine: the host process has exited");

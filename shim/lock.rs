@@ -2,6 +2,7 @@
 //! `machine`; the runtime reads the file and tests the lock.
 
 use std::{
+    fmt::Display,
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Write},
     path::Path,
@@ -21,10 +22,11 @@ pub(crate) struct Lock(#[expect(dead_code, reason = "held, not read")] File);
 impl Lock {
     /// Locks the file at `path` and writes this process's identity into it.
     pub(crate) fn take(path: &Path) -> Result<Self, ShimReport> {
-        let fail =
-            |what: String| ShimReport::new(ShimExit::Resource, format!("lock {}: {what}", path.display()));
+        let fail = |what: &dyn Display| {
+            ShimReport::new(ShimExit::Resource, format!("lock {}: {what}", path.display()))
+        };
         let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-        let mut file = open.map_err(|error| fail(error.to_string()))?;
+        let mut file = open.map_err(|error| fail(&error))?;
         let end = Instant::now() + TIMEOUT;
         loop {
             match file.try_lock() {
@@ -32,21 +34,22 @@ impl Lock {
                 Err(TryLockError::WouldBlock) if Instant::now() < end => {
                     thread::sleep(Duration::from_millis(2));
                 }
-                Err(TryLockError::WouldBlock) => {
-                    return Err(fail(format!("held by process {}", holder(&mut file))));
-                }
-                Err(TryLockError::Error(error)) => return Err(fail(error.to_string())),
+                Err(TryLockError::WouldBlock) => return Err(fail(&holder(&mut file))),
+                Err(TryLockError::Error(error)) => return Err(fail(&error)),
             }
         }
-        write_identity(&mut file).map_err(|error| fail(error.to_string()))?;
+        write_identity(&mut file).map_err(|error| fail(&error))?;
         Ok(Self(file))
     }
 }
 
+/// Says which process holds the lock.
 fn holder(file: &mut File) -> String {
     let mut text = String::new();
     let _ = file.take(64).read_to_string(&mut text);
-    text.parse().map_or_else(|()| "unknown".to_owned(), |holder: ShimIdentity| holder.pid.to_string())
+    let holder =
+        text.parse().map_or_else(|()| "unknown".to_owned(), |found: ShimIdentity| found.pid.to_string());
+    format!("held by process {holder}")
 }
 
 /// Writes this process's identity. QEMU inherits the lock, so it is free only when no process can write to the box's disks any more,

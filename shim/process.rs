@@ -7,7 +7,6 @@ use std::{ffi::CString, fs, path::Path};
 
 use boxlite_spec::{ShimExit, ShimReport};
 use nix::{
-    errno::Errno,
     libc,
     sys::{
         prctl,
@@ -26,25 +25,25 @@ pub(crate) const RECEIVED: [Signal; 4] = [Signal::SIGTERM, Signal::SIGINT, Signa
 
 /// Isolates the process for the box `id`.
 pub(crate) fn isolate(id: &str) -> Result<(), ShimReport> {
-    let fail = |what: &str, errno: Errno| ShimReport::new(ShimExit::Resource, format!("{what}: {errno}"));
+    let step = |what: &str, done: nix::Result<()>| {
+        done.map_err(|errno| ShimReport::new(ShimExit::Resource, format!("{what}: {errno}")))
+    };
     // The host's terminal sends signals to its own group. This fails only if the process leads a group already.
     let _ = setsid();
     close_inherited();
-    prctl::set_no_new_privs().map_err(|errno| fail("set no_new_privs", errno))?;
+    step("set no_new_privs", prctl::set_no_new_privs())?;
     // The guest's memory must not be readable through ptrace or a core file.
-    prctl::set_dumpable(false).map_err(|errno| fail("clear dumpable", errno))?;
-    setrlimit(Resource::RLIMIT_CORE, 0, 0).map_err(|errno| fail("forbid core files", errno))?;
-    let (_, most) =
-        getrlimit(Resource::RLIMIT_NOFILE).map_err(|errno| fail("read the limit of files", errno))?;
-    setrlimit(Resource::RLIMIT_NOFILE, most, most)
-        .map_err(|errno| fail("raise the limit of files", errno))?;
+    step("clear dumpable", prctl::set_dumpable(false))?;
+    step("forbid core files", setrlimit(Resource::RLIMIT_CORE, 0, 0))?;
+    let files = Resource::RLIMIT_NOFILE;
+    step("raise the limit of files", getrlimit(files).and_then(|(_, most)| setrlimit(files, most, most)))?;
     // Files and sockets are for this user alone. A socket's mode is what bind(2) leaves of 0777.
     umask(Mode::from_bits_truncate(0o177));
     // Every thread inherits the mask. QEMU's mask is emptied when it is started.
-    RECEIVED.into_iter().collect::<SigSet>().thread_block().map_err(|errno| fail("block signals", errno))?;
+    step("block signals", RECEIVED.into_iter().collect::<SigSet>().thread_block())?;
     // The kernel truncates the name to 15 bytes.
     if let Ok(name) = CString::new(format!("boxlite-{id}")) {
-        prctl::set_name(&name).map_err(|errno| fail("set the process's name", errno))?;
+        step("set the process's name", prctl::set_name(&name))?;
     }
     Ok(())
 }
@@ -65,11 +64,8 @@ fn close_inherited() {
     }
     // Linux before 5.9 has no close_range.
     for entry in fs::read_dir(Path::new("/proc/self/fd")).into_iter().flatten().flatten() {
-        if let Some(fd) =
-            entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()).filter(|&fd| fd > 2)
-        {
-            let _ = close(fd);
-        }
+        let fd = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok());
+        let _ = fd.filter(|&fd| fd > 2).map(close);
     }
 }
 

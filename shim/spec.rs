@@ -1,12 +1,12 @@
 //! Reads the `InstanceSpec` from standard input: one line of JSON, after which the stream stays open. Called by `machine`.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead as _, BufReader, Read};
 
 use boxlite_spec::{InstanceSpec, SPEC_VERSION, ShimExit, ShimReport};
 use serde_json::Value;
 
 /// The longest line that can be a spec, in bytes.
-const LIMIT: usize = 1 << 20;
+const LIMIT: u64 = 1 << 20;
 
 /// Reads the spec. The stream is read in chunks, so nothing may follow the line.
 pub(crate) fn read(stream: impl Read) -> Result<InstanceSpec, ShimReport> {
@@ -22,23 +22,17 @@ pub(crate) fn read(stream: impl Read) -> Result<InstanceSpec, ShimReport> {
     serde_json::from_value(value).map_err(|error| bad(error.to_string()))
 }
 
-fn read_line(mut stream: impl Read) -> io::Result<Vec<u8>> {
+fn read_line(stream: impl Read) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
-    let mut chunk = [0; 4096];
-    while !line.ends_with(b"\n") {
-        match stream.read(&mut chunk) {
-            Ok(0) => {
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it ends before its line does"));
-            }
-            Ok(count) => line.extend_from_slice(&chunk[..count]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-        if line.len() > LIMIT {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "its line is longer than 1 MiB"));
-        }
+    BufReader::new(stream.take(LIMIT)).read_until(b'\n', &mut line)?;
+    if line.ends_with(b"\n") {
+        return Ok(line);
     }
-    Ok(line)
+    Err(io::Error::other(if line.len() as u64 == LIMIT {
+        "its line is longer than 1 MiB"
+    } else {
+        "it ends before its line does"
+    }))
 }
 
 #[cfg(test)]
@@ -76,7 +70,7 @@ mod tests {
             (line(&GOOD.replace("\"cpus\":1,", "")), "missing field `cpus`"),
             (line(&GOOD.replace("\"cpus\":1", "\"cpus\":1,\"turbo\":true")), "unknown field `turbo`"),
             (line(&GOOD.replace("\"cpus\":1", "\"cpus\":256")), "256"),
-            ("x".repeat(LIMIT + 2), "longer than 1 MiB"),
+            ("x".repeat((1 << 20) + 2), "longer than 1 MiB"),
         ] {
             let report = read(text.as_bytes()).unwrap_err();
             assert_eq!(report.exit, ShimExit::BadSpec);

@@ -53,7 +53,7 @@ pub const UNARY_DEADLINE: Duration = Duration::from_secs(30);
 pub const EXEC_GRACE: Duration = Duration::from_secs(10);
 
 /// How long the message that an execution has started may be delayed until its first output or its exit, if the host requests that.
-pub const START_HOLD: Duration = Duration::from_millis(50);
+pub const START_DEFERRAL: Duration = Duration::from_millis(50);
 
 /// Longest execution id, in bytes; ids are `[A-Za-z0-9_-]+`.
 pub const EXECUTION_ID: usize = 64;

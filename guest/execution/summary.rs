@@ -4,13 +4,13 @@
 
 use std::{sync::OnceLock, time::Instant};
 
-use boxlite_proto::v1::{ExecRequest, RunningExecution};
+use boxlite_proto::v1::{ExecRequest, ExecutionInfo};
 use boxlite_wire::limits;
 
 /// The command, its age, and how it was started.
 #[derive(Debug)]
 pub(super) struct Summary {
-    request: RunningExecution,
+    request: ExecutionInfo,
     since: Instant,
     pub(super) pid: OnceLock<u32>,
 }
@@ -29,14 +29,14 @@ impl Summary {
         // The first argument that does not fit is listed in part, which shows that something is missing.
         let args = request.args.iter().take(limits::LISTED / 8).map(|arg| cut(arg)).collect();
         let (tty, detached) = (request.tty.is_some(), request.detached);
-        let request = RunningExecution { command, args, tty, detached, ..RunningExecution::default() };
+        let request = ExecutionInfo { command, args, tty, detached, ..ExecutionInfo::default() };
         Self { request, since: Instant::now(), pid: OnceLock::new() }
     }
 
-    /// The entry of the list for the execution `execution_id`.
-    pub(super) fn entry(&self, execution_id: &str) -> RunningExecution {
-        RunningExecution {
-            execution_id: execution_id.to_owned(),
+    /// The entry of the list for the execution `id`.
+    pub(super) fn entry(&self, id: &str) -> ExecutionInfo {
+        ExecutionInfo {
+            id: id.to_owned(),
             pid: self.pid.get().copied().unwrap_or(0),
             age_ms: u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX),
             ..self.request.clone()

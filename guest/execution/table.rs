@@ -8,7 +8,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use boxlite_proto::v1::{ExecRequest, RunningExecution};
+use boxlite_proto::v1::{ExecRequest, ExecutionInfo};
 use boxlite_wire::limits;
 use parking_lot::{Mutex, RwLock};
 use tokio::{
@@ -146,14 +146,14 @@ impl Executions {
     }
 
     /// The list's entry for the execution of this id, if it runs or is remembered.
-    pub fn known(&self, id: &str) -> Option<RunningExecution> {
+    pub fn known(&self, id: &str) -> Option<ExecutionInfo> {
         let execution = self.get(id)?;
         let has_started = matches!(*execution.phase.borrow(), Phase::Running | Phase::Ended(_));
         has_started.then(|| execution.summary.entry(id))
     }
 
     /// Those that run, the oldest first, [`limits::LIST`] at most.
-    pub fn list(&self) -> Vec<RunningExecution> {
+    pub fn list(&self) -> Vec<ExecutionInfo> {
         let entries = self.0.entries.lock();
         let running = entries.running().into_iter().take(limits::LIST);
         running.map(|execution| execution.summary.entry(execution.id())).collect()

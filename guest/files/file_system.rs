@@ -11,7 +11,7 @@ use super::fault::{Call as _, Outcome};
 pub(super) fn status(path: &Path) -> Outcome<FileSystemStat> {
     let stat = statfs(path).call("statfs", path)?;
     Ok(FileSystemStat {
-        r#type: stat.filesystem_type().0.cast_unsigned(),
+        kind: stat.filesystem_type().0.cast_unsigned(),
         block_size: stat.block_size().cast_unsigned(),
         blocks: stat.blocks(),
         free: stat.blocks_free(),

@@ -4,7 +4,7 @@
 
 use std::{fs::File, path::Path, sync::Arc};
 
-use boxlite_proto::v1::{FileAnswer, FileReadRequest, FileWriteRequest};
+use boxlite_proto::v1::{FileAnswer, FileRequest};
 use boxlite_wire::limits;
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, stream};
@@ -21,7 +21,7 @@ use crate::Result;
 /// A file that is read chunk by chunk.
 struct Reading {
     files: Files,
-    request: FileReadRequest,
+    request: FileRequest,
     file: Option<Arc<File>>,
     offset: Option<u64>,
     left: u64,
@@ -29,12 +29,12 @@ struct Reading {
 
 impl Files {
     /// Reads the bytes that `request` names. The last answer may be an error.
-    pub fn read(&self, request: FileReadRequest) -> impl Stream<Item = Result<FileAnswer>> + Send + use<> {
+    pub fn read(&self, request: FileRequest) -> impl Stream<Item = Result<FileAnswer>> + Send + use<> {
         let offset = match request.handle {
             0 => Some(request.offset.unwrap_or(0)),
             _ => request.offset,
         };
-        let left = request.length.unwrap_or(u64::MAX);
+        let left = request.length;
         let reading = Reading { files: self.clone(), request, file: None, offset, left };
         let answers = stream::try_unfold(reading, |mut reading| async {
             let data = reading.next().await?;
@@ -44,15 +44,10 @@ impl Files {
     }
 }
 
-/// The file behind `handle`, or the one at `path`, which is opened. `syscall` is what it is for.
-fn file_of(
-    files: &Files,
-    (handle, path): (u64, &[u8]),
-    (flags, mode): (u32, u32),
-    syscall: &str,
-) -> Outcome<Arc<File>> {
-    match handle {
-        0 => open(path_of(path), flags, mode).map(Arc::new),
+/// The open file that `request` names, or the one at its path, which is opened. `syscall` is what it is for.
+fn file_of(files: &Files, request: &FileRequest, syscall: &str) -> Outcome<Arc<File>> {
+    match request.handle {
+        0 => open(path_of(&request.path), request.flags, request.mode).map(Arc::new),
         handle => files.handles().get(handle, syscall),
     }
 }
@@ -66,8 +61,7 @@ impl Reading {
         let length = usize::try_from(self.left).unwrap_or(usize::MAX).min(most);
         let (files, offset, user) = (self.files.clone(), self.offset, request.user.clone());
         let chunk = self.files.run_as(&user, move || {
-            let FileReadRequest { handle, path, flags, mode, .. } = &request;
-            let file = known.map_or_else(|| file_of(&files, (*handle, path), (*flags, *mode), "read"), Ok)?;
+            let file = known.map_or_else(|| file_of(&files, &request, "read"), Ok)?;
             let mut data = vec![0; length];
             let read = read_some(&file, offset, &mut data)?;
             data.truncate(read);
@@ -96,26 +90,21 @@ fn read_some(file: &File, offset: Option<u64>, data: &mut [u8]) -> Outcome<usize
 impl Files {
     /// Writes the file that `message` holds whole, and returns the number of bytes written. That is one job of one thread, or two
     /// where a user is named: only opening the file is done as that user.
-    pub(crate) async fn write_whole(&self, message: FileWriteRequest) -> Result<u64, Fault> {
+    pub(crate) async fn write_whole(&self, message: FileRequest) -> Result<u64, Fault> {
         let (files, user) = (self.clone(), message.user.clone());
         if user.is_empty() {
-            return self.run(move || write_all(&*writable(&files, &message)?, &message)).await;
+            return self.run(move || write_all(&*file_of(&files, &message, "write")?, &message)).await;
         }
-        let opened = self.run_as(&user, move || Ok((writable(&files, &message)?, message)));
+        let opened = self.run_as(&user, move || Ok((file_of(&files, &message, "write")?, message)));
         let (file, message) = opened.await?;
         self.run(move || write_all(&file, &message)).await
     }
 }
 
-fn write_all(file: &File, message: &FileWriteRequest) -> Outcome<u64> {
+fn write_all(file: &File, message: &FileRequest) -> Outcome<u64> {
     write(file, message.offset, &message.data).call("write", Path::new(""))?;
     let count = message.data.len() as u64;
     if message.flush { synced(file, count) } else { Ok(count) }
-}
-
-/// Opens the file that `first` names.
-fn writable(files: &Files, first: &FileWriteRequest) -> Outcome<Arc<File>> {
-    file_of(files, (first.handle, &first.path), (first.flags, first.mode), "write")
 }
 
 fn synced(file: &File, count: u64) -> Outcome<u64> {
@@ -133,14 +122,14 @@ pub(crate) struct Writing {
 
 impl Writing {
     /// Opens what the first message names.
-    pub(crate) async fn begin(files: &Files, first: &FileWriteRequest) -> Result<Self, Fault> {
-        let (all, named) = (files.clone(), FileWriteRequest { data: Bytes::new(), ..first.clone() });
-        let file = files.run_as(&first.user, move || writable(&all, &named)).await?;
+    pub(crate) async fn begin(files: &Files, first: &FileRequest) -> Result<Self, Fault> {
+        let (all, named) = (files.clone(), FileRequest { data: Bytes::new(), ..first.clone() });
+        let file = files.run_as(&first.user, move || file_of(&all, &named, "write")).await?;
         Ok(Self { files: files.clone(), file, offset: first.offset, count: 0, flush: first.flush })
     }
 
     /// Writes the data of one message.
-    pub(crate) async fn push(&mut self, message: FileWriteRequest) -> Result<(), Fault> {
+    pub(crate) async fn push(&mut self, message: FileRequest) -> Result<(), Fault> {
         let (file, offset, length) = (Arc::clone(&self.file), self.offset, message.data.len() as u64);
         if length > 0 {
             let write = move || write(&file, offset, &message.data).call("write", Path::new(""));

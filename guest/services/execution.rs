@@ -47,7 +47,7 @@ impl Execution for ExecutionService {
 
     async fn run(&self, request: Request<ExecRequest>) -> Answer<Self::RunStream> {
         let request = request.into_inner();
-        let hold = request.hold_start;
+        let deferred = request.defer_started;
         let started = |started| ExecOutput { event: Some(Event::Started(started)) };
         let (pid, attachment) = match self.0.run_attached(request).await? {
             Ok(attached) => attached,
@@ -58,8 +58,8 @@ impl Execution for ExecutionService {
         };
         let mut first = vec![Ok(started(ExecResponse { pid, start_error: None }))];
         let mut rest = Some(attachment);
-        if hold && let Some(mut attachment) = rest.take() {
-            match timeout(limits::START_HOLD, attachment.next()).await {
+        if deferred && let Some(mut attachment) = rest.take() {
+            match timeout(limits::START_DEFERRAL, attachment.next()).await {
                 Ok(next) => {
                     let (event, more) = message(next, attachment);
                     first.push(event);

@@ -3,8 +3,7 @@
 //! Called by the host over gRPC; calls `files`.
 
 use boxlite_proto::v1::{
-    CopyInRequest, CopyOutRequest, FileAnswer, FileReadRequest, FileRequest, FileWatchAnswer,
-    FileWriteRequest, files_server::Files as FilesRpc,
+    CopyInRequest, CopyOutRequest, FileAnswer, FileRequest, FileWatchAnswer, files_server::Files as FilesRpc,
 };
 use futures::{StreamExt as _, future, stream};
 use tokio_stream::wrappers::ReceiverStream;
@@ -34,14 +33,14 @@ impl FilesRpc for FilesService {
 
     type ReadStream = Answers<FileAnswer>;
 
-    async fn read(&self, request: Request<FileReadRequest>) -> Answer<Self::ReadStream> {
+    async fn read(&self, request: Request<FileRequest>) -> Answer<Self::ReadStream> {
         let chunks = self.0.read(request.into_inner());
         Ok(Response::new(chunks.map(|chunk| chunk.map_err(Status::from)).boxed()))
     }
 
     type WriteStream = Answers<FileAnswer>;
 
-    async fn write(&self, request: Request<Streaming<FileWriteRequest>>) -> Answer<Self::WriteStream> {
+    async fn write(&self, request: Request<Streaming<FileRequest>>) -> Answer<Self::WriteStream> {
         let mut messages = request.into_inner();
         let only = |answer| Ok(Response::new(stream::iter([Ok(answer)]).boxed()));
         let Some(first) = messages.message().await? else { return only(FileAnswer::default()) };
@@ -99,8 +98,8 @@ impl FilesRpc for FilesService {
 /// Writes all that the host sends.
 async fn write(
     mut writing: Writing,
-    first: FileWriteRequest,
-    mut messages: Streaming<FileWriteRequest>,
+    first: FileRequest,
+    mut messages: Streaming<FileRequest>,
 ) -> Result<FileAnswer, Status> {
     let mut next = Some(first);
     while let Some(message) = next {

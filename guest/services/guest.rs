@@ -16,8 +16,7 @@ use std::{
 };
 
 use boxlite_proto::v1::{
-    GuestInitRequest, GuestInitResponse, PingRequest, PingResponse, ShutdownRequest, ShutdownResponse,
-    guest_server::Guest,
+    GuestInitRequest, GuestInitResponse, ShutdownRequest, ShutdownResponse, guest_server::Guest,
 };
 use nix::{
     libc,
@@ -87,10 +86,6 @@ impl Guest for GuestService {
             uptime_ns: uptime_ns(),
             agent_start_ns: self.start.0,
         }))
-    }
-
-    async fn ping(&self, _: Request<PingRequest>) -> Answer<PingResponse> {
-        Ok(Response::new(PingResponse { uptime_ns: uptime_ns() }))
     }
 
     async fn shutdown(&self, request: Request<ShutdownRequest>) -> Answer<ShutdownResponse> {

@@ -106,7 +106,7 @@ impl hyper::service::Service<Request<Incoming>> for Services {
         let name = path.strip_prefix("/boxlite.v1.").and_then(|name| name.split_once('/'));
         // Every other call is a use of the box, for as long as it lasts.
         let usage = match name {
-            Some(("Supervisor", _) | ("Guest", "Ping")) => None,
+            Some(("Supervisor", _)) => None,
             _ => self.supervision.activity().in_use(),
         };
         let answer: Answer = match name.map(|(service, _)| service) {

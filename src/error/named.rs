@@ -1,10 +1,15 @@
-//! `named!`: an enum whose values have names that users read and write. Used by this crate and by those above it.
+//! `named!`: declares an enum whose values have names that users read and write. Used by this crate and by those above it.
 
-/// Gives an enum without fields `ALL`, `as_str`, [`Display`](std::fmt::Display) and [`FromStr`](std::str::FromStr), whose error is a
-/// sentence: `named!(BoxState { Created = "created", Running = "running" })`.
+/// Declares an enum without fields, in which each value has a name: `named! { pub enum BoxState { Created = "created" } }`. It gets `ALL`,
+/// `as_str`, serde's traits with the same names, [`Display`](std::fmt::Display) and [`FromStr`](std::str::FromStr), whose error is a
+/// sentence.
 #[macro_export]
 macro_rules! named {
-    ($type:ident { $($variant:ident = $name:literal),+ $(,)? }) => {
+    ($(#[$meta:meta])* pub enum $type:ident { $($(#[$of:meta])* $variant:ident = $name:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ::serde::Serialize, ::serde::Deserialize)]
+        pub enum $type { $($(#[$of])* #[serde(rename = $name)] $variant),+ }
+
         impl $type {
             /// Every value.
             pub const ALL: &[Self] = &[$(Self::$variant),+];
@@ -25,10 +30,8 @@ macro_rules! named {
             type Err = String;
 
             fn from_str(name: &str) -> Result<Self, String> {
-                match name {
-                    $($name => Ok(Self::$variant),)+
-                    _ => Err(format!("must be one of {}: {name:?}", [$(concat!("`", $name, "`")),+].join(", "))),
-                }
+                let found = Self::ALL.iter().copied().find(|value| value.as_str() == name);
+                found.ok_or_else(|| format!("must be one of {}: {name:?}", [$(concat!("`", $name, "`")),+].join(", ")))
             }
         }
     };

@@ -1,4 +1,4 @@
-//! `Text`: a sentence for people in which the names of calls and options are data, so that each face words them:
+//! `Text`: a sentence for people in which the names of calls and options are data, so that each face writes its own names for them:
 //! what is `LiteBox::start` in Rust has another name elsewhere. Messages and hints of `BoxliteError` and of the doctor are such texts.
 
 use std::{borrow::Cow, fmt};
@@ -16,7 +16,7 @@ pub struct Text(Vec<Part>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
-    Words(Cow<'static, str>),
+    Plain(String),
     Term(Term),
 }
 
@@ -91,7 +91,7 @@ impl Text {
     /// Returns the sentence, with `name(term)` for each term.
     pub fn worded<N: Into<Cow<'static, str>>>(&self, name: impl Fn(Term) -> N) -> String {
         let word = |part: &Part| match part {
-            Part::Words(words) => words.clone(),
+            Part::Plain(words) => words.clone().into(),
             Part::Term(term) => name(*term).into(),
         };
         self.0.iter().map(word).collect()
@@ -100,10 +100,10 @@ impl Text {
     /// Shortens the long parts, which may come from registries, guests and engines.
     pub(crate) fn shortened(mut self) -> Self {
         for part in &mut self.0 {
-            if let Part::Words(words) = part
+            if let Part::Plain(words) = part
                 && words.len() > shorten::TEXT
             {
-                *words = Cow::Owned(shorten::shortened(words, shorten::TEXT).into_owned());
+                *words = shorten::shortened(words, shorten::TEXT).into_owned();
             }
         }
         self
@@ -113,7 +113,7 @@ impl Text {
 impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|part| match part {
-            Part::Words(words) => f.write_str(words),
+            Part::Plain(words) => f.write_str(words),
             Part::Term(term) => term.fmt(f),
         })
     }
@@ -125,21 +125,9 @@ impl Serialize for Text {
     }
 }
 
-impl From<String> for Text {
-    fn from(words: String) -> Self {
-        Self(vec![Part::Words(words.into())])
-    }
-}
-
-impl From<&str> for Text {
-    fn from(words: &str) -> Self {
-        words.to_owned().into()
-    }
-}
-
-impl From<&String> for Text {
-    fn from(words: &String) -> Self {
-        words.clone().into()
+impl<T: Into<String>> From<T> for Text {
+    fn from(words: T) -> Self {
+        Self(vec![Part::Plain(words.into())])
     }
 }
 

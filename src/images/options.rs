@@ -126,20 +126,19 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// When to ask the source for an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PullPolicy {
-    /// Every time: a tag may have moved. Blobs that are here are not fetched again.
-    Always,
-    /// When the store doesn't have the image.
-    #[default]
-    Missing,
-    /// Never: what the store doesn't have is an error. Folders and files of this machine are still read.
-    Never,
+named! {
+    /// When to ask the source for an image.
+    #[derive(Default)]
+    pub enum PullPolicy {
+        /// Every time: a tag may have moved. Blobs that are here are not fetched again.
+        Always = "always",
+        /// When the store doesn't have the image.
+        #[default]
+        Missing = "missing",
+        /// Never: what the store doesn't have is an error. Folders and files of this machine are still read.
+        Never = "never",
+    }
 }
-
-named!(PullPolicy { Always = "always", Missing = "missing", Never = "never" });
 
 /// Options of one pull.
 #[derive(Debug, Clone, Default)]

@@ -4,23 +4,19 @@ use boxlite_error::BoxliteResult;
 use boxlite_proto::v1::{
     ContainerInitRequest, StartError, container_client::ContainerClient, start_error::Kind,
 };
-use boxlite_wire::limits;
-use tonic::{Request, transport::Channel};
+use tonic::transport::Channel;
 
-use crate::{connection::Connection, guest::set_up_failed, start::start_failed};
+use crate::{call::timed, guest::set_up_failed, start::start_failed};
 
 /// Calls of the `Container` service.
 #[derive(Debug)]
 pub struct ContainerInterface {
-    client: ContainerClient<Channel>,
+    pub(crate) client: ContainerClient<Channel>,
 }
 
 impl ContainerInterface {
-    pub(crate) fn new(connection: &Connection) -> Self {
-        Self { client: ContainerClient::new(connection.channel()).max_decoding_message_size(limits::MESSAGE) }
-    }
-
-    /// Makes the container that `spec` describes, and starts its main process if it has one.
+    /// Makes the container that `spec` describes, and starts its main process if it has one. `spec` is the protocol's own message: the
+    /// host writes it and the guest checks it, so a type of this crate with the same fields would check nothing.
     ///
     /// # Errors
     /// `GUEST_FAILED` if the container can't be made; if its main process can't be started, as of
@@ -28,9 +24,7 @@ impl ContainerInterface {
     pub async fn init(&mut self, spec: ContainerInitRequest) -> BoxliteResult<()> {
         let main = spec.supervision.as_ref().and_then(|supervision| supervision.main.as_ref());
         let command = main.and_then(|main| main.argv.first()).cloned().unwrap_or_default();
-        let mut request = Request::new(spec);
-        request.set_timeout(limits::UNARY_DEADLINE);
-        let answer = self.client.init(request).await;
+        let answer = self.client.init(timed(spec)).await;
         let answer = answer.map_err(|status| set_up_failed("make the container", &status))?;
         match answer.into_inner().main_error {
             Some(error) => {

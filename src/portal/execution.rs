@@ -4,19 +4,17 @@ use std::time::Duration;
 
 use boxlite_error::BoxliteResult;
 use boxlite_proto::v1::{
-    AttachRequest, ExecOutput, ExecResponse, KillRequest, ListRequest, ResizeTtyRequest, RunningExecution,
+    AttachRequest, ExecOutput, ExecResponse, ExecutionInfo, KillRequest, ListRequest, ResizeTtyRequest,
     WaitRequest, exec_output::Event, execution_client::ExecutionClient,
 };
 use boxlite_wire::limits;
 use tokio::time::{sleep, timeout};
-use tonic::{Request, Response, Status, Streaming, transport::Channel};
+use tonic::{Response, Status, Streaming, transport::Channel};
 
 use crate::{
-    connection::Connection,
+    call::{answered, opening, timed},
     exec_options::ExecOptions,
-    execution_info::ExecutionInfo,
     exit_status::ExitStatus,
-    opening::opening,
     output::OutputStream,
     rejoins::Rejoins,
     start::{StartAttempts, exec_request, start_failed, tty_size},
@@ -33,17 +31,10 @@ type Opened = (Option<Event>, Streaming<ExecOutput>);
 /// Calls of the `Execution` service.
 #[derive(Debug, Clone)]
 pub struct ExecutionInterface {
-    client: ExecutionClient<Channel>,
+    pub(crate) client: ExecutionClient<Channel>,
 }
 
 impl ExecutionInterface {
-    pub(crate) fn new(connection: &Connection) -> Self {
-        let client = ExecutionClient::new(connection.channel())
-            .max_decoding_message_size(limits::MESSAGE)
-            .max_encoding_message_size(limits::COMMAND_MESSAGE);
-        Self { client }
-    }
-
     /// Starts a process under `id`, which must be new. Returns its pid inside the box.
     ///
     /// # Errors
@@ -56,8 +47,7 @@ impl ExecutionInterface {
             let answer = if attempts.is_started {
                 self.pid(id).await.map(|pid| ExecResponse { pid, start_error: None })
             } else {
-                let mut request = Request::new(exec_request(id, options, false));
-                request.set_timeout(limits::UNARY_DEADLINE);
+                let request = timed(exec_request(id, options, false));
                 self.client.clone().exec(request).await.map(Response::into_inner)
             };
             match answer {
@@ -72,7 +62,7 @@ impl ExecutionInterface {
     }
 
     /// Starts a process under `id`, which must be new, and attaches to it in the same call. Returns its pid inside the box and
-    /// its output. With `defer_started` this may take up to [`limits::START_HOLD`] longer, since the guest sends the answer
+    /// its output. With `defer_started` this may take up to [`limits::START_DEFERRAL`] longer, since the guest sends the answer
     /// with the first output or the end: one message for callers that want nothing before the end.
     ///
     /// # Errors
@@ -143,7 +133,7 @@ impl ExecutionInterface {
         OutputStream::detached(self.client.clone(), id)
     }
 
-    /// Opens the standard input of the execution `id`. `name` tells the input of this handle from that of others: it has to be
+    /// Opens the standard input of the execution `id`. `name` distinguishes the input of this handle from that of others: it has to be
     /// new. To be called on a tokio runtime, which runs the task that sends.
     pub fn stdin(&self, id: &str, name: String) -> StdinStream {
         StdinStream::open(self.client.clone(), id, name)
@@ -155,7 +145,7 @@ impl ExecutionInterface {
     /// `PORTAL_LOST` and `GUEST_TIMEOUT` if the guest can't be reached.
     pub async fn list(&self) -> BoxliteResult<Vec<ExecutionInfo>> {
         let running = self.known("").await.map_err(|status| from_status("list executions", &status))?;
-        Ok(running.into_iter().take(limits::LIST).map(ExecutionInfo::from).collect())
+        Ok(running.into_iter().take(limits::LIST).map(bounded_info).collect())
     }
 
     /// The execution `id`, or `None` if it neither runs nor has ended within [`limits::ENDED`].
@@ -164,34 +154,33 @@ impl ExecutionInterface {
     /// `PORTAL_LOST` and `GUEST_TIMEOUT` if the guest can't be reached.
     pub async fn find(&self, id: &str) -> BoxliteResult<Option<ExecutionInfo>> {
         let found = self.look_up(id).await.map_err(|status| from_status("find an execution", &status))?;
-        Ok(found.map(ExecutionInfo::from))
+        Ok(found.map(bounded_info))
     }
 
-    async fn look_up(&self, id: &str) -> Result<Option<RunningExecution>, Status> {
-        Ok(self.known(id).await?.into_iter().find(|known| known.execution_id == id))
+    async fn look_up(&self, id: &str) -> Result<Option<ExecutionInfo>, Status> {
+        Ok(self.known(id).await?.into_iter().find(|known| known.id == id))
     }
 
     /// All that run, or the one of this id.
-    async fn known(&self, id: &str) -> Result<Vec<RunningExecution>, Status> {
-        let mut request = Request::new(ListRequest { execution_id: id.to_owned() });
-        request.set_timeout(limits::UNARY_DEADLINE);
+    async fn known(&self, id: &str) -> Result<Vec<ExecutionInfo>, Status> {
+        let request = timed(ListRequest { execution_id: id.to_owned() });
         Ok(self.client.clone().list(request).await?.into_inner().executions)
     }
 
     /// Waits for the end of the execution `id`, however long it takes.
     ///
     /// # Errors
-    /// `EXEC_NOT_FOUND` if the guest does not know it, `PORTAL_LOST` if the connection is lost for good, `RPC` if the guest
+    /// `EXEC_NOT_FOUND` if the guest does not know it, `PORTAL_LOST` if the connection is lost and can't be made again, `RPC` if the guest
     /// breaks the protocol.
     pub async fn wait(&self, id: &str) -> BoxliteResult<ExitStatus> {
         let mut rejoins = Rejoins::default();
         let answer = loop {
             match self.client.clone().wait(WaitRequest { execution_id: id.to_owned() }).await {
                 Err(status) if rejoins.admit(&status) => {}
-                answer => break answer.map_err(|status| from_status("wait", &status))?,
+                answer => break answered("wait", answer)?,
             }
         };
-        let exit = answer.into_inner().exit.ok_or_else(|| broken("wait", "an answer without an exit"))?;
+        let exit = answer.exit.ok_or_else(|| broken("wait", "an answer without an exit"))?;
         ExitStatus::try_from(exit).map_err(|how| broken("wait", how))
     }
 
@@ -201,11 +190,9 @@ impl ExecutionInterface {
     /// # Errors
     /// `EXEC_NOT_FOUND` if the guest does not know it, `PORTAL_LOST` and `GUEST_TIMEOUT` if the guest can't be reached.
     pub async fn kill(&self, id: &str, signal: i32, all: bool) -> BoxliteResult<bool> {
-        let mut request = Request::new(KillRequest { execution_id: id.to_owned(), signal, all });
-        request.set_timeout(limits::UNARY_DEADLINE);
-        let what = format!("send signal {signal}");
-        let answer = self.client.clone().kill(request).await.map_err(|status| from_status(&what, &status))?;
-        Ok(answer.into_inner().delivered)
+        let request = timed(KillRequest { execution_id: id.to_owned(), signal, all });
+        let answer = self.client.clone().kill(request).await;
+        answered(&format!("send signal {signal}"), answer).map(|answer| answer.delivered)
     }
 
     /// Sets the size of its terminal, in characters.
@@ -215,9 +202,14 @@ impl ExecutionInterface {
     /// `GUEST_TIMEOUT` if the guest can't be reached.
     pub async fn resize(&self, id: &str, cols: u16, rows: u16) -> BoxliteResult<()> {
         let size = Some(tty_size(cols, rows));
-        let mut request = Request::new(ResizeTtyRequest { execution_id: id.to_owned(), size });
-        request.set_timeout(limits::UNARY_DEADLINE);
-        let answer = self.client.clone().resize_tty(request).await;
-        answer.map(drop).map_err(|status| from_status("resize the terminal", &status))
+        let request = timed(ResizeTtyRequest { execution_id: id.to_owned(), size });
+        answered("resize the terminal", self.client.clone().resize_tty(request).await).map(drop)
     }
+}
+
+/// The same with texts of bounded length: a guest that can be trusted has shortened them already.
+fn bounded_info(info: ExecutionInfo) -> ExecutionInfo {
+    let short = |text: String| text.chars().take(limits::LISTED).collect();
+    let args = info.args.into_iter().take(limits::LISTED).map(short).collect();
+    ExecutionInfo { id: short(info.id), command: short(info.command), args, ..info }
 }

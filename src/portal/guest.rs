@@ -7,19 +7,18 @@ use boxlite_proto::v1::{GuestInitRequest, RootDisk, ShutdownRequest, guest_clien
 use boxlite_wire::limits;
 use tonic::{Request, transport::Channel};
 
-use crate::{connection::Connection, status::from_status};
+use crate::{
+    call::{answered, timed},
+    status::from_status,
+};
 
 /// Calls of the `Guest` service.
 #[derive(Debug)]
 pub struct GuestInterface {
-    client: GuestClient<Channel>,
+    pub(crate) client: GuestClient<Channel>,
 }
 
 impl GuestInterface {
-    pub(crate) fn new(connection: &Connection) -> Self {
-        Self { client: GuestClient::new(connection.channel()).max_decoding_message_size(limits::MESSAGE) }
-    }
-
     /// Gives the machine its time, entropy, host name and root disk.
     ///
     /// # Errors
@@ -30,16 +29,14 @@ impl GuestInterface {
         getrandom::fill(&mut entropy)
             .map_err(|error| BoxliteError::new(ErrorCode::Internal, format!("draw entropy: {error}")))?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let mut request = Request::new(GuestInitRequest {
+        let request = timed(GuestInitRequest {
             wall_clock_unix_ns: u64::try_from(now.as_nanos()).unwrap_or(u64::MAX),
             entropy: entropy.into(),
             hostname: hostname.to_owned(),
             root_disk: Some(RootDisk { device: "vda".to_owned(), fs_type: "ext4".to_owned() }),
         });
-        request.set_timeout(limits::UNARY_DEADLINE);
-        let answer =
-            self.client.init(request).await.map_err(|status| set_up_failed("set up the machine", &status))?;
-        let answer = answer.into_inner();
+        let answer = self.client.init(request).await;
+        let answer = answer.map_err(|status| set_up_failed("set up the machine", &status))?.into_inner();
         tracing::debug!(
             agent = answer.agent_version,
             kernel = answer.kernel_release,
@@ -58,8 +55,7 @@ impl GuestInterface {
         let grace_ms = u32::try_from(grace.as_millis()).unwrap_or(u32::MAX);
         let mut request = Request::new(ShutdownRequest { grace_ms });
         request.set_timeout(grace + limits::UNARY_DEADLINE);
-        self.client.shutdown(request).await.map_err(|status| from_status("shut down", &status))?;
-        Ok(())
+        answered("shut down", self.client.shutdown(request).await).map(drop)
     }
 }
 

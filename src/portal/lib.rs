@@ -6,15 +6,14 @@
 //!
 //! The runtime (`src/runtime`) calls this crate; it calls the guest agent through `boxlite-proto`.
 
+mod call;
 mod connection;
 mod container;
 mod exec_options;
 mod execution;
-mod execution_info;
 mod exit_status;
 mod files;
 mod guest;
-mod opening;
 mod output;
 mod rejoins;
 mod replay_buffer;
@@ -25,11 +24,11 @@ mod stdin;
 mod supervision;
 mod supervisor;
 
+pub use boxlite_proto::v1::ExecutionInfo;
 pub use connection::Connection;
 pub use container::ContainerInterface;
 pub use exec_options::ExecOptions;
 pub use execution::ExecutionInterface;
-pub use execution_info::ExecutionInfo;
 pub use exit_status::{ExitStatus, LAST_SIGNAL};
 pub use files::{
     ArchiveTarget, Chunks, CopyOptions, DirectoryEntry, FileCall, FileChange, FileStat, FileSystemStat,

@@ -20,9 +20,9 @@ use crate::{
 #[serde(rename_all = "lowercase")]
 pub enum ExecEvent {
     /// It wrote to stdout, or to its terminal.
-    Stdout(#[serde(with = "as_vec")] Bytes),
+    Stdout(Bytes),
     /// It wrote to stderr.
-    Stderr(#[serde(with = "as_vec")] Bytes),
+    Stderr(Bytes),
     /// It ended. Nothing follows.
     Exit(ExitStatus),
 }
@@ -34,20 +34,6 @@ impl ExecEvent {
             Self::Stdout(data) | Self::Stderr(data) => data.len(),
             Self::Exit(_) => 0,
         }
-    }
-}
-
-/// `Bytes` without the `serde` feature of its crate.
-mod as_vec {
-    use bytes::Bytes;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(bytes)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
-        Vec::deserialize(deserializer).map(Bytes::from)
     }
 }
 
@@ -90,7 +76,7 @@ impl OutputStream {
     /// machine runs. Dropping the future loses nothing.
     ///
     /// # Errors
-    /// `PORTAL_LOST` if the connection is lost for good, `EXEC_OUTPUT_LOST` if the guest no longer has the bytes that are due,
+    /// `PORTAL_LOST` if the connection is lost and can't be made again, `EXEC_OUTPUT_LOST` if the guest no longer has the bytes that are due,
     /// `EXEC_NOT_FOUND` if it no longer knows the execution, `RPC` if it breaks the protocol.
     pub async fn next(&mut self, is_alive: impl Fn() -> bool) -> BoxliteResult<Option<ExecEvent>> {
         let mut rejoins = Rejoins::default();
@@ -141,21 +127,17 @@ impl OutputStream {
 
     /// Checks a message against those before it.
     fn accept(&mut self, message: ExecOutput) -> BoxliteResult<ExecEvent> {
-        match message.event {
-            Some(Event::Stdout(chunk)) => {
-                advance(&mut self.stdout, chunk).map(ExecEvent::Stdout).map_err(|how| self.broken(&how))
-            }
-            Some(Event::Stderr(chunk)) => {
-                advance(&mut self.stderr, chunk).map(ExecEvent::Stderr).map_err(|how| self.broken(&how))
-            }
-            Some(Event::Exit(exit)) => {
-                let exit = ExitStatus::try_from(exit).map_err(|how| self.broken(how))?;
-                self.state = State::Ended;
-                Ok(ExecEvent::Exit(exit))
-            }
-            Some(Event::Started(_)) => Err(self.broken("a second start")),
-            None => Err(self.broken("an event without content")),
+        let event = match message.event {
+            Some(Event::Stdout(chunk)) => advance(&mut self.stdout, chunk).map(ExecEvent::Stdout),
+            Some(Event::Stderr(chunk)) => advance(&mut self.stderr, chunk).map(ExecEvent::Stderr),
+            Some(Event::Exit(exit)) => ExitStatus::try_from(exit).map(ExecEvent::Exit).map_err(str::to_owned),
+            Some(Event::Started(_)) => Err("a second start".to_owned()),
+            None => Err("an event without content".to_owned()),
+        };
+        if let Ok(ExecEvent::Exit(_)) = event {
+            self.state = State::Ended;
         }
+        event.map_err(|how| self.broken(&how))
     }
 
     /// Names the offsets that were reached.

@@ -1,4 +1,4 @@
-//! `ReplayBuffer`: the last bytes that were sent of a stream, so that they can be sent again over another connection. Kept by
+//! `ReplayBuffer`: the last bytes that were sent of a stream, so that they can be sent again over another connection. Owned by
 //! `stdin`.
 
 use std::collections::VecDeque;
@@ -17,7 +17,7 @@ pub(crate) struct ReplayBuffer {
 }
 
 impl ReplayBuffer {
-    /// Position of the oldest byte that is kept.
+    /// Position of the oldest byte in the buffer.
     pub(crate) fn start(&self) -> u64 {
         self.start
     }

@@ -38,7 +38,7 @@ pub(crate) fn exec_request(id: &str, options: &ExecOptions, defer_started: bool)
         stdin: options.stdin,
         timeout_ms: options.timeout_ms,
         detached: options.detached,
-        hold_start: defer_started,
+        defer_started,
         unset: options.unset.clone(),
     }
 }
@@ -49,42 +49,38 @@ pub(crate) fn tty_size(cols: u16, rows: u16) -> TtySize {
 
 /// Why `command` could not be started.
 pub(crate) fn start_failed(what: &str, command: &str, error: &StartError) -> BoxliteError {
-    let (code, hint) = match error.kind() {
-        Kind::CommandNotFound => (
-            ErrorCode::CommandNotFound,
-            Some(text!(format!(
-                "check that the image has {:?}; `PATH` inside the box decides, and no shell is involved",
-                bounded(command)
-            ))),
-        ),
-        Kind::NotExecutable => (
-            ErrorCode::CommandNotExecutable,
-            Some(text![
-                "exec format error: a script without a `#!` line needs its interpreter named, as in ",
-                Term::BoxExecScript,
-                "; a program has to be one for this machine's architecture"
-            ]),
-        ),
-        Kind::NoInterpreter => (
-            ErrorCode::CommandNotExecutable,
-            Some(Text::from(
-                "correct the script's `#!` line, or take an image that has the interpreter or loader",
-            )),
-        ),
-        Kind::PermissionDenied => {
-            (ErrorCode::CommandNotExecutable, Some(Text::from("check the file's mode and the `user` option")))
-        }
-        Kind::NoSuchDirectory => {
-            (ErrorCode::ExecCwd, Some(Text::from("create the directory first, or change `cwd`")))
-        }
-        Kind::NoSuchUser => {
-            (ErrorCode::ExecUser, Some(Text::from("use a uid, or a name that the image's /etc/passwd has")))
-        }
-        Kind::Invalid => (ErrorCode::InvalidArgument, None),
-        Kind::ResourceExhausted => {
-            (ErrorCode::ExecFailed, Some(Text::from("end some processes in the box, or give it more memory")))
-        }
-        Kind::Other => (ErrorCode::ExecFailed, None),
+    let kind = error.kind();
+    let code = match kind {
+        Kind::CommandNotFound => ErrorCode::CommandNotFound,
+        Kind::NotExecutable | Kind::NoInterpreter | Kind::PermissionDenied => ErrorCode::CommandNotExecutable,
+        Kind::NoSuchDirectory => ErrorCode::ExecCwd,
+        Kind::NoSuchUser => ErrorCode::ExecUser,
+        Kind::Invalid => ErrorCode::InvalidArgument,
+        Kind::ResourceExhausted | Kind::Other => ErrorCode::ExecFailed,
     };
-    BoxliteError::new(code, format!("{}: {}", bounded(what), bounded(&error.message))).maybe_hint(hint)
+    let error = BoxliteError::new(code, format!("{}: {}", bounded(what), bounded(&error.message)));
+    error.maybe_hint(remedy(kind, command))
+}
+
+/// What the user can do about it, if anything is known.
+fn remedy(kind: Kind, command: &str) -> Option<Text> {
+    Some(match kind {
+        Kind::CommandNotFound => text!(format!(
+            "check that the image has {:?}; `PATH` inside the box decides, and no shell is involved",
+            bounded(command)
+        )),
+        Kind::NotExecutable => text![
+            "exec format error: a script without a `#!` line needs its interpreter named, as in ",
+            Term::BoxExecScript,
+            "; a program has to be one for this machine's architecture"
+        ],
+        Kind::NoInterpreter => {
+            "correct the script's `#!` line, or take an image that has the interpreter or loader".into()
+        }
+        Kind::PermissionDenied => "check the file's mode and the `user` option".into(),
+        Kind::NoSuchDirectory => "create the directory first, or change `cwd`".into(),
+        Kind::NoSuchUser => "use a uid, or a name that the image's /etc/passwd has".into(),
+        Kind::ResourceExhausted => "end some processes in the box, or give it more memory".into(),
+        Kind::Invalid | Kind::Other => return None,
+    })
 }

@@ -61,7 +61,7 @@ mod tests {
         let broken = Status::from_error(Box::new(io::Error::from(io::ErrorKind::BrokenPipe)));
         assert!(is_lost(&broken));
         assert_eq!(from_status("query", &broken).code(), ErrorCode::PortalLost);
-        // The guest's own words have no cause.
+        // An error that the guest itself returned has no cause.
         assert_eq!(from_status("query", &Status::cancelled("no")).code(), ErrorCode::Rpc);
     }
 }

@@ -43,7 +43,7 @@ enum Input {
 }
 
 impl StdinStream {
-    /// Starts the task that sends. `name` tells the input of this handle from that of others; it has to be new.
+    /// Starts the task that sends. `name` distinguishes the input of this handle from that of others; it has to be new.
     pub(crate) fn open(client: ExecutionClient<Channel>, execution_id: &str, name: String) -> Self {
         let (input, receiver) = mpsc::channel(WAITING);
         let execution_id = execution_id.to_owned();
@@ -58,7 +58,7 @@ impl StdinStream {
     ///
     /// # Errors
     /// `EXEC_INPUT_CLOSED` if the execution has no input or another handle has ended it, `PORTAL_LOST` if the connection is
-    /// lost for good.
+    /// lost and can't be made again.
     pub async fn write(&self, chunk: Bytes) -> BoxliteResult<bool> {
         match self.input.send(Input::Chunk(chunk)).await {
             Ok(()) => Ok(true),
@@ -147,7 +147,7 @@ impl Sending {
         Self(Arc::new(Mutex::new(state)))
     }
 
-    /// The messages from the oldest byte on that is kept.
+    /// The messages from the oldest byte on that is in the buffer.
     fn messages(&self, execution_id: &str, name: &str) -> Messages {
         let mut state = self.state();
         state.calls += 1;

@@ -21,16 +21,16 @@ pub struct MainExit {
     pub restarts: bool,
 }
 
-/// A box's health by its health check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Health {
-    /// Not known yet.
-    Starting,
-    /// The last check succeeded, or not enough in a row have failed.
-    Healthy,
-    /// As many checks in a row have failed as the options allow.
-    Unhealthy,
+named! {
+    /// A box's health by its health check.
+    pub enum Health {
+        /// Not known yet.
+        Starting = "starting",
+        /// The last check succeeded, or not enough in a row have failed.
+        Healthy = "healthy",
+        /// As many checks in a row have failed as the options allow.
+        Unhealthy = "unhealthy",
+    }
 }
 
 /// A change of a box's health.
@@ -44,21 +44,17 @@ pub struct HealthChange {
     pub failures: u32,
 }
 
-/// A limit that ends a box.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Limit {
-    /// It reached its longest lifetime.
-    MaxLifetime,
-    /// It reached its idle timeout.
-    IdleTimeout,
-    /// The time at which it was to end has come.
-    EndsAt,
+named! {
+    /// A limit that ends a box.
+    pub enum Limit {
+        /// It reached its longest lifetime.
+        MaxLifetime = "max_lifetime",
+        /// It reached its idle timeout.
+        IdleTimeout = "idle_timeout",
+        /// The time at which it was to end has come.
+        EndsAt = "ends_at",
+    }
 }
-
-named!(Health { Starting = "starting", Healthy = "healthy", Unhealthy = "unhealthy" });
-
-named!(Limit { MaxLifetime = "max_lifetime", IdleTimeout = "idle_timeout", EndsAt = "ends_at" });
 
 impl From<MainExited> for MainExit {
     fn from(MainExited { exit_code, signal, oom, restarts }: MainExited) -> Self {
@@ -72,11 +68,9 @@ impl From<MainExited> for MainExit {
 impl HealthChange {
     /// Returns `None` for a health that this release does not know.
     pub fn from_guest(HealthChanged { health, output, failures }: HealthChanged) -> Option<Self> {
-        let health = match health_changed::Health::try_from(health).ok()? {
-            health_changed::Health::Starting => Health::Starting,
-            health_changed::Health::Healthy => Health::Healthy,
-            health_changed::Health::Unhealthy => Health::Unhealthy,
-        };
+        // Both have the same names, the protocol's in capitals.
+        let name = health_changed::Health::try_from(health).ok()?.as_str_name();
+        let health = name.to_ascii_lowercase().parse().ok()?;
         let plain = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
         Some(Self { health, output: output.chars().filter(plain).take(OUTPUT).collect(), failures })
     }
@@ -85,10 +79,7 @@ impl HealthChange {
 impl Limit {
     /// Returns `None` for a limit that this release does not know.
     pub fn from_guest(v1::LimitReached { limit }: v1::LimitReached) -> Option<Self> {
-        match limit_reached::Limit::try_from(limit).ok()? {
-            limit_reached::Limit::MaxLifetime => Some(Self::MaxLifetime),
-            limit_reached::Limit::IdleTimeout => Some(Self::IdleTimeout),
-            limit_reached::Limit::EndsAt => Some(Self::EndsAt),
-        }
+        let name = limit_reached::Limit::try_from(limit).ok()?.as_str_name();
+        name.to_ascii_lowercase().parse().ok()
     }
 }

@@ -6,21 +6,19 @@ use boxlite_proto::v1::{
     box_event::Event, supervisor_client::SupervisorClient,
 };
 use boxlite_wire::limits;
-use tonic::{Request, Streaming, transport::Channel};
+use tonic::{Streaming, transport::Channel};
 
 use crate::{
-    connection::Connection,
+    call::{answered, timed},
     status::from_status,
     supervision::{HealthChange, Limit, MainExit},
 };
 
-/// Largest message of this service, in bytes; a health check's output is the longest part.
-const MESSAGE: usize = 64 * 1024;
-
-/// Calls of the `Supervisor` service.
+/// Calls of the `Supervisor` service. Figures and changes are the protocol's own messages, since types of this crate with the same
+/// fields would check nothing.
 #[derive(Debug, Clone)]
 pub struct SupervisorInterface {
-    client: SupervisorClient<Channel>,
+    pub(crate) client: SupervisorClient<Channel>,
 }
 
 /// Something that happened in a box.
@@ -58,17 +56,13 @@ pub enum GuestEventKind {
 }
 
 impl SupervisorInterface {
-    pub(crate) fn new(connection: &Connection) -> Self {
-        Self { client: SupervisorClient::new(connection.channel()).max_decoding_message_size(MESSAGE) }
-    }
-
     /// Returns the events after the event `after`, else the current state, and then later events until the machine ends.
     ///
     /// # Errors
     /// Fails as the connection or the guest does: `PORTAL_LOST`, `RPC`.
     pub async fn watch(&self, after: Option<u64>) -> BoxliteResult<GuestEvents> {
         let answer = self.client.clone().watch(WatchRequest { after }).await;
-        Ok(GuestEvents(answer.map_err(|status| from_status("watch the box", &status))?.into_inner()))
+        answered("watch the box", answer).map(GuestEvents)
     }
 
     /// Returns the current figures.
@@ -76,10 +70,7 @@ impl SupervisorInterface {
     /// # Errors
     /// `GUEST_TIMEOUT`, `PORTAL_LOST` or `RPC`.
     pub async fn metrics(&self) -> BoxliteResult<MetricsResponse> {
-        let mut request = Request::new(MetricsRequest {});
-        request.set_timeout(limits::UNARY_DEADLINE);
-        let answer = self.client.clone().metrics(request).await;
-        Ok(answer.map_err(|status| from_status("measure the box", &status))?.into_inner())
+        answered("measure the box", self.client.clone().metrics(timed(MetricsRequest {})).await)
     }
 
     /// Changes what can change while the box runs. The call restarts its idle time even if nothing changes.
@@ -87,10 +78,7 @@ impl SupervisorInterface {
     /// # Errors
     /// `GUEST_TIMEOUT`, `PORTAL_LOST` or `RPC`.
     pub async fn amend(&self, request: AmendRequest) -> BoxliteResult<()> {
-        let mut request = Request::new(request);
-        request.set_timeout(limits::UNARY_DEADLINE);
-        let answer = self.client.clone().amend(request).await;
-        answer.map(drop).map_err(|status| from_status("change the box", &status))
+        answered("change the box", self.client.clone().amend(timed(request)).await).map(drop)
     }
 }
 

@@ -1,12 +1,14 @@
 //! The engines that can run a box. The runtime chooses one and writes it into the spec; the shim runs it.
 
-use std::{fmt, str::FromStr};
-
 use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, IntoStaticStr};
 
 /// Which virtual machine monitor runs a box.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Display, EnumString, IntoStaticStr,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = unknown)]
 pub enum VmmKind {
     /// libkrun, linked into the shim. It needs hardware virtualisation (`/dev/kvm`, or HVF on macOS).
     Krun,
@@ -16,28 +18,11 @@ pub enum VmmKind {
 
 impl VmmKind {
     /// Returns the lower-case name: `krun` or `qemu`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Krun => "krun",
-            Self::Qemu => "qemu",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
-impl fmt::Display for VmmKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for VmmKind {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        match name {
-            "krun" => Ok(Self::Krun),
-            "qemu" => Ok(Self::Qemu),
-            other => Err(format!("unknown engine: `{other}`")),
-        }
-    }
+fn unknown(name: &str) -> String {
+    format!("unknown engine: `{name}`")
 }

@@ -3,9 +3,10 @@
 //! Written by `shim/`, read by the runtime's `ShimController`, which converts them into a `BoxliteError`.
 
 use serde::{Deserialize, Serialize};
+use strum::FromRepr;
 
 /// The shim's exit statuses. Shims and runtimes of different versions exchange the numbers, so none is ever reused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, FromRepr)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum ShimExit {
@@ -44,22 +45,8 @@ impl ShimExit {
     }
 
     /// Returns the cause behind an exit status, or `None` if the status is none of these.
-    pub const fn from_code(code: i32) -> Option<Self> {
-        Some(match code {
-            0 => Self::PoweredOff,
-            64 => Self::BadSpec,
-            65 => Self::EngineUnavailable,
-            66 => Self::BootFile,
-            67 => Self::Disk,
-            68 => Self::Resource,
-            69 => Self::Engine,
-            70 => Self::HostGone,
-            71 => Self::Stopped,
-            72 => Self::Overdue,
-            73 => Self::Unannounced,
-            74 => Self::Asked,
-            _ => return None,
-        })
+    pub fn from_code(code: i32) -> Option<Self> {
+        u8::try_from(code).ok().and_then(Self::from_repr)
     }
 }
 

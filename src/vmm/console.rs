@@ -41,15 +41,6 @@ struct Pump {
     end: Vec<u8>,
 }
 
-enum Pumped {
-    /// This many bytes were moved.
-    Chunk(usize),
-    /// The pipe is empty.
-    Nothing,
-    /// The pipe is closed.
-    End,
-}
-
 impl Console {
     /// Truncates the file at `path` and starts the thread that fills it. Also returns the pipe's end for the engine.
     pub(crate) fn open(path: &Path) -> Result<(Self, OwnedFd)> {
@@ -62,7 +53,7 @@ impl Console {
         let console = Self(Arc::new(Mutex::new(Pump { pipe, log, end: Vec::new() })));
         let pumping = console.clone();
         background::spawn("console", move || {
-            while readable(&watched, PollTimeout::NONE) && !matches!(pumping.pump(), Pumped::End) {}
+            while readable(&watched, PollTimeout::NONE) && pumping.pump() != Some(0) {}
         })?;
         Ok((console, writer))
     }
@@ -71,7 +62,7 @@ impl Console {
     /// goes on writing can't block it.
     pub(crate) fn drain(&self) {
         let mut left = PIPE;
-        while let Pumped::Chunk(count @ 1..) = self.pump()
+        while let Some(count @ 1..) = self.pump()
             && left > 0
         {
             left = left.saturating_sub(count);
@@ -84,24 +75,21 @@ impl Console {
         String::from_utf8_lossy(&pump.end).lines().any(|line| line.trim_end().ends_with(MARKER))
     }
 
-    /// Moves one chunk if there is one. The lock is held while it is read and written, so chunks keep their order.
-    fn pump(&self) -> Pumped {
+    /// Moves one chunk and returns its length, which is 0 if the pipe is closed; `None` if the pipe is empty. The lock is held while a
+    /// chunk is read and written, so chunks keep their order.
+    fn pump(&self) -> Option<usize> {
         let mut pump = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Pump { pipe, log, end } = &mut *pump;
         if !readable(&*pipe, PollTimeout::ZERO) {
-            return Pumped::Nothing;
+            return None;
         }
         let mut chunk = [0; 4096];
-        match pipe.read(&mut chunk) {
-            Ok(0) | Err(_) => Pumped::End,
-            Ok(count) => {
-                // Output is lost if the host's disk is full, which must not stop the guest.
-                let _ = log.append(&chunk[..count]);
-                end.extend_from_slice(&chunk[..count]);
-                end.drain(..end.len().saturating_sub(END));
-                Pumped::Chunk(count)
-            }
-        }
+        let count = pipe.read(&mut chunk).unwrap_or(0);
+        // Output is lost if the host's disk is full, which must not stop the guest.
+        let _ = log.append(&chunk[..count]);
+        end.extend_from_slice(&chunk[..count]);
+        end.drain(..end.len().saturating_sub(END));
+        Some(count)
     }
 }
 

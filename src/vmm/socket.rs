@@ -53,11 +53,10 @@ pub(crate) fn clear(path: &Path) -> Result<()> {
             let what = format!("listen on {}: a file that is no socket is in the way", path.display());
             Err(Error::new(ShimExit::Resource, what))
         }
-        found => found.and_then(|_| fs::remove_file(path)).context(
-            ShimExit::Resource,
-            "remove stale socket",
-            path.display(),
-        ),
+        found => {
+            let removed = found.and_then(|_| fs::remove_file(path));
+            removed.context(ShimExit::Resource, "remove stale socket", path.display())
+        }
     }
 }
 

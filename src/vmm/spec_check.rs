@@ -1,7 +1,7 @@
 //! Checks a spec before an engine gets it: numbers must be in range, boot files and disks must open. An engine reports such faults
 //! as a bare errno at best. Called by both engines' `create`.
 
-use std::{fs::OpenOptions, path::Path};
+use std::{fmt::Display, fs::OpenOptions, path::Path};
 
 use boxlite_spec::{InstanceSpec, ShimExit};
 
@@ -15,27 +15,15 @@ const DISK_ID_LIMIT: usize = 20;
 
 /// Fails with the exit status of the first fault of `spec`. The engine supports at most `disks_max` disks.
 pub(crate) fn check(spec: &InstanceSpec, disks_max: usize) -> Result<()> {
-    let bad = |what: String| Err(Error::new(ShimExit::BadSpec, what));
-    if spec.cpus == 0 {
-        return bad("check spec: cpus must be at least 1".into());
-    }
-    if spec.memory_mib < MEMORY_MIN_MIB {
-        return bad(format!("check spec: memory_mib must be at least {MEMORY_MIN_MIB}: {}", spec.memory_mib));
-    }
-    if !is_plain(&spec.box_id) {
-        return bad(format!("check spec: box_id must be plain characters: {}", spec.box_id));
-    }
-    if spec.disks.len() > disks_max {
-        let what = format!("check spec: {} supports {disks_max} disks: {}", spec.engine, spec.disks.len());
-        return bad(what);
-    }
+    require(spec.cpus > 0, "cpus must be at least 1", &spec.cpus)?;
+    let memory = format!("memory_mib must be at least {MEMORY_MIN_MIB}");
+    require(spec.memory_mib >= MEMORY_MIN_MIB, &memory, &spec.memory_mib)?;
+    require(is_plain(&spec.box_id), "box_id must be plain characters", &spec.box_id)?;
+    let count = format!("{} supports {disks_max} disks", spec.engine);
+    require(spec.disks.len() <= disks_max, &count, &spec.disks.len())?;
+    let id = format!("disk id must be 1 to {DISK_ID_LIMIT} plain characters");
     for disk in &spec.disks {
-        if disk.id.len() > DISK_ID_LIMIT || !is_plain(&disk.id) {
-            return bad(format!(
-                "check spec: disk id must be 1 to {DISK_ID_LIMIT} plain characters: {}",
-                disk.id
-            ));
-        }
+        require(disk.id.len() <= DISK_ID_LIMIT && is_plain(&disk.id), &id, &disk.id)?;
     }
     open(&spec.kernel, false).context(ShimExit::BootFile, "open kernel", spec.kernel.display())?;
     open(&spec.initramfs, false).context(ShimExit::BootFile, "open initramfs", spec.initramfs.display())?;
@@ -45,7 +33,12 @@ pub(crate) fn check(spec: &InstanceSpec, disks_max: usize) -> Result<()> {
     Ok(())
 }
 
-/// Whether `name` can stand in an engine's option list and in a process's name.
+/// Fails with `rule` and the `value` that breaks it, unless it is `met`.
+fn require(met: bool, rule: &str, value: &dyn Display) -> Result<()> {
+    if met { Ok(()) } else { Err(Error::new(ShimExit::BadSpec, format!("check spec: {rule}: {value}"))) }
+}
+
+/// Whether `name` can be used in an engine's option list and in a process's name.
 fn is_plain(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }

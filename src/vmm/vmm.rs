@@ -19,20 +19,15 @@ pub trait Vmm {
     fn create(&mut self, spec: InstanceSpec) -> Result<VmmInstance>;
 }
 
-/// A machine that an engine has prepared.
-pub(crate) trait Machine {
-    /// Runs the machine until it ends. `Ok` means that the guest powered off or reset, which engines can't distinguish.
-    fn enter(self: Box<Self>) -> Result<()>;
-}
-
 /// A machine that is ready to run.
 pub struct VmmInstance {
-    machine: Box<dyn Machine>,
+    machine: Box<dyn FnOnce() -> Result<()>>,
     terminator: Terminator,
 }
 
 impl VmmInstance {
-    pub(crate) fn new(machine: impl Machine + 'static, terminator: Terminator) -> Self {
+    /// `machine` runs the machine until it ends. It returns `Ok` if the guest powered off or reset, which engines can't distinguish.
+    pub(crate) fn new(machine: impl FnOnce() -> Result<()> + 'static, terminator: Terminator) -> Self {
         Self { machine: Box::new(machine), terminator }
     }
 
@@ -47,7 +42,7 @@ impl VmmInstance {
     /// # Errors
     /// Returns the engine's failure, or [`ShimExit::Unannounced`] if the machine ended without the agent's power-off marker.
     pub fn enter(self) -> Result<()> {
-        let ended = self.machine.enter();
+        let ended = (self.machine)();
         self.terminator.terminate();
         ended?;
         if self.terminator.announced_power_off() {

@@ -230,10 +230,10 @@ async fn a_second_connection_sees_the_same_executions() {
 #[tokio::test]
 async fn a_start_that_is_held_back_is_sent_with_the_next_event() {
     let bench = Bench::new().await;
-    let outcome = bench.run(ExecRequest { hold_start: true, ..shell("a", "echo out; exit 3") }).await;
+    let outcome = bench.run(ExecRequest { defer_started: true, ..shell("a", "echo out; exit 3") }).await;
     assert_eq!((outcome.stdout.as_slice(), outcome.exit.code), (&b"out\n"[..], 3));
     // The start of an execution without output is sent too, and long before its end.
-    let request = ExecRequest { hold_start: true, ..shell("b", "exec sleep 60") };
+    let request = ExecRequest { defer_started: true, ..shell("b", "exec sleep 60") };
     let began = Instant::now();
     let mut events = bench.client.clone().run(request).await.expect("run").into_inner();
     let first = events.message().await.expect("stream").expect("an event");
@@ -256,7 +256,7 @@ async fn an_ended_execution_is_found_with_its_output_and_its_exit() {
     let wait = WaitRequest { execution_id: "a".into() };
     bench.client.clone().wait(wait).await.expect("wait");
     let [found] = known("a").await.try_into().expect("one");
-    assert_eq!((found.execution_id.as_str(), found.pid, found.detached), ("a", pid, true));
+    assert_eq!((found.id.as_str(), found.pid, found.detached), ("a", pid, true));
     assert!(
         bench
             .client

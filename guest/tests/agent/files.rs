@@ -12,7 +12,7 @@ use std::{
 
 use boxlite_archive::Folders;
 use boxlite_guest::files::Files;
-use boxlite_proto::v1::{FileAnswer, FileOperation, FileReadRequest, FileRequest};
+use boxlite_proto::v1::{FileAnswer, FileOperation, FileRequest};
 use boxlite_wire::limits;
 use bytes::Bytes;
 use futures::{StreamExt as _, pin_mut};
@@ -88,8 +88,7 @@ async fn contents_are_read_in_bounded_chunks_from_the_offset() {
     let path = folder.path().join("file");
     let content: Vec<u8> = (0..1_000_003_u32).map(|i| (i % 251) as u8).collect();
     fs::write(&path, &content).unwrap();
-    let request =
-        FileReadRequest { path: bytes(&path), offset: Some(5), length: Some(700_000), ..Default::default() };
+    let request = FileRequest { path: bytes(&path), offset: Some(5), length: 700_000, ..Default::default() };
     let chunks = files.read(request);
     pin_mut!(chunks);
     let mut read = Vec::new();

@@ -35,16 +35,11 @@ pub(super) fn refused(error: &FileError) -> BoxliteError {
     let ours = match error.refusal() {
         FileRefusal::CopyTooLarge => Some(ErrorCode::CopyTooLarge),
         FileRefusal::ExecUser => Some(ErrorCode::ExecUser),
+        _ if error.errno == 0 => Some(ErrorCode::ArchiveInvalid),
         _ => None,
     };
     if let Some(code) = ours {
         return BoxliteError::new(code, format!("in the box: {}", bounded(&error.message)));
-    }
-    if error.errno == 0 {
-        return BoxliteError::new(
-            ErrorCode::ArchiveInvalid,
-            format!("in the box: {}", bounded(&error.message)),
-        );
     }
     let fault = FileFault {
         errno: error.errno,

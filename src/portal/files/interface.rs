@@ -6,12 +6,12 @@ use std::{future::ready, path::Path, sync::Arc};
 
 use boxlite_error::BoxliteResult;
 use boxlite_proto::v1::{
-    CopyInRequest, CopyOutRequest, FileOperation, FileRequest, FileWatchAnswer, FileWriteRequest,
+    CopyInRequest, CopyOutRequest, FileAnswer, FileOperation, FileRequest, FileWatchAnswer,
     files_client::FilesClient,
 };
 use boxlite_wire::limits;
 use bytes::Bytes;
-use futures::{StreamExt as _, TryStreamExt as _, stream, stream::BoxStream};
+use futures::{Stream, StreamExt as _, TryStreamExt as _, stream, stream::BoxStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Status, Streaming, transport::Channel};
@@ -25,8 +25,7 @@ use super::{
     watch::FileChange,
 };
 use crate::{
-    connection::Connection,
-    opening::opening,
+    call::{answered, opening},
     status::{broken, from_status},
 };
 
@@ -39,19 +38,12 @@ pub type Chunks<T> = BoxStream<'static, BoxliteResult<T>>;
 /// Calls of the `Files` service.
 #[derive(Debug, Clone)]
 pub struct FilesInterface {
-    client: FilesClient<Channel>,
+    pub(crate) client: FilesClient<Channel>,
     /// Who acts; empty is root.
-    user: Arc<str>,
+    pub(crate) user: Arc<str>,
 }
 
 impl FilesInterface {
-    pub(crate) fn new(connection: &Connection) -> Self {
-        let client = FilesClient::new(connection.channel())
-            .max_decoding_message_size(limits::MESSAGE)
-            .max_encoding_message_size(limits::MESSAGE);
-        Self { client, user: Arc::default() }
-    }
-
     /// The same calls for another user of the box: "name", "uid", "name:group" or "uid:gid"; empty is root.
     #[must_use]
     pub fn as_user(self, user: Arc<str>) -> Self {
@@ -77,8 +69,7 @@ impl FilesInterface {
             request.set_timeout(limits::UNARY_DEADLINE);
         }
         let what = operation.as_str_name().to_ascii_lowercase();
-        let answer = self.client.clone().call(request).await;
-        let answer = checked(answer.map_err(|status| from_status(&what, &status))?.into_inner())?;
+        let answer = checked(answered(&what, self.client.clone().call(request).await)?)?;
         match operation {
             FileOperation::ReadAt if answer.data.len() > requested => {
                 Err(broken(&what, &format!("{} bytes where {requested} were requested", answer.data.len())))
@@ -111,14 +102,9 @@ impl FilesInterface {
         Ok(directory::listing(self.list(path, recursive).await?).boxed())
     }
 
-    async fn list(
-        &self,
-        path: &Path,
-        recursive: bool,
-    ) -> BoxliteResult<Streaming<boxlite_proto::v1::FileAnswer>> {
-        let request = self.tree(path, recursive);
-        let batches = self.client.clone().read_directory(request).await;
-        Ok(batches.map_err(|status| from_status("read directory", &status))?.into_inner())
+    async fn list(&self, path: &Path, recursive: bool) -> BoxliteResult<Streaming<FileAnswer>> {
+        let batches = self.client.clone().read_directory(self.tree(path, recursive)).await;
+        answered("read directory", batches)
     }
 
     /// Begins to read a file.
@@ -128,18 +114,17 @@ impl FilesInterface {
     /// What comes of the opening, if the options wait for it; otherwise that is an error of the first chunk.
     pub async fn read(&self, target: FileTarget, options: ReadOptions) -> BoxliteResult<Chunks<Bytes>> {
         let mut client = self.client.clone();
-        let failed = |status: Status| from_status("read file", &status);
         let request = options.request(target, &self.user);
         let chunks = if options.await_open {
-            let (first, chunks) =
-                opening(client.read(request), "the file is not open").await.map_err(failed)?;
+            let opened = opening(client.read(request), "the file is not open").await;
+            let (first, chunks) = opened.map_err(|status| from_status("read file", &status))?;
             let first = first.ok_or_else(|| broken("read file", "it ended before it was open"))?;
             if !checked(first)?.data.is_empty() {
                 return Err(broken("read file", "it began before it was open"));
             }
             chunks
         } else {
-            client.read(request).await.map_err(failed)?.into_inner()
+            answered("read file", client.read(request).await)?
         };
         let mut left = options.length.unwrap_or(u64::MAX);
         let mut bounded = move |data: Bytes| {
@@ -167,15 +152,11 @@ impl FilesInterface {
         opened: oneshot::Sender<()>,
     ) -> BoxliteResult<u64> {
         let first = options.request(target, &self.user);
-        let rest =
-            ReceiverStream::new(chunks).map(|data| FileWriteRequest { data, ..FileWriteRequest::default() });
-        let failed = |status: Status| from_status("write file", &status);
-        let written = self.client.clone().write(stream::once(ready(first)).chain(rest)).await;
-        let mut written = written.map_err(failed)?.into_inner();
-        let early = || broken("write file", "it ended before all was written");
-        checked(written.message().await.map_err(failed)?.ok_or_else(early)?)?;
+        let rest = ReceiverStream::new(chunks).map(|data| FileRequest { data, ..FileRequest::default() });
+        let mut written = self.written(stream::once(ready(first)).chain(rest)).await?;
+        due(&mut written).await?;
         let _ = opened.send(());
-        Ok(checked(written.message().await.map_err(failed)?.ok_or_else(early)?)?.count)
+        Ok(due(&mut written).await?.count)
     }
 
     /// Writes all of `data`, which fits in one message ([`limits::FILE_CHUNK`]).
@@ -190,15 +171,20 @@ impl FilesInterface {
         data: Bytes,
     ) -> BoxliteResult<()> {
         let given = data.len() as u64;
-        let request = FileWriteRequest { data, whole: true, ..options.request(target, &self.user) };
-        let failed = |status: Status| from_status("write file", &status);
-        let written = self.client.clone().write(stream::once(ready(request))).await;
-        let written = written.map_err(failed)?.into_inner().message().await.map_err(failed)?;
-        let early = || broken("write file", "it ended before all was written");
-        match checked(written.ok_or_else(early)?)?.count {
+        let request = FileRequest { data, whole: true, ..options.request(target, &self.user) };
+        match due(&mut self.written(stream::once(ready(request))).await?).await?.count {
             count if count == given => Ok(()),
             count => Err(broken("write file", &format!("it wrote {count} bytes of {given}"))),
         }
+    }
+
+    /// The answers to one write.
+    async fn written(
+        &self,
+        messages: impl Stream<Item = FileRequest> + Send + 'static,
+    ) -> BoxliteResult<Chunks<FileAnswer>> {
+        let written = self.client.clone().write(messages).await;
+        Ok(answers("write file", answered("write file", written)?).boxed())
     }
 
     /// Begins to watch a file, a directory, or with `recursive` a tree. The watch is set when this returns.
@@ -216,8 +202,7 @@ impl FilesInterface {
     }
 
     fn tree(&self, path: &Path, recursive: bool) -> FileRequest {
-        let user = self.user.to_string();
-        FileRequest { path: bytes_of(path), recursive, user, ..FileRequest::default() }
+        FileRequest { recursive, user: self.user.to_string(), ..FileTarget::from(path).request() }
     }
 
     /// Sends an archive, and returns when the guest has unpacked it.
@@ -228,7 +213,7 @@ impl FilesInterface {
     pub async fn copy_in(&self, target: ArchiveTarget, chunks: mpsc::Receiver<Bytes>) -> BoxliteResult<()> {
         let rest = ReceiverStream::new(chunks).map(|data| CopyInRequest { data, ..CopyInRequest::default() });
         let answer = self.client.clone().copy_in(stream::once(ready(target.request())).chain(rest)).await;
-        checked(answer.map_err(|status| from_status("copy in", &status))?.into_inner()).map(drop)
+        checked(answered("copy in", answer)?).map(drop)
     }
 
     /// Begins to receive what is at `path`: with `tree` as a stream of `boxlite-archive`, otherwise as a tar archive. With `xattrs`
@@ -239,13 +224,18 @@ impl FilesInterface {
     /// What comes of the packing is an error of the stream, and so is an archive that breaks off.
     pub async fn copy_out(&self, path: &Path, tree: bool, xattrs: bool) -> BoxliteResult<Chunks<Bytes>> {
         let request = CopyOutRequest { path: bytes_of(path), tree, xattrs, ..CopyOutRequest::default() };
-        let chunks = self.client.clone().copy_out(request).await;
-        let chunks = chunks.map_err(|status| from_status("copy out", &status))?.into_inner();
+        let chunks = answered("copy out", self.client.clone().copy_out(request).await)?;
         // The last answer has no bytes. A stream that ends without it has broken off.
         let cut = stream::once(async { Err(broken("copy out", "an archive without an end")) });
         let data = answers("copy out", chunks).map_ok(|answer| answer.data).chain(cut);
         Ok(data.try_take_while(|data| ready(Ok(!data.is_empty()))).boxed())
     }
+}
+
+/// The next answer to a write, which must not end before.
+async fn due(written: &mut Chunks<FileAnswer>) -> BoxliteResult<FileAnswer> {
+    let next = written.try_next().await?;
+    next.ok_or_else(|| broken("write file", "it ended before all was written"))
 }
 
 fn changed(message: Result<FileWatchAnswer, Status>) -> BoxliteResult<Vec<FileChange>> {

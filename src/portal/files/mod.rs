@@ -8,14 +8,13 @@ mod directory;
 mod interface;
 pub mod open_flags;
 mod options;
-mod stat;
 mod target;
 mod watch;
 
+pub use boxlite_proto::v1::{FileStat, FileSystemStat};
 pub use call::FileCall;
 pub use directory::DirectoryEntry;
 pub use interface::{Chunks, FilesInterface};
 pub use options::{ArchiveTarget, CopyOptions, ReadOptions, WriteOptions};
-pub use stat::{FileStat, FileSystemStat};
 pub use target::FileTarget;
 pub use watch::FileChange;

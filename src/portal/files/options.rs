@@ -1,6 +1,6 @@
 //! How files are read, written and copied.
 
-use boxlite_proto::v1::{CopyInRequest, FileReadRequest, FileWriteRequest};
+use boxlite_proto::v1::{CopyInRequest, FileRequest};
 use std::path::PathBuf;
 
 use super::{
@@ -24,19 +24,10 @@ pub struct ReadOptions {
 }
 
 impl ReadOptions {
-    pub(super) fn request(self, target: FileTarget, user: &str) -> FileReadRequest {
-        let Self { flags, mode, offset, length, await_open } = self;
-        let (path, handle) = target.into_parts();
-        FileReadRequest {
-            path,
-            handle,
-            offset,
-            length,
-            flags,
-            mode,
-            opened: await_open,
-            user: user.to_owned(),
-        }
+    pub(super) fn request(self, target: FileTarget, user: &str) -> FileRequest {
+        let Self { flags, mode, offset, length, await_open: opened } = self;
+        let (length, user) = (length.unwrap_or(u64::MAX), user.to_owned());
+        FileRequest { flags, mode, offset, length, opened, user, ..target.request() }
     }
 }
 
@@ -61,11 +52,9 @@ impl Default for WriteOptions {
 }
 
 impl WriteOptions {
-    pub(super) fn request(self, target: FileTarget, user: &str) -> FileWriteRequest {
+    pub(super) fn request(self, target: FileTarget, user: &str) -> FileRequest {
         let Self { flags, mode, offset, flush } = self;
-        let (path, handle) = target.into_parts();
-        let user = user.to_owned();
-        FileWriteRequest { path, handle, flags, mode, offset, flush, user, ..FileWriteRequest::default() }
+        FileRequest { flags, mode, offset, flush, user: user.to_owned(), ..target.request() }
     }
 }
 
@@ -111,7 +100,7 @@ pub struct ArchiveTarget {
     pub name: PathBuf,
     /// To whom everything belongs, as commands name a user. Default: to root; for a tar archive, to whom it names.
     pub owner: Option<String>,
-    /// Whether what is of another type gives way.
+    /// Whether entries of another type are replaced.
     pub replace: bool,
 }
 

@@ -1,11 +1,12 @@
 //! `FileTarget`: what an operation is about. Paths become the protocol's bytes here, and come back as paths.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     os::unix::ffi::{OsStrExt as _, OsStringExt as _},
     path::{Path, PathBuf},
 };
 
+use boxlite_proto::v1::FileRequest;
 use bytes::Bytes;
 
 /// Bytes that a path keeps on its way to the box: twice what Linux takes, so that the kernel refuses what is too long, and no more
@@ -28,17 +29,18 @@ impl From<&Path> for FileTarget {
 }
 
 impl FileTarget {
-    /// The path, which an open file does not have, and the handle, which is 0 for a path.
-    pub(super) fn into_parts(self) -> (Bytes, u64) {
+    /// A request that has the path or the handle.
+    pub(super) fn request(self) -> FileRequest {
         match self {
-            Self::Path(path) => (path, 0),
-            Self::Handle(handle) => (Bytes::new(), handle),
+            Self::Path(path) => FileRequest { path, ..FileRequest::default() },
+            Self::Handle(handle) => FileRequest { handle, ..FileRequest::default() },
         }
     }
 }
 
-pub(super) fn bytes_of(path: &Path) -> Bytes {
-    let bytes = path.as_os_str().as_bytes();
+/// The bytes of a path, or of the name of an extended attribute.
+pub(super) fn bytes_of(name: &(impl AsRef<OsStr> + ?Sized)) -> Bytes {
+    let bytes = name.as_ref().as_bytes();
     Bytes::copy_from_slice(&bytes[..bytes.len().min(PATH)])
 }
 

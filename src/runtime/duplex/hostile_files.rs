@@ -5,8 +5,8 @@ use std::{path::Path, pin::Pin, sync::Arc};
 use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
 use boxlite_portal::{FileCall, FileTarget, ReadOptions, WriteOptions};
 use boxlite_proto::v1::{
-    CopyInRequest, CopyOutRequest, DirectoryEntry, FileAnswer, FileChange, FileError, FileReadRequest,
-    FileRequest, FileWatchAnswer, FileWriteRequest,
+    CopyInRequest, CopyOutRequest, DirectoryEntry, FileAnswer, FileChange, FileError, FileRequest,
+    FileWatchAnswer,
     files_server::{Files as Service, FilesServer},
 };
 use bytes::Bytes;
@@ -53,7 +53,7 @@ impl Service for Liar {
         Ok(self.stream())
     }
 
-    async fn read(&self, _: Request<FileReadRequest>) -> Result<Response<Answers<FileAnswer>>, Status> {
+    async fn read(&self, _: Request<FileRequest>) -> Result<Response<Answers<FileAnswer>>, Status> {
         if self.times == 0 {
             return Ok(Response::new(Box::pin(tokio_stream::pending())));
         }
@@ -62,7 +62,7 @@ impl Service for Liar {
 
     async fn write(
         &self,
-        mut request: Request<Streaming<FileWriteRequest>>,
+        mut request: Request<Streaming<FileRequest>>,
     ) -> Result<Response<Answers<FileAnswer>>, Status> {
         for _ in 0..self.times {
             request.get_mut().message().await?;
@@ -169,12 +169,12 @@ async fn a_message_beyond_the_limit_is_refused() {
 async fn more_at_a_position_than_was_asked_for_is_refused() {
     let files = guest(data(11), 1).session.files();
     assert_broken(
-        &files.call(FileCall::read_at(1, 10, None)).await.unwrap_err(),
+        &files.call(FileCall::read_at(FileTarget::Handle(1), 10, None)).await.unwrap_err(),
         "11 bytes where 10 were requested",
     );
 
     let files = guest(FileAnswer { count: 4, ..FileAnswer::default() }, 1).session.files();
-    let call = FileCall::write_at(1, Bytes::from_static(b"abc"), None);
+    let call = FileCall::write_at(FileTarget::Handle(1), Bytes::from_static(b"abc"), None);
     assert_broken(&files.call(call).await.unwrap_err(), "it wrote 4 bytes of 3");
 }
 

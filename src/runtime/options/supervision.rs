@@ -76,20 +76,19 @@ pub struct RestartPolicy {
     pub delay_ms: u32,
 }
 
-/// After which ends a main process is started again.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RestartWhen {
-    /// After none: the box ends with it.
-    #[default]
-    No,
-    /// After an exit code other than 0, or a signal.
-    OnFailure,
-    /// After any.
-    Always,
+named! {
+    /// After which ends a main process is started again.
+    #[derive(Default)]
+    pub enum RestartWhen {
+        /// After none: the box ends with it.
+        #[default]
+        No = "no",
+        /// After an exit code other than 0, or a signal.
+        OnFailure = "on-failure",
+        /// After any.
+        Always = "always",
+    }
 }
-
-named!(RestartWhen { No = "no", OnFailure = "on-failure", Always = "always" });
 
 /// Which health check is used.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -25,11 +25,16 @@ const LOG: (u32, u32, u32) = (1, 2, 1);
 /// No `KRUN_TSI_HIJACK_*` flag, so the guest can't make this process open network sockets.
 const NO_TSI: u32 = 0;
 
+/// Calls a function of libkrun, whose negative status becomes an error.
+macro_rules! call {
+    ($function:ident($($argument:expr),*)) => { check(stringify!($function), ::krun::$function($($argument),*)) };
+}
+
 /// Sends libkrun's errors to `fd`, which libkrun then owns.
 pub(super) fn log_errors_to(fd: RawFd) -> Result<()> {
     let (level, style, options) = LOG;
     // SAFETY: `fd` is open, and the caller gives up its ownership.
-    check("krun_init_log", unsafe { ::krun::krun_init_log(fd, level, style, options) })
+    unsafe { call!(krun_init_log(fd, level, style, options)) }
 }
 
 /// One configuration of libkrun, turned into a machine by [`Context::start_enter`].
@@ -44,23 +49,23 @@ impl Context {
 
     /// Sets the machine's size and disables the devices that libkrun would add. Balloon and entropy come with every machine.
     pub(super) fn set_vm_config(&self, cpus: u8, memory_mib: u32) -> Result<()> {
-        check("krun_set_vm_config", ::krun::krun_set_vm_config(self.0, cpus, memory_mib))?;
-        check("krun_disable_implicit_init", ::krun::krun_disable_implicit_init(self.0))
+        call!(krun_set_vm_config(self.0, cpus, memory_mib))?;
+        call!(krun_disable_implicit_init(self.0))
     }
 
     pub(super) fn set_kernel(&self, kernel: &Path, initramfs: &Path, cmdline: &str) -> Result<()> {
         let (kernel, initramfs, cmdline) =
             (c_path(kernel)?, c_path(initramfs)?, c_string(cmdline.as_bytes())?);
         // SAFETY: three C strings that outlive the call, which copies them.
-        check("krun_set_kernel", unsafe {
-            ::krun::krun_set_kernel(
+        unsafe {
+            call!(krun_set_kernel(
                 self.0,
                 kernel.as_ptr(),
                 KERNEL_FORMAT_ELF,
                 initramfs.as_ptr(),
-                cmdline.as_ptr(),
-            )
-        })
+                cmdline.as_ptr()
+            ))
+        }
     }
 
     /// Adds a disk. Its flushes reach the host's storage (`KRUN_SYNC_FULL` is the default on Linux).
@@ -71,31 +76,27 @@ impl Context {
             DiskFormat::Qcow2 => 1,
         };
         // SAFETY: two C strings that outlive the call, which copies them.
-        check("krun_add_disk2", unsafe {
-            ::krun::krun_add_disk2(self.0, id.as_ptr(), path.as_ptr(), format, disk.read_only)
-        })
+        unsafe { call!(krun_add_disk2(self.0, id.as_ptr(), path.as_ptr(), format, disk.read_only)) }
     }
 
     /// Adds the vsock device, without the TSI that libkrun would turn on where there is no network.
     pub(super) fn add_vsock(&self) -> Result<()> {
-        check("krun_disable_implicit_vsock", ::krun::krun_disable_implicit_vsock(self.0))?;
-        check("krun_add_vsock", ::krun::krun_add_vsock(self.0, NO_TSI))
+        call!(krun_disable_implicit_vsock(self.0))?;
+        call!(krun_add_vsock(self.0, NO_TSI))
     }
 
     /// Connects vsock `port` with the Unix socket at `path`. With `listen`, the host connects to the guest; else the guest to the host.
     pub(super) fn add_vsock_port(&self, port: u32, path: &Path, listen: bool) -> Result<()> {
         let path = c_path(path)?;
         // SAFETY: a C string that outlives the call, which copies it.
-        check("krun_add_vsock_port2", unsafe {
-            ::krun::krun_add_vsock_port2(self.0, port, path.as_ptr(), listen)
-        })
+        unsafe { call!(krun_add_vsock_port2(self.0, port, path.as_ptr(), listen)) }
     }
 
     /// Sends the guest's console (hvc0) to `path`, which is opened when the machine starts. The console has no input.
     pub(super) fn set_console_output(&self, path: &Path) -> Result<()> {
         let path = c_path(path)?;
         // SAFETY: a C string that outlives the call, which copies it.
-        check("krun_set_console_output", unsafe { ::krun::krun_set_console_output(self.0, path.as_ptr()) })
+        unsafe { call!(krun_set_console_output(self.0, path.as_ptr())) }
     }
 
     /// Runs the machine. Returns only if it could not be started; a machine that ran ends in `_exit`.
@@ -117,9 +118,6 @@ fn c_path(path: &Path) -> Result<CString> {
 }
 
 fn c_string(bytes: &[u8]) -> Result<CString> {
-    CString::new(bytes).context(
-        ShimExit::BadSpec,
-        "pass to libkrun",
-        String::from_utf8_lossy(bytes).escape_debug(),
-    )
+    let text = String::from_utf8_lossy(bytes);
+    CString::new(bytes).context(ShimExit::BadSpec, "pass to libkrun", text.escape_debug())
 }

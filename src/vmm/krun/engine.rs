@@ -1,7 +1,6 @@
 //! Creates a libkrun machine from a spec and enters it. Called by the shim through `Vmm`.
 
 use std::{
-    ffi::c_int,
     os::fd::{AsRawFd, OwnedFd},
     path::PathBuf,
     sync::mpsc,
@@ -12,14 +11,20 @@ use boxlite_spec::{InstanceSpec, ShimExit};
 use boxlite_wire::port::{CLOCK_PORT, GRPC, JOURNAL_PORT, READY_PORT};
 use nix::errno::Errno;
 
-use super::{cmdline::guest_cmdline, context::Context, exit, log::Log, memory};
+use super::{
+    cmdline::guest_cmdline,
+    context::Context,
+    exit::{self, Ended},
+    log::Log,
+    memory,
+};
 use crate::{
     error::{Context as _, Error, Result},
     host::ThisHost,
     huge_pages::is_small,
     kvm, socket, spec_check,
     terminator::Terminator,
-    vmm::{Machine, Vmm, VmmInstance},
+    vmm::{Vmm, VmmInstance},
 };
 
 /// Interrupt lines 5 to 15 (`IRQ_BASE`, `IRQ_MAX` of krun-arch), less those of balloon, entropy, console and vsock.
@@ -40,9 +45,7 @@ impl Vmm for Krun {
         let (terminator, console_input) = Terminator::open(&spec)?;
         let log = Log::open()?;
         let context = configure(&spec, &console_input)?;
-        let machine =
-            KrunMachine { context, memory_mib: memory_mib(&spec), log, _console_input: console_input };
-        Ok(VmmInstance::new(machine, terminator))
+        Ok(VmmInstance::new(move || enter(context, memory_mib(&spec), log, &console_input), terminator))
     }
 }
 
@@ -72,64 +75,39 @@ fn configure(spec: &InstanceSpec, console: &OwnedFd) -> Result<Context> {
     Ok(context)
 }
 
-struct KrunMachine {
-    context: Context,
-    memory_mib: u32,
-    log: Log,
-    _console_input: OwnedFd,
-}
-
-/// How libkrun's thread ended.
-enum Ended {
-    /// The machine could not be started.
-    NotStarted(Errno),
-    /// The machine ran and ended with this status of libkrun.
-    Exited(c_int),
-}
-
-impl Machine for KrunMachine {
-    fn enter(self: Box<Self>) -> Result<()> {
-        let Self { context, memory_mib, mut log, _console_input } = *self;
-        let failed = match run(context, memory_mib)? {
-            // FC_EXIT_CODE_OK of krun-vmm: the guest was reset, through the keyboard controller or by a triple fault.
-            Ended::Exited(0) => return Ok(()),
-            Ended::Exited(status) => {
-                Error::new(ShimExit::Engine, format!("run machine: libkrun ended with {status}"))
-            }
-            Ended::NotStarted(errno) => Error::new(ShimExit::Engine, format!("start machine: {errno}")),
-        };
-        let failed = match log.last_message() {
-            Some(message) => failed.with_source(message),
-            None => failed,
-        };
-        Err(match kvm::problem(&ThisHost) {
-            Some(problem) => Error::new(ShimExit::EngineUnavailable, problem.message)
-                .with_source(failed)
-                .with_hint(problem.remedy),
-            None => failed,
-        })
+/// Runs the machine. libkrun opens the console's pipe through `_console_input` when it starts.
+fn enter(context: Context, memory_mib: u32, mut log: Log, _console_input: &OwnedFd) -> Result<()> {
+    let failed = match run(context, memory_mib)? {
+        // FC_EXIT_CODE_OK of krun-vmm: the guest was reset, through the keyboard controller or by a triple fault.
+        Ok(0) => return Ok(()),
+        Ok(status) => format!("run machine: libkrun ended with {status}"),
+        Err(errno) => format!("start machine: {errno}"),
+    };
+    let mut failed = Error::new(ShimExit::Engine, failed);
+    if let Some(message) = log.last_message() {
+        failed = failed.with_source(message);
     }
+    Err(match kvm::problem(&ThisHost) {
+        Some(problem) => Error::new(ShimExit::EngineUnavailable, problem.message)
+            .with_source(failed)
+            .with_hint(problem.remedy),
+        None => failed,
+    })
 }
 
-/// Runs libkrun on a thread of its own, since it renames its thread and does not return from it.
+/// Runs libkrun on a thread of its own, since it renames its thread and does not return from it. Returns the status with which libkrun
+/// ended, or why the machine could not be started.
 fn run(context: Context, memory_mib: u32) -> Result<Ended> {
     let (ended, end) = mpsc::channel();
-    let (exited, exit) = mpsc::channel();
     let machine = move || {
-        exit::capture(exited);
+        exit::capture(ended.clone());
         if is_small(memory_mib) {
             memory::expect(memory_mib);
         }
-        let _ = ended.send(context.start_enter());
+        // This returns only if the machine could not be started.
+        let _ = ended.send(Err(context.start_enter()));
     };
-    thread::Builder::new().name("krun".into()).spawn(machine).context(
-        ShimExit::Resource,
-        "start a thread",
-        "for the machine",
-    )?;
-    // A status arrives if the machine ran. If it could not be started, the thread ends, which drops the sender of the status.
-    match exit.recv() {
-        Ok(status) => Ok(Ended::Exited(status)),
-        Err(_) => Ok(Ended::NotStarted(end.recv().unwrap_or(Errno::UnknownErrno))),
-    }
+    let thread = thread::Builder::new().name("krun".into()).spawn(machine);
+    thread.context(ShimExit::Resource, "start a thread", "for the machine")?;
+    Ok(end.recv().unwrap_or(Err(Errno::UnknownErrno)))
 }

@@ -8,14 +8,17 @@
 
 use std::{cell::RefCell, ffi::c_int, sync::mpsc::Sender, thread};
 
-use nix::libc;
+use nix::{errno::Errno, libc};
+
+/// How libkrun ended: the status with which it ends its process, or why the machine could not be started.
+pub(super) type Ended = Result<c_int, Errno>;
 
 thread_local! {
-    static HANDLER: RefCell<Option<Sender<c_int>>> = const { RefCell::new(None) };
+    static HANDLER: RefCell<Option<Sender<Ended>>> = const { RefCell::new(None) };
 }
 
 /// From now on, this thread's `_exit` sends its status to `handler` instead of ending the process.
-pub(super) fn capture(handler: Sender<c_int>) {
+pub(super) fn capture(handler: Sender<Ended>) {
     HANDLER.with(|slot| *slot.borrow_mut() = Some(handler));
 }
 
@@ -24,7 +27,7 @@ pub(super) fn capture(handler: Sender<c_int>) {
 #[unsafe(no_mangle)]
 extern "C" fn _exit(status: c_int) -> ! {
     let handler = HANDLER.try_with(|slot| slot.borrow_mut().take()).ok().flatten();
-    if handler.is_some_and(|handler| handler.send(status).is_ok()) {
+    if handler.is_some_and(|handler| handler.send(Ok(status)).is_ok()) {
         // The caller holds libkrun's locks and its virtual CPUs are stopped, so this thread must not return.
         loop {
             thread::park();

@@ -19,11 +19,8 @@ pub(super) struct Log(File);
 impl Log {
     /// Opens the log. libkrun allows this once in a process.
     pub(super) fn open() -> Result<Self> {
-        let (reader, writer) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).context(
-            ShimExit::Resource,
-            "make a pipe",
-            "for libkrun's log",
-        )?;
+        let pipe = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK);
+        let (reader, writer) = pipe.context(ShimExit::Resource, "make a pipe", "for libkrun's log")?;
         context::log_errors_to(writer.as_raw_fd())?;
         // libkrun owns the descriptor now.
         let _ = writer.into_raw_fd();

@@ -14,47 +14,43 @@ const TRANSLATION_MIB: u32 = 128;
 pub(super) enum Accelerator {
     /// The host's processor.
     Kvm,
-    /// Translation by QEMU.
-    Emulation(Threads),
-}
-
-/// The threads of an emulated machine's CPUs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Threads {
-    /// All CPUs take turns on one thread.
-    One,
-    /// Each CPU has a thread.
-    EachCpu,
+    /// Translation by QEMU, on one thread on which all CPUs take turns.
+    OneThread,
+    /// Translation by QEMU, on a thread for each CPU.
+    ThreadForEachCpu,
 }
 
 impl Accelerator {
     /// Chooses for a machine of `cpus` on `host`. QEMU itself would notice too late that KVM does not work.
     pub(super) fn choose(host: &impl Host, program: &Path, cpus: u8) -> Self {
-        if kvm::problem(host).is_none() { Self::Kvm } else { Self::Emulation(threads(host, program, cpus)) }
+        if kvm::problem(host).is_none() {
+            Self::Kvm
+        } else if cpus == 1 || can_run_in_parallel(host, program) {
+            Self::ThreadForEachCpu
+        } else {
+            Self::OneThread
+        }
     }
 
     /// Returns the value of `-accel`.
     pub(super) fn argument(self) -> String {
         let threads = match self {
             Self::Kvm => return "kvm".to_owned(),
-            Self::Emulation(Threads::One) => "single",
-            Self::Emulation(Threads::EachCpu) => "multi",
+            Self::OneThread => "single",
+            Self::ThreadForEachCpu => "multi",
         };
         format!("tcg,thread={threads},tb-size={TRANSLATION_MIB}")
     }
 }
 
-/// Chooses the threads of an emulated machine. Before 8.1, QEMU may retain the translation of an instruction that another CPU changes
+/// Whether the CPUs of an emulated machine can run in parallel. Before 8.1, QEMU may retain the translation of an instruction that another CPU changes
 /// at that moment ("accel/tcg: Always lock pages before translation"). Linux patches its own code while it runs, behind a breakpoint
 /// that it removes afterwards (arch/x86/kernel/alternative.c, `text_poke_bp_batch`); a CPU that still executes the breakpoint panics
 /// with "int3". This happens at one start in some hundreds on a busy host, so the CPUs of an older QEMU take turns. Reading the
 /// version takes some 20 ms, which a machine of one CPU need not spend.
-fn threads(host: &impl Host, program: &Path, cpus: u8) -> Threads {
-    let is_safe = || {
-        let output = host.output(program, &["-version"]).ok();
-        output.and_then(|text| Version::parse(&text)).is_some_and(|version| version >= PATCH_SAFE)
-    };
-    if cpus == 1 || is_safe() { Threads::EachCpu } else { Threads::One }
+fn can_run_in_parallel(host: &impl Host, program: &Path) -> bool {
+    let version = host.output(program, &["-version"]).ok().and_then(|text| Version::parse(&text));
+    version.is_some_and(|version| version >= PATCH_SAFE)
 }
 
 #[cfg(test)]
@@ -79,17 +75,17 @@ mod tests {
 
     #[test]
     fn several_cpus_take_turns_unless_qemu_is_known_to_be_safe() {
-        for (version, cpus, threads) in [
-            ("QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)", 2, Threads::One),
-            ("QEMU emulator version 8.0.5", 32, Threads::One),
-            ("hello", 2, Threads::One),
-            ("QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)", 1, Threads::EachCpu),
-            ("QEMU emulator version 8.1.0", 2, Threads::EachCpu),
-            ("QEMU emulator version 10.0.2", 2, Threads::EachCpu),
+        for (version, cpus, accelerator) in [
+            ("QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)", 2, Accelerator::OneThread),
+            ("QEMU emulator version 8.0.5", 32, Accelerator::OneThread),
+            ("hello", 2, Accelerator::OneThread),
+            ("QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)", 1, Accelerator::ThreadForEachCpu),
+            ("QEMU emulator version 8.1.0", 2, Accelerator::ThreadForEachCpu),
+            ("QEMU emulator version 10.0.2", 2, Accelerator::ThreadForEachCpu),
         ] {
-            assert_eq!(chosen(Ok(version), cpus), Accelerator::Emulation(threads), "{version}, {cpus}");
+            assert_eq!(chosen(Ok(version), cpus), accelerator, "{version}, {cpus}");
         }
-        assert_eq!(chosen(Err(io::Error::other("killed")), 2), Accelerator::Emulation(Threads::One));
-        assert_eq!(Accelerator::Emulation(Threads::One).argument(), "tcg,thread=single,tb-size=128");
+        assert_eq!(chosen(Err(io::Error::other("killed")), 2), Accelerator::OneThread);
+        assert_eq!(Accelerator::OneThread.argument(), "tcg,thread=single,tb-size=128");
     }
 }

@@ -6,10 +6,7 @@ use boxlite_spec::{DiskFormat, DiskSpec, InstanceSpec};
 use boxlite_wire::port::SERIAL_NAME;
 use serde_json::json;
 
-use super::{
-    accelerator::Accelerator,
-    cmdline::{Clock, guest_cmdline},
-};
+use super::{accelerator::Accelerator, cmdline::guest_cmdline};
 use crate::path::from_here;
 
 /// Descriptors that QEMU inherits.
@@ -24,68 +21,53 @@ pub(super) struct Inherited {
 pub(super) fn arguments(
     spec: &InstanceSpec,
     accelerator: Accelerator,
-    clock: Clock,
+    tsc_khz: Option<u64>,
     inherited: &Inherited,
 ) -> Vec<OsString> {
-    let mut list = machine(spec);
-    list.extend(strings(&["-accel", &accelerator.argument()]));
-    list.extend(boot(spec, clock));
+    // There is nothing but what is named here: no configuration file, no default device, no monitor, no window. A reset of the guest
+    // ends QEMU.
+    let mut list: Vec<OsString> = ["-no-user-config", "-nodefaults", "-no-reboot"].map(OsString::from).into();
+    list.extend(machine(spec, accelerator));
+    list.extend(boot(spec, tsc_khz));
     list.extend(console(inherited));
     list.extend(spec.disks.iter().enumerate().flat_map(|(index, disk)| block_device(index, disk)));
     list.extend(portal(inherited));
     list
 }
 
-fn machine(spec: &InstanceSpec) -> Vec<OsString> {
-    strings(&[
-        "-name",
-        &format!("boxlite-{}", spec.box_id),
-        // There is nothing but what is named here: no configuration file, no default device, no monitor, no window.
-        "-no-user-config",
-        "-nodefaults",
-        "-display",
-        "none",
-        // A reset of the guest ends QEMU.
-        "-no-reboot",
-        "-sandbox",
-        "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+fn machine(spec: &InstanceSpec, accelerator: Accelerator) -> Vec<OsString> {
+    options(&[
+        ("-name", &format!("boxlite-{}", spec.box_id)),
+        ("-display", "none"),
+        ("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"),
         // Under emulation, the kernel calibrates its clock against PIT and PIC.
-        "-machine",
-        "microvm,acpi=off,x-option-roms=off,isa-serial=on,pit=on,pic=on",
+        ("-machine", "microvm,acpi=off,x-option-roms=off,isa-serial=on,pit=on,pic=on"),
         // With KVM, this is the host's own processor; without, one with every feature that QEMU emulates.
-        "-cpu",
-        "max",
-        "-smp",
-        &spec.cpus.to_string(),
-        "-m",
-        &format!("{}M", spec.memory_mib),
+        ("-cpu", "max"),
+        ("-smp", &spec.cpus.to_string()),
+        ("-m", &format!("{}M", spec.memory_mib)),
+        ("-accel", &accelerator.argument()),
     ])
 }
 
-fn boot(spec: &InstanceSpec, clock: Clock) -> Vec<OsString> {
+fn boot(spec: &InstanceSpec, tsc_khz: Option<u64>) -> Vec<OsString> {
     let mut list = vec!["-kernel".into(), spec.kernel.clone().into_os_string()];
     list.extend(["-initrd".into(), spec.initramfs.clone().into_os_string()]);
-    list.extend(strings(&[
-        "-append",
-        &guest_cmdline(clock),
-        "-device",
-        "virtio-rng-device",
+    list.extend(options(&[
+        ("-append", &guest_cmdline(tsc_khz)),
+        ("-device", "virtio-rng-device"),
         // Pages that the guest frees are returned to the host.
-        "-device",
-        "virtio-balloon-device,free-page-reporting=on",
+        ("-device", "virtio-balloon-device,free-page-reporting=on"),
     ]));
     list
 }
 
 /// `append=on`, since QEMU would otherwise truncate, which fails for a pipe.
 fn console(inherited: &Inherited) -> Vec<OsString> {
-    strings(&[
-        "-add-fd",
-        &format!("fd={},set=1", inherited.console),
-        "-chardev",
-        "file,id=console,path=/dev/fdset/1,append=on",
-        "-serial",
-        "chardev:console",
+    options(&[
+        ("-add-fd", &format!("fd={},set=1", inherited.console)),
+        ("-chardev", "file,id=console,path=/dev/fdset/1,append=on"),
+        ("-serial", "chardev:console"),
     ])
 }
 
@@ -110,22 +92,20 @@ fn block_device(index: usize, disk: &DiskSpec) -> Vec<OsString> {
     });
     let device =
         format!("virtio-blk-device,drive=disk{index},serial={},werror=report,rerror=report", disk.id);
-    strings(&["-blockdev", &node.to_string(), "-device", &device])
+    options(&[("-blockdev", &node.to_string()), ("-device", &device)])
 }
 
 fn portal(inherited: &Inherited) -> Vec<OsString> {
-    strings(&[
-        "-device",
-        "virtio-serial-device,max_ports=2",
-        "-chardev",
-        &format!("socket,id=portal,fd={}", inherited.serial),
-        "-device",
-        &format!("virtserialport,chardev=portal,name={SERIAL_NAME}"),
+    options(&[
+        ("-device", "virtio-serial-device,max_ports=2"),
+        ("-chardev", &format!("socket,id=portal,fd={}", inherited.serial)),
+        ("-device", &format!("virtserialport,chardev=portal,name={SERIAL_NAME}")),
     ])
 }
 
-fn strings(list: &[&str]) -> Vec<OsString> {
-    list.iter().map(OsString::from).collect()
+/// Options that have a value, each followed by that.
+fn options(list: &[(&str, &str)]) -> Vec<OsString> {
+    list.iter().flat_map(|(option, value)| [option.into(), value.into()]).collect()
 }
 
 #[cfg(test)]
@@ -133,26 +113,26 @@ mod tests {
     use std::{os::unix::ffi::OsStrExt, path::Path};
 
     use super::*;
-    use crate::{qemu::accelerator::Threads, spec_check::tests::spec};
+    use crate::spec_check::tests::spec;
 
     #[test]
     fn the_whole_list_is_reviewed_here() {
         let folder = tempfile::tempdir().unwrap();
-        let emulation = Accelerator::Emulation(Threads::EachCpu);
+        let emulation = Accelerator::ThreadForEachCpu;
         let inherited = Inherited { serial: 5, console: 6 };
-        let list = arguments(&spec(folder.path()), emulation, Clock::Unknown, &inherited);
+        let list = arguments(&spec(folder.path()), emulation, None, &inherited);
         let list: Vec<_> = list.iter().map(|word| word.to_str().unwrap()).collect();
         let list = list.join("\n").replace(&folder.path().display().to_string(), "DIR");
         assert_eq!(
             list.lines().collect::<Vec<_>>(),
             [
-                "-name",
-                "boxlite-b1",
                 "-no-user-config",
                 "-nodefaults",
+                "-no-reboot",
+                "-name",
+                "boxlite-b1",
                 "-display",
                 "none",
-                "-no-reboot",
                 "-sandbox",
                 "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
                 "-machine",
@@ -170,7 +150,7 @@ mod tests {
                 "-initrd",
                 "DIR/initramfs.cpio",
                 "-append",
-                &guest_cmdline(Clock::Unknown),
+                &guest_cmdline(None),
                 "-device",
                 "virtio-rng-device",
                 "-device",
@@ -200,7 +180,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut spec = spec(folder.path());
         spec.disks[0].path = Path::new("/x,driver=nbd/\"quoted\"").into();
-        let list = arguments(&spec, Accelerator::Kvm, Clock::Kvm, &Inherited { serial: 5, console: 6 });
+        let list = arguments(&spec, Accelerator::Kvm, None, &Inherited { serial: 5, console: 6 });
         let node =
             list.iter().find_map(|argument| argument.to_str().filter(|text| text.starts_with('{'))).unwrap();
         assert!(list.windows(2).any(|pair| pair == ["-accel", "kvm"]));
@@ -215,7 +195,7 @@ mod tests {
         let mut spec = spec(folder.path());
         spec.kernel = odd(b"/p\xff/vmlinux");
         spec.disks[0].path = std::env::current_dir().unwrap().join("disk.qcow2");
-        let list = arguments(&spec, Accelerator::Kvm, Clock::Kvm, &Inherited { serial: 5, console: 6 });
+        let list = arguments(&spec, Accelerator::Kvm, None, &Inherited { serial: 5, console: 6 });
         assert!(list.contains(&spec.kernel.clone().into_os_string()));
         let node =
             list.iter().find_map(|argument| argument.to_str().filter(|text| text.starts_with('{'))).unwrap();

@@ -23,9 +23,7 @@ use tokio::{
 use super::{
     accelerator::Accelerator,
     arguments::{Inherited, arguments},
-    child,
-    cmdline::Clock,
-    probe,
+    child, probe,
     relay::{self, GuestSockets},
     tsc,
 };
@@ -35,7 +33,7 @@ use crate::{
     huge_pages::is_small,
     socket, spec_check,
     terminator::Terminator,
-    vmm::{Machine, Vmm, VmmInstance},
+    vmm::{Vmm, VmmInstance},
 };
 
 /// virtio-mmio slots of a microvm without ACPI (QEMU, hw/i386/microvm.c), less those of entropy, balloon and serial.
@@ -54,7 +52,7 @@ impl Vmm for Qemu {
         let listener = socket::listen(&spec.transport.portal)?;
         let (terminator, console_input) = Terminator::open(&spec)?;
         let machine = QemuMachine { spec, program, listener, console_input, terminator: terminator.clone() };
-        Ok(VmmInstance::new(machine, terminator))
+        Ok(VmmInstance::new(move || machine.enter(), terminator))
     }
 }
 
@@ -66,24 +64,19 @@ struct QemuMachine {
     terminator: Terminator,
 }
 
-impl Machine for QemuMachine {
-    fn enter(self: Box<Self>) -> Result<()> {
+impl QemuMachine {
+    fn enter(self) -> Result<()> {
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .context(ShimExit::Resource, "start the relay", "of the portal")?
             .block_on(self.run())
     }
-}
 
-impl QemuMachine {
     async fn run(self) -> Result<()> {
         let (serial, mut child) = self.spawn()?;
-        self.terminator.set_child(Some(child::pidfd(&child).context(
-            ShimExit::Resource,
-            "watch",
-            self.program.display(),
-        )?));
+        let pidfd = child::pidfd(&child).context(ShimExit::Resource, "watch", self.program.display())?;
+        self.terminator.set_child(Some(pidfd));
         let stderr = child.stderr.take().map(|stderr| tokio::spawn(child::tail(stderr)));
         let ended = self.relay_until_end(serial, &mut child).await;
         self.terminator.set_child(None);
@@ -101,11 +94,11 @@ impl QemuMachine {
             ours.set_nonblocking(true)?;
             Ok((UnixStream::from_std(ours)?, qemus))
         };
-        let (ours, qemus) =
-            pair().context(ShimExit::Resource, "make a socket pair", "for the serial port")?;
+        let pair = pair().context(ShimExit::Resource, "make a socket pair", "for the serial port");
+        let (ours, qemus) = pair?;
         let inherited = Inherited { serial: qemus.as_raw_fd(), console: self.console_input.as_raw_fd() };
         let accelerator = Accelerator::choose(&ThisHost, &self.program, self.spec.cpus);
-        let arguments = arguments(&self.spec, accelerator, guest_clock(accelerator), &inherited);
+        let arguments = arguments(&self.spec, accelerator, guest_tsc(accelerator), &inherited);
         if is_small(self.spec.memory_mib) {
             // QEMU inherits this setting. Where it fails, the box only takes more memory.
             let _ = prctl::set_thp_disable(true);
@@ -155,12 +148,9 @@ impl QemuMachine {
     }
 }
 
-/// Returns the guest's clock source. Takes 20 ms where there is no KVM.
-fn guest_clock(accelerator: Accelerator) -> Clock {
-    match accelerator {
-        Accelerator::Kvm => Clock::Kvm,
-        Accelerator::Emulation(_) => tsc::khz().map_or(Clock::Unknown, |tsc_khz| Clock::Emulated { tsc_khz }),
-    }
+/// Returns the frequency of the guest's TSC if it is emulated and known. Takes 20 ms where there is no KVM.
+fn guest_tsc(accelerator: Accelerator) -> Option<u64> {
+    if accelerator == Accelerator::Kvm { None } else { tsc::khz() }
 }
 
 fn unavailable(problem: EngineProblem) -> Error {

@@ -98,11 +98,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
                 Poll::Ready(Some(Ok(stream))) => self.accept_guest_stream(stream),
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(error),
                 Poll::Ready(None) => return Poll::Ready(ConnectionError::Closed),
-                Poll::Pending => match self.poll_connect(cx) {
-                    Poll::Ready(Ok(())) => {}
-                    Poll::Ready(Err(error)) => return Poll::Ready(error),
-                    Poll::Pending => return Poll::Pending,
-                },
+                Poll::Pending => {
+                    if let Err(error) = ready!(self.poll_connect(cx)) {
+                        return Poll::Ready(error);
+                    }
+                }
             }
         }
     }
@@ -112,16 +112,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Relay<S> {
         if self.waiting.is_none() {
             self.waiting = Some(ready!(self.poll_accept(cx)));
         }
-        match self.mux.poll_new_outbound(cx) {
-            Poll::Ready(Ok(stream)) => {
-                if let Some(host) = self.waiting.take() {
-                    self.connections.spawn(join(host, stream.compat()));
-                }
-                Poll::Ready(Ok(()))
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => Poll::Pending,
+        let stream = ready!(self.mux.poll_new_outbound(cx))?;
+        if let Some(host) = self.waiting.take() {
+            self.connections.spawn(join(host, stream.compat()));
         }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<UnixStream> {

@@ -64,7 +64,7 @@ async fn it_is_listed_and_can_be_signalled_and_attached_to() {
     let bench = Bench::new(only(shell("echo hello; sleep 600"))).await;
     let mut executions = ExecutionClient::new(bench.channel.clone());
     let listed = executions.list(ListRequest::default()).await.expect("list").into_inner().executions;
-    assert_eq!(listed.iter().map(|one| one.execution_id.as_str()).collect::<Vec<_>>(), ["main"]);
+    assert_eq!(listed.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["main"]);
     let request = AttachRequest { execution_id: "main".into(), ..Default::default() };
     let mut output = executions.attach(request).await.expect("attach").into_inner();
     let first = output.message().await.expect("output").and_then(|output| output.event);

@@ -63,7 +63,7 @@ impl OpenFile {
         loop {
             let wanted = (length - data.len()).min(limits::FILE_CHUNK);
             let at = offset.map(|offset| offset + data.len() as u64);
-            let chunk = self.files.call(FileCall::read_at(self.handle, wanted as u64, at)).await?;
+            let chunk = self.files.call(FileCall::read_at(self.target(), wanted as u64, at)).await?;
             let last = chunk.len() < wanted;
             append(&mut data, chunk);
             if last || data.len() >= length {
@@ -82,7 +82,7 @@ impl OpenFile {
         while !data.is_empty() {
             let chunk = data.split_to(data.len().min(limits::FILE_CHUNK));
             let length = chunk.len() as u64;
-            self.files.call(FileCall::write_at(self.handle, chunk, at)).await?;
+            self.files.call(FileCall::write_at(self.target(), chunk, at)).await?;
             at = at.map(|at| at + length);
         }
         Ok(())
@@ -167,7 +167,7 @@ impl OpenFile {
     ///
     /// A `FileFault` of `fsync` or `fdatasync`.
     pub async fn sync(&self, data_only: bool) -> BoxliteResult<()> {
-        self.files.call(FileCall::sync(self.handle, data_only)).await
+        self.files.call(FileCall::sync(self.target(), data_only)).await
     }
 
     /// Closes the file.
@@ -176,6 +176,6 @@ impl OpenFile {
     ///
     /// A `FileFault` of `close`.
     pub async fn close(&self) -> BoxliteResult<()> {
-        self.files.call(FileCall::close(self.handle)).await
+        self.files.call(FileCall::close(self.target())).await
     }
 }

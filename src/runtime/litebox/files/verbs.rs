@@ -70,7 +70,7 @@ impl Files {
     ///
     /// A `FileFault` of `symlink`.
     pub async fn symlink(&self, target: impl AsRef<Path>, path: impl AsRef<Path>) -> BoxliteResult<()> {
-        self.call(FileCall::symlink(target.as_ref(), path.as_ref())).await
+        self.call(FileCall::symlink(path.as_ref(), target.as_ref())).await
     }
 
     /// What a symlink says.

@@ -2,24 +2,23 @@
 //! Whatever changes a box checks them first; `docs/api.md` shows the same tables, which a test compares.
 
 use boxlite_error::{BoxliteError, ErrorCode, named};
-use serde::{Deserialize, Serialize};
 
-/// The state of a box.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum BoxState {
-    /// Made, never started.
-    Created,
-    /// The pipeline is at work.
-    Starting,
-    /// The machine runs.
-    Running,
-    /// The machine is being ended.
-    Stopping,
-    /// Ended, with its disk kept.
-    Stopped,
-    /// The last start failed, or the machine ended on its own; starting again is allowed.
-    Failed,
+named! {
+    /// The state of a box.
+    pub enum BoxState {
+        /// Made, never started.
+        Created = "created",
+        /// The pipeline is at work.
+        Starting = "starting",
+        /// The machine runs.
+        Running = "running",
+        /// The machine is being ended.
+        Stopping = "stopping",
+        /// Ended, with its disk kept.
+        Stopped = "stopped",
+        /// The last start failed, or the machine ended on its own; starting again is allowed.
+        Failed = "failed",
+    }
 }
 
 impl BoxState {
@@ -39,15 +38,6 @@ impl BoxState {
         matches!(self, Self::Created | Self::Stopped | Self::Failed)
     }
 }
-
-named!(BoxState {
-    Created = "created",
-    Starting = "starting",
-    Running = "running",
-    Stopping = "stopping",
-    Stopped = "stopped",
-    Failed = "failed",
-});
 
 /// What a caller can do with a box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

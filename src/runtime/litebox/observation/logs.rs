@@ -17,18 +17,17 @@ use crate::{
     },
 };
 
-/// Where logs come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LogSource {
-    /// The main process.
-    #[default]
-    Main,
-    /// The kernel and the agent.
-    Console,
+named! {
+    /// Where logs come from.
+    #[derive(Default)]
+    pub enum LogSource {
+        /// The main process.
+        #[default]
+        Main = "main",
+        /// The kernel and the agent.
+        Console = "console",
+    }
 }
-
-named!(LogSource { Main = "main", Console = "console" });
 
 /// Which logs to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
