@@ -2,6 +2,7 @@
 import type { NativeEvent, NativeEventKinds } from './binding.js'
 import type { ErrorCode } from './errors.js'
 import type { BoxState, Health } from './info.js'
+import { camelCase } from './names.js'
 
 interface Happened<T extends string> {
   type: T
@@ -86,33 +87,26 @@ const LIMITS = { max_lifetime: 'maxLifetimeMs', idle_timeout: 'idleTimeoutMs', e
 /** The fields of each kind of event; `signal` is the name of the signal that ended its process. */
 const FIELDS: { [K in keyof NativeEventKinds]: (native: NativeEventKinds[K], signal: string | null) => object } = {
   state: ({ from, to, failure }) => ({ type: 'state', from, to: to ?? 'removed', failure }),
-  exec_started: ({ execution_id, command, pid }) => ({
-    type: 'exec',
-    action: 'started',
-    executionId: execution_id,
-    command,
-    pid,
-  }),
-  exec_exited: ({ execution_id, exit: { code, timed_out, oom_killed } }, signal) => ({
+  exec_started: started => ({ type: 'exec', action: 'started', ...camelCase(started) }),
+  exec_exited: ({ execution_id: executionId, exit: { code: exitCode, ...exit } }, signal) => ({
     type: 'exec',
     action: 'exited',
-    executionId: execution_id,
-    exitCode: code,
+    executionId,
+    ...camelCase(exit),
+    exitCode,
     signal,
-    oomKilled: oom_killed,
-    timedOut: timed_out,
   }),
   main_started: started => ({ type: 'main', action: 'started', ...started }),
-  main_exited: ({ code, oom, restarts }, signal) => ({
+  main_exited: ({ code: exitCode, oom: oomKilled, restarts: restarting }, signal) => ({
     type: 'main',
     action: 'exited',
-    exitCode: code,
+    exitCode,
     signal,
-    oomKilled: oom,
-    restarting: restarts,
+    oomKilled,
+    restarting,
   }),
   health: change => ({ type: 'health', ...change }),
-  out_of_memory: ({ execution_id }) => ({ type: 'oom', executionId: execution_id }),
+  out_of_memory: killed => ({ type: 'oom', ...camelCase(killed) }),
   limit: limit => ({ type: 'limit', limit: LIMITS[limit] }),
   pull: ({ source, phase }) => {
     if (phase === 'started') return { type: 'pull', action: 'started', source }

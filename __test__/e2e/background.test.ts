@@ -127,33 +127,36 @@ function hearing(child: Execution): { text: string } {
   return heard
 }
 
-it.each([false, true])('hears what any of its handles writes, and each reads all of it (terminal: %s)', async tty => {
-  const script = `${tty ? 'stty -echo; ' : ''}echo ready; while read -r line; do echo "heard $line"; done; exit 3`
-  const first = box.spawn('sh', ['-c', script], { detached: true, tty })
-  await first.started
-  const id = String(first.id)
-  const until = (heard: { text: string }, text: string) =>
-    expect.poll(() => heard.text, { timeout: 30_000, interval: 20 }).toBe(text)
-  const [one, two, three] = ['ready\nheard one\n', 'heard two\n', 'heard three\n']
-  const atFirst = hearing(first)
-  await until(atFirst, 'ready\n')
-  first.stdin.write('one\n')
-  await until(atFirst, one)
-  const second = box.execution(id)
-  const atSecond = hearing(second)
-  second.stdin.write('two\n')
-  await until(atFirst, one + two)
-  await until(atSecond, one + two)
-  await first[Symbol.asyncDispose]()
-  await using third = box.execution(id)
-  const atThird = hearing(third)
-  third.stdin.write('three\n')
-  await until(atThird, one + two + three)
-  await until(atSecond, one + two + three)
-  third.stdin.end()
-  expect(await third.wait()).toMatchObject({ exitCode: 3 })
-  expect(await second.wait()).toMatchObject({ exitCode: 3 })
-})
+it.each([false, true])(
+  'reads what any of its handles writes, and each handle reads all output (terminal: %s)',
+  async tty => {
+    const script = `${tty ? 'stty -echo; ' : ''}echo ready; while read -r line; do echo "heard $line"; done; exit 3`
+    const first = box.spawn('sh', ['-c', script], { detached: true, tty })
+    await first.started
+    const id = String(first.id)
+    const until = (heard: { text: string }, text: string) =>
+      expect.poll(() => heard.text, { timeout: 30_000, interval: 20 }).toBe(text)
+    const [one, two, three] = ['ready\nheard one\n', 'heard two\n', 'heard three\n']
+    const atFirst = hearing(first)
+    await until(atFirst, 'ready\n')
+    first.stdin.write('one\n')
+    await until(atFirst, one)
+    const second = box.execution(id)
+    const atSecond = hearing(second)
+    second.stdin.write('two\n')
+    await until(atFirst, one + two)
+    await until(atSecond, one + two)
+    await first[Symbol.asyncDispose]()
+    await using third = box.execution(id)
+    const atThird = hearing(third)
+    third.stdin.write('three\n')
+    await until(atThird, one + two + three)
+    await until(atSecond, one + two + three)
+    third.stdin.end()
+    expect(await third.wait()).toMatchObject({ exitCode: 3 })
+    expect(await second.wait()).toMatchObject({ exitCode: 3 })
+  },
+)
 
 it('refuses what a handle writes after another one has ended the input', async () => {
   await using first = box.spawn('sh', ['-c', 'cat; sleep 60'])

@@ -109,7 +109,7 @@ it('has the files that umoci unpacks, with their owners and modes', async () => 
   expect(known.size).toBe(lines.length)
 })
 
-it('stands up to e2fsck', async () => {
+it('has a disk in which e2fsck finds no error', async () => {
   const disks = join(home, 'images/disks')
   const [disk = ''] = readdirSync(disks)
   const checked = await capture('e2fsck', ['-fn', join(disks, disk)])

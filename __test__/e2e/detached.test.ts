@@ -67,7 +67,7 @@ it('lives on when its process is killed; the next one finds it, re-joins what ru
   expect((await box.exec('cat', ['/root/note'])).stdout).toBe('kept\n')
 })
 
-it('is let go by `await using`, by `close`, and by a program that ends by itself', async () => {
+it('goes on after `await using`, after `close`, and after a program that ends by itself', async () => {
   const own = await Runtime.open({ home, engine })
   {
     await using box = await own.create({ image, name: 'kept', detached: true })
@@ -102,7 +102,7 @@ it('is let go by `await using`, by `close`, and by a program that ends by itself
   expect((await kept.exec('true')).exitCode).toBe(0)
 })
 
-it('tells that its machine was killed, to whoever waits and to whoever comes later', async () => {
+it('reports that its machine was killed, to those that wait and to those that ask later', async () => {
   const box = await runtime.create({ image, name: 'doomed', detached: true })
   await box.start()
   const peer = await Peer.start(home)
@@ -136,7 +136,7 @@ it('that was only half started ends when the next process comes', async () => {
   await next.kill()
 })
 
-it('tells its end to every process that waits, whoever removes it', async () => {
+it('reports its end to every process that waits, whichever process removes it', async () => {
   const peer = await Peer.start(home)
   for (const exitCode of [0, 5]) {
     const id = await peer.run(

@@ -92,7 +92,7 @@ it('keeps long names and extended attributes', async () => {
   expect(list.output).toMatch(/security\.capability \(20\)/)
 })
 
-it('stands up to e2fsck and qemu-img', async () => {
+it('has a disk in which e2fsck and qemu-img find no error', async () => {
   await sh('rm -rf /opt/whole; dd if=/dev/urandom of=/opt/random bs=1M count=8; sync')
   await box.stop()
   const fsck = await capture(findProgram('e2fsck') ?? 'e2fsck', ['-fn', baseDisk()])

@@ -48,7 +48,7 @@ const REMEDIES: Record<string, RegExp> = {
 
 const OF_BOXES = ['boxes_newer', 'boxes_damaged', 'leftovers', 'leftover_processes']
 
-it('says in words and by its status whether a box can run', async () => {
+it('reports in its text and by its exit status whether a box can run', async () => {
   const home = homes.folder()
   const good = await command(['doctor', '--home', home])
   expect(good.status, good.output).toBe(0)
@@ -63,7 +63,7 @@ it('says in words and by its status whether a box can run', async () => {
   expect((await command(['--help'])).stdout).toMatch(/^usage: boxlite doctor/)
 })
 
-it('leaves a box of a newer version alone and says so', async () => {
+it('does not change a box of a newer version, and reports it', async () => {
   const home = homes.folder()
   const runtime = await homes.open({ home })
   const [old, newer] = [await runtime.create({ image }), await runtime.create({ image })]
@@ -144,7 +144,7 @@ describe.skipIf(!isRoot)('with mounts and owners (needs root to make them)', () 
     expect(bad('home_owner')).toMatchObject([{ message: expect.stringContaining('user 12345') }])
   })
 
-  it('a shim on a file system without programs is told from a missing right', async () => {
+  it('a shim on a file system without programs is distinguished from a missing permission', async () => {
     const shim = join(mount('noexec,size=64m'), 'boxlite-shim')
     copyFileSync(join(nativeFolder, 'bin/boxlite-shim'), shim)
     const { report, bad } = await examined(homes.folder(), { BOXLITE_SHIM: shim })

@@ -48,7 +48,7 @@ describe('the end of a command', () => {
     expect(await sh(`exit ${code}`)).toMatchObject({ exitCode: code, signal: null })
   })
 
-  it.each(['SIGKILL', 'SIGTERM', 'SIGSEGV'])('by %s is told as a signal', async signal => {
+  it.each(['SIGKILL', 'SIGTERM', 'SIGSEGV'])('by %s is reported as a signal', async signal => {
     expect(await sh(`kill -${signal.slice(3)} $$`)).toMatchObject({ exitCode: null, signal })
   })
 

@@ -108,7 +108,7 @@ describe('a guest that stays silent', () => {
     await failure(second, 'GUEST_TIMEOUT')
   })
 
-  it('keeps no box from being removed, and its start says so', async () => {
+  it('does not prevent the removal of a box, and its start reports that', async () => {
     const home = homes.folder()
     const runtime = await silentRuntime(home)
     const box = await runtime.create({ image, memoryMib: 128 })
@@ -234,7 +234,7 @@ describe('a box that runs', () => {
     expect((await after.list()).map(({ state, failure }) => [state, failure])).toEqual([['stopped', null]])
   })
 
-  it('tells its shim and QEMU nothing of the environment of its program', async () => {
+  it('gives its shim and QEMU nothing of the environment of its program', async () => {
     process.env.OPENAI_API_KEY = 'sk-secret'
     const box = await runtime.create({ image, memoryMib: 128 })
     await box.start()

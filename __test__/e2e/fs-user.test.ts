@@ -76,7 +76,7 @@ it('what the user makes belongs to the user, with the umask 022, and groups coun
   expect((await handle.stat()).mode & 0o777).toBe(0o600)
 })
 
-it('a user may be a number or a pair, and one whom nobody knows is refused by name', async () => {
+it('a user may be a number or a pair, and an unknown user is refused by name', async () => {
   await root.as('4242:2000').writeFile('/team/numbers', '')
   const { uid, gid } = await root.stat('/team/numbers')
   expect([uid, gid]).toEqual([4242, 2000])

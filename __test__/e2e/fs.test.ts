@@ -179,7 +179,7 @@ describe('names and attributes', () => {
     expect((await fs.stat(at('e'))).isFile()).toBe(true)
   })
 
-  it('cp takes trees along, and neither into themselves nor without being told', async () => {
+  it('cp copies trees, but neither into themselves nor without `recursive`', async () => {
     await fs.mkdir(`${folder}/tree/sub`, { recursive: true })
     await fs.writeFile(`${folder}/tree/sub/file`, 'x')
     await fs.symlink('sub/file', `${folder}/tree/link`)
@@ -326,7 +326,7 @@ describe('watch', () => {
     await changes.return?.()
   })
 
-  it('stands before what is asked for after it, of the files and of a command', async () => {
+  it('begins before each later call, of the files and of a command', async () => {
     await fs.mkdir(`${folder}/order`)
     for (let round = 0; round < 20; round++) {
       const changes = fs.watch(`${folder}/order`)

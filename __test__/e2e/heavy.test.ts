@@ -49,7 +49,7 @@ describe('output without an end', () => {
   })
 })
 
-it('tells that a process was ended for want of memory, and the box goes on', async () => {
+it('reports that a process was ended for want of memory, and the box goes on', async () => {
   const small = await runtime.create({ image, memoryMib: 128 })
   // A line without an end, which tail keeps in memory.
   expect(await small.exec('sh', ['-c', 'exec tail /dev/zero'])).toMatchObject({ signal: 'SIGKILL', oomKilled: true })
@@ -58,7 +58,7 @@ it('tells that a process was ended for want of memory, and the box goes on', asy
   await small.remove({ force: true })
 })
 
-it('tells the byte that it got to when the connection is lost', async () => {
+it('reports the number of the byte at which the connection was lost', async () => {
   const doomed = await runtime.create({ image })
   const child = doomed.spawn('sh', ['-c', 'yes | head -c 100000; sleep 600'])
   const { pid } = await until(async () => ((await doomed.info()).pid ? doomed.info() : undefined))

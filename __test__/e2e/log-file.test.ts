@@ -29,7 +29,7 @@ afterAll(() => {
   registry.close()
 })
 
-it('tells of a life in lines of its own, and no secret', async () => {
+it('has the events of a box in its lines, and no secret', async () => {
   const home = homes.folder()
   const image = await layout(homes)
   const host = `127.0.0.1:${(registry.address() as AddressInfo).port}`

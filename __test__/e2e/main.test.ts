@@ -33,7 +33,7 @@ it('runs with the box, in its environment, and the box ends with it', async () =
   expect((await box.info()).failure).toBeNull()
 })
 
-it('is asked by its own signal to end, the others by SIGTERM, and its last words are kept over restarts', async () => {
+it('ends by its own signal, the others by SIGTERM, and its last output is preserved over restarts', async () => {
   const line = 'trap "sync; echo bye; exit 3" USR1; trap "echo term" TERM; echo up; while :; do sleep 0.05; done'
   const box = await runtime.create({ image, cmd: sh(line), stopSignal: 'SIGUSR1' })
   await box.start()
@@ -62,7 +62,7 @@ it('is attached to and signalled like any execution', async () => {
   expect(await box.wait()).toMatchObject({ exitCode: null, signal: 'SIGKILL', oom: false })
 })
 
-it('is started again as its policy says, and each run is told', async () => {
+it('is started again as its policy says, and each run is reported', async () => {
   const restart = { policy: 'on-failure', maxRetries: 2, delayMs: 10 } as const
   const box = await runtime.create({ image, cmd: sh('echo run; exit 4'), restart })
   const events = box.events()
@@ -74,7 +74,7 @@ it('is started again as its policy says, and each run is told', async () => {
   await box.remove()
 })
 
-it('that can not be started fails the start, in the words of docker', async () => {
+it('that can not be started fails the start, with the message of docker', async () => {
   const missing = await runtime.create({ image, cmd: ['no-such-program', 'x'] })
   const error = await failure(missing.start(), 'COMMAND_NOT_FOUND')
   expect(error.message).toContain('exec: "no-such-program": executable file not found in $PATH')

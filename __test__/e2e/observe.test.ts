@@ -25,7 +25,7 @@ async function until(events: Events, last: Partial<RuntimeEvent>): Promise<Runti
   throw new Error(`it never came: ${JSON.stringify(last)}`)
 }
 
-it('a life is told as it happens, of one box and of all', async () => {
+it('events are reported as they happen, of one box and of all boxes', async () => {
   const all = until(runtime.events(), { type: 'state', to: 'removed' })
   const box = await runtime.create({ image, name: 'told' })
   const own = box.events()

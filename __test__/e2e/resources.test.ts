@@ -58,7 +58,7 @@ describe('a box of 2 CPUs, 128 MiB and 40 processes', () => {
     await bomb.wait()
   })
 
-  it('says so when there is no room for another process', async () => {
+  it('has an error for the limit of processes', async () => {
     const crowd = box.spawn('sh', ['-c', 'for i in $(seq 38); do sleep 60 & done; echo full; wait'])
     for await (const chunk of crowd.stdout) if (String(chunk).includes('full')) break
     const error = await failure(Promise.all(Array.from({ length: 6 }, () => box.exec('sleep', ['1']))), 'EXEC_FAILED')

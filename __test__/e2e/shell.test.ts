@@ -80,7 +80,7 @@ it('has job control: Ctrl-Z, jobs, fg', async () => {
   await enter('jobs; kill -9 %1; clear')
 })
 
-it('knows its size, also after a resize', async () => {
+it('has the size that was given, also after a resize', async () => {
   await enter('clear; stty size')
   await shows(/^24 80$/m)
   tmux('resize-window', '-t', 'shell', '-x', '100', '-y', '30')

@@ -106,7 +106,7 @@ describe('a box whose config is damaged', () => {
   })
 })
 
-it('a start that failed says so however long its reason is', async () => {
+it('a start that failed is reported however long its reason is', async () => {
   const box = await runtime.create({ image: `${'x/'.repeat(100_000)}nowhere:1`, env: { A: 'x' } })
   const error = await box.start().catch(error => error)
   expect(error.message.length).toBeLessThan(10_000)

@@ -182,25 +182,14 @@ const BOX: Shape<BoxOptions> = {
 /** Checked options of `runtime.create` and `runtime.getOrCreate`. */
 export function boxInput(given: BoxOptions, operation = 'runtime.create'): BoxInput {
   const options = checkOptions(operation, given, BOX, 'image')
-  const { image, name, cpus, memoryMib, diskSizeGb, workdir, hostname, pullPolicy, pidsLimit } = options
-  const { detached, autoRemove, startTimeoutMs } = options
+  const { image, name, cpus, memoryMib, diskSizeGb, workdir, hostname, detached } = options
+  const { autoRemove, pullPolicy, labels, pidsLimit, startTimeoutMs } = options
   return {
-    image,
-    name,
-    cpus,
-    memory_mib: memoryMib,
-    disk_size_gb: diskSizeGb,
+    ...snakeCase({ image, name, cpus, memoryMib, diskSizeGb, workdir, hostname, detached }),
+    ...snakeCase({ autoRemove, pullPolicy, labels, pidsLimit, startTimeoutMs }),
     env: Object.entries(variables(options.env)),
     unset: unsetVariables(options.env),
-    workdir,
     user: userName(options.user),
-    hostname,
-    detached,
-    auto_remove: autoRemove,
-    pull_policy: pullPolicy,
-    labels: options.labels,
-    pids_limit: pidsLimit,
-    start_timeout_ms: startTimeoutMs,
     supervision: supervisionInput(operation, options),
     privileges: privilegesInput(operation, options),
   }
