@@ -89,6 +89,17 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
+/// The result of opening or examining a file, where it need not exist: `None` if it does not.
+///
+/// # Errors
+/// Every other failure of the host's file system.
+pub fn if_exists<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        result => result.map(Some),
+    }
+}
+
 /// The folder that `path` lies in.
 pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
@@ -196,6 +207,13 @@ mod tests {
         sweep(folder.path());
         assert_eq!(names(folder.path()), ["file"]);
         sweep(Path::new("/nowhere"));
+    }
+
+    #[test]
+    fn a_file_that_does_not_exist_is_none() {
+        assert!(if_exists(File::open("/nowhere/file")).unwrap().is_none());
+        assert!(if_exists(File::open("/")).unwrap().is_some());
+        assert!(if_exists(File::open("/proc/self/comm/file")).is_err(), "its folder is no folder");
     }
 
     #[test]

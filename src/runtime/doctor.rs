@@ -20,6 +20,9 @@ use crate::{
     state::layout::home_of,
 };
 
+/// The checks without which no box can run. An engine that can't run, or a full disk to come, is no obstacle while another engine can.
+const OBSTACLES: [&str; 7] = ["home", "home_owner", "shim", "shim_mount", "shim_runs", "kernel", "initramfs"];
+
 /// The findings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DoctorReport {
@@ -65,6 +68,11 @@ impl DoctorCheck {
         Self { code: code.to_owned(), ok: false, message: message.into(), remedy: Some(remedy.into()) }
     }
 
+    /// `message` either way, and the remedy unless it is `ok`.
+    fn judged(ok: bool, code: &str, message: impl Into<Text>, remedy: &'static str) -> Self {
+        if ok { Self::good(code, message) } else { Self::bad(code, message, remedy) }
+    }
+
     /// What `error` says, and its hint; `remedy` if it has none.
     fn failed(code: &str, error: &BoxliteError, remedy: impl Into<Text>) -> Self {
         Self::bad(code, error.message(), error.hint_text().cloned().unwrap_or_else(|| remedy.into()))
@@ -97,14 +105,7 @@ pub(crate) fn examine(options: RuntimeOptions) -> DoctorReport {
         }
         Err(_) => {}
     }
-    // An engine that can't run, or a full disk to come, is no obstacle while another engine can.
-    let obstacle = |check: &DoctorCheck| {
-        !check.ok
-            && matches!(
-                check.code.as_str(),
-                "home" | "home_owner" | "shim" | "shim_mount" | "kernel" | "initramfs" | "shim_runs"
-            )
-    };
+    let obstacle = |check: &DoctorCheck| !check.ok && OBSTACLES.contains(&check.code.as_str());
     DoctorReport {
         ok: best.is_some() && !checks.iter().any(obstacle),
         engine: best.as_ref().map(|engine| engine.kind),

@@ -1,4 +1,4 @@
-//! Micro-VM boxes inside your program: the core of `BoxLite`, on which every language's face stands.
+//! Micro-VM boxes inside your program: the core of `BoxLite`, which every language's face calls.
 //!
 //! [`BoxliteRuntime`] opens a home, the folder that holds boxes and images, and makes a [`LiteBox`] from an image and
 //! [`BoxOptions`]. A box starts at its first use. [`LiteBox::exec`] collects what a command writes, [`LiteBox::spawn`] gives an

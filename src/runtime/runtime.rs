@@ -24,7 +24,7 @@ use crate::{
     blocking::blocking,
     doctor::{self, DoctorReport},
     events::bus::EventStream,
-    home::{metrics::RuntimeMetricsSnapshot, open_home::OpenHome, unreadable::UnreadableBox},
+    home::{metrics::RuntimeMetricsSnapshot, open_home::OpenHome, unreadable},
     litebox::{handle::LiteBox, observation::info::BoxInfo},
     options::{box_options::BoxOptions, runtime_options::RuntimeOptions, supervision::check_end},
     runtime::box_manager::BoxManager,
@@ -67,7 +67,7 @@ impl BoxliteRuntime {
 
     /// The home's path, absolute and free of symlinks.
     pub fn home(&self) -> PathBuf {
-        self.home.path()
+        self.home.layout.home().to_owned()
     }
 
     /// Makes a box. That costs two small files: the machine starts at its first use.
@@ -83,7 +83,7 @@ impl BoxliteRuntime {
         config.check_size()?;
         self.home.prepare_engine();
         let core = self.boxes.create(config).await?;
-        self.home.metrics.count_created();
+        self.home.metrics.count(|counters| counters.boxes_created += 1);
         Ok(LiteBox::new(core))
     }
 
@@ -110,10 +110,10 @@ impl BoxliteRuntime {
                 // One that is being removed at this moment is none.
                 Err(error) if error.code() == ErrorCode::BoxRemoved => None,
                 // Damaged at this moment.
-                Err(error) => Some(UnreadableBox::new(&boxes.home.layout, core.id(), &error).info()),
+                Err(error) => Some(unreadable::info(&boxes.home.layout, core.id(), &error)),
                 Ok(info) => Some(info),
             });
-            Ok(infos.chain(unreadable.iter().map(UnreadableBox::info)).collect())
+            Ok(infos.chain(unreadable).collect())
         })
         .await
     }
@@ -125,7 +125,7 @@ impl BoxliteRuntime {
     /// process keeps changing it; `STORAGE_IO`; `RUNTIME_CLOSED`.
     pub async fn remove(&self, id_or_name: &str, force: bool) -> BoxliteResult<()> {
         match self.get(id_or_name).await {
-            Err(error) if force && UnreadableBox::explains(&error) => {
+            Err(error) if force && unreadable::is_reported_by(&error) => {
                 self.boxes.remove_unreadable(id_or_name).await
             }
             found => found?.remove(force).await,

@@ -1,7 +1,7 @@
 //! The container that a box's processes run in, as data: what the OCI runtime specification calls the config, with
 //! docker's defaults. Built by the pipeline, obeyed by the guest.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use boxlite_error::BoxliteResult;
 use boxlite_proto::v1::{ContainerInitRequest, File, Mount, Process, Resources, Rlimit};
@@ -14,7 +14,7 @@ use crate::{
 /// `PATH` of an image that sets none (moby, oci/defaults: `DefaultPathEnv`).
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// What tells an init, such as systemd, that it is a container's and of which kind (systemd's container interface). Other
+/// The variable by which an init, such as systemd, knows that it is a container's and of which kind (systemd's container interface). Other
 /// programs do without, as in docker.
 const CONTAINER: &str = "boxlite";
 
@@ -33,7 +33,7 @@ const MASKED: [&str; 7] = [
 const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
 /// Limits of each process: descriptors as docker has them, and processes of one user without another bound than the
-/// container's own. The kernel's figure for those, for want of one, is a 16th of memory.
+/// container's own. The kernel's default for those is a 16th of memory.
 const RLIMITS: [(&str, u64); 2] = [("RLIMIT_NOFILE", 1 << 20), ("RLIMIT_NPROC", u64::MAX)];
 
 /// The container of a box.
@@ -41,23 +41,19 @@ const RLIMITS: [(&str, u64); 2] = [("RLIMIT_NOFILE", 1 << 20), ("RLIMIT_NPROC", 
 /// # Errors
 /// Those of [`supervision::build`].
 pub(crate) fn build(config: &BoxConfig, image: &ResolvedImage) -> BoxliteResult<ContainerInitRequest> {
-    let hostname = config.hostname();
-    let (pids, privileges) = (config.options.pids(), &config.options.privileges);
+    let (hostname, options) = (config.hostname(), &config.options);
+    let (pids, privileges) = (options.pids(), &options.privileges);
+    let workdir = options.workdir.as_ref().or(image.config.working_dir.as_ref());
     let hidden = |paths: &[&str]| {
         paths.iter().filter(|_| !privileges.privileged).map(|&path| path.to_owned()).collect()
     };
-    let supervision = supervision::build(&config.id, &config.options.supervision, &image.config)?;
+    let supervision = supervision::build(&config.id, &options.supervision, &image.config)?;
     Ok(ContainerInitRequest {
         container_id: config.id.clone(),
         process: Some(Process {
             env: environment(config, image),
-            cwd: config
-                .options
-                .workdir
-                .clone()
-                .or_else(|| image.config.working_dir.clone())
-                .unwrap_or_else(|| "/".to_owned()),
-            user: config.options.user.clone().or_else(|| image.config.user.clone()).unwrap_or_default(),
+            cwd: workdir.map_or("/", String::as_str).to_owned(),
+            user: options.user.as_ref().or(image.config.user.as_ref()).cloned().unwrap_or_default(),
             capabilities: privileges.capabilities(),
             rlimits: RLIMITS
                 .map(|(name, limit)| Rlimit { r#type: name.to_owned(), soft: limit, hard: limit })
@@ -72,7 +68,7 @@ pub(crate) fn build(config: &BoxConfig, image: &ResolvedImage) -> BoxliteResult<
         resources: Some(Resources { memory_max: 0, pids_max: pids.into() }),
         files: files(hostname),
         supervision,
-        sysctls: sysctls::defaults(config.options.memory_mib, pids)
+        sysctls: sysctls::defaults(options.memory_mib, pids)
             .into_iter()
             .chain(privileges.sysctls())
             .collect(),
@@ -81,8 +77,8 @@ pub(crate) fn build(config: &BoxConfig, image: &ResolvedImage) -> BoxliteResult<
     })
 }
 
-/// The image's environment, less what the box unsets, under the box's, by key; the last value of a key holds. What is no variable is left out: an image
-/// may say anything, and execve(2) takes no NUL byte.
+/// The image's environment, less what the box unsets, under the box's, by key; the last value of a key holds. What is no variable is
+/// left out: an image may say anything, and execve(2) takes no NUL byte.
 pub(crate) fn environment(config: &BoxConfig, image: &ResolvedImage) -> Vec<String> {
     let unset: HashSet<&str> = config.options.unset.iter().map(String::as_str).collect();
     let of_image = image.config.env.iter().filter_map(|entry| entry.split_once('='));
@@ -94,40 +90,34 @@ pub(crate) fn environment(config: &BoxConfig, image: &ResolvedImage) -> Vec<Stri
         .chain(of_image)
         .chain(of_box)
         .filter(|(key, value)| !key.is_empty() && !key.contains('\0') && !value.contains('\0'));
-    // By key: the place where its last value stands.
-    let mut last = HashMap::new();
-    for (place, (key, _)) in variables.clone().enumerate() {
-        last.insert(key, place);
-    }
-    let holds = |(place, (key, value)): (usize, (&str, &str))| {
-        (last.get(key) == Some(&place)).then(|| format!("{key}={value}"))
-    };
-    variables.enumerate().filter_map(holds).collect()
+    let mut seen = HashSet::new();
+    let last = variables.rev().filter(|(key, _)| seen.insert(*key));
+    let mut last: Vec<_> = last.map(|(key, value)| format!("{key}={value}")).collect();
+    last.reverse();
+    last
 }
 
-/// What every container has mounted (runtime-spec, config-linux.md "Default Filesystems"; options as docker's). A privileged one
-/// may write to all of it.
+/// What every container has mounted (runtime-spec, config-linux.md "Default Filesystems"; options as docker's, written as in
+/// fstab(5)). A privileged one may write to all of it.
 fn mounts(privileged: bool) -> Vec<Mount> {
-    let access = if privileged { "rw" } else { "ro" };
-    let mount = |destination: &str, kind: &str, options: &[&str]| Mount {
+    let sys = if privileged { "nosuid,noexec,nodev,rw" } else { "nosuid,noexec,nodev,ro" };
+    let cgroup = format!("{sys},relatime");
+    [
+        ("/proc", "proc", "nosuid,noexec,nodev"),
+        ("/dev", "tmpfs", "nosuid,strictatime,mode=755,size=65536k"),
+        ("/dev/pts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5"),
+        ("/dev/shm", "tmpfs", "nosuid,noexec,nodev,mode=1777,size=50%"),
+        ("/dev/mqueue", "mqueue", "nosuid,noexec,nodev"),
+        ("/sys", "sysfs", sys),
+        ("/sys/fs/cgroup", "cgroup2", &cgroup),
+    ]
+    .map(|(destination, kind, options)| Mount {
         destination: destination.to_owned(),
         r#type: kind.to_owned(),
         source: kind.to_owned(),
-        options: options.iter().map(|&option| option.to_owned()).collect(),
-    };
-    vec![
-        mount("/proc", "proc", &["nosuid", "noexec", "nodev"]),
-        mount("/dev", "tmpfs", &["nosuid", "strictatime", "mode=755", "size=65536k"]),
-        mount(
-            "/dev/pts",
-            "devpts",
-            &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
-        ),
-        mount("/dev/shm", "tmpfs", &["nosuid", "noexec", "nodev", "mode=1777", "size=50%"]),
-        mount("/dev/mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
-        mount("/sys", "sysfs", &["nosuid", "noexec", "nodev", access]),
-        mount("/sys/fs/cgroup", "cgroup2", &["nosuid", "noexec", "nodev", "relatime", access]),
-    ]
+        options: options.split(',').map(str::to_owned).collect(),
+    })
+    .to_vec()
 }
 
 /// The files that name the box to itself.

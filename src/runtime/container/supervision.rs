@@ -1,10 +1,10 @@
-//! The orders that a guest gets about what it does on its own, as data: the maker's options over what the image says, as
-//! docker has it. Part of the container's spec.
+//! The request for what a guest does on its own, as data: the box's options over what the image says, as in docker. Part of the
+//! container's spec.
 
 use boxlite_error::{BoxliteError, BoxliteResult, Stage};
 use boxlite_images::{Healthcheck as ImageHealthcheck, ImageConfig};
 use boxlite_proto::v1::{
-    Command, HealthCheck as HealthOrder, MainProcess, RestartPolicy as RestartOrder, Supervision,
+    Command, HealthCheck as HealthRequest, MainProcess, RestartPolicy as RestartRequest, Supervision,
     health_check::Check, restart_policy::When,
 };
 
@@ -27,9 +27,9 @@ pub(crate) fn build(
 ) -> BoxliteResult<Option<Supervision>> {
     let main = options.has_main().then(|| main_process(id, options, image)).transpose()?;
     let health = match &options.health {
-        HealthOption::Own(check) => Some(order(check)),
+        HealthOption::Own(check) => Some(health_request(check)),
         HealthOption::Image if main.is_some() => {
-            image.healthcheck.as_ref().and_then(of_image).as_ref().map(order)
+            image.healthcheck.as_ref().and_then(of_image).as_ref().map(health_request)
         }
         HealthOption::Image | HealthOption::Off => None,
     };
@@ -78,21 +78,21 @@ fn command_line(options: &SupervisionOptions, image: &ImageConfig) -> Vec<String
     entrypoint.iter().chain(cmd).cloned().collect()
 }
 
-fn restart(policy: RestartPolicy) -> RestartOrder {
+fn restart(policy: RestartPolicy) -> RestartRequest {
     let when = match policy.when {
         RestartWhen::No => When::Never,
         RestartWhen::OnFailure => When::OnFailure,
         RestartWhen::Always => When::Always,
     };
-    RestartOrder { when: when.into(), max_restarts: policy.max_retries, delay_ms: policy.delay_ms }
+    RestartRequest { when: when.into(), max_restarts: policy.max_retries, delay_ms: policy.delay_ms }
 }
 
-fn order(check: &HealthCheck) -> HealthOrder {
+fn health_request(check: &HealthCheck) -> HealthRequest {
     let probe = match &check.probe {
         Probe::Command(argv) => Check::Command(Command { argv: argv.clone() }),
         Probe::TcpPort(port) => Check::TcpPort((*port).into()),
     };
-    HealthOrder {
+    HealthRequest {
         check: Some(probe),
         interval_ms: check.interval_ms,
         timeout_ms: check.timeout_ms,
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_box_without_supervision_gets_no_orders() {
+    fn a_box_without_supervision_gets_no_request() {
         let image = ImageConfig {
             stop_signal: Some("SIGINT".into()),
             healthcheck: Some(ImageHealthcheck { test: strings(&["CMD", "true"]), ..Default::default() }),
@@ -208,7 +208,7 @@ mod tests {
         };
         let health = |health, main| {
             let options = SupervisionOptions { main, health, ..Default::default() };
-            build("id", &options, &image).unwrap().and_then(|orders| orders.health)
+            build("id", &options, &image).unwrap().and_then(|request| request.health)
         };
         assert!(health(HealthOption::Image, true).is_some());
         assert!(health(HealthOption::Off, true).is_none());

@@ -1,5 +1,5 @@
 //! Parameters of a box's kernel: docker's defaults for containers, and limits of the kernel that a small machine would set too
-//! low for development, bounded by the box's memory. What the box's maker sets comes last.
+//! low for development, bounded by the box's memory. What the box's options set comes last.
 //!
 //! Called by `container_spec`; the guest writes them before anything of the container runs.
 
@@ -21,7 +21,7 @@ pub(crate) fn defaults(memory_mib: u32, pids: u32) -> Vec<Sysctl> {
         ("fs/inotify/max_user_instances", "1024".to_owned()),
         // As systemd does: files are bounded by memory.
         ("fs/file-max", i64::MAX.to_string()),
-        // Databases and search engines want more mappings than the kernel's 65 530.
+        // Databases and search engines need more mappings than the kernel's 65 530.
         ("vm/max_map_count", "262144".to_owned()),
         // The kernel's own figure, an eighth of memory, would be less than what the container is allowed.
         ("kernel/threads-max", (pids + BESIDE).to_string()),

@@ -3,7 +3,7 @@
 
 use std::{fs, path::Path};
 
-use boxlite_error::{ErrorCode, Term, Text, text};
+use boxlite_error::{ErrorCode, Term, text};
 use nix::unistd::Uid;
 
 use crate::{
@@ -66,38 +66,20 @@ impl Findings {
     }
 
     fn checks(&self, boxes: usize) -> Vec<DoctorCheck> {
-        let bad = |code: &str, what: &str, names: &[String], remedy: Text| {
-            let message = format!("{what}: {}", named(names));
-            (!names.is_empty()).then(|| DoctorCheck::bad(code, message, remedy))
-        };
+        let newer = "boxes that a newer version of boxlite made, which this one leaves alone";
+        let cleared = text!["nothing is lost: the next ", Term::RuntimeOpen, " of this home clears them"];
+        let orphans = "processes that hold the disk of a box that is gone";
         let found: Vec<_> = [
-            bad(
-                "boxes_newer",
-                "boxes that a newer version of boxlite made, which this one leaves alone",
-                &self.newer,
-                "use that version, or another `home`".into(),
-            ),
-            bad(
-                "boxes_damaged",
-                "boxes whose `config.json` can't be read",
-                &self.damaged,
-                json_file::remedy(),
-            ),
-            bad(
-                "leftovers",
-                "boxes as a killed process left them",
-                &self.stale,
-                text!["nothing is lost: the next ", Term::RuntimeOpen, " of this home clears them"],
-            ),
-            bad(
-                "leftover_processes",
-                "processes that hold the disk of a box that is gone",
-                &self.orphans,
-                "end them: `kill PID`".into(),
-            ),
+            ("boxes_newer", newer, &self.newer, "use that version, or another `home`".into()),
+            ("boxes_damaged", "boxes whose `config.json` can't be read", &self.damaged, json_file::remedy()),
+            ("leftovers", "boxes as a killed process left them", &self.stale, cleared),
+            ("leftover_processes", orphans, &self.orphans, "end them: `kill PID`".into()),
         ]
         .into_iter()
-        .flatten()
+        .filter(|(_, _, names, _)| !names.is_empty())
+        .map(|(code, what, names, remedy)| {
+            DoctorCheck::bad(code, format!("{what}: {}", named(names)), remedy)
+        })
         .collect();
         if found.is_empty() {
             return vec![DoctorCheck::good("boxes", format!("{boxes} in the home, nothing left over"))];

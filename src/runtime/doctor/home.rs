@@ -31,9 +31,7 @@ const NINE_P: FsType = FsType(0x0102_1997);
 pub(super) fn examine(option: Option<&Path>) -> Vec<DoctorCheck> {
     let home = match home_of(option) {
         Ok(home) => home,
-        Err(error) => {
-            return vec![DoctorCheck::failed("home", &error, "pass `home`")];
-        }
+        Err(error) => return vec![DoctorCheck::failed("home", &error, "pass `home`")],
     };
     let existing = nearest(&home);
     let mut checks = vec![writable(&home, &existing)];
@@ -50,14 +48,13 @@ pub(super) fn examine(option: Option<&Path>) -> Vec<DoctorCheck> {
 }
 
 fn writable(home: &Path, existing: &Path) -> DoctorCheck {
-    match access(existing, AccessFlags::W_OK | AccessFlags::X_OK) {
-        Ok(()) => DoctorCheck::good("home", home.display().to_string()),
-        Err(error) => DoctorCheck::bad(
-            "home",
-            format!("home `{}` can't be written: `{}`: {error}", home.display(), existing.display()),
-            "choose another `home`, or set BOXLITE_HOME",
-        ),
-    }
+    let message = match access(existing, AccessFlags::W_OK | AccessFlags::X_OK) {
+        Ok(()) => return DoctorCheck::good("home", home.display().to_string()),
+        Err(errno) => {
+            format!("home `{}` can't be written: `{}`: {errno}", home.display(), existing.display())
+        }
+    };
+    DoctorCheck::bad("home", message, "choose another `home`, or set BOXLITE_HOME")
 }
 
 /// A home of another user: what this one makes in it, that one can't use, and the other way round.
@@ -73,10 +70,8 @@ fn owner(owner: u32, user: u32, home: &Path) -> Option<DoctorCheck> {
 
 fn space(free: u64, existing: &Path) -> DoctorCheck {
     let message = format!("{} MiB free at `{}`", free >> 20, existing.display());
-    if free >= ENOUGH_SPACE {
-        return DoctorCheck::good("disk_space", message);
-    }
-    DoctorCheck::bad("disk_space", message, "free some space, or choose a `home` on a larger disk")
+    let remedy = "free some space, or choose a `home` on a larger disk";
+    DoctorCheck::judged(free >= ENOUGH_SPACE, "disk_space", message, remedy)
 }
 
 /// A home needs locks, sparse files and links of whole files.

@@ -2,6 +2,7 @@
 //! Called by `doctor`. Each check takes what it judges as a value, so that each can be shown a host that lacks it.
 
 use std::{
+    collections::BTreeSet,
     env,
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
@@ -15,11 +16,11 @@ use rustix::process::{PidfdFlags, getpid, pidfd_open};
 
 use crate::doctor::DoctorCheck;
 
-/// A box takes about six descriptors of its host process; a program wants some of its own.
+/// A box takes about six descriptors of its host process; a program needs some of its own.
 const FEWEST_FILES: u64 = 256;
 /// A box is a shim and an engine, each with some threads, and threads count.
 const FEWEST_PROCESSES: u64 = 256;
-/// The smallest box is 128 MiB, and its engine wants some.
+/// The smallest box is 128 MiB, and its engine needs some.
 const LEAST_MEMORY_MIB: u64 = 256;
 /// 1 January 2025: before this version was made. Certificates are not valid yet then.
 const EARLIEST_SECONDS: u64 = 1_735_689_600;
@@ -34,7 +35,9 @@ pub(super) fn examine() -> Vec<DoctorCheck> {
         process_limit(processes),
         clock(SystemTime::now()),
         temporary_folder(&env::temp_dir()),
-        system_calls(pidfd_open(getpid(), PidfdFlags::empty()).err().map(|errno| errno.to_string())),
+        system_calls(
+            pidfd_open(getpid(), PidfdFlags::empty()).err().map(|errno| errno.to_string()).as_deref(),
+        ),
     ];
     checks.extend(available_memory().map(memory));
     checks.extend(["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"].into_iter().filter_map(|name| {
@@ -48,22 +51,14 @@ pub(super) fn examine() -> Vec<DoctorCheck> {
 
 fn open_files(limit: u64) -> DoctorCheck {
     let message = format!("this process may open {} files", amount(limit));
-    if limit >= FEWEST_FILES {
-        return DoctorCheck::good("open_files", message);
-    }
-    DoctorCheck::bad(
-        "open_files",
-        message,
-        "raise the limit: `ulimit -n 4096`, or LimitNOFILE= of its service",
-    )
+    let remedy = "raise the limit: `ulimit -n 4096`, or LimitNOFILE= of its service";
+    DoctorCheck::judged(limit >= FEWEST_FILES, "open_files", message, remedy)
 }
 
 fn process_limit(limit: u64) -> DoctorCheck {
     let message = format!("this user may run {} processes and threads", amount(limit));
-    if limit >= FEWEST_PROCESSES {
-        return DoctorCheck::good("processes", message);
-    }
-    DoctorCheck::bad("processes", message, "raise the limit: `ulimit -u 4096`, or TasksMax= of its service")
+    let remedy = "raise the limit: `ulimit -u 4096`, or TasksMax= of its service";
+    DoctorCheck::judged(limit >= FEWEST_PROCESSES, "processes", message, remedy)
 }
 
 fn amount(limit: u64) -> String {
@@ -72,45 +67,34 @@ fn amount(limit: u64) -> String {
 
 fn clock(now: SystemTime) -> DoctorCheck {
     let seconds = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    if seconds >= EARLIEST_SECONDS {
-        return DoctorCheck::good("clock", format!("{seconds} seconds since 1970"));
-    }
-    DoctorCheck::bad(
-        "clock",
-        format!("it says {seconds} seconds since 1970, which is before this version was made"),
-        "set the clock, as with NTP: registries can't be trusted by a wrong one, and boxes take it over",
-    )
+    let ok = seconds >= EARLIEST_SECONDS;
+    let fault = if ok { "" } else { ", which is before this version was made" };
+    let message = format!("it says {seconds} seconds since 1970{fault}");
+    let remedy =
+        "set the clock, as with NTP: registries can't be trusted by a wrong one, and boxes take it over";
+    DoctorCheck::judged(ok, "clock", message, remedy)
 }
 
 fn temporary_folder(folder: &Path) -> DoctorCheck {
-    match access(folder, AccessFlags::W_OK | AccessFlags::X_OK) {
-        Ok(()) => DoctorCheck::good("temporary_folder", folder.display().to_string()),
-        Err(errno) => DoctorCheck::bad(
-            "temporary_folder",
-            format!("`{}` can't be written: {errno}", folder.display()),
-            "make it, or name another in TMPDIR",
-        ),
-    }
+    let refused = access(folder, AccessFlags::W_OK | AccessFlags::X_OK).err();
+    let fault = refused.map_or_else(String::new, |errno| format!(" can't be written: {errno}"));
+    let message = format!("`{}`{fault}", folder.display());
+    let remedy = "make it, or name another in TMPDIR";
+    DoctorCheck::judged(refused.is_none(), "temporary_folder", message, remedy)
 }
 
 /// `refused`: what the kernel said to `pidfd_open(2)`, by which boxes of other processes are watched and ended.
-fn system_calls(refused: Option<String>) -> DoctorCheck {
-    match refused {
-        None => DoctorCheck::good("system_calls", "pidfd_open is allowed"),
-        Some(why) => DoctorCheck::bad(
-            "system_calls",
-            format!("pidfd_open is refused: {why}"),
-            "use Linux 5.3 or newer; in a container, a seccomp profile that allows it, as current Docker's and Podman's do",
-        ),
-    }
+fn system_calls(refused: Option<&str>) -> DoctorCheck {
+    let answer = refused.map_or_else(|| "allowed".to_owned(), |why| format!("refused: {why}"));
+    let message = format!("pidfd_open is {answer}");
+    let remedy = "use Linux 5.3 or newer; in a container, a seccomp profile that allows it, as current Docker's and Podman's do";
+    DoctorCheck::judged(refused.is_none(), "system_calls", message, remedy)
 }
 
 fn memory(available_mib: u64) -> DoctorCheck {
     let message = format!("{available_mib} MiB can be had");
-    if available_mib >= LEAST_MEMORY_MIB {
-        return DoctorCheck::good("memory", message);
-    }
-    DoctorCheck::bad("memory", message, "end other programs, or run boxes on a machine with more memory")
+    let remedy = "end other programs, or run boxes on a machine with more memory";
+    DoctorCheck::judged(available_mib >= LEAST_MEMORY_MIB, "memory", message, remedy)
 }
 
 /// `MemAvailable` of proc(5), in MiB.
@@ -131,13 +115,9 @@ fn proxy(variable: &str, value: &str) -> Option<DoctorCheck> {
         && !host.contains(char::is_whitespace)
         && port.is_none_or(|port| port.parse::<u16>().is_ok());
     // The value may hold a password.
-    (!value.is_empty() && !good).then(|| {
-        DoctorCheck::bad(
-            "proxy",
-            format!("{variable} is no proxy's address"),
-            "write it as http://HOST:PORT, or unset it",
-        )
-    })
+    let message = format!("{variable} is no proxy's address");
+    let remedy = "write it as http://HOST:PORT, or unset it";
+    (!value.is_empty() && !good).then(|| DoctorCheck::bad("proxy", message, remedy))
 }
 
 fn docker_config() -> Option<String> {
@@ -153,22 +133,15 @@ fn credential_helpers(config: &str, is_program: impl Fn(&str) -> bool) -> Vec<Do
         return vec![DoctorCheck::bad("credential_helper", "Docker's config.json is no valid JSON", remedy)];
     };
     let per_registry = config["credHelpers"].as_object().into_iter().flat_map(|helpers| helpers.values());
-    let mut names: Vec<_> =
-        per_registry.chain([&config["credsStore"]]).filter_map(|name| name.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
-    let programs =
-        names.into_iter().filter(|name| !name.is_empty()).map(|name| format!("docker-credential-{name}"));
-    programs
-        .filter(|program| !is_program(program))
-        .map(|program| {
-            DoctorCheck::bad(
-                "credential_helper",
-                format!("Docker's config.json names `{program}`, which is not in PATH"),
-                "install it, or take it out of config.json and log in again",
-            )
-        })
-        .collect()
+    let names = per_registry.chain([&config["credsStore"]]).filter_map(|name| name.as_str());
+    let names: BTreeSet<_> = names.filter(|name| !name.is_empty()).collect();
+    let programs = names.into_iter().map(|name| format!("docker-credential-{name}"));
+    let missing = programs.filter(|program| !is_program(program)).map(|program| {
+        let message = format!("Docker's config.json names `{program}`, which is not in PATH");
+        let remedy = "install it, or take it out of config.json and log in again";
+        DoctorCheck::bad("credential_helper", message, remedy)
+    });
+    missing.collect()
 }
 
 fn is_program(name: &str) -> bool {
@@ -190,7 +163,7 @@ mod tests {
             (memory(100), "memory", "more memory"),
             (clock(UNIX_EPOCH + Duration::from_hours(24)), "clock", "NTP"),
             (temporary_folder(Path::new("/nowhere")), "temporary_folder", "TMPDIR"),
-            (system_calls(Some("not allowed".to_owned())), "system_calls", "seccomp profile"),
+            (system_calls(Some("not allowed")), "system_calls", "seccomp profile"),
             (proxy("HTTPS_PROXY", "ftp://proxy:3128").unwrap(), "proxy", "http://HOST:PORT"),
             (proxy("HTTPS_PROXY", "http://proxy:port").unwrap(), "proxy", "http://HOST:PORT"),
         ] {

@@ -1,15 +1,11 @@
 //! `OpenHome`: what everything in an open home uses: paths, assets, the image cache, the event bus, counters, the engine, and
 //! whether the home is still open. It knows no boxes. Made by the home registry; held by the runtime, by each box and by the pipeline.
 
-use std::{
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use boxlite_disk::ImageStorage;
 use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
-use boxlite_images::{Holds, ImageManager};
+use boxlite_images::{Holds, ImageManager, ImageOptions};
 use tokio::{
     runtime::Handle,
     sync::{OnceCell, watch},
@@ -19,13 +15,9 @@ use tokio::{
 use crate::{
     blocking::blocking,
     events::bus::EventBus,
-    home::metrics::RuntimeMetrics,
+    home::{home_options::HomeOptions, metrics::RuntimeMetrics},
     logging::{self, outlet::HomeLog},
-    options::runtime_options::EngineChoice,
-    shim::{
-        assets::Assets,
-        engine::{self, Engine},
-    },
+    shim::engine::{self, Engine},
     state::{
         layout::FilesystemLayout,
         lock::{FileLock, Mode},
@@ -36,15 +28,10 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct OpenHome {
     pub(crate) layout: FilesystemLayout,
-    pub(crate) choice: EngineChoice,
-    pub(crate) assets: Assets,
+    pub(crate) options: HomeOptions,
     pub(crate) images: ImageManager,
     pub(crate) disks: Arc<ImageStorage>,
     pub(crate) leases: Holds,
-    /// Bytes; `None` derives it from the free space.
-    pub(crate) image_quota: Option<u64>,
-    /// `None` uses the engine's default.
-    pub(crate) start_timeout: Option<Duration>,
     pub(crate) metrics: Arc<RuntimeMetrics>,
     pub(crate) events: Arc<EventBus>,
     log: Mutex<Option<HomeLog>>,
@@ -55,33 +42,38 @@ pub(crate) struct OpenHome {
 }
 
 impl OpenHome {
-    pub(crate) fn new(
+    /// Opens what is in a home whose folders are there. Blocking.
+    ///
+    /// # Errors
+    /// `STORAGE_IO` and its kin if the image cache can't be opened.
+    pub(crate) fn open(
         layout: FilesystemLayout,
-        choice: EngineChoice,
-        assets: Assets,
-        images: ImageManager,
-        disks: ImageStorage,
-        leases: Holds,
+        options: HomeOptions,
         handle: Handle,
-    ) -> Self {
+    ) -> BoxliteResult<Self> {
+        let mut image_options = ImageOptions::default();
+        image_options.registries.clone_from(&options.registries);
+        if !options.search.is_empty() {
+            image_options.search.clone_from(&options.search);
+        }
+        let images = ImageManager::open(layout.images(), image_options)?;
+        let disks = Arc::new(ImageStorage::open(layout.disks())?);
+        let leases = Holds::open(&layout.disk_leases())?;
         let log = Mutex::new(logging::attach(&layout.logs()));
         tracing::info!(home = %layout.home().display(), version = env!("CARGO_PKG_VERSION"), "home opened");
-        Self {
+        Ok(Self {
             layout,
-            choice,
-            assets,
+            options,
             images,
-            disks: Arc::new(disks),
+            disks,
             leases,
-            image_quota: None,
-            start_timeout: None,
             metrics: Arc::default(),
             events: Arc::default(),
             log,
             chosen: OnceCell::new(),
             closed: watch::Sender::new(false),
             handle,
-        }
+        })
     }
 
     /// Begins to choose the engine in the background, since that runs a process. Called as soon as a start is likely.
@@ -105,7 +97,7 @@ impl OpenHome {
     /// # Errors
     /// `ENGINE_UNSUPPORTED` if none can run; `PART_MISSING` if the shim is missing or can't be executed.
     pub(crate) async fn engine(&self) -> BoxliteResult<Engine> {
-        let (choice, assets) = (self.choice, self.assets.clone());
+        let (choice, assets) = (self.options.choice, self.options.assets.clone());
         let find = blocking("choose an engine", move || engine::choose(choice, &assets));
         self.chosen.get_or_try_init(|| find).await.copied()
     }
@@ -153,10 +145,5 @@ impl OpenHome {
     /// `HOME_LOCKED` if another process keeps it.
     pub(crate) async fn lock(&self, mode: Mode) -> BoxliteResult<FileLock> {
         FileLock::of_home(&self.layout.lock(), mode).await
-    }
-
-    /// The home's path, absolute.
-    pub(crate) fn path(&self) -> PathBuf {
-        self.layout.home().to_owned()
     }
 }

@@ -5,8 +5,6 @@
 //! Root disks whose image was removed go first, then the least recently requested images.
 
 use std::{
-    fs::OpenOptions,
-    os::unix::fs::OpenOptionsExt,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -15,7 +13,13 @@ use boxlite_error::BoxliteResult;
 use boxlite_images::ImageSummary;
 use serde::{Deserialize, Serialize};
 
-use crate::{blocking::blocking, home::open_home::OpenHome, images::in_use::InUse, runtime::BoxliteRuntime};
+use crate::{
+    blocking::blocking,
+    home::open_home::OpenHome,
+    images::in_use::InUse,
+    runtime::BoxliteRuntime,
+    state::lock::{FileLock, Mode},
+};
 
 /// How long an image is spared by the quota after its last use.
 const RECENT: Duration = Duration::from_mins(10);
@@ -142,7 +146,7 @@ impl OpenHome {
         let mut usage =
             ImageUsage { blobs: store.blobs, partial: store.partial, disks, free, ..ImageUsage::default() };
         // By default the cache and what is free share the disk half and half.
-        usage.quota = self.image_quota.unwrap_or_else(|| usage.cache().saturating_add(free) / 2);
+        usage.quota = self.options.image_quota.unwrap_or_else(|| usage.cache().saturating_add(free) / 2);
         Ok(usage)
     }
 
@@ -153,12 +157,10 @@ impl OpenHome {
             return Ok(());
         }
         // One process at a time: two that measure and remove side by side would remove too much.
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false).mode(0o600);
-        let lock = options.open(self.layout.quota_lock()).ok();
-        if lock.as_ref().is_none_or(|file| file.try_lock().is_err()) {
+        FileLock::make(&self.layout.quota_lock())?;
+        let Some(_lock) = FileLock::try_take(&self.layout.quota_lock(), Mode::Exclusive)? else {
             return Ok(());
-        }
+        };
         self.remove_orphan_disks().await?;
         let mut images = self.images.list().await?;
         images.sort_by_key(|image| image.used_at);

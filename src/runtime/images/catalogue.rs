@@ -64,11 +64,8 @@ impl BoxliteRuntime {
     pub async fn inspect_image(&self, source: &str) -> BoxliteResult<ImageDetails> {
         self.check_open()?;
         let image = self.home.images.inspect(source, None).await?.ok_or_else(|| {
-            BoxliteError::new(
-                ErrorCode::ImageNotCached,
-                format!("inspect image {source}: it is not in the cache"),
-            )
-            .hint("pull the image first")
+            let message = format!("inspect image {source}: it is not in the cache");
+            BoxliteError::new(ErrorCode::ImageNotCached, message).hint("pull the image first")
         })?;
         Ok(ImageDetails {
             reference: image.reference,

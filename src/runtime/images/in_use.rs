@@ -3,13 +3,11 @@
 
 use std::collections::HashSet;
 
+use boxlite_disk::base_digest;
 use boxlite_error::BoxliteResult;
 use serde::Deserialize;
 
-use crate::{
-    home::unreadable,
-    state::{json_file, layout::FilesystemLayout},
-};
+use crate::state::{json_file, layout::FilesystemLayout};
 
 /// By the digests of their manifests.
 #[derive(Debug, Default)]
@@ -39,7 +37,8 @@ impl InUse {
                 Ok(config) => {
                     found.digests.extend(config.and_then(|config| config.resolved).map(|image| image.digest));
                 }
-                Err(_) => match unreadable::image_of(&layout.of_box(&id)) {
+                // Then its disk says which image it is based on; a disk that is missing or damaged too needs none.
+                Err(_) => match base_digest(&layout.of_box(&id).disk()) {
                     Ok(digest) => found.digests.extend(digest),
                     Err(error) => {
                         tracing::warn!(%error, id, "a box's disk can't be read: every root disk is kept for it");

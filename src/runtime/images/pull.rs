@@ -18,7 +18,7 @@ use crate::{
     images::{
         cache::keep_quota,
         pull_reporter::PullReporter,
-        steps::{Progress, Steps},
+        steps::{Progress, StepReader, Steps},
     },
     runtime::BoxliteRuntime,
 };
@@ -61,7 +61,7 @@ impl From<&Image> for PulledImage {
 /// A pull under way. Dropping it does not end it.
 #[derive(Debug, Clone)]
 pub struct Pull {
-    steps: Arc<Steps>,
+    steps: StepReader,
     abort: AbortHandle,
     result: SharedFuture<BoxFuture<'static, BoxliteResult<PulledImage>>>,
 }
@@ -73,14 +73,12 @@ impl BoxliteRuntime {
     /// `RUNTIME_CLOSED`. [`Pull::wait`] returns the errors of the pull itself.
     pub fn pull(&self, request: PullRequest) -> BoxliteResult<Pull> {
         self.check_open()?;
+        let (home, source) = (Arc::clone(&self.home), request.source.clone());
         let steps = Arc::new(Steps::default());
-        let closing = Closing(Arc::clone(&steps));
-        let (home, pushed) = (Arc::clone(&self.home), Arc::clone(&steps));
-        let source = request.source.clone();
+        let reader = steps.reader();
         let task = self.home.spawn(async move {
-            let _closing = closing;
             let reporter = PullReporter::new(&home.events, None, &request.source);
-            let pulled = pull(&home, request, &pushed, &reporter).await;
+            let pulled = pull(&home, request, &steps, &reporter).await;
             reporter.end(pulled.as_ref().map(|image| image.digest.as_str()));
             pulled
         });
@@ -91,7 +89,7 @@ impl BoxliteRuntime {
                 Err(BoxliteError::new(code, format!("pull image {source}: cancelled")).caused_by(error))
             })
         };
-        Ok(Pull { steps, abort, result: result.boxed().shared() })
+        Ok(Pull { steps: reader, abort, result: result.boxed().shared() })
     }
 }
 
@@ -113,15 +111,6 @@ impl Pull {
     /// Cancels the pull. What has arrived stays, and the next pull resumes there.
     pub fn cancel(&self) {
         self.abort.abort();
-    }
-}
-
-/// Ends the events however the pull ends.
-struct Closing(Arc<Steps>);
-
-impl Drop for Closing {
-    fn drop(&mut self) {
-        self.0.close();
     }
 }
 
@@ -152,12 +141,13 @@ async fn attempt(
     steps: &Arc<Steps>,
     reporter: &Arc<PullReporter>,
 ) -> Result<Image, FailedAttempt> {
-    let sent = Arc::clone(steps);
+    // The steps end with the pull, however long somebody holds its sink.
+    let sent = Arc::downgrade(steps);
     let mut options = PullOptions::with_policy(request.policy);
     options.platform.clone_from(&request.platform);
     options.progress = Some(reporter.sink(move |event| {
         // The runtime reports its own `Done` once the root disk is made.
-        if !matches!(event, PullEvent::Done { .. }) {
+        if let Some(sent) = sent.upgrade().filter(|_| !matches!(event, PullEvent::Done { .. })) {
             sent.push(Progress::Image(event));
         }
     }));

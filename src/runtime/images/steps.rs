@@ -1,10 +1,8 @@
 //! `Steps`: the steps of a pull for any number of slow readers. Filled by `pull`.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use boxlite_images::{History, PullEvent, Step};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 /// A step of a pull.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,52 +28,30 @@ impl Step for Progress {
     }
 }
 
+/// The steps of a pull under way. Dropping it means that none follows.
 #[derive(Debug, Default)]
-pub(super) struct Steps {
-    state: Mutex<State>,
-    changed: Notify,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    history: History<Progress>,
-    closed: bool,
-}
+pub(super) struct Steps(watch::Sender<History<Progress>>);
 
 impl Steps {
     pub(super) fn push(&self, step: Progress) {
-        self.state().history.push(step);
-        self.changed.notify_waiters();
+        self.0.send_modify(|history| history.push(step));
     }
 
-    /// Whether no step follows.
-    pub(super) fn close(&self) {
-        self.state().closed = true;
-        self.changed.notify_waiters();
+    pub(super) fn reader(&self) -> StepReader {
+        StepReader(self.0.subscribe())
     }
+}
 
+/// Reads the steps of a pull, also after its end.
+#[derive(Debug, Clone)]
+pub(super) struct StepReader(watch::Receiver<History<Progress>>);
+
+impl StepReader {
     /// Waits for steps behind `position` and returns them with the last one's position, or `None` once the pull has ended.
     pub(super) async fn after(&self, position: u64) -> Option<(Vec<Progress>, u64)> {
-        loop {
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            // Enable before the check, so that no change is missed.
-            changed.as_mut().enable();
-            {
-                let State { history, closed } = &*self.state();
-                if history.position() > position {
-                    return Some((history.after(position).cloned().collect(), history.position()));
-                }
-                if *closed {
-                    return None;
-                }
-            }
-            changed.await;
-        }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut receiver = self.0.clone();
+        let history = receiver.wait_for(|history| history.position() > position).await.ok()?;
+        Some((history.after(position).cloned().collect(), history.position()))
     }
 }
 
@@ -90,18 +66,19 @@ mod tests {
     #[tokio::test]
     async fn every_reader_gets_all_steps_but_of_progress_only_the_newest() {
         let steps = Steps::default();
+        let reader = steps.reader();
         for bytes in 0..1000 {
             steps.push(progress("a", bytes));
             steps.push(progress("b", bytes));
         }
-        let (read, position) = steps.after(0).await.unwrap();
+        let (read, position) = reader.after(0).await.unwrap();
         assert_eq!(read, [progress("a", 999), progress("b", 999)]);
-        let waiting = steps.after(position);
+        let waiting = reader.after(position);
         steps.push(progress("a", 1000));
         assert_eq!(waiting.await.unwrap().0, [progress("a", 1000)]);
-        steps.close();
-        let (late, position) = steps.after(0).await.unwrap();
+        drop(steps);
+        let (late, position) = reader.after(0).await.unwrap();
         assert_eq!(late, [progress("b", 999), progress("a", 1000)]);
-        assert_eq!(steps.after(position).await, None);
+        assert_eq!(reader.after(position).await, None);
     }
 }

@@ -10,7 +10,7 @@ use futures::{Stream, stream};
 use crate::{
     blocking::blocking,
     events::bus::EventStream,
-    home::unreadable::{self, UnreadableBox},
+    home::unreadable,
     litebox::{
         core::BoxCore,
         executions::{
@@ -137,7 +137,7 @@ impl LiteBox {
     pub async fn remove(&self, force: bool) -> BoxliteResult<()> {
         let removed = self.core.remove(force).await;
         // The files were damaged since this handle was made.
-        if removed.as_ref().is_err_and(UnreadableBox::explains)
+        if removed.as_ref().is_err_and(unreadable::is_reported_by)
             && force
             && ConfigFile::read(&self.core.paths).is_err()
         {

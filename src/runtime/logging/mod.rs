@@ -38,7 +38,7 @@ pub fn layer<S: Subscriber + for<'a> LookupSpan<'a>>() -> impl Layer<S> {
     let ours = filter_fn(|metadata| metadata.target().starts_with("boxlite"));
     let filter = filter().unwrap_or_else(|_| EnvFilter::new(DEFAULT));
     let lines =
-        tracing_subscriber::fmt::layer().with_ansi(false).with_timer(Stamp).with_writer(outlet::Outlets);
+        tracing_subscriber::fmt::layer().with_ansi(false).with_timer(Stamp).with_writer(|| outlet::Outlets);
     lines.with_filter(filter.and(ours))
 }
 

@@ -13,7 +13,6 @@ use std::{
 };
 
 use boxlite_error::shorten::{self, shortened};
-use tracing_subscriber::fmt::MakeWriter;
 
 use crate::logging::daily::DailyFile;
 
@@ -78,14 +77,6 @@ fn write(mut file: DailyFile, lines: &Receiver<Vec<u8>>, lost: &AtomicU64) {
 
 /// Writes a line to every open home.
 pub(super) struct Outlets;
-
-impl<'a> MakeWriter<'a> for Outlets {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        Self
-    }
-}
 
 impl Write for Outlets {
     /// tracing-subscriber gives an event in one piece.

@@ -1,10 +1,11 @@
 //! `BoxOptions`: how to make a box, with defaults and bounds. Checked once, before anything is done, and stored in the box's folder.
 
-use boxlite_error::{BoxliteError, BoxliteResult};
+use boxlite_error::BoxliteResult;
 use boxlite_images::PullPolicy;
 use serde::{Deserialize, Serialize};
 
 use crate::options::{
+    bound::{require, within},
     command_line,
     labels::{self, Labels},
     privileges::Privileges,
@@ -105,12 +106,9 @@ impl BoxOptions {
     /// # Errors
     /// `INVALID_ARGUMENT` beyond these bounds.
     pub fn set_disk_size_gib(&mut self, gib: f64) -> BoxliteResult<()> {
-        if !(0.125..=2048.0).contains(&gib) {
-            return Err(BoxliteError::invalid_option(
-                "disk_size_mib",
-                format!("expected a number from 0.125 to 2048 (GiB), got {gib}"),
-            ));
-        }
+        let good = (0.125..=2048.0).contains(&gib);
+        let why = || format!("expected a number from 0.125 to 2048 (GiB), got {gib}");
+        require(good, "disk_size_mib", why)?;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is 1 to 16384")]
         let steps = (gib * 8.0).ceil() as u32;
         self.disk_size_mib = Some(steps * 128);
@@ -118,64 +116,31 @@ impl BoxOptions {
     }
 
     pub(crate) fn check(&self) -> BoxliteResult<()> {
-        if self.image.is_empty() {
-            return Err(BoxliteError::invalid_option("image", "must not be empty"));
-        }
+        require(!self.image.is_empty(), "image", || "must not be empty")?;
         self.name.as_deref().map_or(Ok(()), check_name)?;
-        if !(1..=32).contains(&self.cpus) {
-            return Err(BoxliteError::invalid_option("cpus", format!("must be 1 to 32: {}", self.cpus)));
+        within("cpus", self.cpus, 1..=32)?;
+        within("memory_mib", self.memory_mib, 128..=1 << 20)?;
+        within("disk_size_mib", self.disk_size_mib, 128..=2 << 20)?;
+        within("pids_limit", self.pids_limit, 1..=MOST_PIDS)?;
+        if let Some(name) = &self.hostname {
+            require(is_hostname(name), "hostname", || format!("not a valid host name: {name:?}"))?;
         }
-        if !(128..=1 << 20).contains(&self.memory_mib) {
-            return Err(BoxliteError::invalid_option(
-                "memory_mib",
-                format!("must be 128 to 1048576: {}", self.memory_mib),
-            ));
-        }
-        if let Some(size) = self.disk_size_mib
-            && !(128..=2 << 20).contains(&size)
-        {
-            return Err(BoxliteError::invalid_option(
-                "disk_size_mib",
-                format!("must be 128 to 2097152: {size}"),
-            ));
-        }
-        if let Some(hostname) = &self.hostname
-            && (hostname.is_empty() || hostname.len() > 63 || !hostname.bytes().all(is_hostname_byte))
-        {
-            return Err(BoxliteError::invalid_option(
-                "hostname",
-                format!("not a valid host name: {hostname:?}"),
-            ));
-        }
-        if let Some(workdir) = &self.workdir
-            && !workdir.starts_with('/')
-        {
-            return Err(BoxliteError::invalid_option("workdir", format!("must be absolute: {workdir:?}")));
-        }
-        if let Some(pids) = self.pids_limit
-            && !(1..=MOST_PIDS).contains(&pids)
-        {
-            return Err(BoxliteError::invalid_option(
-                "pids_limit",
-                format!("must be 1 to {MOST_PIDS}: {pids}"),
-            ));
+        if let Some(folder) = &self.workdir {
+            require(folder.starts_with('/'), "workdir", || format!("must be absolute: {folder:?}"))?;
         }
         labels::check(&self.labels)?;
         self.supervision.check()?;
         self.privileges.check()?;
-        variables::check(&self.env)?;
-        variables::check_names(&self.unset)?;
+        variables::check(&self.env, &self.unset)?;
         command_line::check_environment(&self.env)
     }
 }
 
-/// A name that a box may have.
-pub(crate) fn check_name(name: &str) -> BoxliteResult<()> {
-    if is_name(name) {
-        return Ok(());
-    }
-    Err(BoxliteError::invalid_option("name", format!("not a valid name: {name:?}"))
-        .hint("use 1 to 63 letters, digits, `_`, `.` and `-`, the first a letter or digit"))
+/// Refuses a name that no box can have.
+fn check_name(name: &str) -> BoxliteResult<()> {
+    require(is_name(name), "name", || format!("not a valid name: {name:?}")).map_err(|error| {
+        error.hint("use 1 to 63 letters, digits, `_`, `.` and `-`, the first a letter or digit")
+    })
 }
 
 fn is_name(name: &str) -> bool {
@@ -184,8 +149,9 @@ fn is_name(name: &str) -> bool {
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
 }
 
-fn is_hostname_byte(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-')
+fn is_hostname(name: &str) -> bool {
+    (1..=63).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use boxlite_error::{BoxliteError, BoxliteResult};
 use boxlite_portal::ExecOptions;
 use boxlite_wire::limits;
 
-use crate::options::{command_line, variables};
+use crate::options::{bound::require, command_line, variables};
 
 /// Refuses options with which no process can be started.
 pub(crate) fn check(options: &ExecOptions) -> BoxliteResult<()> {
@@ -19,14 +19,9 @@ pub(crate) fn check(options: &ExecOptions) -> BoxliteResult<()> {
         }
     }
     for (name, text, most) in [("cwd", &options.cwd, limits::PATH), ("user", &options.user, limits::USER)] {
-        if let Some(length) = text.as_ref().map(String::len).filter(|length| *length >= most) {
-            return Err(BoxliteError::invalid_option(
-                name,
-                format!("{length} bytes: must be less than {most}"),
-            ));
-        }
+        let length = text.as_ref().map_or(0, String::len);
+        require(length < most, name, || format!("{length} bytes: must be less than {most}"))?;
     }
-    variables::check(&options.env)?;
-    variables::check_names(&options.unset)?;
+    variables::check(&options.env, &options.unset)?;
     command_line::check(&options.command, &options.args, &options.env)
 }

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use boxlite_error::{BoxliteError, BoxliteResult};
+use boxlite_error::BoxliteResult;
+
+use crate::options::bound::require;
 
 /// Names and values.
 pub type Labels = BTreeMap<String, String>;
@@ -16,31 +18,21 @@ const NAME: usize = 255;
 /// Longest value in bytes.
 const VALUE: usize = 4096;
 
-/// Labels given by a box's maker. An image's are not checked, since its builder chose them.
+/// Checks the labels that a box is given. An image's are not checked, since its builder chose them.
 pub(crate) fn check(labels: &Labels) -> BoxliteResult<()> {
-    if labels.len() > MOST {
-        return Err(BoxliteError::invalid_option(
-            "labels",
-            format!("must be at most {MOST}: {}", labels.len()),
-        ));
-    }
-    for (name, value) in labels {
-        if !is_name(name) {
-            return Err(BoxliteError::invalid_option("labels", format!("not a valid name: {name:?}")).hint(
-                "use 1 to 255 letters, digits, `.`, `_`, `-` and `/`, the first and last a letter or digit",
-            ));
-        }
-        if value.len() > VALUE || value.contains('\0') {
-            return Err(BoxliteError::invalid_option(
-                "labels",
-                format!(
-                    "`{name}`: its value must be at most {VALUE} bytes without NUL: {} bytes",
-                    value.len()
-                ),
-            ));
-        }
-    }
-    Ok(())
+    let count = labels.len();
+    require(count <= MOST, "labels", || format!("must be at most {MOST}: {count}"))?;
+    labels.iter().try_for_each(|(name, value)| {
+        require(is_name(name), "labels", || format!("not a valid name: {name:?}")).map_err(|error| {
+            let hint =
+                "use 1 to 255 letters, digits, `.`, `_`, `-` and `/`, the first and last a letter or digit";
+            error.hint(hint)
+        })?;
+        let length = value.len();
+        require(length <= VALUE && !value.contains('\0'), "labels", || {
+            format!("`{name}`: its value must be at most {VALUE} bytes without NUL: {length} bytes")
+        })
+    })
 }
 
 /// A box's labels over its image's.

@@ -1,5 +1,6 @@
 //! What callers may choose, with defaults and bounds. Checked here, once, before anything is done.
 
+pub(crate) mod bound;
 pub(crate) mod box_options;
 pub(crate) mod command_line;
 pub(crate) mod exec;

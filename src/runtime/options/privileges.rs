@@ -5,20 +5,25 @@
 
 use std::collections::BTreeMap;
 
-use boxlite_error::{BoxliteError, BoxliteResult};
+use boxlite_error::{BoxliteResult, shorten::shortened};
 use boxlite_proto::v1::Sysctl;
 use boxlite_wire::capability;
 use serde::{Deserialize, Serialize};
 
-/// Means every capability, as in docker.
+use crate::options::bound::require;
+
+/// The name of all capabilities, as in docker.
 const ALL: &str = "ALL";
 
 /// Most entries of each list.
-pub(crate) const MOST_PRIVILEGES: usize = 64;
+const MOST: usize = 64;
 /// Longest name of a kernel parameter or a device, in bytes.
-pub(crate) const LONGEST_NAME: usize = 255;
+const LONGEST_NAME: usize = 255;
 /// Longest value of a kernel parameter, in bytes: what the kernel takes in one write (`proc_sys_call_handler`).
-pub(crate) const LONGEST_SYSCTL: usize = 4095;
+const LONGEST_SYSCTL: usize = 4095;
+
+/// Bytes of a name or a value that an error shows.
+const SHOWN: usize = 80;
 
 /// Docker's default capabilities (moby, oci/caps/defaults.go).
 const DEFAULT_CAPABILITIES: [&str; 14] = [
@@ -56,98 +61,77 @@ pub struct Privileges {
 
 impl Privileges {
     pub(crate) fn check(&self) -> BoxliteResult<()> {
-        for (name, list) in
-            [("cap_add", &self.cap_add), ("cap_drop", &self.cap_drop), ("devices", &self.devices)]
-        {
-            if list.len() > MOST_PRIVILEGES {
-                let count = list.len();
-                return Err(BoxliteError::invalid_option(
-                    name,
-                    format!("{count} entries; {MOST_PRIVILEGES} at most"),
-                ));
-            }
-            if self.privileged && !list.is_empty() {
-                return Err(BoxliteError::invalid_option(
-                    name,
-                    "a box with `privileged: true` has every capability and device",
-                )
-                .hint("leave one of the two out"));
-            }
+        let capability: Kind = (
+            |name| is_all(name) || capability::number(name).is_some(),
+            "no capability of Linux",
+            "names are those of capabilities(7), with or without `CAP_`, or `ALL`",
+        );
+        let device: Kind = (
+            is_device,
+            "no path of a device",
+            "give paths such as `/dev/fuse`, `/dev/net/tun` or `/dev/loop-control`",
+        );
+        let parameter: Kind = (
+            is_sysctl,
+            "no name of a kernel parameter",
+            "names are paths below /proc/sys with dots, such as `net.ipv4.ip_forward`",
+        );
+        for (option, list, kind) in [
+            ("cap_add", &self.cap_add, capability),
+            ("cap_drop", &self.cap_drop, capability),
+            ("devices", &self.devices, device),
+        ] {
+            let why = || "a box with `privileged: true` has every capability and device";
+            require(!self.privileged || list.is_empty(), option, why)
+                .map_err(|error| error.hint("leave one of the two out"))?;
+            check_names(option, list.iter(), kind)?;
         }
-        for (option, list) in [("cap_add", &self.cap_add), ("cap_drop", &self.cap_drop)] {
-            if let Some(name) = list.iter().find(|name| !is_all(name) && capability::number(name).is_none()) {
-                return Err(BoxliteError::invalid_option(
-                    option,
-                    format!("no capability of Linux: {:?}", shortened(name)),
-                )
-                .hint("names are those of capabilities(7), with or without `CAP_`, or `ALL`"));
-            }
-        }
-        if let Some(device) = self.devices.iter().find(|device| !is_device(device)) {
-            return Err(BoxliteError::invalid_option(
-                "devices",
-                format!("no path of a device: {:?}", shortened(device)),
-            )
-            .hint("give paths such as `/dev/fuse`, `/dev/net/tun` or `/dev/loop-control`"));
-        }
-        self.check_sysctls()
-    }
-
-    fn check_sysctls(&self) -> BoxliteResult<()> {
-        if self.sysctls.len() > MOST_PRIVILEGES {
-            let count = self.sysctls.len();
-            return Err(BoxliteError::invalid_option(
-                "sysctls",
-                format!("{count} entries; {MOST_PRIVILEGES} at most"),
-            ));
-        }
-        for (name, value) in &self.sysctls {
-            if !is_sysctl(name) {
-                return Err(BoxliteError::invalid_option(
-                    "sysctls",
-                    format!("no name of a kernel parameter: {:?}", shortened(name)),
-                )
-                .hint("names are paths below /proc/sys with dots, such as `net.ipv4.ip_forward`"));
-            }
-            if value.is_empty() || value.len() > LONGEST_SYSCTL || value.contains(['\0', '\n']) {
-                return Err(BoxliteError::invalid_option(
-                    "sysctls",
-                    format!(
-                        "`{name}`: expected one line of 1 to {LONGEST_SYSCTL} bytes, got {:?}",
-                        shortened(value)
-                    ),
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// The capabilities of the container, as docker reckons them (moby, oci/caps: `TweakCapabilities`).
-    pub(crate) fn capabilities(&self) -> Vec<String> {
-        let named = |list: &[String], name: &str| {
-            list.iter().any(|entry| {
-                capability::number(entry).and_then(|number| capability::NAMES.get(number)) == Some(&name)
+        check_names("sysctls", self.sysctls.keys(), parameter)?;
+        self.sysctls.iter().try_for_each(|(name, value)| {
+            let good = (1..=LONGEST_SYSCTL).contains(&value.len()) && !value.contains(['\0', '\n']);
+            require(good, "sysctls", || {
+                let value = shortened(value, SHOWN);
+                format!("`{name}`: expected one line of 1 to {LONGEST_SYSCTL} bytes, got {value:?}")
             })
-        };
+        })
+    }
+
+    /// The capabilities of the container, as docker computes them (moby, oci/caps: `TweakCapabilities`).
+    pub(crate) fn capabilities(&self) -> Vec<String> {
         let all = |list: &[String]| list.iter().any(|entry| is_all(entry));
-        let holds = |name: &str| {
-            if self.privileged {
-                return true;
-            }
-            if all(&self.cap_add) {
-                return !named(&self.cap_drop, name);
-            }
-            let default =
-                !all(&self.cap_drop) && DEFAULT_CAPABILITIES.contains(&name) && !named(&self.cap_drop, name);
-            default || named(&self.cap_add, name)
+        let named =
+            |list: &[String], number| list.iter().any(|entry| capability::number(entry) == Some(number));
+        let (all_added, all_dropped) = (all(&self.cap_add), all(&self.cap_drop));
+        let has = |number, name| {
+            let default = !all_dropped && DEFAULT_CAPABILITIES.contains(name);
+            let added = !all_added && named(&self.cap_add, number);
+            self.privileged || added || (all_added || default) && !named(&self.cap_drop, number)
         };
-        capability::NAMES.iter().filter(|name| holds(name)).map(|name| format!("CAP_{name}")).collect()
+        let numbered = capability::NAMES.iter().enumerate();
+        numbered.filter(|(number, name)| has(*number, name)).map(|(_, name)| format!("CAP_{name}")).collect()
     }
 
     /// The kernel parameters as the guest takes them.
     pub(crate) fn sysctls(&self) -> impl Iterator<Item = Sysctl> {
         self.sysctls.iter().map(|(name, value)| Sysctl { name: name.replace('.', "/"), value: value.clone() })
     }
+}
+
+/// What the names in a list have in common: how to tell a good one, what another one is, and a hint.
+type Kind = (fn(&str) -> bool, &'static str, &'static str);
+
+fn check_names<'a>(
+    option: &'static str,
+    names: impl ExactSizeIterator<Item = &'a String>,
+    (is_good, what, hint): Kind,
+) -> BoxliteResult<()> {
+    let count = names.len();
+    require(count <= MOST, option, || format!("{count} entries; {MOST} at most"))?;
+    for name in names {
+        let why = || format!("{what}: {:?}", shortened(name, SHOWN));
+        require(is_good(name), option, why).map_err(|error| error.hint(hint))?;
+    }
+    Ok(())
 }
 
 fn is_all(name: &str) -> bool {
@@ -167,11 +151,6 @@ fn is_sysctl(name: &str) -> bool {
 fn is_device(path: &str) -> bool {
     let part = |part: &str| !matches!(part, "" | "." | "..") && !part.contains('\0');
     path.len() <= LONGEST_NAME && path.strip_prefix("/dev/").is_some_and(|rest| rest.split('/').all(part))
-}
-
-/// Shortens untrusted text for a message.
-fn shortened(text: &str) -> &str {
-    text.get(..text.floor_char_boundary(80)).unwrap_or_default()
 }
 
 #[cfg(test)]

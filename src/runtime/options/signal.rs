@@ -16,9 +16,8 @@ const REALTIME: (u32, u32) = (34, 64);
 /// The name of a signal, such as `SIGKILL`; of one that has none `SIG` and its number.
 pub fn name(number: i32) -> String {
     let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
-    index
-        .and_then(|index| NAMES.get(index))
-        .map_or_else(|| format!("SIG{number}"), |name| format!("SIG{name}"))
+    let known = index.and_then(|index| NAMES.get(index));
+    known.map_or_else(|| format!("SIG{number}"), |name| format!("SIG{name}"))
 }
 
 /// The number of `SIGTERM`, `term`, `15`, `SIGRTMIN+3` or `RTMAX-1`; `None` if there is no such signal.

@@ -1,41 +1,30 @@
 //! `SupervisionOptions`: what a box does on its own: run a main process, restart it, check its health, end by itself.
 //! Part of `BoxOptions`, stored in `config.json`; `supervision_spec` makes the guest's config of it.
 
-use boxlite_error::{BoxliteError, BoxliteResult, Term, Text, named, text};
+use boxlite_error::{BoxliteResult, Term, named, text};
 use serde::{Deserialize, Serialize};
 
-use crate::options::signal;
+use crate::options::{bound::require, signal};
 
-/// Words of a command line, each at most [`WORD`] bytes.
+/// Most arguments of a command line, each at most [`WORD`] bytes.
 const WORDS: usize = 1024;
 /// The kernel's bound for one argument (execve(2), `MAX_ARG_STRLEN`).
 const WORD: usize = 128 * 1024 - 1;
-/// Bytes of all words: what comes with the container has to fit in a message.
+/// Most bytes of all arguments: what comes with the container has to fit in a message.
 const COMMAND_LINE: usize = 256 * 1024;
 
 /// Longest lifetime and idle time in milliseconds: a leap year.
-pub(crate) const LONGEST_LIMIT: u64 = 366 * 24 * 60 * 60 * 1000;
+const LONGEST_LIMIT: u64 = 366 * 24 * 60 * 60 * 1000;
 
 /// The latest time that every face can represent: ECMA-262's bound of time values.
 const LAST_MOMENT: u64 = 8_640_000_000_000_000;
 
 /// Refuses an end of a box that is before `now_ms`; 0 is never.
 pub(crate) fn check_end(ends_at_ms: u64, now_ms: u64) -> BoxliteResult<()> {
-    if ends_at_ms == 0 || (now_ms < ends_at_ms && ends_at_ms <= LAST_MOMENT) {
-        return Ok(());
-    }
-    Err(BoxliteError::invalid_option(
-        "ends_at_ms",
-        format!("must be to come, and at most {LAST_MOMENT}: {ends_at_ms}, and it is {now_ms}"),
-    ))
-}
-
-/// Refuses a lifetime or an idle time beyond the bound.
-fn check_limit(name: &'static str, limit: u64) -> BoxliteResult<()> {
-    if limit > LONGEST_LIMIT {
-        return Err(BoxliteError::invalid_option(name, format!("must be at most {LONGEST_LIMIT}: {limit}")));
-    }
-    Ok(())
+    let good = ends_at_ms == 0 || (now_ms < ends_at_ms && ends_at_ms <= LAST_MOMENT);
+    require(good, "ends_at_ms", || {
+        format!("must be to come, and at most {LAST_MOMENT}: {ends_at_ms}, and it is {now_ms}")
+    })
 }
 
 /// What a box does on its own.
@@ -150,47 +139,45 @@ impl SupervisionOptions {
     }
 
     pub(crate) fn check(&self) -> BoxliteResult<()> {
-        for (name, words) in [("entrypoint", &self.entrypoint), ("cmd", &self.cmd)] {
-            words.as_deref().map_or(Ok(()), |words| check_words(name, words))?;
+        for (option, words) in [("entrypoint", &self.entrypoint), ("cmd", &self.cmd)] {
+            words.as_deref().map_or(Ok(()), |words| check_words(option, words))?;
         }
-        if let Some(name) = &self.stop_signal
-            && signal::number(name).is_none()
+        if let Some(name) = &self.stop_signal {
+            let why = || format!("no signal of Linux: {name:?}");
+            require(signal::number(name).is_some(), "stop_signal", why).map_err(|error| {
+                error.hint("use a name such as `SIGINT` or `SIGRTMIN+3`, or a number from 1 to 64")
+            })?;
+        }
+        let why = || {
+            let its_end = ") can't be started again: its end ends every process of the container";
+            text!["a main process that is pid 1 (", Term::MainIsInit, its_end]
+        };
+        let main_is_init = Term::Option("main_is_init");
+        require(!self.main_is_init || self.restart.when == RestartWhen::No, "restart", why).map_err(
+            |error| {
+                error.hint(text![
+                    "leave `restart` out and start the box again, or leave ",
+                    main_is_init,
+                    " out"
+                ])
+            },
+        )?;
+        for (option, is_given) in [
+            ("restart", self.restart != RestartPolicy::default()),
+            ("main_is_init", self.main_is_init),
+            ("stop_signal", self.stop_signal.is_some()),
+        ] {
+            let why = || "the box has no main process";
+            require(self.has_main() || !is_given, option, why).map_err(|error| {
+                error.hint("give `main: true` to run the image's program, or `entrypoint` or `cmd`")
+            })?;
+        }
+        for (option, limit) in
+            [("max_lifetime_ms", self.max_lifetime_ms), ("idle_timeout_ms", self.idle_timeout_ms)]
         {
-            return Err(BoxliteError::invalid_option("stop_signal", format!("no signal of Linux: {name:?}"))
-                .hint("use a name such as `SIGINT` or `SIGRTMIN+3`, or a number from 1 to 64"));
+            let good = limit <= LONGEST_LIMIT;
+            require(good, option, || format!("must be at most {LONGEST_LIMIT}: {limit}"))?;
         }
-        if self.main_is_init && self.restart.when != RestartWhen::No {
-            return Err(BoxliteError::invalid_option(
-                "restart",
-                text![
-                    "a main process that is pid 1 (",
-                    Term::MainIsInit,
-                    ") can't be started again: its end ends every process of the container"
-                ],
-            )
-            .hint(text![
-                "leave `restart` out and start the box again, or leave ",
-                Term::Option("main_is_init"),
-                " out"
-            ]));
-        }
-        if !self.has_main() {
-            let without = |name| {
-                BoxliteError::invalid_option(name, "the box has no main process")
-                    .hint("give `main: true` to run the image's program, or `entrypoint` or `cmd`")
-            };
-            if self.restart != RestartPolicy::default() {
-                return Err(without("restart"));
-            }
-            if self.main_is_init {
-                return Err(without("main_is_init"));
-            }
-            if self.stop_signal.is_some() {
-                return Err(without("stop_signal"));
-            }
-        }
-        check_limit("max_lifetime_ms", self.max_lifetime_ms)?;
-        check_limit("idle_timeout_ms", self.idle_timeout_ms)?;
         match &self.health {
             HealthOption::Own(check) => check.check(),
             HealthOption::Image | HealthOption::Off => Ok(()),
@@ -200,41 +187,33 @@ impl SupervisionOptions {
 
 impl HealthCheck {
     fn check(&self) -> BoxliteResult<()> {
-        let bad = |why: Text| Err(BoxliteError::invalid_option("health", why));
-        if self.interval_ms == 0 || self.timeout_ms == 0 || self.retries == 0 {
-            return bad(text![
-                Term::Option("interval_ms"),
-                ", ",
-                Term::Option("timeout_ms"),
-                " and `retries` must be 1 or more"
-            ]);
-        }
+        let (interval, timeout) = (Term::Option("interval_ms"), Term::Option("timeout_ms"));
+        require(![self.interval_ms, self.timeout_ms, self.retries].contains(&0), "health", || {
+            text![interval, ", ", timeout, " and `retries` must be 1 or more"]
+        })?;
         match &self.probe {
-            Probe::Command(words) if words.is_empty() => bad("its command is empty".into()),
-            Probe::Command(words) => check_words("health", words),
-            Probe::TcpPort(0) => bad("a TCP port is 1 to 65535: 0".into()),
-            Probe::TcpPort(_) => Ok(()),
+            Probe::Command(words) => {
+                require(!words.is_empty(), "health", || "its command is empty")?;
+                check_words("health", words)
+            }
+            Probe::TcpPort(port) => require(*port != 0, "health", || "a TCP port is 1 to 65535: 0"),
         }
     }
 }
 
 /// A command line that execve takes and a message holds.
 fn check_words(option: &'static str, words: &[String]) -> BoxliteResult<()> {
-    let bad = |why: String| Err(BoxliteError::invalid_option(option, why));
-    if words.len() > WORDS {
-        return bad(format!("must have at most {WORDS} words: {}", words.len()));
-    }
-    if words.first().is_some_and(String::is_empty) {
-        return bad("its program is an empty word".to_owned());
-    }
-    if let Some(word) = words.iter().find(|word| word.contains('\0')) {
-        return bad(format!("contains a NUL byte: {word:?}"));
+    let count = words.len();
+    require(count <= WORDS, option, || format!("must have at most {WORDS} words: {count}"))?;
+    let has_program = words.first().is_none_or(|word| !word.is_empty());
+    require(has_program, option, || "its program is an empty word")?;
+    for word in words {
+        require(!word.contains('\0'), option, || format!("contains a NUL byte: {word:?}"))?;
     }
     let bytes: usize = words.iter().map(String::len).sum();
-    if bytes > COMMAND_LINE || words.iter().any(|word| word.len() > WORD) {
-        return bad(format!("must have at most {WORD} bytes a word and {COMMAND_LINE} in all: {bytes}"));
-    }
-    Ok(())
+    require(bytes <= COMMAND_LINE && words.iter().all(|word| word.len() <= WORD), option, || {
+        format!("must have at most {WORD} bytes a word and {COMMAND_LINE} in all: {bytes}")
+    })
 }
 
 #[cfg(test)]

@@ -1,20 +1,14 @@
 //! The names of environment variables. Called by `box_options` and `exec`.
 
-use boxlite_error::{BoxliteError, BoxliteResult};
+use boxlite_error::BoxliteResult;
 
-/// Refuses (name, value) pairs that can't be variables.
-pub(crate) fn check(env: &[(String, String)]) -> BoxliteResult<()> {
-    env.iter().try_for_each(|(key, value)| check_variable(key, value))
-}
+use crate::options::bound::require;
 
-/// Refuses names that no variable can have.
-pub(crate) fn check_names(unset: &[String]) -> BoxliteResult<()> {
-    unset.iter().try_for_each(|name| check_variable(name, ""))
-}
-
-fn check_variable(key: &str, value: &str) -> BoxliteResult<()> {
-    if key.is_empty() || key.contains(['=', '\0']) || value.contains('\0') {
-        return Err(BoxliteError::invalid_option("env", format!("not a valid variable: {key:?}")));
-    }
-    Ok(())
+/// Refuses variables that can't be set, and names in `unset` that no variable can have.
+pub(crate) fn check(env: &[(String, String)], unset: &[String]) -> BoxliteResult<()> {
+    let set = env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    set.chain(unset.iter().map(|name| (name.as_str(), ""))).try_for_each(|(name, value)| {
+        let good = !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0');
+        require(good, "env", || format!("not a valid variable: {name:?}"))
+    })
 }

@@ -150,7 +150,7 @@ impl Pipeline {
         let (lock, boot) = (Arc::clone(&self.lock), self.boot);
         async move {
             let engine = home.engine().await?;
-            let program = home.assets.find(Asset::Shim)?;
+            let program = home.options.assets.find(Asset::Shim)?;
             let spec = spec(&home, &paths, &config, engine, boot, supervision.as_ref())?;
             let socket = paths.ready();
             let failed = move |error| BoxliteError::io("listen on socket", socket.path(), error);
@@ -198,8 +198,8 @@ fn spec(
         engine: engine.kind,
         cpus: config.options.cpus,
         memory_mib: config.options.memory_mib,
-        kernel: home.assets.find(Asset::Kernel)?,
-        initramfs: home.assets.find(Asset::Initramfs)?,
+        kernel: home.options.assets.find(Asset::Kernel)?,
+        initramfs: home.options.assets.find(Asset::Initramfs)?,
         disks: vec![disk],
         transport: TransportSpec {
             portal: paths.portal().path().to_owned(),

@@ -17,7 +17,7 @@ impl BootTimeout {
     /// The time for one start: the caller's, else the box's, else the runtime's.
     pub(crate) fn of(caller: Option<Duration>, options: &BoxOptions, home: &OpenHome) -> Self {
         let of_box = options.start_timeout_ms.map(|ms| Duration::from_millis(ms.into()));
-        Self(caller.or(of_box).or(home.start_timeout))
+        Self(caller.or(of_box).or(home.options.start_timeout))
     }
 
     /// On `engine`.

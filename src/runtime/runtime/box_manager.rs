@@ -13,11 +13,8 @@ use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Term, text};
 
 use crate::{
     blocking::blocking,
-    home::{
-        open_home::OpenHome,
-        unreadable::{self, UnreadableBox},
-    },
-    litebox::{core::BoxCore, lifecycle::transition_log},
+    home::{open_home::OpenHome, unreadable},
+    litebox::{core::BoxCore, lifecycle::transition_log, observation::info::BoxInfo},
     state::{
         config::BoxConfig,
         id,
@@ -96,9 +93,9 @@ impl BoxManager {
         if let Some(core) = readable {
             return Ok(core);
         }
-        let damaged = unreadable.iter().find(|damaged| damaged.name() == Some(id_or_name));
+        let damaged = unreadable.iter().find(|damaged| damaged.name.as_deref() == Some(id_or_name));
         // Reading it again gives the error that says what is wrong with it.
-        let found = damaged.map_or(Ok(None), |damaged| self.by_id(damaged.id()))?;
+        let found = damaged.map_or(Ok(None), |damaged| self.by_id(&damaged.id))?;
         found.ok_or_else(|| {
             let message = format!("find box {id_or_name:?}: no box has this id or name");
             BoxliteError::new(ErrorCode::BoxNotFound, message)
@@ -110,13 +107,13 @@ impl BoxManager {
     ///
     /// # Errors
     /// `STORAGE_IO` if the boxes can't be listed.
-    pub(crate) fn all(&self) -> BoxliteResult<(Vec<Arc<BoxCore>>, Vec<UnreadableBox>)> {
+    pub(crate) fn all(&self) -> BoxliteResult<(Vec<Arc<BoxCore>>, Vec<BoxInfo>)> {
         let (mut boxes, mut unreadable) = (Vec::new(), Vec::new());
         for id in self.home.layout.box_ids()? {
             match self.by_id(&id) {
                 Ok(found) => boxes.extend(found),
-                // Kept for a person to examine.
-                Err(error) => unreadable.push(UnreadableBox::new(&self.home.layout, &id, &error)),
+                // It stays, so that a person can examine it.
+                Err(error) => unreadable.push(unreadable::info(&self.home.layout, &id, &error)),
             }
         }
         boxes.sort_by_cached_key(|core| (core.config().created_at_ms, core.id().to_owned()));
@@ -152,14 +149,14 @@ impl BoxManager {
     pub(crate) async fn remove_unreadable(self: &Arc<Self>, id_or_name: &str) -> BoxliteResult<()> {
         let (this, wanted) = (Arc::clone(self), id_or_name.to_owned());
         let found = blocking("find a box", move || {
-            let mut unreadable = this.all()?.1.into_iter().filter(|found| id::is_one(found.id()));
-            Ok(unreadable.find(|found| found.id() == wanted || found.name() == Some(&wanted)))
+            let mut unreadable = this.all()?.1.into_iter().filter(|found| id::is_one(&found.id));
+            Ok(unreadable.find(|found| found.id == wanted || found.name.as_ref() == Some(&wanted)))
         })
         .await?;
         let Some(found) = found else {
             let message = format!("remove box {id_or_name:?}: it is gone");
             return Err(BoxliteError::new(ErrorCode::BoxNotFound, message));
         };
-        unreadable::remove(&self.home.layout, found.id()).await
+        unreadable::remove(&self.home.layout, &found.id).await
     }
 }

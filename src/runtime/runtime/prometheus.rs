@@ -7,10 +7,7 @@ use boxlite_error::BoxliteResult;
 use futures::future::join_all;
 use prometheus_client::{
     collector::Collector,
-    encoding::{
-        CounterValueEncoder, DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, EncodeLabelSet,
-        GaugeValueEncoder, NoLabelSet, prometheus_text,
-    },
+    encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet, prometheus_text},
     metrics::MetricType::{self, Counter, Gauge},
     registry::Registry,
 };
@@ -64,55 +61,20 @@ type Family<M> = (&'static str, MetricType, &'static str, fn(&M) -> Option<Value
 #[derive(Debug, Clone, Copy)]
 enum Value {
     Count(u64),
-    Time(Duration),
+    Fraction(f64),
 }
 
-use Value::{Count, Time};
+use Value::{Count, Fraction};
 
 fn millis(ms: u64) -> Value {
-    Time(Duration::from_millis(ms))
+    seconds(Duration::from_millis(ms))
 }
 
-impl Value {
-    /// The whole number or, in seconds, the broken one.
-    fn number(self) -> Result<u64, f64> {
-        match self {
-            Count(count) => Ok(count),
-            Time(time) if time.subsec_nanos() == 0 => Ok(time.as_secs()),
-            // Rounds once; `as_secs_f64` adds two numbers, which makes 1.1179999999999999 of 1.118 s.
-            Time(time) => Err(time.div_duration_f64(Duration::from_secs(1))),
-        }
-    }
-}
-
-impl EncodeCounterValue for Value {
-    fn encode(&self, encoder: &mut CounterValueEncoder) -> fmt::Result {
-        match self.number() {
-            Ok(whole) => EncodeCounterValue::encode(&whole, encoder),
-            Err(broken) => EncodeCounterValue::encode(&broken, encoder),
-        }
-    }
-}
-
-impl EncodeGaugeValue for Value {
-    fn encode(&self, encoder: &mut GaugeValueEncoder) -> fmt::Result {
-        match self.number() {
-            Ok(whole) => EncodeGaugeValue::encode(&whole, encoder),
-            Err(broken) => EncodeGaugeValue::encode(&broken, encoder),
-        }
-    }
-}
-
-/// A box and, where it could be measured, its figures.
-#[derive(Debug)]
-struct Measured {
-    info: BoxInfo,
-    metrics: Option<BoxMetrics>,
-}
-
-impl Measured {
-    fn labels(&self) -> [(&'static str, &str); 2] {
-        [("box_id", &self.info.id), ("box_name", self.info.name.as_deref().unwrap_or_default())]
+fn seconds(time: Duration) -> Value {
+    match time.subsec_nanos() {
+        0 => Count(time.as_secs()),
+        // Rounds once; `as_secs_f64` adds two numbers, which makes 1.1179999999999999 of 1.118 s.
+        _ => Fraction(time.div_duration_f64(Duration::from_secs(1))),
     }
 }
 
@@ -120,7 +82,8 @@ impl Measured {
 #[derive(Debug)]
 struct Exposition {
     runtime: RuntimeMetricsSnapshot,
-    boxes: Vec<Measured>,
+    /// Each box and, where it could be measured, its figures.
+    boxes: Vec<(BoxInfo, Option<BoxMetrics>)>,
 }
 
 impl BoxliteRuntime {
@@ -135,7 +98,7 @@ impl BoxliteRuntime {
                 Ok(litebox) => litebox.metrics().await.ok(),
                 Err(_) => None,
             };
-            Measured { info, metrics }
+            (info, metrics)
         }))
         .await;
         Ok(Exposition { runtime: self.metrics(), boxes }.text())
@@ -158,24 +121,28 @@ impl Collector for Exposition {
             let sample = value(&self.runtime).map(|value| ([("", ""); 0], value));
             family(&mut encoder, (name, kind, help), sample)?;
         }
-        let infos = self.boxes.iter().map(|measured| {
-            let BoxInfo { image, state, labels, .. } = &measured.info;
-            let more = [("image", image.as_str()), ("state", state.as_str())];
-            (((measured.labels(), more), user_labels(labels)), Count(1))
+        let infos = self.boxes.iter().map(|(info, _)| {
+            let more = [("image", info.image.as_str()), ("state", info.state.as_str())];
+            (((labels_of(info), more), user_labels(&info.labels)), Count(1))
         });
         family(&mut encoder, ("box_info", Gauge, "A box with its labels; always 1."), infos)?;
-        let measured = || self.boxes.iter().filter_map(|of| Some((of.labels(), of.metrics.as_ref()?)));
+        let measured =
+            || self.boxes.iter().filter_map(|(info, metrics)| Some((labels_of(info), metrics.as_ref()?)));
         for (name, kind, help, value) in BOX {
             let samples = measured().filter_map(|(labels, metrics)| Some((labels, value(metrics)?)));
             family(&mut encoder, (name, kind, help), samples)?;
         }
         let stages = measured().flat_map(|(labels, metrics)| {
             let stages = metrics.timings.stages().iter();
-            stages.map(move |(stage, took)| ((labels, [("stage", stage.as_str())]), Time(*took)))
+            stages.map(move |(stage, took)| ((labels, [("stage", stage.as_str())]), seconds(*took)))
         });
         let help = "Time that each stage of the last start took.";
         family(&mut encoder, ("box_boot_seconds", Gauge, help), stages)
     }
+}
+
+fn labels_of(info: &BoxInfo) -> [(&'static str, &str); 2] {
+    [("box_id", &info.id), ("box_name", info.name.as_deref().unwrap_or_default())]
 }
 
 /// Writes a family, unless it has no sample.
@@ -191,9 +158,11 @@ fn family<L: EncodeLabelSet>(
     let mut family = encoder.encode_descriptor(name, help, None, kind)?;
     for (labels, value) in samples {
         let mut sample = family.encode_family(&labels)?;
-        match kind {
-            Counter => sample.encode_counter::<NoLabelSet, _, f64>(&value, None)?,
-            _ => sample.encode_gauge(&value)?,
+        match (kind, value) {
+            (Counter, Count(count)) => sample.encode_counter::<NoLabelSet, _, f64>(&count, None)?,
+            (Counter, Fraction(number)) => sample.encode_counter::<NoLabelSet, _, f64>(&number, None)?,
+            (_, Count(count)) => sample.encode_gauge(&count)?,
+            (_, Fraction(number)) => sample.encode_gauge(&number)?,
         }
     }
     Ok(())
@@ -226,7 +195,7 @@ mod tests {
 
     type Sample = (String, Vec<(String, String)>, f64);
 
-    fn exposition(boxes: Vec<Measured>) -> String {
+    fn exposition(boxes: Vec<(BoxInfo, Option<BoxMetrics>)>) -> String {
         let runtime = RuntimeMetricsSnapshot {
             boxes_created: 3,
             boxes_running: 2,
@@ -298,29 +267,9 @@ mod tests {
     fn info(id: &str) -> BoxInfo {
         BoxInfo {
             id: id.to_owned(),
-            name: None,
-            labels: Labels::new(),
             image: "alpine:3".to_owned(),
-            image_digest: None,
             state: BoxState::Stopped,
-            engine: None,
-            accelerated: None,
-            pid: None,
-            cpus: 1,
-            memory_mib: 512,
-            next_cpus: None,
-            next_memory_mib: None,
-            pids_limit: 0,
-            max_lifetime_ms: 0,
-            idle_timeout_ms: 0,
-            ends_at_ms: 0,
-            disk_size_mib: None,
-            created_at_ms: 0,
-            failure: None,
-            health: None,
-            detached: false,
-            auto_remove: false,
-            timings: Timings::default(),
+            ..BoxInfo::default()
         }
     }
 
@@ -353,17 +302,17 @@ mod tests {
             timings,
         };
         let text = exposition(vec![
-            Measured {
-                info: BoxInfo {
+            (
+                BoxInfo {
                     name: Some("web".into()),
                     image: trap.into(),
                     state: BoxState::Running,
                     labels: pairs(&labels).into_iter().collect(),
                     ..info("1")
                 },
-                metrics: Some(metrics),
-            },
-            Measured { info: info("2"), metrics: None },
+                Some(metrics),
+            ),
+            (info("2"), None),
         ]);
         let samples = parse(&text);
         let of = |name: &str| -> Vec<_> {

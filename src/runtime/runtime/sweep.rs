@@ -2,7 +2,7 @@
 //! longer true, boxes that were to be removed with their machine. Done when a home is opened; boxes that a living process is changing
 //! are left to it.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use boxlite_error::{BoxliteResult, ErrorCode};
 use futures::future::join_all;
@@ -45,23 +45,18 @@ async fn sweep_folders(home: &OpenHome) -> BoxliteResult<()> {
         let ids = layout.box_ids()?.into_iter();
         Ok(ids.filter(|id| !layout.of_box(id).config().exists()).collect())
     };
-    for removed in layout.removed_folders().unwrap_or_default() {
-        // If its lock is held, its remover is still deleting it.
-        if !lock::is_held(&removed.join(LOCK)).unwrap_or(true) {
-            let _ = fs::remove_dir_all(removed);
-        }
+    // If its lock is held, its remover is still deleting it.
+    let is_left = |folder: &Path| !lock::is_held(&folder.join(LOCK)).unwrap_or(true);
+    for removed in layout.removed_folders().unwrap_or_default().into_iter().filter(|folder| is_left(folder)) {
+        let _ = fs::remove_dir_all(removed);
     }
     if list()?.is_empty() {
         return Ok(());
     }
     let _lock = home.lock(Mode::Exclusive).await?;
-    for id in list()? {
-        let paths = layout.of_box(&id);
-        // If its lock is held, its remover is still deleting it.
-        if paths.dir().is_dir() && !lock::is_held(&paths.lock())? {
-            paths.remove_sockets();
-            let _ = fs::remove_dir_all(paths.dir());
-        }
+    for paths in list()?.iter().map(|id| layout.of_box(id)).filter(|paths| is_left(paths.dir())) {
+        paths.remove_sockets();
+        let _ = fs::remove_dir_all(paths.dir());
     }
     Ok(())
 }

@@ -1,8 +1,9 @@
 //! `BoxConfig`: what a box is, as `config.json` has it. That file makes a folder a box. It is written under the box's lock and read by
 //! any process.
 
-use std::{fs, io, os::unix::fs::MetadataExt};
+use std::{fs, os::unix::fs::MetadataExt};
 
+use boxlite_durable::if_exists;
 use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Term, text};
 use boxlite_images::ImageConfig;
 use serde::{Deserialize, Serialize};
@@ -23,7 +24,7 @@ use crate::{
 /// Raised when a field changes meaning.
 const VERSION: u32 = 1;
 
-/// Most bytes of what a box's maker says of it, as its file has it: environment, labels, command lines and all else in sum.
+/// Most bytes of the options of a box in its file: environment, labels, command lines and all else in sum.
 const OPTIONS: usize = 1 << 20;
 /// Most bytes of what an image says of its processes. Both together fit in a file that can be read again, whatever they are.
 const IMAGE: usize = 2 << 20;
@@ -55,7 +56,7 @@ impl BoxConfig {
         Self { version: VERSION, id, created_at_ms, options, resolved: None }
     }
 
-    /// Refuses options that can't be kept. Checked before anything is made or changed.
+    /// Refuses options that are too large to be stored. Checked before anything is made or changed.
     pub(crate) fn check_size(&self) -> BoxliteResult<()> {
         let size = json_file::size(&self.options);
         if size <= OPTIONS {
@@ -79,18 +80,16 @@ impl BoxConfig {
         ]))
     }
 
-    /// Refuses an image whose configuration can't be kept. Checked before its disk is made.
+    /// Refuses an image whose configuration is too large to be stored. Checked before its disk is made.
     pub(crate) fn check_image(&self, image: &ImageConfig) -> BoxliteResult<()> {
         let size = json_file::size(image);
         if size <= IMAGE {
             return Ok(());
         }
+        let (labels, env) = (json_file::size(&image.labels), json_file::size(&image.env));
         let message = format!(
-            "start box `{}`: the configuration of image `{}` takes {size} bytes, of at most {IMAGE} ({} of them labels, {} env)",
-            self.id,
-            self.options.image,
-            json_file::size(&image.labels),
-            json_file::size(&image.env),
+            "start box `{}`: the configuration of image `{}` takes {size} bytes, of at most {IMAGE} ({labels} of them labels, {env} env)",
+            self.id, self.options.image,
         );
         Err(BoxliteError::new(ErrorCode::ImageTooLarge, message))
     }
@@ -130,11 +129,8 @@ impl BoxConfig {
     /// The host name inside: an explicit one, else the box's name where that is one, else its id.
     pub(crate) fn hostname(&self) -> &str {
         let is_hostname = |name: &&str| !name.contains('_') && !name.ends_with('.');
-        self.options
-            .hostname
-            .as_deref()
-            .or(self.options.name.as_deref().filter(is_hostname))
-            .unwrap_or(&self.id)
+        let name = self.options.name.as_deref().filter(is_hostname);
+        self.options.hostname.as_deref().or(name).unwrap_or(&self.id)
     }
 }
 
@@ -158,7 +154,13 @@ impl ConfigFile {
         // First of all, so that what a newer version wrote is not taken for damaged.
         let version = json_file::read::<Versioned>(&paths.config())?.map(|file| file.version);
         if let Some(version) = version.filter(|&version| version > VERSION) {
-            return Err(incompatible(paths, version));
+            let file = paths.config();
+            let message = format!(
+                "read `{}`: a newer boxlite wrote it, in version {version}; this one knows {VERSION}",
+                file.display()
+            );
+            return Err(BoxliteError::new(ErrorCode::HomeIncompatible, message)
+                .hint("use that boxlite for this home, or another `home` with this one"));
         }
         // Replaced in this moment, it is read once more the next time.
         Ok(json_file::read(&paths.config())?.map(|config| Self { config, stamp }))
@@ -183,23 +185,10 @@ struct Versioned {
     version: u32,
 }
 
-fn incompatible(paths: &BoxPaths, version: u32) -> BoxliteError {
-    BoxliteError::new(
-        ErrorCode::HomeIncompatible,
-        format!(
-            "read `{}`: a newer boxlite wrote it, in version {version}; this one knows {VERSION}",
-            paths.config().display()
-        ),
-    )
-    .hint("use that boxlite for this home, or another `home` with this one")
-}
-
 fn stamp(paths: &BoxPaths) -> BoxliteResult<Option<Stamp>> {
-    match fs::metadata(paths.config()) {
-        Ok(meta) => Ok(Some((meta.ino(), meta.mtime(), meta.mtime_nsec()))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(BoxliteError::io("look at", &paths.config(), error)),
-    }
+    let found = if_exists(fs::metadata(paths.config()));
+    let meta = found.map_err(|error| BoxliteError::io("look at", &paths.config(), error))?;
+    Ok(meta.map(|meta| (meta.ino(), meta.mtime(), meta.mtime_nsec())))
 }
 
 #[cfg(test)]

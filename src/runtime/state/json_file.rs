@@ -1,11 +1,8 @@
 //! JSON files that are replaced as a whole. Used for every state file of a box.
 
-use std::{
-    fs,
-    io::{self, Read},
-    path::Path,
-};
+use std::{fs::File, io::Read, path::Path};
 
+use boxlite_durable::if_exists;
 pub(crate) use boxlite_durable::{Durability, drafts, sweep};
 use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Term, Text, text};
 use serde::{Serialize, de::DeserializeOwned};
@@ -44,11 +41,8 @@ fn too_large(what: &str, path: &Path) -> BoxliteError {
 
 /// Reads the file at `path`; `None` when there is none.
 pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> BoxliteResult<Option<T>> {
-    let file = match fs::File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(BoxliteError::io("open", path, error)),
-    };
+    let opened = if_exists(File::open(path)).map_err(|error| BoxliteError::io("open", path, error))?;
+    let Some(file) = opened else { return Ok(None) };
     let mut text = Vec::new();
     let whole = file.take(LARGEST as u64 + 1).read_to_end(&mut text);
     whole.map_err(|error| BoxliteError::io("read", path, error))?;
@@ -63,6 +57,8 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> BoxliteResult<Option<T>>
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

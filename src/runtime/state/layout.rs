@@ -8,7 +8,7 @@ use std::{
 use boxlite_error::{BoxliteError, BoxliteResult};
 use boxlite_spec::DEADLINE_FILE;
 
-use crate::{shim::socket::BoxSocket, state::modes};
+use crate::{options::bound::require, shim::socket::BoxSocket, state::modes};
 
 /// The longest path that the kernel takes in one call, its closing NUL counted (limits.h, `PATH_MAX`).
 const PATH_MAX: usize = 4096;
@@ -23,6 +23,13 @@ pub(crate) const LOCK: &str = "box.lock";
 
 /// How the names of folders begin that are being deleted. No id of a box begins like this.
 const REMOVED: &str = ".removed-";
+
+/// Declares methods that return what lies at a place in a folder, made by `$of(folder, place)`.
+macro_rules! places {
+    ($type:ty = $of:path, in $folder:ident: $($(#[$doc:meta])* $method:ident = $place:expr;)+) => {
+        $($(#[$doc])* pub(crate) fn $method(&self) -> $type { $of(&self.$folder, $place) })+
+    };
+}
 
 /// The home's path by the options, else by `BOXLITE_HOME`, else `~/.boxlite`.
 ///
@@ -69,35 +76,17 @@ impl FilesystemLayout {
         &self.home
     }
 
-    /// Held while names are taken and leftovers cleared.
-    pub(crate) fn lock(&self) -> PathBuf {
-        self.home.join("boxlite.lock")
-    }
-
-    pub(crate) fn images(&self) -> PathBuf {
-        self.home.join("images")
-    }
-
-    pub(crate) fn disks(&self) -> PathBuf {
-        self.images().join("disks")
-    }
-
-    /// Root disks that starts and pulls are about to use.
-    pub(crate) fn disk_leases(&self) -> PathBuf {
-        self.images().join("disks.lock")
-    }
-
-    /// Whoever looks after the quota.
-    pub(crate) fn quota_lock(&self) -> PathBuf {
-        self.images().join("quota.lock")
-    }
-
-    pub(crate) fn logs(&self) -> PathBuf {
-        self.home.join("logs")
-    }
-
-    pub(crate) fn boxes(&self) -> PathBuf {
-        self.home.join("boxes")
+    places! { PathBuf = Path::join, in home:
+        /// Held while names are taken and leftovers cleared.
+        lock = "boxlite.lock";
+        images = "images";
+        disks = "images/disks";
+        /// The lock by which starts and pulls lease the root disks that they are about to use.
+        disk_leases = "images/disks.lock";
+        /// Held by the process that enforces the quota.
+        quota_lock = "images/quota.lock";
+        logs = "logs";
+        boxes = "boxes";
     }
 
     /// Makes the list of boxes survive a loss of power.
@@ -148,16 +137,20 @@ impl BoxPaths {
         &self.dir
     }
 
-    pub(crate) fn config(&self) -> PathBuf {
-        self.dir.join("config.json")
-    }
-
-    pub(crate) fn state(&self) -> PathBuf {
-        self.dir.join("state.json")
-    }
-
-    pub(crate) fn disk(&self) -> PathBuf {
-        self.dir.join(DISK)
+    places! { PathBuf = Path::join, in dir:
+        config = "config.json";
+        state = "state.json";
+        disk = DISK;
+        console = "console.log";
+        /// Held by whoever changes the box.
+        lock = LOCK;
+        /// What the box's main process wrote and how it exited; the guest's journal, as the shim appends it.
+        journal = "main.log";
+        shim_log = "shim.log";
+        /// When the shim ends the box, if that has changed since its start.
+        deadline = DEADLINE_FILE;
+        /// Held by the box's shim and engine.
+        shim_lock = "shim.lock";
     }
 
     /// The folder's name while it is deleted.
@@ -165,54 +158,17 @@ impl BoxPaths {
         self.dir.with_file_name(format!("{REMOVED}{}", self.id))
     }
 
-    pub(crate) fn console(&self) -> PathBuf {
-        self.dir.join("console.log")
-    }
-
-    /// Held by whoever changes the box.
-    pub(crate) fn lock(&self) -> PathBuf {
-        self.dir.join(LOCK)
-    }
-
-    /// What the box's main process wrote and how it exited; the guest's journal, as the shim appends it.
-    pub(crate) fn journal(&self) -> PathBuf {
-        self.dir.join("main.log")
-    }
-
-    pub(crate) fn shim_log(&self) -> PathBuf {
-        self.dir.join("shim.log")
-    }
-
-    /// When the shim ends the box, if that has changed since its start.
-    pub(crate) fn deadline(&self) -> PathBuf {
-        self.dir.join(DEADLINE_FILE)
-    }
-
-    /// Held by the box's shim and engine.
-    pub(crate) fn shim_lock(&self) -> PathBuf {
-        self.dir.join("shim.lock")
-    }
-
     pub(crate) fn create(&self) -> BoxliteResult<()> {
         make_private(&self.dir)
     }
 
-    pub(crate) fn portal(&self) -> BoxSocket {
-        BoxSocket::new(&self.dir, "portal.sock")
-    }
-
-    pub(crate) fn ready(&self) -> BoxSocket {
-        BoxSocket::new(&self.dir, "ready.sock")
-    }
-
-    /// Where the shim receives the guest's journal.
-    pub(crate) fn journal_socket(&self) -> BoxSocket {
-        BoxSocket::new(&self.dir, "journal.sock")
-    }
-
-    /// Where the shim tells the guest the time.
-    pub(crate) fn clock_socket(&self) -> BoxSocket {
-        BoxSocket::new(&self.dir, "clock.sock")
+    places! { BoxSocket = BoxSocket::new, in dir:
+        portal = "portal.sock";
+        ready = "ready.sock";
+        /// Where the shim receives the guest's journal.
+        journal_socket = "journal.sock";
+        /// Where the shim sends the guest the time.
+        clock_socket = "clock.sock";
     }
 
     /// Removes the sockets of an earlier machine.
@@ -229,11 +185,8 @@ impl BoxPaths {
 /// `INVALID_ARGUMENT`.
 pub(crate) fn check_length(home: &Path) -> BoxliteResult<()> {
     let (length, most) = (home.as_os_str().len(), PATH_MAX - 1 - BELOW);
-    if length <= most {
-        return Ok(());
-    }
-    Err(BoxliteError::invalid_option("home", format!("its path must have at most {most} bytes: {length}"))
-        .hint("choose a `home` with a shorter path"))
+    require(length <= most, "home", || format!("its path must have at most {most} bytes: {length}"))
+        .map_err(|error| error.hint("choose a `home` with a shorter path"))
 }
 
 /// Makes a folder of mode 0700 where there is none.

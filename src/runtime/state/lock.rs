@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use boxlite_durable::if_exists;
 use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
 use tokio::time::{Instant, sleep};
 
@@ -60,12 +61,9 @@ impl FileLock {
     /// # Errors
     /// `STORAGE_IO` if the file can't be opened or locked.
     pub(crate) fn try_take(path: &Path, mode: Mode) -> BoxliteResult<Option<Self>> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(path)
-            .map_err(|error| BoxliteError::io("open lock", path, error))?;
-        if !try_lock(&file, mode).map_err(|error| BoxliteError::io("lock", path, error))? {
+        let opened = OpenOptions::new().read(true).write(true).open(path);
+        let file = opened.map_err(|error| BoxliteError::io("open lock", path, error))?;
+        if !try_lock(&file, path, mode)? {
             return Ok(None);
         }
         let mut lock = Self { file };
@@ -145,27 +143,23 @@ pub(crate) async fn poll<T: Send + 'static>(
 
 impl Drop for FileLock {
     fn drop(&mut self) {
-        unlock(&self.file);
+        // Closing would do, but for a process that is being forked off at this moment and has the file too.
+        let _ = self.file.unlock();
     }
 }
 
 /// Whether anybody holds the lock at `path`; a file that is not there is held by nobody.
 pub(crate) fn is_held(path: &Path) -> BoxliteResult<bool> {
-    match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(BoxliteError::io("open lock", path, error)),
-        Ok(file) => {
-            let free =
-                try_lock(&file, Mode::Shared).map_err(|error| BoxliteError::io("lock", path, error))?;
-            if free {
-                unlock(&file);
-            }
-            Ok(!free)
-        }
+    let opened = if_exists(File::open(path)).map_err(|error| BoxliteError::io("open lock", path, error))?;
+    let Some(file) = opened else { return Ok(false) };
+    let free = try_lock(&file, path, Mode::Shared)?;
+    if free {
+        drop(FileLock { file });
     }
+    Ok(!free)
 }
 
-fn try_lock(file: &File, mode: Mode) -> io::Result<bool> {
+fn try_lock(file: &File, path: &Path, mode: Mode) -> BoxliteResult<bool> {
     let locked = match mode {
         Mode::Shared => file.try_lock_shared(),
         Mode::Exclusive => file.try_lock(),
@@ -173,25 +167,15 @@ fn try_lock(file: &File, mode: Mode) -> io::Result<bool> {
     match locked {
         Ok(()) => Ok(true),
         Err(TryLockError::WouldBlock) => Ok(false),
-        Err(TryLockError::Error(error)) => Err(error),
+        Err(TryLockError::Error(error)) => Err(BoxliteError::io("lock", path, error)),
     }
 }
 
-/// Closing would do, but for a process that is being forked off at this moment and has the file too.
-fn unlock(file: &File) {
-    let _ = file.unlock();
-}
-
 fn busy(holder: &Holder, id: &str, waited: Duration) -> BoxliteError {
-    BoxliteError::new(
-        ErrorCode::BoxBusy,
-        format!(
-            "use box `{id}`: {} has been starting, stopping or changing it for {} s",
-            holder.name(),
-            waited.as_secs()
-        ),
-    )
-    .hint(if holder.is_stopped() {
+    let (name, seconds) = (holder.name(), waited.as_secs());
+    let message =
+        format!("use box `{id}`: {name} has been starting, stopping or changing it for {seconds} s");
+    BoxliteError::new(ErrorCode::BoxBusy, message).hint(if holder.is_stopped() {
         "resume that process (SIGCONT) or end it; `remove({ force: true })` does not wait for it"
     } else {
         "try again if it is fetching a large image; end it if it hangs. `remove({ force: true })` does not wait for it"
@@ -199,16 +183,11 @@ fn busy(holder: &Holder, id: &str, waited: Duration) -> BoxliteError {
 }
 
 fn held(path: &Path) -> BoxliteError {
-    let home = path.parent().unwrap_or(path).display();
-    let holder = Holder::of(path).name();
-    BoxliteError::new(
-        ErrorCode::HomeLocked,
-        format!(
-            "use home `{home}`: {holder} has been changing its list of boxes for {} s",
-            PATIENCE.as_secs()
-        ),
-    )
-    .hint("that takes milliseconds: the process was stopped, or its disk hangs. Resume or end it")
+    let (home, holder) = (path.parent().unwrap_or(path).display(), Holder::of(path).name());
+    let seconds = PATIENCE.as_secs();
+    let message = format!("use home `{home}`: {holder} has been changing its list of boxes for {seconds} s");
+    BoxliteError::new(ErrorCode::HomeLocked, message)
+        .hint("that takes milliseconds: the process was stopped, or its disk hangs. Resume or end it")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What is kept on disk: the paths of a home, its locks, JSON files, and the records of each box.
+//! What is on disk: the paths of a home, its locks, JSON files, and the records of each box.
 
 pub(crate) mod clock;
 pub(crate) mod config;

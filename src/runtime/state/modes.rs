@@ -18,7 +18,7 @@ pub(crate) fn set_file(file: &File) -> io::Result<()> {
     boxlite_durable::set_mode(file, FILE)
 }
 
-/// The same for what stands at `path`: a socket.
+/// The same for the socket at `path`.
 pub(crate) fn set_path(path: &Path) -> io::Result<()> {
     fs::set_permissions(path, Permissions::from_mode(FILE))
 }

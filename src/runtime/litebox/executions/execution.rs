@@ -141,7 +141,8 @@ impl Execution {
     pub async fn write(&self, data: Bytes) -> BoxliteResult<()> {
         let mut stdin = self.inner.stdin.lock().await;
         let written = stdin.write(data, &self.inner.interface, &self.inner.id).await;
-        self.inner.metrics.count_bytes(self.explained(written).await?);
+        let bytes = self.explained(written).await? as u64;
+        self.inner.metrics.count(|counters| counters.total_bytes_transferred += bytes);
         Ok(())
     }
 
@@ -249,7 +250,8 @@ impl Inner {
     async fn next(&self, output: &mut Output) -> BoxliteResult<Option<ExecEvent>> {
         match output.next(|| self.machine.outcome().is_none()).await {
             Ok(Some(event)) => {
-                self.metrics.count_bytes(event.size());
+                let bytes = event.size() as u64;
+                self.metrics.count(|counters| counters.total_bytes_transferred += bytes);
                 if let ExecEvent::Exit(exit) = event {
                     self.ended(exit);
                 }

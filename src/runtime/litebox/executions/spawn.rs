@@ -59,7 +59,10 @@ impl BoxCore {
     ) -> BoxliteResult<Execution> {
         exec::check(&options)?;
         let begun = self.begin_checked(options, defer_started, cancel).await;
-        self.home.metrics.count_exec(begun.is_ok());
+        self.home.metrics.count(|counters| {
+            counters.total_exec_calls += 1;
+            counters.total_exec_errors += u64::from(begun.is_err());
+        });
         begun
     }
 

@@ -25,7 +25,7 @@ impl BoxCore {
     /// Keeps `machine` as the one that this process holds.
     pub(in crate::litebox) fn hold(self: &Arc<Self>, local: &mut LocalState, machine: &Arc<Machine>) {
         *local = LocalState::Running(Arc::clone(machine));
-        self.home.metrics.count_started();
+        self.home.metrics.count(|counters| counters.boxes_running += 1);
         self.home.spawn(Arc::clone(self).watch(Arc::clone(machine)));
         self.observe(machine);
     }
@@ -66,7 +66,7 @@ impl BoxCore {
             }
             *local = LocalState::Idle;
         }
-        self.home.metrics.count_ended();
+        self.home.metrics.count(|counters| counters.boxes_running -= 1);
         // The next transition corrects the record; this one does nothing else.
         let settled = Transition::begin_after(&self, outcome.ok()).await;
         if let Err(error) = settled.map(drop) {

@@ -161,7 +161,7 @@ impl BoxCore {
         }
         self.set_removed();
         transition_log::removed(&self.home.events, config, from);
-        self.home.metrics.count_destroyed();
+        self.home.metrics.count(|counters| counters.boxes_destroyed += 1);
         Ok(())
     }
 }

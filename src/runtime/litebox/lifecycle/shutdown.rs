@@ -58,7 +58,7 @@ impl BoxCore {
             let counted = machine.is_some();
             let result = this.end(machine, grace).await;
             if counted {
-                this.home.metrics.count_ended();
+                this.home.metrics.count(|counters| counters.boxes_running -= 1);
             }
             *this.local() = LocalState::Idle;
             accept_removal(result)

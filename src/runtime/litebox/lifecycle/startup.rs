@@ -70,7 +70,7 @@ impl BoxCore {
             LocalState::Stopping(task, _) => return Ok(Next::AwaitStop(task.clone())),
             LocalState::Idle => {}
             // The task that watches it has not noticed its end yet.
-            LocalState::Running(_) => self.home.metrics.count_ended(),
+            LocalState::Running(_) => self.home.metrics.count(|counters| counters.boxes_running -= 1),
         }
         let (this, handle) = (Arc::clone(self), StartHandle::default());
         let (caller, own) = (handle.join(), handle.clone());
@@ -138,7 +138,7 @@ impl BoxCore {
             }
             _ => {
                 transition.failed(&error).await;
-                self.home.metrics.count_failed();
+                self.home.metrics.count(|counters| counters.boxes_failed += 1);
             }
         }
         error

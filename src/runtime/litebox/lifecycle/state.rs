@@ -5,8 +5,10 @@ use boxlite_error::{BoxliteError, ErrorCode, named};
 
 named! {
     /// The state of a box.
+    #[derive(Default)]
     pub enum BoxState {
         /// Made, never started.
+        #[default]
         Created = "created",
         /// The pipeline is at work.
         Starting = "starting",

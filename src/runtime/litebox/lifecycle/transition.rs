@@ -116,7 +116,7 @@ impl Transition {
         }
         self.paths().remove_sockets();
         if after.state == BoxState::Failed {
-            self.core.home.metrics.count_failed();
+            self.core.home.metrics.count(|counters| counters.boxes_failed += 1);
         }
         self.change_to(after).await?;
         self.ended(ran).await

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A snapshot of a box.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BoxInfo {
     /// Its id.
     pub id: String,

@@ -1,4 +1,4 @@
-//! One record of the journal in this crate's words, checked: it is a guest's. Made by `file`.
+//! One record of the journal in this crate's types. It is a guest's, so it is checked. Made by `file`.
 
 use boxlite_portal::{HealthChange, Limit, MainExit};
 use boxlite_proto::v1::{self, MainStarted, journal_record::Record};
@@ -14,7 +14,7 @@ pub(crate) struct JournalRecord {
     pub(crate) entry: JournalEntry,
 }
 
-/// What a record tells.
+/// What happened, according to a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum JournalEntry {
     /// The main process wrote this to its standard output; lines may be cut anywhere.

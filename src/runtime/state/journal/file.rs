@@ -2,11 +2,12 @@
 
 use std::{
     fs::File,
-    io,
-    os::unix::fs::{FileExt as _, MetadataExt as _},
+    io::{self, Read as _, Seek as _, SeekFrom},
+    os::unix::fs::MetadataExt as _,
     path::Path,
 };
 
+use boxlite_durable::if_exists;
 use boxlite_wire::{frame::Frame, limits};
 
 use crate::state::journal::entry::JournalRecord;
@@ -26,10 +27,7 @@ pub(super) struct JournalFile {
 impl JournalFile {
     /// `None`: there is no such file.
     pub(super) fn open(path: &Path) -> io::Result<Option<Self>> {
-        let file = match File::open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            opened => opened?,
-        };
+        let Some(file) = if_exists(File::open(path))? else { return Ok(None) };
         let inode = file.metadata()?.ino();
         Ok(Some(Self { file, offset: 0, inode }))
     }
@@ -56,18 +54,10 @@ impl JournalFile {
         Ok(records)
     }
 
-    fn look(&self) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; LOOK];
-        let mut filled = 0;
-        while let Some(room) = bytes.get_mut(filled..).filter(|room| !room.is_empty()) {
-            match self.file.read_at(room, self.offset + filled as u64) {
-                Ok(0) => break,
-                Ok(count) => filled += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        bytes.truncate(filled);
+    fn look(&mut self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(LOOK);
+        self.file.seek(SeekFrom::Start(self.offset))?;
+        self.file.by_ref().take(LOOK as u64).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 }

@@ -1,8 +1,8 @@
 //! Going through a box's journal: what is there, and what is added while one waits. Used by `LiteBox` for logs, for the
 //! exit of the main process and for health; calls `file`.
 //!
-//! The files are small, local and in the host's cache, so a look at them is made where the caller stands; between two looks others
-//! have their turn ([`JournalReader::next`]), and whoever wants all at once calls from where it may block.
+//! The files are small, local and in the host's cache, so they are read on the caller's thread. Between two reads other tasks have
+//! their turn ([`JournalReader::next`]), and a caller who reads all at once does so on a thread that may block.
 
 use std::{
     fs, io,
@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use boxlite_durable::if_exists;
 use boxlite_error::{BoxliteError, BoxliteResult};
 use boxlite_portal::{Health, MainExit};
 use tokio::{task::yield_now, time::sleep};
@@ -48,7 +49,7 @@ impl Journal {
         Self { current: current.to_owned(), previous: previous.into() }
     }
 
-    /// A reader of the records from `since_unix_ns` on, by the guest's clock; 0 reads all that is kept.
+    /// A reader of the records from `since_unix_ns` on, by the guest's clock; 0 reads all that there is.
     pub(crate) fn read_from(&self, since_unix_ns: u64) -> JournalReader {
         JournalReader { journal: self.clone(), since_unix_ns, open: None }
     }
@@ -59,8 +60,8 @@ impl Journal {
         ExitReader { reader: self.read_from(since_unix_ns), last: None }
     }
 
-    /// The last word on the box's health in the run of the machine that began at `since_unix_ns`. `None`: there is no check,
-    /// or its word is older than all that is kept.
+    /// The box's last known health in the run of the machine that began at `since_unix_ns`. `None`: there is no check,
+    /// or its result is older than all that is there.
     pub(crate) fn last_health(&self, since_unix_ns: u64) -> BoxliteResult<Option<Health>> {
         let mut last = None;
         self.read_from(since_unix_ns).each(|entry| {
@@ -82,18 +83,8 @@ pub(crate) struct JournalReader {
 }
 
 impl JournalReader {
-    /// The next records that are there, a hundred KiB at a time; none: all that is there was read. More may come.
-    pub(crate) fn read(&mut self) -> BoxliteResult<Vec<JournalRecord>> {
-        loop {
-            let records = self.piece()?;
-            if records.as_ref().is_none_or(|records| !records.is_empty()) {
-                return Ok(records.unwrap_or_default());
-            }
-        }
-    }
-
     /// What one look finds of the time that is asked for, which may be nothing; `None`: all that is there was read.
-    fn piece(&mut self) -> BoxliteResult<Option<Vec<JournalRecord>>> {
+    fn look(&mut self) -> BoxliteResult<Option<Vec<JournalRecord>>> {
         let step = self.step();
         let mut records =
             step.map_err(|error| BoxliteError::io("read journal", &self.journal.current, error))?;
@@ -104,16 +95,16 @@ impl JournalReader {
         Ok(Some(records))
     }
 
-    /// As [`read`](Self::read), a piece at a time with others having their turn in between: what is passed over may be all of two
-    /// files. Loses nothing when it is dropped.
+    /// The next records that are there, a hundred KiB at a time; none: all that is there was read. More may come. Other tasks have
+    /// their turn between two looks, since what is passed over may be all of two files. Loses nothing when it is dropped.
     pub(crate) async fn next(&mut self) -> BoxliteResult<Vec<JournalRecord>> {
-        loop {
-            let records = self.piece()?;
-            if records.as_ref().is_none_or(|records| !records.is_empty()) {
-                return Ok(records.unwrap_or_default());
+        while let Some(records) = self.look()? {
+            if !records.is_empty() {
+                return Ok(records);
             }
             yield_now().await;
         }
+        Ok(Vec::new())
     }
 
     /// Waits for the next records, for ever if none come. Loses nothing when it is dropped.
@@ -131,15 +122,12 @@ impl JournalReader {
 
     /// All that is there.
     fn each(&mut self, mut take: impl FnMut(JournalEntry)) -> BoxliteResult<()> {
-        loop {
-            let records = self.read()?;
-            if records.is_empty() {
-                return Ok(());
-            }
+        while let Some(records) = self.look()? {
             for record in records {
                 take(record.entry);
             }
         }
+        Ok(())
     }
 
     fn step(&mut self) -> io::Result<Vec<JournalRecord>> {
@@ -189,7 +177,7 @@ impl ExitReader {
         Ok(*last)
     }
 
-    /// The last one, read where that may take its time. A journal that can't be read is told in the log, and knows of none.
+    /// The last one, read where that may take its time. A journal that can't be read is reported in the log, and there is no exit then.
     pub(crate) async fn known(mut self) -> Option<MainExit> {
         let exit = blocking("read the journal", move || self.last()).await;
         exit.inspect_err(|error| tracing::warn!(%error, "the journal can't be read")).ok()?
@@ -211,10 +199,7 @@ impl Journal {
 }
 
 fn inode_of(path: &Path) -> io::Result<Option<u64>> {
-    match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        found => Ok(Some(found?.ino())),
-    }
+    Ok(if_exists(fs::metadata(path))?.map(|found| found.ino()))
 }
 
 #[cfg(test)]

@@ -43,6 +43,13 @@ impl Fixture {
     }
 }
 
+impl JournalReader {
+    /// As [`next`](JournalReader::next), for tests without a task.
+    fn read(&mut self) -> BoxliteResult<Vec<JournalRecord>> {
+        futures::executor::block_on(self.next())
+    }
+}
+
 fn record(time_unix_ns: u64, record: Record) -> Vec<u8> {
     v1::JournalRecord { time_unix_ns, record: Some(record) }.encode_length_delimited_to_vec()
 }
