@@ -2,7 +2,8 @@
 //!
 //! [`BoxliteRuntime`] opens a home, the folder that holds boxes and images, and makes a [`LiteBox`] from an image and
 //! [`BoxOptions`]. A box starts at its first use. [`LiteBox::exec`] collects what a command writes, [`LiteBox::spawn`] gives an
-//! [`Execution`] to talk to, and [`LiteBox::files`] reads and writes the box's files. All of them are asynchronous and run on tokio.
+//! [`Execution`] to talk to, and [`LiteBox::files`] reads and writes the box's files. All of them are asynchronous. Their work is done by
+//! the tokio runtime that the home was opened on or with ([`RuntimeOptions::tokio`]), and any executor may await them.
 //!
 //! ```no_run
 //! use boxlite_runtime::{BoxOptions, BoxliteRuntime, CollectOptions, ExecOptions, RuntimeOptions};
@@ -18,7 +19,7 @@
 //! # }
 //! ```
 //!
-//! `examples/embed.rs` is a whole program. Nothing of the process around it is changed: no signal handler, no panic hook, and no
+//! `examples/embed.rs` is a whole program, and `examples/executor.rs` one on another executor. Nothing of the process around it is changed: no signal handler, no panic hook, and no
 //! `tracing` subscriber unless the program calls [`logging::install`]. Every failure is a [`BoxliteError`] with an [`ErrorCode`].
 //!
 //! The core is called by the faces (`src/addon`). It calls `boxlite-images` and `boxlite-disk` for the root disk,
@@ -32,6 +33,7 @@ mod duplex;
 mod events;
 mod home;
 mod images;
+mod in_context;
 mod litebox;
 pub mod logging;
 mod options;

@@ -64,7 +64,7 @@ fn machine_over(mut connect: impl FnMut() -> std::io::Result<DuplexStream> + Sen
         size: None,
     };
     let watcher = GuestWatcher::new("b", &Arc::default());
-    Arc::new(Machine { shim, session, record, watcher })
+    Arc::new(Machine { shim, session, record, watcher, handle: tokio::runtime::Handle::current() })
 }
 
 /// What `LiteBox::spawn` does once there is a machine.

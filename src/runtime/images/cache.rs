@@ -56,11 +56,13 @@ impl BoxliteRuntime {
     /// # Errors
     /// `RUNTIME_CLOSED`; `STORAGE_IO` if the home can't be read.
     pub async fn image_usage(&self) -> BoxliteResult<ImageUsage> {
-        self.check_open()?;
-        let mut usage = self.home.usage().await?;
-        let folder = self.home.layout.boxes();
-        usage.boxes = blocking("measure the boxes", move || Ok(allocated(&folder))).await?;
-        Ok(usage)
+        self.enter(async {
+            let mut usage = self.home.usage().await?;
+            let folder = self.home.layout.boxes();
+            usage.boxes = blocking("measure the boxes", move || Ok(allocated(&folder))).await?;
+            Ok(usage)
+        })
+        .await
     }
 
     /// Removes every image that no box was made of and that was unused for `unused_for`, and what interrupted pulls left.
@@ -68,22 +70,24 @@ impl BoxliteRuntime {
     /// # Errors
     /// `RUNTIME_CLOSED`; `STORAGE_IO` if the cache can't be read or changed.
     pub async fn prune_images(&self, unused_for: Duration) -> BoxliteResult<Pruned> {
-        self.check_open()?;
-        let before = self.home.usage().await?;
-        let in_use = self.home.images_in_use().await?;
-        let home = Arc::clone(&self.home);
-        let unwanted = move |image: &ImageSummary| {
-            !in_use.contains(&image.digest)
-                && !home.is_wanted(&image.digest)
-                && is_older(image.used_at, unused_for)
-        };
-        let (forgotten, _) = self.home.images.prune(unwanted).await?;
-        self.home.remove_orphan_disks().await?;
-        let after = self.home.usage().await?;
-        Ok(Pruned {
-            images: forgotten.into_iter().map(|image| image.reference).collect(),
-            freed: before.cache().saturating_sub(after.cache()),
+        self.enter(async {
+            let before = self.home.usage().await?;
+            let in_use = self.home.images_in_use().await?;
+            let home = Arc::clone(&self.home);
+            let unwanted = move |image: &ImageSummary| {
+                !in_use.contains(&image.digest)
+                    && !home.is_wanted(&image.digest)
+                    && is_older(image.used_at, unused_for)
+            };
+            let (forgotten, _) = self.home.images.prune(unwanted).await?;
+            self.home.remove_orphan_disks().await?;
+            let after = self.home.usage().await?;
+            Ok(Pruned {
+                images: forgotten.into_iter().map(|image| image.reference).collect(),
+                freed: before.cache().saturating_sub(after.cache()),
+            })
         })
+        .await
     }
 }
 

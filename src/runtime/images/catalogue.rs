@@ -51,10 +51,12 @@ impl BoxliteRuntime {
     /// # Errors
     /// `RUNTIME_CLOSED`; `STORAGE_IO` or `STORAGE_CORRUPT` if the cache can't be read.
     pub async fn images(&self) -> BoxliteResult<Vec<ImageInfo>> {
-        self.check_open()?;
-        let in_use = self.home.images_in_use().await?;
-        let images = self.home.images.list().await?;
-        Ok(images.into_iter().map(|image| info(image, &in_use)).collect())
+        self.enter(async {
+            let in_use = self.home.images_in_use().await?;
+            let images = self.home.images.list().await?;
+            Ok(images.into_iter().map(|image| info(image, &in_use)).collect())
+        })
+        .await
     }
 
     /// Returns the image of `source`, which must be in the cache.
@@ -62,8 +64,8 @@ impl BoxliteRuntime {
     /// # Errors
     /// `RUNTIME_CLOSED`; `IMAGE_NOT_CACHED`; `IMAGE_REFERENCE`; `STORAGE_IO` and `STORAGE_CORRUPT`.
     pub async fn inspect_image(&self, source: &str) -> BoxliteResult<ImageDetails> {
-        self.check_open()?;
-        let image = self.home.images.inspect(source, None).await?.ok_or_else(|| {
+        let inspected = self.enter(async { Ok(self.home.images.inspect(source, None).await?) });
+        let image = inspected.await?.ok_or_else(|| {
             let message = format!("inspect image {source}: it is not in the cache");
             BoxliteError::new(ErrorCode::ImageNotCached, message).hint("pull the image first")
         })?;
@@ -81,12 +83,14 @@ impl BoxliteRuntime {
     /// # Errors
     /// `RUNTIME_CLOSED`; `IMAGE_REFERENCE`; `STORAGE_IO` if the cache can't be changed.
     pub async fn remove_image(&self, source: &str) -> BoxliteResult<bool> {
-        self.check_open()?;
-        let removed = self.home.images.remove(source).await?;
-        if removed {
-            self.home.remove_orphan_disks().await?;
-        }
-        Ok(removed)
+        self.enter(async {
+            let removed = self.home.images.remove(source).await?;
+            if removed {
+                self.home.remove_orphan_disks().await?;
+            }
+            Ok(removed)
+        })
+        .await
     }
 
     /// Writes an image to an archive that docker, podman and skopeo read, and returns its size in bytes.
@@ -94,8 +98,7 @@ impl BoxliteRuntime {
     /// # Errors
     /// `RUNTIME_CLOSED`; `IMAGE_NOT_CACHED`; `STORAGE_IO` and `STORAGE_FULL` if the archive can't be written.
     pub async fn save_image(&self, source: &str, file: PathBuf) -> BoxliteResult<u64> {
-        self.check_open()?;
-        Ok(self.home.images.save(source, &file).await?)
+        self.enter(async { Ok(self.home.images.save(source, &file).await?) }).await
     }
 
     /// Brings all images of an archive, or of a layout folder, into the cache under their own names.
@@ -103,8 +106,7 @@ impl BoxliteRuntime {
     /// # Errors
     /// `RUNTIME_CLOSED`; `IMAGE_NOT_FOUND` and its kin if the archive can't be used; `STORAGE_IO` and `STORAGE_FULL`.
     pub async fn load_images(&self, path: PathBuf) -> BoxliteResult<Vec<PulledImage>> {
-        self.check_open()?;
-        let images = Box::pin(self.home.images.load(&path)).await?;
+        let images = self.enter(async { Ok(self.home.images.load(&path).await?) }).await?;
         let loaded = images.iter().map(PulledImage::from).collect();
         drop(images);
         keep_quota(&Arc::clone(&self.home));

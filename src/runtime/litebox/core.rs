@@ -20,6 +20,8 @@ use crate::{
         config::{BoxConfig, ConfigFile},
         json_file,
         layout::BoxPaths,
+        lock::FileLock,
+        record::BoxRecord,
     },
 };
 
@@ -67,6 +69,24 @@ impl BoxCore {
         let exists = self.config.lock().unwrap_or_else(PoisonError::into_inner).refresh(&self.paths)?;
         self.removed.fetch_or(!exists, Ordering::AcqRel);
         Ok(exists)
+    }
+
+    /// Reads the box's config as it is now. Blocking.
+    ///
+    /// # Errors
+    /// `BOX_REMOVED`; `STORAGE_IO` and its kin if the config can't be read.
+    pub(in crate::litebox) fn reread(&self) -> BoxliteResult<BoxConfig> {
+        if self.refresh()? { Ok(self.config()) } else { Err(self.removed_error()) }
+    }
+
+    /// Reads the box's config and record as they are now. Blocking.
+    ///
+    /// # Errors
+    /// `BOX_REMOVED`; `STORAGE_IO` and its kin if the config can't be read.
+    pub(in crate::litebox) fn read(&self) -> BoxliteResult<(BoxConfig, BoxRecord)> {
+        let config = self.reread()?;
+        let record = BoxRecord::read(&self.paths, config.rest());
+        Ok((config, record))
     }
 
     /// Whether the box was found to be gone. A box that is gone does not come back.
@@ -133,4 +153,19 @@ impl BoxCore {
     pub(in crate::litebox) fn removed_error(&self) -> BoxliteError {
         BoxliteError::new(ErrorCode::BoxRemoved, format!("use box `{}`: it was removed", self.id))
     }
+
+    /// Writes a new state of the box, whose lock is held until that is done.
+    pub(in crate::litebox) async fn save(&self, record: BoxRecord, lock: Arc<FileLock>) -> BoxliteResult<()> {
+        let paths = self.paths.clone();
+        blocking("write the state of a box", move || {
+            let _lock = lock;
+            record.save(&paths)
+        })
+        .await
+    }
+}
+
+/// A box that was to be removed with its machine is gone after its end, which is no failure.
+pub(in crate::litebox) fn accept_removal(result: BoxliteResult<()>) -> BoxliteResult<()> {
+    result.or_else(|error| (error.code() == ErrorCode::BoxRemoved).then_some(()).ok_or(error))
 }

@@ -1,8 +1,8 @@
-//! `LiteBox`: the public handle to one box. Made by `BoxliteRuntime`; every method hands its work to the rooms below.
+//! `LiteBox`: the public handle to one box. Made by `BoxliteRuntime`; every method hands its work to the rooms below, in the context of the home's tokio runtime.
 
 use std::{future::pending, sync::Arc, time::Duration};
 
-use boxlite_error::{BoxliteResult, ErrorCode};
+use boxlite_error::BoxliteResult;
 use boxlite_portal::{ExecOptions, ExecutionInfo};
 use bytes::Bytes;
 use futures::{Stream, stream};
@@ -11,8 +11,9 @@ use crate::{
     blocking::blocking,
     events::bus::EventStream,
     home::unreadable,
+    in_context::in_context,
     litebox::{
-        core::BoxCore,
+        core::{BoxCore, accept_removal},
         executions::{
             collect::{CollectOptions, Collected, ExecFailure},
             execution::Execution,
@@ -45,6 +46,11 @@ impl LiteBox {
         Self { core }
     }
 
+    /// Returns `work`, ready to be awaited on any executor.
+    fn enter<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
+        in_context(&self.core.home.handle, work)
+    }
+
     /// The box's id: 12 lower-case letters and digits.
     pub fn id(&self) -> &str {
         self.core.id()
@@ -71,7 +77,7 @@ impl LiteBox {
     /// See [`LiteBox`].
     pub async fn info(&self) -> BoxliteResult<BoxInfo> {
         let core = Arc::clone(&self.core);
-        blocking("look at a box", move || core.info()).await
+        self.enter(blocking("look at a box", move || core.info())).await
     }
 
     /// Starts the machine if it does not run. Callers that come meanwhile wait for the same start; when the last of them drops
@@ -83,7 +89,7 @@ impl LiteBox {
     /// the disk, spawning the engine, or `GUEST_TIMEOUT` and `GUEST_FAILED`. `BOX_BUSY` if another process keeps changing the box;
     /// `BOX_STATE` if the box's `ends_at_ms` is over.
     pub async fn start(&self, boot: Option<Duration>) -> BoxliteResult<()> {
-        self.core.machine_within(boot).await.map(drop)
+        self.enter(self.core.machine(boot)).await.map(drop)
     }
 
     /// Stops the machine if it runs: SIGTERM to its processes, SIGKILL after `grace` (default 10 s), file systems
@@ -92,7 +98,7 @@ impl LiteBox {
     /// # Errors
     /// `BOX_BUSY` if another process keeps changing the box; `BOX_STATE` if the machine can't be ended.
     pub async fn stop(&self, grace: Option<Duration>) -> BoxliteResult<()> {
-        self.core.stop(grace.unwrap_or(GRACE)).await
+        self.enter(self.core.stop(grace.unwrap_or(GRACE))).await
     }
 
     /// Stops the box if it runs, and starts it.
@@ -109,7 +115,7 @@ impl LiteBox {
     /// # Errors
     /// See [`LiteBox`].
     pub async fn wait(&self) -> BoxliteResult<BoxEnd> {
-        self.core.wait().await
+        self.enter(self.core.wait()).await
     }
 
     /// Changes what the box is. A start or stop under way is awaited; what runs goes on.
@@ -118,7 +124,7 @@ impl LiteBox {
     /// `INVALID_ARGUMENT`; `BOX_NAME_TAKEN`; `BOX_BUSY` if another process keeps changing the box. If the box runs and its guest can't
     /// be reached, that is an error too; the change then holds from the next start on.
     pub async fn update(&self, update: BoxUpdate) -> BoxliteResult<()> {
-        self.core.update(update).await
+        self.enter(self.core.update(update)).await
     }
 
     /// Uses the box for a moment, so that its idle time begins anew. Returns `false` if it does not run; it is not started.
@@ -126,7 +132,7 @@ impl LiteBox {
     /// # Errors
     /// `PORTAL_LOST` or `GUEST_TIMEOUT` if the guest of a running box does not answer.
     pub async fn touch(&self) -> BoxliteResult<bool> {
-        self.core.touch().await
+        self.enter(self.core.touch()).await
     }
 
     /// Removes the box and everything of it. A running one needs `force`, which kills its processes without asking them.
@@ -135,13 +141,13 @@ impl LiteBox {
     /// `BOX_STATE` if the box runs and `force` is `false`, or if its machine can't be ended; `BOX_BUSY` if another process keeps
     /// changing the box, which `force` does not wait for.
     pub async fn remove(&self, force: bool) -> BoxliteResult<()> {
-        let removed = self.core.remove(force).await;
+        let removed = self.enter(self.core.remove(force)).await;
         // The files were damaged since this handle was made.
         if removed.as_ref().is_err_and(unreadable::is_reported_by)
             && force
             && ConfigFile::read(&self.core.paths).is_err()
         {
-            return unreadable::remove(&self.core.home.layout, self.id()).await;
+            return self.enter(unreadable::remove(&self.core.home.layout, self.id())).await;
         }
         removed
     }
@@ -152,12 +158,12 @@ impl LiteBox {
     /// # Errors
     /// Those of [`stop`](Self::stop) and [`remove`](Self::remove). That the box is gone already is no error.
     pub async fn dispose(&self) -> BoxliteResult<()> {
-        let elsewhere = !self.core.is_ours() && self.core.observed_state().await?.pid.is_some();
+        let elsewhere = !self.core.is_ours() && self.enter(self.core.observed_state()).await?.pid.is_some();
         if self.detached() || elsewhere {
             return Ok(());
         }
         let done = if self.name().is_some() { self.stop(None).await } else { self.remove(true).await };
-        done.or_else(|error| (error.code() == ErrorCode::BoxRemoved).then_some(()).ok_or(error))
+        accept_removal(done)
     }
 
     /// Runs a command; starts the box first if needed.
@@ -166,7 +172,7 @@ impl LiteBox {
     /// Those of [`start`](Self::start); `INVALID_ARGUMENT`; the reason why the command could not be executed; `PORTAL_LOST` if the
     /// machine ended meanwhile.
     pub async fn spawn(&self, options: ExecOptions) -> BoxliteResult<Execution> {
-        self.core.spawn(options).await
+        self.enter(self.core.spawn(options)).await
     }
 
     /// Runs a command without input and collects what it writes.
@@ -195,7 +201,7 @@ impl LiteBox {
         stdin: impl Stream<Item = Bytes>,
         cancel: impl Future<Output = ()>,
     ) -> Result<Collected, ExecFailure> {
-        self.core.exec(options, collect, stdin, cancel).await
+        self.enter(self.core.exec(options, collect, stdin, cancel)).await
     }
 
     /// The executions that run, the oldest first. A box that does not run has none, and is not started.
@@ -203,7 +209,7 @@ impl LiteBox {
     /// # Errors
     /// `PORTAL_LOST` or `GUEST_TIMEOUT` if the guest of a running box does not answer.
     pub async fn executions(&self) -> BoxliteResult<Vec<ExecutionInfo>> {
-        self.core.executions().await
+        self.enter(self.core.executions()).await
     }
 
     /// Finds an execution that runs or has ended lately, by its id. Its output is read from the oldest retained bytes on,
@@ -212,7 +218,7 @@ impl LiteBox {
     /// # Errors
     /// `EXEC_NOT_FOUND`; `PORTAL_LOST` or `GUEST_TIMEOUT` if the guest of a running box does not answer.
     pub async fn execution(&self, id: &str) -> BoxliteResult<Execution> {
-        self.core.execution(id).await
+        self.enter(self.core.execution(id)).await
     }
 
     /// The box's files.
@@ -230,7 +236,7 @@ impl LiteBox {
     /// # Errors
     /// See [`LiteBox`].
     pub async fn logs(&self, options: LogOptions) -> BoxliteResult<LogReader> {
-        self.core.logs(options).await
+        self.enter(self.core.logs(options)).await
     }
 
     /// The figures of this moment. A box that does not run is not started: less is known of it.
@@ -238,7 +244,7 @@ impl LiteBox {
     /// # Errors
     /// `GUEST_TIMEOUT` and `PORTAL_LOST` if the guest of a running box does not answer.
     pub async fn metrics(&self) -> BoxliteResult<BoxMetrics> {
-        self.core.metrics().await
+        self.enter(self.core.metrics(None)).await
     }
 
     /// Makes a sampler of the box's figures, whose samples have the CPU's use since the one before.

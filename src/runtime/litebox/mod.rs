@@ -1,6 +1,7 @@
 //! One box. `core` is what this process knows of it; `lifecycle` starts, changes, stops and removes it, `executions` run in it,
 //! `files` are its files, and `observation` reads its state, logs and figures. `handle` is the public face of them all.
 
+mod append;
 pub(crate) mod core;
 pub(crate) mod executions;
 pub(crate) mod files;

@@ -70,9 +70,9 @@ pub struct RuntimeOptions {
     /// Folder of the platform package, which holds shim, kernel and initramfs. Each can be overridden by
     /// `BOXLITE_SHIM`, `BOXLITE_KERNEL` and `BOXLITE_INITRAMFS`.
     pub parts: Option<PathBuf>,
-    /// The tokio runtime that the home's background tasks run on, with its I/O and time drivers enabled. It has to live until the
-    /// home is closed, and every future of this crate has to be awaited within it. Default: the one that
-    /// [`BoxliteRuntime::open`](crate::BoxliteRuntime::open) is awaited on.
+    /// The tokio runtime that the home's tasks, timers and sockets belong to, with its I/O and time drivers enabled. It has to live
+    /// until the home is closed; the futures of this crate enter it by themselves, so any executor may await them. Default: the one
+    /// that [`BoxliteRuntime::open`](crate::BoxliteRuntime::open) is awaited on.
     #[serde(skip)]
     pub tokio: Option<Handle>,
 }

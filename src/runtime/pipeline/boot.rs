@@ -1,11 +1,15 @@
 //! The second half of a start: from the disk to a container that takes executions.
 
-use std::{fs, io, sync::Arc, time::Duration};
+use std::{
+    fs, io,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use boxlite_disk::free_leaked_clusters;
 use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Stage, Term, text};
 use boxlite_portal::GuestSession;
-use boxlite_proto::v1::{ContainerInitRequest, Supervision};
+use boxlite_proto::v1::ContainerInitRequest;
 use boxlite_spec::{DiskFormat, DiskSpec, InstanceSpec, JournalSpec, SPEC_VERSION, TransportSpec};
 use boxlite_wire::{limits, port::READY};
 use prost::Message as _;
@@ -19,12 +23,14 @@ use crate::{
     blocking::blocking,
     container::{spec, supervision::STOP_GRACE_MS},
     events::watcher::GuestWatcher,
-    home::open_home::OpenHome,
     litebox::lifecycle::machine::Machine,
     options::supervision::SupervisionOptions,
-    pipeline::{Pipeline, boot_timeout::BootTimeout},
-    shim::{assets::Asset, controller::ShimController, engine::Engine, outcome::console_excerpt},
-    state::{clock::now_ms, config::BoxConfig, layout::BoxPaths, record::MachineRecord},
+    pipeline::Pipeline,
+    shim::{
+        assets::Asset, controller::ShimController, engine::Engine, outcome::console_excerpt,
+        socket::BoxSocket,
+    },
+    state::{clock::now_ms, layout::BoxPaths, record::MachineRecord},
 };
 
 /// How long a killed shim may take to be gone.
@@ -33,42 +39,38 @@ const SHIM_EXIT: Duration = Duration::from_secs(5);
 const OVERDUE: Duration = Duration::from_secs(10);
 
 impl Pipeline {
-    pub(super) async fn boot(&mut self) -> BoxliteResult<Machine> {
-        let paths = self.paths.clone();
+    pub(super) async fn boot(&self) -> BoxliteResult<Machine> {
         let container = self.container()?;
         let started_at_ms = now_ms();
-        let spawn = self.spawn(container.supervision.clone());
+        let spawn = self.spawn(container.supervision.is_some());
         let (engine, ready, shim) = self.stage(Stage::Spawn, spawn).await?;
-        let session = GuestSession::new(paths.portal().channel()?);
-        match self.bring_up(&shim, engine, ready, &session, container).await {
-            Ok(()) => {
-                // The guest has reported, and does so only once.
-                paths.ready().remove();
-                let record = MachineRecord {
-                    shim: shim.identity(),
-                    engine,
-                    started_at_ms,
-                    timings: self.timings.clone(),
-                    size: Some(self.config.size()),
-                };
-                let watcher = GuestWatcher::new(&self.config.id, &self.home.events);
-                Ok(Machine { shim, session, record, watcher })
-            }
-            Err(error) => Err(self.give_up(shim, error).await),
+        let session = GuestSession::new(self.paths.portal().channel()?);
+        if let Err(error) = self.bring_up(&shim, engine, ready, &session, container).await {
+            return Err(self.give_up(shim, error).await);
         }
+        // The guest has reported, and does so only once.
+        self.paths.ready().remove();
+        let timings = self.timings.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let size = Some(self.config.size());
+        Ok(Machine {
+            record: MachineRecord { shim: shim.identity(), engine, started_at_ms, timings, size },
+            shim,
+            session,
+            watcher: GuestWatcher::new(&self.config.id, &self.home.events),
+            handle: self.home.handle.clone(),
+        })
     }
 
     /// From a spawned shim to a container, within the time that a guest has for that.
     async fn bring_up(
-        &mut self,
+        &self,
         shim: &ShimController,
         engine: Engine,
         ready: UnixListener,
         session: &GuestSession,
         container: ContainerInitRequest,
     ) -> BoxliteResult<()> {
-        let config = self.config.clone();
-        let limit = self.boot.on(engine);
+        let (config, limit) = (&self.config, self.boot.on(engine));
         let silent = |what: &str| {
             let (id, limit) = (&config.id, limit.as_millis());
             let what =
@@ -96,20 +98,16 @@ impl Pipeline {
     /// The request that makes the container. Options that don't fit the image fail here, before there is a machine.
     fn container(&self) -> BoxliteResult<ContainerInitRequest> {
         let Some(image) = &self.config.resolved else {
-            return Err(BoxliteError::new(
-                ErrorCode::Internal,
-                format!("start box `{}`: its image is not resolved", self.config.id),
-            ));
+            let message = format!("start box `{}`: its image is not resolved", self.config.id);
+            return Err(BoxliteError::new(ErrorCode::Internal, message));
         };
         let container = spec::build(&self.config, image)?;
         let size = container.encoded_len();
         if size > limits::MESSAGE {
+            let (id, most) = (&self.config.id, limits::MESSAGE);
             let what = "options and image describe a container of";
-            let message = format!(
-                "start box `{}`: {what} {size} bytes; at most {} can be given to a box",
-                self.config.id,
-                limits::MESSAGE
-            );
+            let message =
+                format!("start box `{id}`: {what} {size} bytes; at most {most} can be given to a box");
             return Err(BoxliteError::invalid(message).hint("give less environment").at(Stage::Container));
         }
         Ok(container)
@@ -141,30 +139,52 @@ impl Pipeline {
 }
 
 impl Pipeline {
-    /// Starts the shim. The socket on which the guest reports that it is ready is open before that.
-    fn spawn(
-        &self,
-        supervision: Option<Supervision>,
-    ) -> impl Future<Output = BoxliteResult<(Engine, UnixListener, ShimController)>> + use<> {
-        let (home, paths, config) = (Arc::clone(&self.home), self.paths.clone(), self.config.clone());
-        let (lock, boot) = (Arc::clone(&self.lock), self.boot);
-        async move {
-            let engine = home.engine().await?;
-            let program = home.options.assets.find(Asset::Shim)?;
-            let spec = spec(&home, &paths, &config, engine, boot, supervision.as_ref())?;
+    /// Starts the shim. The socket on which the guest reports that it is ready is open before that. With `journaled`, the shim writes the
+    /// box's journal.
+    async fn spawn(&self, journaled: bool) -> BoxliteResult<(Engine, UnixListener, ShimController)> {
+        let engine = self.home.engine().await?;
+        let program = self.home.options.assets.find(Asset::Shim)?;
+        let spec = self.spec(engine, journaled)?;
+        let (paths, lock) = (self.paths.clone(), Arc::clone(&self.lock));
+        // The shim is dropped before the lock: when the start is given up meanwhile, it is killed before the lock is released.
+        let start = move || {
+            clear_up(&paths)?;
             let socket = paths.ready();
-            let failed = move |error| BoxliteError::io("listen on socket", socket.path(), error);
-            let failed_here = failed.clone();
-            // The shim is dropped before the lock: when the start is given up meanwhile, it is killed before the lock is released.
-            let start = move || {
-                clear_up(&paths)?;
-                let ready = paths.ready().listen().map_err(failed)?;
-                let shim = ShimController::spawn(&program, &spec, paths.dir(), &paths.shim_log())?;
-                Ok((shim, lock, ready))
-            };
-            let (shim, _, ready) = blocking("start a shim", start).await?;
-            Ok((engine, UnixListener::from_std(ready).map_err(failed_here)?, shim))
-        }
+            let ready = socket.listen().and_then(UnixListener::from_std);
+            let ready = ready.map_err(|error| BoxliteError::io("listen on socket", socket.path(), error))?;
+            let shim = ShimController::spawn(&program, &spec, paths.dir(), &paths.shim_log())?;
+            Ok((shim, lock, ready))
+        };
+        let (shim, _, ready) = blocking("start a shim", start).await?;
+        Ok((engine, ready, shim))
+    }
+
+    fn spec(&self, engine: Engine, journaled: bool) -> BoxliteResult<InstanceSpec> {
+        let Self { home, paths, config, .. } = self;
+        let socket = |socket: BoxSocket| socket.path().to_owned();
+        let journal = || JournalSpec { socket: socket(paths.journal_socket()), file: paths.journal() };
+        let format = DiskFormat::Qcow2;
+        Ok(InstanceSpec {
+            version: SPEC_VERSION,
+            box_id: config.id.clone(),
+            engine: engine.kind,
+            cpus: config.options.cpus,
+            memory_mib: config.options.memory_mib,
+            kernel: home.options.assets.find(Asset::Kernel)?,
+            initramfs: home.options.assets.find(Asset::Initramfs)?,
+            disks: vec![DiskSpec { id: "root".to_owned(), path: paths.disk(), format, read_only: false }],
+            transport: TransportSpec {
+                portal: socket(paths.portal()),
+                ready: socket(paths.ready()),
+                clock: Some(socket(paths.clock_socket())),
+            },
+            console: paths.console(),
+            lock: paths.shim_lock(),
+            attached: !config.options.detached,
+            journal: journaled.then(journal),
+            deadline_ms: deadline_ms(&config.options.supervision, self.boot.on(engine), now_ms()),
+            qemu: None,
+        })
     }
 }
 
@@ -178,41 +198,6 @@ fn clear_up(paths: &BoxPaths) -> BoxliteResult<()> {
     // The spec holds the deadline of this start.
     let _ = fs::remove_file(paths.deadline());
     Ok(())
-}
-
-fn spec(
-    home: &OpenHome,
-    paths: &BoxPaths,
-    config: &BoxConfig,
-    engine: Engine,
-    boot: BootTimeout,
-    supervision: Option<&Supervision>,
-) -> BoxliteResult<InstanceSpec> {
-    let journal = supervision
-        .map(|_| JournalSpec { socket: paths.journal_socket().path().to_owned(), file: paths.journal() });
-    let disk =
-        DiskSpec { id: "root".to_owned(), path: paths.disk(), format: DiskFormat::Qcow2, read_only: false };
-    Ok(InstanceSpec {
-        version: SPEC_VERSION,
-        box_id: config.id.clone(),
-        engine: engine.kind,
-        cpus: config.options.cpus,
-        memory_mib: config.options.memory_mib,
-        kernel: home.options.assets.find(Asset::Kernel)?,
-        initramfs: home.options.assets.find(Asset::Initramfs)?,
-        disks: vec![disk],
-        transport: TransportSpec {
-            portal: paths.portal().path().to_owned(),
-            ready: paths.ready().path().to_owned(),
-            clock: Some(paths.clock_socket().path().to_owned()),
-        },
-        console: paths.console(),
-        lock: paths.shim_lock(),
-        attached: !config.options.detached,
-        journal,
-        deadline_ms: deadline_ms(&config.options.supervision, boot.on(engine), now_ms()),
-        qemu: None,
-    })
 }
 
 /// When the shim ends a machine whose guest does not keep its limits, in milliseconds from the shim's start; 0 is never. The guest

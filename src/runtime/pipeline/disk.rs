@@ -1,10 +1,11 @@
 //! The first half of a start: from the image's name to the box's own disk. Only the first start of a box has work here.
 
-use std::{fs, path::PathBuf, sync::Arc};
+use std::{fs, sync::Arc};
 
 use boxlite_disk::{BaseDisk, Cancel, LayerFile, Overlay};
 use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Stage, Term, text};
 use boxlite_images::{FailedAttempt, Hold, Image, PullOptions};
+use tempfile::TempPath;
 
 use crate::{
     blocking::blocking,
@@ -15,23 +16,15 @@ use crate::{
 
 /// An overlay that this start made: gone again unless the start succeeds.
 pub(super) struct NewDisk {
-    path: Option<PathBuf>,
-    lease: Option<Hold>,
+    path: TempPath,
+    lease: Hold,
 }
 
 impl NewDisk {
     /// Keeps it. The lease on its base is needed until the box is known to use it.
-    pub(super) fn keep(mut self) -> Option<Hold> {
-        self.path = None;
-        self.lease.take()
-    }
-}
-
-impl Drop for NewDisk {
-    fn drop(&mut self) {
-        if let Some(path) = &self.path {
-            let _ = fs::remove_file(path);
-        }
+    pub(super) fn keep(self) -> BoxliteResult<Hold> {
+        self.path.keep().map_err(|failed| BoxliteError::io("keep disk", &failed.path, failed.error))?;
+        Ok(self.lease)
     }
 }
 
@@ -49,20 +42,19 @@ impl Pipeline {
             Ok(made) => made,
         };
         let path = self.paths.disk();
-        let new_disk = NewDisk { path: Some(path.clone()), lease: Some(lease) };
+        let kept =
+            TempPath::try_from_path(&path).map_err(|error| BoxliteError::io("make disk", &path, error))?;
+        let new_disk = NewDisk { path: kept, lease };
         let size = self.config.options.disk_size_mib.map(|mebibytes| u64::from(mebibytes) << 20);
         let held = Arc::clone(&self.lock);
         let overlay = blocking("make a disk", move || {
             let _held = held;
             // What a killed start may have left.
             let _ = fs::remove_file(&path);
+            let remedy = text!["raise ", Term::Option("disk_size_mib"), ", or leave it out"];
             let made = Overlay::create(path, &base, size);
             made.map(|overlay| overlay.virtual_size).map_err(|error| match error.code() {
-                ErrorCode::ImageTooLarge => BoxliteError::from(error).hint(text![
-                    "raise ",
-                    Term::Option("disk_size_mib"),
-                    ", or leave it out"
-                ]),
+                ErrorCode::ImageTooLarge => BoxliteError::from(error).hint(remedy),
                 _ => error.into(),
             })
         });
@@ -74,7 +66,7 @@ impl Pipeline {
     }
 
     /// The image and its base disk, with a lease on the disk.
-    async fn image_and_base(&mut self) -> Result<(Image, BaseDisk, Hold), FailedAttempt> {
+    async fn image_and_base(&self) -> Result<(Image, BaseDisk, Hold), FailedAttempt> {
         let image = self.image().await?;
         self.config.check_image(&image.config).map_err(|error| error.at(Stage::Image))?;
         let lease = self.home.leases.hold([image.digest.clone()])?;
@@ -85,7 +77,7 @@ impl Pipeline {
     }
 
     /// Finds the image in the cache, or pulls it.
-    async fn image(&mut self) -> BoxliteResult<Image> {
+    async fn image(&self) -> BoxliteResult<Image> {
         let (home, reference) = (Arc::clone(&self.home), self.config.options.image.clone());
         let reporter = PullReporter::new(&home.events, Some(&self.config.id), &reference);
         let mut options = PullOptions::with_policy(self.config.options.pull_policy);
@@ -97,7 +89,7 @@ impl Pipeline {
     }
 
     /// Merges the image's layers into its base disk, or finds it in the cache.
-    async fn rootfs(&mut self, image: &Image) -> BoxliteResult<BaseDisk> {
+    async fn rootfs(&self, image: &Image) -> BoxliteResult<BaseDisk> {
         let layers: Vec<_> = image
             .layers
             .iter()

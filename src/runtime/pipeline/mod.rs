@@ -9,7 +9,10 @@ pub(crate) mod boot_timeout;
 pub(crate) mod disk;
 pub(crate) mod timings;
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
 
 use boxlite_error::{BoxliteResult, Stage};
 use boxlite_images::Hold;
@@ -24,13 +27,13 @@ use crate::{
 
 /// What a start needs and gathers.
 pub(crate) struct Pipeline {
-    home: Arc<OpenHome>,
-    paths: BoxPaths,
-    config: BoxConfig,
-    timings: Timings,
+    pub(crate) home: Arc<OpenHome>,
+    pub(crate) paths: BoxPaths,
+    pub(crate) config: BoxConfig,
+    pub(crate) timings: Mutex<Timings>,
     /// The right to change the box: what goes on in threads when the start is given up keeps it until it is done.
-    lock: Arc<FileLock>,
-    boot: BootTimeout,
+    pub(crate) lock: Arc<FileLock>,
+    pub(crate) boot: BootTimeout,
 }
 
 /// What a start brings.
@@ -41,24 +44,10 @@ pub(crate) struct Started {
 }
 
 impl Pipeline {
-    pub(crate) fn new(
-        home: Arc<OpenHome>,
-        paths: BoxPaths,
-        config: BoxConfig,
-        lock: Arc<FileLock>,
-        boot: BootTimeout,
-    ) -> Self {
-        Self { home, paths, config, timings: Timings::default(), lock, boot }
-    }
-
     /// Runs every stage.
     pub(crate) async fn run(mut self) -> BoxliteResult<Started> {
         let new_disk = self.disk().await?;
-        let machine = self.boot().await;
-        if machine.is_err() {
-            self.paths.remove_sockets();
-        }
-        let machine = machine?;
+        let machine = self.boot().await.inspect_err(|_| self.paths.remove_sockets())?;
         let mut lease = None;
         if let Some(disk) = new_disk {
             let (paths, config, held) = (self.paths.clone(), self.config.clone(), Arc::clone(&self.lock));
@@ -67,20 +56,16 @@ impl Pipeline {
                 config.save(&paths)
             })
             .await?;
-            lease = disk.keep();
+            lease = Some(disk.keep()?);
         }
         Ok(Started { machine, lease })
     }
 
     /// Runs one stage: times it, and names it in its failure.
-    async fn stage<T>(
-        &mut self,
-        stage: Stage,
-        work: impl Future<Output = BoxliteResult<T>>,
-    ) -> BoxliteResult<T> {
+    async fn stage<T>(&self, stage: Stage, work: impl Future<Output = BoxliteResult<T>>) -> BoxliteResult<T> {
         let start = Instant::now();
         let result = work.await.map_err(|error| error.at(stage));
-        self.timings.record(stage, start.elapsed());
+        self.timings.lock().unwrap_or_else(PoisonError::into_inner).record(stage, start.elapsed());
         result
     }
 }

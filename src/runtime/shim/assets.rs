@@ -3,7 +3,7 @@
 
 use std::{env, ffi::OsStr, path::PathBuf};
 
-use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Term, text};
+use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Term, Text, text};
 
 /// One file of the platform package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,27 +17,16 @@ impl Asset {
     pub(crate) const ALL: [Self; 3] = [Self::Shim, Self::Kernel, Self::Initramfs];
 
     pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Shim => "shim",
-            Self::Kernel => "kernel",
-            Self::Initramfs => "initramfs",
-        }
+        self.facts().0
     }
 
-    /// Where it lies in the platform package, and in the build folder, which has the same layout.
-    const fn place(self) -> &'static str {
+    /// Its name, its place in the platform package and in the build folder, which has the same layout, and the variable that names
+    /// another file.
+    const fn facts(self) -> (&'static str, &'static str, &'static str) {
         match self {
-            Self::Shim => "bin/boxlite-shim",
-            Self::Kernel => "share/vmlinux",
-            Self::Initramfs => "share/initramfs.cpio",
-        }
-    }
-
-    const fn variable(self) -> &'static str {
-        match self {
-            Self::Shim => "BOXLITE_SHIM",
-            Self::Kernel => "BOXLITE_KERNEL",
-            Self::Initramfs => "BOXLITE_INITRAMFS",
+            Self::Shim => ("shim", "bin/boxlite-shim", "BOXLITE_SHIM"),
+            Self::Kernel => ("kernel", "share/vmlinux", "BOXLITE_KERNEL"),
+            Self::Initramfs => ("initramfs", "share/initramfs.cpio", "BOXLITE_INITRAMFS"),
         }
     }
 }
@@ -53,39 +42,33 @@ impl Assets {
     /// Remembers the folder and what the environment says now.
     pub(crate) fn new(folder: Option<PathBuf>) -> Self {
         let overrides = Asset::ALL.map(|asset| {
-            env::var_os(asset.variable()).filter(|path| path != OsStr::new("")).map(PathBuf::from)
+            env::var_os(asset.facts().2).filter(|path| path != OsStr::new("")).map(PathBuf::from)
         });
         Self { folder, overrides }
     }
 
     /// The file of `asset`, which exists.
     pub(crate) fn find(&self, asset: Asset) -> BoxliteResult<PathBuf> {
+        let (name, place, variable) = asset.facts();
+        let missing = |what: &str, remedy: Text| {
+            Err(BoxliteError::new(ErrorCode::PartMissing, format!("find {name}{what}")).hint(remedy))
+        };
         let (path, remedy) = match (&self.overrides[asset as usize], &self.folder) {
-            (Some(path), _) => (path.clone(), text!(format!("correct or unset {}", asset.variable()))),
-            (None, Some(folder)) => (
-                folder.join(asset.place()),
-                text![
-                    "reinstall ",
-                    Term::Package,
-                    format!(", or set {} to the {}", asset.variable(), asset.name())
-                ],
-            ),
+            (Some(path), _) => (path.clone(), text!(format!("correct or unset {variable}"))),
+            (None, Some(folder)) => {
+                let instead = format!(", or set {variable} to the {name}");
+                (folder.join(place), text!["reinstall ", Term::Package, instead])
+            }
             (None, None) => {
-                return Err(BoxliteError::new(
-                    ErrorCode::PartMissing,
-                    format!("find {}: no folder of assets is known", asset.name()),
-                )
-                .hint(format!("set {} to the {}", asset.variable(), asset.name())));
+                let remedy = text!(format!("set {variable} to the {name}"));
+                return missing(": no folder of assets is known", remedy);
             }
         };
         if path.is_file() {
-            return Ok(path);
+            Ok(path)
+        } else {
+            missing(&format!(" `{}`: no such file", path.display()), remedy)
         }
-        Err(BoxliteError::new(
-            ErrorCode::PartMissing,
-            format!("find {} `{}`: no such file", asset.name(), path.display()),
-        )
-        .hint(remedy))
     }
 }
 

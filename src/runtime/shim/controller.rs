@@ -11,7 +11,7 @@ use std::{
         unix::{fs::OpenOptionsExt, process::CommandExt},
     },
     path::{Path, PathBuf},
-    process::{ChildStdin, Command, ExitStatus, Stdio},
+    process::{ChildStdin, Command, Stdio},
     sync::Arc,
     time::Duration,
 };
@@ -33,21 +33,14 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct ShimController {
     process: Arc<ShimProcess>,
-    /// `None` if another process started it.
-    child: Option<Child>,
+    /// The shim reads its end of this pipe; the kernel closes ours when this process exits, for whatever reason. `None` if the shim does
+    /// not end with this controller.
+    lifeline: Option<ChildStdin>,
     /// Its standard error.
     log: PathBuf,
     /// The same file, opened when the shim started: if the box is removed with its end, the file loses its name.
-    stderr: Option<File>,
+    stderr: Option<Arc<File>>,
     ended: watch::Receiver<Option<ShimOutcome>>,
-}
-
-#[derive(Debug)]
-struct Child {
-    /// The shim reads its end of this pipe; the kernel closes ours when this process exits, for whatever reason.
-    lifeline: Option<ChildStdin>,
-    /// Whether the shim ends with this controller.
-    ours: bool,
 }
 
 impl ShimController {
@@ -63,7 +56,9 @@ impl ShimController {
         log: &Path,
     ) -> BoxliteResult<Self> {
         let (writer, stderr) = make_log(log).map_err(|error| BoxliteError::io("make log", log, error))?;
-        let watched = stderr.try_clone().map_err(|error| BoxliteError::io("open log", log, error))?;
+        let mut line = serde_json::to_vec(spec)
+            .map_err(|error| failed(program, "its spec can't be written").caused_by(error))?;
+        line.push(b'\n');
         let mut command = Command::new(program);
         // Seen in a list of processes, it says which box it is.
         command.arg0(format!("boxlite-shim {}", folder.display()));
@@ -74,56 +69,41 @@ impl ShimController {
             .stderr(Stdio::from(OwnedFd::from(writer)))
             .spawn()
             .map_err(|error| failed(program, "it can't be executed").caused_by(error))?;
-        let process = match ShimProcess::of_child(child.id()) {
-            Ok(process) => Arc::new(process),
-            Err(error) => {
-                let _ = child.kill().and_then(|()| child.wait());
-                return Err(failed(program, "the kernel gives no pidfd for it")
-                    .caused_by(error)
-                    .hint("boxes need Linux 5.4 or newer, and pidfd_open(2) allowed"));
-            }
-        };
-        let (outcome, ended) = watch::channel(None);
-        tokio::spawn(watch_child(Arc::clone(&process), watched, outcome));
-        let lifeline = child.stdin.take();
-        let mut this = Self {
-            process,
-            child: Some(Child { lifeline, ours: true }),
-            log: log.to_owned(),
-            stderr: Some(stderr),
-            ended,
-        };
-        this.send(spec).map_err(|error| failed(program, "its spec can't be written").caused_by(error))?;
-        Ok(this)
-    }
-
-    fn send(&mut self, spec: &InstanceSpec) -> io::Result<()> {
-        let mut line = serde_json::to_vec(spec)?;
-        line.push(b'\n');
-        if let Some(lifeline) = self.child.as_mut().and_then(|child| child.lifeline.as_mut()) {
+        let process = ShimProcess::of(child.id()).map_err(|error| {
+            let _ = child.kill().and_then(|()| child.wait());
+            failed(program, "the kernel gives no pidfd for it")
+                .caused_by(error)
+                .hint("boxes need Linux 5.4 or newer, and pidfd_open(2) allowed")
+        })?;
+        let mut lifeline = child.stdin.take();
+        if let Some(lifeline) = &mut lifeline {
             // If the shim ends before it reads, its watcher reports that with a better reason than a broken pipe.
             let _ = lifeline.write_all(&line);
         }
-        Ok(())
+        Ok(Self::watch(process, lifeline, log, Some(stderr)))
     }
 
     /// Joins a shim that another process started; its report is read from `log` when it ends. Call it on a thread of tokio's.
     pub(crate) fn join(process: ShimProcess, log: &Path) -> Self {
-        let stderr = File::open(log).ok();
-        let watched_stderr = stderr.as_ref().and_then(|stderr| stderr.try_clone().ok());
-        let process = Arc::new(process);
+        Self::watch(process, None, log, File::open(log).ok())
+    }
+
+    /// Waits for the shim's end in a task, which reaps it if it is a child of this process.
+    fn watch(process: ShimProcess, lifeline: Option<ChildStdin>, log: &Path, stderr: Option<File>) -> Self {
+        let (process, stderr, is_child) = (Arc::new(process), stderr.map(Arc::new), lifeline.is_some());
         let (outcome, ended) = watch::channel(None);
-        let watched = Arc::clone(&process);
+        let (watched, report) = (Arc::clone(&process), stderr.clone());
         tokio::spawn(async move {
-            // Stops watching when the controller is dropped.
             tokio::select! {
                 end = watched.ended() => if end.is_ok() {
-                    outcome.send_replace(Some(ShimOutcome::read(None, watched_stderr.as_ref())));
+                    let status = if is_child { watched.reap() } else { None };
+                    outcome.send_replace(Some(ShimOutcome::read(status, report.as_deref())));
                 },
-                () = outcome.closed() => {}
+                // A child is reaped even if the controller is dropped before.
+                () = outcome.closed(), if !is_child => {}
             }
         });
-        Self { process, child: None, log: log.to_owned(), stderr, ended }
+        Self { process, lifeline, log: log.to_owned(), stderr, ended }
     }
 
     pub(crate) fn identity(&self) -> ShimIdentity {
@@ -132,14 +112,12 @@ impl ShimController {
 
     /// Whether the shim ends with this process.
     pub(crate) fn is_ours(&self) -> bool {
-        self.child.as_ref().is_some_and(|child| child.ours)
+        self.lifeline.is_some()
     }
 
     /// From now on the shim of a detached box does not end with this process.
     pub(crate) fn detach(&mut self) {
-        if let Some(child) = &mut self.child {
-            *child = Child { lifeline: None, ours: false };
-        }
+        self.lifeline = None;
     }
 
     /// The outcome, if the shim has ended.
@@ -152,10 +130,8 @@ impl ShimController {
         let mut ended = self.ended.clone();
         let outcome = ended.wait_for(Option::is_some).await.ok().and_then(|outcome| outcome.clone());
         outcome.ok_or_else(|| {
-            BoxliteError::new(
-                ErrorCode::Internal,
-                format!("watch shim {}: lost sight of it", self.identity().pid),
-            )
+            let message = format!("watch shim {}: lost sight of it", self.identity().pid);
+            BoxliteError::new(ErrorCode::Internal, message)
         })
     }
 
@@ -169,7 +145,7 @@ impl ShimController {
 
     /// The outcome as the log has it now: whoever removed the box with its machine may have added a report to the shim's own.
     pub(crate) fn final_outcome(&self) -> ShimOutcome {
-        ShimOutcome::read(self.outcome().and_then(|outcome| outcome.status()), self.stderr.as_ref())
+        ShimOutcome::read(self.outcome().and_then(|outcome| outcome.status()), self.stderr.as_deref())
     }
 
     /// Ends the shim at once, and with it the machine.
@@ -207,14 +183,6 @@ fn make_log(path: &Path) -> io::Result<(File, File)> {
     let file = OpenOptions::new().append(true).create_new(true).mode(modes::FILE).open(path)?;
     modes::set_file(&file)?;
     Ok((file, File::open(path)?))
-}
-
-/// Waits for the end of a child and reaps it.
-async fn watch_child(process: Arc<ShimProcess>, stderr: File, outcome: watch::Sender<Option<ShimOutcome>>) {
-    if process.ended().await.is_ok() {
-        let status: Option<ExitStatus> = process.reap();
-        outcome.send_replace(Some(ShimOutcome::read(status, Some(&stderr))));
-    }
 }
 
 fn failed(program: &Path, what: &str) -> BoxliteError {

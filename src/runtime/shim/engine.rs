@@ -76,7 +76,7 @@ struct Ended {
 /// Runs `command`, which writes little, and kills it when it takes too long.
 fn run(command: &mut Command) -> io::Result<Ended> {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    let status = match ShimProcess::of_child(child.id()) {
+    let status = match ShimProcess::of(child.id()) {
         Ok(process) => {
             if !process.ended_in(PROBE_TIMEOUT)? {
                 process.kill();

@@ -60,10 +60,6 @@ impl ShimOutcome {
         self.status
     }
 
-    fn powered_off(&self) -> bool {
-        self.exit() == Some(ShimExit::PoweredOff)
-    }
-
     /// Whether the guest ended its machine, in order or not, so that what it reported is the better reason.
     pub(crate) fn by_guest(&self) -> bool {
         matches!(self.exit(), Some(ShimExit::PoweredOff | ShimExit::Unannounced))
@@ -86,7 +82,7 @@ impl ShimOutcome {
         match (&self.report, self.status.and_then(|status| status.signal())) {
             (Some(report), _) => report.message.clone(),
             (None, Some(signal)) => format!("its shim was killed by signal {signal}"),
-            (None, None) if self.powered_off() => "the machine powered off".to_owned(),
+            (None, None) if self.exit() == Some(ShimExit::PoweredOff) => "the machine powered off".to_owned(),
             (None, None) => match self.status {
                 Some(status) => format!("its shim ended with {status}"),
                 None => "its shim ended without a report: it was killed, or the host went down".to_owned(),

@@ -30,6 +30,9 @@ use crate::state::lock;
 /// How long an ending shim, or a QEMU whose shim was killed, may keep the box's disk.
 const EXIT: Duration = Duration::from_secs(5);
 
+/// What failures of that call themselves.
+const LOOK: &str = "look for the shim of a box";
+
 /// Whether a box has a shim now.
 #[derive(Debug)]
 pub(crate) enum ShimStatus {
@@ -55,12 +58,11 @@ impl ShimStatus {
         match identity.map(ShimProcess::find).transpose() {
             Ok(Some(Some(process))) => Ok(Self::Alive(process)),
             Ok(_) => Ok(Self::Unidentified(identity)),
-            Err(error) => Err(BoxliteError::new(
-                ErrorCode::EngineFailed,
-                "look for the shim of a box: the kernel gives no pidfd",
-            )
-            .caused_by(error)
-            .hint("boxes of other processes need Linux 5.3 or newer, and pidfd_open(2) allowed")),
+            Err(error) => {
+                Err(BoxliteError::new(ErrorCode::EngineFailed, format!("{LOOK}: the kernel gives no pidfd"))
+                    .caused_by(error)
+                    .hint("boxes of other processes need Linux 5.3 or newer, and pidfd_open(2) allowed"))
+            }
         }
     }
 
@@ -86,7 +88,7 @@ impl ShimStatus {
         let who = identity.map_or("unknown".to_owned(), |identity| identity.pid.to_string());
         BoxliteError::new(
             ErrorCode::BoxState,
-            format!("look for the shim of a box: its lock is held, and its holder (pid {who}) can't be seen"),
+            format!("{LOOK}: its lock is held, and its holder (pid {who}) can't be seen"),
         )
         .hint("it may run in another container that shares this home: use the box there, or end it there")
     }
@@ -102,24 +104,24 @@ pub(crate) struct ShimProcess {
 impl ShimProcess {
     /// The process of this identity. Returns `None` if it is gone.
     fn find(identity: ShimIdentity) -> io::Result<Option<Self>> {
-        let Some(pid) = i32::try_from(identity.pid).ok().and_then(Pid::from_raw) else { return Ok(None) };
-        let pidfd = match pidfd_open(pid, PidfdFlags::empty()) {
-            Ok(pidfd) => pidfd,
-            Err(rustix::io::Errno::SRCH) => return Ok(None),
-            Err(errno) => return Err(errno.into()),
-        };
-        // The descriptor came first: if the pid has this start time now, it is this process for good. One that ended and
-        // was not reaped yet has it too.
-        let it_is = identity_of(identity.pid) == Some(identity) && !has_ended(&pidfd)?;
-        Ok(it_is.then_some(Self { identity, pidfd }))
+        match Self::of(identity.pid) {
+            // The descriptor came first: if the pid has this start time now, it is this process for good. One that ended and
+            // was not reaped yet has it too.
+            Ok(process) if process.identity == identity && !process.ended_in(Duration::ZERO)? => {
+                Ok(Some(process))
+            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(None),
+        }
     }
 
-    /// The shim that this process has just started as `pid`. Where children are not waited for, because SIGCHLD is ignored,
-    /// one that ended at once may be gone.
-    pub(crate) fn of_child(pid: u32) -> io::Result<Self> {
+    /// The process `pid`, such as a shim that this process has just started. Where children are not waited for, because SIGCHLD is
+    /// ignored, one that ended at once may be `NotFound`.
+    pub(crate) fn of(pid: u32) -> io::Result<Self> {
         let gone = || io::Error::from(io::ErrorKind::NotFound);
         let number = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or_else(gone)?;
-        let pidfd = pidfd_open(number, PidfdFlags::empty())?;
+        let pidfd = pidfd_open(number, PidfdFlags::empty())
+            .map_err(|errno| if errno == rustix::io::Errno::SRCH { gone() } else { errno.into() })?;
         let identity = identity_of(pid).ok_or_else(gone)?;
         Ok(Self { identity, pidfd })
     }
@@ -137,7 +139,7 @@ impl ShimProcess {
         code.or(waited.terminating_signal()).map(ExitStatus::from_raw)
     }
 
-    /// Whether it ends within `limit`; blocks until then.
+    /// Whether it ends within `limit`; blocks until then. A pidfd is readable once its process has ended, see `pidfd_open(2)`.
     pub(crate) fn ended_in(&self, limit: Duration) -> io::Result<bool> {
         let limit = PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX);
         loop {
@@ -165,9 +167,7 @@ impl ShimProcess {
         let pidfd = unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE) };
         pidfd.map_err(io::Error::from)?.readable().await.map(drop)
     }
-}
 
-impl ShimProcess {
     /// Kills it and waits until it is gone.
     pub(crate) async fn end(&self, limit: Duration) -> BoxliteResult<()> {
         self.kill();
@@ -186,12 +186,6 @@ impl ShimProcess {
         BoxliteError::new(ErrorCode::BoxState, format!("end the shim of a box: process {pid} was killed and is still there"))
             .hint("the kernel waits for something in its name, most often a disk or a network file system that hangs")
     }
-}
-
-/// A pidfd is readable once its process has ended, see `pidfd_open(2)`.
-fn has_ended(pidfd: &OwnedFd) -> io::Result<bool> {
-    let mut watched = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
-    Ok(poll(&mut watched, PollTimeout::ZERO)? > 0)
 }
 
 /// Who process `pid` is now.

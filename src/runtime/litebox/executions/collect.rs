@@ -12,7 +12,10 @@ use futures::{Stream, StreamExt as _};
 use serde::{Deserialize, Serialize};
 use tokio::{pin, time::timeout};
 
-use crate::{litebox::executions::execution::Execution, options::signal};
+use crate::{
+    litebox::{append::append, executions::execution::Execution},
+    options::signal,
+};
 
 /// Bytes asked for at once.
 const BATCH: usize = 256 * 1024;
@@ -106,16 +109,13 @@ pub(crate) async fn collect(
         read = collected.read(execution, options.max_buffer) => read,
         () = feed(execution, stdin) => Ok(None),
         () = cancel => {
-            let execution = execution.clone();
+            let killer = execution.killer();
             // Nobody is left to learn of a box that can't be reached.
-            tokio::spawn(async move { drop(execution.kill_all().await) });
+            tokio::spawn(async move { drop(killer.kill_all().await) });
             Err(cancelled())
         }
     };
-    let failure = match read {
-        Ok(exceeded) => options.failure(&collected, exceeded, title, timeout_ms),
-        Err(error) => Some(error),
-    };
+    let failure = read.map_or_else(Some, |exceeded| options.failure(&collected, exceeded, title, timeout_ms));
     match failure {
         None => Ok(collected),
         Some(error) => Err(ExecFailure { error, collected }),
@@ -191,8 +191,12 @@ impl Collected {
         while let Some(events) = execution.recv(BATCH).await? {
             for event in events {
                 let fits = match event {
-                    ExecEvent::Stdout(data) => add(&mut self.stdout, data, max).then_some(()).ok_or("stdout"),
-                    ExecEvent::Stderr(data) => add(&mut self.stderr, data, max).then_some(()).ok_or("stderr"),
+                    ExecEvent::Stdout(data) => {
+                        append(&mut self.stdout, data, max).then_some(()).ok_or("stdout")
+                    }
+                    ExecEvent::Stderr(data) => {
+                        append(&mut self.stderr, data, max).then_some(()).ok_or("stderr")
+                    }
                     ExecEvent::Exit(exit) => {
                         self.exit = Some(exit);
                         return Ok(None);
@@ -219,36 +223,9 @@ async fn end(execution: &Execution) {
     .await;
 }
 
-/// Appends what fits of `data`. Returns whether all of it did.
-fn add(stream: &mut Vec<u8>, data: Bytes, max: usize) -> bool {
-    let room = max - stream.len();
-    let fits = data.len() <= room;
-    if stream.is_empty() && fits {
-        // Taken over without a copy where nobody else holds it.
-        *stream = data.into();
-    } else {
-        stream.extend_from_slice(data.get(..room).unwrap_or(&data));
-    }
-    fits
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn exactly_the_bound_fits_and_one_byte_more_is_cut() {
-        let mut stream = vec![];
-        for text in ["12", "345"] {
-            assert!(add(&mut stream, text.into(), 5));
-        }
-        assert!(!add(&mut stream, "6".into(), 5));
-        assert_eq!(stream, b"12345");
-        let mut stream = vec![];
-        assert!(!add(&mut stream, "123456".into(), 5));
-        assert_eq!(stream, b"12345");
-        assert!(!add(&mut vec![], "x".into(), 0));
-    }
 
     fn ended(code: i32, stderr: &str) -> Collected {
         let exit = ExitStatus { code: Some(code), signal: None, timed_out: false, oom_killed: false };

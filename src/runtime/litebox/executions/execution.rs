@@ -13,6 +13,7 @@ use boxlite_portal::{ExecEvent, ExecutionInterface, ExitStatus, LAST_SIGNAL, Out
 use bytes::Bytes;
 use futures::FutureExt;
 use tokio::{
+    runtime::Handle,
     sync::{Mutex, Notify},
     time::timeout,
 };
@@ -20,6 +21,7 @@ use tokio::{
 use crate::{
     events::EventKind,
     home::metrics::RuntimeMetrics,
+    in_context::in_context,
     litebox::{
         executions::{output::Output, stdin::Stdin},
         lifecycle::machine::Machine,
@@ -36,6 +38,7 @@ const SIGKILL: i32 = 9;
 pub struct ExecutionKiller {
     id: String,
     interface: ExecutionInterface,
+    handle: Handle,
 }
 
 /// One process in a box. Clones share it.
@@ -46,9 +49,8 @@ pub struct Execution {
 
 #[derive(Debug)]
 struct Inner {
-    id: String,
+    killer: ExecutionKiller,
     pid: u32,
-    interface: ExecutionInterface,
     machine: Arc<Machine>,
     metrics: Arc<RuntimeMetrics>,
     output: Mutex<Output>,
@@ -69,24 +71,23 @@ impl Execution {
         stdin: bool,
         timeout_ms: u64,
     ) -> Self {
-        Self {
-            inner: Arc::new(Inner {
-                id,
-                pid,
-                interface: machine.session.execution(),
-                machine,
-                metrics,
-                output: Mutex::new(Output::new(output, timeout_ms)),
-                stdin: Mutex::new(if stdin { Stdin::Unopened } else { Stdin::Closed }),
-                exit: OnceLock::new(),
-                detached: Notify::new(),
-            }),
-        }
+        let (interface, handle) = (machine.session.execution(), machine.handle.clone());
+        let inner = Inner {
+            killer: ExecutionKiller { id, interface, handle },
+            pid,
+            machine,
+            metrics,
+            output: Mutex::new(Output::new(output, timeout_ms)),
+            stdin: Mutex::new(if stdin { Stdin::Unopened } else { Stdin::Closed }),
+            exit: OnceLock::new(),
+            detached: Notify::new(),
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     /// The id that names it in its box.
     pub fn id(&self) -> &str {
-        &self.inner.id
+        &self.inner.killer.id
     }
 
     /// Its pid inside the box.
@@ -101,36 +102,7 @@ impl Execution {
     /// `PORTAL_LOST` if the connection is lost for good, `EXEC_OUTPUT_LOST` if the box no longer has the next bytes, `RPC` if the
     /// guest breaks the protocol.
     pub async fn recv(&self, max: usize) -> BoxliteResult<Option<Vec<ExecEvent>>> {
-        let mut output = self.inner.output.lock().await;
-        let mut events = Vec::new();
-        let mut size = 0;
-        while size < max {
-            // The first event is waited for; the rest is what has already come.
-            let next = if events.is_empty() {
-                tokio::select! {
-                    next = self.inner.next(&mut output) => next,
-                    () = self.inner.detached.notified() => return Ok(None),
-                }
-            } else {
-                match self.inner.next(&mut output).now_or_never() {
-                    Some(next) => next,
-                    None => break,
-                }
-            };
-            match next {
-                Ok(Some(event)) => {
-                    size += event.size();
-                    events.push(event);
-                }
-                Ok(None) => break,
-                Err(failure) if events.is_empty() => return Err(failure),
-                Err(failure) => {
-                    output.put_back(failure);
-                    break;
-                }
-            }
-        }
-        Ok((!events.is_empty()).then_some(events))
+        self.inner.machine.explained(self.inner.recv(max)).await
     }
 
     /// Writes to standard input; resolves when there is room for more. What a process does not read any more is dropped, as in a
@@ -140,8 +112,8 @@ impl Execution {
     /// `EXEC_INPUT_CLOSED` if another handle has ended the input, `PORTAL_LOST` if the connection is lost for good.
     pub async fn write(&self, data: Bytes) -> BoxliteResult<()> {
         let mut stdin = self.inner.stdin.lock().await;
-        let written = stdin.write(data, &self.inner.interface, &self.inner.id).await;
-        let bytes = self.explained(written).await? as u64;
+        let ExecutionKiller { id, interface, .. } = &self.inner.killer;
+        let bytes = self.inner.machine.explained(stdin.write(data, interface, id)).await? as u64;
         self.inner.metrics.count(|counters| counters.total_bytes_transferred += bytes);
         Ok(())
     }
@@ -152,8 +124,8 @@ impl Execution {
     /// As of [`write`](Self::write).
     pub async fn close_stdin(&self) -> BoxliteResult<()> {
         let mut stdin = self.inner.stdin.lock().await;
-        let closed = stdin.close(&self.inner.interface, &self.inner.id).await;
-        self.explained(closed).await
+        let ExecutionKiller { id, interface, .. } = &self.inner.killer;
+        self.inner.machine.explained(stdin.close(interface, id)).await
     }
 
     /// Stops reading the output, so that a detached execution runs on unhindered. The next `recv` attaches again.
@@ -161,7 +133,8 @@ impl Execution {
         loop {
             // A `recv` that has not begun to wait yet misses the notification and gets the next one.
             self.inner.detached.notify_waiters();
-            if let Ok(mut output) = timeout(DETACHING, self.inner.output.lock()).await {
+            let output = async { timeout(DETACHING, self.inner.output.lock()).await };
+            if let Ok(mut output) = in_context(&self.inner.machine.handle, output).await {
                 return output.detach();
             }
         }
@@ -174,7 +147,7 @@ impl Execution {
 
     /// What ends it without holding its streams.
     pub fn killer(&self) -> ExecutionKiller {
-        ExecutionKiller { id: self.inner.id.clone(), interface: self.inner.interface.clone() }
+        self.inner.killer.clone()
     }
 
     /// Ends every process of it with SIGKILL, also those that left its process group. Returns false if it had ended before.
@@ -200,7 +173,7 @@ impl Execution {
         if self.has_ended() {
             return Ok(false);
         }
-        self.inner.interface.kill(&self.inner.id, signal, all).await
+        self.inner.killer.signal(signal, all).await
     }
 
     /// Sets the size of its terminal, in characters.
@@ -208,7 +181,8 @@ impl Execution {
     /// # Errors
     /// `INVALID_ARGUMENT` if it has no terminal, `PORTAL_LOST` and `GUEST_TIMEOUT` if the guest can't be reached.
     pub async fn resize(&self, cols: u16, rows: u16) -> BoxliteResult<()> {
-        self.inner.interface.resize(&self.inner.id, cols, rows).await
+        let ExecutionKiller { id, interface, handle } = &self.inner.killer;
+        in_context(handle, interface.resize(id, cols, rows)).await
     }
 
     /// Waits for the end without reading output: a process that waits for a reader never ends.
@@ -219,18 +193,11 @@ impl Execution {
         if let Some(exit) = self.inner.exit.get() {
             return Ok(*exit);
         }
-        match self.inner.interface.wait(&self.inner.id).await {
+        let ExecutionKiller { id, interface, .. } = &self.inner.killer;
+        match self.inner.machine.explained(interface.wait(id)).await {
             Ok(exit) => Ok(self.inner.ended(exit)),
             // The exit may have come with the output in the meantime.
-            Err(error) => self.inner.exit.get().copied().ok_or(self.inner.machine.explain(error).await),
-        }
-    }
-
-    /// Says why the connection was lost, if that is the error.
-    async fn explained<T>(&self, result: BoxliteResult<T>) -> BoxliteResult<T> {
-        match result {
-            Err(error) => Err(self.inner.machine.explain(error).await),
-            done => done,
+            Err(error) => self.inner.exit.get().copied().ok_or(error),
         }
     }
 }
@@ -241,32 +208,67 @@ impl ExecutionKiller {
     /// # Errors
     /// `PORTAL_LOST` and `GUEST_TIMEOUT` if the guest can't be reached.
     pub async fn kill_all(&self) -> BoxliteResult<bool> {
-        self.interface.kill(&self.id, SIGKILL, true).await
+        self.signal(SIGKILL, true).await
+    }
+
+    async fn signal(&self, signal: i32, all: bool) -> BoxliteResult<bool> {
+        in_context(&self.handle, self.interface.kill(&self.id, signal, all)).await
     }
 }
 
 impl Inner {
+    /// See [`Execution::recv`].
+    async fn recv(&self, max: usize) -> BoxliteResult<Option<Vec<ExecEvent>>> {
+        let mut output = self.output.lock().await;
+        let mut events = Vec::new();
+        let mut size = 0;
+        while size < max {
+            // The first event is waited for; the rest is what has already come.
+            let next = if events.is_empty() {
+                tokio::select! {
+                    next = self.next(&mut output) => next,
+                    () = self.detached.notified() => return Ok(None),
+                }
+            } else {
+                match self.next(&mut output).now_or_never() {
+                    Some(next) => next,
+                    None => break,
+                }
+            };
+            match next {
+                Ok(Some(event)) => {
+                    size += event.size();
+                    events.push(event);
+                }
+                Ok(None) => break,
+                Err(failure) if events.is_empty() => return Err(failure),
+                Err(failure) => {
+                    output.put_back(failure);
+                    break;
+                }
+            }
+        }
+        Ok((!events.is_empty()).then_some(events))
+    }
+
     /// The next event, or `None` after the exit. Dropping the future loses nothing.
     async fn next(&self, output: &mut Output) -> BoxliteResult<Option<ExecEvent>> {
-        match output.next(|| self.machine.outcome().is_none()).await {
-            Ok(Some(event)) => {
-                let bytes = event.size() as u64;
-                self.metrics.count(|counters| counters.total_bytes_transferred += bytes);
-                if let ExecEvent::Exit(exit) = event {
-                    self.ended(exit);
-                }
-                Ok(Some(event))
+        let next = output.next(|| self.machine.outcome().is_none()).await?;
+        if let Some(event) = &next {
+            let bytes = event.size() as u64;
+            self.metrics.count(|counters| counters.total_bytes_transferred += bytes);
+            if let ExecEvent::Exit(exit) = event {
+                self.ended(*exit);
             }
-            Ok(None) => Ok(None),
-            Err(error) => Err(self.machine.explain(error).await),
         }
+        Ok(next)
     }
 
     /// Keeps the exit and emits the events about it, once, whichever call learned of it.
     fn ended(&self, exit: ExitStatus) -> ExitStatus {
         *self.exit.get_or_init(|| {
             let watcher = &self.machine.watcher;
-            let execution_id = || self.id.clone();
+            let execution_id = || self.killer.id.clone();
             watcher.emit(|| EventKind::ExecExited { execution_id: execution_id(), exit });
             // A guest that is watched sends this event itself.
             if exit.oom_killed && !watcher.is_watched() {

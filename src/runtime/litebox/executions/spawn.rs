@@ -55,43 +55,38 @@ impl BoxCore {
         self: &Arc<Self>,
         options: ExecOptions,
         defer_started: bool,
-        cancel: Pin<&mut impl Future<Output = ()>>,
-    ) -> BoxliteResult<Execution> {
-        exec::check(&options)?;
-        let begun = self.begin_checked(options, defer_started, cancel).await;
-        self.home.metrics.count(|counters| {
-            counters.total_exec_calls += 1;
-            counters.total_exec_errors += u64::from(begun.is_err());
-        });
-        begun
-    }
-
-    async fn begin_checked(
-        self: &Arc<Self>,
-        options: ExecOptions,
-        defer_started: bool,
         mut cancel: Pin<&mut impl Future<Output = ()>>,
     ) -> BoxliteResult<Execution> {
+        exec::check(&options)?;
         let machine = tokio::select! {
             biased;
-            () = cancel.as_mut() => return Err(cancelled()),
-            machine = async { self.watches.settled().await; self.machine().await } => machine?,
+            () = cancel.as_mut() => Err(cancelled()),
+            machine = async { self.watches.settled().await; self.machine(None).await } => machine,
         };
+        let count = |failed: bool| {
+            self.home.metrics.count(|counters| {
+                counters.total_exec_calls += 1;
+                counters.total_exec_errors += u64::from(failed);
+            });
+        };
+        let machine = machine.inspect_err(|_| count(true))?;
         // On the heap: a future is moved into each that awaits it, and this one has kilobytes.
         let mut starting = Box::pin(Arc::clone(self).start_execution(machine, options, defer_started));
-        tokio::select! {
+        let begun = tokio::select! {
             biased;
             started = &mut starting => started,
             () = cancel => {
                 // The guest may have the request already, so the process is awaited and killed.
-                tokio::spawn(async move {
+                self.home.spawn(async move {
                     if let Ok(execution) = starting.await {
                         drop(execution.kill_all().await);
                     }
                 });
                 Err(cancelled())
             }
-        }
+        };
+        count(begun.is_err());
+        begun
     }
 
     async fn start_execution(
@@ -102,15 +97,14 @@ impl BoxCore {
     ) -> BoxliteResult<Execution> {
         let id = id::random()?;
         let interface = machine.session.execution();
-        let started = if options.detached {
-            interface.start(&id, &options).await.map(|pid| (pid, interface.output(&id)))
-        } else {
-            interface.exec(&id, &options, defer_started).await
+        let started = async {
+            if options.detached {
+                Ok((interface.start(&id, &options).await?, interface.output(&id)))
+            } else {
+                interface.exec(&id, &options, defer_started).await
+            }
         };
-        let (pid, output) = match started {
-            Ok(started) => started,
-            Err(error) => return Err(self.explain(&machine, error).await),
-        };
+        let (pid, output) = self.explained(&machine, started).await?;
         let ExecOptions { command, stdin, timeout_ms, .. } = options;
         tracing::debug!(box_id = self.id, execution_id = id, command, pid, "execution started");
         machine.watcher.emit(|| EventKind::ExecStarted { execution_id: id.clone(), command, pid });
@@ -121,24 +115,16 @@ impl BoxCore {
     /// The executions that run, the oldest first. A box that does not run has none, and is not started.
     pub(in crate::litebox) async fn executions(self: &Arc<Self>) -> BoxliteResult<Vec<ExecutionInfo>> {
         let Some(machine) = self.running().await? else { return Ok(Vec::new()) };
-        match machine.session.execution().list().await {
-            Ok(running) => Ok(running),
-            Err(error) => Err(self.explain(&machine, error).await),
-        }
+        self.explained(&machine, machine.session.execution().list()).await
     }
 
     /// Finds an execution that runs or has ended lately, by its id. Its output is read from the oldest bytes at hand on,
     /// whoever else reads it.
     pub(in crate::litebox) async fn execution(self: &Arc<Self>, id: &str) -> BoxliteResult<Execution> {
         let unknown = || {
-            BoxliteError::new(
-                ErrorCode::ExecNotFound,
-                format!("execution {id:?}: unknown in box {}", self.id),
-            )
-            .hint(text![
-                Term::BoxExecutions,
-                " lists those that run; one that has ended is remembered for ten minutes"
-            ])
+            let remembered = " lists those that run; one that has ended is remembered for ten minutes";
+            let message = format!("execution {id:?}: unknown in box {}", self.id);
+            BoxliteError::new(ErrorCode::ExecNotFound, message).hint(text![Term::BoxExecutions, remembered])
         };
         let machine = self.running().await?.ok_or_else(unknown)?;
         let interface = machine.session.execution();

@@ -3,27 +3,17 @@
 use std::path::Path;
 
 use boxlite_error::{BoxliteError, BoxliteResult, FileFault};
-use boxlite_portal::{FileCall, FileTarget, ReadOptions, WriteOptions};
+use boxlite_portal::{FileTarget, ReadOptions, WriteOptions};
 use boxlite_wire::limits;
 use bytes::Bytes;
 use nix::errno::Errno;
 
-use crate::litebox::files::{
-    stream::{FileStream, append},
-    verbs::Files,
-    writer::FileWriter,
+use crate::litebox::{
+    append::append,
+    files::{stream::FileStream, verbs::Files, writer::FileWriter},
 };
 
 impl Files {
-    /// Makes a file `length` bytes long.
-    ///
-    /// # Errors
-    ///
-    /// A `FileFault` of `open` or `ftruncate`.
-    pub async fn truncate(&self, path: impl AsRef<Path>, length: u64) -> BoxliteResult<()> {
-        self.call(FileCall::truncate(path.as_ref(), length)).await
-    }
-
     /// Reads a whole file, of at most `max` bytes.
     ///
     /// # Errors
@@ -87,10 +77,9 @@ impl Files {
         let chunks = self.stream_target(target, options).await?;
         let mut data = Vec::new();
         while let Some(chunk) = chunks.next().await? {
-            if chunk.len() > max - data.len() {
+            if !append(&mut data, chunk, max) {
                 return Err(too_large());
             }
-            append(&mut data, chunk);
         }
         data.shrink_to_fit();
         Ok(data)
@@ -102,7 +91,7 @@ impl Files {
         options: ReadOptions,
     ) -> BoxliteResult<FileStream<Bytes>> {
         let (machine, interface) = self.reach().await?;
-        let chunks = machine.explained(interface.read(target, options).await).await?;
+        let chunks = self.core.explained(&machine, interface.read(target, options)).await?;
         Ok(FileStream::new(machine, chunks))
     }
 
@@ -114,7 +103,7 @@ impl Files {
     ) -> BoxliteResult<()> {
         if data.len() <= limits::FILE_CHUNK {
             let (machine, interface) = self.reach().await?;
-            return machine.explained(interface.write_whole(target, options, data).await).await;
+            return self.core.explained(&machine, interface.write_whole(target, options, data)).await;
         }
         let writer = self.writer(target, options).await?;
         writer.push(data).await?;

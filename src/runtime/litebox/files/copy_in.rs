@@ -10,19 +10,14 @@ use boxlite_error::BoxliteResult;
 use boxlite_portal::{ArchiveTarget, FilesInterface};
 use boxlite_wire::limits;
 use bytes::Bytes;
-use tokio::{
-    sync::mpsc,
-    task::{JoinHandle, spawn_blocking},
-};
+use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::litebox::files::{
     archive_error::{from_archive, joined},
     archive_writer::ArchiveWriter,
+    upload::AHEAD,
     verbs::Files,
 };
-
-/// Chunks between a thread and the wire.
-const AHEAD: usize = 4;
 
 /// How to copy into a box.
 #[derive(Debug, Clone, Default)]
@@ -54,9 +49,9 @@ impl Files {
         let name = from.file_name().map_or_else(|| PathBuf::from("root"), PathBuf::from);
         let target = ArchiveTarget { path: to.as_ref().to_owned(), tree: true, name, owner, replace };
         let (chunks, packed) = mpsc::channel(AHEAD);
-        let packing =
-            spawn_blocking(move || send(&from, xattrs, PipeWriter::new(chunks, limits::FILE_CHUNK), &meter));
-        machine.explained(unpack(&interface, target, packed, packing).await).await
+        let pack = move || send(&from, xattrs, PipeWriter::new(chunks, limits::FILE_CHUNK), &meter);
+        let packing = machine.handle.spawn_blocking(pack);
+        self.core.explained(&machine, unpack(&interface, target, packed, packing)).await
     }
 
     /// Unpacks a tar stream beneath the directory `to` in the box, with the owners that it names unless `how` names another.

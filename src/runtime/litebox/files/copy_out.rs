@@ -10,16 +10,14 @@ use std::{
 use boxlite_archive::{Meter, PipeReader, Rules, receive};
 use boxlite_error::BoxliteResult;
 use bytes::Bytes;
-use tokio::{sync::mpsc, task::spawn_blocking};
+use tokio::sync::mpsc;
 
 use crate::litebox::files::{
     archive_error::{from_archive, joined},
     stream::FileStream,
+    upload::AHEAD,
     verbs::Files,
 };
-
-/// Chunks between a thread and the wire.
-const AHEAD: usize = 4;
 
 /// How to copy out of a box, and how much; `None` is any number.
 #[derive(Debug, Clone, Copy, Default)]
@@ -55,7 +53,7 @@ impl Files {
         let name = from.file_name().map_or_else(|| OsString::from("root"), OsString::from);
         let (chunks, receiver) = mpsc::channel(AHEAD);
         let rules = Rules { max_bytes, max_entries, replace, ..Rules::default() };
-        let mut unpacking = spawn_blocking(move || {
+        let mut unpacking = self.core.home.handle.spawn_blocking(move || {
             receive(PipeReader::new(receiver), &to, &name, rules, &meter).map(|skipped| meter.skip(skipped))
         });
         let fetching = fetch(&stream, chunks);
@@ -88,7 +86,7 @@ impl Files {
 
     async fn archive(&self, from: &Path, tree: bool, xattrs: bool) -> BoxliteResult<FileStream<Bytes>> {
         let (machine, interface) = self.reach().await?;
-        let chunks = machine.explained(interface.copy_out(from, tree, xattrs).await).await?;
+        let chunks = self.core.explained(&machine, interface.copy_out(from, tree, xattrs)).await?;
         Ok(FileStream::new(machine, chunks))
     }
 }

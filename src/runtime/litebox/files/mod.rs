@@ -2,9 +2,7 @@
 
 mod archive_error;
 pub(crate) mod archive_writer;
-mod attributes;
 mod contents;
-mod copy;
 pub(crate) mod copy_in;
 pub(crate) mod copy_out;
 mod directory;
@@ -12,7 +10,7 @@ pub(crate) mod open_file;
 pub(crate) mod pending_watches;
 pub(crate) mod remove;
 pub(crate) mod stream;
+mod upload;
 pub(crate) mod verbs;
 mod watch;
 pub(crate) mod writer;
-mod xattr;

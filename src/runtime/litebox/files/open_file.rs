@@ -7,10 +7,9 @@ use boxlite_portal::{FileCall, FileStat, FileTarget, ReadOptions, WriteOptions};
 use boxlite_wire::limits;
 use bytes::Bytes;
 
-use crate::litebox::files::{
-    stream::{FileStream, append},
-    verbs::Files,
-    writer::FileWriter,
+use crate::litebox::{
+    append::append,
+    files::{stream::FileStream, verbs::Files, writer::FileWriter},
 };
 
 /// An open file in a box. It stays open until [`close`](Self::close) or the end of the machine, whether or not this value is
@@ -65,7 +64,7 @@ impl OpenFile {
             let at = offset.map(|offset| offset + data.len() as u64);
             let chunk = self.files.call(FileCall::read_at(self.target(), wanted as u64, at)).await?;
             let last = chunk.len() < wanted;
-            append(&mut data, chunk);
+            append(&mut data, chunk, length);
             if last || data.len() >= length {
                 return Ok(data);
             }

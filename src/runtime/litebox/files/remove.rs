@@ -1,4 +1,4 @@
-//! `Files::unlink` and `Files::remove`, which tries again while the removal may still succeed.
+//! `Files::remove`, which tries again while the removal may still succeed.
 
 use std::{path::Path, time::Duration};
 
@@ -7,7 +7,10 @@ use boxlite_portal::FileCall;
 use nix::errno::Errno;
 use tokio::time::sleep;
 
-use crate::litebox::files::verbs::{Files, errno};
+use crate::{
+    in_context::in_context,
+    litebox::files::verbs::{Files, errno},
+};
 
 /// How to remove a file or a tree.
 #[derive(Debug, Clone, Copy)]
@@ -29,15 +32,6 @@ impl Default for RemoveOptions {
 }
 
 impl Files {
-    /// Removes a file or a symlink.
-    ///
-    /// # Errors
-    ///
-    /// A `FileFault` of `unlink`.
-    pub async fn unlink(&self, path: impl AsRef<Path>) -> BoxliteResult<()> {
-        self.call(FileCall::unlink(path.as_ref())).await
-    }
-
     /// Removes a file, or a tree.
     ///
     /// # Errors
@@ -51,7 +45,8 @@ impl Files {
                 Err(error) if recursive && tries < max_retries && may_pass(&error) => tries += 1,
                 done => return done,
             }
-            sleep(retry_delay.saturating_mul(tries)).await;
+            in_context(&self.core.home.handle, async { sleep(retry_delay.saturating_mul(tries)).await })
+                .await;
         }
     }
 }

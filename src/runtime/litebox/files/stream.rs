@@ -1,4 +1,4 @@
-//! `FileStream`: what comes out of a box piece by piece. Made by `Files`: the contents of a file, a listing, an archive, changes.
+//! `FileStream`: what comes out of a box chunk by chunk. Made by `Files`: the contents of a file, a listing, an archive, changes.
 
 use std::{
     fmt::{self, Debug, Formatter},
@@ -7,14 +7,13 @@ use std::{
 
 use boxlite_error::BoxliteResult;
 use boxlite_portal::Chunks;
-use bytes::Bytes;
 use futures::TryStreamExt as _;
 use tokio::sync::{Mutex, Notify};
 
 use crate::litebox::lifecycle::machine::Machine;
 
-/// What comes out of a box piece by piece: bytes of a file or an archive, entries of a directory, changes of a watched path.
-/// Each piece is fetched by [`next`](Self::next), so a reader that pauses holds the box back. Clones share the stream.
+/// What comes out of a box chunk by chunk: bytes of a file or an archive, entries of a directory, changes of a watched path.
+/// Each chunk is fetched by [`next`](Self::next), so a reader that pauses holds the box back. Clones share the stream.
 pub struct FileStream<T>(Arc<Inner<T>>);
 
 struct Inner<T> {
@@ -28,23 +27,25 @@ impl<T> FileStream<T> {
         Self(Arc::new(Inner { machine, closed: Notify::new(), chunks: Mutex::new(Some(chunks)) }))
     }
 
-    /// Waits for the next piece. Returns `None` at the end, and when the stream was closed.
+    /// Waits for the next chunk. Returns `None` at the end, and when the stream was closed.
     ///
     /// # Errors
     ///
     /// A `FileFault` for what the box's kernel refused, `PORTAL_LOST` if the box ended. The stream is over then.
     pub async fn next(&self) -> BoxliteResult<Option<T>> {
-        let mut state = self.0.chunks.lock().await;
-        let Some(chunks) = state.as_mut() else { return Ok(None) };
-        let next = tokio::select! {
-            biased;
-            () = self.0.closed.notified() => Ok(None),
-            next = chunks.try_next() => next,
+        let next = async {
+            let mut state = self.0.chunks.lock().await;
+            let Some(chunks) = state.as_mut() else { return Ok(None) };
+            let next = tokio::select! {
+                biased;
+                () = self.0.closed.notified() => Ok(None),
+                next = chunks.try_next() => next,
+            };
+            if !matches!(next, Ok(Some(_))) {
+                *state = None;
+            }
+            next
         };
-        if !matches!(next, Ok(Some(_))) {
-            *state = None;
-        }
-        drop(state);
         self.0.machine.explained(next).await
     }
 
@@ -66,14 +67,5 @@ impl<T> Clone for FileStream<T> {
 impl<T> Debug for FileStream<T> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.debug_struct("FileStream").finish_non_exhaustive()
-    }
-}
-
-/// Appends a chunk; the first one is not copied.
-pub(super) fn append(data: &mut Vec<u8>, chunk: Bytes) {
-    if data.is_empty() {
-        *data = Vec::from(chunk);
-    } else {
-        data.extend_from_slice(&chunk);
     }
 }

@@ -5,7 +5,10 @@ use std::path::Path;
 use boxlite_error::BoxliteResult;
 use boxlite_portal::FileChange;
 
-use crate::litebox::files::{stream::FileStream, verbs::Files};
+use crate::{
+    in_context::in_context,
+    litebox::files::{stream::FileStream, verbs::Files},
+};
 
 impl Files {
     /// Watches a file, a directory, or with `recursive` a tree. The watch misses no change that a later call of this box makes, and no
@@ -21,12 +24,12 @@ impl Files {
     ) -> impl Future<Output = BoxliteResult<FileStream<Vec<FileChange>>>> + Send + use<P> {
         let pending = self.core.watches.begin();
         let (this, path) = (self.clone(), path.as_ref().to_owned());
-        async move {
+        in_context(&self.core.home.handle, async move {
             let _pending = pending;
-            let machine = this.core.machine().await?;
-            let interface = this.interface(&machine);
-            let changes = this.explained(&machine, interface.watch(&path, recursive).await).await?;
+            let machine = this.core.machine(None).await?;
+            let watching = this.interface(&machine);
+            let changes = this.core.explained(&machine, watching.watch(&path, recursive)).await?;
             Ok(FileStream::new(machine, changes))
-        }
+        })
     }
 }

@@ -1,17 +1,13 @@
-//! `FileWriter`: a file that is written piece by piece. Made by `Files::write_stream` and `OpenFile::write_stream`.
+//! `FileWriter`: a file that is written chunk by chunk. Made by `Files::write_stream` and `OpenFile::write_stream`.
 
-use std::{mem, sync::Arc};
+use std::sync::Arc;
 
-use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
+use boxlite_error::BoxliteResult;
 use boxlite_portal::{FileTarget, FilesInterface, WriteOptions, broken};
-use boxlite_wire::limits;
 use bytes::Bytes;
-use tokio::{
-    sync::{Mutex, mpsc, oneshot},
-    task::{AbortHandle, JoinHandle},
-};
+use tokio::sync::{Mutex, oneshot};
 
-use crate::litebox::lifecycle::machine::Machine;
+use crate::litebox::{files::upload::Upload, lifecycle::machine::Machine};
 
 /// Chunks between the caller and the wire.
 const AHEAD: usize = 2;
@@ -19,17 +15,8 @@ const AHEAD: usize = 2;
 /// A file that is being written. Bytes may be pushed before it is open. Clones share it.
 #[derive(Debug, Clone)]
 pub struct FileWriter {
-    machine: Arc<Machine>,
-    task: AbortHandle,
-    state: Arc<Mutex<Writing>>,
-}
-
-#[derive(Debug)]
-struct Writing {
-    chunks: Option<mpsc::Sender<Bytes>>,
-    done: Option<JoinHandle<BoxliteResult<u64>>>,
-    opened: Option<oneshot::Receiver<()>>,
-    sent: u64,
+    upload: Arc<Upload<u64>>,
+    opened: Arc<Mutex<Option<oneshot::Receiver<()>>>>,
 }
 
 impl FileWriter {
@@ -39,12 +26,10 @@ impl FileWriter {
         target: FileTarget,
         options: WriteOptions,
     ) -> Self {
-        let (chunks, receiver) = mpsc::channel(AHEAD);
         let (sender, opened) = oneshot::channel();
-        let done = tokio::spawn(async move { interface.write(target, options, receiver, sender).await });
-        let task = done.abort_handle();
-        let state = Writing { chunks: Some(chunks), done: Some(done), opened: Some(opened), sent: 0 };
-        Self { machine, task, state: Arc::new(Mutex::new(state)) }
+        let send = |chunks| async move { interface.write(target, options, chunks, sender).await };
+        let upload = Arc::new(Upload::begin(machine, "write file", AHEAD, send));
+        Self { upload, opened: Arc::new(Mutex::new(Some(opened))) }
     }
 
     /// Waits until the file is open.
@@ -53,23 +38,18 @@ impl FileWriter {
     ///
     /// A `FileFault` for what the box's kernel refused, unless a push has returned it before.
     pub async fn opened(&self) -> BoxliteResult<()> {
-        let Some(opened) = self.state.lock().await.opened.take() else { return Ok(()) };
-        if opened.await.is_ok() {
+        let Some(opened) = self.opened.lock().await.take() else { return Ok(()) };
+        // A push that came meanwhile may have returned the error.
+        if opened.await.is_ok() || self.upload.is_over().await {
             return Ok(());
         }
-        let mut state = self.state.lock().await;
-        // A push that came meanwhile has returned the error.
-        if state.done.is_none() {
-            return Ok(());
-        }
-        state.sent = 0;
-        self.end(&mut state).await?;
+        self.upload.finish().await?;
         Err(broken("write file", "it ended before it was open"))
     }
 
     /// Breaks off without waiting; what the box has taken stays.
     pub fn abort(&self) {
-        self.task.abort();
+        self.upload.abort();
     }
 
     /// Hands on the next bytes, and returns when there is room for more.
@@ -77,23 +57,11 @@ impl FileWriter {
     /// # Errors
     ///
     /// A `FileFault` for what the box's kernel refused of this or of earlier bytes; the file is over then.
-    pub async fn push(&self, mut data: Bytes) -> BoxliteResult<()> {
-        let mut state = self.state.lock().await;
-        while !data.is_empty() {
-            let chunk = data.split_to(data.len().min(limits::FILE_CHUNK));
-            state.sent += chunk.len() as u64;
-            let sent = match &state.chunks {
-                Some(chunks) => chunks.send(chunk).await.is_ok(),
-                None => false,
-            };
-            // The guest answers before the end only if something failed.
-            if !sent {
-                state.sent = 0;
-                self.end(&mut state).await?;
-                return Err(broken("write file", "it ended before all was written"));
-            }
+    pub async fn push(&self, data: Bytes) -> BoxliteResult<()> {
+        if self.upload.push(data).await? {
+            return Ok(());
         }
-        Ok(())
+        Err(broken("write file", "it ended before all was written"))
     }
 
     /// Ends the file. Returns the number of bytes when all are written.
@@ -102,23 +70,12 @@ impl FileWriter {
     ///
     /// A `FileFault` for what the box's kernel refused, unless a push has returned it before.
     pub async fn finish(&self) -> BoxliteResult<u64> {
-        let mut state = self.state.lock().await;
-        let written = self.end(&mut state).await?;
+        let (written, sent) = self.upload.finish().await?;
         // Without an error, a box has written all that it was sent.
-        if written != mem::take(&mut state.sent) {
+        if written != sent {
             let how = format!("it reports {written} bytes, which is not what it was sent");
             return Err(broken("write file", &how));
         }
         Ok(written)
-    }
-
-    async fn end(&self, state: &mut Writing) -> BoxliteResult<u64> {
-        state.chunks = None;
-        let Some(done) = state.done.take() else { return Ok(0) };
-        let written = done.await.unwrap_or_else(|error| {
-            let code = if error.is_cancelled() { ErrorCode::Aborted } else { ErrorCode::Internal };
-            Err(BoxliteError::new(code, "write file").caused_by(error))
-        });
-        self.machine.explained(written).await
     }
 }

@@ -24,23 +24,22 @@ pub struct BoxEnd {
 impl BoxEnd {
     /// The end of the box whose record this is.
     pub(in crate::litebox) fn of(record: &BoxRecord) -> Self {
-        Self { failure: record.failure.clone(), ..Self::with_exit(record.state, record.exit) }
+        Self::new(record.state, record.exit, record.failure.clone())
     }
 
     /// The end of a box that is gone, by the outcome of its shim.
     pub(in crate::litebox) fn by(outcome: &ShimOutcome, exit: Option<MainExit>) -> Self {
         let failure = outcome.failure(None);
-        let state = if failure.is_some() { BoxState::Failed } else { BoxState::Stopped };
-        Self { failure, ..Self::with_exit(state, exit) }
+        Self::new(if failure.is_some() { BoxState::Failed } else { BoxState::Stopped }, exit, failure)
     }
 
-    fn with_exit(state: BoxState, exit: Option<MainExit>) -> Self {
+    fn new(state: BoxState, exit: Option<MainExit>, failure: Option<String>) -> Self {
         Self {
             state,
             exit_code: exit.and_then(|exit| exit.code),
             signal: exit.and_then(|exit| exit.signal),
             oom: exit.is_some_and(|exit| exit.oom),
-            failure: None,
+            failure,
         }
     }
 }

@@ -3,16 +3,19 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
+use boxlite_error::{BoxliteResult, ErrorCode};
 
-use crate::litebox::{
-    core::BoxCore,
-    lifecycle::{
-        local_state::LocalState,
-        machine::Machine,
-        state::{BoxState, Operation, Rule},
-        transition::Transition,
-        transition_log,
+use crate::{
+    in_context::in_context,
+    litebox::{
+        core::BoxCore,
+        lifecycle::{
+            local_state::LocalState,
+            machine::Machine,
+            state::{BoxState, Operation, Rule},
+            transition::Transition,
+            transition_log,
+        },
     },
 };
 
@@ -79,20 +82,19 @@ impl BoxCore {
         }
     }
 
-    /// Why a call to the guest failed. Whoever removes a box ends its machine first, which breaks connections; once the remover has
-    /// released the box's lock, it is known whether the box is gone.
-    pub(in crate::litebox) async fn explain(
+    /// Awaits a call of the guest; an error says why it failed. Whoever removes a box ends its machine first, which breaks connections;
+    /// once the remover has released the box's lock, it is known whether the box is gone.
+    pub(in crate::litebox) async fn explained<T>(
         self: &Arc<Self>,
-        machine: &Arc<Machine>,
-        error: BoxliteError,
-    ) -> BoxliteError {
-        let error = machine.explain(error).await;
-        if error.code() != ErrorCode::PortalLost || machine.outcome().is_none() {
-            return error;
-        }
-        match Transition::begin_after(self, machine.outcome()).await {
-            Err(removed) if removed.code() == ErrorCode::BoxRemoved => removed,
-            _ => error,
+        machine: &Machine,
+        call: impl Future<Output = BoxliteResult<T>>,
+    ) -> BoxliteResult<T> {
+        let answer = machine.explained(call).await;
+        let lost = answer.as_ref().is_err_and(|error| error.code() == ErrorCode::PortalLost);
+        let Some(outcome) = machine.outcome().filter(|_| lost) else { return answer };
+        match in_context(&self.home.handle, Transition::begin_after(self, Some(outcome))).await {
+            Err(removed) if removed.code() == ErrorCode::BoxRemoved => Err(removed),
+            _ => answer,
         }
     }
 }

@@ -60,12 +60,8 @@ impl LockedBox {
                 // The lock's file goes with the box.
                 Err(error) => return Err(if exists() { error } else { core.removed_error() }),
             };
-            if !core.refresh()? {
-                return Err(core.removed_error());
-            }
+            let (config, record) = core.read()?;
             json_file::sweep(paths.dir());
-            let config = core.config();
-            let record = BoxRecord::read(paths, config.rest());
             let shim = ShimStatus::of(&paths.shim_lock())?;
             Ok(Some(Self { lock, config, record, shim }))
         }

@@ -5,9 +5,11 @@ use std::{sync::Arc, time::Duration};
 
 use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Term, text};
 use boxlite_portal::GuestSession;
+use tokio::{runtime::Handle, time::timeout};
 
 use crate::{
     events::watcher::GuestWatcher,
+    in_context::in_context,
     shim::{controller::ShimController, outcome::ShimOutcome},
     state::record::MachineRecord,
 };
@@ -27,6 +29,8 @@ pub(crate) struct Machine {
     pub(crate) session: GuestSession,
     pub(crate) record: MachineRecord,
     pub(crate) watcher: Arc<GuestWatcher>,
+    /// Where calls of the guest and tasks about them run.
+    pub(crate) handle: Handle,
 }
 
 impl Machine {
@@ -35,26 +39,29 @@ impl Machine {
         self.shim.outcome()
     }
 
-    /// Adds to a lost connection that the machine ended, and why, if it did.
-    pub(crate) async fn explain(self: &Arc<Self>, error: BoxliteError) -> BoxliteError {
-        if error.code() != ErrorCode::PortalLost {
-            return error;
-        }
-        match tokio::time::timeout(END_AFTER_LOSS, self.shim.ended()).await {
+    /// Awaits a call of the guest, on whichever executor its caller runs. To a lost connection it adds that the machine ended, and why, if
+    /// it did.
+    pub(crate) async fn explained<T>(
+        &self,
+        call: impl Future<Output = BoxliteResult<T>>,
+    ) -> BoxliteResult<T> {
+        let explained = async {
+            match call.await {
+                Err(error) if error.code() == ErrorCode::PortalLost => Err(self.explain(error).await),
+                answer => answer,
+            }
+        };
+        in_context(&self.handle, explained).await
+    }
+
+    async fn explain(&self, error: BoxliteError) -> BoxliteError {
+        match timeout(END_AFTER_LOSS, self.shim.ended()).await {
             Ok(Ok(outcome)) => BoxliteError::new(
                 ErrorCode::PortalLost,
                 format!("{error} because the box ended: {}", outcome.describe()),
             )
             .hint(text![Term::BoxStart, " starts it again; its console is kept in the box's folder"]),
             _ => error,
-        }
-    }
-
-    /// What a call to the guest has returned, with the reason of a lost connection.
-    pub(crate) async fn explained<T>(self: &Arc<Self>, result: BoxliteResult<T>) -> BoxliteResult<T> {
-        match result {
-            Err(error) => Err(self.explain(error).await),
-            ok => ok,
         }
     }
 
@@ -65,19 +72,14 @@ impl Machine {
     pub(crate) async fn stop(&self, grace: Duration) -> BoxliteResult<ShimOutcome> {
         let powered_off = async {
             // The reply races with power-off, so wait for the shim to exit.
-            let (_, outcome) = tokio::join!(
-                async {
-                    self.session
-                        .guest()
-                        .shutdown(grace)
-                        .await
-                        .inspect_err(|error| tracing::debug!(%error, "no answer"))
-                },
-                self.shim.ended()
-            );
+            let mut guest = self.session.guest();
+            let (answer, outcome) = tokio::join!(guest.shutdown(grace), self.shim.ended());
+            if let Err(error) = answer {
+                tracing::debug!(%error, "no answer");
+            }
             outcome
         };
-        if let Ok(outcome) = tokio::time::timeout(grace + POWER_OFF, powered_off).await {
+        if let Ok(outcome) = timeout(grace + POWER_OFF, powered_off).await {
             return outcome;
         }
         tracing::warn!(pid = self.shim.identity().pid, "the guest did not power off in time; it is killed");

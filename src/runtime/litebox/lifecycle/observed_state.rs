@@ -2,11 +2,12 @@
 //! locks. Used by `info`, lists and the sweep; it changes nothing and waits for nobody.
 
 use boxlite_error::BoxliteResult;
+use boxlite_portal::MainExit;
 
 use crate::{
     litebox::lifecycle::state::BoxState,
     shim::{outcome::ShimOutcome, process::ShimStatus},
-    state::{config::BoxConfig, layout::BoxPaths, lock, record::BoxRecord},
+    state::{config::BoxConfig, journal::reader::Journal, layout::BoxPaths, lock, record::BoxRecord},
 };
 
 /// A box's state by its files and locks.
@@ -54,6 +55,12 @@ impl BoxRecord {
     /// Whether the machine that came up last is there.
     pub(in crate::litebox) fn is_alive(&self, presence: &ShimStatus) -> bool {
         matches!((presence, &self.machine), (ShimStatus::Alive(process), Some(machine)) if process.identity == machine.shim)
+    }
+
+    /// How the main process of the machine that ended exited, by the machine's journal.
+    pub(in crate::litebox) async fn main_exit(&self, paths: &BoxPaths) -> Option<MainExit> {
+        let since = self.machine.as_ref()?.started_at_unix_ns();
+        Journal::of(paths).exits(since).known().await
     }
 
     /// The record of a box that no process is changing any more: a process was killed, or its machine ended by itself. `outcome` is known

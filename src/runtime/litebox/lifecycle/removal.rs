@@ -8,7 +8,6 @@ use std::{
 };
 
 use boxlite_error::BoxliteResult;
-use boxlite_portal::MainExit;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::{
@@ -21,13 +20,13 @@ use crate::{
             local_state::LocalState,
             locked_box::LockedBox,
             start::Cut,
-            state::{BoxState, Operation, Rule},
+            state::{BoxState, Operation},
             transition::Transition,
             transition_log,
         },
     },
     shim::{outcome::report_request, process::ShimStatus},
-    state::{config::BoxConfig, journal::reader::Journal, lock::FileLock, record::BoxRecord},
+    state::{config::BoxConfig, lock::FileLock, record::BoxRecord},
 };
 
 /// How long another change of the box may go on before its machine is killed in the middle of that.
@@ -44,28 +43,17 @@ const WHY: &str = "the box was removed by force";
 impl BoxCore {
     /// Removes the box and everything of it. A running one needs `force` and is killed.
     pub(in crate::litebox) async fn remove(self: &Arc<Self>, force: bool) -> BoxliteResult<()> {
-        if force { self.remove_by_force().await } else { self.remove_at_rest().await }
-    }
-
-    async fn remove_at_rest(self: &Arc<Self>) -> BoxliteResult<()> {
-        let operation = Operation::Remove;
-        let state = self.observed_state().await?.record.state;
-        if operation.rule(state) == Rule::Refuse {
-            return Err(operation.refused(&self.id, state));
+        if force {
+            self.check_exists().await?;
+            if let LocalState::Starting(start) = &*self.local() {
+                start.handle.cut(Cut::Removed);
+            }
+            return Removal::begin(self).await?.complete().await;
         }
+        Operation::Remove.check(&self.id, self.observed_state().await?.record.state)?;
         let transition = Transition::begin(self).await?;
-        if operation.rule(transition.state()) == Rule::Refuse {
-            return Err(operation.refused(&self.id, transition.state()));
-        }
+        Operation::Remove.check(&self.id, transition.state())?;
         transition.remove().await
-    }
-
-    async fn remove_by_force(self: &Arc<Self>) -> BoxliteResult<()> {
-        self.check_exists().await?;
-        if let LocalState::Starting(start) = &*self.local() {
-            start.cut(Cut::Removed);
-        }
-        Removal::begin(self).await?.complete().await
     }
 }
 
@@ -89,13 +77,11 @@ impl Removal {
             (Some(lock), config, record)
         } else {
             tracing::warn!(box_id = core.id, "the box is removed while another process is changing it");
-            let (config, record) = read_unlocked(core).await?;
+            let unlocked = Arc::clone(core);
+            let (config, record) = blocking("read a box", move || unlocked.read()).await?;
             (None, config, record)
         };
-        let operation = Operation::RemoveByForce;
-        if operation.rule(record.state) == Rule::Refuse {
-            return Err(operation.refused(&core.id, record.state));
-        }
+        Operation::RemoveByForce.check(&core.id, record.state)?;
         Ok(Self { core: Arc::clone(core), config, record, lock })
     }
 
@@ -106,7 +92,8 @@ impl Removal {
         }
         end_machine(&self.core).await?;
         if ran {
-            self.record.exit = self.main_exit().await;
+            let exit = timeout(EXIT, self.record.main_exit(&self.core.paths)).await;
+            self.record.exit = exit.ok().flatten();
             self.change_to(BoxState::Stopped).await;
             // Callers in this process that wait for the box get its end, and not the error that it is gone.
             self.core.note_end(BoxEnd::of(&self.record));
@@ -121,22 +108,11 @@ impl Removal {
         let from = self.record.state;
         self.record = BoxRecord { state, failure: None, ..self.record.clone() };
         transition_log::changed(&self.core.home.events, &self.config, from, &self.record);
-        if let Some(lock) = self.lock.clone() {
-            let (paths, record) = (self.core.paths.clone(), self.record.clone());
-            let saved = blocking("write the state of a box", move || {
-                let _lock = lock;
-                record.save(&paths)
-            });
-            if let Err(error) = saved.await {
-                tracing::debug!(%error, "state of a box that is being removed was not written");
-            }
+        if let Some(lock) = self.lock.clone()
+            && let Err(error) = self.core.save(self.record.clone(), lock).await
+        {
+            tracing::debug!(%error, "state of a box that is being removed was not written");
         }
-    }
-
-    async fn main_exit(&self) -> Option<MainExit> {
-        let since = self.record.machine.as_ref()?.started_at_unix_ns();
-        let known = Journal::of(&self.core.paths).exits(since).known();
-        timeout(EXIT, known).await.ok().flatten()
     }
 }
 
@@ -164,19 +140,6 @@ impl BoxCore {
         self.home.metrics.count(|counters| counters.boxes_destroyed += 1);
         Ok(())
     }
-}
-
-async fn read_unlocked(core: &Arc<BoxCore>) -> BoxliteResult<(BoxConfig, BoxRecord)> {
-    let core = Arc::clone(core);
-    blocking("read a box", move || {
-        if !core.refresh()? {
-            return Err(core.removed_error());
-        }
-        let config = core.config();
-        let record = BoxRecord::read(&core.paths, config.rest());
-        Ok((config, record))
-    })
-    .await
 }
 
 /// Kills the machine, whoever started it, and waits until nobody can write to its disk.

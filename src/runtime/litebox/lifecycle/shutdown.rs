@@ -2,11 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use boxlite_error::{BoxliteResult, ErrorCode};
+use boxlite_error::BoxliteResult;
 use tokio::time::timeout;
 
 use crate::litebox::{
-    core::BoxCore,
+    core::{BoxCore, accept_removal},
     lifecycle::{
         local_state::LocalState,
         machine::Machine,
@@ -92,7 +92,7 @@ impl BoxCore {
         };
         if let Some(start) = starting {
             if !self.config().options.detached {
-                start.cut(Cut::Closed);
+                start.handle.cut(Cut::Closed);
             }
             let _ = start.task.result().await;
         }
@@ -107,7 +107,7 @@ impl BoxCore {
         tracing::warn!(box_id = self.id, "the box did not end in time; it is killed");
         let (starting, machine) = match &*self.local() {
             LocalState::Starting(start) => {
-                start.cut(Cut::Closed);
+                start.handle.cut(Cut::Closed);
                 (Some(start.task.clone()), None)
             }
             LocalState::Stopping(task, machine) => {
@@ -136,9 +136,4 @@ impl BoxCore {
     pub(crate) fn is_ours(&self) -> bool {
         self.local().is_ours()
     }
-}
-
-/// A box that was to be removed with its machine is gone after its end, which is no failure.
-fn accept_removal(result: BoxliteResult<()>) -> BoxliteResult<()> {
-    result.or_else(|error| (error.code() == ErrorCode::BoxRemoved).then_some(()).ok_or(error))
 }

@@ -38,16 +38,13 @@ impl Cut {
 #[derive(Debug, Clone)]
 pub(in crate::litebox) struct Start {
     pub(in crate::litebox) task: Task<Arc<Machine>>,
-    handle: StartHandle,
+    pub(in crate::litebox) handle: StartHandle,
 }
 
 /// The callers of a start, and whether it is to be cut short; shared with the start itself.
 #[derive(Debug, Clone, Default)]
-pub(in crate::litebox) struct StartHandle(Arc<Waiters>);
-
-#[derive(Debug, Default)]
-struct Waiters {
-    callers: AtomicUsize,
+pub(in crate::litebox) struct StartHandle {
+    callers: Arc<AtomicUsize>,
     cut: watch::Sender<Option<Cut>>,
 }
 
@@ -55,35 +52,21 @@ struct Waiters {
 #[derive(Debug)]
 pub(in crate::litebox) struct Caller(StartHandle);
 
-impl Start {
-    pub(in crate::litebox) fn new(task: Task<Arc<Machine>>, handle: StartHandle) -> Self {
-        Self { task, handle }
-    }
-
+impl StartHandle {
     /// Adds a caller. Call it while the box's local state is locked.
     pub(in crate::litebox) fn join(&self) -> Caller {
-        self.handle.join()
+        self.callers.fetch_add(1, Ordering::AcqRel);
+        Caller(self.clone())
     }
 
     /// Makes the start end as soon as it can.
     pub(in crate::litebox) fn cut(&self, why: Cut) {
-        self.handle.cut(why);
-    }
-}
-
-impl StartHandle {
-    pub(in crate::litebox) fn join(&self) -> Caller {
-        self.0.callers.fetch_add(1, Ordering::AcqRel);
-        Caller(self.clone())
-    }
-
-    fn cut(&self, why: Cut) {
-        self.0.cut.send_if_modified(|cut| cut.is_none().then(|| *cut = Some(why)).is_some());
+        self.cut.send_if_modified(|cut| cut.is_none().then(|| *cut = Some(why)).is_some());
     }
 
     /// Waits until the start is to end early.
     pub(in crate::litebox) async fn cut_short(&self) -> Cut {
-        let mut cut = self.0.cut.subscribe();
+        let mut cut = self.cut.subscribe();
         let why = cut.wait_for(Option::is_some).await.ok().and_then(|why| *why);
         // The sender lives in this handle, so there is always a reason.
         why.unwrap_or(Cut::Aborted)
@@ -92,7 +75,7 @@ impl StartHandle {
 
 impl Drop for Caller {
     fn drop(&mut self) {
-        if self.0.0.callers.fetch_sub(1, Ordering::AcqRel) == 1 {
+        if self.0.callers.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.0.cut(Cut::Aborted);
         }
     }

@@ -2,7 +2,10 @@
 //! process each start runs once, as a task of its own: whoever wants its result waits for that task, so a caller that goes away never
 //! leaves a machine half made. Between processes a `Transition` keeps the order.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
 use tokio::time::sleep;
@@ -34,14 +37,9 @@ enum Next {
 }
 
 impl BoxCore {
-    /// The running machine; joins it, or starts it if there is none.
-    pub(in crate::litebox) async fn machine(self: &Arc<Self>) -> BoxliteResult<Arc<Machine>> {
-        self.machine_within(None).await
-    }
-
-    /// The same. `boot` is how long the guest may take to come up if this call is the one that starts it. When the last caller drops
-    /// its future, the start is given up.
-    pub(in crate::litebox) async fn machine_within(
+    /// The running machine; joins it, or starts it if there is none. `boot` is how long the guest may take to come up if this call is the
+    /// one that starts it. When the last caller drops its future, the start is given up.
+    pub(in crate::litebox) async fn machine(
         self: &Arc<Self>,
         boot: Option<Duration>,
     ) -> BoxliteResult<Arc<Machine>> {
@@ -66,7 +64,9 @@ impl BoxCore {
             LocalState::Running(machine) if machine.outcome().is_none() => {
                 return Ok(Next::Use(Arc::clone(machine)));
             }
-            LocalState::Starting(start) => return Ok(Next::AwaitStart(start.task.clone(), start.join())),
+            LocalState::Starting(start) => {
+                return Ok(Next::AwaitStart(start.task.clone(), start.handle.join()));
+            }
             LocalState::Stopping(task, _) => return Ok(Next::AwaitStop(task.clone())),
             LocalState::Idle => {}
             // The task that watches it has not noticed its end yet.
@@ -78,7 +78,7 @@ impl BoxCore {
             let result = Box::pin(this.join_or_start(boot, &own)).await;
             this.finish_start(result)
         });
-        *local = LocalState::Starting(Start::new(task.clone(), handle));
+        *local = LocalState::Starting(Start { task: task.clone(), handle });
         Ok(Next::AwaitStart(task, caller))
     }
 
@@ -100,26 +100,27 @@ impl BoxCore {
         transition.config.check_due(now_ms())?;
         self.home.prepare_engine();
         transition.starting().await?;
-        let boot = BootTimeout::of(boot, &transition.config.options, &self.home);
-        let (config, lock) = (transition.config.clone(), transition.lock());
-        let pipeline = Pipeline::new(Arc::clone(&self.home), self.paths.clone(), config, lock, boot);
-        let started = tokio::select! {
-            started = pipeline.run() => started,
-            cut = start.cut_short() => Err(cut.error(&self.id)),
-            () = self.vanished() => Err(self.removed_error()),
+        let pipeline = Pipeline {
+            home: Arc::clone(&self.home),
+            paths: self.paths.clone(),
+            config: transition.config.clone(),
+            timings: Mutex::default(),
+            lock: transition.lock(),
+            boot: BootTimeout::of(boot, &transition.config.options, &self.home),
         };
-        let machine = match started {
-            Ok(Started { mut machine, lease: _lease }) => {
-                transition.started(machine.record.clone()).await.map(|()| {
-                    if transition.config.options.detached {
-                        machine.shim.detach();
-                    }
-                    machine
-                })
+        let started = async {
+            let Started { mut machine, lease: _lease } = tokio::select! {
+                started = pipeline.run() => started,
+                cut = start.cut_short() => Err(cut.error(&self.id)),
+                () = self.vanished() => Err(self.removed_error()),
+            }?;
+            transition.started(machine.record.clone()).await?;
+            if transition.config.options.detached {
+                machine.shim.detach();
             }
-            Err(error) => Err(error),
+            Ok(machine)
         };
-        match machine {
+        match started.await {
             Ok(machine) => Ok(machine),
             Err(error) => Err(self.give_up(transition, error).await),
         }
@@ -156,16 +157,8 @@ impl BoxCore {
 
     fn finish_start(self: &Arc<Self>, result: BoxliteResult<Machine>) -> BoxliteResult<Arc<Machine>> {
         let mut local = self.local();
-        match result {
-            Ok(machine) => {
-                let machine = Arc::new(machine);
-                self.hold(&mut local, &machine);
-                Ok(machine)
-            }
-            Err(error) => {
-                *local = LocalState::Idle;
-                Err(error)
-            }
-        }
+        let machine = result.map(Arc::new).inspect_err(|_| *local = LocalState::Idle)?;
+        self.hold(&mut local, &machine);
+        Ok(machine)
     }
 }

@@ -1,7 +1,7 @@
 //! The state machine of a box, as two tables: how states follow each other, and what every operation means in each state.
 //! Whatever changes a box checks them first; `docs/api.md` shows the same tables, which a test compares.
 
-use boxlite_error::{BoxliteError, ErrorCode, named};
+use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, named};
 
 named! {
     /// The state of a box.
@@ -100,23 +100,26 @@ impl Operation {
         }
     }
 
-    /// The refusal in `state` of box `id`, which names the states that would do.
-    pub(crate) fn refused(self, id: &str, state: BoxState) -> BoxliteError {
+    /// Refuses it if box `id` is in a `state` that does not allow it.
+    ///
+    /// # Errors
+    /// `BOX_STATE`, which names the states that would do.
+    pub(crate) fn check(self, id: &str, state: BoxState) -> BoxliteResult<()> {
+        if self.rule(state) != Rule::Refuse {
+            return Ok(());
+        }
         let allowed: Vec<_> = BoxState::ALL
             .iter()
             .copied()
             .filter(|state| self.rule(*state) != Rule::Refuse)
             .map(BoxState::as_str)
             .collect();
-        BoxliteError::new(
-            ErrorCode::BoxState,
-            format!(
-                "{} box `{id}`: it is {state}, which must be one of {}",
-                self.as_str(),
-                allowed.join(", ")
-            ),
-        )
-        .hint("stop it first, or remove it with `force`")
+        let message = format!(
+            "{} box `{id}`: it is {state}, which must be one of {}",
+            self.as_str(),
+            allowed.join(", ")
+        );
+        Err(BoxliteError::new(ErrorCode::BoxState, message).hint("stop it first, or remove it with `force`"))
     }
 }
 
@@ -153,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_refusal_names_operation_state_and_what_would_do() {
-        let error = Operation::Remove.refused("b", BoxState::Running);
+        let error = Operation::Remove.check("b", BoxState::Running).unwrap_err();
         assert_eq!(error.code(), ErrorCode::BoxState);
         assert_eq!(
             error.to_string(),

@@ -5,13 +5,12 @@
 use std::{sync::Arc, time::Duration};
 
 use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
-use boxlite_portal::{GuestSession, MainExit};
+use boxlite_portal::GuestSession;
 
 use crate::{
-    blocking::blocking,
     events::watcher::GuestWatcher,
     litebox::{
-        core::BoxCore,
+        core::{BoxCore, accept_removal},
         lifecycle::{end::BoxEnd, locked_box::LockedBox, machine::Machine, state::BoxState, transition_log},
     },
     shim::{
@@ -21,7 +20,6 @@ use crate::{
     },
     state::{
         config::BoxConfig,
-        journal::reader::Journal,
         layout::BoxPaths,
         lock::FileLock,
         record::{BoxRecord, MachineRecord},
@@ -37,7 +35,7 @@ const SHIM_EXIT: Duration = Duration::from_secs(5);
 pub(crate) struct Transition {
     core: Arc<BoxCore>,
     pub(in crate::litebox) config: BoxConfig,
-    record: BoxRecord,
+    pub(in crate::litebox) record: BoxRecord,
     /// The shim, if the box runs and nobody has joined it yet.
     shim: Option<ShimProcess>,
     /// Shared with work on threads that nobody can call back: the lock is released when all of that is done.
@@ -112,7 +110,7 @@ impl Transition {
         let ran = self.record.state == BoxState::Running || self.record.state == BoxState::Stopping;
         let mut after = self.record.after(&ended, &self.config, self.paths(), outcome);
         if ran {
-            after.exit = self.main_exit().await;
+            after.exit = after.main_exit(self.paths()).await;
         }
         self.paths().remove_sockets();
         if after.state == BoxState::Failed {
@@ -120,12 +118,6 @@ impl Transition {
         }
         self.change_to(after).await?;
         self.ended(ran).await
-    }
-
-    /// How the main process of the machine that ended exited, by the machine's journal.
-    async fn main_exit(&self) -> Option<MainExit> {
-        let since = self.record.machine.as_ref()?.started_at_unix_ns();
-        Journal::of(self.paths()).exits(since).known().await
     }
 
     /// Notes the end for those that wait, and removes the box if that was to go with its machine.
@@ -142,10 +134,6 @@ impl Transition {
             return Err(self.core.removed_error());
         }
         Ok(())
-    }
-
-    pub(in crate::litebox) fn record(&self) -> &BoxRecord {
-        &self.record
     }
 
     /// Changes the box's config, which no other process does meanwhile.
@@ -171,18 +159,16 @@ impl Transition {
 
     fn joined(&self, process: ShimProcess) -> BoxliteResult<Machine> {
         let record = self.record.machine.clone().ok_or_else(|| {
-            BoxliteError::new(
-                ErrorCode::Internal,
-                format!("join box `{}`: it has no machine", self.config.id),
-            )
+            let message = format!("join box `{}`: it has no machine", self.config.id);
+            BoxliteError::new(ErrorCode::Internal, message)
         })?;
-        let session = GuestSession::new(self.paths().portal().channel()?);
-        let watcher = GuestWatcher::new(&self.config.id, &self.core.home.events);
+        let home = &self.core.home;
         Ok(Machine {
             shim: ShimController::join(process, &self.paths().shim_log()),
-            session,
+            session: GuestSession::new(self.paths().portal().channel()?),
             record,
-            watcher,
+            watcher: GuestWatcher::new(&self.config.id, &home.events),
+            handle: home.handle.clone(),
         })
     }
 
@@ -228,12 +214,9 @@ impl Transition {
     /// The machine was ended on request.
     pub(in crate::litebox) async fn stopped(&mut self) -> BoxliteResult<()> {
         self.paths().remove_sockets();
-        let (machine, exit) = (self.record.machine.clone(), self.main_exit().await);
+        let (machine, exit) = (self.record.machine.clone(), self.record.main_exit(self.paths()).await);
         self.try_change_to(BoxRecord { state: BoxState::Stopped, failure: None, machine, exit }).await;
-        match self.ended(true).await {
-            Err(error) if error.code() == ErrorCode::BoxRemoved => Ok(()),
-            result => result,
-        }
+        accept_removal(self.ended(true).await)
     }
 
     /// Removes everything of the box.
@@ -256,12 +239,7 @@ impl Transition {
         if from != to {
             transition_log::changed(&self.core.home.events, &self.config, from, &self.record);
         }
-        let (paths, record, held) = (self.paths().clone(), self.record.clone(), self.lock());
-        blocking("write the state of a box", move || {
-            let _held = held;
-            record.save(&paths)
-        })
-        .await
+        self.core.save(self.record.clone(), self.lock()).await
     }
 
     /// The right to change the box, for what outlives its caller.

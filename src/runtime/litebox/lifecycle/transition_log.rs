@@ -12,22 +12,17 @@ use crate::{
 
 /// A box was created.
 pub(crate) fn created(bus: &EventBus, config: &BoxConfig) {
-    tracing::info!(
-        box_id = config.id,
-        name = config.options.name,
-        image = config.options.image,
-        "box created"
-    );
+    tracing::info!(box_id = config.id, name = name(config), image = config.options.image, "box created");
     state(bus, &config.id, None, Some(BoxState::Created), None);
 }
 
 /// A box went from one state to another.
 pub(in crate::litebox) fn changed(bus: &EventBus, config: &BoxConfig, from: BoxState, record: &BoxRecord) {
-    let id = &config.id;
+    let (id, name, from_state) = (&config.id, name(config), from.as_str());
     match (record.state, &record.machine) {
         (BoxState::Running, Some(machine)) => tracing::info!(
             box_id = id,
-            name = config.options.name,
+            name,
             engine = machine.engine.kind.as_str(),
             accelerated = machine.engine.accelerated,
             pid = machine.shim.pid,
@@ -37,26 +32,22 @@ pub(in crate::litebox) fn changed(bus: &EventBus, config: &BoxConfig, from: BoxS
         ),
         (BoxState::Failed, _) => {
             let reason = record.failure.as_deref().unwrap_or("unknown");
-            tracing::warn!(
-                box_id = id,
-                name = config.options.name,
-                from = from.as_str(),
-                reason,
-                "box failed"
-            );
+            tracing::warn!(box_id = id, name, from = from_state, reason, "box failed");
         }
-        (BoxState::Stopped, _) => {
-            tracing::info!(box_id = id, name = config.options.name, from = from.as_str(), "box stopped");
-        }
-        (to, _) => tracing::debug!(box_id = id, from = from.as_str(), to = to.as_str(), "box changes"),
+        (BoxState::Stopped, _) => tracing::info!(box_id = id, name, from = from_state, "box stopped"),
+        (to, _) => tracing::debug!(box_id = id, from = from_state, to = to.as_str(), "box changes"),
     }
     state(bus, id, Some(from), Some(record.state), record.failure.clone());
 }
 
 /// A box was removed.
 pub(in crate::litebox) fn removed(bus: &EventBus, config: &BoxConfig, from: BoxState) {
-    tracing::info!(box_id = config.id, name = config.options.name, "box removed");
+    tracing::info!(box_id = config.id, name = name(config), "box removed");
     state(bus, &config.id, Some(from), None, None);
+}
+
+fn name(config: &BoxConfig) -> Option<&str> {
+    config.options.name.as_deref()
 }
 
 fn state(bus: &EventBus, id: &str, from: Option<BoxState>, to: Option<BoxState>, failure: Option<String>) {

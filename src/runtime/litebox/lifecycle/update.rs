@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use boxlite_durable::Durability;
-use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
+use boxlite_error::{BoxliteError, BoxliteResult};
 use boxlite_proto::v1::{AmendRequest, Environment};
 use boxlite_wire::limits;
 use prost::Message as _;
@@ -18,7 +18,7 @@ use crate::{
         core::BoxCore,
         lifecycle::{
             machine::Machine,
-            state::{BoxState, Operation, Rule},
+            state::{BoxState, Operation},
             transition::Transition,
         },
     },
@@ -104,10 +104,6 @@ impl BoxUpdate {
         };
         (request != AmendRequest::default()).then_some(request)
     }
-
-    const fn changes_deadline(&self) -> bool {
-        self.max_lifetime_ms.is_some() || self.ends_at_ms.is_some()
-    }
 }
 
 impl BoxCore {
@@ -122,9 +118,7 @@ impl BoxCore {
         home.check_open()?;
         // The box's lock is taken first: it may be held for long, and the home's must not be.
         let mut transition = Transition::begin(self).await?;
-        if Operation::Update.rule(transition.state()) == Rule::Refuse {
-            return Err(Operation::Update.refused(self.id(), transition.state()));
-        }
+        Operation::Update.check(&self.id, transition.state())?;
         let mut config = transition.config.clone();
         update.apply(&mut config.options);
         config.check_size()?;
@@ -139,10 +133,12 @@ impl BoxCore {
         }
         transition.amend(|current| *current = config)?;
         drop(names);
-        let machine =
-            if transition.state() == BoxState::Running { self.machine_of(&mut transition)? } else { None };
+        let machine = match self.held().filter(|_| transition.state() == BoxState::Running) {
+            Some(machine) => Some(machine),
+            None => transition.join()?.map(Arc::new),
+        };
         if let Some(machine) = &machine
-            && update.changes_deadline()
+            && (update.max_lifetime_ms.is_some() || update.ends_at_ms.is_some())
         {
             let supervision = &transition.config.options.supervision;
             let record = &machine.record;
@@ -155,14 +151,6 @@ impl BoxCore {
         drop(transition);
         self.refresh()?;
         if let Some(machine) = machine { self.amend_guest(&machine, &update).await } else { Ok(()) }
-    }
-
-    /// The machine that runs, as this process holds it or newly joined.
-    fn machine_of(&self, transition: &mut Transition) -> BoxliteResult<Option<Arc<Machine>>> {
-        match self.held() {
-            Some(machine) => Ok(Some(machine)),
-            None => Ok(transition.join()?.map(Arc::new)),
-        }
     }
 
     /// Sends the guest what concerns `update`, and again what others have changed meanwhile, so that it ends with what is on disk.
@@ -180,9 +168,7 @@ impl BoxCore {
                 return Err(BoxliteError::new(error.code(), message).caused_by(error));
             }
             sent = Some(request);
-            if !self.refresh()? {
-                return Err(self.removed_error());
-            }
+            self.reread()?;
         }
         // The guest's events may be of interest only now.
         self.observe(machine);
@@ -192,14 +178,10 @@ impl BoxCore {
     /// Uses the box for a moment, so that its idle time begins anew. Returns `false` if it does not run; it is not started.
     pub(in crate::litebox) async fn touch(self: &Arc<Self>) -> BoxliteResult<bool> {
         let Some(machine) = self.running().await? else { return Ok(false) };
-        match machine.session.supervisor().amend(AmendRequest::default()).await {
-            Ok(()) => Ok(true),
+        let supervisor = machine.session.supervisor();
+        match machine.explained(supervisor.amend(AmendRequest::default())).await {
             Err(_) if machine.outcome().is_some() => Ok(false),
-            Err(error) if error.code() == ErrorCode::PortalLost => {
-                let error = self.explain(&machine, error).await;
-                if machine.outcome().is_some() { Ok(false) } else { Err(error) }
-            }
-            Err(error) => Err(error),
+            touched => touched.map(|()| true),
         }
     }
 }
@@ -213,14 +195,9 @@ fn check_message(config: &BoxConfig, request: Option<&AmendRequest>) -> BoxliteR
     if size <= limits::MESSAGE {
         return Ok(());
     }
-    Err(BoxliteError::invalid_option(
-        "env",
-        format!(
-            "with that of image `{}` it must take at most {} bytes: {size}",
-            config.options.image,
-            limits::MESSAGE
-        ),
-    ))
+    let (image, most) = (&config.options.image, limits::MESSAGE);
+    let message = format!("with that of image `{image}` it must take at most {most} bytes: {size}");
+    Err(BoxliteError::invalid_option("env", message))
 }
 
 /// Writes the file whole at once, since the shim may be reading it.
@@ -233,6 +210,8 @@ fn write_deadline(paths: &BoxPaths, deadline_ms: u64) -> BoxliteResult<()> {
 
 #[cfg(test)]
 mod tests {
+    use boxlite_error::ErrorCode;
+
     use super::*;
 
     #[test]

@@ -61,7 +61,7 @@ impl BoxCore {
             let exits = self.exits(&machine).await?;
             let outcome = machine.shim.ended().await?;
             return match Transition::begin_after(self, Some(outcome.clone())).await {
-                Ok(transition) => Ok(BoxEnd::of(transition.record())),
+                Ok(transition) => Ok(BoxEnd::of(&transition.record)),
                 // The box was removed with its machine, by another process, which saw the end first.
                 Err(error) if error.code() == ErrorCode::BoxRemoved => {
                     if let Some(end) = self.last_end() {

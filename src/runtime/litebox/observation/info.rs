@@ -81,10 +81,7 @@ impl BoxCore {
     /// # Errors
     /// `BOX_REMOVED`; `STORAGE_IO` and its kin if the files can't be read.
     pub(crate) fn info(&self) -> BoxliteResult<BoxInfo> {
-        if !self.refresh()? {
-            return Err(self.removed_error());
-        }
-        let config = self.config();
+        let config = self.reread()?;
         let ObservedState { record, pid, .. } = self.observe_state()?;
         let health = self.health(&config.options.supervision, &record)?;
         let engine = record.machine.as_ref().map(|machine| machine.engine);

@@ -5,14 +5,18 @@ use std::sync::Arc;
 
 use boxlite_error::{BoxliteResult, named};
 use bytes::Bytes;
-use tokio::sync::{Mutex, Notify};
+use tokio::{
+    runtime::Handle,
+    sync::{Mutex, Notify},
+};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    in_context::in_context,
     litebox::{core::BoxCore, lifecycle::machine::Machine, observation::console::ConsoleReader},
     state::journal::{
-        entry::JournalEntry,
+        entry::{JournalEntry, JournalRecord},
         reader::{Journal, JournalReader},
     },
 };
@@ -68,6 +72,7 @@ pub enum LogText {
 pub struct LogReader {
     state: Mutex<State>,
     closed: Notify,
+    handle: Handle,
 }
 
 #[derive(Debug)]
@@ -89,9 +94,7 @@ impl BoxCore {
     /// # Errors
     /// `BOX_REMOVED`.
     pub(in crate::litebox) async fn logs(self: &Arc<Self>, options: LogOptions) -> BoxliteResult<LogReader> {
-        if !self.refresh()? {
-            return Err(self.removed_error());
-        }
+        self.reread()?;
         let paths = &self.paths;
         let source = match options.source {
             LogSource::Main => {
@@ -101,7 +104,8 @@ impl BoxCore {
             LogSource::Console => Source::Console(ConsoleReader::new(paths.console())),
         };
         let machine = if options.follow { self.running().await? } else { None };
-        Ok(LogReader { state: Mutex::new(State { source, machine }), closed: Notify::new() })
+        let (state, handle) = (Mutex::new(State { source, machine }), self.home.handle.clone());
+        Ok(LogReader { state, closed: Notify::new(), handle })
     }
 }
 
@@ -111,6 +115,10 @@ impl LogReader {
     /// # Errors
     /// `STORAGE_IO` if the journal or the console can't be read; `BOX_REMOVED`.
     pub async fn next(&self) -> BoxliteResult<Option<Vec<LogEntry>>> {
+        in_context(&self.handle, self.next_entries()).await
+    }
+
+    async fn next_entries(&self) -> BoxliteResult<Option<Vec<LogEntry>>> {
         let closed = self.closed.notified();
         tokio::pin!(closed);
         closed.as_mut().enable();
@@ -118,11 +126,11 @@ impl LogReader {
         loop {
             let State { source, machine } = &mut *state;
             let Some(running) = machine else {
-                let rest = source.read().await?;
+                let rest = source.read(false).await?;
                 return Ok((!rest.is_empty()).then_some(rest));
             };
             tokio::select! {
-                more = source.more() => return more.map(Some),
+                more = source.read(true) => return more.map(Some),
                 // Read once more for what it wrote last.
                 _ = running.shim.ended() => *machine = None,
                 () = &mut closed => return Ok(None),
@@ -137,10 +145,11 @@ impl LogReader {
 }
 
 impl Source {
-    async fn read(&mut self) -> BoxliteResult<Vec<LogEntry>> {
+    /// Returns what there is now, or with `wait` what comes next.
+    async fn read(&mut self, wait: bool) -> BoxliteResult<Vec<LogEntry>> {
         match self {
             Self::Main(journal) => loop {
-                let records = journal.next().await?;
+                let records = if wait { journal.more().await? } else { journal.next().await? };
                 let over = records.is_empty();
                 let entries: Vec<_> = records.into_iter().filter_map(entry).collect();
                 // The supervisor's own entries are no output.
@@ -148,24 +157,13 @@ impl Source {
                     return Ok(entries);
                 }
             },
+            Self::Console(console) if wait => Ok(vec![console_entry(console.more().await?)]),
             Self::Console(console) => Ok(console.read()?.map(console_entry).into_iter().collect()),
-        }
-    }
-
-    async fn more(&mut self) -> BoxliteResult<Vec<LogEntry>> {
-        match self {
-            Self::Main(journal) => loop {
-                let entries: Vec<_> = journal.more().await?.into_iter().filter_map(entry).collect();
-                if !entries.is_empty() {
-                    return Ok(entries);
-                }
-            },
-            Self::Console(console) => Ok(vec![console_entry(console.more().await?)]),
         }
     }
 }
 
-fn entry(record: crate::state::journal::entry::JournalRecord) -> Option<LogEntry> {
+fn entry(record: JournalRecord) -> Option<LogEntry> {
     let text = match record.entry {
         JournalEntry::Stdout(data) => LogText::Stdout(data),
         JournalEntry::Stderr(data) => LogText::Stderr(data),

@@ -1,17 +1,15 @@
 //! A box's current figures, read from its guest, its disk and its processes on the host. Called by `LiteBox`.
 
-use std::{
-    os::unix::fs::MetadataExt,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{os::unix::fs::MetadataExt, sync::Arc, time::Duration};
 
 use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Term, text};
 use boxlite_proto::v1::MetricsResponse;
 use serde::{Deserialize, Serialize};
+use tokio::{sync::Mutex, time::timeout};
 
 use crate::{
     blocking::blocking,
+    in_context::in_context,
     litebox::{
         core::BoxCore,
         lifecycle::state::BoxState,
@@ -74,9 +72,9 @@ pub struct GuestUsage {
 
 impl GuestUsage {
     /// Returns the per cent of one CPU that was used since the sample `before`, if that is of the same boot, else since the boot.
-    fn cpu_percent(&self, before: Option<&Self>) -> f64 {
+    fn cpu_percent(&self, before: Option<Self>) -> f64 {
         // A machine that has run for less long than the one before is another one.
-        let before = before.filter(|before| before.uptime_ms < self.uptime_ms).copied().unwrap_or_default();
+        let before = before.filter(|before| before.uptime_ms < self.uptime_ms).unwrap_or_default();
         let time = Duration::from_millis(self.uptime_ms - before.uptime_ms).as_secs_f64();
         let cpu = Duration::from_millis(self.cpu_time_ms.saturating_sub(before.cpu_time_ms)).as_secs_f64();
         if time > 0.0 { cpu / time * 100.0 } else { 0.0 }
@@ -101,9 +99,8 @@ impl MetricsSampler {
     /// # Errors
     /// Those of [`LiteBox::metrics`](crate::LiteBox::metrics).
     pub async fn sample(&self) -> BoxliteResult<BoxMetrics> {
-        let mut metrics = self.core.metrics().await?;
-        let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
-        metrics.cpu_percent = metrics.guest.map(|guest| guest.cpu_percent(before.as_ref()));
+        let mut before = self.before.lock().await;
+        let metrics = in_context(&self.core.home.handle, self.core.metrics(*before)).await?;
         *before = metrics.guest;
         Ok(metrics)
     }
@@ -130,11 +127,15 @@ impl From<MetricsResponse> for GuestUsage {
 }
 
 impl BoxCore {
-    /// Returns the current figures. A box that does not run is not started, and its guest's figures are `None`.
+    /// Returns the current figures, with the use of the CPU since the sample `before`. A box that does not run is not started, and its
+    /// guest's figures are `None`.
     ///
     /// # Errors
     /// `BOX_REMOVED`; `GUEST_TIMEOUT` and `PORTAL_LOST` when the guest of a running box does not answer.
-    pub(in crate::litebox) async fn metrics(self: &Arc<Self>) -> BoxliteResult<BoxMetrics> {
+    pub(in crate::litebox) async fn metrics(
+        self: &Arc<Self>,
+        before: Option<GuestUsage>,
+    ) -> BoxliteResult<BoxMetrics> {
         let guest = self.guest_usage().await?;
         let this = Arc::clone(self);
         blocking("measure a box", move || {
@@ -142,7 +143,7 @@ impl BoxCore {
             let disk = std::fs::metadata(this.paths.disk());
             Ok(BoxMetrics {
                 state: info.state,
-                cpu_percent: guest.map(|guest| guest.cpu_percent(None)),
+                cpu_percent: guest.map(|guest| guest.cpu_percent(before)),
                 guest,
                 host: info.pid.and_then(host_usage::of),
                 disk_on_host: disk.map_or(0, |meta| meta.blocks() * 512),
@@ -154,12 +155,13 @@ impl BoxCore {
 
     async fn guest_usage(self: &Arc<Self>) -> BoxliteResult<Option<GuestUsage>> {
         let Some(machine) = self.running().await? else { return Ok(None) };
-        let answer = tokio::time::timeout(PATIENCE, machine.session.supervisor().metrics()).await;
-        match answer {
+        let supervisor = machine.session.supervisor();
+        let measured = timeout(PATIENCE, machine.explained(supervisor.metrics())).await;
+        match measured {
             Ok(Ok(reported)) => Ok(Some(reported.into())),
             // It ended meanwhile.
             _ if machine.outcome().is_some() => Ok(None),
-            Ok(Err(error)) => Err(machine.explain(error).await),
+            Ok(Err(error)) => Err(error),
             Err(_) => Err(BoxliteError::new(
                 ErrorCode::GuestTimeout,
                 format!("measure box `{}`: no answer in {} s", self.id(), PATIENCE.as_secs()),
@@ -176,7 +178,7 @@ mod tests {
     #[test]
     fn the_use_of_the_cpu_is_since_the_last_sample_and_of_a_new_machine_since_its_boot() {
         let usage = |cpu_time_ms, uptime_ms| GuestUsage { cpu_time_ms, uptime_ms, ..GuestUsage::default() };
-        let percent = |now: GuestUsage, before: Option<GuestUsage>| now.cpu_percent(before.as_ref());
+        let percent = |now: GuestUsage, before: Option<GuestUsage>| now.cpu_percent(before);
         let first = usage(1500, 3000);
         assert!((percent(first, None) - 50.0).abs() < 1e-9);
         assert!((percent(usage(3500, 4000), Some(first)) - 200.0).abs() < 1e-9);

@@ -52,8 +52,7 @@ impl BoxCore {
         let home = &self.home;
         if home.events.has_readers() || self.config().options.supervision != SupervisionOptions::default() {
             let (home, ending) = (Arc::clone(home), Arc::clone(machine));
-            let runtime = self.home.handle.clone();
-            machine.watcher.watch(&runtime, machine.session.supervisor(), async move {
+            machine.watcher.watch(&machine.handle, machine.session.supervisor(), async move {
                 let ended = async {
                     let _ = ending.shim.ended().await;
                     tokio::time::sleep(LAST_EVENTS).await;
