@@ -5,6 +5,7 @@
 //! the gRPC services are in `proto/`.
 
 pub mod capability;
+pub mod dial;
 pub mod frame;
 pub mod limits;
 pub mod port;

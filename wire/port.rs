@@ -37,3 +37,10 @@ pub const CLOCK: &[u8] = b"boxlite-clock/1\n";
 
 /// A request for the time.
 pub const CLOCK_REQUEST: u8 = b'?';
+
+/// The guest's dialer (vsock port, guest side). The host connects, writes [`DIAL`] and a `dial::Request`.
+pub const DIAL_PORT: u32 = 2699;
+
+/// The first line of a stream to the dialer. It distinguishes the stream from a connection to the gRPC server where both are yamux
+/// streams; those begin with HTTP/2's preface.
+pub const DIAL: &[u8] = b"boxlite-dial/1\n";

@@ -34,6 +34,7 @@ impl GuestInterface {
             entropy: entropy.into(),
             hostname: hostname.to_owned(),
             root_disk: Some(RootDisk { device: "vda".to_owned(), fs_type: "ext4".to_owned() }),
+            network: None,
         });
         let answer = self.client.init(request).await;
         let answer = answer.map_err(|status| set_up_failed("set up the machine", &status))?.into_inner();

@@ -4,7 +4,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{VmmKind, path};
+use crate::{
+    VmmKind,
+    network::{NetworkSpec, port::PublishSpec},
+    path,
+};
 
 /// The version of the spec. It is raised whenever a field changes its meaning; a shim refuses a spec of another version.
 pub const SPEC_VERSION: u32 = 1;
@@ -52,6 +56,15 @@ pub struct InstanceSpec {
     /// Where the guest's journal is received and stored; `None` for a guest that writes none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub journal: Option<JournalSpec>,
+    /// The network device; `None` for a box without a network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<NetworkSpec>,
+    /// The ports that are published from the start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub publish: Vec<PublishSpec>,
+    /// The shim listens here for the runtime's requests (`network::control`); `None` for a box that takes none.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "path::optional")]
+    pub control: Option<PathBuf>,
     /// Milliseconds from the shim's start until it ends a machine that should have ended by itself; 0 means never.
     #[serde(default)]
     pub deadline_ms: u64,
@@ -98,6 +111,9 @@ pub struct TransportSpec {
     /// The shim listens here for the guest's requests for the time (port 2698); `None` for a guest that gets no clock.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "path::optional")]
     pub clock: Option<PathBuf>,
+    /// The shim listens here; every connection reaches the guest's dialer (port 2699), which connects it to a port in the box.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "path::optional")]
+    pub dial: Option<PathBuf>,
 }
 
 /// Where the guest's journal is received and stored.

@@ -9,6 +9,7 @@ mod engine;
 mod exit;
 mod identity;
 mod instance;
+pub mod network;
 mod path;
 mod probe;
 

@@ -36,9 +36,10 @@ impl Terminator {
         let journal = spec.journal.as_ref().map(Journal::open).transpose()?;
         spec.transport.clock.as_deref().map(clock::serve).transpose()?;
         // The runtime listens at the ready socket; it may have been killed before the guest connected.
-        let TransportSpec { portal, ready, clock } = &spec.transport;
+        let TransportSpec { portal, ready, clock, dial } = &spec.transport;
         let journal_socket = spec.journal.as_ref().map(|journal| &journal.socket);
-        let sockets = [portal, ready].into_iter().chain(clock).chain(journal_socket).cloned().collect();
+        let sockets =
+            [portal, ready].into_iter().chain(clock).chain(dial).chain(journal_socket).cloned().collect();
         Ok((Self(Arc::new(Inner { sockets, console, journal, child: Mutex::new(None) })), console_input))
     }
 

@@ -1,0 +1,64 @@
+//! How the parts of a backend ask the policy what the box may reach. Implemented by the policy of a box; asked at every SYN, at the first
+//! datagram to a destination, at every DNS query and at the first bytes of a connection that only a name allows.
+
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
+
+use boxlite_spec::network::rule::{Policy, Protocol};
+
+/// Where the box wants to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Destination {
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The address, as the box wrote it.
+    pub address: IpAddr,
+    /// The port; 0 for ICMP.
+    pub port: u16,
+}
+
+/// What the policy says about a destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// It may be reached.
+    Allowed(Allowed),
+    /// It may not.
+    Refused(Refused),
+}
+
+/// How an allowed destination is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Allowed {
+    /// Where the host's socket connects to. It is the destination itself, except for the host's address on the link, whose connections go
+    /// to the host's own `127.0.0.1` or `::1`.
+    pub dial: SocketAddr,
+    /// The name by which this box resolved the address, if it is known. A proxy is asked for the name rather than for the address.
+    pub name: Option<String>,
+    /// Whether only a rule by name allows it, so that the name in the connection's first bytes (SNI, Host) has to be allowed too.
+    pub by_name: bool,
+}
+
+/// Why a destination is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The text of the rule that refused, or `default` where none matched.
+    pub rule: String,
+    /// The name, if one is known.
+    pub name: Option<String>,
+}
+
+/// A policy that may be replaced while it is asked. Every call is short and never waits.
+pub trait Decide: Send + Sync + fmt::Debug {
+    /// Decides about a destination, by its address and by the names that this box has resolved to it. IPv4 addresses that are mapped into
+    /// IPv6 are decided on as IPv4.
+    fn decide(&self, to: Destination) -> Decision;
+
+    /// Decides about a destination whose name (lower case, without a final dot) has been read from the connection itself. The name must
+    /// have been resolved to this address.
+    fn decide_named(&self, to: Destination, name: &str) -> Decision;
+
+    /// Replaces the policy.
+    fn set_policy(&self, policy: &Policy);
+}

@@ -1,0 +1,11 @@
+//! The network of a box, seen from the host: the backend that serves the box's network device, what the box may reach, and the ports
+//! that are published on the host. The shim runs it, on threads of its own, before the machine is entered.
+//!
+//! [`backend`] is the trait that every backend implements; [`gateway`] is the default one. [`decision`] is how a policy is asked what may be reached.
+//! [`metrics`] and [`refusals`] are what a box's network reports.
+
+pub mod backend;
+pub mod decision;
+pub mod gateway;
+pub mod metrics;
+pub mod refusals;
