@@ -37,4 +37,4 @@ pub struct DatagramContext {
 }
 
 /// Makes the handler, on the gateway's thread.
-pub type MakeDatagrams = Box<dyn FnOnce(DatagramContext) -> Box<dyn Datagrams> + Send>;
+pub type MakeDatagrams = Box<dyn FnOnce(DatagramContext) -> Box<dyn Datagrams> + Send + Sync>;

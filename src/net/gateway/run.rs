@@ -1,0 +1,153 @@
+//! The gateway's loop: one task that reads frames from the link, serves connections, and writes frames to the link, in turns. Started by
+//! `mod.rs` on the gateway's thread.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use boxlite_spec::network::NetworkLimits;
+use tokio::{
+    sync::mpsc::UnboundedReceiver,
+    time::{Sleep, sleep_until},
+};
+
+use super::{
+    datagrams::Datagrams,
+    frame::{self, Frame},
+    link::{Link, LinkEnd},
+    outgoing::Outgoing,
+    parts::Parts,
+    sender::FrameReceiver,
+    tcp::{Ready, Tcp},
+};
+
+/// What the gateway is told from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Command {
+    /// The policy has been replaced.
+    Recheck,
+    /// Ends the loop.
+    Stop,
+}
+
+/// How often the link is read before connections are served.
+const READS: usize = 2;
+
+/// The loop's state.
+pub(super) struct Run {
+    parts: Parts,
+    link: Link,
+    out: Outgoing,
+    tcp: Tcp,
+    ready: Arc<Ready>,
+    datagrams: Box<dyn Datagrams>,
+    frames: FrameReceiver,
+    commands: UnboundedReceiver<Command>,
+    sleep: Pin<Box<Sleep>>,
+    sleeping_until: Option<Instant>,
+}
+
+impl Run {
+    /// A loop that has not begun. Called on the gateway's thread.
+    pub(super) fn new(
+        parts: Parts,
+        limits: &NetworkLimits,
+        link: Link,
+        datagrams: Box<dyn Datagrams>,
+        frames: FrameReceiver,
+        commands: UnboundedReceiver<Command>,
+    ) -> Self {
+        let (now, ready, mut out) = (Instant::now(), Arc::new(Ready::default()), Outgoing::new());
+        let tcp = Tcp::new(parts.clone(), limits.new_per_second, Arc::clone(&ready), &mut out, now);
+        let sleep = Box::pin(sleep_until(now.into()));
+        Self { parts, link, out, tcp, ready, datagrams, frames, commands, sleep, sleeping_until: None }
+    }
+
+    /// One turn. Ready when the link has ended or the loop is stopped.
+    fn turn(&mut self, context: &mut Context<'_>) -> Poll<Result<(), LinkEnd>> {
+        let now = Instant::now();
+        self.ready.set_task(context.waker());
+        self.tcp.set_now(now);
+        while let Poll::Ready(command) = self.commands.poll_recv(context) {
+            match command {
+                Some(Command::Recheck) => self.tcp.recheck(&mut self.out, now),
+                Some(Command::Stop) | None => return Poll::Ready(Ok(())),
+            }
+        }
+        let mut busy = self.read(context, now)?;
+        busy |= self.tcp.turn(&mut self.out, now);
+        self.send_frames(context);
+        // What has been sent makes room for those who wait for it.
+        if let Poll::Ready(moved) = self.link.poll_flush(context, &mut self.out, now) {
+            busy |= moved?;
+        }
+        if busy {
+            // Others on this thread have their turn.
+            context.waker().wake_by_ref();
+        } else {
+            self.sleep(context);
+        }
+        Poll::Pending
+    }
+
+    /// Reads frames and hands each to its part. Returns whether there may be more.
+    fn read(&mut self, context: &mut Context<'_>, now: Instant) -> Result<bool, LinkEnd> {
+        for _ in 0..READS {
+            loop {
+                if !self.out.has_reserve() {
+                    // Answers would be lost. The link becomes writable, and then there is a next turn.
+                    return Ok(false);
+                }
+                let Some(bytes) = self.link.next_frame()? else { break };
+                self.parts.reports.counters.count_sent(bytes.len());
+                match frame::read(bytes, &self.parts.link) {
+                    Frame::Tcp(segment) => self.tcp.handle(&segment, &mut self.out, now),
+                    Frame::Other => self.datagrams.handle(bytes),
+                    Frame::Dropped => self.parts.reports.counters.count_dropped(),
+                }
+            }
+            match self.link.poll_fill(context, now) {
+                Poll::Ready(more) => _ = more?,
+                Poll::Pending => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Puts the frames of other tasks onto the link.
+    fn send_frames(&mut self, context: &mut Context<'_>) {
+        while self.out.has_room()
+            && let Poll::Ready(Some(frame)) = self.frames.poll_recv(context)
+        {
+            if let Some(room) = self.out.push(frame.len()) {
+                room.copy_from_slice(&frame);
+            }
+        }
+    }
+
+    /// Sets when the next turn is due although nothing happens.
+    fn sleep(&mut self, context: &mut Context<'_>) {
+        let link = self.link.wake_at(!self.out.is_empty());
+        let Some(at) = self.tcp.wake_at().into_iter().chain(link).min() else { return };
+        if self.sleeping_until != Some(at) {
+            self.sleeping_until = Some(at);
+            self.sleep.as_mut().reset(at.into());
+        }
+        if self.sleep.as_mut().poll(context).is_ready() {
+            self.sleeping_until = None;
+            context.waker().wake_by_ref();
+        }
+    }
+}
+
+impl Future for Run {
+    type Output = Result<(), LinkEnd>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.turn(context)
+    }
+}

@@ -1,0 +1,395 @@
+//! One connection of the box: bytes go both ways between smoltcp's socket and the other end, each direction ends by itself, and a reset on
+//! one side is a reset on the other. Called by `tcp` whenever something happened to it.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use smoltcp::socket::tcp::{ListenError, State};
+use tokio::io::duplex;
+
+use super::{buffers::Buffers, upstream::Upstream};
+use crate::{
+    decision::{Allowed, Destination, Refused},
+    gateway::{
+        frame::Flow,
+        inspector::{FIRST_BYTES_MAX, Inspector, Intercepted, Verdict},
+        outgoing::Outgoing,
+        parts::Patience,
+        stack::{Stack, Wake},
+    },
+};
+
+/// How often bytes are moved both ways before others have their turn.
+const ROUNDS: usize = 4;
+/// A read from the other end is worth a call if there is room for so much, or for a quarter of the buffer.
+const ROOM: usize = 16 * 1024;
+/// How much lies between the box and an interceptor.
+const PIPE: usize = 64 * 1024;
+/// For what smoltcp wants to do and can't.
+const RETRY: Duration = Duration::from_millis(10);
+
+/// A connection whose host side has been made.
+#[derive(Debug)]
+pub(super) struct Connection {
+    buffers: Buffers,
+    upstream: Option<Upstream>,
+    inspection: Option<Inspection>,
+    /// The name that was read from its first bytes.
+    name: Option<String>,
+    opened: Instant,
+    active: Instant,
+    /// The box has ended its direction.
+    box_ended: bool,
+    /// The other end knows that.
+    box_done: bool,
+    /// The other end has ended its direction, and smoltcp knows that.
+    upstream_done: bool,
+    /// The other end is gone; what it sent is still delivered.
+    failed: bool,
+    /// The box got a reset or a final answer from us.
+    aborted: bool,
+    /// Nothing more is to be sent to the box.
+    quiet: bool,
+    moved_to_box: bool,
+    /// How much waited for the box at the last look.
+    queued: usize,
+}
+
+#[derive(Debug)]
+struct Inspection {
+    inspector: Arc<dyn Inspector>,
+    to: Destination,
+    allowed: Allowed,
+    /// How many bytes the inspector has seen.
+    seen: usize,
+}
+
+/// What a connection is served with.
+#[derive(Debug)]
+pub(super) struct Service<'s> {
+    /// smoltcp.
+    pub(super) stack: &'s mut Stack,
+    /// The frames to the box.
+    pub(super) out: &'s mut Outgoing,
+    /// The time of this turn.
+    pub(super) now: Instant,
+    /// How long to wait.
+    pub(super) patience: Patience,
+}
+
+/// What became of a connection.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Served {
+    /// It waits.
+    Open {
+        /// The link is full; it is served again when there is room.
+        blocked: bool,
+        /// When it is to be served although nothing happens.
+        wake: Option<Instant>,
+    },
+    /// It was refused by its first bytes, and waits.
+    Refused(Refused),
+    /// It is over.
+    Over,
+}
+
+enum Step {
+    Moved,
+    Waits,
+    Ended,
+    Failed,
+}
+
+impl Connection {
+    /// A connection that listens for the box's SYN.
+    ///
+    /// # Errors
+    /// If the socket is in use, which it never is.
+    pub(super) fn new(
+        mut buffers: Buffers,
+        flow: Flow,
+        upstream: Upstream,
+        now: Instant,
+    ) -> Result<Self, ListenError> {
+        buffers.socket().listen((smoltcp::wire::IpAddress::from(flow.to.ip()), flow.to.port()))?;
+        Ok(Self {
+            buffers,
+            upstream: Some(upstream),
+            inspection: None,
+            name: None,
+            opened: now,
+            active: now,
+            box_ended: false,
+            box_done: false,
+            upstream_done: false,
+            failed: false,
+            aborted: false,
+            quiet: false,
+            moved_to_box: false,
+            queued: 0,
+        })
+    }
+
+    /// Holds the box's bytes back until the inspector has seen enough.
+    pub(super) fn inspect_by(&mut self, inspector: Arc<dyn Inspector>, to: Destination, allowed: Allowed) {
+        self.inspection = Some(Inspection { inspector, to, allowed, seen: 0 });
+    }
+
+    /// The name that was read from its first bytes.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Gives it a packet from the box.
+    pub(super) fn feed(&mut self, packet: &[u8], stack: &mut Stack, out: &mut Outgoing) {
+        stack.feed(packet, &mut self.buffers.sockets, out);
+    }
+
+    /// Resets it on both sides at the next turn.
+    pub(super) fn abort(&mut self) {
+        self.aborted = true;
+        self.failed = true;
+        self.buffers.socket().abort();
+    }
+
+    /// Takes the socket, so that it may be used again. The other end is reset unless both directions had ended.
+    pub(super) fn close(mut self) -> Buffers {
+        let clean = self.box_done && self.upstream_done && !self.failed;
+        if let Some(upstream) = self.upstream.take()
+            && !clean
+        {
+            upstream.reset();
+        }
+        self.buffers
+    }
+
+    /// Moves bytes both ways.
+    pub(super) fn serve(&mut self, service: &mut Service<'_>, context: &mut Context<'_>) -> Served {
+        let mut refused = None;
+        let mut more = true;
+        let mut blocked = false;
+        for _ in 0..ROUNDS {
+            if matches!(self.state(), State::CloseWait | State::LastAck | State::Closing | State::TimeWait) {
+                self.box_ended = true;
+            }
+            let inspected = self.inspect();
+            more = self.to_upstream(context) | self.to_box(context);
+            let queued = self.buffers.socket().send_queue();
+            let taken = queued != self.queued;
+            self.queued = queued;
+            if let Some(verdict) = inspected {
+                refused = refused.or(verdict);
+            }
+            if more || taken {
+                self.active = service.now;
+            }
+            self.check_patience(service);
+            blocked = !self.flush(service);
+            if blocked || !more {
+                break;
+            }
+        }
+        let wake = self.wake(service);
+        if self.is_over(wake) {
+            return Served::Over;
+        }
+        if let Some(refused) = refused {
+            context.waker().wake_by_ref();
+            return Served::Refused(refused);
+        }
+        if more && !blocked {
+            context.waker().wake_by_ref();
+        }
+        let wake = match wake {
+            Wake::Now if blocked => None,
+            Wake::Now => Some(service.now + RETRY),
+            Wake::At(at) => Some(at),
+            Wake::Never => None,
+        };
+        Served::Open { blocked, wake: wake.into_iter().chain(self.impatient_at(service.patience)).min() }
+    }
+
+    fn state(&mut self) -> State {
+        self.buffers.socket().state()
+    }
+
+    /// Asks the inspector. Returns `Some` if it decided, with the refusal if there is one.
+    fn inspect(&mut self) -> Option<Option<Refused>> {
+        let socket = self.buffers.sockets.get_mut::<smoltcp::socket::tcp::Socket<'_>>(self.buffers.handle);
+        let inspection = self.inspection.as_mut()?;
+        let waiting = socket.recv_queue();
+        if waiting == inspection.seen {
+            // A box that ends before it said enough has nothing to hide behind.
+            if self.box_ended && waiting > 0 {
+                self.abort();
+            } else if self.box_ended {
+                self.inspection = None;
+            }
+            return None;
+        }
+        inspection.seen = waiting;
+        let first = socket.peek(FIRST_BYTES_MAX).unwrap_or_default();
+        let verdict = inspection.inspector.inspect(inspection.to, &inspection.allowed, first);
+        let (inspector, to) = (Arc::clone(&inspection.inspector), inspection.to);
+        match verdict {
+            Verdict::More if first.len() < FIRST_BYTES_MAX => return None,
+            Verdict::Pass { name } => {
+                self.name = name;
+                self.inspection = None;
+                return Some(None);
+            }
+            Verdict::Intercept { name } if !self.moved_to_box => match self.upstream.take() {
+                Some(Upstream::Socket(upstream)) => {
+                    let (ours, from_box) = duplex(PIPE);
+                    self.upstream = Some(Upstream::Task(ours));
+                    self.inspection = None;
+                    self.name = Some(name.clone());
+                    tokio::spawn(inspector.intercept(Intercepted { to, name, from_box, upstream }));
+                    return Some(None);
+                }
+                other => self.upstream = other,
+            },
+            Verdict::Refuse { refused, answer } => {
+                if answer.is_empty() {
+                    self.abort();
+                } else {
+                    // The answer is followed by an end, not by a reset that might overtake it. What the box sends is thrown away.
+                    let _ = socket.send_slice(&answer);
+                    socket.close();
+                    (self.failed, self.box_done, self.upstream_done, self.aborted) = (true, true, true, true);
+                }
+                if let Some(upstream) = self.upstream.take() {
+                    upstream.reset();
+                }
+                self.inspection = None;
+                return Some(Some(refused));
+            }
+            Verdict::More | Verdict::Intercept { .. } => {}
+        }
+        self.abort();
+        let rule = "the first bytes of the connection can't be inspected".into();
+        self.inspection = None;
+        Some(Some(Refused { rule, name: None }))
+    }
+
+    /// Moves bytes from the box to the other end. Returns whether any were moved.
+    fn to_upstream(&mut self, context: &mut Context<'_>) -> bool {
+        if self.box_done && !self.failed || self.inspection.is_some() {
+            return false;
+        }
+        let mut moved = false;
+        let socket = self.buffers.sockets.get_mut::<smoltcp::socket::tcp::Socket<'_>>(self.buffers.handle);
+        while socket.can_recv() {
+            let Some(upstream) = self.upstream.as_mut().filter(|_| !self.failed) else {
+                // Nobody wants it.
+                let _ = socket.recv(|bytes| (bytes.len(), ()));
+                continue;
+            };
+            let step = socket.recv(|bytes| match upstream.poll_write(context, bytes) {
+                Poll::Ready(Ok(count)) if count > 0 => (count, Step::Moved),
+                Poll::Ready(_) => (0, Step::Failed),
+                Poll::Pending => (0, Step::Waits),
+            });
+            match step {
+                Ok(Step::Moved) => moved = true,
+                Ok(Step::Failed) => self.failed = true,
+                _ => return moved,
+            }
+        }
+        if self.box_ended && !self.failed {
+            let ended =
+                self.upstream.as_mut().is_none_or(|upstream| upstream.poll_shutdown(context).is_ready());
+            self.box_done = ended;
+            moved |= ended;
+        }
+        moved
+    }
+
+    /// Moves bytes from the other end to the box. Returns whether any were moved.
+    fn to_box(&mut self, context: &mut Context<'_>) -> bool {
+        let mut moved = false;
+        let socket = self.buffers.sockets.get_mut::<smoltcp::socket::tcp::Socket<'_>>(self.buffers.handle);
+        while !self.upstream_done && socket.can_send() {
+            let room = socket.send_capacity() - socket.send_queue();
+            if room < ROOM.min(socket.send_capacity() / 4) {
+                break;
+            }
+            let Some(upstream) = self.upstream.as_mut() else { break };
+            let step = socket.send(|buffer| match upstream.poll_read(context, buffer) {
+                Poll::Ready(Ok(0)) => (0, Step::Ended),
+                Poll::Ready(Ok(count)) => (count, Step::Moved),
+                Poll::Ready(Err(_)) => (0, Step::Failed),
+                Poll::Pending => (0, Step::Waits),
+            });
+            match step {
+                Ok(Step::Moved) => (moved, self.moved_to_box) = (true, true),
+                Ok(Step::Ended) => {
+                    self.upstream_done = true;
+                    moved = true;
+                    if !self.failed {
+                        socket.close();
+                    }
+                }
+                Ok(Step::Failed) => (self.upstream_done, self.failed) = (true, true),
+                _ => break,
+            }
+        }
+        // The reset comes after the bytes that came before it.
+        if self.failed
+            && self.upstream_done
+            && !self.aborted
+            && (socket.send_queue() == 0 || !socket.may_send())
+        {
+            self.abort();
+        }
+        moved
+    }
+
+    /// Sends what is to be sent to the box. Returns false if the link is full.
+    fn flush(&mut self, service: &mut Service<'_>) -> bool {
+        if self.quiet {
+            return true;
+        }
+        let all = service.stack.flush(&mut self.buffers.sockets, service.out);
+        // smoltcp would forget bytes that have not been passed on when its time of waiting is over.
+        self.quiet = all && self.state() == State::TimeWait;
+        all
+    }
+
+    fn wake(&mut self, service: &mut Service<'_>) -> Wake {
+        if self.quiet { Wake::Never } else { service.stack.wake_at(&self.buffers.sockets) }
+    }
+
+    fn is_over(&mut self, wake: Wake) -> bool {
+        let silent = wake == Wake::Never;
+        match self.state() {
+            // What came before both ends is still passed on.
+            State::Closed => {
+                silent && (self.box_done || self.failed || !self.box_ended || !self.upstream_done)
+            }
+            State::TimeWait => silent && self.box_done,
+            State::Listen => true,
+            _ => false,
+        }
+    }
+
+    fn impatient_at(&mut self, patience: Patience) -> Option<Instant> {
+        if self.state() == State::SynReceived {
+            return Some(self.opened + patience.handshake);
+        }
+        let half = self.box_ended || self.upstream_done || self.failed;
+        half.then(|| self.active + patience.half_closed)
+    }
+
+    fn check_patience(&mut self, service: &Service<'_>) {
+        if self.impatient_at(service.patience).is_some_and(|at| at <= service.now)
+            && self.state() != State::Closed
+        {
+            self.abort();
+            self.quiet = false;
+        }
+    }
+}
