@@ -69,7 +69,7 @@ impl phy::Device for Device<'_> {
 
     fn transmit(&mut self, _: Instant) -> Option<Sent<'_>> {
         self.full = !self.out.has_room();
-        (!self.full).then(|| Sent { link: self.link, out: self.out })
+        (!self.full).then_some(Sent { link: self.link, out: self.out })
     }
 
     fn capabilities(&self) -> DeviceCapabilities {

@@ -21,6 +21,8 @@ mod run;
 pub mod sender;
 mod stack;
 mod tcp;
+#[cfg(test)]
+mod tests;
 
 use std::{fmt, sync::Arc, thread};
 

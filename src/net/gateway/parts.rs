@@ -47,8 +47,8 @@ impl Default for Patience {
     fn default() -> Self {
         Self {
             dial: Duration::from_secs(30),
-            handshake: Duration::from_secs(60),
-            half_closed: Duration::from_secs(300),
+            handshake: Duration::from_mins(1),
+            half_closed: Duration::from_mins(5),
             place: Duration::from_secs(30),
         }
     }

@@ -41,21 +41,38 @@ pub(super) struct Connection {
     name: Option<String>,
     opened: Instant,
     active: Instant,
-    /// The box has ended its direction.
-    box_ended: bool,
-    /// The other end knows that.
-    box_done: bool,
+    outward: Outward,
+    health: Health,
     /// The other end has ended its direction, and smoltcp knows that.
-    upstream_done: bool,
-    /// The other end is gone; what it sent is still delivered.
-    failed: bool,
-    /// The box got a reset or a final answer from us.
-    aborted: bool,
+    inward_done: bool,
+    /// The other end has sent something.
+    answered: bool,
     /// Nothing more is to be sent to the box.
     quiet: bool,
-    moved_to_box: bool,
     /// How much waited for the box at the last look.
     queued: usize,
+}
+
+/// The direction from the box to the other end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outward {
+    /// It is open.
+    Flows,
+    /// The box has ended it; what came before is still passed on.
+    Ended,
+    /// The other end knows.
+    Done,
+}
+
+/// Whether a connection ends as it should.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Health {
+    /// So far.
+    Whole,
+    /// The other end is gone; what it sent is still delivered.
+    Broken,
+    /// The box got a reset or a final answer from us.
+    Told,
 }
 
 #[derive(Debug)]
@@ -122,13 +139,11 @@ impl Connection {
             name: None,
             opened: now,
             active: now,
-            box_ended: false,
-            box_done: false,
-            upstream_done: false,
-            failed: false,
-            aborted: false,
+            outward: Outward::Flows,
+            health: Health::Whole,
+            inward_done: false,
+            answered: false,
             quiet: false,
-            moved_to_box: false,
             queued: 0,
         })
     }
@@ -150,14 +165,13 @@ impl Connection {
 
     /// Resets it on both sides at the next turn.
     pub(super) fn abort(&mut self) {
-        self.aborted = true;
-        self.failed = true;
+        self.health = Health::Told;
         self.buffers.socket().abort();
     }
 
     /// Takes the socket, so that it may be used again. The other end is reset unless both directions had ended.
     pub(super) fn close(mut self) -> Buffers {
-        let clean = self.box_done && self.upstream_done && !self.failed;
+        let clean = self.outward == Outward::Done && self.inward_done && self.health == Health::Whole;
         if let Some(upstream) = self.upstream.take()
             && !clean
         {
@@ -172,17 +186,16 @@ impl Connection {
         let mut more = true;
         let mut blocked = false;
         for _ in 0..ROUNDS {
-            if matches!(self.state(), State::CloseWait | State::LastAck | State::Closing | State::TimeWait) {
-                self.box_ended = true;
+            let ended =
+                matches!(self.state(), State::CloseWait | State::LastAck | State::Closing | State::TimeWait);
+            if ended && self.outward == Outward::Flows {
+                self.outward = Outward::Ended;
             }
-            let inspected = self.inspect();
-            more = self.to_upstream(context) | self.to_box(context);
+            refused = refused.or(self.inspect());
+            more = self.carry_out(context) | self.carry_in(context);
             let queued = self.buffers.socket().send_queue();
             let taken = queued != self.queued;
             self.queued = queued;
-            if let Some(verdict) = inspected {
-                refused = refused.or(verdict);
-            }
             if more || taken {
                 self.active = service.now;
             }
@@ -216,16 +229,16 @@ impl Connection {
         self.buffers.socket().state()
     }
 
-    /// Asks the inspector. Returns `Some` if it decided, with the refusal if there is one.
-    fn inspect(&mut self) -> Option<Option<Refused>> {
+    /// Asks the inspector. Returns the refusal if there is one.
+    fn inspect(&mut self) -> Option<Refused> {
         let socket = self.buffers.sockets.get_mut::<smoltcp::socket::tcp::Socket<'_>>(self.buffers.handle);
         let inspection = self.inspection.as_mut()?;
         let waiting = socket.recv_queue();
         if waiting == inspection.seen {
             // A box that ends before it said enough has nothing to hide behind.
-            if self.box_ended && waiting > 0 {
+            if self.outward == Outward::Ended && waiting > 0 {
                 self.abort();
-            } else if self.box_ended {
+            } else if self.outward == Outward::Ended {
                 self.inspection = None;
             }
             return None;
@@ -239,16 +252,16 @@ impl Connection {
             Verdict::Pass { name } => {
                 self.name = name;
                 self.inspection = None;
-                return Some(None);
+                return None;
             }
-            Verdict::Intercept { name } if !self.moved_to_box => match self.upstream.take() {
+            Verdict::Intercept { name } if !self.answered => match self.upstream.take() {
                 Some(Upstream::Socket(upstream)) => {
                     let (ours, from_box) = duplex(PIPE);
                     self.upstream = Some(Upstream::Task(ours));
                     self.inspection = None;
                     self.name = Some(name.clone());
                     tokio::spawn(inspector.intercept(Intercepted { to, name, from_box, upstream }));
-                    return Some(None);
+                    return None;
                 }
                 other => self.upstream = other,
             },
@@ -259,31 +272,31 @@ impl Connection {
                     // The answer is followed by an end, not by a reset that might overtake it. What the box sends is thrown away.
                     let _ = socket.send_slice(&answer);
                     socket.close();
-                    (self.failed, self.box_done, self.upstream_done, self.aborted) = (true, true, true, true);
+                    (self.health, self.outward, self.inward_done) = (Health::Told, Outward::Done, true);
                 }
                 if let Some(upstream) = self.upstream.take() {
                     upstream.reset();
                 }
                 self.inspection = None;
-                return Some(Some(refused));
+                return Some(refused);
             }
             Verdict::More | Verdict::Intercept { .. } => {}
         }
         self.abort();
         let rule = "the first bytes of the connection can't be inspected".into();
         self.inspection = None;
-        Some(Some(Refused { rule, name: None }))
+        Some(Refused { rule, name: None })
     }
 
     /// Moves bytes from the box to the other end. Returns whether any were moved.
-    fn to_upstream(&mut self, context: &mut Context<'_>) -> bool {
-        if self.box_done && !self.failed || self.inspection.is_some() {
+    fn carry_out(&mut self, context: &mut Context<'_>) -> bool {
+        if self.outward == Outward::Done && self.health == Health::Whole || self.inspection.is_some() {
             return false;
         }
         let mut moved = false;
         let socket = self.buffers.sockets.get_mut::<smoltcp::socket::tcp::Socket<'_>>(self.buffers.handle);
         while socket.can_recv() {
-            let Some(upstream) = self.upstream.as_mut().filter(|_| !self.failed) else {
+            let Some(upstream) = self.upstream.as_mut().filter(|_| self.health == Health::Whole) else {
                 // Nobody wants it.
                 let _ = socket.recv(|bytes| (bytes.len(), ()));
                 continue;
@@ -295,24 +308,25 @@ impl Connection {
             });
             match step {
                 Ok(Step::Moved) => moved = true,
-                Ok(Step::Failed) => self.failed = true,
+                Ok(Step::Failed) => self.health = Health::Broken,
                 _ => return moved,
             }
         }
-        if self.box_ended && !self.failed {
-            let ended =
-                self.upstream.as_mut().is_none_or(|upstream| upstream.poll_shutdown(context).is_ready());
-            self.box_done = ended;
-            moved |= ended;
+        if self.outward == Outward::Ended
+            && self.health == Health::Whole
+            && self.upstream.as_mut().is_none_or(|upstream| upstream.poll_shutdown(context).is_ready())
+        {
+            self.outward = Outward::Done;
+            moved = true;
         }
         moved
     }
 
     /// Moves bytes from the other end to the box. Returns whether any were moved.
-    fn to_box(&mut self, context: &mut Context<'_>) -> bool {
+    fn carry_in(&mut self, context: &mut Context<'_>) -> bool {
         let mut moved = false;
         let socket = self.buffers.sockets.get_mut::<smoltcp::socket::tcp::Socket<'_>>(self.buffers.handle);
-        while !self.upstream_done && socket.can_send() {
+        while !self.inward_done && socket.can_send() {
             let room = socket.send_capacity() - socket.send_queue();
             if room < ROOM.min(socket.send_capacity() / 4) {
                 break;
@@ -325,22 +339,20 @@ impl Connection {
                 Poll::Pending => (0, Step::Waits),
             });
             match step {
-                Ok(Step::Moved) => (moved, self.moved_to_box) = (true, true),
+                Ok(Step::Moved) => (moved, self.answered) = (true, true),
                 Ok(Step::Ended) => {
-                    self.upstream_done = true;
-                    moved = true;
-                    if !self.failed {
+                    (self.inward_done, moved) = (true, true);
+                    if self.health == Health::Whole {
                         socket.close();
                     }
                 }
-                Ok(Step::Failed) => (self.upstream_done, self.failed) = (true, true),
+                Ok(Step::Failed) => (self.inward_done, self.health) = (true, Health::Broken),
                 _ => break,
             }
         }
         // The reset comes after the bytes that came before it.
-        if self.failed
-            && self.upstream_done
-            && !self.aborted
+        if self.health == Health::Broken
+            && self.inward_done
             && (socket.send_queue() == 0 || !socket.may_send())
         {
             self.abort();
@@ -368,9 +380,11 @@ impl Connection {
         match self.state() {
             // What came before both ends is still passed on.
             State::Closed => {
-                silent && (self.box_done || self.failed || !self.box_ended || !self.upstream_done)
+                let passing_on =
+                    self.health == Health::Whole && self.outward == Outward::Ended && self.inward_done;
+                silent && !passing_on
             }
-            State::TimeWait => silent && self.box_done,
+            State::TimeWait => silent && self.outward == Outward::Done,
             State::Listen => true,
             _ => false,
         }
@@ -380,7 +394,7 @@ impl Connection {
         if self.state() == State::SynReceived {
             return Some(self.opened + patience.handshake);
         }
-        let half = self.box_ended || self.upstream_done || self.failed;
+        let half = self.outward != Outward::Flows || self.inward_done || self.health != Health::Whole;
         half.then(|| self.active + patience.half_closed)
     }
 

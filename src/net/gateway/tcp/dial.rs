@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How long a connection may be idle before the host asks whether the other end is still there.
-const KEEPALIVE: Duration = Duration::from_secs(60);
+const KEEPALIVE: Duration = Duration::from_mins(1);
 /// Most bytes of a proxy's answer.
 const ANSWER_MAX: usize = 8 * 1024;
 
@@ -85,7 +85,9 @@ async fn through(proxy: &str, to: Destination, allowed: &Allowed) -> io::Result<
     };
     let mut request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n");
     if let Some(credentials) = credentials {
-        request += &format!("Proxy-Authorization: Basic {}\r\n", base64(credentials.as_bytes()));
+        request += "Proxy-Authorization: Basic ";
+        request += &base64(credentials.as_bytes());
+        request += "\r\n";
     }
     request += "\r\n";
     stream.write_all(request.as_bytes()).await?;
@@ -128,6 +130,14 @@ fn base64(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io::{Read, Write},
+        net::{Ipv4Addr, TcpListener},
+        thread,
+    };
+
+    use boxlite_spec::network::rule::Protocol;
+
     use super::*;
 
     #[test]
@@ -137,6 +147,52 @@ mod tests {
         {
             assert_eq!(base64(plain.as_bytes()), encoded);
         }
+    }
+
+    #[test]
+    fn network_pitfalls_corporate_proxy_the_hosts_proxy_is_asked_for_the_name() {
+        let proxy = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = proxy.local_addr().unwrap();
+        let served = thread::spawn(move || {
+            let mut heads = Vec::new();
+            for status in ["200 OK", "403 Forbidden"] {
+                let (mut peer, _) = proxy.accept().unwrap();
+                let (mut head, mut byte) = (Vec::new(), [0]);
+                while !head.ends_with(b"\r\n\r\n") {
+                    peer.read_exact(&mut byte).unwrap();
+                    head.push(byte[0]);
+                }
+                peer.write_all(format!("HTTP/1.1 {status}\r\nA: b\r\n").as_bytes()).unwrap();
+                thread::sleep(Duration::from_millis(20));
+                peer.write_all(b"\r\nfirst").unwrap();
+                heads.push(String::from_utf8(head).unwrap());
+            }
+            heads
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let dialled = |proxy: &str, name: Option<&str>| {
+            let address = [203, 0, 113, 7].into();
+            let allowed = Allowed { dial: (address, 443).into(), name: name.map(Into::into), by_name: false };
+            let to = Destination { protocol: Protocol::Tcp, address, port: 443 };
+            runtime.block_on(dial(to, allowed, Some(proxy.into())))
+        };
+        let stream = dialled(&format!("http://u:p@{address}/"), Some("outside.test")).unwrap();
+        let mut first = [0; 5];
+        let read = runtime.block_on(async {
+            let mut stream = stream;
+            tokio::io::AsyncReadExt::read_exact(&mut stream, &mut first).await
+        });
+        assert_eq!((read.unwrap(), &first), (5, b"first"));
+        assert_eq!(dialled(&format!("http://{address}"), None).unwrap_err(), Failure::Refused);
+        assert_eq!(
+            served.join().unwrap(),
+            [
+                "CONNECT outside.test:443 HTTP/1.1\r\nHost: outside.test:443\r\nProxy-Authorization: Basic dTpw\r\n\r\n",
+                "CONNECT 203.0.113.7:443 HTTP/1.1\r\nHost: 203.0.113.7:443\r\n\r\n"
+            ]
+        );
+        // It fails closed: without the proxy nothing leaves.
+        assert_eq!(dialled("http://127.0.0.1:1", None).unwrap_err(), Failure::Refused);
     }
 
     #[test]

@@ -200,7 +200,7 @@ impl Tcp {
             }
             // The box has tried again from the same port.
             EntryState::Dialing(dialing) if segment.opens() => {
-                dialing.syn = Syn::new(segment, dialing.syn.since)
+                dialing.syn = Syn::new(segment, dialing.syn.since);
             }
             EntryState::Dialing(_) if segment.flags & frame::RST != 0 => self.remove(number),
             EntryState::Dialing(_) => {}

@@ -1,0 +1,9 @@
+//! Tests of the gateway as a whole: a second stack plays the guest, servers on the host's loopback play the world. A test that holds a row
+//! of the list of what other sandboxes' networks got wrong has `network_pitfalls` and the row in its name.
+
+mod bounds;
+mod closing;
+mod guest;
+mod opening;
+mod rig;
+mod streams;

@@ -1,0 +1,231 @@
+//! How bytes flow: back-pressure, never loss, and no missed wake-up.
+
+use std::{
+    io::{Read, Write},
+    thread,
+    time::{Duration, Instant},
+};
+
+use boxlite_spec::network::NetworkLimits;
+
+use super::rig::{Choice, bytes, rig, rig_with, server};
+
+const MIB: usize = 1 << 20;
+
+#[test]
+fn network_pitfalls_missed_wake_ups_a_slow_server_is_heard_at_once() {
+    let (listener, to) = server();
+    let mut rig = rig();
+    let handle = rig.guest.connected(to);
+    let (mut peer, _) = listener.accept().unwrap();
+    peer.set_nodelay(true).unwrap();
+    for round in 0..50_u8 {
+        peer.write_all(&[round; 100]).unwrap();
+        let began = Instant::now();
+        assert_eq!(rig.guest.receive_bytes(handle, 100), [round; 100]);
+        rig.guest.send(handle, &[round]);
+        rig.guest.step();
+        let mut byte = [0];
+        peer.read_exact(&mut byte).unwrap();
+        assert!(began.elapsed() < Duration::from_millis(500), "{round}: {:?}", began.elapsed());
+    }
+}
+
+#[test]
+fn network_pitfalls_buffers_against_queue_a_box_that_reads_slowly_loses_nothing() {
+    let (listener, to) = server();
+    let mut rig = rig();
+    rig.guest.set_buffer(8 * 1024);
+    let handle = rig.guest.connected(to);
+    let (mut peer, _) = listener.accept().unwrap();
+    let sent = bytes(4 * MIB);
+    let expected = sent.clone();
+    let writer = thread::spawn(move || peer.write_all(&sent).unwrap());
+    // The box reads nothing for a while. Then the server waits, and the gateway holds no more than its buffers.
+    rig.guest.pause(Duration::from_millis(200));
+    assert!(!writer.is_finished());
+    let mut received = Vec::new();
+    while received.len() < expected.len() {
+        let piece = rig.guest.receive_bytes(handle, 3000.min(expected.len() - received.len()));
+        received.extend(piece);
+        if received.len() % 300_000 < 3000 {
+            rig.guest.pause(Duration::from_millis(2));
+        }
+    }
+    assert!(received == expected);
+    writer.join().unwrap();
+}
+
+#[test]
+fn network_pitfalls_buffers_against_queue_a_box_that_reads_no_frames_loses_nothing() {
+    let (listener, to) = server();
+    let mut rig = rig();
+    let handles: Vec<_> = (0..8).map(|_| rig.guest.connected(to)).collect();
+    let sent = bytes(MIB);
+    let writers: Vec<_> = (0..8)
+        .map(|_| {
+            let (mut peer, _) = listener.accept().unwrap();
+            let sent = sent.clone();
+            thread::spawn(move || peer.write_all(&sent).unwrap())
+        })
+        .collect();
+    // The link fills up, since the machine does not run.
+    thread::sleep(Duration::from_millis(1500));
+    for handle in handles {
+        assert!(rig.guest.receive_bytes(handle, MIB) == sent);
+    }
+    writers.into_iter().for_each(|writer| writer.join().unwrap());
+}
+
+#[test]
+fn network_pitfalls_missed_wake_ups_a_server_that_reads_slowly_gets_everything() {
+    let (listener, to) = server();
+    let mut rig = rig();
+    let handle = rig.guest.connected(to);
+    let (mut peer, _) = listener.accept().unwrap();
+    let sent = bytes(4 * MIB);
+    let expected = sent.clone();
+    let reader = thread::spawn(move || {
+        let (mut read, mut buffer) = (Vec::new(), vec![0; 50_000]);
+        thread::sleep(Duration::from_millis(200));
+        loop {
+            match peer.read(&mut buffer).unwrap() {
+                0 => return read,
+                count => read.extend_from_slice(&buffer[..count]),
+            }
+            thread::sleep(Duration::from_micros(500));
+        }
+    });
+    rig.guest.send(handle, &sent);
+    rig.guest.tcp(handle).close();
+    rig.guest.until("all is read", |_| reader.is_finished());
+    assert!(reader.join().unwrap() == expected);
+}
+
+#[test]
+fn network_pitfalls_mtu_without_offload_no_frame_is_larger_than_it() {
+    let (listener, to) = server();
+    let mut rig = rig_with(Choice { offload: false, ..Choice::default() });
+    let handle = rig.guest.connected(to);
+    let (mut peer, _) = listener.accept().unwrap();
+    let sent = bytes(MIB);
+    let expected = sent.clone();
+    let writer = thread::spawn(move || peer.write_all(&sent).unwrap());
+    assert!(rig.guest.receive_bytes(handle, MIB) == expected);
+    writer.join().unwrap();
+    assert_eq!(rig.guest.largest, 1514);
+}
+
+#[test]
+fn network_pitfalls_mtu_speed_is_by_large_frames_on_the_link_where_the_machine_takes_them() {
+    let (listener, to) = server();
+    let mut rig = rig();
+    let handle = rig.guest.connected(to);
+    let (mut peer, _) = listener.accept().unwrap();
+    let sent = bytes(MIB);
+    let expected = sent.clone();
+    let writer = thread::spawn(move || peer.write_all(&sent).unwrap());
+    assert!(rig.guest.receive_bytes(handle, MIB) == expected);
+    writer.join().unwrap();
+    assert!(rig.guest.largest > 30_000, "{}", rig.guest.largest);
+}
+
+#[test]
+fn bandwidth_is_bounded_by_waiting_not_by_loss() {
+    let limits =
+        NetworkLimits { up: 2_000_000, down: 1_000_000, new_per_second: 1000, ..NetworkLimits::default() };
+    let (listener, to) = server();
+    let mut rig = rig_with(Choice { limits, ..Choice::default() });
+    let handle = rig.guest.connected(to);
+    let (mut peer, _) = listener.accept().unwrap();
+    let (sent, began) = (bytes(500_000), Instant::now());
+    let expected = sent.clone();
+    let mut writer = peer.try_clone().unwrap();
+    let writing = thread::spawn(move || writer.write_all(&sent).unwrap());
+    assert!(rig.guest.receive_bytes(handle, 500_000) == expected);
+    let down = began.elapsed();
+    writing.join().unwrap();
+    let began = Instant::now();
+    let reading = thread::spawn(move || {
+        let mut read = vec![0; 500_000];
+        peer.read_exact(&mut read).unwrap();
+        read
+    });
+    rig.guest.send(handle, &expected);
+    rig.guest.until("all is read", |_| reading.is_finished());
+    let up = began.elapsed();
+    assert!(reading.join().unwrap() == expected);
+    assert!(down > Duration::from_millis(350) && down < Duration::from_secs(5), "{down:?}");
+    assert!(up > Duration::from_millis(150) && up < Duration::from_secs(5), "{up:?}");
+    assert_eq!(rig.guest.resets, 0);
+}
+
+/// The user's and the system's time of the gateway's thread, in seconds.
+fn gateway_time() -> f64 {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let mut best = 0.0;
+    for task in tasks.flatten() {
+        let stat = std::fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
+        let name = std::fs::read_to_string(task.path().join("comm")).unwrap_or_default();
+        let nanos: f64 = stat.split(' ').next().and_then(|text| text.parse().ok()).unwrap_or(0.0);
+        if name.trim() == "gateway" && nanos / 1e9 > best {
+            best = nanos / 1e9;
+        }
+    }
+    best
+}
+
+#[test]
+fn bulk_goes_both_ways_whole() {
+    let size = if cfg!(debug_assertions) { 16 * MIB } else { 512 * MIB };
+    let (listener, to) = server();
+    let mut rig = rig();
+    rig.guest.set_buffer(512 * 1024);
+    let handle = rig.guest.connected(to);
+    let (mut peer, _) = listener.accept().unwrap();
+    let chunk = bytes(MIB);
+    let (mut writer, whole) = (peer.try_clone().unwrap(), chunk.clone());
+    let (began, before) = (Instant::now(), gateway_time());
+    let writing = thread::spawn(move || (0..size / MIB).for_each(|_| writer.write_all(&whole).unwrap()));
+    let mut received = 0;
+    rig.guest.until_within("download", Duration::from_secs(60), |guest| {
+        while guest.tcp(handle).can_recv() {
+            received += guest
+                .tcp(handle)
+                .recv(|some| {
+                    let at = received % MIB;
+                    let count = some.len().min(MIB - at);
+                    assert!(some[..count] == chunk[at..at + count]);
+                    (count, count)
+                })
+                .unwrap();
+        }
+        received == size
+    });
+    writing.join().unwrap();
+    let report = |way: &str, began: Instant, before: f64| {
+        let (wall, cpu) = (began.elapsed().as_secs_f64(), gateway_time() - before);
+        let (mib, bytes) = (size as f64 / MIB as f64, size as f64);
+        println!("{way}: {:.0} MiB/s, the gateway's thread {:.2} ns a byte", mib / wall, cpu * 1e9 / bytes);
+    };
+    report("to the box", began, before);
+    let (began, before) = (Instant::now(), gateway_time());
+    let expected = chunk.clone();
+    let reading = thread::spawn(move || {
+        let mut buffer = vec![0; MIB];
+        for _ in 0..size / MIB {
+            peer.read_exact(&mut buffer).unwrap();
+            assert!(buffer == expected);
+        }
+    });
+    let mut sent = 0;
+    rig.guest.until_within("upload", Duration::from_secs(60), |guest| {
+        while sent < size && guest.tcp(handle).can_send() {
+            let at = sent % MIB;
+            sent += guest.tcp(handle).send_slice(&chunk[at..]).unwrap();
+        }
+        reading.is_finished()
+    });
+    reading.join().unwrap();
+    report("from the box", began, before);
+}
