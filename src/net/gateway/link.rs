@@ -88,7 +88,8 @@ impl Link {
         context: &mut Context<'_>,
         now: Instant,
     ) -> Poll<Result<bool, LinkEnd>> {
-        if self.up.available(now) == 0 {
+        let most = self.up.available(now);
+        if most == 0 {
             return Poll::Pending;
         }
         if self.start == self.end {
@@ -97,7 +98,8 @@ impl Link {
             self.memory.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
         }
-        let mut buffer = ReadBuf::new(&mut self.memory[self.end..]);
+        let end = self.end + most.min(READ - self.end);
+        let mut buffer = ReadBuf::new(&mut self.memory[self.end..end]);
         let read = ready!(Pin::new(&mut self.socket).poll_read(context, &mut buffer));
         let full = buffer.remaining() == 0;
         let count = buffer.filled().len();

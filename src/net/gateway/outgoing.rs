@@ -1,9 +1,10 @@
 //! The frames that wait for the link to the box, in one piece of memory of a fixed size, so that many of them leave in one call and none
 //! is allocated. Filled by the device and by the loop; emptied by [`Link`](super::link::Link).
 
-use std::io::IoSlice;
+use std::{io::IoSlice, sync::Arc};
 
 use super::frame::{ETHERNET, FRAME_MAX};
+use crate::metrics::Counters;
 
 /// The length that goes before each frame.
 pub(super) const LENGTH: usize = 4;
@@ -19,12 +20,13 @@ pub(super) struct Outgoing {
     head: usize,
     tail: usize,
     second: usize,
+    counters: Arc<Counters>,
 }
 
 impl Outgoing {
-    /// Nothing yet. Memory is taken from the system as it is written.
-    pub(super) fn new() -> Self {
-        Self { memory: vec![0; CAPACITY].into_boxed_slice(), head: 0, tail: 0, second: 0 }
+    /// Nothing yet. What is added is counted. Memory is taken from the system as it is written.
+    pub(super) fn new(counters: Arc<Counters>) -> Self {
+        Self { memory: vec![0; CAPACITY].into_boxed_slice(), head: 0, tail: 0, second: 0, counters }
     }
 
     /// The number of bytes that wait.
@@ -64,6 +66,7 @@ impl Outgoing {
             return None;
         }
         let (at, second) = self.place(LENGTH + length)?;
+        self.counters.count_received(length);
         let end = at + LENGTH + length;
         if second {
             self.second = end;
@@ -110,7 +113,7 @@ mod tests {
 
     #[test]
     fn frames_come_out_as_they_went_in_however_they_are_cut() {
-        let (mut out, mut sent, mut received) = (Outgoing::new(), Vec::new(), Vec::new());
+        let (mut out, mut sent, mut received) = (Outgoing::new(Arc::default()), Vec::new(), Vec::new());
         let mut random = 1_u32;
         let mut next = |below: usize| {
             random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -127,7 +130,7 @@ mod tests {
             } else {
                 refused += 1;
             }
-            let count = next(60_000);
+            let count = next(if round / 100 % 2 == 0 { 9000 } else { 60_000 });
             take(&mut out, count, &mut received);
             let same = received.len().min(sent.len());
             assert!(sent[..same] == received[..same]);
@@ -141,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_frame_that_the_engine_could_not_take_is_refused() {
-        let mut out = Outgoing::new();
+        let mut out = Outgoing::new(Arc::default());
         assert!(out.push(FRAME_MAX + 1).is_none());
         assert!(out.push(0).is_none());
         assert!(out.push(FRAME_MAX).is_some());
@@ -149,7 +152,7 @@ mod tests {
 
     #[test]
     fn network_pitfalls_buffers_against_queue_room_is_for_the_largest_frame() {
-        let mut out = Outgoing::new();
+        let mut out = Outgoing::new(Arc::default());
         while out.has_room() {
             assert!(out.push(FRAME_MAX).is_some());
         }

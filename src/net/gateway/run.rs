@@ -61,7 +61,8 @@ impl Run {
         frames: FrameReceiver,
         commands: UnboundedReceiver<Command>,
     ) -> Self {
-        let (now, ready, mut out) = (Instant::now(), Arc::new(Ready::default()), Outgoing::new());
+        let (now, ready) = (Instant::now(), Arc::new(Ready::default()));
+        let mut out = Outgoing::new(Arc::clone(&parts.reports.counters));
         let tcp = Tcp::new(parts.clone(), limits.new_per_second, Arc::clone(&ready), &mut out, now);
         let sleep = Box::pin(sleep_until(now.into()));
         Self { parts, link, out, tcp, ready, datagrams, frames, commands, sleep, sleeping_until: None }

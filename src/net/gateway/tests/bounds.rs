@@ -41,16 +41,17 @@ fn network_pitfalls_many_connections_a_thousand_at_once() {
     let (listener, to) = server();
     let mut rig = rig();
     rig.guest.set_buffer(2048);
-    let handles: Vec<_> = (0..1000).map(|_| rig.guest.connect(to)).collect();
     let accepted = thread::spawn(move || (0..1000).map(|_| listener.accept().unwrap().0).collect::<Vec<_>>());
+    let handles: Vec<_> = (0..1000).map(|_| rig.guest.connect(to)).collect();
     rig.guest.until("all are connected", |guest| {
         handles.iter().all(|handle| guest.tcp(*handle).state() == State::Established)
     });
     assert_eq!(rig.reports.counters.connections(), 1000);
-    let peers = accepted.join().unwrap();
     for handle in &handles {
         rig.guest.tcp(*handle).send_slice(b"?").unwrap();
     }
+    rig.guest.until("all are accepted", |_| accepted.is_finished());
+    let peers = accepted.join().unwrap();
     let answering = thread::spawn(move || {
         for mut peer in peers {
             peer.read_exact(&mut [0]).unwrap();
@@ -93,12 +94,12 @@ fn network_pitfalls_many_connections_ten_thousand_in_a_row_leak_nothing() {
         });
         handles.into_iter().for_each(|handle| rig.guest.remove(handle));
     };
-    for _ in 0..20 {
-        round(20);
+    for _ in 0..5 {
+        round(100);
     }
     let (files, memory) = (descriptors(), resident_kib());
-    for _ in 0..480 {
-        round(20);
+    for _ in 0..95 {
+        round(100);
     }
     rig.guest.until("no connection", |_| rig.reports.counters.connections() == 0);
     let (files_after, memory_after) = (descriptors(), resident_kib());
@@ -133,7 +134,7 @@ fn network_pitfalls_many_connections_over_the_cap_they_wait_and_then_there_is_an
 #[test]
 fn network_pitfalls_many_connections_a_burst_over_the_rate_waits_and_is_not_lost() {
     let (listener, to) = server();
-    serve(listener);
+    let accepting = thread::spawn(move || (0..150).map(|_| listener.accept().unwrap().0).collect::<Vec<_>>());
     let limits = NetworkLimits { new_per_second: 100, ..NetworkLimits::default() };
     let mut rig = rig_with(Choice { limits, ..Choice::default() });
     rig.guest.set_buffer(2048);
@@ -143,6 +144,10 @@ fn network_pitfalls_many_connections_a_burst_over_the_rate_waits_and_is_not_lost
         handles.iter().all(|handle| guest.tcp(*handle).state() == State::Established)
     });
     let passed = began.elapsed();
+    for handle in handles {
+        rig.guest.tcp(handle).send_slice(b"?").unwrap();
+    }
+    rig.guest.until("all are accepted", |_| accepting.is_finished());
     assert!(passed > Duration::from_millis(400) && passed < Duration::from_secs(5), "{passed:?}");
 }
 

@@ -35,10 +35,10 @@ fn network_pitfalls_missed_wake_ups_a_slow_server_is_heard_at_once() {
 fn network_pitfalls_buffers_against_queue_a_box_that_reads_slowly_loses_nothing() {
     let (listener, to) = server();
     let mut rig = rig();
-    rig.guest.set_buffer(8 * 1024);
+    rig.guest.set_buffer(32 * 1024);
     let handle = rig.guest.connected(to);
     let (mut peer, _) = listener.accept().unwrap();
-    let sent = bytes(4 * MIB);
+    let sent = bytes(24 * MIB);
     let expected = sent.clone();
     let writer = thread::spawn(move || peer.write_all(&sent).unwrap());
     // The box reads nothing for a while. Then the server waits, and the gateway holds no more than its buffers.
@@ -46,9 +46,9 @@ fn network_pitfalls_buffers_against_queue_a_box_that_reads_slowly_loses_nothing(
     assert!(!writer.is_finished());
     let mut received = Vec::new();
     while received.len() < expected.len() {
-        let piece = rig.guest.receive_bytes(handle, 3000.min(expected.len() - received.len()));
+        let piece = rig.guest.receive_bytes(handle, 30_000.min(expected.len() - received.len()));
         received.extend(piece);
-        if received.len() % 300_000 < 3000 {
+        if received.len() % 3_000_000 < 30_000 {
             rig.guest.pause(Duration::from_millis(2));
         }
     }
