@@ -92,7 +92,9 @@ fn network_pitfalls_many_connections_ten_thousand_in_a_row_leak_nothing() {
         rig.guest.until("all are closed", |guest| {
             handles.iter().all(|handle| guest.tcp(*handle).state() == State::Closed)
         });
-        handles.into_iter().for_each(|handle| rig.guest.remove(handle));
+        for handle in handles {
+            rig.guest.remove(handle);
+        }
     };
     for _ in 0..5 {
         round(100);

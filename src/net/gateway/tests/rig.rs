@@ -176,7 +176,7 @@ pub(super) fn bytes(count: usize) -> Vec<u8> {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        (state >> 24) as u8
+        state.to_le_bytes()[3]
     };
     (0..count).map(|_| next()).collect()
 }

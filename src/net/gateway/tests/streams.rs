@@ -74,7 +74,9 @@ fn network_pitfalls_buffers_against_queue_a_box_that_reads_no_frames_loses_nothi
     for handle in handles {
         assert!(rig.guest.receive_bytes(handle, MIB) == sent);
     }
-    writers.into_iter().for_each(|writer| writer.join().unwrap());
+    for writer in writers {
+        writer.join().unwrap();
+    }
 }
 
 #[test]
@@ -160,19 +162,16 @@ fn bandwidth_is_bounded_by_waiting_not_by_loss() {
     assert_eq!(rig.guest.resets, 0);
 }
 
-/// The user's and the system's time of the gateway's thread, in seconds.
-fn gateway_time() -> f64 {
-    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-    let mut best = 0.0;
-    for task in tasks.flatten() {
-        let stat = std::fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
-        let name = std::fs::read_to_string(task.path().join("comm")).unwrap_or_default();
-        let nanos: f64 = stat.split(' ').next().and_then(|text| text.parse().ok()).unwrap_or(0.0);
-        if name.trim() == "gateway" && nanos / 1e9 > best {
-            best = nanos / 1e9;
-        }
-    }
-    best
+/// The time that the gateway's thread has run, in nanoseconds. Where several run, the one that ran longest.
+fn gateway_time() -> u64 {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten().map(|task| task.path());
+    let named =
+        tasks.filter(|task| std::fs::read_to_string(task.join("comm")).is_ok_and(|name| name == "gateway\n"));
+    let times = named.filter_map(|task| {
+        let text = std::fs::read_to_string(task.join("schedstat")).ok()?;
+        text.split(' ').next()?.parse().ok()
+    });
+    times.max().unwrap_or(0)
 }
 
 #[test]
@@ -188,7 +187,7 @@ fn bulk_goes_both_ways_whole() {
     let (began, before) = (Instant::now(), gateway_time());
     let writing = thread::spawn(move || (0..size / MIB).for_each(|_| writer.write_all(&whole).unwrap()));
     let mut received = 0;
-    rig.guest.until_within("download", Duration::from_secs(60), |guest| {
+    rig.guest.until_within("download", Duration::from_mins(1), |guest| {
         while guest.tcp(handle).can_recv() {
             received += guest
                 .tcp(handle)
@@ -203,10 +202,10 @@ fn bulk_goes_both_ways_whole() {
         received == size
     });
     writing.join().unwrap();
-    let report = |way: &str, began: Instant, before: f64| {
-        let (wall, cpu) = (began.elapsed().as_secs_f64(), gateway_time() - before);
-        let (mib, bytes) = (size as f64 / MIB as f64, size as f64);
-        println!("{way}: {:.0} MiB/s, the gateway's thread {:.2} ns a byte", mib / wall, cpu * 1e9 / bytes);
+    let report = |way: &str, began: Instant, before: u64| {
+        let speed = size as u128 / began.elapsed().as_micros().max(1);
+        let picoseconds = (gateway_time().saturating_sub(before)) * 1000 / size as u64;
+        println!("{way}: {speed} MB/s, the gateway's thread {picoseconds} ps a byte");
     };
     report("to the box", began, before);
     let (began, before) = (Instant::now(), gateway_time());
@@ -219,7 +218,7 @@ fn bulk_goes_both_ways_whole() {
         }
     });
     let mut sent = 0;
-    rig.guest.until_within("upload", Duration::from_secs(60), |guest| {
+    rig.guest.until_within("upload", Duration::from_mins(1), |guest| {
         while sent < size && guest.tcp(handle).can_send() {
             let at = sent % MIB;
             sent += guest.tcp(handle).send_slice(&chunk[at..]).unwrap();
