@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use boxlite_spec::network::LinkSpec;
 
-use super::GATEWAY_MAC;
+/// The gateway's own hardware address, the same for every box since each has a link of its own. It is locally administered.
+pub const GATEWAY_MAC: [u8; 6] = [0x5a, 0x94, 0xef, 0xe4, 0x0c, 0xdd];
 
 /// The length of an Ethernet header.
 pub(super) const ETHERNET: usize = 14;

@@ -16,6 +16,7 @@ mod link;
 pub mod names;
 mod outgoing;
 mod parts;
+mod ready;
 mod reply;
 mod run;
 pub mod sender;
@@ -32,6 +33,7 @@ use tokio::{
     sync::mpsc::{self, UnboundedSender},
 };
 
+pub use self::frame::GATEWAY_MAC;
 use self::{
     datagrams::{DatagramContext, MakeDatagrams},
     inspector::Inspector,
@@ -46,9 +48,6 @@ use crate::{
     backend::{Attachment, NetworkBackend, NetworkError, Reports},
     decision::Decide,
 };
-
-/// The gateway's own hardware address, the same for every box since each has a link of its own. It is locally administered.
-pub const GATEWAY_MAC: [u8; 6] = [0x5a, 0x94, 0xef, 0xe4, 0x0c, 0xdd];
 
 /// What the gateway asks and hands on to.
 pub struct Services {

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use boxlite_spec::network::LinkSpec;
 
 use super::{
-    GATEWAY_MAC, checksum,
-    frame::{self, ETHERNET, Segment},
+    checksum,
+    frame::{self, ETHERNET, GATEWAY_MAC, Segment},
     outgoing::Outgoing,
 };
 

@@ -21,8 +21,9 @@ use super::{
     link::{Link, LinkEnd},
     outgoing::Outgoing,
     parts::Parts,
+    ready::Ready,
     sender::FrameReceiver,
-    tcp::{Ready, Tcp},
+    tcp::Tcp,
 };
 
 /// What the gateway is told from outside.

@@ -1,12 +1,11 @@
 //! The box's TCP connections. A SYN is answered only when the policy allows it and the host's side has been made, so that what the box sees
 //! is what is so. Called by the loop in `run.rs`. Files: `dial` makes the host's side, `connection` moves the bytes, `buffers` gives
-//! memory, `ready` and `timers` say which connection has something to do, `name_service` is DNS over TCP.
+//! memory, `timers` says when one is looked at although nothing happens, `name_service` is DNS over TCP.
 
 mod buffers;
 mod connection;
 mod dial;
 mod name_service;
-mod ready;
 mod timers;
 mod upstream;
 
@@ -24,12 +23,10 @@ use std::{
 use boxlite_spec::network::{control::Refusal, rule::Protocol};
 use tokio::{io::duplex, net::TcpStream};
 
-pub(super) use self::ready::Ready;
 use self::{
     buffers::Pool,
     connection::{Connection, Served, Service},
     dial::{Failure, dial},
-    ready::Signal,
     timers::Timers,
     upstream::Upstream,
 };
@@ -39,6 +36,7 @@ use super::{
     limits::Slot,
     outgoing::Outgoing,
     parts::Parts,
+    ready::{Ready, Signal},
     reply::{self, Unreachable},
     stack::Stack,
 };

@@ -12,14 +12,14 @@ use std::{
 
 /// The list. It may be filled from any thread.
 #[derive(Debug, Default)]
-pub(in crate::gateway) struct Ready {
+pub(super) struct Ready {
     numbers: Mutex<Vec<usize>>,
     task: Mutex<Option<Waker>>,
 }
 
 impl Ready {
     /// Sets who is woken: the task of the loop.
-    pub(in crate::gateway) fn set_task(&self, waker: &Waker) {
+    pub(super) fn set_task(&self, waker: &Waker) {
         let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
         if !task.as_ref().is_some_and(|known| known.will_wake(waker)) {
             *task = Some(waker.clone());
@@ -27,12 +27,12 @@ impl Ready {
     }
 
     /// Moves the numbers into `into`, which is empty.
-    pub(in crate::gateway) fn take(&self, into: &mut Vec<usize>) {
+    pub(super) fn take(&self, into: &mut Vec<usize>) {
         mem::swap(&mut *self.numbers.lock().unwrap_or_else(PoisonError::into_inner), into);
     }
 
     /// Wakes the loop.
-    pub(in crate::gateway) fn wake(&self) {
+    pub(super) fn wake(&self) {
         let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(task) = task {
             task.wake();
@@ -61,17 +61,17 @@ pub(super) struct Signal {
 
 impl Signal {
     /// A waker for the connection with this number.
-    pub(in crate::gateway) fn new(number: usize, ready: &Arc<Ready>) -> Arc<Self> {
+    pub(super) fn new(number: usize, ready: &Arc<Ready>) -> Arc<Self> {
         Arc::new(Self { number, queued: AtomicBool::new(false), ready: Arc::clone(ready) })
     }
 
     /// Says that the connection is to be served in this turn. Returns whether it was not to be served before.
-    pub(in crate::gateway) fn mark(&self) -> bool {
+    pub(super) fn mark(&self) -> bool {
         !self.queued.swap(true, AcqRel)
     }
 
     /// Says that the connection is being served now; what happens from here on queues it again.
-    pub(in crate::gateway) fn clear(&self) {
+    pub(super) fn clear(&self) {
         self.queued.swap(false, AcqRel);
     }
 }
