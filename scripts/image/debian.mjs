@@ -1,5 +1,5 @@
-// Real Debian images, built once by mmdebstrap and stored in the build cache under the hash of their options: one with python3, and
-// one with programs that run containers and services. Called by their e2e tests and by the bench. Needs the Debian package mmdebstrap
+// Real Debian images, built once by mmdebstrap and stored in the build cache under the hash of their options: one with python3,
+// one with programs that run containers and services, and one with programs that use a network. Called by their e2e tests and by the bench. Needs the Debian package mmdebstrap
 // and Debian's archive.
 import { createHash } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs'
@@ -17,6 +17,12 @@ const LEAN = [
 ]
 const PYTHON = ['--variant=minbase', '--include=python3-minimal', 'bookworm']
 const CONTAINERS = ['--variant=minbase', ...LEAN, '--include=bubblewrap,podman,crun,systemd,iproute2', 'bookworm']
+const NETWORK = [
+  '--variant=minbase',
+  ...LEAN,
+  '--include=ca-certificates,curl,git,wget,python3-pip,bind9-dnsutils,iputils-ping,iproute2,iperf3,nginx-light',
+  'bookworm',
+]
 const CONFIG = {
   Env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'LANG=C.UTF-8'],
   Cmd: ['bash'],
@@ -27,6 +33,9 @@ export const debianLayout = () => build(PYTHON)
 
 /** Returns the same with bubblewrap, podman and systemd. @returns {Promise<string>} */
 export const containersLayout = () => build(CONTAINERS)
+
+/** Returns a Debian with curl, git, wget, pip, dig, ping, iperf3 and nginx. @returns {Promise<string>} */
+export const networkLayout = () => build(NETWORK)
 
 /** @param {string[]} recipe @returns {Promise<string>} */
 async function build(recipe) {

@@ -1,0 +1,172 @@
+// The servers of the test's own internet, in a network namespace of their own: `fork(world.mjs)` under `unshare --net`. Controlled by
+// internet.ts, which makes the addresses, and then sends one message for each call of `calls` below.
+import { createSocket } from 'node:dgram'
+import { readFileSync } from 'node:fs'
+import { createServer as createHttp } from 'node:http'
+import { createSecureServer } from 'node:http2'
+import { createServer as createTcp } from 'node:net'
+import { serveNames } from './name-server.mjs'
+
+/**
+ * @typedef {{ kind: string, to: string, from?: string, detail?: string }} Seen something that reached a server
+ * @typedef {object} Plan what is to be served
+ * @property {string[]} web addresses of web servers: HTTP, HTTPS, echo, and a count of bytes
+ * @property {string[]} traps addresses that nothing may reach
+ * @property {string[]} resolvers addresses of name servers
+ * @property {Record<string, import('./name-server.mjs').Records>} zone
+ * @property {{ key: string, cert: string }} tls files
+ */
+
+/** @type {Seen[]} */
+const seen = []
+/** @type {Map<string, { close(): void }>} */
+const resolvers = new Map()
+/** @type {Record<string, import('./name-server.mjs').Records>} */
+const zone = {}
+/** Bytes that downloads consist of. */
+const BLOCK = Buffer.alloc(1 << 16, 'boxlite ')
+
+const calls = {
+  /** @param {Plan} plan */
+  async serve(plan) {
+    Object.assign(zone, plan.zone)
+    for (const address of plan.resolvers) await calls.startResolver(address)
+    for (const address of plan.web) await serveWeb(address, plan.tls)
+    for (const address of plan.traps) await serveTrap(address)
+  },
+  /** @param {string} address */
+  async startResolver(address) {
+    resolvers.set(
+      address,
+      await serveNames(address, zone, ({ name, type, over }) =>
+        note('dns', address, undefined, `${name} ${type} ${over}`),
+      ),
+    )
+  },
+  /** @param {string} address */
+  stopResolver(address) {
+    resolvers.get(address)?.close()
+    resolvers.delete(address)
+  },
+  /** @param {{ name: string, records: import('./name-server.mjs').Records }} change */
+  setRecords({ name, records }) {
+    zone[name] = records
+  },
+  /** Returns what was seen since the last call. */
+  takeSeen: () => seen.splice(0),
+}
+
+/** @param {string} kind @param {string} to @param {string | undefined} from @param {string} [detail] */
+function note(kind, to, from, detail) {
+  seen.push({ kind, to, ...(from && { from }), ...(detail && { detail }) })
+}
+
+/** @param {string} address @param {Plan['tls']} tls */
+async function serveWeb(address, tls) {
+  const secure = createSecureServer({ allowHTTP1: true, key: readFileSync(tls.key), cert: readFileSync(tls.cert) })
+  secure.on('secureConnection', socket => note('tls', address, socket.remoteAddress, String(socket.servername)))
+  secure.on('request', (request, response) => onRequest(address, 'https', request, response))
+  secure.on('error', () => {}).on('tlsClientError', () => {})
+  const plain = createHttp((request, response) => onRequest(address, 'http', request, response))
+  await listen(plain, 80, address)
+  await listen(secure, 443, address)
+  // The echo protocol (RFC 862), which also passes on the end of what it reads.
+  const echo = createTcp({ allowHalfOpen: true }, socket => socket.on('error', () => {}).pipe(socket))
+  await listen(echo, 7, address)
+  // Reads to the end, and then answers how much that was: it needs half-closed connections.
+  const count = createTcp({ allowHalfOpen: true }, socket => {
+    let bytes = 0
+    socket.on('error', () => {})
+    socket.on('data', data => {
+      bytes += data.length
+    })
+    socket.on('end', () => socket.end(`${bytes}\n`))
+  })
+  await listen(count, 9, address)
+  // Resets every connection.
+  await listen(
+    createTcp(socket => socket.resetAndDestroy()),
+    10,
+    address,
+  )
+  const datagrams = createSocket(address.includes(':') ? 'udp6' : 'udp4')
+  datagrams.on('message', (data, from) => datagrams.send(data, from.port, from.address))
+  await new Promise(bound => datagrams.bind(7, address, () => bound(undefined)))
+}
+
+/**
+ * @param {string} address @param {string} scheme @param {import('node:http').IncomingMessage | import('node:http2').Http2ServerRequest} request
+ * @param {import('node:http').ServerResponse | import('node:http2').Http2ServerResponse} response
+ */
+async function onRequest(address, scheme, request, response) {
+  const answer = /** @type {import('node:http').ServerResponse} */ (response)
+  const [, what, amount] = (request.url ?? '').split('/')
+  note(
+    scheme,
+    address,
+    request.socket.remoteAddress,
+    `${request.method} ${request.headers.host ?? request.headers[':authority']} ${request.url}`,
+  )
+  answer.on('error', () => {})
+  if (what === 'headers') answer.end(JSON.stringify(request.headers))
+  else if (what === 'version') answer.end(request.httpVersion)
+  else if (what === 'sink') answer.end(`${await sizeOf(request)}\n`)
+  else if (what === 'bytes') await download(Number(amount), answer)
+  else answer.end(`hello from ${address}\n`)
+}
+
+/** @param {AsyncIterable<Buffer>} body */
+async function sizeOf(body) {
+  let bytes = 0
+  for await (const chunk of body) bytes += chunk.length
+  return bytes
+}
+
+/** @param {number} size @param {import('node:http').ServerResponse} answer */
+async function download(size, answer) {
+  answer.setHeader('content-length', size)
+  for (let left = size; left > 0; ) {
+    const part = BLOCK.subarray(0, left)
+    left -= part.length
+    if (!answer.write(part)) await new Promise(drained => answer.once('drain', drained))
+  }
+  answer.end()
+}
+
+/** What has no business here: every connection and every datagram is noted. @param {string} address */
+async function serveTrap(address) {
+  for (const port of [53, 80, 443]) {
+    await listen(
+      createTcp(socket => {
+        note('trap', address, socket.remoteAddress, `tcp ${port}`)
+        socket.on('error', () => {}).end('HTTP/1.1 200 OK\r\ncontent-length: 7\r\nconnection: close\r\n\r\ntrapped')
+      }),
+      port,
+      address,
+    )
+    const datagrams = createSocket(address.includes(':') ? 'udp6' : 'udp4')
+    datagrams.on('message', (_, from) => {
+      note('trap', address, from.address, `udp ${port}`)
+      datagrams.send('trapped', from.port, from.address)
+    })
+    await new Promise(bound => datagrams.bind(port, address, () => bound(undefined)))
+  }
+}
+
+/** @param {import('node:net').Server | import('node:http2').Http2SecureServer} server @param {number} port @param {string} address */
+const listen = (server, port, address) =>
+  new Promise((bound, failed) => {
+    server.once('error', failed)
+    server.listen({ port, host: address, backlog: 4096 }, () => bound(undefined))
+  })
+
+process.on('message', async (/** @type {{ id: number, call: keyof typeof calls, argument: never }} */ message) => {
+  const { id, call, argument } = message
+  try {
+    process.send?.({ id, result: await calls[call](argument) })
+  } catch (error) {
+    process.send?.({ id, error: String(error) })
+  }
+})
+process.on('disconnect', () => process.exit())
+process.send?.({ id: 0 })
