@@ -1,7 +1,6 @@
 // `BoxInfo`: a snapshot of a box. Made from the addon's answer for `box.ts` and `runtime.ts`.
 import type { NativeBoxInfo, NativeTimings } from './binding.js'
 import type { Stage } from './errors.js'
-import { camelCase } from './names.js'
 
 /** The state of a box. */
 export type BoxState = 'created' | 'starting' | 'running' | 'stopping' | 'stopped' | 'failed'
@@ -67,16 +66,32 @@ export function stageTimes(timings: NativeTimings): Partial<Record<Stage, number
   return Object.fromEntries(timings.map(([stage, { secs, nanos }]) => [stage, secs * 1e3 + nanos / 1e6]))
 }
 
-/** The public form of the addon's answer. */
-export function boxInfo(native: NativeBoxInfo): BoxInfo {
-  const { next_cpus, next_memory_mib, ends_at_ms, disk_size_mib, created_at_ms, timings, ...info } = native
+/** The public form of the addon's answer. A list has many, so its fields are written out instead of renamed one by one. */
+export function boxInfo({ next_cpus, next_memory_mib, timings, ...native }: NativeBoxInfo): BoxInfo {
   const pending = { ...(next_cpus && { cpus: next_cpus }), ...(next_memory_mib && { memoryMib: next_memory_mib }) }
   return {
-    ...camelCase(info),
+    id: native.id,
+    name: native.name,
+    labels: native.labels,
+    image: native.image,
+    imageDigest: native.image_digest,
+    state: native.state as BoxState,
+    engine: native.engine as Engine | null,
+    accelerated: native.accelerated,
+    pid: native.pid,
+    cpus: native.cpus,
+    memoryMib: native.memory_mib,
     pending: next_cpus || next_memory_mib ? pending : null,
-    endsAt: ends_at_ms === 0 ? null : new Date(ends_at_ms),
-    diskSizeGb: disk_size_mib === null ? null : disk_size_mib / 1024,
-    createdAt: new Date(created_at_ms),
+    pidsLimit: native.pids_limit,
+    maxLifetimeMs: native.max_lifetime_ms,
+    idleTimeoutMs: native.idle_timeout_ms,
+    endsAt: native.ends_at_ms === 0 ? null : new Date(native.ends_at_ms),
+    diskSizeGb: native.disk_size_mib === null ? null : native.disk_size_mib / 1024,
+    createdAt: new Date(native.created_at_ms),
+    failure: native.failure,
+    detached: native.detached,
+    autoRemove: native.auto_remove,
+    health: native.health as Health | null,
     timings: stageTimes(timings),
-  } as BoxInfo
+  }
 }
