@@ -10,6 +10,8 @@ mod checksum;
 pub mod datagrams;
 mod device;
 mod frame;
+#[cfg(any(fuzzing, test))]
+pub mod hostile;
 pub mod inspector;
 pub mod limits;
 mod link;

@@ -176,7 +176,7 @@ fn gateway_time() -> u64 {
 
 #[test]
 fn bulk_goes_both_ways_whole() {
-    let size = if cfg!(debug_assertions) { 16 * MIB } else { 512 * MIB };
+    let size = if cfg!(debug_assertions) { 16 * MIB } else { 128 * MIB };
     let (listener, to) = server();
     let mut rig = rig();
     rig.guest.set_buffer(512 * 1024);
