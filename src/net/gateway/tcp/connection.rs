@@ -107,7 +107,7 @@ pub(super) enum Served {
         /// When it is to be served although nothing happens.
         wake: Option<Instant>,
     },
-    /// It was refused by its first bytes, and waits.
+    /// It was refused by its first bytes, and is served again at once.
     Refused(Refused),
     /// It is over.
     Over,
@@ -206,12 +206,12 @@ impl Connection {
             }
         }
         let wake = self.wake(service);
-        if self.is_over(wake) {
-            return Served::Over;
-        }
         if let Some(refused) = refused {
             context.waker().wake_by_ref();
             return Served::Refused(refused);
+        }
+        if self.is_over(wake) {
+            return Served::Over;
         }
         if more && !blocked {
             context.waker().wake_by_ref();

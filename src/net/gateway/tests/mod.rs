@@ -4,6 +4,7 @@
 mod bounds;
 mod closing;
 mod guest;
+mod inspecting;
 mod opening;
 mod rig;
 mod streams;
