@@ -69,7 +69,10 @@ pub(super) struct Tcp {
     rate: Bucket,
     waiting: VecDeque<Syn>,
     waiting_flows: HashSet<Flow>,
+    /// When those who wait for a place are looked at.
     look_at: Option<Instant>,
+    /// Until when the host, which has no descriptors or ports left, is not asked again.
+    exhausted_until: Option<Instant>,
 }
 
 /// A place in the table.
@@ -170,6 +173,7 @@ impl Tcp {
             waiting: VecDeque::new(),
             waiting_flows: HashSet::new(),
             look_at: None,
+            exhausted_until: None,
         }
     }
 
@@ -217,13 +221,15 @@ impl Tcp {
             self.refuse(&syn, refused, out);
             return;
         }
-        if self.waiting.is_empty() {
-            if let Some(syn) = self.start(syn, out, now) {
-                self.wait(syn);
-            }
-        } else {
+        if !self.waiting.is_empty() || self.is_exhausted(now) {
+            self.wait(syn);
+        } else if let Some(syn) = self.start(syn, out, now) {
             self.wait(syn);
         }
+    }
+
+    fn is_exhausted(&self, now: Instant) -> bool {
+        self.exhausted_until.is_some_and(|until| now < until)
     }
 
     fn wait(&mut self, syn: Syn) {
@@ -332,6 +338,9 @@ impl Tcp {
             self.serve(number, out, now);
         }
         self.touched = numbers;
+        if !self.is_exhausted(now) {
+            self.exhausted_until = None;
+        }
         let waited = self.serve_waiting(out, now);
         let blocked = self.serve_blocked(out, now);
         any | waited | blocked
@@ -357,19 +366,20 @@ impl Tcp {
     /// Makes the connections that waited, as far as there are places.
     fn serve_waiting(&mut self, out: &mut Outgoing, now: Instant) -> bool {
         let mut any = false;
-        while let Some(syn) = self.waiting.pop_front() {
+        while !self.is_exhausted(now)
+            && let Some(syn) = self.waiting.pop_front()
+        {
+            self.waiting_flows.remove(&syn.flow);
             if now.saturating_duration_since(syn.since) > self.parts.patience.place {
-                self.waiting_flows.remove(&syn.flow);
                 self.parts.slots.report_full(Protocol::Tcp, syn.flow.to.ip(), syn.flow.to.port());
                 reply::unreachable(&syn.packet, Unreachable::Host, &self.parts.link, out);
                 continue;
             }
-            let flow = syn.flow;
             if let Some(syn) = self.start(syn, out, now) {
+                self.waiting_flows.insert(syn.flow);
                 self.waiting.push_front(syn);
                 break;
             }
-            self.waiting_flows.remove(&flow);
             any = true;
         }
         if self.waiting.is_empty() {
@@ -445,7 +455,7 @@ impl Tcp {
             Failure::Refused => reply::reset(&syn.segment(), &self.parts.link, out),
             Failure::Unreachable(why) => reply::unreachable(&syn.packet, why, &self.parts.link, out),
             Failure::Exhausted => {
-                self.look_at = Some(now + PLACE_INTERVAL);
+                self.exhausted_until = Some(now + PLACE_INTERVAL);
                 self.wait(syn);
             }
         }
@@ -453,8 +463,8 @@ impl Tcp {
 
     /// When the next turn is due although nothing happens.
     pub(super) fn wake_at(&self) -> Option<Instant> {
-        let waiting =
-            if self.waiting.is_empty() { None } else { self.look_at.or_else(|| self.rate.wake_at()) };
+        let again = self.exhausted_until.or(self.look_at).or_else(|| self.rate.wake_at());
+        let waiting = again.filter(|_| !self.waiting.is_empty());
         self.timers.first().into_iter().chain(waiting).min()
     }
 

@@ -1,9 +1,10 @@
 //! What a hostile or a busy box can do: everything is bounded, and honest work is not hurt.
 
 use std::{
-    fs,
+    env, fs,
     io::{Read, Write},
     net::TcpListener,
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
@@ -151,6 +152,45 @@ fn network_pitfalls_many_connections_a_burst_over_the_rate_waits_and_is_not_lost
     }
     rig.guest.until("all are accepted", |_| accepting.is_finished());
     assert!(passed > Duration::from_millis(400) && passed < Duration::from_secs(5), "{passed:?}");
+}
+
+/// Set in a process of its own with few descriptors.
+const FEW_DESCRIPTORS: &str = "BOXLITE_TEST_FEW_DESCRIPTORS";
+
+#[test]
+fn network_pitfalls_many_connections_a_host_without_descriptors_is_waited_for() {
+    if env::var_os(FEW_DESCRIPTORS).is_none() {
+        let name = "gateway::tests::bounds::network_pitfalls_many_connections_a_host_without_descriptors_is_waited_for";
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "ulimit -n 48 && exec \"$0\" --exact \"$1\""])
+            .arg(env::current_exe().unwrap())
+            .arg(name);
+        let output = command.env(FEW_DESCRIPTORS, "1").output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains("1 passed"), "{text}");
+        return;
+    }
+    let (listener, to) = server();
+    let mut rig = rig();
+    rig.guest.set_buffer(2048);
+    let mut waiting: Vec<_> = (0..60).map(|_| rig.guest.connect(to)).collect();
+    let mut open = Vec::new();
+    // Every connection that there is takes a descriptor, so the others get theirs as these end.
+    rig.guest.until("all had their turn", |guest| {
+        let established = |handle: &_| guest.tcp(*handle).state() == State::Established;
+        let (now, later): (Vec<_>, Vec<_>) = waiting.iter().copied().partition(established);
+        waiting = later;
+        open.extend(now);
+        if open.len() > 20 || waiting.len() < 20 {
+            for handle in open.drain(..) {
+                guest.tcp(handle).abort();
+            }
+        }
+        waiting.is_empty()
+    });
+    assert_eq!(rig.guest.resets, 0);
+    drop(listener);
 }
 
 #[test]
