@@ -189,6 +189,10 @@ declare const CODES: {
 	readonly ARCHIVE_INVALID: "FileError";
 	readonly COPY_TOO_LARGE: "FileError";
 	readonly LISTING_TOO_LARGE: "FileError";
+	readonly NETWORK_FAILED: "NetworkError";
+	readonly PORT_IN_USE: "NetworkError";
+	readonly PORT_DENIED: "NetworkError";
+	readonly PORT_CLOSED: "NetworkError";
 	readonly INTERNAL: "InternalError";
 };
 declare const REFUSALS: {
@@ -310,6 +314,9 @@ interface FileDetails {
 	syscall: string;
 	path: string;
 	dest: string;
+}
+/** A box's network can't do what was asked, or a port of the host or of the box can't be reached. */
+export declare class NetworkError extends BoxliteError {
 }
 /** A bug in boxlite; please report it. */
 export declare class InternalError extends BoxliteError {

@@ -64,6 +64,11 @@ export const CODES = {
   COPY_TOO_LARGE: 'FileError',
   LISTING_TOO_LARGE: 'FileError',
 
+  NETWORK_FAILED: 'NetworkError',
+  PORT_IN_USE: 'NetworkError',
+  PORT_DENIED: 'NetworkError',
+  PORT_CLOSED: 'NetworkError',
+
   INTERNAL: 'InternalError',
 } as const
 
@@ -266,6 +271,9 @@ interface FileDetails {
   dest: string
 }
 
+/** A box's network can't do what was asked, or a port of the host or of the box can't be reached. */
+export class NetworkError extends BoxliteError {}
+
 /** A bug in boxlite; please report it. */
 export class InternalError extends BoxliteError {}
 
@@ -279,6 +287,7 @@ const CLASSES = {
   PortalError,
   ExecutionError,
   FileError,
+  NetworkError,
   InternalError,
 }
 

@@ -20,6 +20,7 @@ export {
   ImageError,
   InternalError,
   InvalidArgumentError,
+  NetworkError,
   PortalError,
   RuntimeError,
   type Stage,

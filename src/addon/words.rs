@@ -25,6 +25,7 @@ fn name(term: Term) -> Cow<'static, str> {
         Term::BoxExecScript => "`box.exec('sh', ['/script'])`",
         Term::BoxConsole => "`box.logs({ source: 'console' })`",
         Term::BoxUpdateEnd => "`box.update({ endsAt })`; `null` is never",
+        Term::BoxWaitForPort => "`box.waitForPort()`",
         Term::WriteFile => "`box.fs.writeFile()`",
         Term::CopyIn => "`box.copyIn()`",
         Term::StdinEnd => "`stdin.end()`",

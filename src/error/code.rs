@@ -115,6 +115,15 @@ named! {
         /// A directory or a tree has more entries than one listing may hold.
         ListingTooLarge = "LISTING_TOO_LARGE",
 
+        /// The box's network could not be set up, or can't do what was asked.
+        NetworkFailed = "NETWORK_FAILED",
+        /// A port of the host is taken.
+        PortInUse = "PORT_IN_USE",
+        /// The host does not let this program listen on a port or an address.
+        PortDenied = "PORT_DENIED",
+        /// Nothing listens on a port in the box, or the box has reset the connection.
+        PortClosed = "PORT_CLOSED",
+
         /// A bug in boxlite.
         Internal = "INTERNAL",
     }

@@ -63,6 +63,8 @@ terms! {
     BoxConsole = "`LiteBox::logs` with `LogSource::Console`";
     /// The call that changes when a box is to end, and the value that means never.
     BoxUpdateEnd = "`LiteBox::update` with `ends_at_ms`; 0 is never";
+    /// The call that waits until something in a box listens on a port.
+    BoxWaitForPort = "`LiteBox::wait_for_port`";
     /// The call that writes a file of a box.
     WriteFile = "`Files::write`";
     /// The call that copies files of the host into a box.

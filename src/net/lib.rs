@@ -2,10 +2,15 @@
 //! that are published on the host. The shim runs it, on threads of its own, before the machine is entered.
 //!
 //! [`backend`] is the trait that every backend implements; [`gateway`] is the default one. [`decision`] is how a policy is asked what may be reached.
-//! [`metrics`] and [`refusals`] are what a box's network reports.
+//! [`metrics`] and [`refusals`] are what a box's network reports. [`host`] serves the ports that are [published](publish) and the runtime's
+//! requests ([`control`]), on a thread of its own.
 
 pub mod backend;
+pub mod control;
 pub mod decision;
 pub mod gateway;
+pub mod host;
 pub mod metrics;
+pub mod publish;
 pub mod refusals;
+mod socket;

@@ -51,7 +51,10 @@ pub use boxlite_portal::{
     CopyOptions, DirectoryEntry, ExecEvent, ExecOptions, ExecutionInfo, ExitStatus, FileChange, FileStat,
     FileSystemStat, Health, HealthChange, Limit, MainExit, ReadOptions, WriteOptions, open_flags,
 };
-pub use boxlite_spec::VmmKind;
+pub use boxlite_spec::{
+    VmmKind,
+    network::{port::PublishSpec, rule::Protocol},
+};
 pub use doctor::{DoctorCheck, DoctorReport};
 pub use events::{Event, EventKind, PullPhase, bus::EventStream};
 pub use home::metrics::RuntimeMetricsSnapshot;
@@ -73,6 +76,7 @@ pub use litebox::{
     },
     handle::LiteBox,
     lifecycle::{end::BoxEnd, state::BoxState, update::BoxUpdate},
+    network::connection::PortConnection,
     observation::{
         host_usage::HostUsage,
         info::BoxInfo,

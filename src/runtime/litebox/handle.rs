@@ -4,6 +4,7 @@ use std::{future::pending, sync::Arc, time::Duration};
 
 use boxlite_error::BoxliteResult;
 use boxlite_portal::{ExecOptions, ExecutionInfo};
+use boxlite_spec::network::{port::PublishSpec, rule::Protocol};
 use bytes::Bytes;
 use futures::{Stream, stream};
 
@@ -20,6 +21,7 @@ use crate::{
         },
         files::verbs::Files,
         lifecycle::{end::BoxEnd, update::BoxUpdate},
+        network::connection::PortConnection,
         observation::{
             info::BoxInfo,
             logs::{LogOptions, LogReader},
@@ -224,6 +226,52 @@ impl LiteBox {
     /// The box's files.
     pub fn files(&self) -> Files {
         Files::new(Arc::clone(&self.core))
+    }
+
+    /// Publishes a port of the box on the host; starts the box first if needed. Connections reach what listens in the box, on its loopback
+    /// too, and the box needs no network. Returns the port with the host's port that it was given. It is published until the box
+    /// stops; those of the box's options are published at every start.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT`; those of [`start`](Self::start); `PORT_IN_USE` if the host's port is taken, and `PORT_DENIED` if the host does not
+    /// allow it; `NETWORK_FAILED` if the box has too many ports.
+    pub async fn publish(&self, port: PublishSpec) -> BoxliteResult<PublishSpec> {
+        self.enter(self.core.publish(port)).await
+    }
+
+    /// Withdraws every publication of the port `guest` of the box, until the box stops, and closes its connections. Returns those that
+    /// were withdrawn. A box that does not run has none, and is not started.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT`; `PORTAL_LOST` if the shim of a running box does not answer.
+    pub async fn unpublish(&self, guest: u16, protocol: Protocol) -> BoxliteResult<Vec<PublishSpec>> {
+        self.enter(self.core.unpublish(guest, protocol)).await
+    }
+
+    /// The ports that are published now, the oldest first. A box that does not run has none, and is not started.
+    ///
+    /// # Errors
+    /// `PORTAL_LOST` if the shim of a running box does not answer.
+    pub async fn ports(&self) -> BoxliteResult<Vec<PublishSpec>> {
+        self.enter(self.core.ports()).await
+    }
+
+    /// Connects to a TCP port in the box, as from inside it: to its `127.0.0.1`, else `::1`, else its own address. Starts the box first if
+    /// needed. The box needs no network. `limit` is how long the connection may take to be made; default 10 s, and 65 s at most.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT`; those of [`start`](Self::start); `PORT_CLOSED` if nothing listens there.
+    pub async fn connect(&self, port: u16, limit: Option<Duration>) -> BoxliteResult<PortConnection> {
+        self.enter(self.core.connect(port, limit)).await
+    }
+
+    /// Waits until something in the box accepts connections to a TCP port, at most for `limit` (default 60 s). Starts the box first if
+    /// needed. What listens there sees connections that end at once.
+    ///
+    /// # Errors
+    /// Those of [`connect`](Self::connect); `PORT_CLOSED` if nothing listens there in time.
+    pub async fn wait_for_port(&self, port: u16, limit: Option<Duration>) -> BoxliteResult<()> {
+        self.enter(self.core.wait_for_port(port, limit)).await
     }
 
     /// What happens to this box from now on, as far as this process has a part in it.

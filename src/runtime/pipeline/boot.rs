@@ -177,7 +177,7 @@ impl Pipeline {
                 portal: socket(paths.portal()),
                 ready: socket(paths.ready()),
                 clock: Some(socket(paths.clock_socket())),
-                dial: None,
+                dial: Some(socket(paths.dial_socket())),
             },
             console: paths.console(),
             lock: paths.shim_lock(),
@@ -185,7 +185,7 @@ impl Pipeline {
             journal: journaled.then(journal),
             network: None,
             publish: Vec::new(),
-            control: None,
+            control: Some(socket(paths.control_socket())),
             deadline_ms: deadline_ms(&config.options.supervision, self.boot.on(engine), now_ms()),
             qemu: None,
         })

@@ -169,11 +169,16 @@ impl BoxPaths {
         journal_socket = "journal.sock";
         /// Where the shim sends the guest the time.
         clock_socket = "clock.sock";
+        /// Where the shim takes requests about the network.
+        control_socket = "control.sock";
+        /// Where the shim takes connections to ports of the box.
+        dial_socket = "dial.sock";
     }
 
     /// Removes the sockets of an earlier machine.
     pub(crate) fn remove_sockets(&self) {
-        for socket in [self.portal(), self.ready(), self.journal_socket(), self.clock_socket()] {
+        let agent = [self.portal(), self.ready(), self.journal_socket(), self.clock_socket()];
+        for socket in agent.iter().chain(&[self.control_socket(), self.dial_socket()]) {
             socket.remove();
         }
     }

@@ -74,10 +74,25 @@ pub enum Reply {
     Failed {
         /// What failed, with the value and the cause.
         message: String,
-        /// Whether the address of a publication is in use.
+        /// The kind of failure.
         #[serde(default)]
-        address_in_use: bool,
+        kind: FailureKind,
     },
+}
+
+/// Why a request could not be carried out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// The address of a publication is in use.
+    AddressInUse,
+    /// The host does not let this user listen on the address of a publication, or has no such address.
+    AddressDenied,
+    /// The box has no network, or its backend can't do this.
+    Unsupported,
+    /// Another reason.
+    #[default]
+    Other,
 }
 
 /// What went through a box's network since its start.

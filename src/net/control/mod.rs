@@ -1,0 +1,5 @@
+//! What the runtime asks of a running shim (`spec::network::control`): [`server`] takes requests from a Unix socket, [`answer`] carries them
+//! out.
+
+pub mod answer;
+pub mod server;

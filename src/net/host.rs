@@ -1,0 +1,108 @@
+//! `Host`: what the host has of a box's network besides its backend: the published ports and the control socket, on one thread. Started by the
+//! shim before the machine is entered; calls `publish` and `control`.
+
+use std::{io, sync::Arc, thread, time::Duration};
+
+use boxlite_spec::InstanceSpec;
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::oneshot,
+};
+
+use crate::{
+    backend::{NetworkBackend, NetworkError, Reports},
+    control::{answer::Answerer, server},
+    publish::{dialer::Dialer, publisher::Publisher},
+    socket,
+};
+
+/// How long sockets may take to be closed at the end.
+const SHUTDOWN: Duration = Duration::from_secs(1);
+
+/// The published ports and the control socket of one box. They are closed when this is dropped.
+#[derive(Debug)]
+pub struct Host {
+    running: Option<(oneshot::Sender<()>, thread::JoinHandle<()>)>,
+}
+
+impl Host {
+    /// Starts to serve what `spec` asks for: its published ports, which need `spec.transport.dial`, and its control socket. `backend` is the
+    /// box's started backend, `None` if it has no network; `reports` are those that the backend reports to. A box for which nothing is
+    /// to be served gets no thread.
+    ///
+    /// # Errors
+    /// If a port or the control socket can't be listened on, or if there can be no more threads.
+    pub fn start(
+        spec: &InstanceSpec,
+        backend: Option<Arc<dyn NetworkBackend>>,
+        reports: Reports,
+    ) -> Result<Self, NetworkError> {
+        if spec.control.is_none() && spec.publish.is_empty() {
+            return Ok(Self { running: None });
+        }
+        let failed = |error| NetworkError::io("start the thread of published ports", error);
+        let control = spec.control.as_deref();
+        let listener = control.map(|path| {
+            let what = || format!("listen on {}", path.display());
+            socket::listen(path).map_err(|error| NetworkError::io(what(), error))
+        });
+        let listener = listener.transpose()?;
+        let runtime = Builder::new_current_thread().enable_io().enable_time().build().map_err(failed)?;
+        let publisher = match publisher(spec, &reports, &runtime) {
+            Ok(publisher) => publisher,
+            Err(error) => {
+                // Its caller may be on a runtime of its own, where none may be waited for.
+                runtime.shutdown_background();
+                return Err(error);
+            }
+        };
+        let answerer = Arc::new(Answerer::new(backend, publisher, reports));
+        let (stop, stopped) = oneshot::channel();
+        let serve = move || {
+            runtime.block_on(async {
+                match listener {
+                    Some((listener, user)) => {
+                        let control = tokio::spawn(server::serve(listener, user, answerer));
+                        let _ = stopped.await;
+                        control.abort();
+                    }
+                    None => _ = stopped.await,
+                }
+            });
+            runtime.shutdown_timeout(SHUTDOWN);
+        };
+        let thread = thread::Builder::new().name("published".into()).spawn(serve).map_err(failed)?;
+        Ok(Self { running: Some((stop, thread)) })
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        if let Some((stop, thread)) = self.running.take() {
+            drop(stop);
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The publisher, with the ports that are published from the start.
+fn publisher(spec: &InstanceSpec, reports: &Reports, runtime: &Runtime) -> Result<Publisher, NetworkError> {
+    let Some(dial) = &spec.transport.dial else {
+        let missing = || io::Error::other("the box has no dialer");
+        return match spec.publish.first() {
+            Some(port) => Err(NetworkError::io(format!("publish port {}", port.guest), missing())),
+            None => Ok(Publisher::new(Dialer::new("".as_ref()), reports.clone(), 0)),
+        };
+    };
+    let limits = spec.network.as_ref().map(|network| network.limits).unwrap_or_default();
+    let publisher = Publisher::new(Dialer::new(dial), reports.clone(), limits.connections);
+    let _entered = runtime.enter();
+    for port in &spec.publish {
+        publisher.publish(*port).map_err(|error| NetworkError::new(error.to_string()))?;
+    }
+    Ok(publisher)
+}
+
+#[cfg(test)]
+#[path = "host_tests.rs"]
+mod tests;

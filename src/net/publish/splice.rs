@@ -1,0 +1,86 @@
+//! Joins a connection of a client to a stream to the box, both ways. Called by `tcp`.
+
+use std::{
+    cell::RefCell,
+    future::{Future, poll_fn},
+    io,
+    pin::{Pin, pin},
+    task::{Poll, ready},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf},
+    net::{TcpStream, UnixStream},
+};
+
+use super::activity::Activity;
+
+/// Most bytes that are on the way in one direction.
+const CHUNK_MAX: usize = 64 << 10;
+/// How long a connection of which one direction has ended may carry nothing, in the other one, before it is given up: a peer that is
+/// gone would hold it for ever.
+const HALF_CLOSED: Duration = Duration::from_mins(5);
+
+thread_local! {
+    /// Bytes on their way from one socket to the next. All connections share it, so that one that waits needs no memory.
+    static CHUNK: RefCell<Box<[u8]>> = RefCell::new(vec![0; CHUNK_MAX].into());
+}
+
+/// Carries bytes both ways until both directions have ended. The end of one direction is passed on while the other continues.
+///
+/// # Errors
+/// Whatever a side fails with, such as a reset by the client; `TimedOut` for a half-closed connection that carries nothing for five minutes.
+pub(super) async fn splice(client: &mut TcpStream, stream: &mut UnixStream) -> io::Result<()> {
+    let activity = Activity::new();
+    let ((from_client, to_client), (from_box, to_box)) = (client.split(), stream.split());
+    let mut up = pin!(pass(from_client, to_box, &activity));
+    let mut down = pin!(pass(from_box, to_client, &activity));
+    tokio::select! {
+        ended = &mut up => {
+            ended?;
+            finish(down, &activity).await
+        }
+        ended = &mut down => {
+            ended?;
+            finish(up, &activity).await
+        }
+    }
+}
+
+/// The rest of the direction that still goes on.
+async fn finish(rest: impl Future<Output = io::Result<()>>, activity: &Activity) -> io::Result<()> {
+    activity.touch();
+    tokio::select! {
+        ended = rest => ended,
+        () = activity.idle(HALF_CLOSED) => Err(io::ErrorKind::TimedOut.into()),
+    }
+}
+
+/// Carries bytes one way, and then their end. Nothing is read before what came earlier is written, which is the back-pressure.
+async fn pass(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    activity: &Activity,
+) -> io::Result<()> {
+    loop {
+        let next = poll_fn(|context| {
+            CHUNK.with_borrow_mut(|chunk| {
+                let mut chunk = ReadBuf::new(chunk);
+                ready!(Pin::new(&mut from).poll_read(context, &mut chunk))?;
+                let bytes = chunk.filled();
+                if bytes.is_empty() {
+                    return Poll::Ready(Ok::<_, io::Error>(None));
+                }
+                let written = match Pin::new(&mut to).poll_write(context, bytes) {
+                    Poll::Ready(written) => written?,
+                    Poll::Pending => 0,
+                };
+                Poll::Ready(Ok(Some(bytes[written..].to_vec())))
+            })
+        });
+        let Some(rest) = next.await? else { return to.shutdown().await };
+        activity.touch();
+        to.write_all(&rest).await?;
+    }
+}
