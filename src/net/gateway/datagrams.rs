@@ -1,10 +1,32 @@
-//! What the gateway's loop hands on: every frame of the box that is not TCP. Implemented beside this file by UDP, ICMP, DHCP, ARP and
-//! neighbour discovery; called by the loop in `run.rs`.
+//! What the gateway's loop hands on: every frame of the box that is not TCP. Called by the loop in `run.rs`.
+//!
+//! [`make`] makes the handler, which sorts frames (`handler`, with `packet` for headers and `fragments` for parts of packets) and
+//! answers or passes on: `arp` and `neighbours` for the link, `dhcp`, and `flows` for UDP and ICMP echo, each with a socket of the host
+//! (`sockets`). `writer` writes frames to the box, and `errors` those of ICMP that say why a packet was not passed on. Refusals have the
+//! text of the policy's rule, or `dns` for name services that are not the gateway's, `quic` where a name would have to be read,
+//! `limit` where all places are taken, and `unsupported` where the host allows no ICMP.
+
+mod arp;
+mod dhcp;
+mod errors;
+mod flow;
+mod flows;
+mod fragments;
+mod handler;
+#[cfg(any(test, fuzzing))]
+pub mod hostile;
+mod neighbours;
+mod packet;
+mod sockets;
+#[cfg(test)]
+mod tests;
+mod writer;
 
 use std::sync::Arc;
 
 use boxlite_spec::network::LinkSpec;
 
+pub use self::{dhcp::Lease, handler::make};
 use super::{limits::Slots, names::NameServer, sender::FrameSender};
 use crate::{backend::Reports, decision::Decide};
 
@@ -15,6 +37,9 @@ pub trait Datagrams: Send {
     /// address has been checked, nothing else: the one who handles it drops and counts what is malformed or from another IP address.
     /// Checksums of TCP and UDP may be partial, so they are not verified.
     fn handle(&mut self, frame: &[u8]);
+
+    /// Ends what the policy refuses, which has been replaced.
+    fn recheck(&mut self);
 }
 
 /// What a handler of datagrams is made with.

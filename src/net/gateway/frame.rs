@@ -14,6 +14,8 @@ pub(super) const ETHERNET: usize = 14;
 pub(super) const FRAME_MAX: usize = ETHERNET + 65_535;
 
 /// Ethertypes.
+pub(super) const ARP: [u8; 2] = [0x08, 0x06];
+/// Ethertypes.
 pub(super) const IPV4: [u8; 2] = [0x08, 0x00];
 /// Ethertypes.
 pub(super) const IPV6: [u8; 2] = [0x86, 0xdd];

@@ -56,7 +56,7 @@ pub(super) fn ethernet<'f>(frame: &'f mut [u8], link: &LinkSpec, ethertype: [u8;
 }
 
 /// Writes an IP header for a message of `length` bytes, and returns where the message goes.
-fn ip(packet: &mut [u8], from: IpAddr, to: IpAddr, protocol: u8, length: u16) -> &mut [u8] {
+pub(super) fn ip(packet: &mut [u8], from: IpAddr, to: IpAddr, protocol: u8, length: u16) -> &mut [u8] {
     match (from, to) {
         (IpAddr::V4(from), IpAddr::V4(to)) => {
             packet[..20].fill(0);

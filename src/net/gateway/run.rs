@@ -76,7 +76,10 @@ impl Run {
         self.tcp.set_now(now);
         while let Poll::Ready(command) = self.commands.poll_recv(context) {
             match command {
-                Some(Command::Recheck) => self.tcp.recheck(&mut self.out, now),
+                Some(Command::Recheck) => {
+                    self.tcp.recheck(&mut self.out, now);
+                    self.datagrams.recheck();
+                }
                 Some(Command::Stop) | None => return Poll::Ready(Ok(())),
             }
         }

@@ -84,6 +84,8 @@ impl Datagrams for Mirror {
         let back = [&frame[6..12], &self.0.gateway_mac[..], &frame[12..]].concat();
         self.0.frames.try_send(back);
     }
+
+    fn recheck(&mut self) {}
 }
 
 /// What a test may choose.

@@ -1,0 +1,456 @@
+//! The flows of datagrams between the box and the world: network address translation for UDP and ICMP echo. Called by `handler`.
+//!
+//! One socket of the host serves all flows of one port of the box, so that every peer sees the same outer port (endpoint-independent
+//! mapping, RFC 4787): what STUN tells a program holds for its other peers, which games and calls need. Only peers that the box has sent to,
+//! and that the policy allows, get through to it.
+
+use std::{
+    collections::{
+        HashMap,
+        hash_map::{Entry, RandomState},
+    },
+    fmt,
+    hash::BuildHasher,
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use boxlite_spec::network::control::Refusal;
+use tokio::{task::AbortHandle, time::sleep};
+
+use super::{
+    super::{
+        inspector::Inspector,
+        limits::{Slot, Slots},
+    },
+    errors::{Errors, Why},
+    flow::{Flow, Kind},
+    sockets::{HostError, HostSocket, RECEIVED_MAX},
+    writer::{Frames, Writer},
+};
+use crate::{
+    backend::Reports,
+    decision::{Allowed, Decide, Decision, Destination, Refused},
+};
+
+const DNS: u16 = 53;
+const HTTPS: u16 = 443;
+/// Ports of name services that are not ours: DNS over QUIC (RFC 9250), mDNS (RFC 6762) and LLMNR (RFC 4795). Names come from the gateway
+/// alone, or a policy by name would mean nothing.
+const OTHER_NAMES: [u16; 3] = [853, 5353, 5355];
+
+/// How many flows there may be, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lives {
+    /// Most flows at one time. The least recently used are given up for others.
+    pub(super) most: usize,
+    /// Most idents of ICMP echo at one time.
+    pub(super) most_echoes: usize,
+    /// How long a flow may be idle.
+    pub(super) idle: Duration,
+    /// How long a flow to a name server may be idle after its answer. Resolvers take a port for each query.
+    pub(super) answered: Duration,
+    /// How often it is looked for flows that have ended.
+    pub(super) look: Duration,
+}
+
+impl Default for Lives {
+    fn default() -> Self {
+        Self {
+            most: 4096,
+            most_echoes: 64,
+            idle: Duration::from_mins(1),
+            answered: Duration::from_secs(5),
+            look: Duration::from_secs(1),
+        }
+    }
+}
+
+/// What flows are made with.
+#[derive(Debug)]
+pub(super) struct Context {
+    pub(super) writer: Writer,
+    pub(super) errors: Errors,
+    pub(super) decide: Arc<dyn Decide>,
+    pub(super) inspector: Option<Arc<dyn Inspector>>,
+    pub(super) slots: Arc<Slots>,
+    pub(super) reports: Reports,
+    pub(super) lives: Lives,
+}
+
+/// The flows of a box.
+#[derive(Debug)]
+pub(super) struct Flows(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    context: Context,
+    table: Mutex<Table>,
+    /// Where datagrams are received, by one task at a time.
+    room: Mutex<Box<[u8]>>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    flows: HashMap<Flow, State>,
+    sockets: HashMap<Port, Mapping>,
+    /// Whether a task looks for flows that have ended.
+    watched: bool,
+}
+
+struct State {
+    /// Where the host's socket sends to.
+    dial: SocketAddr,
+    port: Port,
+    used: Instant,
+    answered: bool,
+    _slot: Slot,
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State").field("dial", &self.dial).finish_non_exhaustive()
+    }
+}
+
+/// A port of the box, on one family of the host's addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Port {
+    kind: Kind,
+    guest: SocketAddr,
+    v6: bool,
+}
+
+#[derive(Debug)]
+struct Mapping {
+    socket: Arc<HostSocket>,
+    /// Peer of the socket → the same peer as the box addressed it.
+    peers: HashMap<SocketAddr, SocketAddr>,
+    flows: usize,
+    receiver: AbortHandle,
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        self.receiver.abort();
+    }
+}
+
+impl Flows {
+    /// No flows yet.
+    pub(super) fn new(context: Context) -> Self {
+        let room = Mutex::new(vec![0; RECEIVED_MAX].into_boxed_slice());
+        Self(Arc::new(Shared { context, table: Mutex::default(), room }))
+    }
+
+    /// Passes a datagram on: the payload of UDP, or an echo message from its ident on. `packet` is what an ICMP error quotes. Returns whether
+    /// the datagram was sent, refused or answered; if not, it is lost.
+    pub(super) fn send(&self, flow: Flow, payload: &[u8], packet: &[u8]) -> bool {
+        let shared = &self.0;
+        let mut table = shared.table();
+        let known = table.touch(flow);
+        let (socket, dial) = match known {
+            Some(found) => found,
+            None => match shared.open(&mut table, flow) {
+                Ok(found) => found,
+                Err(why) => {
+                    shared.context.errors.answer(packet, why);
+                    return true;
+                }
+            },
+        };
+        drop(table);
+        // The first call may report what happened to an earlier datagram, which the receiver is told too.
+        let sent = socket.send(payload, dial).or_else(|_| socket.send(payload, dial));
+        match sent.map_err(|error| unsent(&error)) {
+            Ok(()) => true,
+            Err(Some(why)) => {
+                shared.context.errors.answer(packet, why);
+                true
+            }
+            Err(None) => false,
+        }
+    }
+
+    /// Refuses a datagram to a name service that is not the gateway's. Returns whether it was one. Nobody is told of one to a group of hosts.
+    pub(super) fn refuse_names(&self, flow: Flow, packet: Option<&[u8]>) -> bool {
+        let refused = flow.kind == Kind::Udp && OTHER_NAMES.contains(&flow.to.port());
+        if refused {
+            self.0.report(flow, Refused { rule: "dns".into(), name: None });
+            if let Some(packet) = packet {
+                self.0.context.errors.answer(packet, Why::Prohibited);
+            }
+        }
+        refused
+    }
+
+    /// Asks the policy again, which has been replaced, and ends what it refuses.
+    pub(super) fn recheck(&self) {
+        let mut table = self.0.table();
+        let refused = |flow: &&Flow| self.0.decide(**flow).is_err();
+        for flow in table.flows.keys().filter(refused).copied().collect::<Vec<_>>() {
+            table.remove(flow);
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn open(&self) -> (usize, usize) {
+        let table = self.0.table();
+        (table.flows.len(), table.sockets.len())
+    }
+}
+
+impl Drop for Flows {
+    fn drop(&mut self) {
+        // The tasks hold the table too.
+        let mut table = self.0.table();
+        table.flows.clear();
+        table.sockets.clear();
+    }
+}
+
+impl Shared {
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn report(&self, flow: Flow, refused: Refused) {
+        self.context.reports.counters.count_refusal();
+        self.context.reports.refusals.report(Refusal {
+            address: Some(flow.to.ip()),
+            port: flow.to.port(),
+            protocol: flow.kind.protocol(),
+            name: refused.name,
+            rule: refused.rule,
+            count: 1,
+        });
+    }
+
+    fn decide(&self, flow: Flow) -> Result<SocketAddr, Refused> {
+        let to = Destination { protocol: flow.kind.protocol(), address: flow.to.ip(), port: flow.to.port() };
+        let allowed = match self.context.decide.decide(to) {
+            Decision::Allowed(allowed) => allowed,
+            Decision::Refused(refused) => return Err(refused),
+        };
+        if flow.kind == Kind::Udp && flow.to.port() == HTTPS && self.must_be_read(to, &allowed) {
+            // QUIC hides the name that would have to be read; programs that find it closed use TCP.
+            return Err(Refused { rule: "quic".into(), name: allowed.name });
+        }
+        Ok(allowed.dial)
+    }
+
+    /// Whether a connection to the same place by TCP would be looked into.
+    fn must_be_read(&self, to: Destination, allowed: &Allowed) -> bool {
+        let by_tcp = Destination { protocol: boxlite_spec::network::rule::Protocol::Tcp, ..to };
+        let wanted = |inspector: &Arc<dyn Inspector>| inspector.wants(by_tcp, allowed);
+        allowed.by_name || self.context.inspector.as_ref().is_some_and(wanted)
+    }
+
+    /// Begins a flow, if it is allowed and there is a place for it.
+    fn open(self: &Arc<Self>, table: &mut Table, flow: Flow) -> Result<(Arc<HostSocket>, SocketAddr), Why> {
+        let dial = self.decide(flow).map_err(|refused| {
+            self.report(flow, refused);
+            Why::Prohibited
+        })?;
+        let lives = self.context.lives;
+        if table.flows.len() >= lives.most {
+            table.give_up(|_| true);
+        }
+        let slot = self.context.slots.take().or_else(|| {
+            table.give_up(|_| true);
+            self.context.slots.take()
+        });
+        let Some(slot) = slot else {
+            self.context.slots.report_full(flow.kind.protocol(), flow.to.ip(), flow.to.port());
+            return Err(Why::Prohibited);
+        };
+        // The socket of an echo has no port, whatever the policy writes.
+        let dial = if flow.kind == Kind::Echo { SocketAddr::new(dial.ip(), 0) } else { dial };
+        let port = Port { kind: flow.kind, guest: flow.guest, v6: dial.is_ipv6() };
+        let socket = self.socket(table, port).map_err(|error| self.no_socket(flow, &error))?;
+        let Some(mapping) = table.sockets.get_mut(&port) else { return Err(Why::Host) };
+        mapping.peers.insert(dial, flow.to);
+        mapping.flows += 1;
+        table.flows.insert(flow, State { dial, port, used: Instant::now(), answered: false, _slot: slot });
+        if !table.watched {
+            table.watched = true;
+            tokio::spawn(watch(Arc::clone(self)));
+        }
+        Ok((socket, dial))
+    }
+
+    /// Finds or opens the socket of a port.
+    fn socket(self: &Arc<Self>, table: &mut Table, port: Port) -> io::Result<Arc<HostSocket>> {
+        if let Some(mapping) = table.sockets.get(&port) {
+            return Ok(Arc::clone(&mapping.socket));
+        }
+        let is_echo = |flow: &Flow| flow.kind == Kind::Echo;
+        let echoes = table.sockets.keys().filter(|port| port.kind == Kind::Echo);
+        if port.kind == Kind::Echo && echoes.count() >= self.context.lives.most_echoes {
+            table.give_up(is_echo);
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "any bits will do")]
+        let ident = RandomState::new().hash_one(port) as u16;
+        let socket = HostSocket::open(port.kind, port.v6, ident).or_else(|error| {
+            // The system may have had no descriptors left.
+            table.give_up(|_| true);
+            HostSocket::open(port.kind, port.v6, ident).map_err(|_| error)
+        })?;
+        let socket = Arc::new(socket);
+        let receiver = tokio::spawn(receive(Arc::clone(self), Arc::clone(&socket), port)).abort_handle();
+        let mapping = Mapping { socket: Arc::clone(&socket), peers: HashMap::new(), flows: 0, receiver };
+        table.sockets.insert(port, mapping);
+        Ok(socket)
+    }
+
+    /// What the box is told where the host gives no socket: for ICMP, most likely since it allows none.
+    fn no_socket(&self, flow: Flow, error: &io::Error) -> Why {
+        match (flow.kind, error.kind()) {
+            (Kind::Echo, _) => {
+                self.report(flow, Refused { rule: "unsupported".into(), name: None });
+                Why::Prohibited
+            }
+            (Kind::Udp, _) => unsent(error).unwrap_or(Why::Host),
+        }
+    }
+
+    /// Receives one datagram. Returns `None` if there is none, and no frames if nobody in the box is to have it.
+    fn receive(&self, socket: &HostSocket, port: Port) -> Option<Frames> {
+        let mut room = self.room.lock().unwrap_or_else(PoisonError::into_inner);
+        let (from, payload) = match socket.receive(&mut room) {
+            Ok((from, Some(payload))) => (from, payload),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+            Ok((_, None)) | Err(_) => return Some(Frames::new()),
+        };
+        let Some(flow) = self.table().answered(port, from) else { return Some(Frames::new()) };
+        let writer = &self.context.writer;
+        Some(match flow.kind {
+            Kind::Udp => writer.udp(flow.to, flow.guest, payload),
+            Kind::Echo => {
+                let mut message = vec![if flow.guest.is_ipv4() { 0 } else { 129 }, 0, 0, 0];
+                message.extend(payload);
+                if let Some(ident) = message.get_mut(4..6) {
+                    ident.copy_from_slice(&flow.guest.port().to_be_bytes());
+                }
+                writer.icmp(flow.to.ip(), flow.guest.ip(), message)
+            }
+        })
+    }
+
+    fn failed(&self, port: Port, error: &HostError) {
+        let to = self.table().sockets.get(&port).and_then(|mapping| mapping.peers.get(&error.peer).copied());
+        if let Some(to) = to {
+            self.context.errors.answer_flow(Flow { kind: port.kind, guest: port.guest, to }, error.why);
+        }
+    }
+}
+
+impl Table {
+    /// Notes that the box uses a flow. Returns its socket and where that sends to.
+    fn touch(&mut self, flow: Flow) -> Option<(Arc<HostSocket>, SocketAddr)> {
+        let state = self.flows.get_mut(&flow)?;
+        (state.used, state.answered) = (Instant::now(), false);
+        let mapping = self.sockets.get(&state.port)?;
+        Some((Arc::clone(&mapping.socket), state.dial))
+    }
+
+    /// Finds the flow of a datagram from a peer, and notes it.
+    fn answered(&mut self, port: Port, from: SocketAddr) -> Option<Flow> {
+        let to = *self.sockets.get(&port)?.peers.get(&from)?;
+        let flow = Flow { kind: port.kind, guest: port.guest, to };
+        let state = self.flows.get_mut(&flow)?;
+        (state.used, state.answered) = (Instant::now(), true);
+        Some(flow)
+    }
+
+    fn remove(&mut self, flow: Flow) {
+        let Some(State { dial, port, .. }) = self.flows.remove(&flow) else { return };
+        let Entry::Occupied(mut entry) = self.sockets.entry(port) else { return };
+        let mapping = entry.get_mut();
+        mapping.flows -= 1;
+        if mapping.peers.get(&dial) == Some(&flow.to) {
+            mapping.peers.remove(&dial);
+        }
+        if mapping.flows == 0 {
+            entry.remove();
+        }
+    }
+
+    /// Gives up the least recently used of some flows: one in 64 at once, since it takes a look at all of them.
+    fn give_up(&mut self, some: impl Fn(&Flow) -> bool) {
+        let mut flows: Vec<_> = self
+            .flows
+            .iter()
+            .filter(|(flow, _)| some(flow))
+            .map(|(flow, state)| (state.used, *flow))
+            .collect();
+        if flows.is_empty() {
+            return;
+        }
+        let count = flows.len() / 64 + 1;
+        flows.select_nth_unstable_by_key(count - 1, |(used, _)| *used);
+        for (_, flow) in &flows[..count] {
+            self.remove(*flow);
+        }
+    }
+
+    /// Removes the flows that have been idle for too long. Returns whether any are left.
+    fn expire(&mut self, lives: &Lives, now: Instant) -> bool {
+        let ended = |(flow, state): (&Flow, &State)| {
+            let dns = flow.kind == Kind::Udp && flow.to.port() == DNS;
+            let life = if dns && state.answered { lives.answered } else { lives.idle };
+            (now.saturating_duration_since(state.used) >= life).then_some(*flow)
+        };
+        for flow in self.flows.iter().filter_map(ended).collect::<Vec<_>>() {
+            self.remove(flow);
+        }
+        !self.flows.is_empty()
+    }
+}
+
+/// Passes on to the box what a socket receives, until it is closed.
+async fn receive(shared: Arc<Shared>, socket: Arc<HostSocket>, port: Port) {
+    while let Ok(ready) = socket.ready().await {
+        if ready.is_error() {
+            while let Some(error) = socket.take_error() {
+                shared.failed(port, &error);
+            }
+        }
+        while let Some(frames) = shared.receive(&socket, port) {
+            if !shared.context.writer.send(frames).await {
+                return;
+            }
+            // Others on this thread have their turn, even where the socket always has something.
+            tokio::task::coop::consume_budget().await;
+        }
+    }
+}
+
+/// Looks for flows that have ended, until there are none.
+async fn watch(shared: Arc<Shared>) {
+    loop {
+        sleep(shared.context.lives.look).await;
+        let mut table = shared.table();
+        if !table.expire(&shared.context.lives, Instant::now()) {
+            table.watched = false;
+            return;
+        }
+    }
+}
+
+/// What an error of sending means; `None` if the datagram is lost like others.
+fn unsent(error: &io::Error) -> Option<Why> {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => Some(Why::Port),
+        io::ErrorKind::HostUnreachable => Some(Why::Host),
+        io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::NetworkDown
+        | io::ErrorKind::AddrNotAvailable
+        | io::ErrorKind::Unsupported => Some(Why::Network),
+        io::ErrorKind::PermissionDenied => Some(Why::Prohibited),
+        // The system keeps the size that fits, which the receiver is told.
+        _ => None,
+    }
+}

@@ -1,0 +1,178 @@
+//! What is refused, what is dropped, and how the box learns of it.
+
+use std::{
+    future::{Future, ready},
+    net::{IpAddr, SocketAddr},
+    pin::Pin,
+    sync::Arc,
+    time::Instant,
+};
+
+use boxlite_spec::network::{control::Refusal, rule::Protocol, secret::SecretSpec};
+use smoltcp::wire::{IpProtocol, Ipv4Packet};
+
+use super::rig::{
+    Choice, GATEWAY, GUEST, GUEST6, OUTSIDE, OUTSIDE6, Rig, guest, ip, refused, to_loopback, udp,
+};
+use crate::{
+    decision::{Allowed, Decision, Destination},
+    gateway::{
+        datagrams::Datagrams,
+        inspector::{Inspector, Intercepted, Verdict},
+    },
+};
+
+#[tokio::test]
+async fn hidden_refusals_are_reported_and_told_at_once() {
+    let mut rig = Rig::new(Choice::default());
+    rig.says(refused);
+    for (address, expected) in [(OUTSIDE.into(), (3, 13)), (OUTSIDE6.into(), (1, 1))] {
+        let to = SocketAddr::new(address, 7000);
+        let packet = udp(guest(4000, to), to, b"x");
+        rig.send(&packet);
+        let (_, kind, rest) = rig.icmp().await.unwrap();
+        assert_eq!((kind, &rest[4..]), (expected, &packet[..]), "the packet is quoted");
+        let (name, rule) = (Some("example.com".into()), "default".into());
+        let expected =
+            Refusal { address: Some(address), port: 7000, protocol: Protocol::Udp, name, rule, count: 1 };
+        assert_eq!(rig.refusals.try_recv().unwrap(), expected);
+    }
+    assert_eq!(rig.reports.counters.read().refusals, 2);
+    assert_eq!(rig.handler.flows.open(), (0, 0));
+}
+
+#[tokio::test]
+async fn other_dns_transports_are_refused() {
+    let mut rig = Rig::new(Choice::default());
+    for port in [853, 5353, 5355] {
+        rig.udp(4000, (OUTSIDE, port).into(), b"x");
+        assert_eq!(rig.icmp().await.unwrap().1, (3, 13));
+        let refusal = rig.refusals.try_recv().unwrap();
+        assert_eq!((refusal.port, &refusal.rule[..]), (port, "dns"));
+    }
+    // To a group, they are reported, and nobody answers.
+    let mdns: IpAddr = [224, 0, 0, 251].into();
+    rig.udp(5353, SocketAddr::new(mdns, 5353), b"x");
+    assert_eq!(rig.refusals.try_recv().unwrap().address, Some(mdns));
+    assert!(rig.frame().await.is_none());
+}
+
+/// Wants every connection to port 443.
+#[derive(Debug)]
+struct Intercepts;
+
+impl Inspector for Intercepts {
+    fn wants(&self, to: Destination, _: &Allowed) -> bool {
+        to.protocol == Protocol::Tcp && to.port == 443
+    }
+
+    fn inspect(&self, _: Destination, _: &Allowed, _: &[u8]) -> Verdict {
+        Verdict::Pass { name: None }
+    }
+
+    fn intercept(&self, _: Intercepted) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(ready(()))
+    }
+
+    fn set_secrets(&self, _: &[SecretSpec]) {}
+}
+
+#[tokio::test]
+async fn quic_is_refused_where_the_name_has_to_be_read() {
+    let mut rig = Rig::new(Choice::default());
+    rig.udp(4000, (OUTSIDE, 443).into(), b"x");
+    assert_eq!(rig.icmp().await.unwrap().1, (3, 3), "nothing listens there, but it is allowed");
+    rig.says(|to| match to_loopback(to) {
+        Decision::Allowed(allowed) => Decision::Allowed(Allowed { by_name: true, ..allowed }),
+        refused @ Decision::Refused(_) => refused,
+    });
+    rig.udp(4001, (OUTSIDE, 443).into(), b"x");
+    assert_eq!(rig.icmp().await.unwrap().1, (3, 13));
+    assert_eq!(rig.refusals.try_recv().unwrap().rule, "quic");
+
+    let mut rig = Rig::new(Choice { inspector: Some(Arc::new(Intercepts)), ..Choice::default() });
+    rig.udp(4000, (OUTSIDE, 443).into(), b"x");
+    assert_eq!(rig.icmp().await.unwrap().1, (3, 13));
+}
+
+#[tokio::test]
+async fn frames_from_foreign_addresses_are_dropped() {
+    let mut rig = Rig::new(Choice::default());
+    let to: SocketAddr = (OUTSIDE, 7000).into();
+    rig.send(&udp("10.87.0.3:4000".parse().unwrap(), to, b"x"));
+    rig.send(&udp("0.0.0.0:4000".parse().unwrap(), to, b"x"));
+    rig.send(&udp("[2001:db8::9]:4000".parse().unwrap(), (OUTSIDE6, 7000).into(), b"x"));
+    rig.send(&udp("[fe80::9]:4000".parse().unwrap(), (OUTSIDE6, 7000).into(), b"x"));
+    // And those to nobody, to everybody, to the box itself and to another's hardware.
+    for to in ["0.0.0.0:1", "255.255.255.255:1", "10.87.0.255:1", "224.0.0.1:1", "10.87.0.2:1"] {
+        rig.udp(4000, to.parse().unwrap(), b"x");
+    }
+    rig.udp(4000, "[ff02::1]:7".parse().unwrap(), b"x");
+    let mut frame = super::rig::ethernet(&udp((GUEST, 4000).into(), to, b"x"));
+    frame[..6].copy_from_slice(&[2, 0, 0, 0, 0, 9]);
+    rig.handler.handle(&frame);
+    assert!(rig.frame().await.is_none());
+    assert_eq!((rig.dropped(), rig.handler.flows.open()), (11, (0, 0)));
+}
+
+#[tokio::test]
+async fn frames_of_other_protocols_are_dropped() {
+    let mut rig = Rig::new(Choice::default());
+    rig.send(&ip(GUEST.into(), OUTSIDE.into(), IpProtocol::Unknown(132), &[0; 40]));
+    rig.send(&ip(GUEST6.into(), OUTSIDE6.into(), IpProtocol::Unknown(47), &[0; 40]));
+    rig.send(&ip(GUEST.into(), OUTSIDE.into(), IpProtocol::Udp, &[0; 7]));
+    // No checksum, no length, no ports.
+    let mut packet = udp((GUEST, 4000).into(), (OUTSIDE, 7000).into(), b"x");
+    packet[10] ^= 1;
+    rig.send(&packet);
+    rig.send(&udp((GUEST, 0).into(), (OUTSIDE, 7000).into(), b"x"));
+    rig.send(&udp((GUEST, 4000).into(), (OUTSIDE, 0).into(), b"x"));
+    assert!(rig.frame().await.is_none());
+    assert_eq!((rig.dropped(), rig.handler.flows.open()), (6, (0, 0)));
+}
+
+#[tokio::test]
+async fn ipv6_without_a_route_is_dropped_and_counted() {
+    let mut rig = Rig::new(Choice { v6: false, ..Choice::default() });
+    rig.udp(4000, (OUTSIDE6, 7000).into(), b"x");
+    let solicitation = [133, 0, 0, 0, 0, 0, 0, 0];
+    let mut packet =
+        ip("fe80::1".parse().unwrap(), "ff02::2".parse().unwrap(), IpProtocol::Icmpv6, &solicitation);
+    packet[7] = 255;
+    rig.send(&packet);
+    assert!(rig.frame().await.is_none());
+    assert_eq!(rig.dropped(), 2);
+}
+
+#[tokio::test]
+async fn mtu_what_may_not_be_divided_and_is_too_big_is_told_what_fits() {
+    let mut rig = Rig::new(Choice { mtu: 1280, ..Choice::default() });
+    let to = (OUTSIDE, 7000).into();
+    let mut packet = udp(guest(4000, to), to, &[7; 1400]);
+    let mut header = Ipv4Packet::new_unchecked(&mut packet[..]);
+    header.set_dont_frag(true);
+    header.fill_checksum();
+    rig.send(&packet);
+    let (from, kind, rest) = rig.icmp().await.unwrap();
+    assert_eq!((from, kind, &rest[..4]), (GATEWAY.into(), (3, 4), &1280_u32.to_be_bytes()[..]));
+    let to = (OUTSIDE6, 7000).into();
+    rig.send(&udp(guest(4000, to), to, &[7; 1400]));
+    let (_, kind, rest) = rig.icmp().await.unwrap();
+    assert_eq!((kind, &rest[..4]), ((2, 0), &1280_u32.to_be_bytes()[..]));
+    assert_eq!(rig.handler.flows.open(), (0, 0));
+}
+
+#[tokio::test]
+async fn errors_are_fewer_than_what_causes_them() {
+    let mut rig = Rig::new(Choice::default());
+    rig.says(refused);
+    let (began, mut errors) = (Instant::now(), 0);
+    for port in 1..=20_000 {
+        rig.udp(4000, (OUTSIDE, port).into(), b"x");
+        errors += u128::from(rig.sent());
+    }
+    // 200 at once, and then one in each millisecond.
+    let most = 200 + began.elapsed().as_millis();
+    assert!((200..=most).contains(&errors) && most < 15_000, "{errors} of at most {most}");
+    assert_eq!(rig.reports.counters.read().refusals, 20_000);
+}
