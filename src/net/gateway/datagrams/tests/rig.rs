@@ -174,12 +174,17 @@ impl Rig {
         Some(frame[14..].to_vec())
     }
 
-    /// The next frame to the guest; `None` if none comes for a while.
+    /// The next frame to the guest; `None` if none comes.
     pub(super) async fn frame(&mut self) -> Option<Vec<u8>> {
-        let frame = timeout(Duration::from_millis(300), self.frames.recv()).await.ok()??;
+        let frame = timeout(Duration::from_secs(20), self.frames.recv()).await.ok()??;
         assert_eq!((&frame[..6], &frame[6..12]), (&GUEST_MAC[..], &GATEWAY_MAC[..]));
         assert!(frame.len() <= 14 + usize::from(self.mtu), "{} bytes", frame.len());
         Some(frame)
+    }
+
+    /// Whether nothing comes to the guest for a while.
+    pub(super) async fn is_silent(&mut self) -> bool {
+        timeout(Duration::from_millis(300), self.frames.recv()).await.is_err()
     }
 
     /// Whether a frame is there, which is taken.

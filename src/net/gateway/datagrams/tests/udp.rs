@@ -15,7 +15,7 @@ use crate::{
 const SHORT: Lives = Lives {
     most: 64,
     most_echoes: 4,
-    idle: Duration::from_millis(600),
+    idle: Duration::from_secs(2),
     answered: Duration::from_millis(50),
     look: Duration::from_millis(10),
 };
@@ -61,10 +61,10 @@ async fn udp_lifetime_a_flow_lives_on_while_it_is_used() {
     let mut rig = Rig::new(Choice { lives: SHORT, ..Choice::default() });
     let to = SocketAddr::new(OUTSIDE.into(), echo_server(false).await.port());
     let mut opened = 0;
-    for _ in 0..8 {
+    for _ in 0..5 {
         rig.udp(4000, to, b"x");
         rig.datagram().await.unwrap();
-        sleep(SHORT.idle / 4).await;
+        sleep(SHORT.idle / 3).await;
         opened = rig.reports.counters.read().connections_total;
     }
     assert_eq!(opened, 1);
@@ -137,7 +137,7 @@ async fn every_peer_sees_the_same_outer_port_and_strangers_do_not_get_in() {
     stranger.send_to(b"stranger", outer).await.unwrap();
     two.send_to(b"two", outer).await.unwrap();
     assert_eq!(rig.datagram().await.unwrap().2, b"two");
-    assert!(rig.frame().await.is_none());
+    assert!(rig.is_silent().await);
 }
 
 #[tokio::test]
