@@ -5,7 +5,7 @@ rustc=$1
 shift
 case "${CARGO_PKG_NAME-} $*" in
 *--crate-name\ build_script_*) ;;
-boxlite-* | smoltcp\ * | imago\ * | mkext4\ * | oci-spec\ * | tar\ *)
+boxlite-* | hickory-proto\ * | smoltcp\ * | imago\ * | mkext4\ * | oci-spec\ * | tar\ *)
 	coverage=-Cllvm-args=-sanitizer-coverage
 	set -- "$@" -Cpasses=sancov-module $coverage-level=4 $coverage-inline-8bit-counters $coverage-pc-table \
 		$coverage-trace-compares -Cllvm-args=-simplifycfg-branch-fold-threshold=0 -Ccodegen-units=1

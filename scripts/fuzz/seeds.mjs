@@ -1,5 +1,5 @@
-// Generates samples for the fuzz targets that read binary formats: tar files, qcow2 headers, the first blocks of an ext4 disk. Called
-// by fuzz.mjs. Samples of text formats are committed in fuzz/corpus.
+// Generates samples for the fuzz targets that read binary formats: tar files, DNS messages, qcow2 headers, the first blocks of an
+// ext4 disk. Called by fuzz.mjs. Samples of text formats are committed in fuzz/corpus.
 import {
   closeSync,
   mkdirSync,
@@ -19,6 +19,7 @@ import { Failure } from '../failure.mjs'
 import { writeLayout } from '../image/layout.mjs'
 import { tar } from '../image/tar.mjs'
 import { findProgram } from '../setup/debian.mjs'
+import { dnsMessages } from './dns.mjs'
 
 /** Writes the seeds of each target into a folder with its name below `folder`. @param {string} folder */
 export async function writeSeeds(folder) {
@@ -26,6 +27,7 @@ export async function writeSeeds(folder) {
   try {
     write(folder, 'layer', layers())
     write(folder, 'tar', layers())
+    write(folder, 'dns', dnsMessages())
     write(folder, 'archive', archives(work))
     write(folder, 'qcow2', await qcow2(work))
     write(folder, 'descriptors', await descriptors(work))

@@ -36,7 +36,8 @@ pub struct Allowed {
     pub dial: SocketAddr,
     /// The name by which this box resolved the address, if it is known. A proxy is asked for the name rather than for the address.
     pub name: Option<String>,
-    /// Whether only a rule by name allows it, so that the name in the connection's first bytes (SNI, Host) has to be allowed too.
+    /// Whether a name decides, since only a rule by name allows it or since a rule refuses names. Then a name in the connection's first
+    /// bytes (SNI, Host) has to be allowed too; a connection of a protocol without names goes on.
     pub by_name: bool,
 }
 
@@ -55,8 +56,8 @@ pub trait Decide: Send + Sync + fmt::Debug {
     /// IPv6 are decided on as IPv4.
     fn decide(&self, to: Destination) -> Decision;
 
-    /// Decides about a destination whose name (lower case, without a final dot) has been read from the connection itself. The name must
-    /// have been resolved to this address.
+    /// Decides about a destination whose name (lower case, without a final dot) has been read from the connection itself. A rule by name
+    /// allows it only if the name has been resolved to this address.
     fn decide_named(&self, to: Destination, name: &str) -> Decision;
 
     /// Replaces the policy.

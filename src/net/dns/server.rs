@@ -1,0 +1,156 @@
+//! The name server of one box. Made by whoever starts the gateway; asked by the gateway for UDP and TCP.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use boxlite_spec::network::{NetworkSpec, control::Refusal, rule::Protocol};
+use hickory_proto::{
+    op::{Message, ResponseCode},
+    rr::{RData, Record, RecordType},
+};
+use tokio::sync::Semaphore;
+
+use super::{
+    filter::{self, Filtered},
+    local::{self, Local},
+    question::{self, Question, Read},
+    reply,
+    upstream::Upstream,
+};
+use crate::{
+    backend::Reports,
+    decision::Refused,
+    gateway::names::{Answer, NameServer},
+    policy::Egress,
+};
+
+/// Most queries that are with the servers at one time. More wait.
+const ASKED_MAX: usize = 256;
+/// Most queries that are asked or wait. More get no answer, as if they were lost, and the box asks again.
+const WAITING_MAX: usize = 2048;
+
+/// Answers the queries of one box.
+#[derive(Debug)]
+pub struct Server {
+    egress: Arc<Egress>,
+    local: Local,
+    upstream: Upstream,
+    /// Whether the box has IPv6.
+    v6: bool,
+    places: Semaphore,
+    asked: Semaphore,
+    reports: Reports,
+}
+
+impl Server {
+    /// The name server of a box. It asks nobody before the box does.
+    pub fn new(spec: &NetworkSpec, egress: Arc<Egress>, reports: Reports) -> Arc<Self> {
+        Self::with(spec, egress, reports, Upstream::new(&spec.dns.servers))
+    }
+
+    /// A name server that asks these servers, at any port.
+    pub fn asking(
+        spec: &NetworkSpec,
+        egress: Arc<Egress>,
+        reports: Reports,
+        servers: Vec<SocketAddr>,
+    ) -> Arc<Self> {
+        Self::with(spec, egress, reports, Upstream::chosen(servers))
+    }
+
+    fn with(spec: &NetworkSpec, egress: Arc<Egress>, reports: Reports, upstream: Upstream) -> Arc<Self> {
+        Arc::new(Self {
+            egress,
+            local: Local::new(spec),
+            upstream,
+            v6: spec.link.v6.is_some(),
+            places: Semaphore::new(WAITING_MAX),
+            asked: Semaphore::new(ASKED_MAX),
+            reports,
+        })
+    }
+
+    async fn answer_to(&self, query: &[u8], over_tcp: bool) -> Option<Vec<u8>> {
+        self.reports.counters.count_dns_query();
+        let _place = self.places.try_acquire().ok()?;
+        match question::read(query, over_tcp) {
+            Read::Nothing => None,
+            Read::Malformed(answer) => answer.to_vec().ok(),
+            Read::Refused(question, code) => Some(reply::encode(&question, reply::to(&question, code))),
+            Read::Question(question) => {
+                let message = self.resolve(&question).await;
+                Some(reply::encode(&question, message))
+            }
+        }
+    }
+
+    async fn resolve(&self, question: &Question) -> Message {
+        let record_type = question.query.query_type();
+        let reverse = pointed_at(question);
+        let known = match reverse {
+            Some(address) => self.local.pointer(address).map(|name| vec![name]),
+            None => self.local.records(&question.name, record_type),
+        };
+        if let Some(mut records) = known {
+            records.retain(|data| self.v6 || data.record_type() != RecordType::AAAA);
+            return local_answer(question, records);
+        }
+        // The name of an address is asked for if the address may be reached; it would lead out whatever its name says.
+        let asks = match reverse {
+            Some(address) => self.egress.may_reach(address),
+            None => self.egress.may_ask(&question.name),
+        };
+        if let Err(refused) = asks {
+            self.report(question, reverse, refused);
+            return reply::to(question, ResponseCode::NXDomain);
+        }
+        if record_type == RecordType::AAAA && !self.v6 {
+            return reply::to(question, ResponseCode::NoError);
+        }
+        let Ok(_asked) = self.asked.acquire().await else {
+            return reply::to(question, ResponseCode::ServFail);
+        };
+        let Ok(answer) = self.upstream.ask(question).await else {
+            return reply::to(question, ResponseCode::ServFail);
+        };
+        let Filtered { message, refused } = filter::filter(&self.egress, question, answer, self.v6);
+        for (address, why) in refused {
+            self.report(question, address, why);
+        }
+        message
+    }
+
+    fn report(&self, question: &Question, address: Option<IpAddr>, refused: Refused) {
+        self.reports.counters.count_refusal();
+        self.reports.refusals.report(Refusal {
+            address,
+            port: 0,
+            protocol: if question.over_tcp { Protocol::Tcp } else { Protocol::Udp },
+            name: Some(refused.name.unwrap_or_else(|| question.name.clone())),
+            rule: refused.rule,
+            count: 1,
+        });
+    }
+}
+
+impl NameServer for Server {
+    fn answer<'a>(&'a self, query: &'a [u8], over_tcp: bool) -> Answer<'a> {
+        Box::pin(self.answer_to(query, over_tcp))
+    }
+}
+
+/// The address whose name is asked for; `None` if it is another question.
+pub(super) fn pointed_at(question: &Question) -> Option<IpAddr> {
+    let is_reverse = question.name.ends_with(".in-addr.arpa") || question.name.ends_with(".ip6.arpa");
+    let net = is_reverse.then(|| question.query.name().parse_arpa_name().ok()).flatten()?;
+    (net.prefix_len() == net.max_prefix_len()).then(|| net.addr())
+}
+
+fn local_answer(question: &Question, records: Vec<RData>) -> Message {
+    let mut message = reply::to(question, ResponseCode::NoError);
+    let name = question.query.name();
+    message.add_answers(records.into_iter().map(|data| Record::from_rdata(name.clone(), local::TTL, data)));
+    message
+}
