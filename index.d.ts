@@ -1,7 +1,7 @@
 // Made from lib/ by `npm run build:types`: change that instead.
 import { EventEmitter } from 'node:events';
 import { Interface } from 'node:readline';
-import { Readable, Writable } from 'node:stream';
+import { Duplex, Readable, Writable } from 'node:stream';
 import { ReadableStream as ReadableStream$1 } from 'node:stream/web';
 
 interface Failure {
@@ -97,6 +97,59 @@ export type Bytes = NodeJS.ArrayBufferView | ArrayBuffer | SharedArrayBuffer;
 export type Chunks = AsyncIterable<string | Bytes> | Iterable<string | Bytes> | ReadableStream<string | Bytes> | {
 	stream(): ReadableStream<Uint8Array>;
 };
+/** How to publish a port. */
+export interface PublishOptions {
+	/** The port on this machine; 0 is a free one, which the answer tells. Default: 0. */
+	host?: number;
+	/** Default: `'tcp'`. */
+	protocol?: "tcp" | "udp";
+	/**
+	 * The address of this machine that is listened on. `'0.0.0.0'` and `'::'` are all of them: other machines then reach the box, and a
+	 * warning of the process says so. Default: `'127.0.0.1'`.
+	 */
+	bind?: string;
+}
+/** Which publications to withdraw. */
+export interface UnpublishOptions {
+	/** Default: `'tcp'`. */
+	protocol?: "tcp" | "udp";
+}
+/** How to connect to a port of a box. */
+export interface ConnectOptions {
+	/** Milliseconds that the connection may take to be made once the box runs, 1 to 60 000. Default: 10 000. */
+	timeoutMs?: number;
+	/** Destroys the connection with the code `ABORTED`, whether or not it is made. Default: none. */
+	signal?: AbortSignal;
+}
+/** How to wait for a port of a box. */
+export interface WaitForPortOptions {
+	/** Milliseconds to wait at most, once the box runs. Default: 60 000. */
+	timeoutMs?: number;
+	/** Ends the wait and rejects with the code `ABORTED`. Default: none. */
+	signal?: AbortSignal;
+}
+type Done = (error?: Error | null) => void;
+/**
+ * A connection to a port in a box, as `net.Socket` is one: bytes may be written at once, `connect` is emitted when it is made, and `error`
+ * when it can't be or breaks. Each direction ends by itself. `destroy()` closes it.
+ */
+export declare class Connection extends Duplex {
+	#private;
+	/** The port in the box. */
+	readonly port: number;
+	private constructor();
+	/** Whether it is still being made. */
+	get connecting(): boolean;
+	destroy(error?: Error): this;
+	_construct(done: Done): void;
+	_read(): void;
+	_write(data: Buffer, _encoding: BufferEncoding, done: Done): void;
+	_writev(chunks: {
+		chunk: Buffer;
+	}[], done: Done): void;
+	_final(done: Done): void;
+	_destroy(error: Error | null, done: Done): void;
+}
 /** The progress of a copy. */
 export interface CopyProgress {
 	/** Files, folders and links; 0 where the caller brings the tar stream. */
@@ -664,6 +717,11 @@ export interface ExecutionInfo {
 	/** When it was started, by the host's clock. */
 	startedAt: Date;
 }
+/** How to make a request: everything that the global `fetch` takes, and the port. */
+export interface FetchInit extends RequestInit {
+	/** The port in the box of a URL that is only a path. Default: 80. */
+	port?: number;
+}
 /** How to copy inside a box. */
 export interface CpOptions {
 	/** Directories with all that is in them. Default: `false`. */
@@ -909,7 +967,7 @@ export declare class FileReadStream extends Readable {
 	_read(): void;
 	_destroy(error: Error | null, done: (error?: Error | null) => void): void;
 }
-type Done = (error?: Error | null) => void;
+type Done$1 = (error?: Error | null) => void;
 /** A file that is being written. Emits `open` and `ready` when it is open, and `close` when it is closed. */
 export declare class FileWriteStream extends Writable {
 	#private;
@@ -923,8 +981,8 @@ export declare class FileWriteStream extends Writable {
 	get pending(): boolean;
 	/** The number of the handle that made the stream, until it is closed; otherwise `null`. */
 	get fd(): number | null;
-	write(chunk: any, encoding?: BufferEncoding | Done | null, done?: Done): boolean;
-	end(chunk?: unknown, encoding?: BufferEncoding | Done, done?: Done): this;
+	write(chunk: any, encoding?: BufferEncoding | Done$1 | null, done?: Done$1): boolean;
+	end(chunk?: unknown, encoding?: BufferEncoding | Done$1, done?: Done$1): this;
 	/** Writes what it has been given and closes the file; `done` is called when that is done. */
 	close(done?: (error?: Error | null) => void): void;
 	_construct(done: (error?: Error | null) => void): void;
@@ -1535,6 +1593,16 @@ export interface UpdateOptions {
 	/** When the box stops: a Date, or milliseconds since 1970, that must be to come; `null` is never. At once. */
 	endsAt?: Date | number | null;
 }
+/** A port of a box that is published on this machine. */
+export interface PublishedPort {
+	/** The port in the box. */
+	guest: number;
+	/** The port on this machine. */
+	host: number;
+	protocol: "tcp" | "udp";
+	/** The address of this machine that is listened on. */
+	bind: string;
+}
 /** How to watch figures. */
 export interface WatchMetricsOptions {
 	/** Milliseconds from one sample to the next, 10 or more. Default: 1000. */
@@ -1627,6 +1695,54 @@ export declare class Box implements AsyncDisposable {
 	get name(): string | null;
 	/** The box's files, with the names of `node:fs/promises`. */
 	get fs(): FileSystem;
+	/**
+	 * Publishes a port of the box on this machine, and starts the box if it does not run. Connections reach what listens in the box, on its own
+	 * 127.0.0.1 too, also with `network: 'none'`. A client of a port on which nothing listens is reset. The port is published until
+	 * the box stops; those of `runtime.create` are published at every start.
+	 *
+	 * Rejects with `PORT_IN_USE` if the port of this machine is taken, with `PORT_DENIED` if it may not be listened on, and with the error
+	 * of the box's start.
+	 *
+	 * @example
+	 * ```ts
+	 * const { host } = await box.publish(8080)
+	 * console.log(`http://127.0.0.1:${host}`)
+	 * ```
+	 */
+	publish(port: number, options?: PublishOptions): Promise<PublishedPort>;
+	/**
+	 * Withdraws every publication of a port, until the box stops, and closes its connections. Resolves with those that were withdrawn: none
+	 * if the box does not run.
+	 */
+	unpublish(port: number, options?: UnpublishOptions): Promise<PublishedPort[]>;
+	/** Resolves with the ports that are published now, the oldest first. A box that does not run has none, and is not started. */
+	ports(): Promise<PublishedPort[]>;
+	/**
+	 * Connects to a TCP port in the box, as from inside it, and returns at once, as `net.connect` does. It starts the box if that does not run,
+	 * also with `network: 'none'`. The connection emits `connect` when it is made, and `error` with `PORT_CLOSED` if nothing listens
+	 * there, with `PORTAL_LOST` if the box ends, or with the error of the box's start.
+	 *
+	 * @throws {@link InvalidArgumentError} for a wrong port or options, at once
+	 */
+	connect(port: number, options?: ConnectOptions): Connection;
+	/**
+	 * Sends an HTTP request to a service in the box, with the meaning of the global `fetch`, also with `network: 'none'`. The URL is
+	 * `http://localhost:PORT/path`, or a path for the port `init.port`.
+	 *
+	 * Rejects with `INVALID_ARGUMENT` for a URL that is not of the box, with `PORT_CLOSED` if nothing listens there, with the error of
+	 * the box's start, with the reason of `init.signal`, and with a TypeError as `fetch` does where the service breaks HTTP.
+	 *
+	 * @example
+	 * ```ts
+	 * const response = await box.fetch('/health', { port: 8080 })
+	 * ```
+	 */
+	fetch(input: string | URL | Request, init?: FetchInit): Promise<Response>;
+	/**
+	 * Resolves when something in the box accepts connections to a TCP port; starts the box if it does not run. What listens there sees
+	 * a connection that ends at once. Rejects with `PORT_CLOSED` if nothing listens there in time.
+	 */
+	waitForPort(port: number, options?: WaitForPortOptions): Promise<void>;
 	/**
 	 * Copies a file or a tree of the host into the box, or unpacks a tar stream there.
 	 *

@@ -11,6 +11,7 @@ export type * from './binding/files.js'
 export type * from './binding/image.js'
 export type * from './binding/observation.js'
 export type * from './binding/outcome.js'
+export type * from './binding/port.js'
 export type * from './binding/runtime.js'
 
 export interface Binding {

@@ -7,11 +7,13 @@ import { cancellable } from './cancellable.js'
 import { checkArgument, text } from './check.js'
 import type { Chunks } from './chunks.js'
 import { exec, shell, spawn } from './commands.js'
+import { type Connection, makeConnection } from './connection.js'
 import { type CopyInOptions, type CopyOutOptions, type CopyProgress, copyIn, copyOut } from './copy.js'
 import { type Events, type EventsOptions, makeEvents } from './events.js'
 import type { ExecResult } from './exec.js'
 import { type Execution, makeExecution } from './execution.js'
 import type { ExecutionInfo } from './execution-info.js'
+import { type FetchInit, fetchFrom } from './fetch.js'
 import { type FileSystem, makeFileSystem } from './fs.js'
 import { type BoxInfo, boxInfo } from './info.js'
 import { type LogEntry, type LogsOptions, logs } from './logs.js'
@@ -29,6 +31,15 @@ import {
   waitSignal,
 } from './options/box.js'
 import type { ExecOptions, SpawnOptions } from './options/execution.js'
+import {
+  type ConnectOptions,
+  checkPort,
+  connectOptions,
+  type PublishOptions,
+  type UnpublishOptions,
+  type WaitForPortOptions,
+} from './options/port.js'
+import { type PublishedPort, ports, publish, unpublish, waitForPort } from './ports.js'
 import { samples, type WatchMetricsOptions } from './sampling.js'
 import type { Shell } from './sh.js'
 
@@ -141,6 +152,74 @@ export class Box implements AsyncDisposable {
   get fs(): FileSystem {
     this.#fs ??= makeFileSystem(this.#native.files())
     return this.#fs
+  }
+
+  /**
+   * Publishes a port of the box on this machine, and starts the box if it does not run. Connections reach what listens in the box, on its own
+   * 127.0.0.1 too, also with `network: 'none'`. A client of a port on which nothing listens is reset. The port is published until
+   * the box stops; those of `runtime.create` are published at every start.
+   *
+   * Rejects with `PORT_IN_USE` if the port of this machine is taken, with `PORT_DENIED` if it may not be listened on, and with the error
+   * of the box's start.
+   *
+   * @example
+   * ```ts
+   * const { host } = await box.publish(8080)
+   * console.log(`http://127.0.0.1:${host}`)
+   * ```
+   */
+  async publish(port: number, options?: PublishOptions): Promise<PublishedPort> {
+    return await publish(this.#native, port, options)
+  }
+
+  /**
+   * Withdraws every publication of a port, until the box stops, and closes its connections. Resolves with those that were withdrawn: none
+   * if the box does not run.
+   */
+  async unpublish(port: number, options?: UnpublishOptions): Promise<PublishedPort[]> {
+    return await unpublish(this.#native, port, options)
+  }
+
+  /** Resolves with the ports that are published now, the oldest first. A box that does not run has none, and is not started. */
+  async ports(): Promise<PublishedPort[]> {
+    return await ports(this.#native)
+  }
+
+  /**
+   * Connects to a TCP port in the box, as from inside it, and returns at once, as `net.connect` does. It starts the box if that does not run,
+   * also with `network: 'none'`. The connection emits `connect` when it is made, and `error` with `PORT_CLOSED` if nothing listens
+   * there, with `PORTAL_LOST` if the box ends, or with the error of the box's start.
+   *
+   * @throws {@link InvalidArgumentError} for a wrong port or options, at once
+   */
+  connect(port: number, options?: ConnectOptions): Connection {
+    checkPort('box.connect', port)
+    const checked = connectOptions(options)
+    return makeConnection(() => this.#native.connect(port, checked.timeoutMs), port, checked)
+  }
+
+  /**
+   * Sends an HTTP request to a service in the box, with the meaning of the global `fetch`, also with `network: 'none'`. The URL is
+   * `http://localhost:PORT/path`, or a path for the port `init.port`.
+   *
+   * Rejects with `INVALID_ARGUMENT` for a URL that is not of the box, with `PORT_CLOSED` if nothing listens there, with the error of
+   * the box's start, with the reason of `init.signal`, and with a TypeError as `fetch` does where the service breaks HTTP.
+   *
+   * @example
+   * ```ts
+   * const response = await box.fetch('/health', { port: 8080 })
+   * ```
+   */
+  async fetch(input: string | URL | Request, init?: FetchInit): Promise<Response> {
+    return await fetchFrom(port => this.connect(port), input, init)
+  }
+
+  /**
+   * Resolves when something in the box accepts connections to a TCP port; starts the box if it does not run. What listens there sees
+   * a connection that ends at once. Rejects with `PORT_CLOSED` if nothing listens there in time.
+   */
+  async waitForPort(port: number, options?: WaitForPortOptions): Promise<void> {
+    await waitForPort(this.#native, port, options)
   }
 
   /**

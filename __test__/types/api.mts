@@ -5,6 +5,7 @@ import {
   type BoxInfo,
   BoxliteError,
   type BoxMetrics,
+  type Connection,
   type ErrorCode,
   type ExecEvent,
   type ExecResult,
@@ -12,6 +13,7 @@ import {
   ExecutionError,
   type ExitStatus,
   type LogEntry,
+  type PublishedPort,
   Runtime,
   type RuntimeEvent,
 } from '@boxlite/node'
@@ -61,6 +63,13 @@ export async function api(): Promise<void> {
   await kept.update({ name: null, labels: {} })
   await kept.update({ cpus: 2, memoryMib: 256, env: { A: undefined }, endsAt: new Date(), idleTimeoutMs: 0 })
   const touched: boolean = await kept.touch()
+  const { host, protocol }: PublishedPort = await kept.publish(80, { host: 0, protocol: 'udp', bind: '::1' })
+  const connection: Connection = kept.connect(80, { timeoutMs: 1, signal: AbortSignal.timeout(5) })
+  connection.end(`${host}/${protocol}`)
+  await kept.waitForPort(80, { timeoutMs: 0 })
+  same<Promise<Response>, ReturnType<typeof kept.fetch>>(true)
+  await kept.fetch('/', { port: 80, method: 'POST', body: 'x' })
+  same<Promise<PublishedPort[]>, ReturnType<typeof kept.unpublish>>(true)
   const { pending, endsAt } = await kept.info()
   const next: number | undefined = pending?.cpus
   const end: Date | null = endsAt

@@ -12,6 +12,7 @@ import type {
 import type { NativeFiles } from './files.js'
 import type { LogInput, NativeLogs, NativeMetricsSampler, NativeTimings } from './observation.js'
 import type { Answer } from './outcome.js'
+import type { NativeDial, NativePort, NativePortWait, NativePortWish } from './port.js'
 
 /** How to make a box, with Rust's names; what is left out is as `src/runtime` has it. */
 export interface BoxInput {
@@ -79,6 +80,11 @@ export interface NativeBox {
   command(options: ExecInput, collect?: CollectInput): NativeCommand
   quote(word: string): string
   files(): NativeFiles
+  publish(port: NativePortWish): Answer<NativePort>
+  unpublish(guest: number, protocol: string): Answer<NativePort[]>
+  ports(): Answer<NativePort[]>
+  connect(port: number, timeoutMs?: number): NativeDial
+  waitForPort(port: number, timeoutMs?: number): NativePortWait
   executions(): Answer<NativeExecutionInfo[]>
   execution(id: string): Answer<NativeExecution>
   update(update: UpdateInput): Answer<void>

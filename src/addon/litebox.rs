@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use boxlite_runtime::{ExecOptions, LiteBox, shell_quote};
+use boxlite_runtime::{ExecOptions, LiteBox, Protocol, PublishSpec, shell_quote};
 use futures::stream;
 use napi::{Env, Result};
 use napi_derive::napi;
@@ -12,6 +12,7 @@ use crate::{
     box_end::NativeBoxEnd,
     collected::Collected,
     command::NativeCommand,
+    dial::NativeDial,
     environment::Environment,
     event::{NativeEvents, Wake},
     execution::NativeExecution,
@@ -20,6 +21,7 @@ use crate::{
     metrics_sampler::NativeMetricsSampler,
     options::{CollectInput, ExecInput, box_update},
     plain::Plain,
+    port_wait::NativePortWait,
     start::NativeStart,
 };
 
@@ -74,20 +76,20 @@ impl NativeBox {
     /// Returns a start of the box that can be aborted. Its guest must be ready within `boot_ms`.
     #[napi]
     pub fn start(&self, boot_ms: Option<u32>) -> NativeStart {
-        NativeStart::new(self.litebox.clone(), boot_ms.map(|ms| Duration::from_millis(ms.into())))
+        NativeStart::new(self.litebox.clone(), milliseconds(boot_ms))
     }
 
     /// Stops the box. Processes that still run after `timeout_ms` are killed.
     #[napi]
     pub fn stop(&self, timeout_ms: Option<u32>) -> Answer {
-        let timeout = timeout_ms.map(|ms| Duration::from_millis(ms.into()));
+        let timeout = milliseconds(timeout_ms);
         answer(&self.litebox, async move |litebox| litebox.stop(timeout).await)
     }
 
     /// Stops the box and starts it again.
     #[napi]
     pub fn restart(&self, timeout_ms: Option<u32>) -> Answer {
-        let timeout = timeout_ms.map(|ms| Duration::from_millis(ms.into()));
+        let timeout = milliseconds(timeout_ms);
         answer(&self.litebox, async move |litebox| litebox.restart(timeout).await)
     }
 
@@ -183,6 +185,41 @@ impl NativeBox {
         answer(&self.litebox, async move |litebox| Ok(NativeEvents::start(litebox.events(), wake)))
     }
 
+    /// Publishes a port of the box on the host.
+    #[napi]
+    pub fn publish(&self, port: Plain) -> Answer {
+        answer(&self.litebox, async move |litebox| {
+            litebox.publish(port.read::<PublishSpec>()?).await.and_then(Plain::of)
+        })
+    }
+
+    /// Withdraws every publication of a port, and resolves with them.
+    #[napi]
+    pub fn unpublish(&self, guest: u16, protocol: String) -> Answer {
+        answer(&self.litebox, async move |litebox| {
+            let protocol = if protocol == Protocol::Udp.as_str() { Protocol::Udp } else { Protocol::Tcp };
+            litebox.unpublish(guest, protocol).await.and_then(Plain::of)
+        })
+    }
+
+    /// The published ports.
+    #[napi]
+    pub fn ports(&self) -> Answer {
+        answer(&self.litebox, async move |litebox| litebox.ports().await.and_then(Plain::of))
+    }
+
+    /// Returns a connection to a port of the box that is made when it is awaited.
+    #[napi]
+    pub fn connect(&self, port: u16, timeout_ms: Option<u32>) -> NativeDial {
+        NativeDial::new(self.litebox.clone(), port, milliseconds(timeout_ms))
+    }
+
+    /// Returns a wait for something to listen on a port of the box.
+    #[napi]
+    pub fn wait_for_port(&self, port: u16, timeout_ms: Option<u32>) -> NativePortWait {
+        NativePortWait::new(self.litebox.clone(), port, milliseconds(timeout_ms))
+    }
+
     /// The executions that run in the box.
     #[napi]
     pub fn executions(&self) -> Answer {
@@ -196,4 +233,8 @@ impl NativeBox {
             litebox.execution(&id).await.map(|execution| NativeExecution::new(execution, None))
         })
     }
+}
+
+fn milliseconds(ms: Option<u32>) -> Option<Duration> {
+    ms.map(|ms| Duration::from_millis(ms.into()))
 }

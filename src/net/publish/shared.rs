@@ -9,6 +9,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::dialer::Dialer;
 use crate::{backend::Reports, metrics::Counters};
 
+/// Most connections and UDP peers of a box at one time, whatever its limits say: the agent dials no more.
+const CONNECTIONS_MAX: usize = 1024;
+
 /// What the tasks of all ports share.
 #[derive(Debug, Clone)]
 pub(super) struct Shared {
@@ -33,7 +36,7 @@ impl Drop for Place {
 impl Shared {
     /// For a box that may have `connections` of them at one time.
     pub(super) fn new(dialer: Dialer, reports: Reports, connections: u32) -> Self {
-        let places = (connections as usize).min(Semaphore::MAX_PERMITS);
+        let places = (connections as usize).min(CONNECTIONS_MAX);
         Self { dialer, reports, places: Arc::new(Semaphore::new(places)) }
     }
 
