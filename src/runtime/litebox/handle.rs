@@ -1,6 +1,6 @@
 //! `LiteBox`: the public handle to one box. Made by `BoxliteRuntime`; every method hands its work to the rooms below, in the context of the home's tokio runtime.
 
-use std::{future::pending, sync::Arc, time::Duration};
+use std::{future::pending, pin::pin, sync::Arc, time::Duration};
 
 use boxlite_error::BoxliteResult;
 use boxlite_portal::{ExecOptions, ExecutionInfo};
@@ -203,7 +203,8 @@ impl LiteBox {
         stdin: impl Stream<Item = Bytes>,
         cancel: impl Future<Output = ()>,
     ) -> Result<Collected, ExecFailure> {
-        self.enter(self.core.exec(options, collect, stdin, cancel)).await
+        // Pinned here: its kilobytes are not moved once more.
+        self.enter(pin!(self.core.exec(options, collect, stdin, cancel))).await
     }
 
     /// The executions that run, the oldest first. A box that does not run has none, and is not started.

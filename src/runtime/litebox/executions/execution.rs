@@ -4,6 +4,7 @@
 //! at most `limits::STREAM_WINDOW` bytes wait here.
 
 use std::{
+    pin::pin,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -102,7 +103,8 @@ impl Execution {
     /// `PORTAL_LOST` if the connection is lost for good, `EXEC_OUTPUT_LOST` if the box no longer has the next bytes, `RPC` if the
     /// guest breaks the protocol.
     pub async fn recv(&self, max: usize) -> BoxliteResult<Option<Vec<ExecEvent>>> {
-        self.inner.machine.explained(self.inner.recv(max)).await
+        // Pinned here, since `explained` would move its kilobytes from layer to layer.
+        self.inner.machine.explained(pin!(self.inner.recv(max))).await
     }
 
     /// Writes to standard input; resolves when there is room for more. What a process does not read any more is dropped, as in a

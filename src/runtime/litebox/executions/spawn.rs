@@ -97,14 +97,17 @@ impl BoxCore {
     ) -> BoxliteResult<Execution> {
         let id = id::random()?;
         let interface = machine.session.execution();
-        let started = async {
-            if options.detached {
-                Ok((interface.start(&id, &options).await?, interface.output(&id)))
-            } else {
-                interface.exec(&id, &options, defer_started).await
-            }
+        let (pid, output) = {
+            // Pinned here, since `explained` would move its kilobytes from layer to layer.
+            let started = pin!(async {
+                if options.detached {
+                    Ok((interface.start(&id, &options).await?, interface.output(&id)))
+                } else {
+                    interface.exec(&id, &options, defer_started).await
+                }
+            });
+            self.explained(&machine, started).await?
         };
-        let (pid, output) = self.explained(&machine, started).await?;
         let ExecOptions { command, stdin, timeout_ms, .. } = options;
         tracing::debug!(box_id = self.id, execution_id = id, command, pid, "execution started");
         machine.watcher.emit(|| EventKind::ExecStarted { execution_id: id.clone(), command, pid });
