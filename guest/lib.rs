@@ -11,7 +11,8 @@
 //! - [`zygote`] is the single-threaded process, forked before tokio starts, that becomes the container's init and
 //!   forks every execution.
 //! - [`container`] is what the zygote does to become a container: namespaces, mounts, devices, limits.
-//! - [`storage`] mounts the root disk, [`network`] brings the loopback interface up, [`clock`] keeps the clock synchronised, and
+//! - [`dial`] connects the host to ports in the box.
+//! - [`storage`] mounts the root disk, [`network`] configures the interfaces, [`clock`] keeps the clock synchronised, and
 //!   [`boot`] has the early mounts and the power-off.
 //!
 //! It is a library so that a test on the host can serve the same services over `tokio::io::duplex`.
@@ -20,6 +21,7 @@ pub mod activity;
 pub mod boot;
 pub mod clock;
 pub mod container;
+pub mod dial;
 mod error;
 pub mod execution;
 pub mod files;

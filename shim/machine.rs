@@ -12,7 +12,8 @@ pub(crate) fn run() -> Result<(), ShimReport> {
     let lifeline = Lifeline::start(spec.attached, spec.deadline_ms)?;
     let _lock = Lock::take(&spec.lock)?;
     // A network gateway has to start here, before the machine that it serves.
-    let instance = VmmFactory.vmm(spec.engine).create(spec).map_err(|error| report::from_vmm(&error))?;
+    let instance =
+        VmmFactory.vmm(spec.engine).create(spec, None).map_err(|error| report::from_vmm(&error))?;
     lifeline.set_machine(instance.terminator());
     // A jail has to be entered here: everything that the machine needs is open, and nothing of the guest has run.
     instance.enter().map_err(|error| report::from_vmm(&error))

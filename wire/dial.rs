@@ -5,6 +5,9 @@
 //! the failed connection. After 0 the stream carries the connection's bytes; the end of one direction is passed on while the other
 //! continues. For UDP, it carries datagrams, each with its length before it (two bytes, big-endian).
 
+/// Most connections to ports of a box at one time. Further ones wait.
+pub const DIALS: usize = 1024;
+
 /// The length of a request, in bytes, without the first line.
 pub const REQUEST: usize = 5;
 

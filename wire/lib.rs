@@ -4,6 +4,7 @@
 //! A leaf crate with no dependencies. The guest agent (`guest/`), the engines (`src/vmm/`), the portal and the runtime use it;
 //! the gRPC services are in `proto/`.
 
+pub mod authorities;
 pub mod capability;
 pub mod dial;
 pub mod frame;

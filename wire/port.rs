@@ -16,6 +16,9 @@ pub const READY: &[u8] = b"boxlite-ready/1\n";
 /// shim opens is a connection to the gRPC server; a stream that the guest opens is identified by its first line.
 pub const SERIAL_NAME: &str = "boxlite.portal";
 
+/// The number of streams at which either end's yamux fails the whole connection. What opens streams keeps below it.
+pub const STREAMS: usize = 2048;
+
 /// Where the shim listens for the guest's journal (vsock port, host side). The guest connects, writes [`JOURNAL`], and then
 /// length-delimited `JournalRecord`s as long as it runs. Its last record is empty: once everything is in the file, the shim
 /// closes the stream, and the guest can end the machine.
@@ -38,7 +41,9 @@ pub const CLOCK: &[u8] = b"boxlite-clock/1\n";
 /// A request for the time.
 pub const CLOCK_REQUEST: u8 = b'?';
 
-/// The guest's dialer (vsock port, guest side). The host connects, writes [`DIAL`] and a `dial::Request`.
+/// The guest's dialer (vsock port, guest side). A connection of the host carries yamux, with the host as client, as the serial port does;
+/// on each stream the host writes [`DIAL`] and a `dial::Request`. It is not one connection for each dialled port: libkrun resets a
+/// connection whose host end has ended only one direction, and a host end that is not read would block all of the machine's vsock.
 pub const DIAL_PORT: u32 = 2699;
 
 /// The first line of a stream to the dialer. It distinguishes the stream from a connection to the gRPC server where both are yamux

@@ -20,7 +20,9 @@ use nix::{
     unistd::{Pid, chdir, sethostname},
 };
 
-use super::{Cgroup, Device, Rlimits, devices, drop_bounding, files, masks, mounts, rootfs, sysctl};
+use super::{
+    Cgroup, Device, Rlimits, authorities, devices, drop_bounding, files, masks, mounts, rootfs, sysctl,
+};
 use crate::{Context as _, Error, Kind, Result};
 
 /// File mode creation mask that processes of the container start with.
@@ -121,6 +123,7 @@ fn fill_rootfs(
     request.mounts.iter().try_for_each(mounts::attach)?;
     devices::populate(devices)?;
     files::write(&request.files)?;
+    authorities::install(&request.ca_certificates)?;
     if !process.cwd.is_empty() {
         if !process.cwd.starts_with('/') {
             return Err(Error::new(Kind::Invalid, format!("container cwd {:?}: not absolute", process.cwd)));

@@ -4,6 +4,7 @@
 //! is the order of events, and calls the other files. [`Accounts`] and [`Rlimits`] are for every execution.
 
 mod accounts;
+mod authorities;
 mod bounding;
 mod cached_file;
 mod cgroup;

@@ -1,6 +1,8 @@
 //! The Container service: makes the one container of the box.
 //!
-//! Called by the host over gRPC; calls `zygote`, `execution`, `files` and `supervision`.
+//! Called by the host over gRPC; calls `zygote`, `network`, `execution`, `files` and `supervision`.
+
+use std::sync::{Arc, OnceLock};
 
 use boxlite_proto::v1::{ContainerInitRequest, ContainerInitResponse, container_server::Container};
 use tonic::{Request, Response};
@@ -10,27 +12,35 @@ use crate::{
     Error, Kind,
     container::Cgroup,
     execution::{Defaults, OomEvents},
+    network::Configured,
     supervision::Supervisor,
 };
 
 #[derive(Clone)]
-pub(super) struct ContainerService(pub(super) Supervisor);
+pub(super) struct ContainerService {
+    pub(super) supervisor: Supervisor,
+    pub(super) network: Arc<OnceLock<Configured>>,
+}
 
 #[tonic::async_trait]
 impl Container for ContainerService {
     async fn init(&self, request: Request<ContainerInitRequest>) -> Answer<ContainerInitResponse> {
-        let executions = self.0.executions();
+        let supervisor = &self.supervisor;
+        let executions = supervisor.executions();
         if executions.is_open() {
             return Err(Error::new(Kind::State, "initialise container: it was done before").into());
         }
-        let request = request.into_inner();
+        let mut request = request.into_inner();
+        if let Some(network) = self.network.get() {
+            network.add_to(&mut request);
+        }
         let config = request.supervision.clone();
         let cgroup = Cgroup::of(&request.container_id)?;
         let process = request.process.clone().unwrap_or_default();
-        let init_pid = self.0.zygote().contain(request).await?;
-        self.0.files().open(init_pid, &process.cwd)?;
+        let init_pid = supervisor.zygote().contain(request).await?;
+        supervisor.files().open(init_pid, &process.cwd)?;
         executions.open(Defaults::new(process), OomEvents::open(&cgroup.memory_events()));
-        let main_error = self.0.begin(config, Some(cgroup)).await?;
+        let main_error = supervisor.begin(config, Some(cgroup)).await?;
         Ok(Response::new(ContainerInitResponse { init_pid, main_error }))
     }
 }

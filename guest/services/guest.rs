@@ -9,7 +9,7 @@ use std::{
     mem::size_of,
     os::fd::AsRawFd as _,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -28,7 +28,9 @@ use tonic::{Request, Response};
 
 use super::Answer;
 use crate::{
-    Context as _, Error, Kind, Result, network, storage,
+    Context as _, Error, Kind, Result,
+    network::{self, Configured},
+    storage,
     supervision::{Supervisor, uptime_ns},
 };
 
@@ -51,11 +53,13 @@ pub(super) struct GuestService {
     supervisor: Supervisor,
     start: AgentStart,
     initialised: Arc<AtomicBool>,
+    network: Arc<OnceLock<Configured>>,
 }
 
 impl GuestService {
-    pub(super) fn new(supervisor: Supervisor, start: AgentStart) -> Self {
-        Self { supervisor, start, initialised: Arc::default() }
+    /// Sets `network` when the machine is set up.
+    pub(super) fn new(supervisor: Supervisor, start: AgentStart, network: Arc<OnceLock<Configured>>) -> Self {
+        Self { supervisor, start, initialised: Arc::default(), network }
     }
 
     async fn set_up(&self, request: &GuestInitRequest) -> Result<()> {
@@ -67,7 +71,8 @@ impl GuestService {
         if !request.hostname.is_empty() {
             sethostname(&request.hostname).context(|| format!("set hostname {:?}", request.hostname))?;
         }
-        network::raise_loopback()?;
+        let configured = network::configure(request.network.as_ref())?;
+        let _ = self.network.set(configured);
         let unnamed = || Error::new(Kind::Invalid, "initialise guest: no root disk is named");
         storage::mount_root_disk(request.root_disk.as_ref().ok_or_else(unnamed)?).await?;
         self.supervisor.disk_mounted();

@@ -25,6 +25,7 @@ use super::{
     supervisor::SupervisorService, used::used,
 };
 use crate::{
+    dial::Dialer,
     services::AgentStart,
     supervision::{EndedBy, HostStreams, Supervisor},
     zygote::Zygote,
@@ -34,6 +35,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Services {
     supervision: Supervisor,
+    dialer: Dialer,
     guest: GuestServer<GuestService>,
     container: ContainerServer<ContainerService>,
     execution: ExecutionServer<ExecutionService>,
@@ -54,8 +56,10 @@ impl Services {
         let supervisor = Supervisor::new(zygote.clone(), host_streams, ended);
         let execution = ExecutionServer::new(ExecutionService(supervisor.executions().clone()));
         let files = FilesServer::new(FilesService(supervisor.files().clone()));
-        let container = ContainerServer::new(ContainerService(supervisor.clone()));
-        let guest = GuestServer::new(GuestService::new(supervisor.clone(), start));
+        let network = Arc::default();
+        let container = ContainerService { supervisor: supervisor.clone(), network: Arc::clone(&network) };
+        let container = ContainerServer::new(container);
+        let guest = GuestServer::new(GuestService::new(supervisor.clone(), start, network));
         Self {
             guest: guest.max_decoding_message_size(most),
             container: container.max_decoding_message_size(most_of_command),
@@ -64,6 +68,7 @@ impl Services {
             supervisor: SupervisorServer::new(SupervisorService(supervisor.clone()))
                 .max_decoding_message_size(most),
             supervision: supervisor,
+            dialer: Dialer::default(),
         }
     }
 
@@ -164,6 +169,13 @@ impl Server {
                 connection.await
             }
         };
+    }
+
+    /// Connects one stream to a port in the box, which is a use of the box for as long as it lasts. Such a stream does not keep the
+    /// machine from being switched off.
+    pub async fn dial<I: AsyncRead + AsyncWrite + Unpin>(&self, io: I) {
+        let _use = self.services.supervision.activity().in_use();
+        self.services.dialer.serve(io).await;
     }
 
     /// Waits until no connection is open.

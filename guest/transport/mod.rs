@@ -7,6 +7,7 @@
 
 mod mux;
 mod port;
+mod prefixed;
 mod vsock;
 
 use std::{convert::Infallible, time::Duration};

@@ -1,17 +1,21 @@
-//! gRPC over yamux over the virtio-serial port, where there is no vsock (the qemu engine).
+//! Yamux over the virtio-serial port, where there is no vsock (the qemu engine), and over the vsock connection of the dialer.
 //!
-//! Called by `transport`. The shim is yamux's client: each stream that it opens is a connection to the services. The guest opens
-//! streams for its ready notification, its journal, and its requests for the time.
+//! Called by `transport` and `vsock`. The shim is yamux's client: each stream that it opens is a connection to the services or to a port
+//! in the box, which its first byte tells. Over the port, the guest opens streams for its ready notification, its journal, and its
+//! requests for the time.
 
 use std::{convert::Infallible, future::poll_fn, io, path::Path, task::Poll, time::Duration};
 
-use boxlite_wire::port::READY;
+use boxlite_wire::port::{DIAL, READY, STREAMS};
 use futures::AsyncWriteExt as _;
-use tokio::time::sleep;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite},
+    time::sleep,
+};
 use tokio_util::compat::{FuturesAsyncReadCompatExt as _, TokioAsyncReadCompatExt as _};
-use yamux::{Config, Connection, ConnectionError, Mode};
+use yamux::{Config, Connection, ConnectionError, DEFAULT_CREDIT, Mode};
 
-use super::port::Port;
+use super::{port::Port, prefixed::Prefixed};
 use crate::{
     Context as _, Result,
     services::Server,
@@ -42,7 +46,7 @@ enum Opened {
 }
 
 async fn session(server: &Server, port: Port, requests: &mut StreamRequests) -> Result<(), ConnectionError> {
-    let mut connection = Connection::new(port.compat(), Config::default(), Mode::Server);
+    let mut connection = Connection::new(port.compat(), config(), Mode::Server);
     let ready = poll_fn(|cx| connection.poll_new_outbound(cx)).await?;
     tokio::spawn(announce(ready));
     let mut request = None;
@@ -69,13 +73,39 @@ async fn session(server: &Server, port: Port, requests: &mut StreamRequests) -> 
         match opened {
             Opened::ByHost(stream) => {
                 let server = server.clone();
-                tokio::spawn(async move { server.serve(stream.compat()).await });
+                tokio::spawn(async move { serve_stream(&server, stream).await });
             }
             // Nobody may wait for it any more.
             Opened::ForRequest(request, stream) => drop(request.send(Box::new(stream.compat()))),
         }
     }
     Ok(())
+}
+
+/// Serves the streams of a connection that carries nothing but those that the host opens.
+pub(super) async fn serve_inbound<S: AsyncRead + AsyncWrite + Unpin>(server: &Server, carrier: S) {
+    let mut connection = Connection::new(carrier.compat(), config(), Mode::Server);
+    // A host that breaks the protocol gets no more streams, and may connect again.
+    while let Some(Ok(stream)) = poll_fn(|cx| connection.poll_next_inbound(cx)).await {
+        let server = server.clone();
+        tokio::spawn(async move { serve_stream(&server, stream).await });
+    }
+}
+
+fn config() -> Config {
+    let mut config = Config::default();
+    config.set_max_num_streams(STREAMS);
+    // As in the shim: each stream gets no more than its first window.
+    config.set_max_connection_receive_window(Some(STREAMS * DEFAULT_CREDIT as usize));
+    config
+}
+
+/// Serves a stream of the host. HTTP/2's preface begins with another byte than the dialer's first line.
+async fn serve_stream(server: &Server, stream: yamux::Stream) {
+    let mut stream = stream.compat();
+    let Ok(first) = stream.read_u8().await else { return };
+    let stream = Prefixed::new(first, stream);
+    if DIAL.first() == Some(&first) { server.dial(stream).await } else { server.serve(stream).await }
 }
 
 async fn announce(mut stream: yamux::Stream) {

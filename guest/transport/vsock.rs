@@ -1,4 +1,4 @@
-//! gRPC over vsock, as libkrun provides it.
+//! gRPC over vsock, as libkrun provides it, and the dialer's yamux.
 //!
 //! Called by `transport`.
 
@@ -8,6 +8,7 @@ use boxlite_wire::port;
 use tokio::{io::AsyncWriteExt as _, time::sleep};
 use tokio_vsock::{VMADDR_CID_ANY, VMADDR_CID_HOST, VsockAddr, VsockListener, VsockStream};
 
+use super::mux;
 use crate::{Context as _, Error, Kind, Result, services::Server, supervision::StreamRequests};
 
 /// Time between a connection that could not be accepted and the next try.
@@ -25,13 +26,34 @@ pub(super) async fn serve(server: Server, requests: StreamRequests) -> Result<In
         .await
         .context(|| format!("notify the host on vsock port {} that the box is ready", port::READY_PORT))?;
     tokio::spawn(open_streams(requests));
+    let dials = VsockListener::bind(VsockAddr::new(VMADDR_CID_ANY, port::DIAL_PORT))
+        .context(|| format!("listen on vsock port {}", port::DIAL_PORT))?;
+    let for_dials = server.clone();
+    tokio::spawn(async move {
+        loop {
+            let Ok(stream) = accept(&dials).await else { return };
+            let server = for_dials.clone();
+            tokio::spawn(async move { mux::serve_inbound(&server, stream).await });
+        }
+    });
+    loop {
+        let stream = accept(&listener).await?;
+        let server = server.clone();
+        tokio::spawn(async move { server.serve(stream).await });
+    }
+}
+
+/// Accepts a connection of the host.
+async fn accept(listener: &VsockListener) -> Result<VsockStream> {
     let mut failures = 0;
     loop {
-        let (stream, peer) = match listener.accept().await {
-            Ok(accepted) => {
+        match listener.accept().await {
+            // If the kernel has vsock loopback, any process of the box could be on the other side.
+            Ok((_, peer)) if peer.cid() != VMADDR_CID_HOST => {
                 failures = 0;
-                accepted
+                eprintln!("boxlite-guest: refused a vsock connection from CID {}", peer.cid());
             }
+            Ok((stream, _)) => return Ok(stream),
             // The connection broke, or the box has no memory or descriptors left. Either is temporary.
             Err(error) if failures < FAILURES => {
                 failures += 1;
@@ -39,17 +61,9 @@ pub(super) async fn serve(server: Server, requests: StreamRequests) -> Result<In
                     eprintln!("boxlite-guest: accept a vsock connection: {error}");
                 }
                 sleep(AGAIN).await;
-                continue;
             }
-            failed => failed.context(|| "accept a vsock connection")?,
-        };
-        // If the kernel has vsock loopback, any process of the box could be on the other side.
-        if peer.cid() != VMADDR_CID_HOST {
-            eprintln!("boxlite-guest: refused a vsock connection from CID {}", peer.cid());
-            continue;
+            failed => return failed.map(|(stream, _)| stream).context(|| "accept a vsock connection"),
         }
-        let server = server.clone();
-        tokio::spawn(async move { server.serve(stream).await });
     }
 }
 

@@ -9,6 +9,7 @@ use tonic::{Request, transport::Channel};
 
 use crate::{
     call::{answered, timed},
+    network::NetworkConfig,
     status::from_status,
 };
 
@@ -19,12 +20,12 @@ pub struct GuestInterface {
 }
 
 impl GuestInterface {
-    /// Gives the machine its time, entropy, host name and root disk.
+    /// Gives the machine its time, entropy, host name, root disk and network.
     ///
     /// # Errors
     /// `GUEST_FAILED` if the guest can't set the machine up; `GUEST_TIMEOUT`; `PORTAL_LOST`; `INVALID_ARGUMENT` if an option asks for what
     /// the machine does not have.
-    pub async fn init(&mut self, hostname: &str) -> BoxliteResult<()> {
+    pub async fn init(&mut self, hostname: &str, network: Option<&NetworkConfig>) -> BoxliteResult<()> {
         let mut entropy = vec![0; 64];
         getrandom::fill(&mut entropy)
             .map_err(|error| BoxliteError::new(ErrorCode::Internal, format!("draw entropy: {error}")))?;
@@ -34,7 +35,7 @@ impl GuestInterface {
             entropy: entropy.into(),
             hostname: hostname.to_owned(),
             root_disk: Some(RootDisk { device: "vda".to_owned(), fs_type: "ext4".to_owned() }),
-            network: None,
+            network: network.map(NetworkConfig::message),
         });
         let answer = self.client.init(request).await;
         let answer = answer.map_err(|status| set_up_failed("set up the machine", &status))?.into_inner();

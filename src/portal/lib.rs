@@ -14,6 +14,7 @@ mod execution;
 mod exit_status;
 mod files;
 mod guest;
+mod network;
 mod output;
 mod rejoins;
 mod replay_buffer;
@@ -35,6 +36,7 @@ pub use files::{
     FileTarget, FilesInterface, ReadOptions, WriteOptions, open_flags,
 };
 pub use guest::GuestInterface;
+pub use network::NetworkConfig;
 pub use output::{ExecEvent, OutputStream};
 pub use session::GuestSession;
 pub use status::broken;

@@ -38,7 +38,8 @@ pub struct InstanceSpec {
     /// The initramfs whose `/init` is the guest agent.
     #[serde(with = "path")]
     pub initramfs: PathBuf,
-    /// The disks in order: the first is `/dev/vda`. libkrun supports 7, QEMU's microvm supports 5.
+    /// The disks in order: the first is `/dev/vda`. libkrun supports 7, QEMU's microvm supports 5, and one less with
+    /// a network.
     pub disks: Vec<DiskSpec>,
     /// The sockets between host and guest.
     pub transport: TransportSpec,

@@ -27,6 +27,11 @@ pub(crate) fn name(path: &Path) -> PathBuf {
     if fits { path.to_owned() } else { from_here(path) }
 }
 
+/// Returns where libkrun listens for the stream that carries all connections to the socket at `dial`.
+pub(crate) fn carrier(dial: &Path) -> PathBuf {
+    dial.with_extension("mux")
+}
+
 /// Listens at `path`, for this user alone, and never blocks in `accept`.
 pub(crate) fn listen(path: &Path) -> Result<UnixListener> {
     clear(path)?;

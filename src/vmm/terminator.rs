@@ -13,7 +13,7 @@ use boxlite_spec::{InstanceSpec, TransportSpec};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::process::{Signal, pidfd_send_signal};
 
-use crate::{clock, console::Console, error::Result, journal::Journal};
+use crate::{clock, console::Console, error::Result, journal::Journal, socket};
 
 /// How long to wait for a killed engine's exit.
 const GRACE: Duration = Duration::from_secs(1);
@@ -38,8 +38,9 @@ impl Terminator {
         // The runtime listens at the ready socket; it may have been killed before the guest connected.
         let TransportSpec { portal, ready, clock, dial } = &spec.transport;
         let journal_socket = spec.journal.as_ref().map(|journal| &journal.socket);
-        let sockets =
-            [portal, ready].into_iter().chain(clock).chain(dial).chain(journal_socket).cloned().collect();
+        let carrier = dial.as_deref().map(socket::carrier);
+        let sockets = [portal, ready].into_iter().chain(clock).chain(dial).chain(journal_socket).cloned();
+        let sockets = sockets.chain(carrier).collect();
         Ok((Self(Arc::new(Inner { sockets, console, journal, child: Mutex::new(None) })), console_input))
     }
 

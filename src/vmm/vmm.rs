@@ -4,19 +4,21 @@ use boxlite_spec::{InstanceSpec, ShimExit};
 
 use crate::{
     error::{Error, Result},
+    network_device::NetworkDevice,
     terminator::Terminator,
 };
 
 /// A virtual machine monitor.
 pub trait Vmm {
     /// Prepares a machine: checks the spec, opens files, sockets and the console. Nothing of the guest runs yet, so a jail that
-    /// is entered between this call and [`VmmInstance::enter`] confines everything that the guest can reach.
+    /// is entered between this call and [`VmmInstance::enter`] confines everything that the guest can reach. `network` is the
+    /// machine's network device, if it has one; the backend at its other end has been started.
     ///
     /// # Errors
     /// [`ShimExit::BadSpec`], [`ShimExit::BootFile`] or [`ShimExit::Disk`] if the spec names something unusable,
     /// [`ShimExit::Resource`] if a socket or file can't be created, [`ShimExit::Engine`] or [`ShimExit::EngineUnavailable`] if
     /// the engine fails.
-    fn create(&mut self, spec: InstanceSpec) -> Result<VmmInstance>;
+    fn create(&mut self, spec: InstanceSpec, network: Option<NetworkDevice>) -> Result<VmmInstance>;
 }
 
 /// A machine that is ready to run.

@@ -74,6 +74,8 @@ pub(crate) fn build(config: &BoxConfig, image: &ResolvedImage) -> BoxliteResult<
             .collect(),
         devices: privileges.devices.clone(),
         privileged: privileges.privileged,
+        // The agent knows those of its network.
+        ca_certificates: bytes::Bytes::new(),
     })
 }
 

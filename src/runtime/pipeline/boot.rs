@@ -87,7 +87,7 @@ impl Pipeline {
         let ready = timeout_at(end, await_ready(shim, ready, &config.id));
         self.stage(Stage::Ready, async { ready.await.unwrap_or_else(|_| silent("was not ready")) }).await?;
         let mut guest = session.guest();
-        let init = timeout_at(end, Box::pin(guest.init(config.hostname())));
+        let init = timeout_at(end, Box::pin(guest.init(config.hostname(), None)));
         self.stage(Stage::Guest, async { init.await.unwrap_or_else(|_| silent("was not set up")) }).await?;
         let mut interface = session.container();
         let init = timeout_at(end, Box::pin(interface.init(container)));

@@ -4,8 +4,12 @@
 
 use std::{
     ffi::{CString, c_int},
-    os::{fd::RawFd, unix::ffi::OsStrExt},
+    os::{
+        fd::{IntoRawFd, RawFd},
+        unix::ffi::OsStrExt,
+    },
     path::Path,
+    ptr,
 };
 
 use boxlite_spec::{DiskFormat, DiskSpec, ShimExit};
@@ -13,6 +17,7 @@ use nix::errno::Errno;
 
 use crate::{
     error::{Context as _, Error, Result},
+    network_device::NetworkDevice,
     path::from_here,
 };
 
@@ -24,6 +29,10 @@ const LOG: (u32, u32, u32) = (1, 2, 1);
 
 /// No `KRUN_TSI_HIJACK_*` flag, so the guest can't make this process open network sockets.
 const NO_TSI: u32 = 0;
+
+/// `NET_FEATURE_CSUM`, `GUEST_CSUM`, `GUEST_TSO4`, `GUEST_TSO6`, `HOST_TSO4` and `HOST_TSO6` of libkrun.h: frames of up to 64 KiB each
+/// way, from the guest without checksums.
+const OFFLOADS: u32 = 1 | 1 << 1 | 1 << 7 | 1 << 8 | 1 << 11 | 1 << 12;
 
 /// Calls a function of libkrun, whose negative status becomes an error.
 macro_rules! call {
@@ -90,6 +99,23 @@ impl Context {
         let path = c_path(path)?;
         // SAFETY: a C string that outlives the call, which copies it.
         unsafe { call!(krun_add_vsock_port2(self.0, port, path.as_ptr(), listen)) }
+    }
+
+    /// Adds the network device. libkrun owns its socket from now on.
+    pub(super) fn add_network_device(&self, device: NetworkDevice) -> Result<()> {
+        let NetworkDevice { socket, offload, mac } = device;
+        let features = if offload { OFFLOADS } else { 0 };
+        // SAFETY: no path, since there is a descriptor, whose ownership is given up; six bytes that outlive the call, which copies them.
+        unsafe {
+            call!(krun_add_net_unixstream(
+                self.0,
+                ptr::null(),
+                socket.into_raw_fd(),
+                mac.as_ptr(),
+                features,
+                0
+            ))
+        }
     }
 
     /// Sends the guest's console (hvc0) to `path`, which is opened when the machine starts. The console has no input.

@@ -8,12 +8,13 @@ use std::{
 };
 
 use boxlite_spec::{InstanceSpec, ShimExit};
-use boxlite_wire::port::{CLOCK_PORT, GRPC, JOURNAL_PORT, READY_PORT};
+use boxlite_wire::port::{CLOCK_PORT, DIAL_PORT, GRPC, JOURNAL_PORT, READY_PORT};
 use nix::errno::Errno;
 
 use super::{
     cmdline::guest_cmdline,
     context::Context,
+    dial,
     exit::{self, Ended},
     log::Log,
     memory,
@@ -22,13 +23,15 @@ use crate::{
     error::{Context as _, Error, Result},
     host::ThisHost,
     huge_pages::is_small,
-    kvm, socket, spec_check,
+    kvm,
+    network_device::NetworkDevice,
+    socket, spec_check,
     terminator::Terminator,
     vmm::{Vmm, VmmInstance},
 };
 
 /// Interrupt lines 5 to 15 (`IRQ_BASE`, `IRQ_MAX` of krun-arch), less those of balloon, entropy, console and vsock.
-/// `krun_split_irqchip` adds none in libkrun 1.19.
+/// `krun_split_irqchip` adds none in libkrun 1.19. A network device takes another one.
 const DISKS_MAX: usize = 11 - 4;
 
 /// The size of a huge page. Guest memory is a multiple of it: libkrun maps the memory below its thread's heap, which glibc aligns to
@@ -39,12 +42,12 @@ const HUGE_PAGE_MIB: u32 = 2;
 pub(crate) struct Krun;
 
 impl Vmm for Krun {
-    fn create(&mut self, spec: InstanceSpec) -> Result<VmmInstance> {
-        spec_check::check(&spec, DISKS_MAX)?;
+    fn create(&mut self, spec: InstanceSpec, network: Option<NetworkDevice>) -> Result<VmmInstance> {
+        spec_check::check(&spec, DISKS_MAX - usize::from(network.is_some()))?;
         socket::clear(&spec.transport.portal)?;
         let (terminator, console_input) = Terminator::open(&spec)?;
         let log = Log::open()?;
-        let context = configure(&spec, &console_input)?;
+        let context = configure(&spec, network, &console_input)?;
         Ok(VmmInstance::new(move || enter(context, memory_mib(&spec), log, &console_input), terminator))
     }
 }
@@ -54,12 +57,15 @@ fn memory_mib(spec: &InstanceSpec) -> u32 {
     spec.memory_mib.next_multiple_of(HUGE_PAGE_MIB)
 }
 
-fn configure(spec: &InstanceSpec, console: &OwnedFd) -> Result<Context> {
+fn configure(spec: &InstanceSpec, network: Option<NetworkDevice>, console: &OwnedFd) -> Result<Context> {
     let context = Context::new()?;
     context.set_vm_config(spec.cpus, memory_mib(spec))?;
     context.set_kernel(&spec.kernel, &spec.initramfs, &guest_cmdline())?;
     for disk in &spec.disks {
         context.add_disk(disk)?;
+    }
+    if let Some(device) = network {
+        context.add_network_device(device)?;
     }
     context.add_vsock()?;
     context.add_vsock_port(GRPC, &socket::name(&spec.transport.portal), true)?;
@@ -69,6 +75,9 @@ fn configure(spec: &InstanceSpec, console: &OwnedFd) -> Result<Context> {
     }
     if let Some(journal) = &spec.journal {
         context.add_vsock_port(JOURNAL_PORT, &socket::name(&journal.socket), false)?;
+    }
+    if let Some(dial) = &spec.transport.dial {
+        context.add_vsock_port(DIAL_PORT, &dial::serve(dial)?, true)?;
     }
     // libkrun takes a path, not a descriptor; this path opens our pipe.
     context.set_console_output(&PathBuf::from(format!("/proc/self/fd/{}", console.as_raw_fd())))?;

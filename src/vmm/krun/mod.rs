@@ -2,6 +2,7 @@
 
 mod cmdline;
 mod context;
+mod dial;
 mod engine;
 mod exit;
 mod log;

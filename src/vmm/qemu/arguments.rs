@@ -15,6 +15,8 @@ pub(super) struct Inherited {
     pub(super) serial: RawFd,
     /// QEMU's end of the console's pipe.
     pub(super) console: RawFd,
+    /// QEMU's end of the network's link, a stream socket, and the hardware address of the device.
+    pub(super) link: Option<(RawFd, [u8; 6])>,
 }
 
 /// Returns all arguments, without the program.
@@ -32,6 +34,7 @@ pub(super) fn arguments(
     list.extend(console(inherited));
     list.extend(spec.disks.iter().enumerate().flat_map(|(index, disk)| block_device(index, disk)));
     list.extend(portal(inherited));
+    list.extend(inherited.link.into_iter().flat_map(|(link, mac)| network_device(link, mac)));
     list
 }
 
@@ -103,6 +106,16 @@ fn portal(inherited: &Inherited) -> Vec<OsString> {
     ])
 }
 
+/// A stream of frames, each with its length before it (net/stream.c). It has no room for what the virtio header says, so that the guest
+/// neither leaves checksums and segmentation to it nor gets frames without them.
+fn network_device(link: RawFd, mac: [u8; 6]) -> Vec<OsString> {
+    let mac = mac.map(|byte| format!("{byte:02x}")).join(":");
+    options(&[
+        ("-netdev", &format!("stream,id=net,addr.type=fd,addr.str={link}")),
+        ("-device", &format!("virtio-net-device,netdev=net,mac={mac}")),
+    ])
+}
+
 /// Options that have a value, each followed by that.
 fn options(list: &[(&str, &str)]) -> Vec<OsString> {
     list.iter().flat_map(|(option, value)| [option.into(), value.into()]).collect()
@@ -119,7 +132,7 @@ mod tests {
     fn the_whole_list_is_reviewed_here() {
         let folder = tempfile::tempdir().unwrap();
         let emulation = Accelerator::ThreadForEachCpu;
-        let inherited = Inherited { serial: 5, console: 6 };
+        let inherited = Inherited { serial: 5, console: 6, link: Some((7, [2, 0, 0, 0x1a, 0, 1])) };
         let list = arguments(&spec(folder.path()), emulation, None, &inherited);
         let list: Vec<_> = list.iter().map(|word| word.to_str().unwrap()).collect();
         let list = list.join("\n").replace(&folder.path().display().to_string(), "DIR");
@@ -171,6 +184,10 @@ mod tests {
                 "socket,id=portal,fd=5",
                 "-device",
                 "virtserialport,chardev=portal,name=boxlite.portal",
+                "-netdev",
+                "stream,id=net,addr.type=fd,addr.str=7",
+                "-device",
+                "virtio-net-device,netdev=net,mac=02:00:00:1a:00:01",
             ]
         );
     }
@@ -180,7 +197,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut spec = spec(folder.path());
         spec.disks[0].path = Path::new("/x,driver=nbd/\"quoted\"").into();
-        let list = arguments(&spec, Accelerator::Kvm, None, &Inherited { serial: 5, console: 6 });
+        let list = arguments(&spec, Accelerator::Kvm, None, &Inherited { serial: 5, console: 6, link: None });
         let node =
             list.iter().find_map(|argument| argument.to_str().filter(|text| text.starts_with('{'))).unwrap();
         assert!(list.windows(2).any(|pair| pair == ["-accel", "kvm"]));
@@ -195,7 +212,7 @@ mod tests {
         let mut spec = spec(folder.path());
         spec.kernel = odd(b"/p\xff/vmlinux");
         spec.disks[0].path = std::env::current_dir().unwrap().join("disk.qcow2");
-        let list = arguments(&spec, Accelerator::Kvm, None, &Inherited { serial: 5, console: 6 });
+        let list = arguments(&spec, Accelerator::Kvm, None, &Inherited { serial: 5, console: 6, link: None });
         assert!(list.contains(&spec.kernel.clone().into_os_string()));
         let node =
             list.iter().find_map(|argument| argument.to_str().filter(|text| text.starts_with('{'))).unwrap();

@@ -23,20 +23,21 @@ use tokio::{
 use super::{
     accelerator::Accelerator,
     arguments::{Inherited, arguments},
-    child, probe,
-    relay::{self, GuestSockets},
-    tsc,
+    child, probe, tsc,
 };
 use crate::{
     error::{Context as _, Error, Result},
     host::ThisHost,
     huge_pages::is_small,
+    network_device::NetworkDevice,
+    relay::{self, DIAL_MAX, GuestSockets, Inbound, PORTAL_MAX},
     socket, spec_check,
     terminator::Terminator,
     vmm::{Vmm, VmmInstance},
 };
 
-/// virtio-mmio slots of a microvm without ACPI (QEMU, hw/i386/microvm.c), less those of entropy, balloon and serial.
+/// virtio-mmio slots of a microvm without ACPI (QEMU, hw/i386/microvm.c), less those of entropy, balloon and serial. A network device
+/// takes another one.
 const DISKS_MAX: usize = 8 - 3;
 
 /// How long to wait for QEMU's exit after its serial port was closed or broken.
@@ -46,12 +47,21 @@ const EXIT_GRACE: Duration = Duration::from_secs(1);
 pub(crate) struct Qemu;
 
 impl Vmm for Qemu {
-    fn create(&mut self, spec: InstanceSpec) -> Result<VmmInstance> {
-        spec_check::check(&spec, DISKS_MAX)?;
+    fn create(&mut self, spec: InstanceSpec, network: Option<NetworkDevice>) -> Result<VmmInstance> {
+        spec_check::check(&spec, DISKS_MAX - usize::from(network.is_some()))?;
         let program = probe::find(&ThisHost, spec.qemu.as_deref()).map_err(unavailable)?;
-        let listener = socket::listen(&spec.transport.portal)?;
+        let portal = socket::listen(&spec.transport.portal)?;
+        let dial = spec.transport.dial.as_deref().map(socket::listen).transpose()?;
         let (terminator, console_input) = Terminator::open(&spec)?;
-        let machine = QemuMachine { spec, program, listener, console_input, terminator: terminator.clone() };
+        let machine = QemuMachine {
+            spec,
+            program,
+            portal,
+            dial,
+            network,
+            console_input,
+            terminator: terminator.clone(),
+        };
         Ok(VmmInstance::new(move || machine.enter(), terminator))
     }
 }
@@ -59,7 +69,9 @@ impl Vmm for Qemu {
 struct QemuMachine {
     spec: InstanceSpec,
     program: PathBuf,
-    listener: StdListener,
+    portal: StdListener,
+    dial: Option<StdListener>,
+    network: Option<NetworkDevice>,
     console_input: OwnedFd,
     terminator: Terminator,
 }
@@ -73,7 +85,7 @@ impl QemuMachine {
             .block_on(self.run())
     }
 
-    async fn run(self) -> Result<()> {
+    async fn run(mut self) -> Result<()> {
         let (serial, mut child) = self.spawn()?;
         let pidfd = child::pidfd(&child).context(ShimExit::Resource, "watch", self.program.display())?;
         self.terminator.set_child(Some(pidfd));
@@ -87,8 +99,8 @@ impl QemuMachine {
         self.explain(ended?, &stderr)
     }
 
-    /// Starts QEMU. Our copies of the descriptors that it inherits are closed here, so that the serial port ends with QEMU.
-    fn spawn(&self) -> Result<(UnixStream, Child)> {
+    /// Starts QEMU. Our copies of the sockets that it inherits are closed here, so that serial port and link end with QEMU.
+    fn spawn(&mut self) -> Result<(UnixStream, Child)> {
         let pair = || -> io::Result<(UnixStream, StdStream)> {
             let (ours, qemus) = StdStream::pair()?;
             ours.set_nonblocking(true)?;
@@ -96,15 +108,28 @@ impl QemuMachine {
         };
         let pair = pair().context(ShimExit::Resource, "make a socket pair", "for the serial port");
         let (ours, qemus) = pair?;
-        let inherited = Inherited { serial: qemus.as_raw_fd(), console: self.console_input.as_raw_fd() };
+        let network = self.network.take();
+        let inherited = Inherited {
+            serial: qemus.as_raw_fd(),
+            console: self.console_input.as_raw_fd(),
+            link: network.as_ref().map(|device| (device.socket.as_raw_fd(), device.mac)),
+        };
         let accelerator = Accelerator::choose(&ThisHost, &self.program, self.spec.cpus);
         let arguments = arguments(&self.spec, accelerator, guest_tsc(accelerator), &inherited);
         if is_small(self.spec.memory_mib) {
             // QEMU inherits this setting. Where it fails, the box only takes more memory.
             let _ = prctl::set_thp_disable(true);
         }
-        let child = child::spawn(&self.program, &arguments, &[qemus.as_fd(), self.console_input.as_fd()])
-            .context(ShimExit::EngineUnavailable, "start", self.program.display())?;
+        let console = self.console_input.as_fd();
+        let descriptors: Vec<_> = [qemus.as_fd(), console]
+            .into_iter()
+            .chain(network.as_ref().map(|device| device.socket.as_fd()))
+            .collect();
+        let child = child::spawn(&self.program, &arguments, &descriptors).context(
+            ShimExit::EngineUnavailable,
+            "start",
+            self.program.display(),
+        )?;
         Ok((ours, child))
     }
 
@@ -113,12 +138,16 @@ impl QemuMachine {
     async fn relay_until_end(&self, serial: UnixStream, child: &mut Child) -> Result<ExitStatus> {
         let wait = "wait for";
         let what = self.program.display();
-        let listener = self.listener.try_clone().and_then(UnixListener::from_std);
-        let listener =
-            listener.context(ShimExit::Resource, "listen on", self.spec.transport.portal.display())?;
+        let mut inbound = Vec::with_capacity(2);
+        for (listener, most) in [(Some(&self.portal), PORTAL_MAX), (self.dial.as_ref(), DIAL_MAX)] {
+            let Some(listener) = listener else { continue };
+            let listener = listener.try_clone().and_then(UnixListener::from_std);
+            let listener = listener.context(ShimExit::Resource, "listen for", "the relay")?;
+            inbound.push(Inbound::new(listener, most));
+        }
         let broken = tokio::select! {
             status = child.wait() => return status.context(ShimExit::Engine, wait, what),
-            broken = relay::run(serial, listener, self.guest_sockets()) => broken,
+            broken = relay::run(serial, &mut inbound, Some(self.guest_sockets())) => broken,
         };
         if let Ok(status) = timeout(EXIT_GRACE, child.wait()).await {
             return status.context(ShimExit::Engine, wait, what);

@@ -7,7 +7,6 @@ mod child;
 mod cmdline;
 mod engine;
 mod probe;
-mod relay;
 mod tsc;
 mod version;
 

@@ -34,6 +34,7 @@ enum Guest {
 struct Fixture {
     _folder: tempfile::TempDir,
     portal: PathBuf,
+    dial: PathBuf,
     ready: UnixListener,
     journal: UnixListener,
     relay: JoinHandle<ConnectionError>,
@@ -45,13 +46,17 @@ struct Fixture {
 /// A relay over a serial port of `width` bytes with `guest` at its other end.
 fn fixture(guest: Guest, width: usize) -> Fixture {
     let folder = tempfile::tempdir().unwrap();
-    let [portal, ready, journal] = ["portal", "ready", "journal"].map(|name| folder.path().join(name));
+    let [portal, dial, ready, journal] =
+        ["portal", "dial", "ready", "journal"].map(|name| folder.path().join(name));
     let (host_end, guest_end) = tokio::io::duplex(width);
     let listener = UnixListener::bind(&portal).unwrap();
+    let dial_listener = UnixListener::bind(&dial).unwrap();
     let ready_listener = UnixListener::bind(&ready).unwrap();
     let journal_listener = UnixListener::bind(&journal).unwrap();
     let relay = tokio::spawn(async move {
-        run(host_end, listener, GuestSockets { ready, journal: Some(journal), clock: None }).await
+        let sockets = GuestSockets { ready, journal: Some(journal), clock: None };
+        let mut inbound = [Inbound::new(listener, PORTAL_MAX), Inbound::new(dial_listener, DIAL_MAX)];
+        run(host_end, &mut inbound, Some(sockets)).await
     });
     let (open, requests) = mpsc::channel(64);
     let received = Arc::new(AtomicUsize::new(0));
@@ -59,6 +64,7 @@ fn fixture(guest: Guest, width: usize) -> Fixture {
     Fixture {
         _folder: folder,
         portal,
+        dial,
         ready: ready_listener,
         journal: journal_listener,
         relay,
@@ -149,7 +155,7 @@ async fn a_thousand_reconnects_find_the_guest() {
 async fn more_connections_than_fit_are_all_served() {
     let fixture = fixture(Guest::Echo, 4096);
     let portal = Arc::new(fixture.portal.clone());
-    let all: Vec<_> = (0..3 * CONNECTIONS_MAX)
+    let all: Vec<_> = (0..3 * PORTAL_MAX)
         .map(|index| {
             let portal = Arc::clone(&portal);
             tokio::spawn(
@@ -160,6 +166,41 @@ async fn more_connections_than_fit_are_all_served() {
     for one in all {
         one.await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn half_close_many_connections_to_ports_do_not_keep_others_from_the_portal() {
+    let fixture = fixture(Guest::Count, 4096);
+    let mut waiting = Vec::new();
+    for _ in 0..4 * PORTAL_MAX {
+        let mut host = UnixStream::connect(&fixture.dial).await.unwrap();
+        host.write_all(b"12345").await.unwrap();
+        waiting.push(host);
+    }
+    let mut host = UnixStream::connect(&fixture.portal).await.unwrap();
+    host.write_all(b"123").await.unwrap();
+    waiting.push(host);
+    for (index, mut host) in waiting.into_iter().enumerate() {
+        host.shutdown().await.unwrap();
+        let mut count = String::new();
+        timeout(Duration::from_secs(20), host.read_to_string(&mut count)).await.unwrap().unwrap();
+        assert_eq!(count, if index < 4 * PORTAL_MAX { "5" } else { "3" });
+    }
+}
+
+#[tokio::test]
+async fn without_sockets_a_stream_of_the_guest_is_reset() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = UnixListener::bind(folder.path().join("dial")).unwrap();
+    let (host_end, guest_end) = tokio::io::duplex(4096);
+    tokio::spawn(async move { run(host_end, &mut [Inbound::new(listener, DIAL_MAX)], None).await });
+    let mut mux = Connection::new(guest_end.compat(), Config::default(), Mode::Server);
+    let stream = poll_fn(|cx| mux.poll_new_outbound(cx)).await.unwrap();
+    tokio::spawn(async move { while poll_fn(|cx| mux.poll_next_inbound(cx)).await.is_some() {} });
+    let mut stream = stream.compat();
+    stream.write_all(JOURNAL).await.unwrap();
+    let ended = timeout(Duration::from_secs(5), stream.read(&mut [0])).await.expect("left hanging");
+    assert!(matches!(ended, Ok(0) | Err(_)));
 }
 
 #[tokio::test]
@@ -213,7 +254,7 @@ async fn a_host_that_does_not_read_blocks_no_other_connection() {
 #[tokio::test]
 async fn a_host_that_disconnects_frees_its_place() {
     let fixture = fixture(Guest::Echo, 4096);
-    for _ in 0..4 * CONNECTIONS_MAX {
+    for _ in 0..4 * PORTAL_MAX {
         let mut host = UnixStream::connect(&fixture.portal).await.unwrap();
         host.write_all(b"gone before the answer").await.unwrap();
     }
@@ -296,7 +337,11 @@ async fn garbage_ends_the_relay() {
     guest_end.write_all(&[0xff; 64]).await.unwrap();
     let ended = timeout(
         Duration::from_secs(5),
-        run(host_end, listener, GuestSockets { ready: "/nonexistent".into(), journal: None, clock: None }),
+        run(
+            host_end,
+            &mut [Inbound::new(listener, PORTAL_MAX)],
+            Some(GuestSockets { ready: "/nonexistent".into(), journal: None, clock: None }),
+        ),
     )
     .await
     .unwrap();
