@@ -380,6 +380,8 @@ export type BoxState = "created" | "starting" | "running" | "stopping" | "stoppe
 export type Health = "starting" | "healthy" | "unhealthy";
 /** What runs a box: libkrun or QEMU. */
 export type Engine = "krun" | "qemu";
+/** What serves the network of a box; see {@link NetworkOptions.backend}. */
+export type Backend = "gateway" | "gvproxy" | "libslirp";
 /** A snapshot of a box. */
 export interface BoxInfo {
 	/** The box's identity. */
@@ -429,6 +431,19 @@ export interface BoxInfo {
 	autoRemove: boolean;
 	/** Its health by its health check; `null` without one and while it does not run. */
 	health: Health | null;
+	/** What it may reach; `null` without a network. */
+	network: {
+		backend: Backend;
+		/** The rules that allow. */
+		allow: string[];
+		/** The rules that refuse, which are looked at first. */
+		deny: string[];
+		/** Its secrets, without their values. */
+		secrets: {
+			env: string;
+			hosts: string[];
+		}[];
+	} | null;
 	/** Milliseconds that each stage of the last start took, in the order of the stages. */
 	timings: Partial<Record<Stage, number>>;
 }
@@ -498,6 +513,21 @@ export type ImagePullEvent = Happened<"pull"> & {
 export interface OutOfMemoryEvent extends OfBox<"oom"> {
 	executionId: string | null;
 }
+/**
+ * The box's network refused a destination: at most once a second for each, with the number since the last time. `rule` is the text of
+ * the rule, `'default'` where none allows it, or `'limit'` where there were too many connections.
+ */
+export interface NetworkEvent extends OfBox<"network"> {
+	/** Its address; `null` if its name was refused before it was looked up. */
+	address: string | null;
+	/** Its port; 0 of a name and of ICMP. */
+	port: number;
+	protocol: "tcp" | "udp" | "icmp";
+	/** Its name, where one is known. */
+	name: string | null;
+	rule: string;
+	count: number;
+}
 /** A limit ends the box. */
 export interface LimitEvent extends OfBox<"limit"> {
 	limit: "maxLifetimeMs" | "idleTimeoutMs" | "endsAt";
@@ -507,7 +537,7 @@ export interface LostEvent extends Happened<"lost"> {
 	count: number;
 }
 /** An event of a box or an image; `type` distinguishes them. */
-export type RuntimeEvent = StateEvent | ExecutionEvent | MainEvent | HealthEvent | ImagePullEvent | OutOfMemoryEvent | LimitEvent | LostEvent;
+export type RuntimeEvent = StateEvent | ExecutionEvent | MainEvent | HealthEvent | ImagePullEvent | OutOfMemoryEvent | NetworkEvent | LimitEvent | LostEvent;
 /** How to listen. */
 export interface EventsOptions {
 	/** Closes the events: iterators reject with `ABORTED`, listeners get `'close'`. Default: none. */
@@ -1323,6 +1353,27 @@ export type LogEntry = {
 	stream: "lost";
 	bytes: number;
 };
+/** What went through the network of a box, or of all boxes of a runtime. */
+export interface NetworkMetrics {
+	/** Bytes to the box. */
+	receivedBytes: number;
+	/** Bytes from the box. */
+	sentBytes: number;
+	/** Packets to the box. */
+	receivedPackets: number;
+	/** Packets from the box. */
+	sentPackets: number;
+	/** Connections that are open now, of TCP and UDP. */
+	connections: number;
+	/** Connections that were opened. */
+	connectionsTotal: number;
+	/** Connections, datagrams and DNS queries that were refused. */
+	refusals: number;
+	/** DNS queries. */
+	dnsQueries: number;
+	/** Packets from the box that were malformed, or of an address that is not the box's. */
+	droppedPackets: number;
+}
 /** Counters of a runtime since it was opened. */
 export interface RuntimeMetrics {
 	/** Boxes made. */
@@ -1339,6 +1390,8 @@ export interface RuntimeMetrics {
 	totalExecErrors: number;
 	/** Bytes of standard input, output and error together. */
 	totalBytesTransferred: number;
+	/** What went through the networks of the boxes that this process uses, since it uses them. */
+	network: NetworkMetrics;
 }
 /**
  * The current figures of a box. What only its guest knows is `null` while it does not run; it is measured
@@ -1383,11 +1436,8 @@ export interface BoxMetrics {
 		/** What the box's own disk takes on the host: what it wrote over its image. */
 		hostBytes: number;
 	};
-	/** Bytes since the start; `null` where there is no network. */
-	network: {
-		receivedBytes: number;
-		sentBytes: number;
-	} | null;
+	/** What went through its network since its start, counted by the host; `null` without one, and while it does not run. */
+	network: NetworkMetrics | null;
 	/** Milliseconds of each stage of the last start. */
 	boot: Partial<Record<Stage, number>>;
 	/** What the box's processes cost the host; `null` while it does not run, and on systems without /proc. */
@@ -1399,6 +1449,126 @@ export interface BoxMetrics {
 		/** Bytes in memory, shared ones in parts. */
 		pssBytes: number;
 	} | null;
+}
+/**
+ * What a box may reach: `TARGET[:PORT[-PORT]][/PROTOCOL]`. The target is a name, `*.name` for every name below it, an address, a network,
+ * or a group: `public` (the internet), `private` (private, shared and link-local addresses), `host` (this machine) and `metadata` (the
+ * metadata services of clouds). For example `'api.example.com:443'`, `'*.example.com'`, `'10.0.0.0/8:5432/tcp'`, `'host:8080'`.
+ */
+export type NetworkRule = string;
+/** What the name server of a box knows, and whom it asks. */
+export interface DnsOptions {
+	/** The addresses of the servers to ask, at most 16. Default: those of this machine, as they are at each query. */
+	servers?: readonly string[];
+	/** The search domains, at most 6. Default: those of this machine. */
+	search?: readonly string[];
+	/** Names with fixed addresses, at most 1000. Default: none. */
+	hosts?: Record<string, string>;
+}
+/** Most bytes per second, 8192 or more; what is over it waits. */
+export interface BandwidthOptions {
+	/** From the box. Default: no bound. */
+	up?: number;
+	/** To the box. Default: no bound. */
+	down?: number;
+}
+/** How a box is connected. */
+export interface NetworkOptions {
+	/**
+	 * What the box may reach, at most 1000 rules; everything else is refused. A rule by name holds for addresses that the box has looked up,
+	 * and on TLS and HTTP only where the connection itself names that host. Default: `['public']`.
+	 */
+	allow?: readonly NetworkRule[];
+	/** What the box may not reach, at most 1000 rules, which are looked at before those of `allow`. Default: none. */
+	deny?: readonly NetworkRule[];
+	/** The largest IP packet in bytes, 1280 to 65 535. Default: 1500. */
+	mtu?: number;
+	/** What its name server knows, and whom it asks. */
+	dns?: DnsOptions;
+	/**
+	 * What serves the network: boxlite's own gateway, the program gvproxy (found in `PATH`, or named by `BOXLITE_GVPROXY`), or the
+	 * system's libslirp. Only the gateway has rules by name, secrets, `dns`, `proxy`, `connections`, `bandwidth` and IPv6. Default: `'gateway'`.
+	 */
+	backend?: "gateway" | "gvproxy" | "libslirp";
+	/**
+	 * Authorities that the box trusts beside those of its image: `'host'` for all of this machine's, or a PEM file. They are in the box's
+	 * store, and `SSL_CERT_FILE`, `NODE_EXTRA_CA_CERTS`, `REQUESTS_CA_BUNDLE`, `PIP_CERT` and `GIT_SSL_CAINFO` name them. Default: none.
+	 */
+	ca?: "host" | (string & {});
+	/**
+	 * The HTTP proxy through which TCP connections leave, which the box itself knows nothing of: `'host'` for the one that `HTTPS_PROXY`,
+	 * `HTTP_PROXY` or `ALL_PROXY` name when the box starts, `'http://HOST:PORT'`, or `'none'`. Default: `'none'`.
+	 */
+	proxy?: "host" | "none" | (string & {});
+	/** Most connections at one time, 1 to 65 536. Default: 8192. */
+	connections?: number;
+	/** Most new connections per second. Default: 2000. */
+	newConnectionsPerSecond?: number;
+	/** Most bytes per second. Default: no bound. */
+	bandwidth?: BandwidthOptions;
+	/** Whether the box has IPv6. Default: whether this machine has a default route for it. */
+	ipv6?: boolean;
+	/** The network of the box's own address, such as `'10.88.77.0/24'`. Default: one that no route of this machine has. */
+	subnet?: string;
+}
+/** A port of a box that is published on this machine. */
+export interface PortOptions {
+	/** The port in the box, 1 to 65 535. A service that listens on the box's own 127.0.0.1 is reached, too. */
+	guest: number;
+	/** The port on this machine; 0 is a free one, which `box.ports()` tells. Default: 0. */
+	host?: number;
+	/** Default: `'tcp'`. */
+	protocol?: "tcp" | "udp";
+	/** The address of this machine that is listened on; `'0.0.0.0'` lets others in. Default: `'127.0.0.1'`. */
+	bind?: string;
+}
+/** A secret that a box uses without having it. */
+export interface SecretOptions {
+	/** The variable that holds a placeholder in the box: letters, digits and `_`, the first no digit. */
+	env: string;
+	/** The value, 1 to 8192 bytes without control characters. It never gets into the box, a log, an event or an error. */
+	value: string;
+	/** Names of the hosts that get it, such as `'api.example.com'` or `'*.example.com'`: 1 to 64. */
+	hosts: readonly string[];
+}
+/** The network of a box, its published ports and its secrets. */
+export interface BoxNetworkOptions {
+	/** `'none'`; `'default'`, which reaches the internet and nothing of this machine and its networks; or an object. Default: `'none'`. */
+	network?: "none" | "default" | NetworkOptions;
+	/**
+	 * Ports of the box that are published on this machine from its start on, at most 64: `8080` at a free port of 127.0.0.1,
+	 * `'[BIND:]HOST:GUEST[/PROTOCOL]'` as in docker, or an object. They need no `network`. Default: none.
+	 */
+	ports?: readonly (number | string | PortOptions)[];
+	/**
+	 * At most 32. Inside, each variable holds a placeholder; the gateway puts the value in its place, in headers of TLS requests to the
+	 * secret's hosts alone. Default: none.
+	 */
+	secrets?: readonly SecretOptions[];
+}
+/** What to change of a box's network while it runs; what is left out stays. */
+export interface NetworkUpdateOptions {
+	/** All rules that allow, instead of those that it has; `null` is `['public']`. Connections that are refused now are closed. */
+	allow?: readonly NetworkRule[] | null;
+	/** All rules that refuse, instead of those that it has. */
+	deny?: readonly NetworkRule[];
+	/** All secrets, instead of those that it has. A box that was started without secrets gets its first ones from its next start on. */
+	secrets?: readonly SecretOptions[];
+}
+/** The network of a box: what it may reach is changed here, also while it runs. */
+export interface BoxNetwork {
+	/**
+	 * Changes what the box may reach, and its secrets, at once. Connections that the new rules refuse are closed. Variables of new secrets are
+	 * in executions that begin after it.
+	 *
+	 * Rejects with `INVALID_ARGUMENT`, also of a box without a network, and as {@link Box.update}.
+	 *
+	 * @example
+	 * ```ts
+	 * await box.network.update({ allow: ['registry.npmjs.org:443'] }) // and nothing else from here on
+	 * ```
+	 */
+	update(options: NetworkUpdateOptions): Promise<void>;
 }
 /** Capabilities of Linux by name, as `'NET_ADMIN'` or `'CAP_NET_ADMIN'`; `'ALL'` is every one. */
 export interface CapabilityOptions {
@@ -1487,7 +1657,7 @@ export interface SupervisionOptions {
 	endsAt?: Date | number;
 }
 /** How to make a box. */
-export interface BoxOptions extends SupervisionOptions, PrivilegeOptions {
+export interface BoxOptions extends SupervisionOptions, PrivilegeOptions, BoxNetworkOptions {
 	/** An image: a registry reference such as `alpine:3`, or a path; see {@link Images.pull}. */
 	image: string;
 	/**
@@ -1695,6 +1865,8 @@ export declare class Box implements AsyncDisposable {
 	get name(): string | null;
 	/** The box's files, with the names of `node:fs/promises`. */
 	get fs(): FileSystem;
+	/** What the box may reach, which can be changed while it runs. */
+	get network(): BoxNetwork;
 	/**
 	 * Publishes a port of the box on this machine, and starts the box if it does not run. Connections reach what listens in the box, on its own
 	 * 127.0.0.1 too, also with `network: 'none'`. A client of a port on which nothing listens is reset. The port is published until

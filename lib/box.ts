@@ -18,6 +18,7 @@ import { type FileSystem, makeFileSystem } from './fs.js'
 import { type BoxInfo, boxInfo } from './info.js'
 import { type LogEntry, type LogsOptions, logs } from './logs.js'
 import { type BoxMetrics, boxMetrics } from './metrics.js'
+import { type BoxNetwork, makeNetwork } from './network.js'
 import {
   type RemoveOptions,
   removeForce,
@@ -64,6 +65,7 @@ export class Box implements AsyncDisposable {
   readonly sh: Shell
   #native: NativeBox
   #fs: FileSystem | undefined
+  #network: BoxNetwork | undefined
   #sampler: NativeMetricsSampler | undefined
   #name: string | null
 
@@ -152,6 +154,12 @@ export class Box implements AsyncDisposable {
   get fs(): FileSystem {
     this.#fs ??= makeFileSystem(this.#native.files())
     return this.#fs
+  }
+
+  /** What the box may reach, which can be changed while it runs. */
+  get network(): BoxNetwork {
+    this.#network ??= makeNetwork(this.#native)
+    return this.#network
   }
 
   /**

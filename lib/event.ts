@@ -61,6 +61,22 @@ export interface OutOfMemoryEvent extends OfBox<'oom'> {
   executionId: string | null
 }
 
+/**
+ * The box's network refused a destination: at most once a second for each, with the number since the last time. `rule` is the text of
+ * the rule, `'default'` where none allows it, or `'limit'` where there were too many connections.
+ */
+export interface NetworkEvent extends OfBox<'network'> {
+  /** Its address; `null` if its name was refused before it was looked up. */
+  address: string | null
+  /** Its port; 0 of a name and of ICMP. */
+  port: number
+  protocol: 'tcp' | 'udp' | 'icmp'
+  /** Its name, where one is known. */
+  name: string | null
+  rule: string
+  count: number
+}
+
 /** A limit ends the box. */
 export interface LimitEvent extends OfBox<'limit'> {
   limit: 'maxLifetimeMs' | 'idleTimeoutMs' | 'endsAt'
@@ -79,6 +95,7 @@ export type RuntimeEvent =
   | HealthEvent
   | ImagePullEvent
   | OutOfMemoryEvent
+  | NetworkEvent
   | LimitEvent
   | LostEvent
 
@@ -107,6 +124,7 @@ const FIELDS: { [K in keyof NativeEventKinds]: (native: NativeEventKinds[K], sig
   }),
   health: change => ({ type: 'health', ...change }),
   out_of_memory: killed => ({ type: 'oom', ...camelCase(killed) }),
+  network: refusal => ({ type: 'network', ...refusal }),
   limit: limit => ({ type: 'limit', limit: LIMITS[limit] }),
   pull: ({ source, phase }) => {
     if (phase === 'started') return { type: 'pull', action: 'started', source }

@@ -35,6 +35,7 @@ export type {
   LimitEvent,
   LostEvent,
   MainEvent,
+  NetworkEvent,
   OutOfMemoryEvent,
   RuntimeEvent,
   StateEvent,
@@ -59,9 +60,10 @@ export {
   type ImageUsage,
   type PruneResult,
 } from './images.js'
-export type { BoxInfo, BoxState, Engine, Health } from './info.js'
+export type { Backend, BoxInfo, BoxState, Engine, Health } from './info.js'
 export type { LogEntry, LogsOptions } from './logs.js'
-export type { BoxMetrics, RuntimeMetrics } from './metrics.js'
+export type { BoxMetrics, NetworkMetrics, RuntimeMetrics } from './metrics.js'
+export type { BoxNetwork } from './network.js'
 export type {
   BoxOptions,
   RemoveOptions,
@@ -93,6 +95,16 @@ export type {
 } from './options/files.js'
 export type { BoxFilter } from './options/filter.js'
 export type { PruneOptions, PullOptions } from './options/image.js'
+export type {
+  BandwidthOptions,
+  BoxNetworkOptions,
+  DnsOptions,
+  NetworkOptions,
+  NetworkRule,
+  NetworkUpdateOptions,
+  PortOptions,
+  SecretOptions,
+} from './options/network.js'
 export type { ConnectOptions, PublishOptions, UnpublishOptions, WaitForPortOptions } from './options/port.js'
 export type { CapabilityOptions, PrivilegeOptions } from './options/privileges.js'
 export type { CloseOptions, RegistryCredentials, RegistryOptions, RuntimeOptions } from './options/runtime.js'

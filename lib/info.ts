@@ -11,6 +11,9 @@ export type Health = 'starting' | 'healthy' | 'unhealthy'
 /** What runs a box: libkrun or QEMU. */
 export type Engine = 'krun' | 'qemu'
 
+/** What serves the network of a box; see {@link NetworkOptions.backend}. */
+export type Backend = 'gateway' | 'gvproxy' | 'libslirp'
+
 /** A snapshot of a box. */
 export interface BoxInfo {
   /** The box's identity. */
@@ -57,6 +60,16 @@ export interface BoxInfo {
   autoRemove: boolean
   /** Its health by its health check; `null` without one and while it does not run. */
   health: Health | null
+  /** What it may reach; `null` without a network. */
+  network: {
+    backend: Backend
+    /** The rules that allow. */
+    allow: string[]
+    /** The rules that refuse, which are looked at first. */
+    deny: string[]
+    /** Its secrets, without their values. */
+    secrets: { env: string; hosts: string[] }[]
+  } | null
   /** Milliseconds that each stage of the last start took, in the order of the stages. */
   timings: Partial<Record<Stage, number>>
 }
@@ -67,7 +80,7 @@ export function stageTimes(timings: NativeTimings): Partial<Record<Stage, number
 }
 
 /** The public form of the addon's answer. A list has many, so its fields are written out instead of renamed one by one. */
-export function boxInfo({ next_cpus, next_memory_mib, timings, ...native }: NativeBoxInfo): BoxInfo {
+export function boxInfo({ next_cpus, next_memory_mib, timings, network, ...native }: NativeBoxInfo): BoxInfo {
   const pending = { ...(next_cpus && { cpus: next_cpus }), ...(next_memory_mib && { memoryMib: next_memory_mib }) }
   return {
     id: native.id,
@@ -92,6 +105,12 @@ export function boxInfo({ next_cpus, next_memory_mib, timings, ...native }: Nati
     detached: native.detached,
     autoRemove: native.auto_remove,
     health: native.health as Health | null,
+    network: network && {
+      backend: network.backend as Backend,
+      allow: network.allow ?? ['public'],
+      deny: network.deny,
+      secrets: network.secrets.map(([env, hosts]) => ({ env, hosts })),
+    },
     timings: stageTimes(timings),
   }
 }

@@ -1,7 +1,30 @@
 // The figures of a box and of a runtime. Made from the addon's answers for `box.ts` and `runtime.ts`.
-import type { NativeBoxMetrics } from './binding.js'
+import type { NativeBoxMetrics, NativeMetrics } from './binding.js'
 import type { Stage } from './errors.js'
 import { type BoxState, stageTimes } from './info.js'
+import { camelCase } from './names.js'
+
+/** What went through the network of a box, or of all boxes of a runtime. */
+export interface NetworkMetrics {
+  /** Bytes to the box. */
+  receivedBytes: number
+  /** Bytes from the box. */
+  sentBytes: number
+  /** Packets to the box. */
+  receivedPackets: number
+  /** Packets from the box. */
+  sentPackets: number
+  /** Connections that are open now, of TCP and UDP. */
+  connections: number
+  /** Connections that were opened. */
+  connectionsTotal: number
+  /** Connections, datagrams and DNS queries that were refused. */
+  refusals: number
+  /** DNS queries. */
+  dnsQueries: number
+  /** Packets from the box that were malformed, or of an address that is not the box's. */
+  droppedPackets: number
+}
 
 /** Counters of a runtime since it was opened. */
 export interface RuntimeMetrics {
@@ -19,6 +42,8 @@ export interface RuntimeMetrics {
   totalExecErrors: number
   /** Bytes of standard input, output and error together. */
   totalBytesTransferred: number
+  /** What went through the networks of the boxes that this process uses, since it uses them. */
+  network: NetworkMetrics
 }
 
 /**
@@ -64,8 +89,8 @@ export interface BoxMetrics {
     /** What the box's own disk takes on the host: what it wrote over its image. */
     hostBytes: number
   }
-  /** Bytes since the start; `null` where there is no network. */
-  network: { receivedBytes: number; sentBytes: number } | null
+  /** What went through its network since its start, counted by the host; `null` without one, and while it does not run. */
+  network: NetworkMetrics | null
   /** Milliseconds of each stage of the last start. */
   boot: Partial<Record<Stage, number>>
   /** What the box's processes cost the host; `null` while it does not run, and on systems without /proc. */
@@ -81,7 +106,6 @@ export interface BoxMetrics {
 
 /** The public form of the addon's sample. */
 export function boxMetrics({ guest, host, ...native }: NativeBoxMetrics): BoxMetrics {
-  const [receivedBytes, sentBytes] = guest?.network ?? []
   return {
     time: new Date(),
     state: native.state as BoxState,
@@ -101,8 +125,13 @@ export function boxMetrics({ guest, host, ...native }: NativeBoxMetrics): BoxMet
       writtenBytes: guest?.disk_written ?? null,
       hostBytes: native.disk_on_host,
     },
-    network: receivedBytes !== undefined && sentBytes !== undefined ? { receivedBytes, sentBytes } : null,
+    network: native.network && camelCase(native.network),
     boot: stageTimes(native.timings),
     host: host && { cpuTimeMs: host.cpu_time_ms, rssBytes: host.rss, pssBytes: host.pss },
   }
+}
+
+/** The public form of the addon's counters. */
+export function runtimeMetrics({ network, ...counters }: NativeMetrics): RuntimeMetrics {
+  return { ...camelCase(counters), network: camelCase(network) }
 }

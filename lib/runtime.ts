@@ -9,8 +9,7 @@ import { type Events, type EventsOptions, makeEvents } from './events.js'
 import { checkSignals, closeOnSignal } from './host-signals.js'
 import { type Images, makeImages } from './images.js'
 import { type BoxInfo, boxInfo } from './info.js'
-import type { RuntimeMetrics } from './metrics.js'
-import { camelCase } from './names.js'
+import { type RuntimeMetrics, runtimeMetrics } from './metrics.js'
 import { native } from './native.js'
 import { type BoxOptions, boxInput, boxName, type RemoveOptions, removeForce } from './options/box.js'
 import { type BoxFilter, filterInput } from './options/filter.js'
@@ -130,7 +129,7 @@ export class Runtime implements AsyncDisposable {
 
   /** Resolves with the counters of this runtime. */
   async metrics(): Promise<RuntimeMetrics> {
-    return camelCase(await settled((await this.#native()).metrics()))
+    return runtimeMetrics(await settled((await this.#native()).metrics()))
   }
 
   /** Yields the counters at once and then at each interval. */

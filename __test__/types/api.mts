@@ -59,6 +59,22 @@ export async function api(): Promise<void> {
     if (error instanceof ExecutionError) same<string | undefined, typeof error.hint>(true)
   }
 
+  await runtime.create({
+    image: 'x',
+    network: {
+      allow: ['a.example:443'],
+      ca: 'host',
+      proxy: 'http://p:1',
+      bandwidth: { up: 10_000 },
+      backend: 'gateway',
+    },
+    ports: [80, '8080:80', { guest: 53, protocol: 'udp' }],
+    secrets: [{ env: 'A', value: 'v', hosts: ['a.example'] }],
+  })
+  await box.network.update({ allow: null, deny: ['host'] })
+  const { network } = await box.metrics()
+  same<number | undefined, NonNullable<typeof network>['refusals'] | undefined>(true)
+
   const kept = await runtime.getOrCreate({ image: 'x', name: 'n', labels: { a: 'b' }, cmd: ['serve'], restart: {} })
   await kept.update({ name: null, labels: {} })
   await kept.update({ cpus: 2, memoryMib: 256, env: { A: undefined }, endsAt: new Date(), idleTimeoutMs: 0 })

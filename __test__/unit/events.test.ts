@@ -45,6 +45,15 @@ async function listen(options?: EventsOptions): Promise<{ fake: FakeEvents; even
   return { fake, events }
 }
 
+test('a refusal says what was refused, and by which rule', async () => {
+  const { fake, events } = await listen()
+  const seen: RuntimeEvent[] = []
+  events.on('network', event => seen.push(event))
+  const refusal = { address: null, port: 0, protocol: 'udp', name: 'a.example', rule: 'default', count: 2 }
+  fake.tell({ network: refusal })
+  expect(seen).toEqual([{ type: 'network', time: new Date(5), boxId: 'b', ...refusal }])
+})
+
 const timers = () => getActiveResourcesInfo().filter(name => name === 'Timeout').length
 
 test('listeners get their type and everything, also what came before them', async () => {

@@ -4,6 +4,7 @@ import { boxInput, removeForce, stopTimeout, updateInput, waitSignal } from '../
 import { checkExec, checkSpawn } from '../../lib/options/execution.js'
 import { filterInput } from '../../lib/options/filter.js'
 import { checkPull, pruneAge, pullInput } from '../../lib/options/image.js'
+import { networkUpdateInput } from '../../lib/options/network.js'
 import { checkRuntime, closeTimeout, runtimeInput } from '../../lib/options/runtime.js'
 import { Runtime } from '../../lib/runtime.js'
 
@@ -22,6 +23,11 @@ const GOOD: [(options: never) => unknown, unknown][] = [
   [create, { capabilities: { add: ['NET_ADMIN', 'CAP_SYS_ADMIN'], drop: ['ALL'] }, privileged: false }],
   [create, { sysctls: { 'net.ipv4.ip_forward': 1, 'net/ipv4/conf/eth0-1/x': '0 1' }, devices: ['/dev/net/tun'] }],
   [create, { privileged: true, main: true, init: false }],
+  [create, { network: 'none', ports: [8080, '8080:80', '[::1]:0:53/udp', { guest: 1, host: 65_535 }] }],
+  [create, { network: { allow: ['a.example:443'], deny: [], mtu: 1380, dns: { hosts: { a: '::1' } }, ipv6: false } }],
+  [create, { network: { proxy: 'http://u:p@proxy:3128', ca: 'host', backend: 'gvproxy', bandwidth: { up: 8192 } } }],
+  [create, { network: 'default', secrets: [{ env: 'API_KEY', value: 'v', hosts: ['*.example.com'] }] }],
+  [networkUpdateInput, { allow: null, secrets: [] }],
   [exec, { tty: { cols: 1, rows: 65_535 }, stdin: Buffer.from('x'), timeoutMs: 0, maxBuffer: 0, encoding: 'buffer' }],
   [exec, { stdin: '', signal: new AbortController().signal, check: true, tty: false }],
   [stop, { timeoutMs: 5 }],
@@ -90,6 +96,43 @@ const BAD: [(options: never) => unknown, unknown, RegExp][] = [
   [create, { sysctls: { '../x': '1' } }, /option `sysctls`/],
   [create, { sysctls: { 'a.b': '1\n2' } }, /option `sysctls`/],
   [create, { sysctls: { 'a.b': 1.5 } }, /option `sysctls`/],
+  [create, { network: 'host' }, /option `network`: expected 'none', 'default' or an object, got 'host'/],
+  [
+    create,
+    { network: { allow: 'a' } },
+    /runtime\.create: network: option `allow`: expected an array of rules.*got 'a'/,
+  ],
+  [create, { network: { deny: [1] } }, /network: option `deny`/],
+  [
+    create,
+    { network: { mtu: 1279 } },
+    /network: option `mtu`: expected an integer from 1280 to 65535 \(bytes\), got 1279/,
+  ],
+  [create, { network: { dns: { servers: ['dns'] } } }, /network\.dns: option `servers`: expected an array of IP addr/],
+  [create, { network: { dns: { hosts: { a: 'fe80::1%eth0' } } } }, /network\.dns: option `hosts`/],
+  [create, { network: { proxy: 7 } }, /network: option `proxy`: expected .*, got something else$/],
+  [create, { network: { bandwidth: { up: 1 } } }, /network\.bandwidth: option `up`/],
+  [create, { network: { backend: 'slirp' } }, /network: option `backend`: expected 'gateway' or/],
+  [create, { network: { allowed: [] } }, /network: option `allowed`: unknown/],
+  [create, { ports: [0] }, /option `ports`: expected an array of ports.*got \[ 0 \]/],
+  [create, { ports: ['80:'] }, /option `ports`/],
+  [create, { ports: ['256.0.0.1:80:80'] }, /option `ports`/],
+  [create, { ports: ['80:80/icmp'] }, /option `ports`/],
+  [create, { ports: [{ host: 80 }] }, /ports\[0\]: option `guest`/],
+  [create, { ports: [80, { guest: 80, bind: 'localhost' }] }, /ports\[1\]: option `bind`: expected an IP address/],
+  [create, { secrets: [{ env: 'A', value: 'v' }] }, /secrets\[0\]: option `hosts`: expected an array of names/],
+  [
+    create,
+    { secrets: ['hunter2'] },
+    /option `secrets`: expected an array of \{ env, value, hosts \}, got something else$/,
+  ],
+  [
+    create,
+    { secrets: [{ env: 'A', value: 'hunter2\n', hosts: ['a'] }] },
+    /secrets\[0\]: option `value`: expected .*, got something else$/,
+  ],
+  [networkUpdateInput, { allow: 'a' }, /box\.network\.update: option `allow`: expected an array of rules .*, or null/],
+  [networkUpdateInput, { mtu: 1500 }, /box\.network\.update: option `mtu`: unknown/],
   [create, { devices: ['/etc/passwd'] }, /option `devices`/],
   [create, { devices: ['/dev/../etc'] }, /option `devices`/],
   [create, { devices: ['/dev/'] }, /option `devices`/],
@@ -184,7 +227,7 @@ test.each([
   ['memory_mib', 'did you mean `memoryMib`?'],
   [
     'frobnicate',
-    'the options are `image`, `name`, `cpus`, `memoryMib`, `diskSizeGb`, `env`, `workdir`, `user`, `hostname`, `detached`, `autoRemove`, `pullPolicy`, `labels`, `pidsLimit`, `startTimeoutMs`, `capabilities`, `sysctls`, `devices`, `privileged`, `main`, `entrypoint`, `cmd`, `init`, `stopSignal`, `restart`, `healthCheck`, `maxLifetimeMs`, `idleTimeoutMs`, `endsAt`',
+    'the options are `image`, `name`, `cpus`, `memoryMib`, `diskSizeGb`, `env`, `workdir`, `user`, `hostname`, `detached`, `autoRemove`, `pullPolicy`, `labels`, `pidsLimit`, `startTimeoutMs`, `network`, `ports`, `secrets`, `capabilities`, `sysctls`, `devices`, `privileged`, `main`, `entrypoint`, `cmd`, `init`, `stopSignal`, `restart`, `healthCheck`, `maxLifetimeMs`, `idleTimeoutMs`, `endsAt`',
   ],
 ])('an unknown option `%s` is refused with a hint', (name, hint) => {
   expect(() => create({ [name]: 1 })).toThrow(expect.objectContaining({ hint }))

@@ -40,6 +40,43 @@ export interface BoxInput {
     sysctls: Record<string, string>
     devices?: readonly string[] | undefined
   }
+  network?: NetworkInput | undefined
+  ports: PortInput[]
+  secrets: SecretInput[]
+}
+
+export interface NetworkInput {
+  allow?: readonly string[] | undefined
+  deny?: readonly string[] | undefined
+  mtu?: number | undefined
+  dns?:
+    | {
+        servers?: readonly string[] | undefined
+        search?: readonly string[] | undefined
+        hosts?: [name: string, address: string][] | undefined
+      }
+    | undefined
+  backend?: string | undefined
+  ca?: 'host' | { file: string } | undefined
+  proxy?: 'host' | { url: string } | undefined
+  connections?: number | undefined
+  new_connections_per_second?: number | undefined
+  bandwidth?: { up?: number | undefined; down?: number | undefined } | undefined
+  ipv6?: boolean | undefined
+  subnet?: string | undefined
+}
+
+export interface PortInput {
+  guest: number
+  host: number
+  protocol: string
+  bind: string
+}
+
+export interface SecretInput {
+  env: string
+  value: string
+  hosts: readonly string[]
 }
 
 export interface SupervisionInput {
@@ -113,6 +150,14 @@ export interface UpdateInput {
   max_lifetime_ms?: number | undefined
   idle_timeout_ms?: number | undefined
   ends_at_ms?: number | undefined
+  network?: NetworkUpdateInput | undefined
+}
+
+/** What is left out stays; `null` rules that allow are those of a new box. */
+export interface NetworkUpdateInput {
+  allow?: readonly string[] | null | undefined
+  deny?: readonly string[] | undefined
+  secrets?: SecretInput[] | undefined
 }
 
 export interface NativeBoxEnd {
@@ -150,6 +195,12 @@ export interface NativeBoxInfo {
   created_at_ms: number
   failure: string | null
   health: string | null
+  network: {
+    backend: string
+    allow: string[] | null
+    deny: string[]
+    secrets: [env: string, hosts: string[]][]
+  } | null
   detached: boolean
   auto_remove: boolean
   timings: NativeTimings

@@ -23,6 +23,14 @@ export interface NativeEventKinds {
   main_exited: { code: number | null; oom: boolean; restarts: boolean }
   health: { health: string; output: string; failures: number }
   out_of_memory: { execution_id: string | null }
+  network: {
+    address: string | null
+    port: number
+    protocol: string
+    name: string | null
+    rule: string
+    count: number
+  }
   limit: 'max_lifetime' | 'idle_timeout' | 'ends_at'
   pull: {
     source: string

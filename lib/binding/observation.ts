@@ -18,9 +18,22 @@ export interface NativeBoxMetrics {
   state: string
   cpu_percent: number | null
   guest: NativeGuestUsage | null
+  network: NativeNetworkMetrics | null
   host: { cpu_time_ms: number; rss: number; pss: number } | null
   disk_on_host: number
   timings: NativeTimings
+}
+
+export interface NativeNetworkMetrics {
+  received_bytes: number
+  sent_bytes: number
+  received_packets: number
+  sent_packets: number
+  connections: number
+  connections_total: number
+  refusals: number
+  dns_queries: number
+  dropped_packets: number
 }
 
 export interface NativeGuestUsage {

@@ -9,7 +9,7 @@ import type {
   NativePull,
   PullInput,
 } from './image.js'
-import type { NativeDuration } from './observation.js'
+import type { NativeDuration, NativeNetworkMetrics } from './observation.js'
 import type { Answer } from './outcome.js'
 
 /** How to open a home, with Rust's names. */
@@ -72,4 +72,5 @@ export interface NativeMetrics {
   total_exec_calls: number
   total_exec_errors: number
   total_bytes_transferred: number
+  network: NativeNetworkMetrics
 }

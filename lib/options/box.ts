@@ -16,6 +16,7 @@ import {
   word,
 } from '../check.js'
 import { snakeCase } from '../names.js'
+import { type BoxNetworkOptions, NETWORK, networkParts } from './network.js'
 import { PRIVILEGES, type PrivilegeOptions, privilegesInput } from './privileges.js'
 import { lifetime, SUPERVISION, type SupervisionOptions, supervisionInput } from './supervision.js'
 import {
@@ -31,7 +32,7 @@ import {
 } from './values.js'
 
 /** How to make a box. */
-export interface BoxOptions extends SupervisionOptions, PrivilegeOptions {
+export interface BoxOptions extends SupervisionOptions, PrivilegeOptions, BoxNetworkOptions {
   /** An image: a registry reference such as `alpine:3`, or a path; see {@link Images.pull}. */
   image: string
   /**
@@ -175,6 +176,7 @@ const BOX: Shape<BoxOptions> = {
   labels: boxLabels,
   pidsLimit: integer(1, 30_000),
   startTimeoutMs: startTimeout,
+  ...NETWORK,
   ...PRIVILEGES,
   ...SUPERVISION,
 }
@@ -192,6 +194,7 @@ export function boxInput(given: BoxOptions, operation = 'runtime.create'): BoxIn
     user: userName(options.user),
     supervision: supervisionInput(operation, options),
     privileges: privilegesInput(operation, options),
+    ...networkParts(operation, options),
   }
 }
 

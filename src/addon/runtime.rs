@@ -82,7 +82,7 @@ impl NativeRuntime {
     /// The counters of this runtime.
     #[napi]
     pub fn metrics(&self) -> Answer {
-        answer(&self.0, async move |runtime| Plain::of(runtime.metrics()))
+        answer(&self.0, async move |runtime| Plain::of(runtime.sample_metrics().await))
     }
 
     /// These and the figures of every box, as Prometheus' text.

@@ -36,6 +36,7 @@ mod images;
 mod in_context;
 mod litebox;
 pub mod logging;
+mod network;
 mod options;
 mod pipeline;
 mod runtime;
@@ -53,7 +54,12 @@ pub use boxlite_portal::{
 };
 pub use boxlite_spec::{
     VmmKind,
-    network::{port::PublishSpec, rule::Protocol},
+    network::{
+        BackendKind,
+        control::{NetworkMetrics, Refusal},
+        port::PublishSpec,
+        rule::Protocol,
+    },
 };
 pub use doctor::{DoctorCheck, DoctorReport};
 pub use events::{Event, EventKind, PullPhase, bus::EventStream};
@@ -75,11 +81,15 @@ pub use litebox::{
         remove::RemoveOptions, stream::FileStream, verbs::Files, writer::FileWriter,
     },
     handle::LiteBox,
-    lifecycle::{end::BoxEnd, state::BoxState, update::BoxUpdate},
+    lifecycle::{
+        end::BoxEnd,
+        state::BoxState,
+        update::{BoxUpdate, NetworkUpdate},
+    },
     network::connection::PortConnection,
     observation::{
         host_usage::HostUsage,
-        info::BoxInfo,
+        info::{BoxInfo, NetworkInfo},
         logs::{LogEntry, LogOptions, LogReader, LogSource, LogText},
         metrics::{BoxMetrics, GuestUsage, MetricsSampler},
     },
@@ -87,8 +97,10 @@ pub use litebox::{
 pub use options::{
     box_options::BoxOptions,
     labels::Labels,
+    network::{Authorities, Bandwidth, DnsOptions, NetworkOptions, Proxy},
     privileges::Privileges,
     runtime_options::{EngineChoice, RuntimeOptions},
+    secrets::Secret,
     signal::{name as signal_name, number as signal_number},
     supervision::{HealthCheck, HealthOption, Probe, RestartPolicy, RestartWhen, SupervisionOptions},
 };

@@ -132,9 +132,18 @@ impl BoxliteRuntime {
         }
     }
 
-    /// Counters since the home was opened.
+    /// Counters since the home was opened, and of networks as they were last read.
     pub fn metrics(&self) -> RuntimeMetricsSnapshot {
         self.home.metrics.snapshot()
+    }
+
+    /// The same, after the networks of all boxes that this process uses have been read once more. A network that can't be read keeps what
+    /// was read last.
+    pub async fn sample_metrics(&self) -> RuntimeMetricsSnapshot {
+        let networks =
+            join_all(self.boxes.used().into_iter().map(|core| async move { core.network_usage().await }));
+        drop(in_context(&self.home.handle, networks).await);
+        self.metrics()
     }
 
     /// What happens to boxes and images from now on, as far as this process has a part in it.

@@ -102,6 +102,21 @@ const privileges = record({
   sysctls: map(text),
   devices: maybe(list(text)),
 })
+const secrets = list(record({ env: text, value: text, hosts: list(text) }))
+const network = record({
+  allow: maybe(list(text)),
+  deny: maybe(list(text)),
+  mtu: maybe(u16),
+  dns: maybe(record({ servers: maybe(list(text)), search: maybe(list(text)), hosts: maybe(pairs) })),
+  backend: maybe(text),
+  ca: maybe(either(value => value === 'host', record({ file: text }))),
+  proxy: maybe(either(value => value === 'host', record({ url: text }))),
+  connections: maybe(u32),
+  new_connections_per_second: maybe(u32),
+  bandwidth: maybe(record({ up: maybe(i64), down: maybe(i64) })),
+  ipv6: maybe(flag),
+  subnet: maybe(text),
+})
 const box = record({
   image: text,
   name: maybe(text),
@@ -121,6 +136,9 @@ const box = record({
   start_timeout_ms: maybe(u32),
   supervision,
   privileges,
+  network: maybe(network),
+  ports: list(record({ guest: u16, host: u16, protocol: text, bind: text })),
+  secrets,
 })
 const update = record({
   rename: flag,
@@ -135,6 +153,7 @@ const update = record({
   max_lifetime_ms: maybe(i64),
   idle_timeout_ms: maybe(i64),
   ends_at_ms: maybe(i64),
+  network: maybe(record({ allow: maybe(list(text)), deny: maybe(list(text)), secrets: maybe(secrets) })),
 })
 const exec = record({
   command: text,
@@ -302,7 +321,7 @@ const ANSWERS: Record<string, () => unknown> = {
   'runtime.get': makeBox,
   'runtime.getOrCreate': makeBox,
   'runtime.list': () => [],
-  'runtime.metrics': () => ({}),
+  'runtime.metrics': () => ({ network: {} }),
   'runtime.prometheus': () => '',
   'runtime.pull': () => object('pull', {}),
   'runtime.listImages': () => [],

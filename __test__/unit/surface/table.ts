@@ -95,6 +95,9 @@ const BOX: Record<string, Takes> = {
   healthCheck: ['false'],
   maxLifetimeMs: BYTES,
   idleTimeoutMs: BYTES,
+  network: EMPTY,
+  ports: ['empty array', 'array of numbers'],
+  secrets: ['empty array'],
 }
 const HOME: Record<string, Takes> = {
   home: WORDS,
@@ -109,8 +112,10 @@ const HOME: Record<string, Takes> = {
 export function calls(Class: typeof Runtime, runtime: Runtime, box: Box, execution: Execution): Call[] {
   const { images } = runtime
   /** A call with the options of one of its options. */
-  const inner = (outer: string) => (options: unknown) =>
-    runtime.create({ image: 'a', [outer]: options } as unknown as { image: string })
+  const inner =
+    (outer: string, around = (options: unknown): unknown => options) =>
+    (options: unknown) =>
+      runtime.create({ image: 'a', [outer]: around(options) } as unknown as { image: string })
   return [
     { name: 'Runtime.open', call: Class.open, options: HOME },
     { name: 'Runtime.doctor', call: Class.doctor, options: HOME },
@@ -146,6 +151,50 @@ export function calls(Class: typeof Runtime, runtime: Runtime, box: Box, executi
       whole: ['undefined', 'false'],
       given: { command: 'true' },
       options: { command: [...WORDS, 'array of a string'] },
+    },
+    {
+      name: 'runtime.create: network',
+      call: inner('network'),
+      whole: [...EMPTY, 'undefined'],
+      options: {
+        allow: LIST,
+        deny: LIST,
+        mtu: [],
+        dns: EMPTY,
+        backend: [],
+        ca: WORDS,
+        proxy: WORDS,
+        connections: COUNT,
+        newConnectionsPerSecond: [...COUNT, '2^31'],
+        bandwidth: EMPTY,
+        ipv6: FLAG,
+        subnet: WORDS,
+      },
+    },
+    {
+      name: 'runtime.create: network.dns',
+      call: inner('network', dns => ({ dns })),
+      whole: [...EMPTY, 'undefined'],
+      options: { servers: ['empty array'], search: LIST, hosts: EMPTY },
+    },
+    {
+      name: 'runtime.create: network.bandwidth',
+      call: inner('network', bandwidth => ({ bandwidth })),
+      whole: [...EMPTY, 'undefined'],
+      options: { up: ['2^31', '2^32'], down: ['2^31', '2^32'] },
+    },
+    {
+      name: 'runtime.create: ports[0]',
+      call: inner('ports', port => [port]),
+      whole: ['digits', ...COUNT],
+      given: { guest: 80 },
+      options: { guest: COUNT, host: WHOLE, protocol: [], bind: [] },
+    },
+    {
+      name: 'runtime.create: secrets[0]',
+      call: inner('secrets', secret => [secret]),
+      given: { env: 'A', value: 'v', hosts: ['a.example'] },
+      options: { env: ['word'], value: WORDS, hosts: LIST },
     },
     { name: 'runtime.getOrCreate', call: runtime.getOrCreate, options: BOX, given: { image: 'a', name: 'n' } },
     { name: 'runtime.get', call: runtime.get, args: [['n', WORDS]] },
@@ -266,6 +315,12 @@ export function calls(Class: typeof Runtime, runtime: Runtime, box: Box, executi
     { name: 'box.wait', call: box.wait, options: SIGNAL },
     { name: 'box.remove', call: box.remove, options: { force: FLAG } },
     { name: 'box.update', call: box.update, whole: EMPTY, options: { name: [...NAME, 'null'], labels: EMPTY } },
+    {
+      name: 'box.network.update',
+      call: box.network.update,
+      whole: EMPTY,
+      options: { allow: [...LIST, 'null'], deny: LIST, secrets: ['empty array'] },
+    },
     { name: 'box.watchMetrics', call: box.watchMetrics, throws: true, options: { ...SIGNAL, intervalMs: [] } },
     { name: 'box.events', call: box.events, throws: true, options: SIGNAL },
     {

@@ -8,6 +8,7 @@ use boxlite_proto::v1::{ContainerInitRequest, File, Mount, Process, Resources, R
 
 use crate::{
     container::{supervision, sysctls},
+    network::environment,
     state::config::{BoxConfig, ResolvedImage},
 };
 
@@ -79,18 +80,23 @@ pub(crate) fn build(config: &BoxConfig, image: &ResolvedImage) -> BoxliteResult<
     })
 }
 
-/// The image's environment, less what the box unsets, under the box's, by key; the last value of a key holds. What is no variable is
+/// The image's environment, less what the box unsets, under that of its network and the box's own, by key; the last value of a key holds. What is no variable is
 /// left out: an image may say anything, and execve(2) takes no NUL byte.
 pub(crate) fn environment(config: &BoxConfig, image: &ResolvedImage) -> Vec<String> {
     let unset: HashSet<&str> = config.options.unset.iter().map(String::as_str).collect();
     let of_image = image.config.env.iter().filter_map(|entry| entry.split_once('='));
     let of_image = of_image.filter(|(key, _)| !unset.contains(key));
+    let of_network = environment::certificates(config);
+    let placeholders = environment::placeholders(config);
+    let secrets = placeholders.iter().map(|(key, value)| (*key, value.as_str()));
     let of_box = config.options.env.iter().map(|(key, value)| (key.as_str(), value.as_str()));
     let of_init = config.options.supervision.main_is_init.then_some(("container", CONTAINER));
     let variables = std::iter::once(("PATH", PATH))
         .chain(of_init)
         .chain(of_image)
+        .chain(of_network)
         .chain(of_box)
+        .chain(secrets)
         .filter(|(key, value)| !key.is_empty() && !key.contains('\0') && !value.contains('\0'));
     let mut seen = HashSet::new();
     let last = variables.rev().filter(|(key, _)| seen.insert(*key));

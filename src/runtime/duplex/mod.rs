@@ -67,7 +67,8 @@ fn machine_over(mut connect: impl FnMut() -> std::io::Result<DuplexStream> + Sen
         size: None,
     };
     let watcher = GuestWatcher::new("b", &Arc::default());
-    Arc::new(Machine { shim, session, record, watcher, handle: tokio::runtime::Handle::current() })
+    let handle = tokio::runtime::Handle::current();
+    Arc::new(Machine { shim, session, record, watcher, network: None, handle })
 }
 
 /// What `LiteBox::spawn` does once there is a machine.

@@ -6,6 +6,7 @@ pub(crate) mod watcher;
 
 use boxlite_error::ErrorCode;
 use boxlite_portal::{ExitStatus, HealthChange, Limit, MainExit};
+use boxlite_spec::network::control::Refusal;
 
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +70,8 @@ pub enum EventKind {
     },
     /// A limit ends the box.
     Limit(Limit),
+    /// The box's network refused a destination.
+    Network(Refusal),
     /// An image is being fetched, or was, or could not be.
     Pull {
         /// The image as the caller named it.

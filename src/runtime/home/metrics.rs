@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use boxlite_spec::network::control::NetworkMetrics;
 use serde::{Deserialize, Serialize};
 
 /// A snapshot of the counters.
@@ -21,6 +22,8 @@ pub struct RuntimeMetricsSnapshot {
     pub total_exec_errors: u64,
     /// Bytes of stdin, stdout and stderr.
     pub total_bytes_transferred: u64,
+    /// What went through the networks of all boxes, as last read from each. `connections` are those that are open.
+    pub network: NetworkMetrics,
 }
 
 /// The counters, which change for a moment at a time.

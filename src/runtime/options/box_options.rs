@@ -2,13 +2,17 @@
 
 use boxlite_error::BoxliteResult;
 use boxlite_images::PullPolicy;
+use boxlite_spec::network::port::PublishSpec;
 use serde::{Deserialize, Serialize};
 
 use crate::options::{
     bound::{require, within},
     command_line,
     labels::{self, Labels},
+    network::NetworkOptions,
+    ports,
     privileges::Privileges,
+    secrets::{self, Secret},
     supervision::SupervisionOptions,
     variables,
 };
@@ -62,6 +66,13 @@ pub struct BoxOptions {
     pub start_timeout_ms: Option<u32>,
     /// What its processes may do to their own machine's kernel.
     pub privileges: Privileges,
+    /// What it may reach; `None` is nothing, which is also what boxes of before there were networks have.
+    #[serde(default)]
+    pub network: Option<NetworkOptions>,
+    /// Its ports that are published on the host, at most 64. They need no network.
+    pub ports: Vec<PublishSpec>,
+    /// What it uses without having it, at most 32.
+    pub secrets: Vec<Secret>,
 }
 
 /// No image, which is refused.
@@ -93,6 +104,9 @@ impl BoxOptions {
             pids_limit: None,
             start_timeout_ms: None,
             privileges: Privileges::default(),
+            network: None,
+            ports: Vec::new(),
+            secrets: Vec::new(),
         }
     }
 
@@ -131,6 +145,9 @@ impl BoxOptions {
         labels::check(&self.labels)?;
         self.supervision.check()?;
         self.privileges.check()?;
+        self.network.as_ref().map_or(Ok(()), NetworkOptions::check)?;
+        ports::check(&self.ports)?;
+        secrets::check(&self.secrets, self.network.as_ref(), &self.env)?;
         variables::check(&self.env, &self.unset)?;
         command_line::check_environment(&self.env)
     }

@@ -8,9 +8,11 @@ use std::{
 
 use boxlite_disk::free_leaked_clusters;
 use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Stage, Term, text};
-use boxlite_portal::GuestSession;
+use boxlite_portal::{GuestSession, NetworkConfig};
 use boxlite_proto::v1::ContainerInitRequest;
-use boxlite_spec::{DiskFormat, DiskSpec, InstanceSpec, JournalSpec, SPEC_VERSION, TransportSpec};
+use boxlite_spec::{
+    DiskFormat, DiskSpec, InstanceSpec, JournalSpec, SPEC_VERSION, TransportSpec, network::NetworkSpec,
+};
 use boxlite_wire::{limits, port::READY};
 use prost::Message as _;
 use tokio::{
@@ -24,6 +26,7 @@ use crate::{
     container::{spec, supervision::STOP_GRACE_MS},
     events::watcher::GuestWatcher,
     litebox::lifecycle::machine::Machine,
+    network::plan::{Host, NetworkPlan},
     options::supervision::SupervisionOptions,
     pipeline::Pipeline,
     shim::{
@@ -42,10 +45,14 @@ impl Pipeline {
     pub(super) async fn boot(&self) -> BoxliteResult<Machine> {
         let container = self.container()?;
         let started_at_ms = now_ms();
-        let spawn = self.spawn(container.supervision.is_some());
-        let (engine, ready, shim) = self.stage(Stage::Spawn, spawn).await?;
+        let spawn = async {
+            let network = self.network().await?;
+            let (shim, guest) = network.map(|plan| (plan.shim, plan.guest)).unzip();
+            Ok((self.spawn(container.supervision.is_some(), shim).await?, guest))
+        };
+        let ((engine, ready, shim), network) = self.stage(Stage::Spawn, spawn).await?;
         let session = GuestSession::new(self.paths.portal().channel()?);
-        if let Err(error) = self.bring_up(&shim, engine, ready, &session, container).await {
+        if let Err(error) = self.bring_up(&shim, engine, ready, &session, (network, container)).await {
             return Err(self.give_up(shim, error).await);
         }
         // The guest has reported, and does so only once.
@@ -57,6 +64,7 @@ impl Pipeline {
             shim,
             session,
             watcher: GuestWatcher::new(&self.config.id, &self.home.events),
+            network: self.config.network_watch(&self.paths, &self.home.events),
             handle: self.home.handle.clone(),
         })
     }
@@ -68,7 +76,7 @@ impl Pipeline {
         engine: Engine,
         ready: UnixListener,
         session: &GuestSession,
-        container: ContainerInitRequest,
+        (network, container): (Option<NetworkConfig>, ContainerInitRequest),
     ) -> BoxliteResult<()> {
         let (config, limit) = (&self.config, self.boot.on(engine));
         let silent = |what: &str| {
@@ -87,7 +95,7 @@ impl Pipeline {
         let ready = timeout_at(end, await_ready(shim, ready, &config.id));
         self.stage(Stage::Ready, async { ready.await.unwrap_or_else(|_| silent("was not ready")) }).await?;
         let mut guest = session.guest();
-        let init = timeout_at(end, Box::pin(guest.init(config.hostname(), None)));
+        let init = timeout_at(end, Box::pin(guest.init(config.hostname(), network.as_ref())));
         self.stage(Stage::Guest, async { init.await.unwrap_or_else(|_| silent("was not set up")) }).await?;
         let mut interface = session.container();
         let init = timeout_at(end, Box::pin(interface.init(container)));
@@ -141,10 +149,14 @@ impl Pipeline {
 impl Pipeline {
     /// Starts the shim. The socket on which the guest reports that it is ready is open before that. With `journaled`, the shim writes the
     /// box's journal.
-    async fn spawn(&self, journaled: bool) -> BoxliteResult<(Engine, UnixListener, ShimController)> {
+    async fn spawn(
+        &self,
+        journaled: bool,
+        network: Option<NetworkSpec>,
+    ) -> BoxliteResult<(Engine, UnixListener, ShimController)> {
         let engine = self.home.engine().await?;
         let program = self.home.options.assets.find(Asset::Shim)?;
-        let spec = self.spec(engine, journaled)?;
+        let spec = self.spec(engine, journaled, network)?;
         let (paths, lock) = (self.paths.clone(), Arc::clone(&self.lock));
         // The shim is dropped before the lock: when the start is given up meanwhile, it is killed before the lock is released.
         let start = move || {
@@ -159,9 +171,26 @@ impl Pipeline {
         Ok((engine, ready, shim))
     }
 
-    fn spec(&self, engine: Engine, journaled: bool) -> BoxliteResult<InstanceSpec> {
+    /// What this host and the box's options make of its network.
+    async fn network(&self) -> BoxliteResult<Option<NetworkPlan>> {
+        if self.config.options.network.is_none() {
+            return Ok(None);
+        }
+        let config = self.config.clone();
+        blocking("plan a network", move || NetworkPlan::of(&config, &Host::read())).await
+    }
+
+    fn spec(
+        &self,
+        engine: Engine,
+        journaled: bool,
+        network: Option<NetworkSpec>,
+    ) -> BoxliteResult<InstanceSpec> {
         let Self { home, paths, config, .. } = self;
         let socket = |socket: BoxSocket| socket.path().to_owned();
+        for port in config.options.ports.iter().filter(|port| port.bind.is_unspecified()) {
+            tracing::warn!(box_id = config.id, port = port.guest, bind = %port.bind, "other machines reach this port of the box");
+        }
         let journal = || JournalSpec { socket: socket(paths.journal_socket()), file: paths.journal() };
         let format = DiskFormat::Qcow2;
         Ok(InstanceSpec {
@@ -183,8 +212,8 @@ impl Pipeline {
             lock: paths.shim_lock(),
             attached: !config.options.detached,
             journal: journaled.then(journal),
-            network: None,
-            publish: Vec::new(),
+            network,
+            publish: config.options.ports.clone(),
             control: Some(socket(paths.control_socket())),
             deadline_ms: deadline_ms(&config.options.supervision, self.boot.on(engine), now_ms()),
             qemu: None,

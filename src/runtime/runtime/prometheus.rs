@@ -21,7 +21,7 @@ use crate::{
 
 /// The counters of the runtime, named without the `_total` that the encoder appends to a counter.
 #[rustfmt::skip]
-const RUNTIME: [Family<RuntimeMetricsSnapshot>; 7] = [
+const RUNTIME: [Family<RuntimeMetricsSnapshot>; 14] = [
     ("boxes_created", Counter, "Boxes made.", |m| Some(Count(m.boxes_created))),
     ("boxes_destroyed", Counter, "Boxes removed.", |m| Some(Count(m.boxes_destroyed))),
     ("boxes_failed", Counter, "Boxes that failed to start or ended unasked.", |m| Some(Count(m.boxes_failed))),
@@ -29,11 +29,18 @@ const RUNTIME: [Family<RuntimeMetricsSnapshot>; 7] = [
     ("exec_calls", Counter, "Executions asked for.", |m| Some(Count(m.total_exec_calls))),
     ("exec_errors", Counter, "Executions that could not be started or were lost.", |m| Some(Count(m.total_exec_errors))),
     ("transferred_bytes", Counter, "Bytes of stdin, stdout and stderr.", |m| Some(Count(m.total_bytes_transferred))),
+    ("network_received_bytes", Counter, "Bytes to the boxes.", |m| Some(Count(m.network.received_bytes))),
+    ("network_sent_bytes", Counter, "Bytes from the boxes.", |m| Some(Count(m.network.sent_bytes))),
+    ("network_open_connections", Gauge, "Connections of the boxes that are open.", |m| Some(Count(m.network.connections))),
+    ("network_connections", Counter, "Connections of the boxes that were opened.", |m| Some(Count(m.network.connections_total))),
+    ("network_refusals", Counter, "What the networks of the boxes refused.", |m| Some(Count(m.network.refusals))),
+    ("network_dns_queries", Counter, "DNS queries of the boxes.", |m| Some(Count(m.network.dns_queries))),
+    ("network_dropped_packets", Counter, "Packets of the boxes that were malformed or spoofed.", |m| Some(Count(m.network.dropped_packets))),
 ];
 
 /// The figures of a box, named likewise.
 #[rustfmt::skip]
-const BOX: [Family<BoxMetrics>; 18] = [
+const BOX: [Family<BoxMetrics>; 25] = [
     ("box_uptime_seconds", Gauge, "Time since the machine booted.", |m| m.guest.map(|g| millis(g.uptime_ms))),
     ("box_cpu_seconds", Counter, "CPU time of the processes in the box.", |m| m.guest.map(|g| millis(g.cpu_time_ms))),
     ("box_memory_usage_bytes", Gauge, "Memory in use in the box.", |m| m.guest.map(|g| Count(g.memory_usage))),
@@ -47,8 +54,15 @@ const BOX: [Family<BoxMetrics>; 18] = [
     ("box_disk_read_bytes", Counter, "Bytes read from the disk since the start.", |m| m.guest.map(|g| Count(g.disk_read))),
     ("box_disk_written_bytes", Counter, "Bytes written to the disk since the start.", |m| m.guest.map(|g| Count(g.disk_written))),
     ("box_disk_host_bytes", Gauge, "What the box's own disk takes on the host.", |m| Some(Count(m.disk_on_host))),
-    ("box_network_received_bytes", Counter, "Bytes received since the start.", |m| m.guest?.network.map(|(received, _)| Count(received))),
-    ("box_network_sent_bytes", Counter, "Bytes sent since the start.", |m| m.guest?.network.map(|(_, sent)| Count(sent))),
+    ("box_network_received_bytes", Counter, "Bytes received since the start.", |m| m.network.map(|n| Count(n.received_bytes))),
+    ("box_network_sent_bytes", Counter, "Bytes sent since the start.", |m| m.network.map(|n| Count(n.sent_bytes))),
+    ("box_network_received_packets", Counter, "Packets received since the start.", |m| m.network.map(|n| Count(n.received_packets))),
+    ("box_network_sent_packets", Counter, "Packets sent since the start.", |m| m.network.map(|n| Count(n.sent_packets))),
+    ("box_network_open_connections", Gauge, "Connections that are open.", |m| m.network.map(|n| Count(n.connections))),
+    ("box_network_connections", Counter, "Connections that were opened since the start.", |m| m.network.map(|n| Count(n.connections_total))),
+    ("box_network_refusals", Counter, "What the network refused since the start.", |m| m.network.map(|n| Count(n.refusals))),
+    ("box_network_dns_queries", Counter, "DNS queries since the start.", |m| m.network.map(|n| Count(n.dns_queries))),
+    ("box_network_dropped_packets", Counter, "Malformed or spoofed packets since the start.", |m| m.network.map(|n| Count(n.dropped_packets))),
     ("box_host_cpu_seconds", Counter, "CPU time of the box's processes on the host.", |m| m.host.map(|h| millis(h.cpu_time_ms))),
     ("box_host_rss_bytes", Gauge, "Memory on the host, shared pages in full.", |m| m.host.map(|h| Count(h.rss))),
     ("box_host_pss_bytes", Gauge, "Memory on the host, shared pages in parts.", |m| m.host.map(|h| Count(h.pss))),
@@ -101,6 +115,7 @@ impl BoxliteRuntime {
             (info, metrics)
         }))
         .await;
+        // Measuring the boxes has brought the totals up to date.
         Ok(Exposition { runtime: self.metrics(), boxes }.text())
     }
 }
@@ -186,6 +201,7 @@ mod tests {
     use std::collections::{HashMap, HashSet};
 
     use boxlite_error::Stage;
+    use boxlite_spec::network::control::NetworkMetrics;
 
     use super::*;
     use crate::{
@@ -297,6 +313,7 @@ mod tests {
             state: BoxState::Running,
             cpu_percent: None,
             guest: Some(guest),
+            network: Some(NetworkMetrics { refusals: 4, ..NetworkMetrics::default() }),
             host: None,
             disk_on_host: 4,
             timings,
@@ -336,7 +353,8 @@ mod tests {
         assert_eq!(of("info"), [(pairs(&web), 1.0), (pairs(&other), 1.0)]);
         assert_eq!(of("cpu_seconds_total"), [(pairs(&web[..2]), 1.5)]);
         assert_eq!(of("boot_seconds"), [(pairs(&[web[0], web[1], ("stage", "spawn")]), 0.0125)]);
-        assert_eq!(of("network_sent_bytes_total"), []);
+        assert_eq!(of("network_refusals_total"), [(pairs(&web[..2]), 4.0)]);
+        assert_eq!(of("host_rss_bytes"), []);
         assert!(text.contains("\nboxlite_box_uptime_seconds{box_id=\"1\",box_name=\"web\"} 3\n"), "{text}");
     }
 }

@@ -1,7 +1,7 @@
 //! `BoxConfig`: what a box is, as `config.json` has it. That file makes a folder a box. It is written under the box's lock and read by
 //! any process.
 
-use std::{fs, os::unix::fs::MetadataExt};
+use std::{fs, os::unix::fs::MetadataExt, sync::Arc};
 
 use boxlite_durable::if_exists;
 use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Term, text};
@@ -9,7 +9,9 @@ use boxlite_images::ImageConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    litebox::lifecycle::state::BoxState,
+    events::bus::EventBus,
+    litebox::{lifecycle::state::BoxState, network::control::Control},
+    network::watch::NetworkWatch,
     options::{
         box_options::BoxOptions,
         labels::{self, Labels},
@@ -62,11 +64,13 @@ impl BoxConfig {
         if size <= OPTIONS {
             return Ok(());
         }
-        let BoxOptions { env, labels, supervision, .. } = &self.options;
+        let BoxOptions { env, labels, supervision, network, secrets, .. } = &self.options;
         let parts = [
             ("env", json_file::size(env)),
             ("labels", json_file::size(labels)),
             ("main process and health check", json_file::size(supervision)),
+            ("network", json_file::size(network)),
+            ("secrets", json_file::size(secrets)),
         ];
         let parts = parts.map(|(name, size)| format!("{name} {size}")).join(", ");
         Err(BoxliteError::invalid(format!(
@@ -124,6 +128,16 @@ impl BoxConfig {
     /// The state of a box that nothing is known to have happened to.
     pub(crate) const fn rest(&self) -> BoxState {
         if self.resolved.is_some() { BoxState::Stopped } else { BoxState::Created }
+    }
+
+    /// What this process learns of the network of a running machine; `None` if the box has none.
+    pub(crate) fn network_watch(
+        &self,
+        paths: &BoxPaths,
+        events: &Arc<EventBus>,
+    ) -> Option<Arc<NetworkWatch>> {
+        let control = || Control::new(&self.id, paths.control_socket());
+        self.options.network.is_some().then(|| NetworkWatch::new(&self.id, events, control()))
     }
 
     /// The host name inside: an explicit one, else the box's name where that is one, else its id.
@@ -208,6 +222,8 @@ mod tests {
         assert_eq!((name.as_deref(), *cpus, user.as_deref()), (Some("web"), 2, Some("1000")));
         assert_eq!(env, &[("A".to_owned(), "b".to_owned())]);
         assert_eq!((*detached, labels.len(), *pids_limit), (false, 0, None));
+        // Boxes had no network then, and are not given one unasked.
+        assert_eq!((&config.options.network, config.options.ports.len()), (&None, 0));
     }
 
     #[test]

@@ -70,6 +70,9 @@ impl BoxCore {
             *local = LocalState::Idle;
         }
         self.home.metrics.count(|counters| counters.boxes_running -= 1);
+        if let Some(network) = &machine.network {
+            network.ended(&self.home.metrics).await;
+        }
         // The next transition corrects the record; this one does nothing else.
         let settled = Transition::begin_after(&self, outcome.ok()).await;
         if let Err(error) = settled.map(drop) {

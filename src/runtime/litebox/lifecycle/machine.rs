@@ -10,6 +10,7 @@ use tokio::{runtime::Handle, time::timeout};
 use crate::{
     events::watcher::GuestWatcher,
     in_context::in_context,
+    network::watch::NetworkWatch,
     shim::{controller::ShimController, outcome::ShimOutcome},
     state::record::MachineRecord,
 };
@@ -29,6 +30,8 @@ pub(crate) struct Machine {
     pub(crate) session: GuestSession,
     pub(crate) record: MachineRecord,
     pub(crate) watcher: Arc<GuestWatcher>,
+    /// `None` if the box has no network.
+    pub(crate) network: Option<Arc<NetworkWatch>>,
     /// Where calls of the guest and tasks about them run.
     pub(crate) handle: Handle,
 }

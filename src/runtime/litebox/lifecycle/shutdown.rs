@@ -78,6 +78,11 @@ impl BoxCore {
             },
         };
         transition.stopping().await;
+        if let Some(network) = &machine.network {
+            // The last chance to read its counters.
+            let _ = network.metrics(&self.home.metrics).await;
+            network.ended(&self.home.metrics).await;
+        }
         let outcome = machine.stop(grace).await;
         transition.stopped().await?;
         outcome.map(|outcome| tracing::debug!(box_id = self.id, how = outcome.describe(), "box stopped"))

@@ -168,6 +168,7 @@ impl Transition {
             session: GuestSession::new(self.paths().portal().channel()?),
             record,
             watcher: GuestWatcher::new(&self.config.id, &home.events),
+            network: self.config.network_watch(self.paths(), &home.events),
             handle: home.handle.clone(),
         })
     }

@@ -9,7 +9,7 @@ use boxlite_proto::v1::{AmendRequest, Environment};
 use boxlite_wire::limits;
 use prost::Message as _;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
     blocking::blocking,
@@ -23,8 +23,11 @@ use crate::{
         },
     },
     options::{
+        bound::require,
         box_options::{BoxOptions, MOST_PIDS},
         labels::Labels,
+        network::NetworkOptions,
+        secrets::Secret,
         supervision::check_end,
     },
     pipeline::{boot::deadline_ms, boot_timeout::BootTimeout},
@@ -52,6 +55,8 @@ pub struct BoxUpdate {
     pub unset: Vec<String>,
     /// Processes and threads that may be in it at once.
     pub pids_limit: Option<u32>,
+    /// What it may reach, and its secrets.
+    pub network: NetworkUpdate,
     /// Whether it is removed once its machine has ended.
     pub auto_remove: Option<bool>,
     /// Milliseconds from its start after which it stops; 0 is never.
@@ -62,16 +67,61 @@ pub struct BoxUpdate {
     pub ends_at_ms: Option<u64>,
 }
 
+/// What to change of a box's network, at once; what is `None` stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NetworkUpdate {
+    /// All rules that allow; `Some(None)` is `public`.
+    #[serde(deserialize_with = "given")]
+    pub allow: Option<Option<Vec<String>>>,
+    /// All rules that refuse.
+    pub deny: Option<Vec<String>>,
+    /// All secrets. A running box that was started without any gets its first ones from its next start on. Processes that run keep
+    /// the variables that they have.
+    pub secrets: Option<Vec<Secret>>,
+}
+
+/// Reads what is there, so that `null` is a value and not the same as nothing.
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(value).map(Some)
+}
+
+impl NetworkUpdate {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// # Errors
+    /// `INVALID_ARGUMENT` if the box has no network.
+    fn apply(self, options: &mut BoxOptions) -> BoxliteResult<()> {
+        let Self { allow, deny, secrets } = self;
+        let Some(network) = &mut options.network else {
+            return require(
+                allow.is_none() && deny.is_none() && secrets.is_none(),
+                "network",
+                || "the box has none, and is not given one while it exists",
+            );
+        };
+        network.allow = allow.unwrap_or_else(|| network.allow.take());
+        network.deny = deny.unwrap_or_else(|| std::mem::take(&mut network.deny));
+        options.secrets = secrets.unwrap_or_else(|| std::mem::take(&mut options.secrets));
+        Ok(())
+    }
+}
+
 impl BoxUpdate {
     /// What would be wrong with any box, found out before one is locked.
     fn check(&self) -> BoxliteResult<()> {
         check_end(self.ends_at_ms.unwrap_or(0), now_ms())?;
         let mut options = BoxOptions::new("any");
-        self.apply(&mut options);
+        options.network = Some(NetworkOptions::default());
+        self.apply(&mut options)?;
         options.check()
     }
 
-    fn apply(&self, options: &mut BoxOptions) {
+    /// # Errors
+    /// `INVALID_ARGUMENT` for a change of a network that the box does not have.
+    fn apply(&self, options: &mut BoxOptions) -> BoxliteResult<()> {
         let Self { name, labels, cpus, memory_mib, env, unset, pids_limit, auto_remove, .. } = self.clone();
         options.name = name.unwrap_or_else(|| options.name.take());
         options.labels = labels.unwrap_or_else(|| std::mem::take(&mut options.labels));
@@ -86,6 +136,7 @@ impl BoxUpdate {
         supervision.max_lifetime_ms = self.max_lifetime_ms.unwrap_or(supervision.max_lifetime_ms);
         supervision.idle_timeout_ms = self.idle_timeout_ms.unwrap_or(supervision.idle_timeout_ms);
         supervision.ends_at_ms = self.ends_at_ms.unwrap_or(supervision.ends_at_ms);
+        self.network.clone().apply(options)
     }
 
     /// What a running box must learn of this change, with the values that `config` has now. Returns `None` if that is nothing.
@@ -100,7 +151,7 @@ impl BoxUpdate {
             idle_timeout_ms: self.idle_timeout_ms.map(|_| supervision.idle_timeout_ms),
             ends_at_unix_ms: self.ends_at_ms.map(|_| supervision.ends_at_ms),
             pids_max: self.pids_limit.map(|_| pids_limit.unwrap_or(MOST_PIDS).into()),
-            env: self.env.as_ref().map(|_| env()),
+            env: (self.env.is_some() || self.network.secrets.is_some()).then(env),
         };
         (request != AmendRequest::default()).then_some(request)
     }
@@ -120,7 +171,9 @@ impl BoxCore {
         let mut transition = Transition::begin(self).await?;
         Operation::Update.check(&self.id, transition.state())?;
         let mut config = transition.config.clone();
-        update.apply(&mut config.options);
+        update.apply(&mut config.options)?;
+        // What is changed has to fit what stays, such as a secret's variable the environment.
+        config.options.check()?;
         config.check_size()?;
         check_message(&config, update.for_guest(&config).as_ref())?;
         let taken =
@@ -150,7 +203,47 @@ impl BoxCore {
         // A guest that does not answer must not keep others from ending the box.
         drop(transition);
         self.refresh()?;
-        if let Some(machine) = machine { self.amend_guest(&machine, &update).await } else { Ok(()) }
+        let Some(machine) = machine else { return Ok(()) };
+        // The gateway first: what begins with a new variable may use it at once.
+        self.amend_network(&machine, &update.network).await?;
+        self.amend_guest(&machine, &update).await
+    }
+
+    /// Sends the shim what concerns the network, and again what others have changed meanwhile, so that it ends with what is on disk.
+    async fn amend_network(self: &Arc<Self>, machine: &Machine, update: &NetworkUpdate) -> BoxliteResult<()> {
+        let Some(network) = machine.network.as_ref().filter(|_| !update.is_none()) else { return Ok(()) };
+        let mut sent = None;
+        for _ in 0..ATTEMPTS {
+            let config = self.config();
+            let Some(options) = &config.options.network else { break };
+            let next = (options.policy()?, config.options.secrets.clone());
+            if sent.as_ref() == Some(&next) {
+                break;
+            }
+            let changed = async {
+                network.set_policy(next.0.clone()).await?;
+                if update.secrets.is_some() {
+                    let secrets = config.options.secrets.iter().map(|secret| secret.spec(&config.id));
+                    network.set_secrets(secrets.collect()).await?;
+                }
+                Ok(())
+            };
+            if let Err(error) = machine.explained(changed).await {
+                if machine.outcome().is_some() {
+                    break;
+                }
+                return Err(self.changed_later(error));
+            }
+            sent = Some(next);
+            self.reread()?;
+        }
+        Ok(())
+    }
+
+    fn changed_later(&self, error: BoxliteError) -> BoxliteError {
+        let message = format!("update box `{}`: it is changed from its next start on: {error}", self.id());
+        let hint = error.hint_text().cloned();
+        BoxliteError::new(error.code(), message).maybe_hint(hint).caused_by(error)
     }
 
     /// Sends the guest what concerns `update`, and again what others have changed meanwhile, so that it ends with what is on disk.
@@ -163,9 +256,7 @@ impl BoxCore {
                 if machine.outcome().is_some() {
                     break;
                 }
-                let message =
-                    format!("update box `{}`: it is changed from its next start on: {error}", self.id());
-                return Err(BoxliteError::new(error.code(), message).caused_by(error));
+                return Err(self.changed_later(error));
             }
             sent = Some(request);
             self.reread()?;
@@ -220,10 +311,11 @@ mod tests {
         options.name = Some("a".into());
         options.env.push(("A".into(), "1".into()));
         let before = serde_json::to_value(&options).unwrap();
-        BoxUpdate::default().apply(&mut options);
+        BoxUpdate::default().apply(&mut options).unwrap();
         assert_eq!(serde_json::to_value(&options).unwrap(), before);
         BoxUpdate { name: Some(None), cpus: Some(3), ends_at_ms: Some(7), ..Default::default() }
-            .apply(&mut options);
+            .apply(&mut options)
+            .unwrap();
         assert_eq!((options.name, options.cpus, options.supervision.ends_at_ms), (None, 3, 7));
         assert_eq!(options.env.len(), 1);
     }
@@ -232,7 +324,7 @@ mod tests {
     fn a_guest_is_sent_only_what_concerns_it() {
         let mut config = BoxConfig::new("id".into(), 0, BoxOptions::new("x"));
         let sent = |update: &BoxUpdate, config: &mut BoxConfig| {
-            update.apply(&mut config.options);
+            update.apply(&mut config.options).unwrap();
             update.for_guest(config)
         };
         assert_eq!(
@@ -255,9 +347,47 @@ mod tests {
             BoxUpdate { pids_limit: Some(0), ..Default::default() },
             BoxUpdate { max_lifetime_ms: Some(u64::MAX), ..Default::default() },
             BoxUpdate { ends_at_ms: Some(1), ..Default::default() },
+            network(NetworkUpdate { allow: Some(Some(vec!["a:0".into()])), ..Default::default() }),
+            network(NetworkUpdate { deny: Some(vec!["*".into()]), ..Default::default() }),
+            network(NetworkUpdate { secrets: Some(vec![secret(""); 33]), ..Default::default() }),
+            network(NetworkUpdate { secrets: Some(vec![secret("x\n")]), ..Default::default() }),
         ] {
             assert_eq!(update.check().unwrap_err().code(), ErrorCode::InvalidArgument, "{update:?}");
         }
         BoxUpdate { ends_at_ms: Some(now_ms() + 1000), ..Default::default() }.check().unwrap();
+    }
+
+    fn network(network: NetworkUpdate) -> BoxUpdate {
+        BoxUpdate { network, ..Default::default() }
+    }
+
+    fn secret(value: &str) -> Secret {
+        Secret { env: "KEY".into(), value: value.into(), hosts: vec!["a.example".into()] }
+    }
+
+    #[test]
+    fn rules_and_secrets_change_one_by_one_and_null_is_public() {
+        let read = |json: &str| serde_json::from_str::<BoxUpdate>(json).unwrap();
+        let mut options = BoxOptions::new("x");
+        let error = read(r#"{ "network": { "deny": [] } }"#).apply(&mut options).unwrap_err();
+        assert!(error.to_string().starts_with("option `network`: the box has none"), "{error}");
+        read(r#"{ "network": {} }"#).apply(&mut options).unwrap();
+        options.network = Some(NetworkOptions::default());
+        read(r#"{ "network": { "allow": ["a.example"], "deny": ["host"] } }"#).apply(&mut options).unwrap();
+        read(r#"{ "network": { "deny": [] } }"#).apply(&mut options).unwrap();
+        let network = options.network.clone().unwrap();
+        assert_eq!((network.allow.unwrap(), network.deny.len()), (vec!["a.example".to_owned()], 0));
+        read(r#"{ "network": { "allow": null } }"#).apply(&mut options).unwrap();
+        assert_eq!(options.network.unwrap().allow, None);
+    }
+
+    #[test]
+    fn new_secrets_change_the_environment_of_what_begins_later() {
+        let mut config = BoxConfig::new("id".into(), 0, BoxOptions::new("x"));
+        config.options.network = Some(NetworkOptions::default());
+        let update = network(NetworkUpdate { secrets: Some(vec![secret("v")]), ..Default::default() });
+        update.apply(&mut config.options).unwrap();
+        assert!(update.for_guest(&config).unwrap().env.is_some());
+        assert!(!format!("{update:?}").contains("\"v\""));
     }
 }

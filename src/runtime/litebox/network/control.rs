@@ -1,10 +1,11 @@
-//! `Control`: requests to the shim of a running box about its network (`spec::network::control`). Called by `ports`.
+//! `Control`: requests to the shim of a running box about its network (`spec::network::control`). Called by `ports`, and
+//! by what watches and changes the network of a box that runs (`network/watch.rs`).
 
 use std::{io, time::Duration};
 
 use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Term, text};
 use boxlite_spec::network::{
-    control::{FailureKind, LINE, Reply, Request},
+    control::{FailureKind, LINE, Refusal, Reply, Request},
     port::PublishSpec,
 };
 use tokio::{
@@ -25,6 +26,13 @@ pub(crate) struct Control {
     socket: BoxSocket,
 }
 
+/// What a running box refuses, from a moment on. Dropping it ends the shim's reports.
+#[derive(Debug)]
+pub(crate) struct RefusalStream {
+    control: Control,
+    replies: BufReader<UnixStream>,
+}
+
 impl Control {
     /// The socket of the box `id`.
     pub(crate) fn new(id: &str, socket: BoxSocket) -> Self {
@@ -35,7 +43,7 @@ impl Control {
     ///
     /// # Errors
     /// `NETWORK_FAILED`, `PORT_IN_USE` and `PORT_DENIED` for what the shim can't do; `PORTAL_LOST` if it does not answer.
-    async fn ask(&self, what: &str, request: &Request) -> BoxliteResult<Reply> {
+    pub(crate) async fn ask(&self, what: &str, request: &Request) -> BoxliteResult<Reply> {
         let asked = timeout(ANSWER, async {
             let mut replies = self.send(request).await?;
             self.read(&mut replies).await
@@ -56,6 +64,24 @@ impl Control {
         match self.ask(what, request).await? {
             Reply::Ports { ports } => Ok(ports),
             other => Err(self.strange(what, &other)),
+        }
+    }
+
+    /// What the box refuses from now on.
+    ///
+    /// # Errors
+    /// `PORTAL_LOST` if the shim does not answer.
+    pub(crate) async fn refusals(&self) -> BoxliteResult<RefusalStream> {
+        const WHAT: &str = "read refusals";
+        let asked = timeout(ANSWER, async {
+            let mut replies = self.send(&Request::Events).await?;
+            Ok((self.read(&mut replies).await?, replies))
+        });
+        match asked.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+            Ok((Some(Reply::Done), replies)) => Ok(RefusalStream { control: self.clone(), replies }),
+            Ok((Some(other), _)) => Err(self.strange(WHAT, &other)),
+            Ok((None, _)) => Err(self.lost(WHAT, io::ErrorKind::UnexpectedEof.into())),
+            Err(error) => Err(self.lost(WHAT, error)),
         }
     }
 
@@ -118,6 +144,22 @@ impl Control {
             ErrorCode::Internal,
             format!("{what} of box `{}`: its shim answers {reply:?}", self.id),
         )
+    }
+}
+
+impl RefusalStream {
+    /// Waits for the next refusal. Returns `None` when the box has ended.
+    ///
+    /// # Errors
+    /// `PORTAL_LOST` if the connection breaks.
+    pub(crate) async fn next(&mut self) -> BoxliteResult<Option<Refusal>> {
+        const WHAT: &str = "read refusals";
+        match self.control.read(&mut self.replies).await {
+            Ok(Some(Reply::Refusal { refusal })) => Ok(Some(refusal)),
+            Ok(Some(other)) => Err(self.control.strange(WHAT, &other)),
+            Ok(None) => Ok(None),
+            Err(error) => Err(self.control.lost(WHAT, error)),
+        }
     }
 }
 
@@ -187,5 +229,15 @@ mod tests {
         let error = control.ask("x", &Request::Ports).await.unwrap_err();
         assert_eq!(error.code(), ErrorCode::PortalLost);
         assert!(error.hint_text().unwrap().to_string().contains("older version"));
+    }
+
+    #[tokio::test]
+    async fn refusals_come_until_the_box_ends() {
+        let refusal = "{\"type\":\"refusal\",\"refusal\":{\"address\":null,\"port\":0,\"protocol\":\"udp\",\
+                       \"name\":\"a.example\",\"rule\":\"default\",\"count\":2}}\n";
+        let (_folder, control) = shim(format!("{{\"type\":\"done\"}}\n{refusal}").leak());
+        let mut refusals = control.refusals().await.unwrap();
+        assert_eq!(refusals.next().await.unwrap().unwrap().name.as_deref(), Some("a.example"));
+        assert_eq!(refusals.next().await.unwrap(), None);
     }
 }

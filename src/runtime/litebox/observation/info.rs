@@ -2,7 +2,7 @@
 
 use boxlite_error::BoxliteResult;
 use boxlite_portal::Health;
-use boxlite_spec::VmmKind;
+use boxlite_spec::{VmmKind, network::BackendKind};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,10 @@ use crate::{
         core::BoxCore,
         lifecycle::{observed_state::ObservedState, state::BoxState},
     },
-    options::{box_options::MOST_PIDS, labels::Labels},
+    options::{
+        box_options::{BoxOptions, MOST_PIDS},
+        labels::Labels,
+    },
     pipeline::timings::Timings,
 };
 
@@ -60,12 +63,40 @@ pub struct BoxInfo {
     pub failure: Option<String>,
     /// How it fares by its health check, where it has one and runs.
     pub health: Option<Health>,
+    /// What it may reach; `None` if it has no network.
+    pub network: Option<NetworkInfo>,
     /// Whether it lives on without the process that started it.
     pub detached: bool,
     /// Whether it is removed once its machine has ended.
     pub auto_remove: bool,
     /// The stages of the last start that succeeded.
     pub timings: Timings,
+}
+
+/// What a box may reach, without anything that is secret.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkInfo {
+    /// What serves its network device.
+    pub backend: BackendKind,
+    /// The rules that allow; `None` is `public`.
+    pub allow: Option<Vec<String>>,
+    /// The rules that refuse, which are looked at first.
+    pub deny: Vec<String>,
+    /// The variables of its secrets, with the hosts that get each.
+    pub secrets: Vec<(String, Vec<String>)>,
+}
+
+impl NetworkInfo {
+    fn of(options: &BoxOptions) -> Option<Self> {
+        let network = options.network.as_ref()?;
+        let secrets = options.secrets.iter().map(|secret| (secret.env.clone(), secret.hosts.clone()));
+        Some(Self {
+            backend: network.backend,
+            allow: network.allow.clone(),
+            deny: network.deny.clone(),
+            secrets: secrets.collect(),
+        })
+    }
 }
 
 impl BoxInfo {
@@ -88,7 +119,7 @@ impl BoxCore {
         let (next, running) = (config.size(), !record.state.at_rest());
         let now =
             record.machine.as_ref().filter(|_| running).and_then(|machine| machine.size).unwrap_or(next);
-        let supervision = &config.options.supervision;
+        let (supervision, network) = (&config.options.supervision, NetworkInfo::of(&config.options));
         Ok(BoxInfo {
             labels: config.labels(),
             id: config.id,
@@ -110,6 +141,7 @@ impl BoxCore {
             disk_size_mib: config.options.disk_size_mib,
             created_at_ms: config.created_at_ms,
             failure: record.failure,
+            network,
             detached: config.options.detached,
             auto_remove: config.options.auto_remove,
             health,

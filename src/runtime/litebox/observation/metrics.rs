@@ -4,6 +4,7 @@ use std::{os::unix::fs::MetadataExt, sync::Arc, time::Duration};
 
 use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Term, text};
 use boxlite_proto::v1::MetricsResponse;
+use boxlite_spec::network::control::NetworkMetrics;
 use serde::{Deserialize, Serialize};
 use tokio::{sync::Mutex, time::timeout};
 
@@ -31,6 +32,8 @@ pub struct BoxMetrics {
     pub cpu_percent: Option<f64>,
     /// What the guest reports, while it runs.
     pub guest: Option<GuestUsage>,
+    /// What went through its network since its start, while it runs and has one.
+    pub network: Option<NetworkMetrics>,
     /// What it costs the host, while it runs; `None` where /proc can't be read.
     pub host: Option<HostUsage>,
     /// Bytes that its own disk takes on the host.
@@ -131,12 +134,13 @@ impl BoxCore {
     /// guest's figures are `None`.
     ///
     /// # Errors
-    /// `BOX_REMOVED`; `GUEST_TIMEOUT` and `PORTAL_LOST` when the guest of a running box does not answer.
+    /// `BOX_REMOVED`; `GUEST_TIMEOUT` and `PORTAL_LOST` when the guest of a running box or its shim does not answer.
     pub(in crate::litebox) async fn metrics(
         self: &Arc<Self>,
         before: Option<GuestUsage>,
     ) -> BoxliteResult<BoxMetrics> {
         let guest = self.guest_usage().await?;
+        let network = if guest.is_some() { self.network_usage().await? } else { None };
         let this = Arc::clone(self);
         blocking("measure a box", move || {
             let info = this.info()?;
@@ -145,12 +149,29 @@ impl BoxCore {
                 state: info.state,
                 cpu_percent: guest.map(|guest| guest.cpu_percent(before)),
                 guest,
+                network,
                 host: info.pid.and_then(host_usage::of),
                 disk_on_host: disk.map_or(0, |meta| meta.blocks() * 512),
                 timings: info.timings,
             })
         })
         .await
+    }
+
+    /// What went through the network of the running machine. It is added to the totals of the runtime.
+    pub(crate) async fn network_usage(self: &Arc<Self>) -> BoxliteResult<Option<NetworkMetrics>> {
+        let machine = self.held().filter(|machine| machine.outcome().is_none());
+        let Some((machine, network)) =
+            machine.and_then(|machine| Some((Arc::clone(&machine), machine.network.clone()?)))
+        else {
+            return Ok(None);
+        };
+        match network.metrics(&self.home.metrics).await {
+            Ok(metrics) => Ok(Some(metrics)),
+            // It ended meanwhile.
+            Err(_) if machine.outcome().is_some() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     async fn guest_usage(self: &Arc<Self>) -> BoxliteResult<Option<GuestUsage>> {

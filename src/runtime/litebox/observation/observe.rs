@@ -47,9 +47,18 @@ impl BoxCore {
         }
     }
 
-    /// Forwards the guest's events to the bus if events are read or the box is supervised.
+    /// Forwards the guest's events to the bus if events are read or the box is supervised, and what its network refuses if they are read.
     pub(in crate::litebox) fn observe(&self, machine: &Arc<Machine>) {
         let home = &self.home;
+        if let Some(network) = machine.network.as_ref().filter(|_| home.events.has_readers()) {
+            let (home, ending) = (Arc::clone(home), Arc::clone(machine));
+            network.watch(&machine.handle, async move {
+                tokio::select! {
+                    () = home.closed() => {}
+                    _ = ending.shim.ended() => {}
+                }
+            });
+        }
         if home.events.has_readers() || self.config().options.supervision != SupervisionOptions::default() {
             let (home, ending) = (Arc::clone(home), Arc::clone(machine));
             machine.watcher.watch(&machine.handle, machine.session.supervisor(), async move {

@@ -1,0 +1,59 @@
+//! The HTTP proxy through which a box's connections leave. Read by `plan`; its variables are named by the doctor, too.
+
+use std::env;
+
+use boxlite_error::{BoxliteError, BoxliteResult};
+
+use crate::options::network::{Proxy, is_proxy};
+
+/// The variables that name a host's proxy, in the order in which they are looked at.
+pub(crate) const VARIABLES: [&str; 6] =
+    ["https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
+
+/// The proxy's URL.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` if the host's proxy is none that the gateway can use: a box must not go around it.
+pub(crate) fn url(option: Option<&Proxy>) -> BoxliteResult<Option<String>> {
+    match option {
+        None => Ok(None),
+        Some(Proxy::Url(url)) => Ok(Some(url.clone())),
+        Some(Proxy::Host) => of_host(|name| env::var(name).ok()),
+    }
+}
+
+fn of_host(variable: impl Fn(&str) -> Option<String>) -> BoxliteResult<Option<String>> {
+    let set =
+        VARIABLES.into_iter().find_map(|name| Some((name, variable(name).filter(|url| !url.is_empty())?)));
+    let Some((name, url)) = set else { return Ok(None) };
+    let url = if url.contains("://") { url } else { format!("http://{url}") };
+    if is_proxy(&url) {
+        return Ok(Some(url));
+    }
+    // The value may hold a password.
+    let why = format!("the variable {name} names no proxy of the kind http://HOST:PORT");
+    Err(BoxliteError::invalid_option("network.proxy", why)
+        .hint(format!("set {name} to an HTTP proxy, or name one by the option")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(name: &'static str, url: &'static str) -> BoxliteResult<Option<String>> {
+        of_host(move |asked| (asked == name).then(|| url.to_owned()))
+    }
+
+    #[test]
+    fn network_pitfalls_corporate_proxy_it_fails_closed() {
+        assert_eq!(with("NONE", "x").unwrap(), None);
+        assert_eq!(with("https_proxy", "").unwrap(), None);
+        assert_eq!(with("HTTPS_PROXY", "proxy:3128").unwrap().unwrap(), "http://proxy:3128");
+        assert_eq!(with("all_proxy", "http://u:p@proxy:3128/").unwrap().unwrap(), "http://u:p@proxy:3128/");
+        let error = with("ALL_PROXY", "socks5://u:hunter2@proxy:1080").unwrap_err();
+        assert!(
+            error.to_string().contains("the variable ALL_PROXY") && !error.to_string().contains("hunter2")
+        );
+        assert_eq!(url(None).unwrap(), None);
+    }
+}

@@ -1,0 +1,260 @@
+//! `NetworkWatch`: what this process learns of the network of a running machine from its shim: refusals, which become events, and
+//! counters, which are also added to the totals of the runtime. Part of a `Machine`; called by `litebox/observation`.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
+use boxlite_spec::network::{
+    control::{NetworkMetrics, Reply, Request},
+    rule::Policy,
+    secret::SecretSpec,
+};
+use tokio::{runtime::Handle, sync::Mutex};
+
+use crate::{
+    events::{EventKind, bus::EventBus},
+    home::metrics::RuntimeMetrics,
+    litebox::network::control::Control,
+};
+
+/// The pause before a broken stream of refusals is opened again. It doubles up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Watches the network of one machine.
+#[derive(Debug)]
+pub(crate) struct NetworkWatch {
+    box_id: String,
+    bus: Arc<EventBus>,
+    control: Control,
+    watched: AtomicBool,
+    /// What was last added to the totals.
+    counted: Mutex<NetworkMetrics>,
+}
+
+impl NetworkWatch {
+    pub(crate) fn new(box_id: &str, bus: &Arc<EventBus>, control: Control) -> Arc<Self> {
+        Arc::new(Self {
+            box_id: box_id.to_owned(),
+            bus: Arc::clone(bus),
+            control,
+            watched: AtomicBool::new(false),
+            counted: Mutex::default(),
+        })
+    }
+
+    /// Starts a task on `runtime` that sends refusals to the bus, unless one does. It ends when `ended` resolves.
+    pub(crate) fn watch(
+        self: &Arc<Self>,
+        runtime: &Handle,
+        ended: impl Future<Output = ()> + Send + 'static,
+    ) {
+        if self.watched.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let this = Arc::clone(self);
+        runtime.spawn(async move {
+            tokio::select! {
+                () = this.follow() => {}
+                () = ended => {}
+            }
+            // A later call of `watch` starts anew.
+            this.watched.store(false, Ordering::Release);
+        });
+    }
+
+    async fn follow(&self) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            if let Err(error) = self.follow_once().await {
+                tracing::debug!(box_id = self.box_id, %error, "the refusals of the network broke off");
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn follow_once(&self) -> BoxliteResult<()> {
+        let mut refusals = self.control.refusals().await?;
+        while let Some(refusal) = refusals.next().await? {
+            tracing::info!(
+                box_id = self.box_id,
+                address = refusal.address.map(tracing::field::display),
+                port = refusal.port,
+                protocol = refusal.protocol.as_str(),
+                name = refusal.name,
+                rule = refusal.rule,
+                count = refusal.count,
+                "the network refused"
+            );
+            self.bus.emit(Some(&self.box_id), || EventKind::Network(refusal));
+        }
+        Ok(())
+    }
+
+    /// Reads the counters, and adds what is new in them to `totals`.
+    ///
+    /// # Errors
+    /// `PORTAL_LOST` if the shim does not answer.
+    pub(crate) async fn metrics(&self, totals: &RuntimeMetrics) -> BoxliteResult<NetworkMetrics> {
+        // Held over the question, so that an older answer is never taken for a newer one.
+        let mut counted = self.counted.lock().await;
+        let what = "measure the network";
+        let Reply::Metrics { metrics } = self.control.ask(what, &Request::Metrics).await? else {
+            return Err(unexpected(what));
+        };
+        totals.count(|counters| add_difference(&mut counters.network, &counted, &metrics));
+        *counted = metrics;
+        Ok(metrics)
+    }
+
+    /// Replaces the policy of the running machine.
+    ///
+    /// # Errors
+    /// `PORTAL_LOST` if the shim does not answer; `NETWORK_FAILED` if it refuses.
+    pub(crate) async fn set_policy(&self, policy: Policy) -> BoxliteResult<()> {
+        self.tell("change the policy", &Request::SetPolicy { policy }).await
+    }
+
+    /// Replaces the secrets of the running machine.
+    ///
+    /// # Errors
+    /// Those of [`set_policy`](Self::set_policy).
+    pub(crate) async fn set_secrets(&self, secrets: Vec<SecretSpec>) -> BoxliteResult<()> {
+        self.tell("change the secrets", &Request::SetSecrets { secrets }).await
+    }
+
+    async fn tell(&self, what: &str, request: &Request) -> BoxliteResult<()> {
+        match self.control.ask(what, request).await? {
+            Reply::Done => Ok(()),
+            _ => Err(unexpected(what)),
+        }
+    }
+
+    /// Takes the connections of a machine that has ended out of those that are open.
+    pub(crate) async fn ended(&self, totals: &RuntimeMetrics) {
+        let mut counted = self.counted.lock().await;
+        let last = NetworkMetrics { connections: 0, ..*counted };
+        totals.count(|counters| add_difference(&mut counters.network, &counted, &last));
+        *counted = last;
+    }
+}
+
+fn unexpected(what: &str) -> BoxliteError {
+    // Not the answer itself, which may be long.
+    BoxliteError::new(ErrorCode::Internal, format!("{what}: the shim has answered something else"))
+}
+
+/// Adds what `now` has more than `before`.
+fn add_difference(total: &mut NetworkMetrics, before: &NetworkMetrics, now: &NetworkMetrics) {
+    // A pattern, so that no counter is forgotten.
+    let NetworkMetrics {
+        received_bytes,
+        sent_bytes,
+        received_packets,
+        sent_packets,
+        connections,
+        connections_total,
+        refusals,
+        dns_queries,
+        dropped_packets,
+    } = total;
+    for (total, before, now) in [
+        (received_bytes, before.received_bytes, now.received_bytes),
+        (sent_bytes, before.sent_bytes, now.sent_bytes),
+        (received_packets, before.received_packets, now.received_packets),
+        (sent_packets, before.sent_packets, now.sent_packets),
+        (connections, before.connections, now.connections),
+        (connections_total, before.connections_total, now.connections_total),
+        (refusals, before.refusals, now.refusals),
+        (dns_queries, before.dns_queries, now.dns_queries),
+        (dropped_packets, before.dropped_packets, now.dropped_packets),
+    ] {
+        // Connections may have become fewer.
+        *total = total.saturating_add(now).saturating_sub(before);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+        net::UnixListener,
+    };
+
+    use super::*;
+    use crate::shim::socket::BoxSocket;
+
+    fn watch(folder: &std::path::Path) -> (Arc<NetworkWatch>, Arc<EventBus>, UnixListener) {
+        let socket = BoxSocket::new(folder, "control.sock");
+        let listener = UnixListener::from_std(socket.listen().unwrap()).unwrap();
+        let bus = Arc::new(EventBus::default());
+        (NetworkWatch::new("b", &bus, Control::new("b", socket)), bus, listener)
+    }
+
+    #[tokio::test]
+    async fn network_pitfalls_hidden_refusals_each_is_an_event_also_after_a_broken_connection() {
+        let folder = tempfile::tempdir().unwrap();
+        let (watch, bus, listener) = watch(folder.path());
+        let events = bus.read(None);
+        let (end, ended) = tokio::sync::oneshot::channel::<()>();
+        let ended = async {
+            let _ = ended.await;
+        };
+        watch.watch(&Handle::current(), ended);
+        for count in [1, 2] {
+            let mut stream = BufReader::new(listener.accept().await.unwrap().0);
+            stream.read_line(&mut String::new()).await.unwrap();
+            let refusal = format!(
+                r#"{{"type":"refusal","refusal":{{"address":"10.0.0.1","port":22,"protocol":"tcp","name":null,"rule":"default","count":{count}}}}}"#
+            );
+            stream.write_all(format!("{{\"type\":\"done\"}}\n{refusal}\n").as_bytes()).await.unwrap();
+        }
+        let mut seen = Vec::new();
+        while seen.len() < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            seen.extend(events.drain().unwrap());
+        }
+        for (event, count) in seen.iter().zip([1, 2]) {
+            let EventKind::Network(refusal) = &event.kind else { panic!("{event:?}") };
+            assert_eq!((event.box_id.as_deref(), refusal.port, refusal.count), (Some("b"), 22, count));
+        }
+        drop(end);
+        while watch.watched.load(Ordering::Acquire) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn totals_count_every_byte_once_and_only_open_connections() {
+        let folder = tempfile::tempdir().unwrap();
+        let (watch, _, listener) = watch(folder.path());
+        let totals = RuntimeMetrics::default();
+        let shim = async {
+            for (bytes, open) in [(10, 3), (25, 1)] {
+                let mut stream = BufReader::new(listener.accept().await.unwrap().0);
+                stream.read_line(&mut String::new()).await.unwrap();
+                let metrics = format!(
+                    "{{\"type\":\"metrics\",\"metrics\":{{\"received_bytes\":{bytes},\"connections\":{open}}}}}\n"
+                );
+                stream.write_all(metrics.as_bytes()).await.unwrap();
+            }
+        };
+        let asking = async {
+            watch.metrics(&totals).await.unwrap();
+            watch.metrics(&totals).await.unwrap()
+        };
+        let (last, ()) = tokio::join!(asking, shim);
+        assert_eq!((last.received_bytes, last.connections), (25, 1));
+        let total = totals.snapshot().network;
+        assert_eq!((total.received_bytes, total.connections), (25, 1));
+        watch.ended(&totals).await;
+        assert_eq!(totals.snapshot().network, NetworkMetrics { connections: 0, ..total });
+    }
+}
