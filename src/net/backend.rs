@@ -27,6 +27,11 @@ pub trait NetworkBackend: Send + Sync {
     /// If this backend has no secrets.
     fn set_secrets(&self, secrets: &[SecretSpec]) -> Result<(), NetworkError>;
 
+    /// The certificate of the box's own authority in PEM, which the box has to trust; `None` without secrets.
+    fn authority(&self) -> Option<String> {
+        None
+    }
+
     /// Stops. Every process, thread and socket of the backend is gone when this returns.
     fn stop(&mut self);
 }

@@ -46,7 +46,12 @@ pub trait Inspector: Send + Sync + fmt::Debug {
     /// Serves a connection that was intercepted, until both ends are done.
     fn intercept(&self, connection: Intercepted) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
-    /// Replaces the secrets.
+    /// The certificate of the box's own authority in PEM, which the box has to trust; `None` without secrets.
+    fn authority(&self) -> Option<String> {
+        None
+    }
+
+    /// Replaces the secrets. A box that was started without any can't get one, since it does not trust an authority.
     fn set_secrets(&self, secrets: &[SecretSpec]);
 }
 

@@ -13,6 +13,7 @@ mod frame;
 #[cfg(any(fuzzing, test))]
 pub mod hostile;
 pub mod inspector;
+pub mod intercept;
 pub mod limits;
 mod link;
 pub mod names;
@@ -162,15 +163,19 @@ impl NetworkBackend for Gateway {
 
     fn set_secrets(&self, secrets: &[SecretSpec]) -> Result<(), NetworkError> {
         match &self.inspector {
-            Some(inspector) => inspector.set_secrets(secrets),
-            None if secrets.is_empty() => {}
-            None => {
+            Some(inspector) if inspector.authority().is_some() => inspector.set_secrets(secrets),
+            _ if secrets.is_empty() => {}
+            _ => {
                 return Err(NetworkError::new(
                     "this box was started without secrets, and can't get any while it runs",
                 ));
             }
         }
         Ok(())
+    }
+
+    fn authority(&self) -> Option<String> {
+        self.inspector.as_ref()?.authority()
     }
 
     fn stop(&mut self) {

@@ -41,6 +41,9 @@ pub enum Request {
         /// Its protocol.
         protocol: Protocol,
     },
+    /// Asks for the certificate of the box's own authority, which has to be in the box's store before anything runs there. Answered by
+    /// [`Reply::Authority`].
+    Authority,
     /// Asks for the published ports. Answered by [`Reply::Ports`].
     Ports,
     /// Asks for the counters. Answered by [`Reply::Metrics`].
@@ -59,6 +62,11 @@ pub enum Reply {
     Ports {
         /// Each with the host's port that was given.
         ports: Vec<PublishSpec>,
+    },
+    /// The certificate of the box's own authority.
+    Authority {
+        /// In PEM; `None` if the box was started without secrets, so that it has none.
+        certificate: Option<String>,
     },
     /// The counters.
     Metrics {

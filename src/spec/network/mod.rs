@@ -35,6 +35,9 @@ pub struct NetworkSpec {
     /// Secrets that the gateway puts into requests. Never logged.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<SecretSpec>,
+    /// Certificates in PEM of authorities that the gateway trusts, beside the host's own, when it verifies a server that gets a secret.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub ca_certificates: String,
     /// Bounds of connections and bandwidth.
     pub limits: NetworkLimits,
     /// The host's proxy (`http://host:port`), through which connections leave; `None` connects directly.

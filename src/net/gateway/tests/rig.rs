@@ -155,6 +155,7 @@ pub(super) fn rig_with(choice: Choice) -> Rig {
         policy: Policy::default(),
         dns: DnsSpec::default(),
         secrets: Vec::new(),
+        ca_certificates: String::new(),
         limits: choice.limits,
         proxy: choice.proxy,
     };
