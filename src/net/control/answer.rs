@@ -47,6 +47,10 @@ impl Answerer {
             Request::Unpublish { guest, protocol } => {
                 Reply::Ports { ports: self.publisher.unpublish(guest, protocol).await }
             }
+            Request::Authority => {
+                let certificate = self.backend.as_ref().and_then(|backend| backend.authority());
+                Reply::Authority { certificate }
+            }
             Request::Ports => Reply::Ports { ports: self.publisher.ports() },
             Request::Metrics => Reply::Metrics { metrics: self.reports.counters.read() },
             Request::Events => return None,

@@ -1,0 +1,46 @@
+//! The policy with QUIC refused where a name has to be seen: QUIC hides its first bytes, and the gateway puts secrets into TCP only.
+//! Programs go on over TCP at once when they are refused.
+
+use std::sync::Arc;
+
+use boxlite_spec::network::rule::{Policy, Protocol};
+
+use super::shared::Shared;
+use crate::decision::{Decide, Decision, Destination, Refused};
+
+/// The port of QUIC.
+const PORT: u16 = 443;
+
+/// Decides as the policy does, except about QUIC.
+#[derive(Debug)]
+pub(super) struct WithoutQuic(pub(super) Arc<Shared>);
+
+impl WithoutQuic {
+    fn narrow(&self, to: Destination, decision: Decision) -> Decision {
+        if to.protocol != Protocol::Udp || to.port != PORT {
+            return decision;
+        }
+        let Decision::Allowed(allowed) = decision else { return decision };
+        let has_secrets = allowed.name.as_deref().is_some_and(|name| self.0.secrets.get().are_for(name));
+        let rule = match (allowed.by_name, has_secrets) {
+            (_, true) => "secrets are put into TCP, not into QUIC",
+            (true, false) => "a rule by name does not allow QUIC, which hides its name",
+            (false, false) => return Decision::Allowed(allowed),
+        };
+        Decision::Refused(Refused { rule: rule.into(), name: allowed.name })
+    }
+}
+
+impl Decide for WithoutQuic {
+    fn decide(&self, to: Destination) -> Decision {
+        self.narrow(to, self.0.decide.decide(to))
+    }
+
+    fn decide_named(&self, to: Destination, name: &str) -> Decision {
+        self.narrow(to, self.0.decide.decide_named(to, name))
+    }
+
+    fn set_policy(&self, policy: &Policy) {
+        self.0.decide.set_policy(policy);
+    }
+}
