@@ -3,7 +3,7 @@
 use boxlite_spec::ShimReport;
 use boxlite_vmm::VmmFactory;
 
-use crate::{lifeline::Lifeline, lock::Lock, process, report, spec};
+use crate::{lifeline::Lifeline, lock::Lock, network::Network, process, report, spec};
 
 /// Runs a box from its spec to its end. `Ok` means that the guest powered off.
 pub(crate) fn run() -> Result<(), ShimReport> {
@@ -11,9 +11,10 @@ pub(crate) fn run() -> Result<(), ShimReport> {
     process::isolate(&spec.box_id)?;
     let lifeline = Lifeline::start(spec.attached, spec.deadline_ms)?;
     let _lock = Lock::take(&spec.lock)?;
-    // A network gateway has to start here, before the machine that it serves.
+    // It serves until the machine has ended: engines do not reconnect.
+    let (_network, device) = Network::start(&spec)?;
     let instance =
-        VmmFactory.vmm(spec.engine).create(spec, None).map_err(|error| report::from_vmm(&error))?;
+        VmmFactory.vmm(spec.engine).create(spec, device).map_err(|error| report::from_vmm(&error))?;
     lifeline.set_machine(instance.terminator());
     // A jail has to be entered here: everything that the machine needs is open, and nothing of the guest has run.
     instance.enter().map_err(|error| report::from_vmm(&error))

@@ -11,6 +11,7 @@ mod deadline;
 mod lifeline;
 mod lock;
 mod machine;
+mod network;
 mod process;
 mod report;
 mod spec;

@@ -234,6 +234,7 @@ mod tests {
             policy: Policy { allow: allow.map(rules), deny: rules(deny) },
             dns: DnsSpec { hosts: vec![("DB.test.".into(), address("10.9.9.9"))], ..DnsSpec::default() },
             secrets: Vec::new(),
+            ca_certificates: String::new(),
             limits: NetworkLimits::default(),
             proxy: None,
         })

@@ -48,6 +48,8 @@ impl NetworkPlan {
         let dns = options.dns.spec()?;
         let ca_certificates = options.ca.as_ref().map(certificates::read).transpose()?.unwrap_or_default();
         let search = dns.search.as_ref().unwrap_or(&host.resolver.search).clone();
+        // PEM is text; what else a file holds is no certificate.
+        let roots = String::from_utf8_lossy(&ca_certificates).into_owned();
         Ok(Self {
             guest: guest(&link, options.backend, search, ca_certificates),
             shim: NetworkSpec {
@@ -59,6 +61,7 @@ impl NetworkPlan {
                 secrets: config.options.secrets.iter().map(|secret| secret.spec(&config.id)).collect(),
                 limits: options.limits(),
                 proxy: proxy::url(options.proxy.as_ref())?,
+                ca_certificates: roots,
             },
         })
     }

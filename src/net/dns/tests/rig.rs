@@ -180,6 +180,7 @@ pub(super) fn spec(allow: Option<&[&str]>, deny: &[&str]) -> NetworkSpec {
         policy: Policy { allow: allow.map(rules), deny: rules(deny) },
         dns: DnsSpec { hosts: vec![("DB.test.".into(), [10, 9, 9, 9].into())], ..DnsSpec::default() },
         secrets: Vec::new(),
+        ca_certificates: String::new(),
         limits: NetworkLimits::default(),
         proxy: None,
     }
