@@ -11,7 +11,11 @@ use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Stage, Term, text};
 use boxlite_portal::{GuestSession, NetworkConfig};
 use boxlite_proto::v1::ContainerInitRequest;
 use boxlite_spec::{
-    DiskFormat, DiskSpec, InstanceSpec, JournalSpec, SPEC_VERSION, TransportSpec, network::NetworkSpec,
+    DiskFormat, DiskSpec, InstanceSpec, JournalSpec, SPEC_VERSION, TransportSpec,
+    network::{
+        NetworkSpec,
+        control::{Reply, Request},
+    },
 };
 use boxlite_wire::{limits, port::READY};
 use prost::Message as _;
@@ -25,7 +29,7 @@ use crate::{
     blocking::blocking,
     container::{spec, supervision::STOP_GRACE_MS},
     events::watcher::GuestWatcher,
-    litebox::lifecycle::machine::Machine,
+    litebox::{lifecycle::machine::Machine, network::control::Control},
     network::plan::{Host, NetworkPlan},
     options::supervision::SupervisionOptions,
     pipeline::Pipeline,
@@ -94,6 +98,7 @@ impl Pipeline {
         let end = Instant::now() + limit;
         let ready = timeout_at(end, await_ready(shim, ready, &config.id));
         self.stage(Stage::Ready, async { ready.await.unwrap_or_else(|_| silent("was not ready")) }).await?;
+        let network = self.stage(Stage::Guest, self.trusting(network)).await?;
         let mut guest = session.guest();
         let init = timeout_at(end, Box::pin(guest.init(config.hostname(), network.as_ref())));
         self.stage(Stage::Guest, async { init.await.unwrap_or_else(|_| silent("was not set up")) }).await?;
@@ -178,6 +183,24 @@ impl Pipeline {
         }
         let config = self.config.clone();
         blocking("plan a network", move || NetworkPlan::of(&config, &Host::read())).await
+    }
+
+    /// Adds the certificate of the box's own authority, which the gateway shows in place of the hosts' own where it puts secrets in.
+    async fn trusting(&self, network: Option<NetworkConfig>) -> BoxliteResult<Option<NetworkConfig>> {
+        let Some(mut network) = network else { return Ok(None) };
+        if self.config.options.secrets.is_empty() {
+            return Ok(Some(network));
+        }
+        let control = Control::new(&self.config.id, self.paths.control_socket());
+        let what = "read the authority";
+        let Reply::Authority { certificate: Some(certificate) } =
+            control.ask(what, &Request::Authority).await?
+        else {
+            let message = format!("{what} of box `{}`: its gateway has none", self.config.id);
+            return Err(BoxliteError::new(ErrorCode::NetworkFailed, message));
+        };
+        network.ca_certificates.extend_from_slice(certificate.as_bytes());
+        Ok(Some(network))
     }
 
     fn spec(
