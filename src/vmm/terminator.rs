@@ -39,7 +39,13 @@ impl Terminator {
         let TransportSpec { portal, ready, clock, dial } = &spec.transport;
         let journal_socket = spec.journal.as_ref().map(|journal| &journal.socket);
         let carrier = dial.as_deref().map(socket::carrier);
-        let sockets = [portal, ready].into_iter().chain(clock).chain(dial).chain(journal_socket).cloned();
+        let sockets = [portal, ready]
+            .into_iter()
+            .chain(clock)
+            .chain(dial)
+            .chain(journal_socket)
+            .chain(&spec.control)
+            .cloned();
         let sockets = sockets.chain(carrier).collect();
         Ok((Self(Arc::new(Inner { sockets, console, journal, child: Mutex::new(None) })), console_input))
     }
