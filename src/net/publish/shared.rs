@@ -4,13 +4,11 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use boxlite_spec::network::{control::Refusal, rule::Protocol};
+use boxlite_wire::dial::DIALS;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::dialer::Dialer;
 use crate::{backend::Reports, metrics::Counters};
-
-/// Most connections and UDP peers of a box at one time, whatever its limits say: the agent dials no more.
-const CONNECTIONS_MAX: usize = 1024;
 
 /// What the tasks of all ports share.
 #[derive(Debug, Clone)]
@@ -34,9 +32,9 @@ impl Drop for Place {
 }
 
 impl Shared {
-    /// For a box that may have `connections` of them at one time.
+    /// For a box that may have `connections` of them at one time, and no more than the agent dials.
     pub(super) fn new(dialer: Dialer, reports: Reports, connections: u32) -> Self {
-        let places = (connections as usize).min(CONNECTIONS_MAX);
+        let places = (connections as usize).min(DIALS);
         Self { dialer, reports, places: Arc::new(Semaphore::new(places)) }
     }
 
