@@ -49,7 +49,7 @@ impl Overlay {
     /// written into the overlay as a few blocks of descriptors.
     ///
     /// # Errors
-    /// [`ErrorCode::ImageTooLarge`] if the image needs more than `size`, or the host's file system or the qcow2 engine fails.
+    /// [`ImageTooLarge`](boxlite_error::ErrorCode::ImageTooLarge) if the image needs more than `size`, or the host's file system or the qcow2 engine fails.
     pub fn create(path: impl Into<PathBuf>, base: &BaseDisk, size: Option<u64>) -> Result<Self, Error> {
         let path = path.into();
         let failed = |error| Error::storage(format!("make disk {}", path.display()), error);

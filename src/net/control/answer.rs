@@ -31,7 +31,7 @@ impl Answerer {
         Self { backend, publisher, reports, readers: AtomicUsize::new(0) }
     }
 
-    /// Carries out a request. Returns `None` for [`Request::Events`], whose many replies come from [`refusals`](Self::refusals).
+    /// Carries out a request. Returns `None` for [`Request::Events`], whose many replies come from a stream of their own.
     pub async fn answer(&self, request: Request) -> Option<Reply> {
         Some(match request {
             Request::SetPolicy { policy } => {

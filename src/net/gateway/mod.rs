@@ -1,7 +1,7 @@
 //! The default backend: a gateway of our own on one thread of the shim. The box's side is smoltcp for TCP and parts of our own for
 //! everything else; the host's side is sockets.
 //!
-//! A frame goes from [`link`] through the loop (`run`) to [`tcp`] or [`datagrams`]; answers wait in [`outgoing`] for the link.
+//! A frame goes from `link` through the loop (`run`) to `tcp` or `datagrams`; answers wait in `outgoing` for the link.
 //! Seams: [`names`] asks the name server, [`datagrams`] hands on what is not TCP, [`sender`] is the way of a frame to the box from any task,
 //! [`inspector`] looks into connections, and [`limits`] holds the number of connections within its bound.
 
