@@ -51,8 +51,8 @@ const rows: [keyof BoxOptions, unknown[], (value: never) => Partial<BoxInput>, (
   ['labels', [{ 'a.b/c': '' }, { '': 'x' }, { '-a': 'x' }, { a: 'x'.repeat(4096) }], given => ({ labels: given })],
 ]
 
-/** What only Rust bounds, and lib hands on as it is. */
-const onlyRust: [keyof BoxOptions, unknown, boolean][] = [
+/** What only Rust bounds, and lib hands on as it is; with other options beside it, where these matter. */
+const onlyRust: [keyof BoxOptions, unknown, boolean, Partial<BoxOptions>?][] = [
   ['labels', labels(64, 1), true],
   ['labels', labels(65, 1), false],
   ['labels', labels(1, 4097), false],
@@ -67,7 +67,9 @@ const onlyRust: [keyof BoxOptions, unknown, boolean][] = [
   ['ports', Array(64).fill(80), true],
   ['ports', Array(65).fill(80), false],
   ['ports', ['8080:80', '8080:81'], false],
-  ['secrets', [SECRET], false],
+  ['secrets', [SECRET], true],
+  ['secrets', [SECRET], false, { network: 'none' }],
+  ['secrets', [SECRET], false, { network: { backend: 'gvproxy' } }],
 ]
 
 function connected(network: NonNullable<BoxInput['network']>): Partial<BoxInput> {
@@ -112,6 +114,6 @@ it.each(rows)('%s: %j', async (option, values, fields, whole = value => value) =
   }
 })
 
-it.each(onlyRust)('%s, as many and as long as Rust allows', async (option, value, allowed) => {
-  expect(await rustTakes(boxInput({ image: 'none', [option]: value }))).toBe(allowed)
+it.each(onlyRust)('%s, as many and as long as Rust allows', async (option, value, allowed, more) => {
+  expect(await rustTakes(boxInput({ image: 'none', [option]: value, ...more }))).toBe(allowed)
 })

@@ -18,7 +18,7 @@ it('a box is measured inside and out, and not started for it', async () => {
     'dd if=/dev/urandom of=/var/x bs=1M count=4; sync; i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done',
   ])
   const running = await box.metrics()
-  expect(running).toMatchObject({ state: 'running', execCount: 1, oomKills: 0, network: null })
+  expect(running).toMatchObject({ state: 'running', execCount: 1, oomKills: 0, network: { refusals: 0 } })
   const guest = running as { [K in keyof BoxMetrics]: NonNullable<BoxMetrics[K]> }
   expect(guest.cpuTimeMs).toBeGreaterThan(0)
   expect(guest.cpuPercent).toBeGreaterThan(0)
@@ -55,4 +55,16 @@ it('a box is measured inside and out, and not started for it', async () => {
     boot: { container: expect.any(Number) },
   })
   expect(after.disk.hostBytes).toBeGreaterThanOrEqual(4 << 20)
+})
+
+it('a box without a network has no figures of one, nor an interface', async () => {
+  const runtime = await homes.open()
+  const box = await runtime.create({ image: await layout(homes), network: 'none' })
+  expect((await box.exec('ls', ['/sys/class/net'])).stdout).not.toContain('eth0')
+  expect((await box.metrics()).network).toBeNull()
+  expect((await box.info()).network).toBeNull()
+  const other = await runtime.create({ image: await layout(homes) })
+  expect((await other.info()).network).toEqual({ backend: 'gateway', allow: ['public'], deny: [], secrets: [] })
+  expect((await other.exec('ls', ['/sys/class/net'])).stdout).toContain('eth0')
+  await Promise.all([box, other].map(one => one.remove({ force: true })))
 })

@@ -96,7 +96,7 @@ const BAD: [(options: never) => unknown, unknown, RegExp][] = [
   [create, { sysctls: { '../x': '1' } }, /option `sysctls`/],
   [create, { sysctls: { 'a.b': '1\n2' } }, /option `sysctls`/],
   [create, { sysctls: { 'a.b': 1.5 } }, /option `sysctls`/],
-  [create, { network: 'host' }, /option `network`: expected 'none', 'default' or an object, got 'host'/],
+  [create, { network: 'host' }, /option `network`: expected 'default', 'none' or an object, got 'host'/],
   [
     create,
     { network: { allow: 'a' } },

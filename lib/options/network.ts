@@ -107,8 +107,11 @@ export interface SecretOptions {
 
 /** The network of a box, its published ports and its secrets. */
 export interface BoxNetworkOptions {
-  /** `'none'`; `'default'`, which reaches the internet and nothing of this machine and its networks; or an object. Default: `'none'`. */
-  network?: 'none' | 'default' | NetworkOptions
+  /**
+   * `'default'`, which reaches the internet and nothing of this machine and its networks; an object, which says what; or `'none'`, with
+   * which it has no network device at all. Default: `'default'`.
+   */
+  network?: 'default' | 'none' | NetworkOptions
   /**
    * Ports of the box that are published on this machine from its start on, at most 64: `8080` at a free port of 127.0.0.1,
    * `'[BIND:]HOST:GUEST[/PROTOCOL]'` as in docker, or an object. They need no `network`. Default: none.
@@ -144,7 +147,7 @@ const address: Check = {
 }
 
 const network: Check = {
-  expected: "'none', 'default' or an object",
+  expected: "'default', 'none' or an object",
   holds: value => value === 'none' || value === 'default' || object.holds(value),
 }
 
@@ -217,7 +220,7 @@ export function networkParts(
   options: BoxNetworkOptions,
 ): Pick<BoxInput, 'network' | 'ports' | 'secrets'> {
   return {
-    network: networkInput(operation, options.network ?? 'none'),
+    network: networkInput(operation, options.network ?? 'default'),
     ports: options.ports?.map((port, at) => portInput(`${operation}: ports[${at}]`, port)) ?? [],
     secrets: secretInputs(operation, options.secrets) ?? [],
   }

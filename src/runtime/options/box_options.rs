@@ -66,7 +66,8 @@ pub struct BoxOptions {
     pub start_timeout_ms: Option<u32>,
     /// What its processes may do to their own machine's kernel.
     pub privileges: Privileges,
-    /// What it may reach; `None` is nothing, which is also what boxes of before there were networks have.
+    /// What it may reach; `None` is nothing. Default: the internet. In JSON, what is left out is nothing, since boxes of before there were
+    /// networks are not given one unasked.
     #[serde(default)]
     pub network: Option<NetworkOptions>,
     /// Its ports that are published on the host, at most 64. They need no network.
@@ -104,7 +105,7 @@ impl BoxOptions {
             pids_limit: None,
             start_timeout_ms: None,
             privileges: Privileges::default(),
-            network: None,
+            network: Some(NetworkOptions::default()),
             ports: Vec::new(),
             secrets: Vec::new(),
         }
@@ -179,6 +180,20 @@ mod tests {
     fn names_are_checked() {
         assert!(["a", "web-1", "A.b_c"].iter().all(|name| is_name(name)));
         assert!(["", "-a", "a/b", "ä", "../x", &"x".repeat(64)].iter().all(|name| !is_name(name)));
+    }
+
+    #[test]
+    fn a_new_box_reaches_the_internet_and_one_that_is_read_what_was_written() {
+        let made = BoxOptions::new("x");
+        assert_eq!(made.network, Some(NetworkOptions::default()));
+        let of = |text: &str| serde_json::from_str::<BoxOptions>(text).unwrap().network;
+        assert_eq!(of(&serde_json::to_string(&made).unwrap()), made.network);
+        assert_eq!(of(r#"{ "image": "x", "network": {} }"#), made.network);
+        for without in [r#"{ "image": "x" }"#, r#"{ "image": "x", "network": null }"#] {
+            assert_eq!(of(without), None, "{without}");
+        }
+        let none = BoxOptions { network: None, ..made };
+        assert_eq!(of(&serde_json::to_string(&none).unwrap()), None);
     }
 
     #[test]
