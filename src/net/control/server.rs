@@ -69,9 +69,10 @@ async fn serve_client(mut stream: UnixStream, answerer: &Arc<Answerer>) -> io::R
     }
 }
 
-/// Writes each refusal until the client hangs up.
+/// Writes each refusal until the client hangs up. [`Reply::Done`] says that from now on none is missed.
 async fn pass_refusals(mut stream: UnixStream, answerer: &Arc<Answerer>) -> io::Result<()> {
     let mut refusals = answerer.refusals();
+    write(&mut stream, &Reply::Done).await?;
     let mut byte = [0];
     loop {
         tokio::select! {

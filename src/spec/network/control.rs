@@ -48,7 +48,8 @@ pub enum Request {
     Ports,
     /// Asks for the counters. Answered by [`Reply::Metrics`].
     Metrics,
-    /// Asks for refusals from now on. Answered by a [`Reply::Refusal`] for each, at most one a second for each destination.
+    /// Asks for refusals from now on. Answered by [`Reply::Done`] as soon as none is missed any more, and then by a [`Reply::Refusal`] for
+    /// each, at most one a second for each destination.
     Events,
 }
 
@@ -56,7 +57,7 @@ pub enum Request {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Reply {
-    /// It is done.
+    /// It is done; of [`Request::Events`], it has begun.
     Done,
     /// The published ports.
     Ports {
