@@ -515,7 +515,8 @@ export interface OutOfMemoryEvent extends OfBox<"oom"> {
 }
 /**
  * The box's network refused a destination: at most once a second for each, with the number since the last time. `rule` is the text of
- * the rule, `'default'` where none allows it, or `'limit'` where there were too many connections.
+ * the rule, `'default'` where none allows it, `'dns'` of a name service that is not the gateway's, `'quic'` where a name decides that QUIC
+ * would hide, `'limit'` where there were too many connections, or a phrase that says what was wrong with the connection.
  */
 export interface NetworkEvent extends OfBox<"network"> {
 	/** Its address; `null` if its name was refused before it was looked up. */
@@ -1479,7 +1480,10 @@ export interface NetworkOptions {
 	 * and on TLS and HTTP only where the connection itself names that host. Default: `['public']`.
 	 */
 	allow?: readonly NetworkRule[];
-	/** What the box may not reach, at most 1000 rules, which are looked at before those of `allow`. Default: none. */
+	/**
+	 * What the box may not reach, at most 1000 rules. The first rule that matches decides: those of `deny` in their order, then those of
+	 * `allow`. So a rule of `allow` makes no exception from one of `deny`. Default: none.
+	 */
 	deny?: readonly NetworkRule[];
 	/** The largest IP packet in bytes, 1280 to 65 535. Default: 1500. */
 	mtu?: number;

@@ -50,7 +50,10 @@ export interface NetworkOptions {
    * and on TLS and HTTP only where the connection itself names that host. Default: `['public']`.
    */
   allow?: readonly NetworkRule[]
-  /** What the box may not reach, at most 1000 rules, which are looked at before those of `allow`. Default: none. */
+  /**
+   * What the box may not reach, at most 1000 rules. The first rule that matches decides: those of `deny` in their order, then those of
+   * `allow`. So a rule of `allow` makes no exception from one of `deny`. Default: none.
+   */
   deny?: readonly NetworkRule[]
   /** The largest IP packet in bytes, 1280 to 65 535. Default: 1500. */
   mtu?: number

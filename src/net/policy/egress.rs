@@ -17,7 +17,7 @@ use super::{
     group,
     host::HostAddresses,
     pins::Pins,
-    verdict::{self, Bond, Facts, Known, Verdict},
+    verdict::{self, Bond, Facts, Known, Verdict, Why},
 };
 use crate::decision::{Allowed, Decide, Decision, Destination, Refused};
 
@@ -61,14 +61,14 @@ impl Egress {
     /// Why not.
     pub fn may_ask(&self, name: &str) -> Result<(), Refused> {
         let policy = self.policy();
-        verdict::name(&policy, name).map_err(|rule| refused(rule, Some(name)))
+        verdict::name(&policy, name).map_err(|rule| refused(why(rule), Some(name)))
     }
 
     /// Why a name is refused by a rule that names it; `None` if no rule does.
     pub fn denies(&self, name: &str) -> Option<Refused> {
         let policy = self.policy();
         let rule = verdict::name(&policy, name).err().flatten();
-        rule.map(|rule| refused(Some(rule), Some(name)))
+        rule.map(|rule| refused(Why::Rule(rule), Some(name)))
     }
 
     /// Whether an address may be in the answer to a query for a name. If so, the name holds for the address from now on.
@@ -97,8 +97,8 @@ impl Egress {
         let name = names.first().map(|known| known.name);
         // The decision is about every port.
         let to = Destination { protocol: Protocol::Tcp, address, port: 0 };
-        let facts = self.facts(to, names).ok_or_else(|| refused(None, name))?;
-        verdict::answer(&policy, &facts).map_err(|rule| refused(rule, name))
+        let facts = self.facts(to, names).ok_or_else(|| refused(Why::Default, name))?;
+        verdict::answer(&policy, &facts).map_err(|rule| refused(why(rule), name))
     }
 
     fn policy(&self) -> Arc<Policy> {
@@ -119,8 +119,8 @@ impl Egress {
         let policy = self.policy();
         let first = names.first().map(|known| known.name);
         let verdict = self.facts(to, names).map(|facts| verdict::destination(&policy, &facts));
-        match verdict.unwrap_or(Verdict::Refused(None)) {
-            Verdict::Refused(rule) => Decision::Refused(refused(rule, first)),
+        match verdict.unwrap_or(Verdict::Refused(Why::Default)) {
+            Verdict::Refused(why) => Decision::Refused(refused(why, first)),
             Verdict::Allowed { name, by_name } => {
                 if let Some(name) = name {
                     self.pins().used(name, to.address, now);
@@ -195,9 +195,12 @@ fn known(names: &Names) -> Vec<Known<'_>> {
     names.iter().map(|(name, bond)| Known { name, bond: *bond }).collect()
 }
 
-fn refused(rule: Option<&Rule>, name: Option<&str>) -> Refused {
-    let rule = rule.map_or_else(|| "default".to_owned(), ToString::to_string);
-    Refused { rule, name: name.map(str::to_owned) }
+fn why(rule: Option<&Rule>) -> Why<'_> {
+    rule.map_or(Why::Default, Why::Rule)
+}
+
+fn refused(why: Why<'_>, name: Option<&str>) -> Refused {
+    Refused { rule: why.to_string(), name: name.map(str::to_owned) }
 }
 
 #[cfg(test)]
@@ -257,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn pitfall_name_of_the_host_one_alias_one_identity_closed_by_default() {
+    fn network_pitfalls_name_of_the_host_one_alias_one_identity_closed_by_default() {
         let closed = egress(None, &[]);
         for text in
             ["192.168.127.254:80", "127.0.0.1:80", "[::1]:80", "[fd77::fe]:80", "[::ffff:192.168.127.254]:80"]
@@ -284,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn pitfall_allow_list_by_name_a_name_opens_only_the_addresses_that_it_was_resolved_to() {
+    fn network_pitfalls_allow_list_by_name_a_name_opens_only_the_addresses_that_it_was_resolved_to() {
         let egress = egress(Some(&["a.test:443"]), &[]);
         assert!(is_refused(&egress.decide(to("93.184.216.1:443"))));
         egress.admit("a.test", [93, 184, 216, 1].into(), MINUTE).unwrap();
@@ -299,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn pitfall_rebinding_the_address_is_checked_at_the_answer_and_at_the_dial() {
+    fn network_pitfalls_rebinding_the_address_is_checked_at_the_answer_and_at_the_dial() {
         let by_name = egress(Some(&["a.test"]), &[]);
         for address in [
             "10.0.0.1",
@@ -332,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn pitfall_allow_list_by_name_refused_names_are_refused_by_sni_too() {
+    fn network_pitfalls_allow_list_by_name_refused_names_are_refused_by_sni_too() {
         let egress = egress(None, &["*.ads.test"]);
         // Nothing was resolved: the connection's own name decides.
         assert!(allowed(egress.decide(to("93.184.216.1:443"))).by_name);

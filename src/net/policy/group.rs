@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn pitfall_documentation_ranges_count_as_public() {
+    fn network_pitfalls_documentation_ranges_count_as_public() {
         for text in
             ["192.0.2.1", "198.51.100.7", "203.0.113.1", "2001:db8::1", "3fff::1", "1.1.1.1", "2606::1"]
         {
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn pitfall_metadata_and_private_in_every_guise() {
+    fn network_pitfalls_metadata_private_in_every_guise() {
         for text in [
             "169.254.169.254",
             "169.254.170.2",
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn pitfall_name_of_the_host_loopback_and_its_interfaces_are_one_group() {
+    fn network_pitfalls_name_of_the_host_loopback_and_its_interfaces_are_one_group() {
         for text in [
             "127.0.0.1",
             "127.9.9.9",

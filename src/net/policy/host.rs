@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pitfall_name_of_the_host_the_interfaces_addresses_are_known() {
+    fn network_pitfalls_name_of_the_host_the_interfaces_addresses_are_known() {
         let host = HostAddresses::default();
         assert!(host.contains([127, 0, 0, 1].into()), "{host:?}");
         assert!(!host.contains([93, 184, 216, 77].into()), "{host:?}");

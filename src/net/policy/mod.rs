@@ -15,7 +15,7 @@
 //! - The ports of DNS (53, 853, and those of mDNS and LLMNR) are matched only by rules of `allow` that state the port, so that
 //!   names are resolved by the gateway.
 //! - Where a name decides, whether it allows or refuses, the connection's own name (SNI, Host) has to be looked at. That is
-//!   not possible with QUIC, so that UDP port 443 is refused there unless a rule by name says `/udp`, and clients use TCP.
+//!   not possible with QUIC, so that UDP port 443 is refused there, and clients use TCP. A rule by address opens it.
 
 mod egress;
 mod group;

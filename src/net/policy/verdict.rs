@@ -1,6 +1,6 @@
 //! The decision itself. Pure: everything it depends on is handed to it, and it reads no clock, no address of the host and no pin. Called by `egress.rs`.
 
-use std::net::IpAddr;
+use std::{fmt, net::IpAddr};
 
 use boxlite_spec::network::{
     HOST_NAME,
@@ -58,21 +58,45 @@ pub(super) enum Verdict<'a> {
         /// Whether the connection's own name has to be looked at.
         by_name: bool,
     },
-    /// It may not; by this rule, or since none matched.
-    Refused(Option<&'a Rule>),
+    /// It may not.
+    Refused(Why<'a>),
+}
+
+/// Why a destination is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why<'a> {
+    /// By this rule.
+    Rule(&'a Rule),
+    /// It is a name service other than the gateway's, and no rule states its port.
+    NameService,
+    /// It is QUIC, which hides the name that would have to be looked at.
+    Quic,
+    /// No rule matched.
+    Default,
+}
+
+impl fmt::Display for Why<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rule(rule) => rule.fmt(f),
+            Self::NameService => f.write_str("dns"),
+            Self::Quic => f.write_str("quic"),
+            Self::Default => f.write_str("default"),
+        }
+    }
 }
 
 /// Decides about a destination.
 pub(super) fn destination<'a>(policy: &'a Policy, facts: &Facts<'a>) -> Verdict<'a> {
     let denying = || policy.deny.iter().filter(|rule| covers(rule, facts.to));
     if let Some(rule) = denying().find(|rule| is_denied_address(rule, facts)) {
-        return Verdict::Refused(Some(rule));
+        return Verdict::Refused(Why::Rule(rule));
     }
     let denied = |known: &Known<'a>| denying().find(|rule| is_name(&rule.target, known.name));
     if let Some(first) = facts.names.first().and_then(denied)
         && facts.names.iter().all(|known| denied(known).is_some())
     {
-        return Verdict::Refused(Some(first));
+        return Verdict::Refused(Why::Rule(first));
     }
     let mut names = facts.names.iter().filter(|known| denied(known).is_none());
     // Other names may have this address, so that the connection has to say which one it means.
@@ -88,15 +112,15 @@ pub(super) fn destination<'a>(policy: &'a Policy, facts: &Facts<'a>) -> Verdict<
         return Verdict::Allowed { name: names.next().map(|known| known.name), by_name: has_denied_names };
     }
     let by_name = names.find(|known| {
-        allowing(policy.allow.as_deref().unwrap_or_default(), facts.to).any(|rule| {
-            is_name(&rule.target, known.name)
-                && is_open_by_name(facts.group, known.bond)
-                && (!is_quic || rule.protocol == Some(Protocol::Udp))
-        })
+        allowing(policy.allow.as_deref().unwrap_or_default(), facts.to)
+            .any(|rule| is_name(&rule.target, known.name) && is_open_by_name(facts.group, known.bond))
     });
     match by_name {
+        Some(_) if is_quic => Verdict::Refused(Why::Quic),
         Some(known) => Verdict::Allowed { name: Some(known.name), by_name: true },
-        None => Verdict::Refused(None),
+        None if allowed => Verdict::Refused(Why::Quic),
+        None if is_dns_transport(facts.to) => Verdict::Refused(Why::NameService),
+        None => Verdict::Refused(Why::Default),
     }
 }
 

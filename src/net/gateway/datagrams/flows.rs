@@ -37,9 +37,8 @@ use crate::{
 
 const DNS: u16 = 53;
 const HTTPS: u16 = 443;
-/// Ports of name services that are not ours: DNS over QUIC (RFC 9250), mDNS (RFC 6762) and LLMNR (RFC 4795). Names come from the gateway
-/// alone, or a policy by name would mean nothing.
-const OTHER_NAMES: [u16; 3] = [853, 5353, 5355];
+/// Ports of name services that ask a group of hosts: mDNS (RFC 6762) and LLMNR (RFC 4795).
+const GROUP_NAMES: [u16; 2] = [5353, 5355];
 
 /// How many flows there may be, and for how long.
 #[derive(Debug, Clone, Copy)]
@@ -174,14 +173,12 @@ impl Flows {
         }
     }
 
-    /// Refuses a datagram to a name service that is not the gateway's. Returns whether it was one. Nobody is told of one to a group of hosts.
-    pub(super) fn refuse_names(&self, flow: Flow, packet: Option<&[u8]>) -> bool {
-        let refused = flow.kind == Kind::Udp && OTHER_NAMES.contains(&flow.to.port());
+    /// Refuses a datagram that asks a group of hosts for a name. Returns whether it was one. The policy knows the ports of name services that
+    /// are asked singly.
+    pub(super) fn refuse_names(&self, flow: Flow) -> bool {
+        let refused = flow.kind == Kind::Udp && GROUP_NAMES.contains(&flow.to.port());
         if refused {
             self.0.report(flow, Refused { rule: "dns".into(), name: None });
-            if let Some(packet) = packet {
-                self.0.context.errors.answer(packet, Why::Prohibited);
-            }
         }
         refused
     }

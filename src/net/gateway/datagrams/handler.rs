@@ -190,16 +190,13 @@ impl Handler {
         };
         if self.is_group(packet.to) {
             // A group of hosts is not answered (RFC 1122, 3.2.2).
-            return self.flows.refuse_names(flow, None).then_some(());
+            return self.flows.refuse_names(flow).then_some(());
         }
         if self.is_gateway(packet.to) {
             if to == DNS {
                 return self.query(flow, datagram.payload());
             }
             self.errors.answer(packet.bytes, Why::Port);
-            return Some(());
-        }
-        if self.flows.refuse_names(flow, Some(packet.bytes)) {
             return Some(());
         }
         self.flows.send(flow, datagram.payload(), packet.bytes).then_some(())

@@ -2,7 +2,7 @@
 
 use std::{
     future::{Future, ready},
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     pin::Pin,
     sync::Arc,
     time::Instant,
@@ -23,7 +23,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn hidden_refusals_are_reported_and_told_at_once() {
+async fn network_pitfalls_hidden_refusals_are_reported_and_told_at_once() {
     let mut rig = Rig::new(Choice::default());
     rig.says(refused);
     for (address, expected) in [(OUTSIDE.into(), (3, 13)), (OUTSIDE6.into(), (1, 1))] {
@@ -42,18 +42,14 @@ async fn hidden_refusals_are_reported_and_told_at_once() {
 }
 
 #[tokio::test]
-async fn other_dns_transports_are_refused() {
+async fn network_pitfalls_other_dns_transports_to_a_group_are_reported_and_nobody_answers() {
     let mut rig = Rig::new(Choice::default());
-    for port in [853, 5353, 5355] {
-        rig.udp(4000, (OUTSIDE, port).into(), b"x");
-        assert_eq!(rig.icmp().await.unwrap().1, (3, 13));
+    let groups = ["224.0.0.251:5353", "224.0.0.252:5355", "[ff02::fb]:5353", "[ff02::1:3]:5355"];
+    for to in groups.map(|text| text.parse::<SocketAddr>().unwrap()) {
+        rig.udp(5353, to, b"x");
         let refusal = rig.refusals.try_recv().unwrap();
-        assert_eq!((refusal.port, &refusal.rule[..]), (port, "dns"));
+        assert_eq!((refusal.address, refusal.port, &refusal.rule[..]), (Some(to.ip()), to.port(), "dns"));
     }
-    // To a group, they are reported, and nobody answers.
-    let mdns: IpAddr = [224, 0, 0, 251].into();
-    rig.udp(5353, SocketAddr::new(mdns, 5353), b"x");
-    assert_eq!(rig.refusals.try_recv().unwrap().address, Some(mdns));
     assert!(rig.is_silent().await);
 }
 
@@ -78,7 +74,7 @@ impl Inspector for Intercepts {
 }
 
 #[tokio::test]
-async fn quic_is_refused_where_the_name_has_to_be_read() {
+async fn network_pitfalls_quic_is_refused_where_the_name_has_to_be_read() {
     let mut rig = Rig::new(Choice::default());
     rig.udp(4000, (OUTSIDE, 443).into(), b"x");
     assert_eq!(rig.icmp().await.unwrap().1, (3, 3), "nothing listens there, but it is allowed");
@@ -132,7 +128,7 @@ async fn frames_of_other_protocols_are_dropped() {
 }
 
 #[tokio::test]
-async fn ipv6_without_a_route_is_dropped_and_counted() {
+async fn network_pitfalls_ipv6_without_a_route_is_dropped_and_counted() {
     let mut rig = Rig::new(Choice { v6: false, ..Choice::default() });
     rig.udp(4000, (OUTSIDE6, 7000).into(), b"x");
     let solicitation = [133, 0, 0, 0, 0, 0, 0, 0];
@@ -145,7 +141,7 @@ async fn ipv6_without_a_route_is_dropped_and_counted() {
 }
 
 #[tokio::test]
-async fn mtu_what_may_not_be_divided_and_is_too_big_is_told_what_fits() {
+async fn network_pitfalls_mtu_what_may_not_be_divided_and_is_too_big_is_told_what_fits() {
     let mut rig = Rig::new(Choice { mtu: 1280, ..Choice::default() });
     let to = (OUTSIDE, 7000).into();
     let mut packet = udp(guest(4000, to), to, &[7; 1400]);
