@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn pitfall_upstream_choice_the_file_is_read_anew_when_it_changes() {
+    fn network_pitfalls_upstream_choice_the_file_is_read_anew_when_it_changes() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("resolv.conf");
         let file = ResolvConf::new(&path);
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn pitfall_search_domains_are_passed_on_and_bounded() {
+    fn network_pitfalls_search_domains_are_passed_on_and_bounded() {
         let many: Vec<String> = (0..1000).map(|i| format!("d{i}.corp.test")).collect();
         let spec = DnsSpec { search: Some(many.clone()), ..DnsSpec::default() };
         let taken = search_domains(&spec);

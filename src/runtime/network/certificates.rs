@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn network_pitfalls_corporate_ca_no_private_key_gets_into_a_box() {
+    fn network_pitfalls_corporate_ca_proxy_no_private_key_gets_into_a_box() {
         let certificate = format!("{BEGIN}\nMIIB\n{END}");
         let key = "-----BEGIN PRIVATE KEY-----\nsecret\n-----END PRIVATE KEY-----";
         let pem = of(&format!("# mine\n{certificate}\n{key}\n{certificate}\n")).unwrap();

@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn network_pitfalls_corporate_proxy_it_fails_closed() {
+    fn network_pitfalls_corporate_ca_proxy_it_fails_closed() {
         assert_eq!(with("NONE", "x").unwrap(), None);
         assert_eq!(with("https_proxy", "").unwrap(), None);
         assert_eq!(with("HTTPS_PROXY", "proxy:3128").unwrap().unwrap(), "http://proxy:3128");

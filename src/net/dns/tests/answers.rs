@@ -22,7 +22,7 @@ fn codes(answer: &Message) -> (ResponseCode, usize) {
 }
 
 #[tokio::test]
-async fn pitfall_dns_as_a_leak_what_is_refused_is_nxdomain_and_does_not_leave() {
+async fn network_pitfalls_dns_as_a_leak_what_is_refused_is_nxdomain_and_does_not_leave() {
     let upstream = Upstream::start(|message, _| add_address(message, "93.184.216.1")).await;
     let rig = Rig::new(Some(&["a.test:443"]), &[], &[&upstream]);
     let refused = rig.ask("secret-data.evil.test.", RecordType::TXT).await;
@@ -37,7 +37,7 @@ async fn pitfall_dns_as_a_leak_what_is_refused_is_nxdomain_and_does_not_leave() 
 }
 
 #[tokio::test]
-async fn pitfall_dns_as_a_leak_only_aaaa_missing_is_nodata() {
+async fn network_pitfalls_dns_as_a_leak_only_aaaa_missing_is_nodata() {
     let upstream = Upstream::start(|message, _| add_address(message, "2606:4700::1")).await;
     let rig = Rig::new(None, &["b.test"], &[&upstream]);
     assert_eq!(codes(&rig.ask("a.test.", RecordType::AAAA).await), (ResponseCode::NoError, 0));
@@ -47,7 +47,7 @@ async fn pitfall_dns_as_a_leak_only_aaaa_missing_is_nodata() {
 }
 
 #[tokio::test]
-async fn pitfall_rebinding_addresses_that_the_policy_refuses_are_removed() {
+async fn network_pitfalls_rebinding_addresses_that_the_policy_refuses_are_removed() {
     let upstream = Upstream::start(|message, _| {
         let inside = ["10.0.0.1", "127.0.0.1", "169.254.169.254", "192.168.127.254"];
         for address in inside {
@@ -71,7 +71,7 @@ async fn pitfall_rebinding_addresses_that_the_policy_refuses_are_removed() {
 }
 
 #[tokio::test]
-async fn pitfall_allow_list_by_name_only_answers_to_the_question_open_addresses() {
+async fn network_pitfalls_allow_list_by_name_only_answers_to_the_question_open_addresses() {
     let upstream = Upstream::start(|message, _| {
         add_alias(message, "cdn.example.", [93, 184, 216, 1]);
         let (other, name) = (Name::from_ascii("other.test.").unwrap(), message.queries[0].name().clone());
@@ -94,7 +94,7 @@ async fn pitfall_allow_list_by_name_only_answers_to_the_question_open_addresses(
 }
 
 #[tokio::test]
-async fn pitfall_allow_list_by_name_an_alias_to_a_refused_name_is_refused() {
+async fn network_pitfalls_allow_list_by_name_an_alias_to_a_refused_name_is_refused() {
     let upstream =
         Upstream::start(|message, _| add_alias(message, "x.tracker.test.", [93, 184, 216, 1])).await;
     let rig = Rig::new(None, &["*.tracker.test"], &[&upstream]);
@@ -136,7 +136,7 @@ async fn hints_of_services_open_nothing_and_other_records_pass() {
 }
 
 #[tokio::test]
-async fn pitfall_name_of_the_host_and_hosts_are_answered_without_leaving() {
+async fn network_pitfalls_name_of_the_host_and_hosts_are_answered_without_leaving() {
     let upstream = Upstream::start(|_, _| {}).await;
     let rig = Rig::new(Some(&[]), &[], &[&upstream]);
     for (name, address) in [
@@ -185,7 +185,7 @@ async fn the_name_of_an_address_is_asked_for_if_the_address_may_be_reached() {
 }
 
 #[tokio::test]
-async fn pitfall_metadata_its_names_do_not_leave() {
+async fn network_pitfalls_metadata_private_names_do_not_leave() {
     let upstream = Upstream::start(|message, _| add_address(message, "169.254.169.254")).await;
     let rig = Rig::new(None, &[], &[&upstream]);
     assert_eq!(
@@ -197,7 +197,7 @@ async fn pitfall_metadata_its_names_do_not_leave() {
 }
 
 #[tokio::test]
-async fn pitfall_search_domains_and_single_labels_are_asked_as_they_are() {
+async fn network_pitfalls_search_domains_and_single_labels_are_asked_as_they_are() {
     let upstream = Upstream::start(|message, _| match message.queries[0].name().to_ascii().as_str() {
         "db." => add_address(message, "93.184.216.1"),
         "db.corp.test." => add_address(message, "93.184.216.2"),
@@ -226,7 +226,7 @@ fn long_text(count: usize) -> impl Fn(&mut Message, bool) + Send + Sync {
 }
 
 #[tokio::test]
-async fn pitfall_edns_the_boxs_size_is_honoured_and_tc_says_that_there_is_more() {
+async fn network_pitfalls_edns_truncation_the_boxs_size_is_honoured_and_tc_says_that_there_is_more() {
     let upstream = Upstream::start(long_text(12)).await;
     let rig = Rig::new(None, &[], &[&upstream]);
     for (size, records) in [(None, 1), (Some(512), 1), (Some(1232), 4), (Some(4096), 12)] {
@@ -244,7 +244,7 @@ async fn pitfall_edns_the_boxs_size_is_honoured_and_tc_says_that_there_is_more()
 }
 
 #[tokio::test]
-async fn pitfall_dns_over_tcp_a_long_text_comes_whole() {
+async fn network_pitfalls_dns_over_tcp_a_long_text_comes_whole() {
     let upstream = Upstream::start(long_text(200)).await;
     let rig = Rig::new(None, &[], &[&upstream]);
     let (length, answer) = rig.ask_with("long.test.", RecordType::TXT, None, true).await;

@@ -22,7 +22,7 @@ fn open() -> NetworkSpec {
 }
 
 #[tokio::test]
-async fn pitfall_upstream_choice_every_server_is_tried_and_the_one_that_failed_is_asked_last() {
+async fn network_pitfalls_upstream_choice_every_server_is_tried_and_the_one_that_failed_is_asked_last() {
     let silent = Upstream::start(|message, _| add_address(message, "93.184.216.1")).await;
     let failing = Upstream::start(|message, _| message.metadata.response_code = ResponseCode::ServFail).await;
     let good = Upstream::start(|message, _| add_address(message, "93.184.216.3")).await;
@@ -38,7 +38,7 @@ async fn pitfall_upstream_choice_every_server_is_tried_and_the_one_that_failed_i
 }
 
 #[tokio::test]
-async fn pitfall_upstream_choice_a_server_that_is_away_costs_nothing_and_all_away_is_servfail() {
+async fn network_pitfalls_upstream_choice_a_server_that_is_away_costs_nothing_and_all_away_is_servfail() {
     let gone = Upstream::start(|_, _| {}).await.address;
     let good = Upstream::start(|message, _| add_address(message, "93.184.216.3")).await;
     let spec = open();

@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn row_tls_details_leaves_are_cached_and_renewed_and_valid_in_the_past() {
+    fn network_pitfalls_tls_details_leaves_are_cached_and_renewed_and_valid_in_the_past() {
         let (provider, now) = (ring::default_provider(), OffsetDateTime::now_utc());
         let authority = Authority::at(&provider, now).unwrap();
         let first = authority.leaf_at(&provider, "a.example", now).unwrap();

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn network_pitfalls_corporate_proxy_the_hosts_proxy_is_asked_for_the_name() {
+    fn network_pitfalls_corporate_ca_proxy_the_hosts_proxy_is_asked_for_the_name() {
         let proxy = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = proxy.local_addr().unwrap();
         let served = thread::spawn(move || {

@@ -18,7 +18,7 @@ fn replied(to: IpAddr) -> (u8, u8) {
 }
 
 #[tokio::test]
-async fn ping_the_gateway_answers_for_itself() {
+async fn network_pitfalls_ping_the_gateway_answers_for_itself() {
     let mut rig = Rig::new(Choice::default());
     rig.says(refused);
     for gateway in [GATEWAY.into(), GATEWAY6.into()] {
@@ -31,7 +31,7 @@ async fn ping_the_gateway_answers_for_itself() {
 
 /// Where the host allows neither kind of socket, the refusal is what is tested.
 #[tokio::test]
-async fn ping_others_get_the_echo_and_idents_are_mapped() {
+async fn network_pitfalls_ping_others_get_the_echo_and_idents_are_mapped() {
     let mut rig = Rig::new(Choice::default());
     for outside in [IpAddr::from(OUTSIDE), OUTSIDE6.into()] {
         let allowed = HostSocket::open(Kind::Echo, outside.is_ipv6(), 1).is_ok();
@@ -52,7 +52,7 @@ async fn ping_others_get_the_echo_and_idents_are_mapped() {
 }
 
 #[tokio::test]
-async fn ping_large_ones_are_put_together_and_divided() {
+async fn network_pitfalls_ping_large_ones_are_put_together_and_divided() {
     let mut rig = Rig::new(Choice::default());
     for packet in divided(&ping(GATEWAY.into(), 77, &[7; 4000]), 1500) {
         rig.send(&packet);
@@ -66,7 +66,7 @@ async fn ping_large_ones_are_put_together_and_divided() {
 }
 
 #[tokio::test]
-async fn ping_is_asked_of_the_policy() {
+async fn network_pitfalls_ping_is_asked_of_the_policy() {
     let mut rig = Rig::new(Choice::default());
     rig.says(refused);
     rig.send(&ping(OUTSIDE.into(), 77, b"data"));
@@ -76,7 +76,7 @@ async fn ping_is_asked_of_the_policy() {
 }
 
 #[tokio::test]
-async fn ping_sockets_are_bounded() {
+async fn network_pitfalls_ping_sockets_are_bounded() {
     let lives = Lives { most_echoes: 4, ..Lives::default() };
     let mut rig = Rig::new(Choice { lives, ..Choice::default() });
     for ident in 0..100 {
@@ -86,7 +86,7 @@ async fn ping_sockets_are_bounded() {
 }
 
 #[tokio::test]
-async fn ping_nobody_asked_for_an_answer() {
+async fn network_pitfalls_ping_nobody_asked_for_an_answer() {
     let mut rig = Rig::new(Choice::default());
     let reply = [0, 0, 0, 0, 0, 1, 0, 1];
     rig.send(&ip(guest(0, (OUTSIDE, 0).into()).ip(), OUTSIDE.into(), IpProtocol::Icmp, &reply));

@@ -38,7 +38,7 @@ fn add(
 type Added = (Option<Vec<u8>>, usize);
 
 #[test]
-fn udp_size_fragments_come_in_any_order_and_twice() {
+fn network_pitfalls_udp_size_fragments_come_in_any_order_and_twice() {
     let parts = [(0, 800), (800, 1600), (1600, 2400), (2400, 3000)];
     let whole: Vec<u8> = (0..3000).map(byte).collect();
     for order in 0..24 {
@@ -60,7 +60,7 @@ fn udp_size_fragments_come_in_any_order_and_twice() {
 }
 
 #[test]
-fn udp_size_what_overlaps_or_does_not_fit_is_given_up() {
+fn network_pitfalls_udp_size_what_overlaps_or_does_not_fit_is_given_up() {
     let bad: [&[((usize, usize), bool)]; 6] = [
         &[((0, 800), true), ((400, 1200), true)],
         &[((800, 1600), true), ((0, 1608), true)],
@@ -79,7 +79,7 @@ fn udp_size_what_overlaps_or_does_not_fit_is_given_up() {
 }
 
 #[test]
-fn udp_size_memory_is_bounded_in_sum_and_time() {
+fn network_pitfalls_udp_size_memory_is_bounded_in_sum_and_time() {
     let mut fragments = Fragments::default();
     let began = Instant::now();
     let given_up: usize =

@@ -16,7 +16,7 @@ fn numbers() -> impl FnMut() -> u64 {
 }
 
 #[tokio::test]
-async fn frames_of_any_bytes_are_handled_within_the_bounds() {
+async fn network_pitfalls_frames_of_any_bytes_are_handled_within_the_bounds() {
     let mut rig = Rig::new(Choice::default());
     let mut next = numbers();
     let samples = [
@@ -39,7 +39,7 @@ async fn frames_of_any_bytes_are_handled_within_the_bounds() {
 }
 
 #[test]
-fn frames_the_samples_of_the_fuzz_target_are_handled() {
+fn network_pitfalls_frames_the_samples_of_the_fuzz_target_are_handled() {
     let corpus = [
         &include_bytes!("../../../../../fuzz/corpus/datagrams/udp")[..],
         include_bytes!("../../../../../fuzz/corpus/datagrams/fragments"),

@@ -100,7 +100,7 @@ async fn neighbours_are_the_gateway() {
 }
 
 #[tokio::test]
-async fn ipv6_tentative_addresses_of_the_box_are_not_contested() {
+async fn network_pitfalls_ipv6_tentative_addresses_of_the_box_are_not_contested() {
     let mut rig = Rig::new(Choice::default());
     for target in [GUEST6, local(9)] {
         let group = "ff02::1:ff00:2".parse().unwrap();

@@ -35,7 +35,7 @@ async fn a_datagram_goes_out_and_its_answer_comes_back() {
 }
 
 #[tokio::test]
-async fn udp_lifetime_idle_flows_end_and_queries_soon_after_their_answer() {
+async fn network_pitfalls_udp_lifetime_idle_flows_end_and_queries_soon_after_their_answer() {
     let mut rig = Rig::new(Choice { lives: SHORT, ..Choice::default() });
     let server = echo_server(false).await;
     rig.says(move |_| Decision::Allowed(Allowed { dial: server, name: None, by_name: false }));
@@ -57,7 +57,7 @@ async fn udp_lifetime_idle_flows_end_and_queries_soon_after_their_answer() {
 }
 
 #[tokio::test]
-async fn udp_lifetime_a_flow_lives_on_while_it_is_used() {
+async fn network_pitfalls_udp_lifetime_a_flow_lives_on_while_it_is_used() {
     let mut rig = Rig::new(Choice { lives: SHORT, ..Choice::default() });
     let to = SocketAddr::new(OUTSIDE.into(), echo_server(false).await.port());
     let mut opened = 0;
@@ -71,7 +71,7 @@ async fn udp_lifetime_a_flow_lives_on_while_it_is_used() {
 }
 
 #[tokio::test]
-async fn udp_lifetime_the_least_recently_used_flows_give_way() {
+async fn network_pitfalls_udp_lifetime_the_least_recently_used_flows_give_way() {
     let mut rig = Rig::new(Choice { lives: SHORT, ..Choice::default() });
     let to = SocketAddr::new(OUTSIDE.into(), echo_server(false).await.port());
     for port in 1..=1000 {
@@ -107,7 +107,7 @@ async fn udp_without_a_place_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn udp_size_the_largest_datagrams_pass_both_ways() {
+async fn network_pitfalls_udp_size_the_largest_datagrams_pass_both_ways() {
     let mut rig = Rig::new(Choice::default());
     for (v6, address) in [(false, OUTSIDE.into()), (true, OUTSIDE6.into())] {
         let to = SocketAddr::new(address, echo_server(v6).await.port());

@@ -36,7 +36,7 @@ async fn talk(rig: &Rig, bytes: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn row_allow_list_by_name_and_addresses_shared_by_a_cdn_tls_is_decided_on_by_its_name() {
+async fn network_pitfalls_allow_list_by_name_and_addresses_shared_by_a_cdn_tls_is_decided_on_by_its_name() {
     let server = Server::start(&["api.example", "other.example"]).await;
     let rig = plain(server.address, 443).await;
     let client = rig.client(&server.root, true);
@@ -57,7 +57,7 @@ async fn row_allow_list_by_name_and_addresses_shared_by_a_cdn_tls_is_decided_on_
 }
 
 #[tokio::test]
-async fn row_hidden_refusals_a_refused_request_is_answered_with_the_rule() {
+async fn network_pitfalls_hidden_refusals_a_refused_request_is_answered_with_the_rule() {
     let server = Server::start(&[]).await;
     let rig = plain(server.address, 80).await;
     let client = rig.client(&server.root, false);
@@ -73,7 +73,7 @@ async fn row_hidden_refusals_a_refused_request_is_answered_with_the_rule() {
 }
 
 #[tokio::test]
-async fn row_allow_list_by_name_every_request_of_a_connection_is_checked() {
+async fn network_pitfalls_allow_list_by_name_every_request_of_a_connection_is_checked() {
     let server = Server::start(&[]).await;
     let rig = plain(server.address, 8080).await;
     let mut refusals = rig.reports.refusals.subscribe();
@@ -107,7 +107,7 @@ async fn requests_to_an_allowed_host_pass_whole() {
 }
 
 #[tokio::test]
-async fn row_allow_list_by_name_http2_without_tls_is_checked_by_request() {
+async fn network_pitfalls_allow_list_by_name_http2_without_tls_is_checked_by_request() {
     let server = Server::start(&[]).await;
     let rig = plain(server.address, 80).await;
     let names = ["api.example", "other.example"];
@@ -149,7 +149,7 @@ async fn a_protocol_without_names_passes_except_on_the_ports_of_http_and_tls() {
 }
 
 #[tokio::test]
-async fn row_quic_is_refused_where_a_name_has_to_be_seen() {
+async fn network_pitfalls_quic_is_refused_where_a_name_has_to_be_seen() {
     let (upstream, quic) = (
         start_echo().await,
         Destination { protocol: Protocol::Udp, address: super::rig::ADDRESS, port: 443 },

@@ -70,7 +70,7 @@ async fn other_hosts_get_the_placeholder_over_connections_that_are_not_opened() 
 }
 
 #[tokio::test]
-async fn row_allow_list_by_name_the_host_equals_the_name_in_the_handshake() {
+async fn network_pitfalls_allow_list_by_name_the_host_equals_the_name_in_the_handshake() {
     let Scene { server, rig, authority } = scene().await;
     let mut stream = rig.connect(&authority, "api.example").await.unwrap();
     let request = "GET / HTTP/1.1\r\nHost: www.example\r\nX-Key: boxlite-KEY\r\n\r\n";
@@ -89,7 +89,7 @@ async fn row_allow_list_by_name_the_host_equals_the_name_in_the_handshake() {
 }
 
 #[tokio::test]
-async fn row_tls_details_bodies_pass_byte_for_byte() {
+async fn network_pitfalls_tls_details_bodies_pass_byte_for_byte() {
     for http2 in [false, true] {
         let Scene { rig, authority, .. } = scene().await;
         let client = rig.client(&authority, http2);
@@ -159,7 +159,7 @@ async fn a_server_that_the_host_does_not_trust_gets_no_request() {
 }
 
 #[tokio::test]
-async fn row_hidden_refusals_a_program_that_does_not_trust_the_authority_is_reported() {
+async fn network_pitfalls_hidden_refusals_a_program_that_does_not_trust_the_authority_is_reported() {
     let Scene { server, rig, .. } = scene().await;
     let mut refusals = rig.reports.refusals.subscribe();
     rig.connect(&server.root, "api.example").await.unwrap_err();
