@@ -28,18 +28,23 @@ export const WORLD = {
   private: '10.9.8.7',
   shared: '100.64.9.9',
   uniqueLocal: 'fd12:3456::7',
+  /** What a translator (NAT64) on the way would send on to `private` and `metadata`. */
+  translated: '64:ff9b::a09:807',
+  translatedMetadata: '64:ff9b::a9fe:a9fe',
   /** The addresses of the host itself and of its router. */
   host: '198.51.100.2',
   router: '198.51.100.1',
 } as const
 
 const TRAPS = [WORLD.metadata, WORLD.private, WORLD.shared]
+const TRAPS6 = [WORLD.uniqueLocal, WORLD.translated, WORLD.translatedMetadata]
 
 /** What the resolvers know. */
 const ZONE = {
   'web.example': { A: [WORLD.web] },
   'api.web.example': { A: [WORLD.web] },
   'other.example': { A: [WORLD.other] },
+  'six.example': { AAAA: [WORLD.web6] },
   'both.example': { A: [WORLD.web], AAAA: [WORLD.web6] },
   'alias.example': { CNAME: 'web.example' },
   'long.example': { TXT: [`${'x'.repeat(2000)}end`] },
@@ -194,7 +199,7 @@ async function make(folder: string, ipv6: boolean): Promise<Made> {
   inWorld('ip', 'route', 'add', 'unreachable', WORLD.unreachable)
   if (ipv6) {
     inWorld('ip', 'address', 'add', '2001:db8:1::1/64', 'dev', 'cable', 'nodad')
-    for (const address of [WORLD.web6, WORLD.uniqueLocal]) {
+    for (const address of [WORLD.web6, ...TRAPS6]) {
       inWorld('ip', 'address', 'add', `${address}/128`, 'dev', 'lo', 'nodad')
     }
   }
@@ -207,7 +212,7 @@ async function make(folder: string, ipv6: boolean): Promise<Made> {
   addRoutes(onHost, ipv6)
   await world.call('serve', {
     web: [WORLD.web, WORLD.other, ...(ipv6 ? [WORLD.web6] : [])],
-    traps: [...TRAPS, ...(ipv6 ? [WORLD.uniqueLocal] : [])],
+    traps: [...TRAPS, ...(ipv6 ? TRAPS6 : [])],
     resolvers: [WORLD.resolver, WORLD.second],
     zone: ZONE,
     tls,
