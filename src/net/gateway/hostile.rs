@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use boxlite_spec::network::{Addresses, LinkSpec, rule::Policy};
+use boxlite_spec::network::{Addresses, LinkSpec, NetworkLimits, rule::Policy};
 use tokio::{runtime, task::yield_now};
 
 use super::{
@@ -90,14 +90,17 @@ impl Sample {
             decide: Arc::new(Nothing),
             names: Arc::new(Echo),
             inspector: None,
-            slots: Slots::new(CONNECTIONS, reports.clone()),
+            slots: Slots::new(
+                &NetworkLimits { connections: CONNECTIONS, new_per_second: 1000, ..NetworkLimits::default() },
+                reports.clone(),
+            ),
             reports,
             proxy: None,
             patience: Patience::default(),
             offload: true,
         };
         let (now, mut out) = (Instant::now(), Outgoing::new(Arc::default()));
-        let tcp = Tcp::new(parts.clone(), 1000, Arc::new(Ready::default()), &mut out, now);
+        let tcp = Tcp::new(parts.clone(), Arc::new(Ready::default()), &mut out);
         Self { parts, out, tcp, now, numbers: [(1, 0); 2] }
     }
 

@@ -1,12 +1,15 @@
-//! The bounds of a box's network. [`Slots`] bounds the connections that are open at one time, TCP and UDP together.
+//! The bounds of a box's network. [`Slots`] bounds the connections that are open at one time, and how many are opened in a second, TCP and
+//! UDP together.
 
 use std::{
     net::IpAddr,
-    sync::{Arc, atomic::AtomicU32, atomic::Ordering::Relaxed},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU32, atomic::Ordering::Relaxed},
+    time::Instant,
 };
 
-use boxlite_spec::network::{control::Refusal, rule::Protocol};
+use boxlite_spec::network::{NetworkLimits, control::Refusal, rule::Protocol};
 
+use super::bucket::Bucket;
 use crate::backend::Reports;
 
 /// Places for connections.
@@ -14,6 +17,7 @@ use crate::backend::Reports;
 pub struct Slots {
     taken: AtomicU32,
     max: u32,
+    rate: Mutex<Bucket>,
     reports: Reports,
 }
 
@@ -21,18 +25,40 @@ pub struct Slots {
 #[derive(Debug)]
 pub struct Slot(Arc<Slots>);
 
+/// Why there is no place for a connection now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoSlot {
+    /// All are taken.
+    Taken,
+    /// Too many were opened in this second. There is one again at the time.
+    TooFast(Instant),
+}
+
 impl Slots {
-    /// Places for `max` connections.
-    pub fn new(max: u32, reports: Reports) -> Arc<Self> {
-        Arc::new(Self { taken: AtomicU32::new(0), max, reports })
+    /// Places for the connections that `limits` allow.
+    pub fn new(limits: &NetworkLimits, reports: Reports) -> Arc<Self> {
+        let rate = Mutex::new(Bucket::events(limits.new_per_second, Instant::now()));
+        Arc::new(Self { taken: AtomicU32::new(0), max: limits.connections, rate, reports })
     }
 
-    /// Takes a place, or returns `None` if all are taken.
-    pub fn take(self: &Arc<Self>) -> Option<Slot> {
+    /// Takes a place.
+    ///
+    /// # Errors
+    /// Why there is none; whoever wants it waits or gives up another one.
+    pub fn take(self: &Arc<Self>, now: Instant) -> Result<Slot, NoSlot> {
+        let mut rate = self.rate();
+        if rate.available(now) == 0 {
+            return Err(NoSlot::TooFast(rate.wake_at().unwrap_or(now)));
+        }
         let more = |taken| (taken < self.max).then_some(taken + 1);
-        self.taken.fetch_update(Relaxed, Relaxed, more).ok()?;
+        self.taken.fetch_update(Relaxed, Relaxed, more).map_err(|_| NoSlot::Taken)?;
+        rate.spend(1);
         self.reports.counters.count_opened();
-        Some(Slot(Arc::clone(self)))
+        Ok(Slot(Arc::clone(self)))
+    }
+
+    fn rate(&self) -> MutexGuard<'_, Bucket> {
+        self.rate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reports that there was no place for a connection.
@@ -58,18 +84,48 @@ impl Drop for Slot {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    fn slots(connections: u32, new_per_second: u32) -> (Arc<Slots>, Reports) {
+        let (limits, reports) =
+            (NetworkLimits { connections, new_per_second, ..NetworkLimits::default() }, Reports::default());
+        (Slots::new(&limits, reports.clone()), reports)
+    }
 
     #[test]
     fn places_are_bounded_and_given_back() {
-        let reports = Reports::default();
-        let slots = Slots::new(2, reports.clone());
-        let (first, second) = (slots.take(), slots.take());
-        assert!(first.is_some() && second.is_some() && slots.take().is_none());
+        let (slots, reports) = slots(2, 2000);
+        let now = Instant::now();
+        let (first, second) = (slots.take(now), slots.take(now));
+        assert!(first.is_ok() && second.is_ok());
+        assert_eq!(slots.take(now).unwrap_err(), NoSlot::Taken);
         assert_eq!(reports.counters.connections(), 2);
         drop(first);
-        assert!(slots.take().is_some());
+        assert!(slots.take(now).is_ok());
         assert_eq!(reports.counters.connections(), 1);
         assert_eq!(reports.counters.read().connections_total, 3);
+    }
+
+    #[test]
+    fn places_are_given_at_the_rate_and_one_who_waits_is_told_when() {
+        let (slots, reports) = slots(1000, 10);
+        let mut now = Instant::now();
+        let mut open = Vec::new();
+        while open.len() < 40 {
+            match slots.take(now) {
+                Ok(slot) => open.push(slot),
+                Err(NoSlot::TooFast(then)) => {
+                    assert!(then > now && then < now + Duration::from_secs(1));
+                    now = then;
+                }
+                Err(NoSlot::Taken) => panic!("there are 1000"),
+            }
+        }
+        assert_eq!(reports.counters.connections(), 40);
+        // A second's worth at once, and the others at ten a second.
+        let passed = now.saturating_duration_since(Instant::now());
+        assert!(passed > Duration::from_millis(2400) && passed < Duration::from_millis(3600), "{passed:?}");
     }
 }

@@ -132,19 +132,19 @@ impl NetworkBackend for Gateway {
             decide: services.decide,
             names: services.names,
             inspector: services.inspector,
-            slots: Slots::new(spec.limits.connections, reports.clone()),
+            slots: Slots::new(&spec.limits, reports.clone()),
             reports,
             proxy: spec.proxy.as_deref().map(Arc::from),
             patience: self.patience,
             offload: self.offload,
         };
         let (commands, received) = mpsc::unbounded_channel();
-        let (limits, make_datagrams) = (spec.limits, services.datagrams);
+        let make_datagrams = services.datagrams;
         let serve = move || {
             runtime.block_on(async move {
                 let (sender, frames) = FrameSender::new();
                 let datagrams = make_datagrams(datagram_context(&parts, sender));
-                let _ended = Run::new(parts, &limits, link, datagrams, frames, received).await;
+                let _ended = Run::new(parts, link, datagrams, frames, received).await;
             });
             // Waiting for a look-up of the proxy's name would hold up the end.
             runtime.shutdown_background();

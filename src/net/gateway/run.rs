@@ -9,7 +9,6 @@ use std::{
     time::Instant,
 };
 
-use boxlite_spec::network::NetworkLimits;
 use tokio::{
     sync::mpsc::UnboundedReceiver,
     time::{Sleep, sleep_until},
@@ -56,7 +55,6 @@ impl Run {
     /// A loop that has not begun. Called on the gateway's thread.
     pub(super) fn new(
         parts: Parts,
-        limits: &NetworkLimits,
         link: Link,
         datagrams: Box<dyn Datagrams>,
         frames: FrameReceiver,
@@ -64,7 +62,7 @@ impl Run {
     ) -> Self {
         let (now, ready) = (Instant::now(), Arc::new(Ready::default()));
         let mut out = Outgoing::new(Arc::clone(&parts.reports.counters));
-        let tcp = Tcp::new(parts.clone(), limits.new_per_second, Arc::clone(&ready), &mut out, now);
+        let tcp = Tcp::new(parts.clone(), Arc::clone(&ready), &mut out);
         let sleep = Box::pin(sleep_until(now.into()));
         Self { parts, link, out, tcp, ready, datagrams, frames, commands, sleep, sleeping_until: None }
     }

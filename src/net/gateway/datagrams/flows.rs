@@ -18,16 +18,20 @@ use std::{
 };
 
 use boxlite_spec::network::control::Refusal;
-use tokio::{task::AbortHandle, time::sleep};
+use tokio::{
+    task::AbortHandle,
+    time::{sleep, sleep_until},
+};
 
 use super::{
     super::{
         inspector::Inspector,
-        limits::{Slot, Slots},
+        limits::{NoSlot, Slot, Slots},
     },
     errors::{Errors, Why},
     flow::{Flow, Kind},
     sockets::{HostError, HostSocket, RECEIVED_MAX},
+    waiting::Waiting,
     writer::{Frames, Writer},
 };
 use crate::{
@@ -53,6 +57,8 @@ pub(super) struct Lives {
     pub(super) answered: Duration,
     /// How often it is looked for flows that have ended.
     pub(super) look: Duration,
+    /// How long a flow may wait for its beginning.
+    pub(super) wait: Duration,
 }
 
 impl Default for Lives {
@@ -63,6 +69,7 @@ impl Default for Lives {
             idle: Duration::from_mins(1),
             answered: Duration::from_secs(5),
             look: Duration::from_secs(1),
+            wait: Duration::from_secs(30),
         }
     }
 }
@@ -95,8 +102,18 @@ struct Shared {
 struct Table {
     flows: HashMap<Flow, State>,
     sockets: HashMap<Port, Mapping>,
+    /// What begins later.
+    waiting: Waiting,
     /// Whether a task looks for flows that have ended.
     watched: bool,
+}
+
+/// Why a flow does not begin now.
+enum Shut {
+    /// The box is told.
+    Told(Why),
+    /// The box has opened as many connections as it may in a second.
+    Until(Instant),
 }
 
 struct State {
@@ -145,15 +162,15 @@ impl Flows {
     }
 
     /// Passes a datagram on: the payload of UDP, or an echo message from its ident on. `packet` is what an ICMP error quotes. Returns whether
-    /// the datagram was sent, refused or answered; if not, it is lost.
+    /// the datagram was sent, refused or answered, or waits; if not, it is lost.
     pub(super) fn send(&self, flow: Flow, payload: &[u8], packet: &[u8]) -> bool {
         let shared = &self.0;
         let mut table = shared.table();
-        let known = table.touch(flow);
-        let (socket, dial) = match known {
+        let (socket, dial) = match table.touch(flow) {
             Some(found) => found,
-            None => match shared.open(&mut table, flow) {
-                Ok(found) => found,
+            None => match shared.open_or_wait(&mut table, flow, payload) {
+                Ok(Some(found)) => found,
+                Ok(None) => return true,
                 Err(why) => {
                     shared.context.errors.answer(packet, why);
                     return true;
@@ -205,6 +222,7 @@ impl Drop for Flows {
         let mut table = self.0.table();
         table.flows.clear();
         table.sockets.clear();
+        table.waiting = Waiting::default();
     }
 }
 
@@ -245,32 +263,100 @@ impl Shared {
         allowed.by_name || self.context.inspector.as_ref().is_some_and(wanted)
     }
 
+    /// Begins the flow of a datagram. Returns `None` if it begins later, and the datagram waits until then.
+    fn open_or_wait(
+        self: &Arc<Self>,
+        table: &mut Table,
+        flow: Flow,
+        payload: &[u8],
+    ) -> Result<Option<(Arc<HostSocket>, SocketAddr)>, Why> {
+        let now = Instant::now();
+        let then = if table.waiting.holds(flow) {
+            None
+        } else {
+            match self.open(table, flow, now) {
+                Ok(found) => return Ok(Some(found)),
+                Err(Shut::Told(why)) => return Err(why),
+                Err(Shut::Until(then)) => Some(then),
+            }
+        };
+        let waited = table.waiting.first().is_some();
+        if !table.waiting.add(flow, payload, now) {
+            return Err(self.full(flow));
+        }
+        if let Some(then) = then.filter(|_| !waited) {
+            tokio::spawn(begin(Arc::clone(self), then));
+        }
+        Ok(None)
+    }
+
+    /// Begins the flows that wait, in their order. Returns when the next one may begin, `None` if none waits any more.
+    fn begin(self: &Arc<Self>) -> Option<Instant> {
+        let (mut table, now) = (self.table(), Instant::now());
+        while let Some((flow, since)) = table.waiting.first() {
+            let opened = if now.saturating_duration_since(since) > self.context.lives.wait {
+                Err(Shut::Told(self.full(flow)))
+            } else {
+                self.open(&mut table, flow, now)
+            };
+            match opened {
+                Ok((socket, dial)) => {
+                    for payload in table.waiting.take_first() {
+                        if let Err(Some(why)) = socket.send(&payload, dial).map_err(|error| unsent(&error)) {
+                            self.context.errors.answer_flow(flow, why);
+                        }
+                    }
+                }
+                Err(Shut::Told(why)) => {
+                    table.waiting.take_first();
+                    self.context.errors.answer_flow(flow, why);
+                }
+                Err(Shut::Until(then)) => return Some(then),
+            }
+        }
+        None
+    }
+
+    /// Reports that a flow found no place. Returns what the box is told.
+    fn full(&self, flow: Flow) -> Why {
+        self.context.slots.report_full(flow.kind.protocol(), flow.to.ip(), flow.to.port());
+        Why::Prohibited
+    }
+
     /// Begins a flow, if it is allowed and there is a place for it.
-    fn open(self: &Arc<Self>, table: &mut Table, flow: Flow) -> Result<(Arc<HostSocket>, SocketAddr), Why> {
+    fn open(
+        self: &Arc<Self>,
+        table: &mut Table,
+        flow: Flow,
+        now: Instant,
+    ) -> Result<(Arc<HostSocket>, SocketAddr), Shut> {
         let dial = self.decide(flow).map_err(|refused| {
             self.report(flow, refused);
-            Why::Prohibited
+            Shut::Told(Why::Prohibited)
         })?;
         let lives = self.context.lives;
+        let slot = match self.context.slots.take(now) {
+            Err(NoSlot::Taken) => {
+                table.give_up(|_| true);
+                self.context.slots.take(now)
+            }
+            taken => taken,
+        };
+        let slot = slot.map_err(|why| match why {
+            NoSlot::Taken => Shut::Told(self.full(flow)),
+            NoSlot::TooFast(then) => Shut::Until(then),
+        })?;
         if table.flows.len() >= lives.most {
             table.give_up(|_| true);
         }
-        let slot = self.context.slots.take().or_else(|| {
-            table.give_up(|_| true);
-            self.context.slots.take()
-        });
-        let Some(slot) = slot else {
-            self.context.slots.report_full(flow.kind.protocol(), flow.to.ip(), flow.to.port());
-            return Err(Why::Prohibited);
-        };
         // The socket of an echo has no port, whatever the policy writes.
         let dial = if flow.kind == Kind::Echo { SocketAddr::new(dial.ip(), 0) } else { dial };
         let port = Port { kind: flow.kind, guest: flow.guest, v6: dial.is_ipv6() };
-        let socket = self.socket(table, port).map_err(|error| self.no_socket(flow, &error))?;
-        let Some(mapping) = table.sockets.get_mut(&port) else { return Err(Why::Host) };
+        let socket = self.socket(table, port).map_err(|error| Shut::Told(self.no_socket(flow, &error)))?;
+        let Some(mapping) = table.sockets.get_mut(&port) else { return Err(Shut::Told(Why::Host)) };
         mapping.peers.insert(dial, flow.to);
         mapping.flows += 1;
-        table.flows.insert(flow, State { dial, port, used: Instant::now(), answered: false, _slot: slot });
+        table.flows.insert(flow, State { dial, port, used: now, answered: false, _slot: slot });
         if !table.watched {
             table.watched = true;
             tokio::spawn(watch(Arc::clone(self)));
@@ -422,6 +508,15 @@ async fn receive(shared: Arc<Shared>, socket: Arc<HostSocket>, port: Port) {
             // Others on this thread have their turn, even where the socket always has something.
             tokio::task::coop::consume_budget().await;
         }
+    }
+}
+
+/// Begins the flows that wait, from a time on, until there are none.
+async fn begin(shared: Arc<Shared>, from: Instant) {
+    let mut next = Some(from);
+    while let Some(then) = next {
+        sleep_until(then.into()).await;
+        next = shared.begin();
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use boxlite_spec::network::{Addresses, LinkSpec, rule::Policy};
+use boxlite_spec::network::{Addresses, LinkSpec, NetworkLimits, rule::Policy};
 use tokio::runtime::Builder;
 
 use crate::{
@@ -92,7 +92,7 @@ async fn handle(mut bytes: &[u8]) {
         frames,
         decide: Arc::new(Even),
         names: Arc::new(Silent),
-        slots: Slots::new(64, reports.clone()),
+        slots: Slots::new(&NetworkLimits { connections: 64, ..NetworkLimits::default() }, reports.clone()),
         reports,
     };
     let mut handler = make(Lease::default(), None)(context);

@@ -1,10 +1,11 @@
 //! The box's TCP connections. A SYN is answered only when the policy allows it and the host's side has been made, so that what the box sees
-//! is what is so. Called by the loop in `run.rs`. Files: `dial` makes the host's side, `connection` moves the bytes, `buffers` gives
-//! memory, `timers` says when one is looked at although nothing happens, `name_service` is DNS over TCP.
+//! is what is so. Called by the loop in `run.rs`. Files: `dial` makes the host's side, `connection` moves the bytes, `buffers` and
+//! `memory` take memory and give it back, `timers` says when one is looked at although nothing happens, `name_service` is DNS over TCP.
 
 mod buffers;
 mod connection;
 mod dial;
+mod memory;
 mod name_service;
 mod timers;
 mod upstream;
@@ -27,13 +28,13 @@ use self::{
     buffers::Pool,
     connection::{Connection, Served, Service},
     dial::{Failure, dial},
+    memory::Trimmer,
     timers::Timers,
     upstream::Upstream,
 };
 use super::{
-    bucket::Bucket,
     frame::{self, Flow, Segment},
-    limits::Slot,
+    limits::{NoSlot, Slot},
     outgoing::Outgoing,
     parts::Parts,
     ready::{Ready, Signal},
@@ -59,6 +60,7 @@ pub(super) struct Tcp {
     entries: Vec<Option<Entry>>,
     free: Vec<usize>,
     pool: Pool,
+    trimmer: Trimmer,
     ready: Arc<Ready>,
     /// Connections that got a packet in this turn.
     touched: Vec<usize>,
@@ -66,10 +68,9 @@ pub(super) struct Tcp {
     /// Connections that wait for room on the link.
     blocked: VecDeque<usize>,
     timers: Timers,
-    rate: Bucket,
     waiting: VecDeque<Syn>,
     waiting_flows: HashSet<Flow>,
-    /// When those who wait for a place are looked at.
+    /// When those who wait for a place or for their second are looked at.
     look_at: Option<Instant>,
     /// Until when the host, which has no descriptors or ports left, is not asked again.
     exhausted_until: Option<Instant>,
@@ -149,14 +150,8 @@ fn destination(flow: Flow) -> Destination {
 }
 
 impl Tcp {
-    /// No connections yet. `new_per_second` bounds how many are made.
-    pub(super) fn new(
-        parts: Parts,
-        new_per_second: u32,
-        ready: Arc<Ready>,
-        out: &mut Outgoing,
-        now: Instant,
-    ) -> Self {
+    /// No connections yet.
+    pub(super) fn new(parts: Parts, ready: Arc<Ready>, out: &mut Outgoing) -> Self {
         Self {
             stack: Stack::new(&parts.link, parts.offload, out),
             parts,
@@ -164,12 +159,12 @@ impl Tcp {
             entries: Vec::new(),
             free: Vec::new(),
             pool: Pool::default(),
+            trimmer: Trimmer::default(),
             ready,
             touched: Vec::new(),
             taken: Vec::new(),
             blocked: VecDeque::new(),
             timers: Timers::default(),
-            rate: Bucket::events(new_per_second, now),
             waiting: VecDeque::new(),
             waiting_flows: HashSet::new(),
             look_at: None,
@@ -265,14 +260,16 @@ impl Tcp {
 
     /// Begins to make the host's side. Returns the SYN if it has to wait.
     fn start(&mut self, syn: Syn, out: &mut Outgoing, now: Instant) -> Option<Syn> {
-        if self.rate.available(now) == 0 {
-            return Some(syn);
-        }
-        let Some(slot) = self.parts.slots.take() else {
-            self.look_at = Some(now + PLACE_INTERVAL);
-            return Some(syn);
+        let slot = match self.parts.slots.take(now) {
+            Ok(slot) => slot,
+            Err(why) => {
+                self.look_at = Some(match why {
+                    NoSlot::Taken => now + PLACE_INTERVAL,
+                    NoSlot::TooFast(then) => then,
+                });
+                return Some(syn);
+            }
         };
-        self.rate.spend(1);
         let (flow, to) = (syn.flow, syn.to());
         if self.is_name_service(flow) {
             let (ours, theirs) = duplex(NAME_PIPE);
@@ -341,6 +338,7 @@ impl Tcp {
         if !self.is_exhausted(now) {
             self.exhausted_until = None;
         }
+        self.trimmer.note(self.flows.len());
         let waited = self.serve_waiting(out, now);
         let blocked = self.serve_blocked(out, now);
         any | waited | blocked
@@ -463,8 +461,7 @@ impl Tcp {
 
     /// When the next turn is due although nothing happens.
     pub(super) fn wake_at(&self) -> Option<Instant> {
-        let again = self.exhausted_until.or(self.look_at).or_else(|| self.rate.wake_at());
-        let waiting = again.filter(|_| !self.waiting.is_empty());
+        let waiting = self.exhausted_until.or(self.look_at).filter(|_| !self.waiting.is_empty());
         self.timers.first().into_iter().chain(waiting).min()
     }
 

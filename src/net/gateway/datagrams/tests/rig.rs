@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use boxlite_spec::network::{Addresses, LinkSpec, control::Refusal, rule::Policy};
+use boxlite_spec::network::{Addresses, LinkSpec, NetworkLimits, control::Refusal, rule::Policy};
 use smoltcp::{
     phy::ChecksumCapabilities,
     wire::{Icmpv4Packet, Icmpv6Packet, IpProtocol, IpRepr, Ipv4Packet, Ipv6Packet, UdpPacket, UdpRepr},
@@ -88,7 +88,7 @@ impl NameServer for Backwards {
 pub(super) struct Choice {
     pub(super) v6: bool,
     pub(super) mtu: u16,
-    pub(super) slots: u32,
+    pub(super) limits: NetworkLimits,
     pub(super) lives: Lives,
     pub(super) inspector: Option<Arc<dyn Inspector>>,
     pub(super) lease: Lease,
@@ -99,7 +99,7 @@ impl Default for Choice {
         Self {
             v6: true,
             mtu: 1500,
-            slots: 8192,
+            limits: NetworkLimits::default(),
             lives: Lives::default(),
             inspector: None,
             lease: Lease::default(),
@@ -139,7 +139,7 @@ impl Rig {
             frames: sender,
             decide: Arc::clone(&says) as Arc<dyn Decide>,
             names: Arc::new(Backwards),
-            slots: Slots::new(choice.slots, reports.clone()),
+            slots: Slots::new(&choice.limits, reports.clone()),
             reports: reports.clone(),
         };
         let handler = Handler::new(context, choice.lease, choice.inspector, choice.lives);

@@ -1,7 +1,12 @@
 //! UDP through the gateway.
 
-use std::{collections::HashSet, net::SocketAddr, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
+use boxlite_spec::network::NetworkLimits;
 use tokio::time::{sleep, timeout};
 
 use super::rig::{
@@ -18,7 +23,13 @@ const SHORT: Lives = Lives {
     idle: Duration::from_secs(2),
     answered: Duration::from_millis(50),
     look: Duration::from_millis(10),
+    wait: Duration::from_millis(300),
 };
+
+fn limits(connections: u32, new_per_second: u32) -> Choice {
+    let limits = NetworkLimits { connections, new_per_second, ..NetworkLimits::default() };
+    Choice { limits, ..Choice::default() }
+}
 
 #[tokio::test]
 async fn a_datagram_goes_out_and_its_answer_comes_back() {
@@ -89,7 +100,7 @@ async fn network_pitfalls_udp_lifetime_the_least_recently_used_flows_give_way() 
 
 #[tokio::test]
 async fn a_flow_gives_way_where_all_places_are_taken() {
-    let mut rig = Rig::new(Choice { slots: 2, ..Choice::default() });
+    let mut rig = Rig::new(limits(2, 2000));
     let to = SocketAddr::new(OUTSIDE.into(), echo_server(false).await.port());
     for port in 1..=10 {
         rig.udp(port, to, b"x");
@@ -100,8 +111,53 @@ async fn a_flow_gives_way_where_all_places_are_taken() {
 
 #[tokio::test]
 async fn udp_without_a_place_is_told_at_once() {
-    let mut rig = Rig::new(Choice { slots: 0, ..Choice::default() });
+    let mut rig = Rig::new(limits(0, 2000));
     rig.udp(4000, (OUTSIDE, 7000).into(), b"x");
+    assert_eq!(rig.icmp().await.unwrap().1, (3, 13));
+    assert_eq!(rig.refusals.try_recv().unwrap().rule, "limit");
+}
+
+#[tokio::test]
+async fn network_pitfalls_many_connections_new_flows_over_the_rate_wait_and_lose_nothing() {
+    let mut rig = Rig::new(limits(8192, 20));
+    let to = SocketAddr::new(OUTSIDE.into(), echo_server(false).await.port());
+    let began = Instant::now();
+    // Each flow with two datagrams, which stay in their order.
+    for port in 1..=50 {
+        rig.udp(port, to, b"first");
+        rig.udp(port, to, b"second");
+    }
+    let mut answers: HashMap<u16, Vec<Vec<u8>>> = HashMap::new();
+    for _ in 0..100 {
+        let (_, port, payload) = rig.datagram().await.unwrap();
+        answers.entry(port).or_default().push(payload);
+    }
+    let passed = began.elapsed();
+    assert!(passed > Duration::from_secs(1) && passed < Duration::from_secs(30), "{passed:?}");
+    assert_eq!(answers.len(), 50);
+    assert!(answers.values().all(|payloads| payloads[..] == [&b"first"[..], b"second"]));
+    assert_eq!((rig.dropped(), rig.refusals.try_recv().is_err()), (0, true));
+    // One that is open does not wait.
+    rig.udp(50, to, b"third");
+    assert_eq!(rig.datagram().await.unwrap().2, b"third");
+}
+
+#[tokio::test]
+async fn network_pitfalls_many_connections_a_flow_that_waits_too_long_or_finds_no_room_is_told() {
+    let mut rig = Rig::new(Choice { lives: SHORT, ..limits(8192, 1) });
+    let server = server(false).await;
+    let to = SocketAddr::new(OUTSIDE.into(), server.local_addr().unwrap().port());
+    for port in 1..=4 {
+        rig.udp(port, to, b"x");
+    }
+    assert_eq!(rig.handler.flows.open().0, 1);
+    // The second begins in the next second, which is later than it may wait.
+    assert_eq!(rig.icmp().await.unwrap().1, (3, 13));
+    assert_eq!(rig.refusals.try_recv().unwrap().rule, "limit");
+    let mut rig = Rig::new(limits(8192, 1));
+    for port in 1..=20 {
+        rig.udp(port, to, &vec![0; 60_000]);
+    }
     assert_eq!(rig.icmp().await.unwrap().1, (3, 13));
     assert_eq!(rig.refusals.try_recv().unwrap().rule, "limit");
 }
