@@ -13,6 +13,7 @@ use crate::{
     backend::{NetworkBackend, NetworkError, Reports},
     control::{answer::Answerer, server},
     publish::{dialer::Dialer, publisher::Publisher},
+    record::Record,
     socket,
 };
 
@@ -56,17 +57,27 @@ impl Host {
                 return Err(error);
             }
         };
+        // Without the file, what passed since the last reading is missing in totals, which is no reason to have no network.
+        let record = spec.counters.as_deref().and_then(|path| Record::create(path).ok());
+        let counters = Arc::clone(&reports.counters);
         let answerer = Arc::new(Answerer::new(backend, publisher, reports));
         let (stop, stopped) = oneshot::channel();
         let serve = move || {
             runtime.block_on(async {
-                match listener {
-                    Some((listener, user)) => {
-                        let control = tokio::spawn(server::serve(listener, user, answerer));
-                        let _ = stopped.await;
-                        control.abort();
+                let control =
+                    listener.map(|(listener, user)| tokio::spawn(server::serve(listener, user, answerer)));
+                match &record {
+                    Some(record) => {
+                        tokio::select! {
+                            _ = stopped => {}
+                            () = record.keep(&counters) => {}
+                        }
+                        record.write(&counters);
                     }
                     None => _ = stopped.await,
+                }
+                if let Some(control) = control {
+                    control.abort();
                 }
             });
             runtime.shutdown_timeout(SHUTDOWN);

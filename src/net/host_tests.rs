@@ -118,6 +118,7 @@ fn spec(folder: &Path) -> InstanceSpec {
         network: None,
         publish: Vec::new(),
         control: Some(folder.join("control.sock")),
+        counters: None,
         deadline_ms: 0,
         qemu: None,
     }

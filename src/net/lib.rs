@@ -14,5 +14,6 @@ pub mod host;
 pub mod metrics;
 pub mod policy;
 pub mod publish;
+mod record;
 pub mod refusals;
 mod socket;

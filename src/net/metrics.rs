@@ -1,8 +1,9 @@
 //! The counters of a box's network. Every part of a backend adds to them without a lock; `control` reads them.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use boxlite_spec::network::control::NetworkMetrics;
+use tokio::sync::Notify;
 
 /// Counters since the box's start.
 #[derive(Debug, Default)]
@@ -16,30 +17,56 @@ pub struct Counters {
     refusals: AtomicU64,
     dns_queries: AtomicU64,
     dropped_packets: AtomicU64,
+    /// Whether something was counted since [`Counters::take`].
+    changed: AtomicBool,
+    change: Notify,
 }
 
 impl Counters {
+    fn add(&self, counter: &AtomicU64, count: u64) {
+        counter.fetch_add(count, Relaxed);
+        self.note();
+    }
+
+    fn note(&self) {
+        if !self.changed.load(Relaxed) && !self.changed.swap(true, Relaxed) {
+            self.change.notify_one();
+        }
+    }
+
+    /// Waits until something is counted. For one reader, which then takes them.
+    pub(crate) async fn changed(&self) {
+        self.change.notified().await;
+    }
+
+    /// Reads every counter; what is counted from now on is a change.
+    pub(crate) fn take(&self) -> NetworkMetrics {
+        self.changed.store(false, Relaxed);
+        self.read()
+    }
+
     /// Counts a frame to the box.
     pub fn count_received(&self, bytes: usize) {
         self.received_bytes.fetch_add(bytes as u64, Relaxed);
-        self.received_packets.fetch_add(1, Relaxed);
+        self.add(&self.received_packets, 1);
     }
 
     /// Counts a frame from the box.
     pub fn count_sent(&self, bytes: usize) {
         self.sent_bytes.fetch_add(bytes as u64, Relaxed);
-        self.sent_packets.fetch_add(1, Relaxed);
+        self.add(&self.sent_packets, 1);
     }
 
     /// Counts a connection that has been opened.
     pub fn count_opened(&self) {
         self.connections.fetch_add(1, Relaxed);
-        self.connections_total.fetch_add(1, Relaxed);
+        self.add(&self.connections_total, 1);
     }
 
     /// Counts the end of a connection.
     pub fn count_closed(&self) {
         self.connections.fetch_sub(1, Relaxed);
+        self.note();
     }
 
     /// The number of connections that are open now.
@@ -49,18 +76,18 @@ impl Counters {
 
     /// Counts something that was refused.
     pub fn count_refusal(&self) {
-        self.refusals.fetch_add(1, Relaxed);
+        self.add(&self.refusals, 1);
     }
 
     /// Counts a DNS query.
     pub fn count_dns_query(&self) {
-        self.dns_queries.fetch_add(1, Relaxed);
+        self.add(&self.dns_queries, 1);
     }
 
     /// Counts a frame from the box that was dropped, since it is malformed, of no protocol that is served, or from an address that is not
     /// the box's.
     pub fn count_dropped(&self) {
-        self.dropped_packets.fetch_add(1, Relaxed);
+        self.add(&self.dropped_packets, 1);
     }
 
     /// Reads every counter.

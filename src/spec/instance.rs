@@ -66,6 +66,10 @@ pub struct InstanceSpec {
     /// The shim listens here for the runtime's requests (`network::control`); `None` for a box that takes none.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "path::optional")]
     pub control: Option<PathBuf>,
+    /// The shim keeps the counters of the network here ([`NetworkMetrics`](crate::network::control::NetworkMetrics) in JSON), for those
+    /// who want to know them after its end; `None` keeps none.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "path::optional")]
+    pub counters: Option<PathBuf>,
     /// Milliseconds from the shim's start until it ends a machine that should have ended by itself; 0 means never.
     #[serde(default)]
     pub deadline_ms: u64,

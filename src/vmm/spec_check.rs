@@ -91,6 +91,7 @@ pub(crate) mod tests {
             network: None,
             publish: Vec::new(),
             control: None,
+            counters: None,
             deadline_ms: 0,
             qemu: None,
         }

@@ -52,6 +52,7 @@ fn machine_over(mut connect: impl FnMut() -> std::io::Result<DuplexStream> + Sen
         network: None,
         publish: Vec::new(),
         control: None,
+        counters: None,
         deadline_ms: 0,
         qemu: None,
     };

@@ -22,7 +22,7 @@ pub struct RuntimeMetricsSnapshot {
     pub total_exec_errors: u64,
     /// Bytes of stdin, stdout and stderr.
     pub total_bytes_transferred: u64,
-    /// What went through the networks of all boxes, as last read from each. `connections` are those that are open.
+    /// What went through the networks of all boxes, as last read from each that runs, and to the end of each that has ended. `connections` are those that are open.
     pub network: NetworkMetrics,
 }
 

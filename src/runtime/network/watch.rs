@@ -2,6 +2,9 @@
 //! counters, which are also added to the totals of the runtime. Part of a `Machine`; called by `litebox/observation`.
 
 use std::{
+    fs::File,
+    os::unix::fs::FileExt as _,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -26,6 +29,8 @@ use crate::{
 /// The pause before a broken stream of refusals is opened again. It doubles up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Most bytes of the shim's record.
+const RECORD_MAX: usize = 4096;
 
 /// Watches the network of one machine.
 #[derive(Debug)]
@@ -34,17 +39,22 @@ pub(crate) struct NetworkWatch {
     bus: Arc<EventBus>,
     control: Control,
     watched: AtomicBool,
+    /// Where the shim keeps the counters. It is open from the start on, since whoever removes the box removes its files.
+    record: Option<File>,
     /// What was last added to the totals.
     counted: Mutex<NetworkMetrics>,
 }
 
 impl NetworkWatch {
-    pub(crate) fn new(box_id: &str, bus: &Arc<EventBus>, control: Control) -> Arc<Self> {
+    /// A watch of the machine that runs now, whose shim keeps its counters in the file `record`.
+    pub(crate) fn new(box_id: &str, bus: &Arc<EventBus>, control: Control, record: &Path) -> Arc<Self> {
         Arc::new(Self {
             box_id: box_id.to_owned(),
             bus: Arc::clone(bus),
             control,
             watched: AtomicBool::new(false),
+            // A shim of an older version keeps none.
+            record: File::open(record).ok(),
             counted: Mutex::default(),
         })
     }
@@ -114,6 +124,13 @@ impl NetworkWatch {
         Ok(metrics)
     }
 
+    /// What the shim has recorded last.
+    fn recorded(&self) -> Option<NetworkMetrics> {
+        let mut text = [0; RECORD_MAX];
+        let count = self.record.as_ref()?.read_at(&mut text, 0).ok()?;
+        serde_json::from_slice(&text[..count]).ok()
+    }
+
     /// Replaces the policy of the running machine.
     ///
     /// # Errors
@@ -137,12 +154,29 @@ impl NetworkWatch {
         }
     }
 
-    /// Takes the connections of a machine that has ended out of those that are open.
+    /// Adds to `totals` what passed since the counters of the machine, which has ended, were read last, and takes its connections out of
+    /// those that are open.
     pub(crate) async fn ended(&self, totals: &RuntimeMetrics) {
         let mut counted = self.counted.lock().await;
-        let last = NetworkMetrics { connections: 0, ..*counted };
+        let recorded = self.recorded().unwrap_or_default();
+        let last = NetworkMetrics { connections: 0, ..latest(&counted, &recorded) };
         totals.count(|counters| add_difference(&mut counters.network, &counted, &last));
         *counted = last;
+    }
+}
+
+/// The larger of each two counters, since neither reading need be the later one.
+fn latest(one: &NetworkMetrics, other: &NetworkMetrics) -> NetworkMetrics {
+    NetworkMetrics {
+        received_bytes: one.received_bytes.max(other.received_bytes),
+        sent_bytes: one.sent_bytes.max(other.sent_bytes),
+        received_packets: one.received_packets.max(other.received_packets),
+        sent_packets: one.sent_packets.max(other.sent_packets),
+        connections: one.connections.max(other.connections),
+        connections_total: one.connections_total.max(other.connections_total),
+        refusals: one.refusals.max(other.refusals),
+        dns_queries: one.dns_queries.max(other.dns_queries),
+        dropped_packets: one.dropped_packets.max(other.dropped_packets),
     }
 }
 
@@ -191,11 +225,12 @@ mod tests {
     use super::*;
     use crate::shim::socket::BoxSocket;
 
-    fn watch(folder: &std::path::Path) -> (Arc<NetworkWatch>, Arc<EventBus>, UnixListener) {
+    fn watch(folder: &Path) -> (Arc<NetworkWatch>, Arc<EventBus>, UnixListener) {
         let socket = BoxSocket::new(folder, "control.sock");
         let listener = UnixListener::from_std(socket.listen().unwrap()).unwrap();
         let bus = Arc::new(EventBus::default());
-        (NetworkWatch::new("b", &bus, Control::new("b", socket)), bus, listener)
+        let record = folder.join("network.json");
+        (NetworkWatch::new("b", &bus, Control::new("b", socket), &record), bus, listener)
     }
 
     #[tokio::test]
@@ -228,6 +263,24 @@ mod tests {
         drop(end);
         while watch.watched.load(Ordering::Acquire) {
             tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn totals_have_what_the_shim_recorded_before_its_end_also_if_the_file_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let record = folder.path().join("network.json");
+        std::fs::write(&record, r#"{"received_bytes":70,"refusals":2,"connections":5}    "#).unwrap();
+        let (watch, ..) = watch(folder.path());
+        // As if it had been read a moment later than it was recorded.
+        *watch.counted.lock().await =
+            NetworkMetrics { received_bytes: 50, refusals: 3, ..Default::default() };
+        let totals = RuntimeMetrics::default();
+        std::fs::remove_file(&record).unwrap();
+        for _ in 0..2 {
+            watch.ended(&totals).await;
+            let total = totals.snapshot().network;
+            assert_eq!(total, NetworkMetrics { received_bytes: 20, ..Default::default() });
         }
     }
 

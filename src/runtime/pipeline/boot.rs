@@ -235,6 +235,7 @@ impl Pipeline {
             lock: paths.shim_lock(),
             attached: !config.options.detached,
             journal: journaled.then(journal),
+            counters: network.is_some().then(|| paths.counters()),
             network,
             publish: config.options.ports.clone(),
             control: Some(socket(paths.control_socket())),

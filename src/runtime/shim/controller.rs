@@ -216,6 +216,7 @@ mod tests {
             network: None,
             publish: Vec::new(),
             control: None,
+            counters: None,
             deadline_ms: 0,
             qemu: None,
         }

@@ -137,7 +137,10 @@ impl BoxConfig {
         events: &Arc<EventBus>,
     ) -> Option<Arc<NetworkWatch>> {
         let control = || Control::new(&self.id, paths.control_socket());
-        self.options.network.is_some().then(|| NetworkWatch::new(&self.id, events, control()))
+        self.options
+            .network
+            .is_some()
+            .then(|| NetworkWatch::new(&self.id, events, control(), &paths.counters()))
     }
 
     /// The host name inside: an explicit one, else the box's name where that is one, else its id.

@@ -149,6 +149,8 @@ impl BoxPaths {
         shim_log = "shim.log";
         /// When the shim ends the box, if that has changed since its start.
         deadline = DEADLINE_FILE;
+        /// What went through the network since the last start, as the shim last knew it.
+        counters = "network.json";
         /// Held by the box's shim and engine.
         shim_lock = "shim.lock";
     }

@@ -79,11 +79,13 @@ impl BoxCore {
         };
         transition.stopping().await;
         if let Some(network) = &machine.network {
-            // The last chance to read its counters.
+            // The last chance to ask for its counters, if its shim records none.
             let _ = network.metrics(&self.home.metrics).await;
-            network.ended(&self.home.metrics).await;
         }
         let outcome = machine.stop(grace).await;
+        if let Some(network) = &machine.network {
+            network.ended(&self.home.metrics).await;
+        }
         transition.stopped().await?;
         outcome.map(|outcome| tracing::debug!(box_id = self.id, how = outcome.describe(), "box stopped"))
     }
