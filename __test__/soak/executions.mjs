@@ -70,8 +70,8 @@ async function measure(box) {
   }
 }
 
-/** @param {string} pid @param {string} whose @returns {Resources} */
-function hostSide(pid, whose) {
+/** What a process of this machine holds. @param {string} pid @param {string} whose @returns {Resources} */
+export function hostSide(pid, whose) {
   return {
     [`descriptors of ${whose}`]: readdirSync(`/proc/${pid}/fd`).length,
     [`threads of ${whose}`]: readdirSync(`/proc/${pid}/task`).length,

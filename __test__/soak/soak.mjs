@@ -1,6 +1,6 @@
 // `npm run soak`: creates, uses and removes boxes again and again in one process, whose resources must not grow; then runs many boxes at
-// once, many commands in one box, and a long stream in each direction. `--cycles N --boxes N --executions N --megabytes N --freeze N
-// --engine E`; 0 leaves a test out. Prints TAP. Started by scripts/soak.mjs.
+// once, many commands in one box, a long stream in each direction, and many connections of one box. `--cycles N --boxes N --executions N
+// --megabytes N --connections N --freeze N --engine E`; 0 leaves a test out. Prints TAP. Started by scripts/soak.mjs.
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util'
 import { Runtime } from '../../index.mjs'
 import { runScript } from '../../scripts/failure.mjs'
 import { writeBusybox } from '../../scripts/image/busybox.mjs'
+import { connections } from './connections.mjs'
 import { crowd } from './crowd.mjs'
 import { executions } from './executions.mjs'
 import { growth, measure, settled } from './footprint.mjs'
@@ -20,6 +21,7 @@ const { values } = parseArgs({
     boxes: { type: 'string', default: '20' },
     executions: { type: 'string', default: '300' },
     megabytes: { type: 'string', default: '64' },
+    connections: { type: 'string', default: '1000' },
     // Seconds; with more than 60 the connection is lost.
     freeze: { type: 'string', default: '0' },
     engine: { type: 'string', default: 'qemu' },
@@ -54,6 +56,10 @@ runScript(import.meta, async () => {
       report(`${values.boxes} boxes at once start, work and stop`, faults)
     }
     await inOneBox(runtime, join(base, 'image'))
+    if (values.connections !== '0') {
+      const faults = await connections(runtime, join(base, 'image'), base, Number(values.connections), say)
+      report(`1000 connections at once and ${values.connections} in a row leave nothing behind, on either side`, faults)
+    }
   } finally {
     await runtime.close()
     rmSync(base, { recursive: true, force: true })

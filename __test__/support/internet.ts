@@ -68,6 +68,8 @@ export interface Internet {
   readonly ipv6: boolean
   /** A command that executes another one on the host. */
   readonly through: string[]
+  /** A command that executes another one among the servers, with their addresses. */
+  readonly among: string[]
   /** Starts a program with a runtime on the host. It is ended after the last test. */
   start(home: string, options?: RuntimeOptions): Promise<Host>
   /** Runs a command on the host and returns its output. */
@@ -136,6 +138,9 @@ export function useInternet(homes: Homes, { ipv6 = false } = {}): Internet {
     get through() {
       return it().through
     },
+    get among() {
+      return it().among
+    },
     async start(home, options = {}) {
       const peer = await Peer.start(home, options, it().through)
       it().peers.push(peer)
@@ -160,6 +165,7 @@ interface Made {
   authority: string
   resolvConf: string
   through: string[]
+  among: string[]
   peers: Peer[]
   onHost: Internet['onHost']
   end(): Promise<void>
@@ -181,7 +187,8 @@ async function make(folder: string, ipv6: boolean): Promise<Made> {
   const through = [...into(hostPid), `--mount=/proc/${hostPid}/ns/mnt`]
   const run = ([program = '', ...prefix]: string[], args: string[]) =>
     execFileSync(program, [...prefix, ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
-  const inWorld = (...args: string[]) => run(into(world.pid), args)
+  const among = into(world.pid)
+  const inWorld = (...args: string[]) => run(among, args)
   const onHost = (command: string, ...args: string[]) => run(through, [command, ...args])
   await unshared(hostPid)
 
@@ -225,7 +232,7 @@ async function make(folder: string, ipv6: boolean): Promise<Made> {
       await ended
     }
   }
-  return { world, authority: tls.authority, resolvConf, through, peers: [], onHost, end }
+  return { world, authority: tls.authority, resolvConf, through, among, peers: [], onHost, end }
 }
 
 /** The routes of the host, and its IPv6 address, which are lost with the link. */

@@ -41,6 +41,8 @@ export const packages = {
     withProgram('umoci', 'unpacks images for comparison', 'umoci'),
     withProgram('openssl', 'creates the certificates of servers in tests', 'openssl'),
     withProgram('iproute2', 'makes the internet of the tests of networks (ip)', 'ip'),
+    withProgram('git', 'serves a repository to boxes', 'git'),
+    withProgram('iperf3', 'measures the network of a box against the host', 'iperf3'),
     withProgram('g++', 'compiles the fuzzer', 'g++'),
     withProgram('kmod', 'prepares the KVM lab', 'depmod'),
   ],
