@@ -14,15 +14,19 @@ export interface Surroundings {
   env: NodeJS.ProcessEnv
   /** Whether its standard streams are a terminal. */
   tty?: boolean
+  /** A command that executes it, with its options, such as `internet.through`. It has no terminal then. */
+  through?: string[]
 }
 
 /** Runs `source` with `args`, which begin at `process.argv[2]`. */
 export async function runExample(source: string, args: string[], surroundings: Surroundings): Promise<CommandResult> {
-  const { cwd, env, tty = false } = surroundings
+  const { cwd, env, tty = false, through = [] } = surroundings
   const { code } = await transform(source, { loader: 'ts', format: 'esm', target: 'node20' })
   await stop()
   const node = [process.execPath, '--input-type=module', '-', ...args]
-  if (!tty) return capture(process.execPath, node.slice(1), { cwd, env, input: code, timeoutMs: 120_000 })
+  // What enters another mount namespace begins in its root folder.
+  const [program = '', ...rest] = through.length > 0 ? [...through, 'env', '-C', cwd, ...node] : node
+  if (!tty) return capture(program, rest, { cwd, env, input: code, timeoutMs: 300_000 })
   // script(1) provides the terminal. The program is read from a file, since standard input is the terminal.
   const folder = mkdtempSync(join(env.TMPDIR ?? '/tmp', 'example-'))
   try {
