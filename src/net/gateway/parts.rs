@@ -37,6 +37,8 @@ pub(super) struct Patience {
     pub(super) dial: Duration,
     /// For the box to finish the handshake.
     pub(super) handshake: Duration,
+    /// For enough of a connection's first bytes to be read, from the first of them on.
+    pub(super) first_bytes: Duration,
     /// For anything to happen on a connection of which one direction has ended.
     pub(super) half_closed: Duration,
     /// For a place, when all connections that are allowed are open.
@@ -48,6 +50,7 @@ impl Default for Patience {
         Self {
             dial: Duration::from_secs(30),
             handshake: Duration::from_mins(1),
+            first_bytes: Duration::from_secs(10),
             half_closed: Duration::from_mins(5),
             place: Duration::from_secs(30),
         }

@@ -11,6 +11,8 @@ use crate::gateway::inspector::FIRST_BYTES_MAX;
 pub(super) const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Most headers of a request.
 const HEADERS_MAX: usize = 256;
+/// Longest method of a request. The registered ones have 17 bytes at most.
+const METHOD_MAX: usize = 32;
 /// The types of TLS records (RFC 8446, 5.1), of which a handshake is to be the first.
 const TLS_RECORDS: std::ops::RangeInclusive<u8> = 0x14..=0x18;
 
@@ -81,8 +83,8 @@ fn read_text(first: &[u8]) -> FirstBytes {
     let text = &first[start..];
     let end = text.iter().position(|byte| b"\r\n".contains(byte));
     let line = &text[..end.unwrap_or(text.len())];
-    let mut method = line.iter().take_while(|byte| !byte.is_ascii_whitespace());
-    if method.any(|byte| !byte.is_ascii_graphic()) {
+    let method = line.iter().position(u8::is_ascii_whitespace).map_or(line, |end| &line[..end]);
+    if method.len() > METHOD_MAX || !method.iter().copied().all(is_token) {
         return FirstBytes::Other;
     }
     match end {
@@ -90,6 +92,11 @@ fn read_text(first: &[u8]) -> FirstBytes {
         Some(_) if has_version(line) => read_head(first),
         Some(_) => FirstBytes::Other,
     }
+}
+
+/// Whether a method may have this character (RFC 9110, 5.6.2).
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 fn has_version(line: &[u8]) -> bool {
@@ -171,6 +178,10 @@ mod tests {
             b"\0\0\0\x08\x04\xd2\x16\x2f",
             b"*1\r\n$4\r\nPING\r\n",
             b"GET /\r\n",
+            // Without waiting for the end of a line.
+            b"{\"id\":1}",
+            b"<stream>",
+            &[b'x'; 33],
         ] {
             assert_eq!(FirstBytes::read(first), FirstBytes::Other, "{first:?}");
         }

@@ -6,6 +6,8 @@
 //! - HTTP by the Host of every request, so it is served by `proxy` from its first request on. A request that is refused is answered by 403.
 //! - A protocol of which neither is true says no name, so that the address, which this box resolved from an allowed name, is all there is
 //!   to check. It passes, except on the ports 80 and 443, where it can only be an attempt to hide.
+//! - Who begins a line that could become a request, and then is silent for ten seconds, is refused rather than left to wait. Who ends after it is
+//!   judged by what was said.
 //!
 //! Where the box has secrets, TLS to their hosts is opened: to the box by an authority of its own, to the server with the host's roots. The
 //! values are put into headers of requests whose Host equals the name in the handshake. All other TLS passes unopened.

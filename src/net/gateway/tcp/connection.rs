@@ -2,6 +2,7 @@
 //! one side is a reset on the other. Called by `tcp` whenever something happened to it.
 
 use std::{
+    borrow::Cow,
     sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
@@ -82,6 +83,8 @@ struct Inspection {
     allowed: Allowed,
     /// How many bytes the inspector has seen.
     seen: usize,
+    /// When it saw the first.
+    since: Option<Instant>,
 }
 
 /// What a connection is served with.
@@ -150,7 +153,7 @@ impl Connection {
 
     /// Holds the box's bytes back until the inspector has seen enough.
     pub(super) fn inspect_by(&mut self, inspector: Arc<dyn Inspector>, to: Destination, allowed: Allowed) {
-        self.inspection = Some(Inspection { inspector, to, allowed, seen: 0 });
+        self.inspection = Some(Inspection { inspector, to, allowed, seen: 0, since: None });
     }
 
     /// The name that was read from its first bytes.
@@ -191,7 +194,7 @@ impl Connection {
             if ended && self.outward == Outward::Flows {
                 self.outward = Outward::Ended;
             }
-            refused = refused.or(self.inspect());
+            refused = refused.or(self.inspect(service));
             more = self.carry_out(context) | self.carry_in(context);
             let queued = self.buffers.socket().send_queue();
             let taken = queued != self.queued;
@@ -222,7 +225,14 @@ impl Connection {
             Wake::At(at) => Some(at),
             Wake::Never => None,
         };
-        Served::Open { blocked, wake: wake.into_iter().chain(self.impatient_at(service.patience)).min() }
+        let inspected_by = self
+            .inspection
+            .as_ref()
+            .and_then(|inspection| Some(inspection.since? + service.patience.first_bytes));
+        Served::Open {
+            blocked,
+            wake: wake.into_iter().chain(self.impatient_at(service.patience)).chain(inspected_by).min(),
+        }
     }
 
     fn state(&mut self) -> State {
@@ -230,25 +240,33 @@ impl Connection {
     }
 
     /// Asks the inspector. Returns the refusal if there is one.
-    fn inspect(&mut self) -> Option<Refused> {
+    fn inspect(&mut self, service: &Service<'_>) -> Option<Refused> {
         let socket = self.buffers.sockets.get_mut::<smoltcp::socket::tcp::Socket<'_>>(self.buffers.handle);
         let inspection = self.inspection.as_mut()?;
         let waiting = socket.recv_queue();
-        if waiting == inspection.seen {
-            // A box that ends before it said enough has nothing to hide behind.
-            if self.outward == Outward::Ended && waiting > 0 {
-                self.abort();
-            } else if self.outward == Outward::Ended {
+        let ended = self.outward == Outward::Ended;
+        if waiting == 0 {
+            if ended {
                 self.inspection = None;
             }
             return None;
         }
+        let since = *inspection.since.get_or_insert(service.now);
+        let late = service.now >= since + service.patience.first_bytes;
+        if waiting == inspection.seen && !ended && !late {
+            return None;
+        }
         inspection.seen = waiting;
         let first = socket.peek(FIRST_BYTES_MAX).unwrap_or_default();
-        let verdict = inspection.inspector.inspect(inspection.to, &inspection.allowed, first);
+        let more = first.len() < FIRST_BYTES_MAX && !ended && !late;
+        // Who has ended says no more. The most that a server could take it for has the end of a head behind it.
+        let said: Cow<'_, [u8]> = if ended { [first, b"\r\n\r\n"].concat().into() } else { first.into() };
+        let verdict = inspection.inspector.inspect(inspection.to, &inspection.allowed, &said);
+        drop(said);
         let (inspector, to) = (Arc::clone(&inspection.inspector), inspection.to);
+        let name = inspection.allowed.name.clone();
         match verdict {
-            Verdict::More if first.len() < FIRST_BYTES_MAX => return None,
+            Verdict::More if more => return None,
             Verdict::Pass { name } => {
                 self.name = name;
                 self.inspection = None;
@@ -285,7 +303,7 @@ impl Connection {
         self.abort();
         let rule = "the first bytes of the connection can't be inspected".into();
         self.inspection = None;
-        Some(Refused { rule, name: None })
+        Some(Refused { rule, name })
     }
 
     /// Moves bytes from the box to the other end. Returns whether any were moved.

@@ -16,7 +16,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::rig::{Choice, Rig, rig_with, server};
 use crate::{
     decision::{Allowed, Destination, Refused},
-    gateway::inspector::{FIRST_BYTES_MAX, Inspector, Intercepted, Verdict},
+    gateway::{
+        inspector::{FIRST_BYTES_MAX, Inspector, Intercepted, Verdict},
+        parts::Patience,
+    },
 };
 
 /// Reads a line: `pass`, `refuse`, `answer` or `intercept`. An intercepted connection gets its bytes in capital letters.
@@ -32,7 +35,7 @@ impl Inspector for Lines {
     fn inspect(&self, _: Destination, _: &Allowed, first: &[u8]) -> Verdict {
         let Some(end) = first.iter().position(|byte| *byte == b'\n') else { return Verdict::More };
         let refused = || Refused { rule: "deny me".into(), name: Some("me.test".into()) };
-        match &first[..end] {
+        match first[..end].trim_ascii_end() {
             b"pass" => Verdict::Pass { name: Some("me.test".into()) },
             b"refuse" => Verdict::Refuse { refused: refused(), answer: Vec::new() },
             b"answer" => Verdict::Refuse { refused: refused(), answer: b"403 because".to_vec() },
@@ -58,8 +61,12 @@ impl Inspector for Lines {
 }
 
 fn opened() -> (Rig, SocketHandle, TcpStream) {
+    opened_with(Patience::default())
+}
+
+fn opened_with(patience: Patience) -> (Rig, SocketHandle, TcpStream) {
     let (listener, to) = server();
-    let mut rig = rig_with(Choice { inspector: Some(Arc::new(Lines)), ..Choice::default() });
+    let mut rig = rig_with(Choice { inspector: Some(Arc::new(Lines)), patience, ..Choice::default() });
     let handle = rig.guest.connected(to);
     let (peer, _) = listener.accept().unwrap();
     peer.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
@@ -122,6 +129,38 @@ fn an_interceptor_gets_all_bytes_from_the_first() {
     assert_eq!(rig.guest.receive_bytes(handle, usize::MAX), b"done");
     rig.guest.until("no connection", |_| rig.reports.counters.connections() == 0);
     assert_eq!(rig.guest.resets, 0);
+}
+
+#[test]
+fn one_that_has_ended_is_judged_by_what_it_said() {
+    let (mut rig, handle, mut peer) = opened();
+    rig.guest.send(handle, b"pass");
+    rig.guest.tcp(handle).close();
+    rig.guest.pause(Duration::from_millis(50));
+    let mut read = Vec::new();
+    peer.read_to_end(&mut read).unwrap();
+    assert_eq!(read, b"pass");
+
+    let (mut rig, handle, mut peer) = opened();
+    rig.guest.send(handle, b"refuse");
+    rig.guest.tcp(handle).close();
+    rig.guest.until("reset", |guest| guest.tcp(handle).state() == State::Closed);
+    assert_eq!(peer.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+    assert_eq!(rig.reports.counters.read().refusals, 1);
+}
+
+#[test]
+fn network_pitfalls_hidden_refusals_one_that_says_too_little_is_refused_after_a_while() {
+    let patience = Patience { first_bytes: Duration::from_millis(200), ..Patience::default() };
+    let (mut rig, handle, mut peer) = opened_with(patience);
+    let mut refusals = rig.reports.refusals.subscribe();
+    // One who says nothing may be a client that waits for the server.
+    rig.guest.pause(Duration::from_millis(300));
+    assert_eq!(rig.guest.tcp(handle).state(), State::Established);
+    rig.guest.send(handle, b"pa");
+    rig.guest.until("reset", |guest| guest.tcp(handle).state() == State::Closed);
+    assert_eq!(peer.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+    assert_eq!(refusals.try_recv().unwrap().name.as_deref(), Some("outside.test"));
 }
 
 #[test]
