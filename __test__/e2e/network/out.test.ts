@@ -1,5 +1,5 @@
-// What a box reaches by default, through the gateway: TCP, UDP, echo and names, as programs of Debian see them. Each title begins with the
-// mistake of other sandboxes that it excludes, where there is one.
+// What a box reaches by default, through the gateway: TCP, UDP, echo and names, as programs of Debian see them. Titles name rows of the list of
+// network pitfalls (`__test__/house/network-pitfalls.test.ts`).
 import { beforeAll, expect, it } from 'vitest'
 import { networkLayout } from '../../../scripts/image/debian.mjs'
 import { useHomes } from '../../support/homes.js'
@@ -48,7 +48,7 @@ print(back == data)'`
   expect(await output('head -c 5000000 /dev/zero | curl -sS -T - http://web.example/sink')).toBe('5000000\n')
 })
 
-it('half-close: an end passes each way', async () => {
+it('network pitfalls: half-close: an end passes each way', async () => {
   const program = `
 import socket
 s = socket.create_connection(("${WORLD.web}", 9))
@@ -57,7 +57,7 @@ print(s.recv(100).decode(), end="")`
   expect(await python(program)).toBe('1000\n')
 })
 
-it('RST: a refused connection and a reset one are that, at once', async () => {
+it('network pitfalls: RST: a refused connection and a reset one are that, at once', async () => {
   const program = (port: number) => `
 import socket
 try:
@@ -77,7 +77,7 @@ except Exception as e: print(type(e).__name__, getattr(e, "errno", None))`
   expect(await python(program(WORLD.blackHole))).toMatch(/^(TimeoutError|timeout) /)
 })
 
-it('UDP size: datagrams are answered, large ones too', async () => {
+it('network pitfalls: UDP size: datagrams are answered, large ones too', async () => {
   const program = `
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(20)
@@ -97,14 +97,14 @@ except Exception as e: print(type(e).__name__)`
   expect(await python(program)).toBe('ConnectionRefusedError\n')
 })
 
-it('ping: hosts answer, silent ones do not', async () => {
+it('network pitfalls: ping: hosts answer, silent ones do not', async () => {
   expect(await output(`ping -c 3 -i 0.2 ${WORLD.web}`)).toContain('3 received')
   expect(await output('ping -c 1 web.example')).toContain('1 received')
   expect(await output(`ping -c 1 -s 4000 ${WORLD.web}`)).toContain('1 received')
   expect(await output(`ping -c 1 -W 1 ${WORLD.blackHole}`)).toContain('0 received')
 })
 
-it('DNS over TCP, EDNS and truncation: long answers arrive whole', async () => {
+it('network pitfalls: DNS over TCP and EDNS, truncation: long answers arrive whole', async () => {
   expect(await output('dig +short web.example')).toBe(`${WORLD.web}\n`)
   expect(await output('dig +short +tcp web.example')).toBe(`${WORLD.web}\n`)
   for (const how of ['+bufsize=4096', '+noedns', '+tcp', '+bufsize=512']) {
@@ -120,17 +120,17 @@ it('DNS: a name that is not, and one without IPv6', async () => {
   expect(none).toContain('ANSWER: 0')
 })
 
-it('IPv6 without a route: no address, no AAAA, no wait', async () => {
+it('network pitfalls: IPv6 without a route: no address, no AAAA, no wait', async () => {
   expect(await output('ip -6 address show scope global')).toBe('')
   expect(await output('dig +short both.example AAAA')).toBe('')
   expect(await output('curl -sS http://both.example/')).toBe(`hello from ${WORLD.web}\n`)
 })
 
-it('search domains: short names are completed', async () => {
+it('network pitfalls: search domains: short names are completed', async () => {
   expect(await output('curl -sS http://db/')).toBe(`hello from ${WORLD.web}\n`)
 })
 
-it('upstream choice: another resolver is asked when one dies, and when the host names another', async () => {
+it('network pitfalls: upstream choice: another resolver is asked when one dies, and when the host names another', async () => {
   internet.setResolvers(`nameserver ${WORLD.resolver}\nnameserver ${WORLD.second}\n`)
   await internet.stopResolver(WORLD.resolver)
   expect(await output('curl -sS http://other.example/')).toBe(`hello from ${WORLD.other}\n`)
