@@ -1559,7 +1559,10 @@ export interface NetworkUpdateOptions {
 	allow?: readonly NetworkRule[] | null;
 	/** All rules that refuse, instead of those that it has. */
 	deny?: readonly NetworkRule[];
-	/** All secrets, instead of those that it has. A box that was started without secrets gets its first ones from its next start on. */
+	/**
+	 * All secrets, instead of those that it has. Variables of new ones are in executions that begin after it, and connections that are
+	 * open stay as they are.
+	 */
 	secrets?: readonly SecretOptions[];
 }
 /** The network of a box: what it may reach is changed here, also while it runs. */

@@ -74,8 +74,9 @@ fn gateway(spec: &NetworkSpec, offload: bool, reports: &Reports) -> Result<Gatew
     let services = Services {
         decide,
         names,
-        inspector: Some(Arc::clone(&inspector)),
-        datagrams: datagrams::make(lease, Some(inspector)),
+        inspector: Some(inspector),
+        // `decide` says itself which hosts get secrets, to which QUIC is closed; it would be closed to all otherwise.
+        datagrams: datagrams::make(lease, None),
     };
     Ok(Gateway::new(services, offload))
 }

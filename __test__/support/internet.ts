@@ -55,7 +55,7 @@ const ZONE = {
 }
 
 export interface Seen {
-  kind: 'dns' | 'http' | 'https' | 'tls' | 'trap'
+  kind: 'dns' | 'http' | 'https' | 'headers' | 'tls' | 'trap' | 'upgrade'
   to: string
   from?: string
   detail?: string

@@ -1,10 +1,12 @@
 // The servers of the test's own internet, in a network namespace of their own: `fork(world.mjs)` under `unshare --net`. Controlled by
 // internet.ts, which makes the addresses, and then sends one message for each call of `calls` below.
+import { createHash } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { readFileSync } from 'node:fs'
 import { createServer as createHttp } from 'node:http'
 import { createSecureServer } from 'node:http2'
 import { createServer as createTcp } from 'node:net'
+import { gzipSync } from 'node:zlib'
 import { serveNames } from './name-server.mjs'
 
 /**
@@ -65,9 +67,16 @@ function note(kind, to, from, detail) {
 async function serveWeb(address, tls) {
   const secure = createSecureServer({ allowHTTP1: true, key: readFileSync(tls.key), cert: readFileSync(tls.cert) })
   secure.on('secureConnection', socket => note('tls', address, socket.remoteAddress, String(socket.servername)))
-  secure.on('request', (request, response) => onRequest(address, 'https', request, response))
+  // A client may go away before its request has come.
+  const gone = () => {}
+  secure.on('request', (request, response) => onRequest(address, 'https', request, response).catch(gone))
+  secure.on('upgrade', (request, socket) => {
+    note('upgrade', address, undefined, JSON.stringify(request.headers))
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n')
+    socket.on('error', () => {}).pipe(socket)
+  })
   secure.on('error', () => {}).on('tlsClientError', () => {})
-  const plain = createHttp((request, response) => onRequest(address, 'http', request, response))
+  const plain = createHttp((request, response) => onRequest(address, 'http', request, response).catch(gone))
   await listen(plain, 80, address)
   await listen(secure, 443, address)
   // The echo protocol (RFC 862), which also passes on the end of what it reads.
@@ -89,9 +98,12 @@ async function serveWeb(address, tls) {
     10,
     address,
   )
-  const datagrams = createSocket(address.includes(':') ? 'udp6' : 'udp4')
-  datagrams.on('message', (data, from) => datagrams.send(data, from.port, from.address))
-  await new Promise(bound => datagrams.bind(7, address, () => bound(undefined)))
+  // The second one is where QUIC would be.
+  for (const port of [7, 443]) {
+    const datagrams = createSocket(address.includes(':') ? 'udp6' : 'udp4')
+    datagrams.on('message', (data, from) => datagrams.send(data, from.port, from.address))
+    await new Promise(bound => datagrams.bind(port, address, () => bound(undefined)))
+  }
 }
 
 /**
@@ -109,10 +121,24 @@ async function onRequest(address, scheme, request, response) {
   )
   answer.on('error', () => {})
   if (what === 'headers') answer.end(JSON.stringify(request.headers))
+  // What came is seen by the test only, and not by who sent it.
+  else if (what === 'noted') {
+    note('headers', address, undefined, JSON.stringify(request.headers))
+    answer.end('noted\n')
+  } else if (what === 'echo') request.pipe(answer)
+  else if (what === 'digest') answer.end(`${await digestOf(request)}\n`)
+  else if (what === 'gzip') answer.setHeader('content-encoding', 'gzip').end(gzipSync(decodeURIComponent(amount ?? '')))
   else if (what === 'version') answer.end(request.httpVersion)
   else if (what === 'sink') answer.end(`${await sizeOf(request)}\n`)
   else if (what === 'bytes') await download(Number(amount), answer)
   else answer.end(`hello from ${address}\n`)
+}
+
+/** @param {AsyncIterable<Buffer>} body */
+async function digestOf(body) {
+  const hash = createHash('sha256')
+  for await (const chunk of body) hash.update(chunk)
+  return hash.digest('hex')
 }
 
 /** @param {AsyncIterable<Buffer>} body */

@@ -1,6 +1,6 @@
 //! Certificates of authorities in the stores of the rootfs, beside those of the image.
 //!
-//! Called by `init` after `pivot_root`. Stores are files of certificates in PEM, whose readers skip what is between certificates, so
+//! Called by `init` after `pivot_root`, and by `files` on a thread inside the container when an authority is added while it runs. Stores are files of certificates in PEM, whose readers skip what is between certificates, so
 //! that ours are a section between two lines of text. A later start replaces that section, wherever it is, and nothing else.
 
 use std::{
@@ -41,8 +41,12 @@ const END: &[u8] = b"# boxlite: end\n";
 /// Most bytes of a store that is changed.
 const LONGEST: u64 = 16 << 20;
 
-/// Puts `certificates` into the stores. None removes those of an earlier start.
-pub(super) fn install(certificates: &[u8]) -> Result<()> {
+/// Puts `certificates` into the stores of this process's root. None removes those of an earlier start.
+///
+/// # Errors
+///
+/// A store can't be read or written.
+pub fn install(certificates: &[u8]) -> Result<()> {
     if certificates.is_empty() && fs::symlink_metadata(BUNDLE).is_err() {
         return Ok(());
     }

@@ -22,6 +22,7 @@ mod sysctl;
 mod user;
 
 pub use accounts::Accounts;
+pub use authorities::install as install_authorities;
 pub use bounding::drop_bounding;
 pub use cgroup::{Cgroup, ROOT as CGROUP_ROOT};
 pub use device_filter::{DeviceRule, filter_devices};

@@ -11,6 +11,8 @@ use std::{
     sync::Arc,
 };
 
+use boxlite_proto::v1::FileError;
+use bytes::Bytes;
 use nix::{
     errno::Errno,
     fcntl::{OFlag, open},
@@ -29,7 +31,7 @@ use super::{
 };
 use crate::{
     Context as _, Error, Kind, Result,
-    container::{Accounts, User},
+    container::{Accounts, User, install_authorities},
 };
 
 /// Most operations that occupy a thread for as long as the host takes to read or write: copies and listings.
@@ -147,6 +149,21 @@ impl Files {
             Ok::<_, Fault>(acting(&found.map_err(unknown)?, job)?)
         };
         self.run(acting).await
+    }
+
+    /// Puts certificates of authorities into the stores of the container, beside those of its image.
+    ///
+    /// # Errors
+    ///
+    /// A store can't be changed, or there is no container.
+    pub async fn trust(&self, certificates: Bytes) -> Result<()> {
+        self.run(move || install_authorities(&certificates)).await.map_err(|fault| match fault {
+            Fault::Agent(error) => error,
+            Fault::Call(FileError { syscall, errno, .. }) => Error::new(
+                Kind::System,
+                format!("add authorities to the box's store: {syscall} failed with errno {errno}"),
+            ),
+        })
     }
 
     /// A permit for an operation that occupies a thread for long.

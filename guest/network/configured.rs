@@ -30,6 +30,12 @@ impl Configured {
         }
     }
 
+    /// The certificates of the box with one more authority. `None` if it is among them.
+    pub fn trusting(&self, authority: &[u8]) -> Option<Bytes> {
+        let known = self.ca_certificates.windows(authority.len().max(1)).any(|part| part == authority);
+        (!authority.is_empty() && !known).then(|| [&self.ca_certificates, authority].concat().into())
+    }
+
     /// Adds the files to the request.
     pub fn add_to(&self, request: &mut ContainerInitRequest) {
         if let Some(resolver) = &self.resolver {
@@ -100,6 +106,14 @@ mod tests {
         let mut request = ContainerInitRequest { files: vec![hosts.clone()], ..Default::default() };
         Configured::default().add_to(&mut request);
         assert_eq!(request.files, [hosts]);
+    }
+
+    #[test]
+    fn an_authority_is_added_once_beside_those_of_the_start() {
+        let configured = Configured::new(&config());
+        assert_eq!(configured.trusting(b"new").unwrap(), "pemnew");
+        assert_eq!(Configured::default().trusting(b"new").unwrap(), "new");
+        assert_eq!((configured.trusting(b"pem"), configured.trusting(b"")), (None, None));
     }
 
     #[test]

@@ -59,14 +59,14 @@ impl Services {
         let network = Arc::default();
         let container = ContainerService { supervisor: supervisor.clone(), network: Arc::clone(&network) };
         let container = ContainerServer::new(container);
+        let supervising = SupervisorService { supervisor: supervisor.clone(), network: Arc::clone(&network) };
         let guest = GuestServer::new(GuestService::new(supervisor.clone(), start, network));
         Self {
             guest: guest.max_decoding_message_size(most),
             container: container.max_decoding_message_size(most_of_command),
             execution: execution.max_decoding_message_size(most_of_command),
             files: files.max_decoding_message_size(most),
-            supervisor: SupervisorServer::new(SupervisorService(supervisor.clone()))
-                .max_decoding_message_size(most),
+            supervisor: SupervisorServer::new(supervising).max_decoding_message_size(most),
             supervision: supervisor,
             dialer: Dialer::default(),
         }

@@ -6,7 +6,10 @@ use std::{fmt, future::Future, pin::Pin};
 use boxlite_spec::network::secret::SecretSpec;
 use tokio::{io::DuplexStream, net::TcpStream};
 
-use crate::decision::{Allowed, Destination, Refused};
+use crate::{
+    backend::NetworkError,
+    decision::{Allowed, Destination, Refused},
+};
 
 /// Most of a connection's first bytes that are held back for a verdict. An inspector that has seen as many says no more [`Verdict::More`].
 pub const FIRST_BYTES_MAX: usize = 16 * 1024;
@@ -46,13 +49,16 @@ pub trait Inspector: Send + Sync + fmt::Debug {
     /// Serves a connection that was intercepted, until both ends are done.
     fn intercept(&self, connection: Intercepted) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
-    /// The certificate of the box's own authority in PEM, which the box has to trust; `None` without secrets.
+    /// The certificate of the box's own authority in PEM, which the box has to trust; `None` if it has never had secrets.
     fn authority(&self) -> Option<String> {
         None
     }
 
-    /// Replaces the secrets. A box that was started without any can't get one, since it does not trust an authority.
-    fn set_secrets(&self, secrets: &[SecretSpec]);
+    /// Replaces the secrets. With the first ones [`authority`](Self::authority) comes into being, which the box has to be told.
+    ///
+    /// # Errors
+    /// If the host has no certificates of authorities that can be read.
+    fn set_secrets(&self, secrets: &[SecretSpec]) -> Result<(), NetworkError>;
 }
 
 /// A connection that was intercepted.

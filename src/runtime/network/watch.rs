@@ -147,6 +147,14 @@ impl NetworkWatch {
         self.tell("change the secrets", &Request::SetSecrets { secrets }).await
     }
 
+    /// The certificate of the authority of a machine that has secrets.
+    ///
+    /// # Errors
+    /// Those of [`set_policy`](Self::set_policy).
+    pub(crate) async fn authority(&self) -> BoxliteResult<String> {
+        self.control.authority().await
+    }
+
     async fn tell(&self, what: &str, request: &Request) -> BoxliteResult<()> {
         match self.control.ask(what, request).await? {
             Reply::Done => Ok(()),

@@ -11,11 +11,7 @@ use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Stage, Term, text};
 use boxlite_portal::{GuestSession, NetworkConfig};
 use boxlite_proto::v1::ContainerInitRequest;
 use boxlite_spec::{
-    DiskFormat, DiskSpec, InstanceSpec, JournalSpec, SPEC_VERSION, TransportSpec,
-    network::{
-        NetworkSpec,
-        control::{Reply, Request},
-    },
+    DiskFormat, DiskSpec, InstanceSpec, JournalSpec, SPEC_VERSION, TransportSpec, network::NetworkSpec,
 };
 use boxlite_wire::{limits, port::READY};
 use prost::Message as _;
@@ -185,21 +181,14 @@ impl Pipeline {
         blocking("plan a network", move || NetworkPlan::of(&config, &Host::read())).await
     }
 
-    /// Adds the certificate of the box's own authority, which the gateway shows in place of the hosts' own where it puts secrets in.
+    /// Adds the certificate of the box's own authority, so that it is in the box's store before anything runs there.
     async fn trusting(&self, network: Option<NetworkConfig>) -> BoxliteResult<Option<NetworkConfig>> {
         let Some(mut network) = network else { return Ok(None) };
         if self.config.options.secrets.is_empty() {
             return Ok(Some(network));
         }
         let control = Control::new(&self.config.id, self.paths.control_socket());
-        let what = "read the authority";
-        let Reply::Authority { certificate: Some(certificate) } =
-            control.ask(what, &Request::Authority).await?
-        else {
-            let message = format!("{what} of box `{}`: its gateway has none", self.config.id);
-            return Err(BoxliteError::new(ErrorCode::NetworkFailed, message));
-        };
-        network.ca_certificates.extend_from_slice(certificate.as_bytes());
+        network.ca_certificates.extend_from_slice(control.authority().await?.as_bytes());
         Ok(Some(network))
     }
 

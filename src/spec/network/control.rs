@@ -66,7 +66,7 @@ pub enum Reply {
     },
     /// The certificate of the box's own authority.
     Authority {
-        /// In PEM; `None` if the box was started without secrets, so that it has none.
+        /// In PEM; `None` if the box has had no secrets since its start, so that it has none.
         certificate: Option<String>,
     },
     /// The counters.

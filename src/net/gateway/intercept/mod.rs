@@ -31,7 +31,10 @@ mod shared;
 mod tests;
 mod tls;
 
-use std::{pin::Pin, sync::Arc};
+use std::{
+    pin::Pin,
+    sync::{Arc, OnceLock},
+};
 
 use boxlite_spec::network::{NetworkSpec, rule::Protocol, secret::SecretSpec};
 
@@ -55,16 +58,17 @@ const NAMED_PORTS: [u16; 2] = [80, 443];
 pub struct Intercept(Arc<Shared>);
 
 impl Intercept {
-    /// Prepares it. Where the box has secrets, its authority is made, and the host's certificates are read; so this is called before the
-    /// process gives up its files.
+    /// Prepares it. Where the box has secrets, its authority is made, and the host's certificates are read. A box that has none costs
+    /// nothing until it gets its first ones by [`Inspector::set_secrets`].
     ///
     /// # Errors
     /// If there are secrets, and the host has no certificates that can be read, or `spec.ca_certificates` are none.
     pub fn new(spec: &NetworkSpec, decide: Arc<dyn Decide>, reports: Reports) -> Result<Self, NetworkError> {
-        let tls = if spec.secrets.is_empty() { None } else { Some(Tls::new(&spec.ca_certificates)?) };
-        let secrets = Current::default();
-        secrets.set(&spec.secrets);
-        Ok(Self(Arc::new(Shared { decide, reports, tls, secrets })))
+        let roots = spec.ca_certificates.clone();
+        let (tls, secrets) = (OnceLock::new(), Current::default());
+        let made = Self(Arc::new(Shared { decide, reports, tls, roots, secrets }));
+        made.set_secrets(&spec.secrets)?;
+        Ok(made)
     }
 
     /// The policy with QUIC refused where connections are looked into.
@@ -83,7 +87,7 @@ impl Intercept {
             }
         }
         match name {
-            Some(name) if self.0.tls.is_some() && self.0.secrets.get().are_for(&name) => {
+            Some(name) if self.0.tls.get().is_some() && self.0.secrets.get().are_for(&name) => {
                 Verdict::Intercept { name }
             }
             name => Verdict::Pass { name: name.filter(|_| allowed.by_name) },
@@ -112,7 +116,7 @@ fn unnamed(allowed: &Allowed, rule: &str) -> Refused {
 
 impl Inspector for Intercept {
     fn wants(&self, to: Destination, allowed: &Allowed) -> bool {
-        to.protocol == Protocol::Tcp && (allowed.by_name || self.0.tls.is_some())
+        to.protocol == Protocol::Tcp && (allowed.by_name || self.0.tls.get().is_some())
     }
 
     fn inspect(&self, to: Destination, allowed: &Allowed, first: &[u8]) -> Verdict {
@@ -137,10 +141,15 @@ impl Inspector for Intercept {
     }
 
     fn authority(&self) -> Option<String> {
-        self.0.tls.as_ref().map(|tls| tls.authority.certificate().to_owned())
+        self.0.tls.get().map(|tls| tls.authority.certificate().to_owned())
     }
 
-    fn set_secrets(&self, secrets: &[SecretSpec]) {
+    fn set_secrets(&self, secrets: &[SecretSpec]) -> Result<(), NetworkError> {
+        if !secrets.is_empty() && self.0.tls.get().is_none() {
+            // Whoever was first has made the authority that the box is told.
+            let _ = self.0.tls.set(Tls::new(&self.0.roots)?);
+        }
         self.0.secrets.set(secrets);
+        Ok(())
     }
 }

@@ -38,7 +38,7 @@ pub(super) async fn serve(shared: Arc<Shared>, connection: Intercepted) {
     let from_box = tokio::io::join(Cursor::new(first).chain(reader), writer);
     let gate = Gate { shared: Arc::clone(&shared), to, tls: is_tls.then(|| name.clone()) };
     // Whoever ends a connection badly is told by its end; there is nobody else to tell.
-    let _ended = match &shared.tls {
+    let _ended = match shared.tls.get() {
         Some(tls) if is_tls => Box::pin(serve_tls(tls, gate, to, &name, from_box, upstream)).await,
         _ if is_tls => Ok(()),
         _ => serve_http(from_box, upstream, http2, gate).await.map_err(io::Error::other),
@@ -78,9 +78,10 @@ async fn serve_tls(
         Ok(server) => serve_http(from_box, server, http2, gate).await,
         Err(error) => {
             let (address, port) = (to.address, to.port);
-            let reason = format!(
-                "No secret was sent, since no TLS connection to {name} ({address}, port {port}) could be made that the host trusts: {error}\n"
-            );
+            let why = format!("no TLS connection could be made that the host trusts: {error}");
+            let reason = format!("No secret was sent to {name} ({address}, port {port}), since {why}\n");
+            let rule = format!("secrets: {why}");
+            gate.shared.report(to, &Refused { rule, name: Some(name.to_owned()) });
             proxy::explain(from_box, http2, reason).await
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, OnceLock, PoisonError, RwLock},
 };
 
 use boxlite_spec::network::{control::Refusal, secret::SecretSpec};
@@ -18,8 +18,10 @@ use crate::{
 pub(super) struct Shared {
     pub(super) decide: Arc<dyn Decide>,
     pub(super) reports: Reports,
-    /// `None` for a box that was started without secrets.
-    pub(super) tls: Option<Tls>,
+    /// Made when the box gets its first secrets.
+    pub(super) tls: OnceLock<Tls>,
+    /// The certificates of further authorities that `tls` trusts, in PEM.
+    pub(super) roots: String,
     pub(super) secrets: Current,
 }
 

@@ -15,6 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::rig::{Choice, Rig, rig_with, server};
 use crate::{
+    backend::NetworkError,
     decision::{Allowed, Destination, Refused},
     gateway::{
         inspector::{FIRST_BYTES_MAX, Inspector, Intercepted, Verdict},
@@ -57,7 +58,9 @@ impl Inspector for Lines {
         })
     }
 
-    fn set_secrets(&self, _: &[SecretSpec]) {}
+    fn set_secrets(&self, _: &[SecretSpec]) -> Result<(), NetworkError> {
+        Ok(())
+    }
 }
 
 fn opened() -> (Rig, SocketHandle, TcpStream) {

@@ -7,6 +7,7 @@ use boxlite_durable::Durability;
 use boxlite_error::{BoxliteError, BoxliteResult};
 use boxlite_proto::v1::{AmendRequest, Environment};
 use boxlite_wire::limits;
+use bytes::Bytes;
 use prost::Message as _;
 
 use serde::{Deserialize, Deserializer, Serialize};
@@ -76,8 +77,7 @@ pub struct NetworkUpdate {
     pub allow: Option<Option<Vec<String>>>,
     /// All rules that refuse.
     pub deny: Option<Vec<String>>,
-    /// All secrets. A running box that was started without any gets its first ones from its next start on. Processes that run keep
-    /// the variables that they have.
+    /// All secrets. Processes that run keep the variables that they have, and connections that are open stay as they are.
     pub secrets: Option<Vec<Secret>>,
 }
 
@@ -152,6 +152,7 @@ impl BoxUpdate {
             ends_at_unix_ms: self.ends_at_ms.map(|_| supervision.ends_at_ms),
             pids_max: self.pids_limit.map(|_| pids_limit.unwrap_or(MOST_PIDS).into()),
             env: (self.env.is_some() || self.network.secrets.is_some()).then(env),
+            authority: Bytes::new(),
         };
         (request != AmendRequest::default()).then_some(request)
     }
@@ -240,6 +241,18 @@ impl BoxCore {
         Ok(())
     }
 
+    /// The certificate that the box has to trust with these secrets, which may be its first ones; empty for none.
+    async fn authority(&self, machine: &Machine, update: &NetworkUpdate) -> BoxliteResult<Bytes> {
+        let has_secrets = update.secrets.as_ref().is_some_and(|secrets| !secrets.is_empty());
+        let Some(network) = machine.network.as_ref().filter(|_| has_secrets) else { return Ok(Bytes::new()) };
+        match machine.explained(network.authority()).await {
+            Ok(certificate) => Ok(certificate.into()),
+            // It is told when the box starts again.
+            Err(_) if machine.outcome().is_some() => Ok(Bytes::new()),
+            Err(error) => Err(self.changed_later(error)),
+        }
+    }
+
     fn changed_later(&self, error: BoxliteError) -> BoxliteError {
         let message = format!("update box `{}`: it is changed from its next start on: {error}", self.id());
         let hint = error.hint_text().cloned();
@@ -248,9 +261,11 @@ impl BoxCore {
 
     /// Sends the guest what concerns `update`, and again what others have changed meanwhile, so that it ends with what is on disk.
     async fn amend_guest(self: &Arc<Self>, machine: &Arc<Machine>, update: &BoxUpdate) -> BoxliteResult<()> {
+        let authority = self.authority(machine, &update.network).await?;
         let mut sent = None;
         for _ in 0..ATTEMPTS {
             let request = update.for_guest(&self.config());
+            let request = request.map(|request| AmendRequest { authority: authority.clone(), ..request });
             let Some(request) = request.filter(|request| sent.as_ref() != Some(request)) else { break };
             if let Err(error) = machine.session.supervisor().amend(request.clone()).await {
                 if machine.outcome().is_some() {

@@ -67,6 +67,23 @@ impl Control {
         }
     }
 
+    /// The certificate, in PEM, of the authority of a box that has secrets. Its gateway shows it in place of the hosts' own where it puts
+    /// secrets in.
+    ///
+    /// # Errors
+    /// Those of [`ask`](Self::ask); `NETWORK_FAILED` if there is none.
+    pub(crate) async fn authority(&self) -> BoxliteResult<String> {
+        let what = "read the authority";
+        match self.ask(what, &Request::Authority).await? {
+            Reply::Authority { certificate: Some(certificate) } => Ok(certificate),
+            Reply::Authority { certificate: None } => {
+                let message = format!("{what} of box `{}`: its gateway has none", self.id);
+                Err(BoxliteError::new(ErrorCode::NetworkFailed, message))
+            }
+            other => Err(self.strange(what, &other)),
+        }
+    }
+
     /// What the box refuses from now on.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ use super::rig::{
     Choice, GATEWAY, GUEST, GUEST6, OUTSIDE, OUTSIDE6, Rig, guest, ip, refused, to_loopback, udp,
 };
 use crate::{
+    backend::NetworkError,
     decision::{Allowed, Decision, Destination},
     gateway::{
         datagrams::Datagrams,
@@ -70,7 +71,9 @@ impl Inspector for Intercepts {
         Box::pin(ready(()))
     }
 
-    fn set_secrets(&self, _: &[SecretSpec]) {}
+    fn set_secrets(&self, _: &[SecretSpec]) -> Result<(), NetworkError> {
+        Ok(())
+    }
 }
 
 #[tokio::test]

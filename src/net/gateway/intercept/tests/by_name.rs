@@ -163,7 +163,7 @@ async fn network_pitfalls_quic_is_refused_where_a_name_has_to_be_seen() {
     for (host, refused) in [("api.example", true), ("other.example", false)] {
         let spec = spec(vec![secret("hidden", &[host])], &server.root);
         let rig = Rig::start(only("api.example"), &spec, upstream, 443).await;
-        rig.intercept.set_secrets(&spec.secrets);
+        rig.intercept.set_secrets(&spec.secrets).unwrap();
         let decision = rig.intercept.decide().decide(quic);
         let Decision::Refused(reason) = decision else { panic!("{decision:?}") };
         assert_eq!(reason.rule.contains("secrets"), refused, "{reason:?}");

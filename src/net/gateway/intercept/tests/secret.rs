@@ -47,13 +47,29 @@ async fn a_placeholder_in_a_header_becomes_the_value_and_new_values_count_at_onc
         assert!(seen.contains("GET /boxlite-KEY"), "only headers get it: {seen}");
         assert_eq!(rig.verdict(), Verdict::Intercept { name: "api.example".into() });
         // The same connection, and another value.
-        rig.intercept.set_secrets(&[secret("rotated", &["api.example"])]);
+        rig.intercept.set_secrets(&[secret("rotated", &["api.example"])]).unwrap();
         ask().await.unwrap();
         assert!(server.seen().contains("x-key: Bearer rotated"));
-        rig.intercept.set_secrets(&[]);
+        rig.intercept.set_secrets(&[]).unwrap();
         ask().await.unwrap();
         assert!(server.seen().contains("x-key: Bearer boxlite-KEY"));
     }
+}
+
+#[tokio::test]
+async fn the_first_secrets_make_an_authority_and_hold_for_later_connections() {
+    let server = Server::start(&["api.example"]).await;
+    let rig = Rig::start(Names(None), &spec(Vec::new(), &server.root), server.address, 443).await;
+    let url = rig.url("https", "api.example", "/");
+    rig.client(&server.root, false).get(&url).send().await.unwrap();
+    assert_eq!(rig.intercept.authority(), None);
+    rig.intercept.set_secrets(&[secret(VALUE, &["api.example"])]).unwrap();
+    let authority = rig.intercept.authority().unwrap();
+    rig.intercept.set_secrets(&[secret("rotated", &["api.example"])]).unwrap();
+    assert_eq!(rig.intercept.authority().unwrap(), authority);
+    let client = rig.client(&authority, false);
+    client.get(&url).header("x-key", "boxlite-KEY").send().await.unwrap();
+    assert!(server.seen().contains("x-key: rotated"));
 }
 
 #[tokio::test]
@@ -147,6 +163,7 @@ async fn a_server_that_the_host_does_not_trust_gets_no_request() {
     let spec = spec(vec![secret(VALUE, &["api.example"])], &other.root);
     let rig = Rig::start(Names(None), &spec, server.address, 443).await;
     let client = rig.client(&rig.intercept.authority().unwrap(), true);
+    let mut refusals = rig.reports.refusals.subscribe();
     let url = rig.url("https", "api.example", "/");
     let answer = client.get(url).header("x-key", "boxlite-KEY").send().await.unwrap();
     assert_eq!(answer.status(), 502);
@@ -156,6 +173,9 @@ async fn a_server_that_the_host_does_not_trust_gets_no_request() {
         "{text}"
     );
     assert_eq!(server.seen(), "");
+    let refusal = refusals.recv().await.unwrap();
+    assert_eq!(refusal.name.as_deref(), Some("api.example"));
+    assert!(refusal.rule.starts_with("secrets: no TLS connection"), "{refusal:?}");
 }
 
 #[tokio::test]
