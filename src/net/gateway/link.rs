@@ -1,21 +1,26 @@
 //! The gateway's end of the link to the machine: a Unix stream socket that carries frames, each with its length before it (four bytes,
 //! big-endian). One call reads or writes many frames. Bounds of bandwidth are kept here, since whoever waits for the link then waits for
 //! them too.
+//!
+//! The socket is watched for reading alone. It is watched for room only while frames wait for it: the kernel reports room whenever the
+//! machine takes a frame, and a thread that is woken for each frame in vain takes time from the box.
+
+#![allow(unsafe_code, reason = "tokio watches descriptors by an unsafe call")]
 
 use std::{
-    io,
-    os::fd::OwnedFd,
-    pin::Pin,
+    io::{self, Read as _, Write as _},
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::net::UnixStream,
+    },
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Instant,
 };
 
 use boxlite_spec::network::NetworkLimits;
 use socket2::{Domain, SockRef, Socket, Type};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::UnixStream,
-};
+use tokio::io::{Interest, unix::AsyncFd};
 
 use super::{
     bucket::Bucket,
@@ -32,7 +37,7 @@ const SOCKET_BUFFER: usize = 1 << 20;
 ///
 /// # Errors
 /// If the system has no descriptors left.
-pub(super) fn pair() -> io::Result<(std::os::unix::net::UnixStream, OwnedFd)> {
+pub(super) fn pair() -> io::Result<(UnixStream, OwnedFd)> {
     let (ours, theirs) = Socket::pair(Domain::UNIX, Type::STREAM, None)?;
     for end in [&ours, &theirs] {
         // Smaller buffers only cost speed.
@@ -45,7 +50,11 @@ pub(super) fn pair() -> io::Result<(std::os::unix::net::UnixStream, OwnedFd)> {
 /// The gateway's end.
 #[derive(Debug)]
 pub(super) struct Link {
-    socket: UnixStream,
+    socket: AsyncFd<UnixStream>,
+    /// The same socket under a second descriptor, since the system watches a descriptor once.
+    second: Arc<UnixStream>,
+    /// The second one while it is watched for room.
+    room: Option<AsyncFd<Arc<UnixStream>>>,
     memory: Box<[u8]>,
     start: usize,
     end: usize,
@@ -66,11 +75,13 @@ impl Link {
     /// Takes the gateway's end, within a tokio runtime.
     ///
     /// # Errors
-    /// If the runtime can't watch the socket.
-    pub(super) fn new(socket: std::os::unix::net::UnixStream, limits: &NetworkLimits) -> io::Result<Self> {
+    /// If the system has no descriptors left, or the runtime can't watch the socket.
+    pub(super) fn new(socket: UnixStream, limits: &NetworkLimits) -> io::Result<Self> {
         let now = Instant::now();
         Ok(Self {
-            socket: UnixStream::from_std(socket)?,
+            second: Arc::new(socket.try_clone()?),
+            socket: watched(socket, Interest::READABLE)?,
+            room: None,
             memory: vec![0; READ].into_boxed_slice(),
             start: 0,
             end: 0,
@@ -99,18 +110,26 @@ impl Link {
             (self.start, self.end) = (0, self.end - self.start);
         }
         let end = self.end + most.min(READ - self.end);
-        let mut buffer = ReadBuf::new(&mut self.memory[self.end..end]);
-        let read = ready!(Pin::new(&mut self.socket).poll_read(context, &mut buffer));
-        let full = buffer.remaining() == 0;
-        let count = buffer.filled().len();
-        match read {
-            Ok(()) if count == 0 => Poll::Ready(Err(LinkEnd::HungUp)),
-            Ok(()) => {
-                self.end += count;
-                self.up.spend(count);
-                Poll::Ready(Ok(full))
+        loop {
+            let Ok(mut ready) = ready!(self.socket.poll_read_ready(context)) else {
+                return Poll::Ready(Err(LinkEnd::HungUp));
+            };
+            let read = ready.try_io(|socket| socket.get_ref().read(&mut self.memory[self.end..end]));
+            match read {
+                Ok(Ok(count)) if count > 0 => {
+                    let full = count == end - self.end;
+                    // The kernel reports what comes after this, so that it is not asked in vain.
+                    if !full {
+                        ready.clear_ready();
+                    }
+                    self.end += count;
+                    self.up.spend(count);
+                    return Poll::Ready(Ok(full));
+                }
+                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(_) => return Poll::Ready(Err(LinkEnd::HungUp)),
+                Err(_would_block) => {}
             }
-            Err(_) => Poll::Ready(Err(LinkEnd::HungUp)),
         }
     }
 
@@ -146,11 +165,7 @@ impl Link {
         let mut moved = false;
         while !out.is_empty() {
             let most = self.down.available(now);
-            let written = if most == 0 {
-                Poll::Pending
-            } else {
-                Pin::new(&mut self.socket).poll_write_vectored(context, &out.slices(most))
-            };
+            let written = if most == 0 { Poll::Pending } else { self.poll_write(context, out, most) };
             match written {
                 Poll::Ready(Ok(count)) if count > 0 => {
                     out.consume(count);
@@ -158,16 +173,147 @@ impl Link {
                     moved = true;
                 }
                 Poll::Ready(_) => return Poll::Ready(Err(LinkEnd::HungUp)),
-                Poll::Pending if moved => break,
+                Poll::Pending if moved => return Poll::Ready(Ok(true)),
                 Poll::Pending => return Poll::Pending,
             }
         }
+        self.room = None;
         Poll::Ready(Ok(moved))
+    }
+
+    /// Writes at most `most` bytes of what waits.
+    fn poll_write(
+        &mut self,
+        context: &mut Context<'_>,
+        out: &Outgoing,
+        most: usize,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            if let Some(room) = &self.room {
+                let mut ready = ready!(room.poll_write_ready(context))?;
+                if let Ok(written) = ready.try_io(|socket| write(socket.get_ref(), out, most)) {
+                    return Poll::Ready(written);
+                }
+                continue;
+            }
+            match write(self.socket.get_ref(), out, most) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let second = Arc::clone(&self.second);
+                    self.room = Some(watched(second, Interest::WRITABLE)?);
+                }
+                written => return Poll::Ready(written),
+            }
+        }
     }
 
     /// When the bounds of bandwidth allow more, if they hold something back.
     pub(super) fn wake_at(&self, waiting: bool) -> Option<Instant> {
         let down = if waiting { self.down.wake_at() } else { None };
         self.up.wake_at().into_iter().chain(down).min()
+    }
+}
+
+/// Has the runtime watch a socket.
+fn watched<S: AsRawFd>(socket: S, interest: Interest) -> io::Result<AsyncFd<S>> {
+    // SAFETY: the socket is open, and whoever is watched owns it and never exchanges it.
+    let watched = unsafe { AsyncFd::register_with_interest(socket, interest) };
+    watched.map_err(|error| error.into_parts().1)
+}
+
+fn write(mut socket: &UnixStream, out: &Outgoing, most: usize) -> io::Result<usize> {
+    loop {
+        match socket.write_vectored(&out.slices(most)) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            written => return written,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::poll_fn, thread};
+
+    use proptest::prelude::*;
+    use tokio::runtime::{Builder, Runtime};
+
+    use super::*;
+
+    fn link() -> (Runtime, Link, UnixStream) {
+        let runtime = Builder::new_current_thread().enable_io().build().unwrap();
+        let (ours, theirs) = pair().unwrap();
+        let link = {
+            let _inside = runtime.enter();
+            Link::new(ours, &NetworkLimits::default()).unwrap()
+        };
+        (runtime, link, theirs.into())
+    }
+
+    /// Pushes frames until none has room.
+    fn fill(out: &mut Outgoing) {
+        while let Some(frame) = out.push(1514) {
+            frame.fill(7);
+        }
+    }
+
+    #[test]
+    fn room_is_watched_for_only_while_frames_wait() {
+        let (runtime, mut link, mut machine) = link();
+        let mut out = Outgoing::new(Arc::default());
+        out.push(60).unwrap();
+        let flushed = |link: &mut Link, out: &mut Outgoing| {
+            runtime.block_on(poll_fn(|context| Poll::Ready(link.poll_flush(context, out, Instant::now()))))
+        };
+        assert!(matches!(flushed(&mut link, &mut out), Poll::Ready(Ok(true))));
+        assert!(link.room.is_none() && out.is_empty());
+        // More than the socket holds.
+        let mut whole = 64;
+        for _ in 0..20 {
+            let before = out.len();
+            fill(&mut out);
+            whole += out.len() - before;
+            let _ = flushed(&mut link, &mut out);
+        }
+        assert!(link.room.is_some() && !out.is_empty());
+        let reading = thread::spawn(move || machine.read_exact(&mut vec![0; whole]).map(|()| machine));
+        while !out.is_empty() {
+            runtime.block_on(poll_fn(|context| link.poll_flush(context, &mut out, Instant::now()))).unwrap();
+        }
+        assert!(link.room.is_none());
+        let machine = reading.join().unwrap().unwrap();
+        drop(machine);
+        let end = runtime.block_on(poll_fn(|context| link.poll_fill(context, Instant::now())));
+        assert!(matches!(end, Err(LinkEnd::HungUp)));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        /// Frames arrive whole and in their order, in whatever pieces the machine writes them.
+        #[test]
+        fn frames_are_found_however_they_are_cut(
+            lengths in prop::collection::vec(1..70_000_usize, 1..40),
+            piece in 1..100_000_usize,
+        ) {
+            let (runtime, mut link, mut machine) = link();
+            let lengths: Vec<_> = lengths.into_iter().map(|length| length.min(FRAME_MAX)).collect();
+            let mut bytes = Vec::new();
+            for (number, length) in lengths.iter().enumerate() {
+                bytes.extend(u32::try_from(*length).unwrap().to_be_bytes());
+                bytes.resize(bytes.len() + length, u8::try_from(number).unwrap());
+            }
+            let writing = thread::spawn(move || {
+                bytes.chunks(piece).try_for_each(|piece| machine.write_all(piece)).map(|()| machine)
+            });
+            let mut found = Vec::new();
+            while found.len() < lengths.len() {
+                runtime.block_on(poll_fn(|context| link.poll_fill(context, Instant::now()))).unwrap();
+                while let Some(frame) = link.next_frame().unwrap() {
+                    prop_assert!(frame.iter().all(|byte| usize::from(*byte) == found.len()));
+                    found.push(frame.len());
+                }
+            }
+            prop_assert_eq!(found, lengths);
+            writing.join().unwrap().unwrap();
+        }
     }
 }

@@ -120,7 +120,7 @@ impl NetworkBackend for Gateway {
             .enable_io()
             .enable_time()
             // The loop is often busy for many turns in a row, and sockets are not to wait for so long.
-            .event_interval(4)
+            .event_interval(2)
             .build()
             .map_err(failed("make its event loop"))?;
         let link = {

@@ -36,6 +36,18 @@ pub(super) enum Command {
 
 /// How often the link is read before connections are served.
 const READS: usize = 2;
+/// Most turns in a row before others on this thread have theirs. The second finds nothing to do most often, and costs no system call.
+const TURNS: usize = 2;
+
+/// What a turn of the loop was.
+enum Turn {
+    /// Something happened, so the next is due at once.
+    Busy,
+    /// Nothing happened. Whatever happens next wakes the loop.
+    Idle,
+    /// The loop is over.
+    Last,
+}
 
 /// The loop's state.
 pub(super) struct Run {
@@ -67,8 +79,11 @@ impl Run {
         Self { parts, link, out, tcp, ready, datagrams, frames, commands, sleep, sleeping_until: None }
     }
 
-    /// One turn. Ready when the link has ended or the loop is stopped.
-    fn turn(&mut self, context: &mut Context<'_>) -> Poll<Result<(), LinkEnd>> {
+    /// One turn.
+    ///
+    /// # Errors
+    /// When the link has ended.
+    fn turn(&mut self, context: &mut Context<'_>) -> Result<Turn, LinkEnd> {
         let now = Instant::now();
         self.ready.set_task(context.waker());
         self.tcp.set_now(now);
@@ -78,7 +93,7 @@ impl Run {
                     self.tcp.recheck(&mut self.out, now);
                     self.datagrams.recheck();
                 }
-                Some(Command::Stop) | None => return Poll::Ready(Ok(())),
+                Some(Command::Stop) | None => return Ok(Turn::Last),
             }
         }
         let mut busy = self.read(context, now)?;
@@ -88,13 +103,7 @@ impl Run {
         if let Poll::Ready(moved) = self.link.poll_flush(context, &mut self.out, now) {
             busy |= moved?;
         }
-        if busy {
-            // Others on this thread have their turn.
-            context.waker().wake_by_ref();
-        } else {
-            self.sleep(context);
-        }
-        Poll::Pending
+        Ok(if busy || self.is_due(context) { Turn::Busy } else { Turn::Idle })
     }
 
     /// Reads frames and hands each to its part. Returns whether there may be more.
@@ -132,18 +141,19 @@ impl Run {
         }
     }
 
-    /// Sets when the next turn is due although nothing happens.
-    fn sleep(&mut self, context: &mut Context<'_>) {
+    /// Sets when the next turn is due although nothing happens. Returns whether it is due now.
+    fn is_due(&mut self, context: &mut Context<'_>) -> bool {
         let link = self.link.wake_at(!self.out.is_empty());
-        let Some(at) = self.tcp.wake_at().into_iter().chain(link).min() else { return };
+        let Some(at) = self.tcp.wake_at().into_iter().chain(link).min() else { return false };
         if self.sleeping_until != Some(at) {
             self.sleeping_until = Some(at);
             self.sleep.as_mut().reset(at.into());
         }
-        if self.sleep.as_mut().poll(context).is_ready() {
+        let due = self.sleep.as_mut().poll(context).is_ready();
+        if due {
             self.sleeping_until = None;
-            context.waker().wake_by_ref();
         }
+        due
     }
 }
 
@@ -151,6 +161,14 @@ impl Future for Run {
     type Output = Result<(), LinkEnd>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        self.turn(context)
+        for _ in 0..TURNS {
+            match self.turn(context)? {
+                Turn::Busy => {}
+                Turn::Idle => return Poll::Pending,
+                Turn::Last => return Poll::Ready(Ok(())),
+            }
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 }
