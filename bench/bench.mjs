@@ -98,7 +98,7 @@ async function measureAll(chosen, engine) {
  * @param {Bench['runtime']} runtime @param {string} image
  */
 async function warmUp(runtime, image) {
-  const box = await runtime.create({ image })
+  const box = await runtime.create({ image, network: 'none' })
   await box.exec('true', [], { check: true })
   const { engine, accelerated } = await box.info()
   await box.remove({ force: true })

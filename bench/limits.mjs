@@ -28,11 +28,14 @@ const times = {
     cpuIdle: 0.2,
     copyInSmall: 500,
     copyOutSmall: 500,
+    smallRequest: 2,
+    networkStart: 12,
+    networkMemory: 2,
   },
   qemu: { coldStart: 3000 },
 }
 /** @type {Record<string, Record<string, number>>} */
-const rates = { krun: { output: 60, input: 60, copyIn: 50, copyOut: 50 } }
+const rates = { krun: { output: 60, input: 60, copyIn: 50, copyOut: 50, download: 60, upload: 60 } }
 
 /**
  * Returns the limit of a figure, if it has one, and whether the value is within it.

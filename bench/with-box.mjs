@@ -3,9 +3,10 @@
 /**
  * @template T
  * @param {import('./bench.mjs').Bench} bench @param {(box: import('../index.js').Box) => Promise<T>} use
+ * @param {Partial<import('../index.js').BoxOptions>} [options]
  */
-export async function withBox({ runtime, image }, use) {
-  const box = await runtime.create({ image })
+export async function withBox({ runtime, image }, use, options = {}) {
+  const box = await runtime.create({ image, network: 'none', ...options })
   try {
     await box.exec('true', [], { check: true })
     return await use(box)

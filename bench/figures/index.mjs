@@ -6,6 +6,7 @@ import { execRoundTrip, twentyAtOnce } from './exec.mjs'
 import { input } from './input.mjs'
 import { pullLargeMemory } from './large.mjs'
 import { cpuIdle, memory } from './memory.mjs'
+import { network } from './network.mjs'
 import { output } from './output.mjs'
 import { pull } from './pull.mjs'
 import { secondImage } from './second-image.mjs'
@@ -25,6 +26,7 @@ export const figures = [
   output,
   input,
   ...copies,
+  ...network,
   stop,
   restart,
   listFifty,

@@ -7,8 +7,15 @@ import { withBox } from '../with-box.mjs'
 export const memory = {
   name: 'memoryIdle',
   unit: 'MiB',
-  measure: bench => ofIdle(bench, async pid => family(pid).reduce((sum, member) => sum + pss(member), 0) / 1024),
+  measure: bench => idleMemory(bench),
 }
+
+/**
+ * Returns the MiB of an idle box with `options`.
+ * @param {import('../bench.mjs').Bench} bench @param {Partial<import('../../index.js').BoxOptions>} [options]
+ */
+export const idleMemory = (bench, options) =>
+  ofIdle(bench, async pid => family(pid).reduce((sum, member) => sum + pss(member), 0) / 1024, options)
 
 /** @type {import('../bench.mjs').Figure} */
 export const cpuIdle = {
@@ -25,14 +32,19 @@ export const cpuIdle = {
 /**
  * Measures the shim of a box that has been idle for a second.
  * @param {import('../bench.mjs').Bench} bench @param {(pid: number) => Promise<number>} measure
+ * @param {Partial<import('../../index.js').BoxOptions>} [options]
  */
-const ofIdle = (bench, measure) =>
-  withBox(bench, async box => {
-    await new Promise(settled => setTimeout(settled, 1000))
-    const { pid } = await box.info()
-    if (!pid) throw new Error('the running box has no pid')
-    return measure(pid)
-  })
+const ofIdle = (bench, measure, options) =>
+  withBox(
+    bench,
+    async box => {
+      await new Promise(settled => setTimeout(settled, 1000))
+      const { pid } = await box.info()
+      if (!pid) throw new Error('the running box has no pid')
+      return measure(pid)
+    },
+    options,
+  )
 
 /**
  * Returns the milliseconds that `pid` and its descendants have run (Linux `Documentation/scheduler/sched-stats.rst`).

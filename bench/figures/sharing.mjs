@@ -13,7 +13,7 @@ export const listFifty = {
   name: 'listFifty',
   unit: 'ms',
   measure: async ({ runtime, image }) => {
-    const boxes = await Promise.all(Array.from({ length: BOXES }, () => runtime.create({ image })))
+    const boxes = await Promise.all(Array.from({ length: BOXES }, () => runtime.create({ image, network: 'none' })))
     const took = await median(9, () => timed(() => runtime.list()))
     await Promise.all(boxes.map(box => box.remove()))
     return took
@@ -53,8 +53,8 @@ export const twoProcesses = {
  * @param {(run: Run, here: import('../../index.js').Box, there: import('../../index.js').Box) => Promise<number>} measure
  */
 async function withNeighbour({ runtime, home, image }, measure) {
-  const here = await runtime.create({ image, name: 'here' })
-  const there = await runtime.create({ image, name: 'there' })
+  const here = await runtime.create({ image, name: 'here', network: 'none' })
+  const there = await runtime.create({ image, name: 'there', network: 'none' })
   await Promise.all([here.start(), there.start()])
   const { engine } = await here.info()
   const child = fork(fileURLToPath(new URL('../neighbour.mjs', import.meta.url)), [home, String(engine)])

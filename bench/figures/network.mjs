@@ -1,0 +1,138 @@
+// The network of a box, against servers of this process on the host's loopback: rates of a download and an upload, the time of a small
+// request, and what a network costs a start and an idle box. The programs in the box are busybox' wget, nc and dd.
+import { EventEmitter, once } from 'node:events'
+import { createServer as createHttp, get } from 'node:http'
+import { createServer as createTcp } from 'node:net'
+import { median, middle, timed } from '../clock.mjs'
+import { withBox } from '../with-box.mjs'
+import { startOf } from './cold-start.mjs'
+import { idleMemory } from './memory.mjs'
+
+const BYTES = 32 << 20
+const BLOCK = Buffer.alloc(1 << 16, 'x')
+
+/** @typedef {import('../bench.mjs').Bench} Bench */
+
+/**
+ * Runs `use` with a box that may reach `server`, and with the server's host and port as the box sees them.
+ * @template T
+ * @param {Bench} bench @param {import('node:net').Server} server @param {(box: import('../../index.js').Box, host: string, port: string) => Promise<T>} use
+ */
+async function withServer(bench, server, use) {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())
+  try {
+    return await withBox(bench, box => use(box, 'host.boxlite.internal', String(port)), {
+      network: { allow: [`host:${port}`] },
+    })
+  } finally {
+    server.close()
+  }
+}
+
+/** @type {import('../bench.mjs').Figure} */
+const download = {
+  name: 'download',
+  unit: 'MB/s',
+  measure: bench => {
+    const server = createHttp(async (_, answer) => {
+      answer.setHeader('content-length', BYTES)
+      for (let sent = 0; sent < BYTES; sent += BLOCK.length) {
+        if (!answer.write(BLOCK)) await once(answer, 'drain')
+      }
+      answer.end()
+    })
+    return withServer(bench, server, (box, host, port) => {
+      const wget = ['-qO', '/dev/null', `http://${host}:${port}/`]
+      return median(3, async () => BYTES / 1000 / (await timed(() => box.exec('wget', wget, { check: true }))))
+    })
+  },
+}
+
+/**
+ * `dd` writes into the connection itself. The time ends when the server has everything.
+ * @type {import('../bench.mjs').Figure}
+ */
+const upload = {
+  name: 'upload',
+  unit: 'MB/s',
+  measure: bench => {
+    const events = new EventEmitter()
+    const server = createTcp(socket => {
+      let bytes = 0
+      socket.on('data', data => {
+        bytes += data.length
+      })
+      socket.on('end', () => events.emit('received', bytes))
+    })
+    return withServer(bench, server, (box, host, port) =>
+      median(3, async () => {
+        const dd = ['dd', 'if=/dev/zero', `bs=${BLOCK.length}`, `count=${BYTES / BLOCK.length}`]
+        const received = once(events, 'received')
+        const took = await timed(async () => {
+          await box.exec('nc', [host, port, '-e', ...dd], { check: true })
+          await received
+        })
+        const [bytes] = await received
+        if (bytes !== BYTES) throw new Error(`${bytes} bytes were uploaded instead of ${BYTES}`)
+        return BYTES / 1000 / took
+      }),
+    )
+  },
+}
+
+const REQUESTS = 50
+/** Requests of the host's own before, after which the server's JavaScript is compiled. */
+const WARMING = 500
+
+/**
+ * A whole small request: a wget starts, finds the address, connects and reads.
+ * @type {import('../bench.mjs').Figure}
+ */
+const smallRequest = {
+  name: 'smallRequest',
+  unit: 'ms',
+  measure: bench => {
+    const server = createHttp((_, answer) => answer.end('x'))
+    return withServer(bench, server, async (box, host, port) => {
+      for (let i = 0; i < WARMING; i++) await answered(port)
+      const wget = `wget -qO /dev/null http://${host}:${port}/`
+      const line = `i=0; while [ $i -lt ${REQUESTS} ]; do ${wget} || exit; i=$((i + 1)); done`
+      return median(5, async () => (await timed(() => box.exec('sh', ['-c', line], { check: true }))) / REQUESTS)
+    })
+  },
+}
+
+/** Sends a request of this process' own. @param {string} port */
+async function answered(port) {
+  const [answer] = await once(get({ host: '127.0.0.1', port, agent: false }), 'response')
+  await once(answer.resume(), 'end')
+}
+
+/** @type {import('../bench.mjs').Figure} */
+const networkStart = {
+  name: 'networkStart',
+  unit: 'ms',
+  measure: async bench => {
+    /** @type {number[]} */
+    const without = []
+    /** @type {number[]} */
+    const having = []
+    for (let i = 0; i < 7; i++) {
+      without.push(await startOf(bench))
+      having.push(await startOf(bench, { network: 'default' }))
+    }
+    return middle(having) - middle(without)
+  },
+}
+
+/** @type {import('../bench.mjs').Figure} */
+const networkMemory = {
+  name: 'networkMemory',
+  unit: 'MiB',
+  measure: async bench => (await idleMemory(bench, { network: 'default' })) - (await idleMemory(bench)),
+}
+
+/** @type {import('../bench.mjs').Figure[]} */
+export const network = [download, upload, smallRequest, networkStart, networkMemory]
