@@ -89,7 +89,7 @@ it('bandwidth: a transfer takes as long as it must, each way, and is whole', asy
   await remove(id)
 })
 
-it('many connections: one over the limit waits for a place, and what can not wait is refused with an event', async () => {
+it('network pitfalls: many connections: one over the limit waits for a place, and what can not wait is refused with an event', async () => {
   const id = await create({ connections: 3 })
   const refusals = await watch(id)
   const hold = (count: number) =>
@@ -106,7 +106,7 @@ it('many connections: one over the limit waits for a place, and what can not wai
   await remove(id)
 })
 
-it('many connections: new ones over the rate wait, of every protocol', async () => {
+it('network pitfalls: many connections: new ones over the rate wait, of every protocol', async () => {
   const id = await create({ newConnectionsPerSecond: 2 })
   const each = (line: string) => `for i in 1 2 3 4 5 6; do ${line} & done; wait`
   const [pages, pageSeconds] = await timed(id, each(`wget -qO- http://${WORLD.web}/`))
@@ -119,7 +119,7 @@ it('many connections: new ones over the rate wait, of every protocol', async () 
   await remove(id)
 })
 
-it('missed wake-ups: a client that is not on the loopback gets megabytes from a published port, also after it has dozed', async () => {
+it('network pitfalls: missed wake-ups: a client that is not on the loopback gets megabytes from a published port, also after it has dozed', async () => {
   const id = await create()
   await output(id, 'mkdir /www; truncate -s 8000000 /www/file; httpd -p 80 -h /www')
   const port = await host.peer.run(

@@ -113,7 +113,15 @@ it('iperf3: out of the box and into it, by its network and by a published port',
   rates.push(['host to published port', onHost('-c', '127.0.0.1', '-p', String(port))])
   rates.push(['published port to host', onHost('-c', '127.0.0.1', '-p', String(port), '-R')])
   if (process.env.BOXLITE_TEST_IPERF) {
-    const server = spawn(internet.through[0] ?? '', [...internet.through.slice(1), 'iperf3', '-s', '-1', '-p', '5999'])
+    const server = spawn(internet.through[0] ?? '', [
+      ...internet.through.slice(1),
+      'iperf3',
+      '-s',
+      '-1',
+      '-p',
+      '5999',
+      '--forceflush',
+    ])
     servers.push(server)
     await once(server.stdout, 'data')
     const plain = onHost('-c', '127.0.0.1', '-p', '5999')
@@ -148,7 +156,7 @@ const ARCHIVE = 'http://deb.debian.org/debian'
 /** Runs a line in a box until it succeeds. It is run again only if `url` can't be had on this machine either. */
 async function fromMirror(real: Box, url: string, line: string): Promise<string> {
   for (let attempts = 1; ; attempts++) {
-    const { exitCode, stdout, stderr } = await real.exec('sh', ['-c', line], { timeoutMs: 120_000 })
+    const { exitCode, stdout, stderr } = await real.exec('sh', ['-c', line], { timeoutMs: 300_000 })
     if (exitCode === 0) return stdout
     const there = await fetch(url).then(
       response => response.ok,
@@ -160,7 +168,7 @@ async function fromMirror(real: Box, url: string, line: string): Promise<string>
   }
 }
 
-it('apt-get and pip install from the real archives', { timeout: 400_000 }, async () => {
+it('apt-get and pip install from the real archives', { timeout: 900_000 }, async () => {
   const runtime = await homes.open({ home })
   const real = await runtime.create({ image: await networkLayout(), network: { ca: 'host' }, memoryMib: 512 })
   // A part of the archive whose index is small.
@@ -171,7 +179,8 @@ it('apt-get and pip install from the real archives', { timeout: 400_000 }, async
   expect((await real.exec('sh', ['-c', 'dpkg -s mbrola; mbrola -h'])).stdout).toMatch(
     /Status: install ok installed[\s\S]*USAGE/,
   )
-  const pip = 'pip install -q --break-system-packages --root-user-action=ignore requests'
+  const pip =
+    'pip install -q --no-compile --disable-pip-version-check --break-system-packages --root-user-action=ignore requests'
   await fromMirror(real, 'https://pypi.org/simple/requests/', pip)
   // Without TLS, before which `requests` reads all certificates: some mirrors do not wait for so long.
   const program = `import requests; print(requests.get("${release}").status_code)`

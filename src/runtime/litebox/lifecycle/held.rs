@@ -62,6 +62,10 @@ impl BoxCore {
             outcome = machine.shim.ended() => outcome,
             () = self.home.closed() => return,
         };
+        // Whoever ended it: a removal leaves that to this task.
+        if let Some(network) = &machine.network {
+            network.ended(&self.home.metrics).await;
+        }
         {
             let mut local = self.local();
             if !matches!(&*local, LocalState::Running(current) if Arc::ptr_eq(current, &machine)) {
@@ -70,9 +74,6 @@ impl BoxCore {
             *local = LocalState::Idle;
         }
         self.home.metrics.count(|counters| counters.boxes_running -= 1);
-        if let Some(network) = &machine.network {
-            network.ended(&self.home.metrics).await;
-        }
         // The next transition corrects the record; this one does nothing else.
         let settled = Transition::begin_after(&self, outcome.ok()).await;
         if let Err(error) = settled.map(drop) {
