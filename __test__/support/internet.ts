@@ -76,11 +76,15 @@ export interface Internet {
   onHost(command: string, ...args: string[]): string
   /** Returns what has reached the servers since the last call, or since the test began. */
   seen(): Promise<Seen[]>
+  /** Gets a URL from the world, and returns the length of the answer. */
+  get(url: string): Promise<number>
   startResolver(address: string): Promise<void>
   stopResolver(address: string): Promise<void>
   setRecords(name: string, records: { A?: string[]; AAAA?: string[]; TXT?: string[]; CNAME?: string }): Promise<void>
   /** Writes `/etc/resolv.conf` of the host. */
   setResolvers(text: string): void
+  /** Sets the largest packet that the host's cable carries. */
+  setMtu(mtu: number): void
   /** Pulls the host's cable, or plugs it in again. */
   setCable(plugged: boolean): void
 }
@@ -148,11 +152,16 @@ export function useInternet(homes: Homes, { ipv6 = false } = {}): Internet {
     },
     onHost: (command, ...args) => it().onHost(command, ...args),
     seen: () => it().world.call('takeSeen') as Promise<Seen[]>,
+    get: url => it().world.call('get', url) as Promise<number>,
     startResolver: async address => void (await it().world.call('startResolver', address)),
     stopResolver: async address => void (await it().world.call('stopResolver', address)),
     setRecords: async (name, records) => void (await it().world.call('setRecords', { name, records })),
     // In place, since the file is mounted on /etc/resolv.conf.
     setResolvers: text => writeFileSync(it().resolvConf, text),
+    setMtu: mtu => {
+      it().inWorld('ip', 'link', 'set', 'cable', 'mtu', String(mtu))
+      it().onHost('ip', 'link', 'set', 'eth0', 'mtu', String(mtu))
+    },
     setCable: plugged => {
       it().onHost('ip', 'link', 'set', 'eth0', plugged ? 'up' : 'down')
       if (plugged) addRoutes(it().onHost, ipv6)
@@ -168,6 +177,7 @@ interface Made {
   among: string[]
   peers: Peer[]
   onHost: Internet['onHost']
+  inWorld(...args: string[]): string
   end(): Promise<void>
 }
 
@@ -232,7 +242,7 @@ async function make(folder: string, ipv6: boolean): Promise<Made> {
       await ended
     }
   }
-  return { world, authority: tls.authority, resolvConf, through, among, peers: [], onHost, end }
+  return { world, authority: tls.authority, resolvConf, through, among, peers: [], onHost, inWorld, end }
 }
 
 /** The routes of the host, and its IPv6 address, which are lost with the link. */

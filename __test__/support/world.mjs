@@ -2,8 +2,9 @@
 // internet.ts, which makes the addresses, and then sends one message for each call of `calls` below.
 import { createHash } from 'node:crypto'
 import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createServer as createHttp } from 'node:http'
+import { createServer as createHttp, request } from 'node:http'
 import { createSecureServer } from 'node:http2'
 import { createServer as createTcp } from 'node:net'
 import { gzipSync } from 'node:zlib'
@@ -53,6 +54,11 @@ const calls = {
   /** @param {{ name: string, records: import('./name-server.mjs').Records }} change */
   setRecords({ name, records }) {
     zone[name] = records
+  },
+  /** Gets a URL, and returns the length of the answer. @param {string} url */
+  async get(url) {
+    const [answer] = await once(request(url).end(), 'response')
+    return sizeOf(answer)
   },
   /** Returns what was seen since the last call. */
   takeSeen: () => seen.splice(0),
