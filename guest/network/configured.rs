@@ -1,4 +1,4 @@
-//! What a container has of the network: resolv.conf, lines of /etc/hosts, and authorities.
+//! What a container has of the network: resolv.conf, lines of /etc/hosts, authorities, and the device.
 //!
 //! Made by `network` when the machine is set up; added by the Container service to the request that makes the container. Like all files
 //! of the rootfs that the runtime writes, they stay as a user has edited them.
@@ -6,28 +6,44 @@
 use boxlite_proto::v1::{ContainerInitRequest, File, NetworkConfig};
 use bytes::Bytes;
 
+use super::device::Device;
+use crate::Result;
+
 /// The most search domains, and the most bytes of them, that any resolver reads (resolv.conf(5)).
 const SEARCH: (usize, usize) = (6, 256);
 
 /// The most name servers that a resolver asks (`MAXNS`).
 const SERVERS: usize = 3;
 
-/// The configuration of the network, as far as files follow from it.
+/// The configuration of the network: the device that is to be brought up, and what files follow from it.
 #[derive(Debug, Clone, Default)]
 pub struct Configured {
     resolver: Option<String>,
     hosts: Vec<String>,
     ca_certificates: Bytes,
+    device: Option<Device>,
 }
 
 impl Configured {
-    pub(super) fn new(config: &NetworkConfig) -> Self {
+    pub(super) fn new(config: &NetworkConfig, device: Device) -> Self {
         let NetworkConfig { dns_servers, dns_search, hosts, ca_certificates, .. } = config;
         Self {
             resolver: Some(resolver(dns_servers, dns_search)),
             hosts: hosts.clone(),
             ca_certificates: ca_certificates.clone(),
+            device: Some(device),
         }
+    }
+
+    /// Brings the network device up. This comes last in a start: the kernel then takes megabytes for what the device may receive, which
+    /// nobody writes to for long. Taken first, they would be those that the host has given already, and everything else would go to
+    /// memory that it has yet to give.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses a step.
+    pub fn raise(&self) -> Result<()> {
+        self.device.as_ref().map_or(Ok(()), Device::raise)
     }
 
     /// The certificates of the box with one more authority. `None` if it is among them.
@@ -97,7 +113,7 @@ mod tests {
             mode: 0,
         };
         let mut request = ContainerInitRequest { files: vec![hosts.clone()], ..Default::default() };
-        Configured::new(&config()).add_to(&mut request);
+        Configured::new(&config(), Device::default()).add_to(&mut request);
         assert_eq!(request.files[0].content, "127.0.0.1\tlocalhost\n192.168.127.254 host.boxlite.internal\n");
         assert_eq!(request.files[1].path, "/etc/resolv.conf");
         assert_eq!(request.files[1].content, "nameserver 192.168.127.1\nsearch corp.example\n");
@@ -110,7 +126,7 @@ mod tests {
 
     #[test]
     fn an_authority_is_added_once_beside_those_of_the_start() {
-        let configured = Configured::new(&config());
+        let configured = Configured::new(&config(), Device::default());
         assert_eq!(configured.trusting(b"new").unwrap(), "pemnew");
         assert_eq!(Configured::default().trusting(b"new").unwrap(), "new");
         assert_eq!((configured.trusting(b"pem"), configured.trusting(b"")), (None, None));

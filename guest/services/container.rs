@@ -38,6 +38,9 @@ impl Container for ContainerService {
         let cgroup = Cgroup::of(&request.container_id)?;
         let process = request.process.clone().unwrap_or_default();
         let init_pid = supervisor.zygote().contain(request).await?;
+        if let Some(network) = self.network.get() {
+            network.raise()?;
+        }
         supervisor.files().open(init_pid, &process.cwd)?;
         executions.open(Defaults::new(process), OomEvents::open(&cgroup.memory_events()));
         let main_error = supervisor.begin(config, Some(cgroup)).await?;
