@@ -35,10 +35,10 @@ afterAll(async () => {
 
 const output = async (line: string) => (await host.sh(box, `{ ${line}; } 2>&1`)).stdout
 
-/** Starts a server at the addresses of the world, which is ended after the last test. */
+/** Starts a server at the addresses of the world, which is ended after the last test, and with this process whatever happens to that. */
 async function serve(program: string, ...args: string[]) {
   const [command = '', ...prefix] = internet.among
-  const server = spawn(command, [...prefix, program, ...args], { stdio: 'ignore' })
+  const server = spawn(command, [...prefix, 'setpriv', '--pdeathsig', 'KILL', program, ...args], { stdio: 'ignore' })
   servers.push(server)
   await once(server, 'spawn')
 }
