@@ -171,7 +171,9 @@ async function serveTrap(address) {
     await listen(
       createTcp(socket => {
         note('trap', address, socket.remoteAddress, `tcp ${port}`)
-        socket.on('error', () => {}).end('HTTP/1.1 200 OK\r\ncontent-length: 7\r\nconnection: close\r\n\r\ntrapped')
+        // Not before it is asked, as servers do: what answers earlier can't be looked into.
+        const answer = 'HTTP/1.1 200 OK\r\ncontent-length: 7\r\nconnection: close\r\n\r\ntrapped'
+        socket.on('error', () => {}).once('data', () => socket.end(answer))
       }),
       port,
       address,
