@@ -1,23 +1,24 @@
 //! The box's TCP connections. A SYN is answered only when the policy allows it and the host's side has been made, so that what the box sees
-//! is what is so. Called by the loop in `run.rs`. Files: `dial` makes the host's side, `connection` moves the bytes, `buffers` and
-//! `memory` take memory and give it back, `timers` says when one is looked at although nothing happens, `name_service` is DNS over TCP.
+//! is what is so. Called by the loop in `run.rs`. Files: `syn` is what the box begins with, `waiting` has those that find no place, `dial`
+//! makes the host's side, `table` has all connections, `connection` moves the bytes of one, `buffers` and `memory` take memory and give it
+//! back, `timers` says when one is looked at although nothing happens, `name_service` is DNS over TCP.
 
 mod buffers;
 mod connection;
 mod dial;
 mod memory;
 mod name_service;
+mod syn;
+mod table;
 mod timers;
 mod upstream;
+mod waiting;
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
-    fmt,
-    future::Future,
+    collections::VecDeque,
     net::IpAddr,
-    pin::Pin,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
@@ -29,22 +30,23 @@ use self::{
     connection::{Connection, Served, Service},
     dial::{Failure, dial},
     memory::Trimmer,
+    syn::{Syn, destination},
+    table::{Dial, Dialing, State, Table},
     timers::Timers,
     upstream::Upstream,
+    waiting::Waiting,
 };
 use super::{
     frame::{self, Flow, Segment},
-    limits::{NoSlot, Slot},
+    limits::NoSlot,
     outgoing::Outgoing,
     parts::Parts,
-    ready::{Ready, Signal},
+    ready::Ready,
     reply::{self, Unreachable},
     stack::Stack,
 };
-use crate::decision::{Allowed, Decision, Destination, Refused};
+use crate::decision::{Decision, Destination, Refused};
 
-/// Most SYNs that wait for a place or for their second. The box repeats those that find none.
-const WAITING_MAX: usize = 4096;
 /// How often SYNs that wait for a place are looked at; places that UDP gives back do not call.
 const PLACE_INTERVAL: Duration = Duration::from_millis(100);
 /// How much of DNS over TCP lies between the box and the name server.
@@ -56,9 +58,7 @@ const NAME_PORT: u16 = 53;
 pub(super) struct Tcp {
     parts: Parts,
     stack: Stack,
-    flows: HashMap<Flow, usize>,
-    entries: Vec<Option<Entry>>,
-    free: Vec<usize>,
+    table: Table,
     pool: Pool,
     trimmer: Trimmer,
     ready: Arc<Ready>,
@@ -68,85 +68,11 @@ pub(super) struct Tcp {
     /// Connections that wait for room on the link.
     blocked: VecDeque<usize>,
     timers: Timers,
-    waiting: VecDeque<Syn>,
-    waiting_flows: HashSet<Flow>,
+    waiting: Waiting,
     /// When those who wait for a place or for their second are looked at.
     look_at: Option<Instant>,
     /// Until when the host, which has no descriptors or ports left, is not asked again.
     exhausted_until: Option<Instant>,
-}
-
-/// A place in the table.
-#[derive(Debug)]
-struct Entry {
-    flow: Flow,
-    signal: Arc<Signal>,
-    waker: Waker,
-    timer: Option<Instant>,
-    blocked: bool,
-    /// What the policy said; `None` for the gateway's own services.
-    allowed: Option<Allowed>,
-    state: EntryState,
-    _slot: Slot,
-}
-
-#[derive(Debug)]
-enum EntryState {
-    Dialing(Dialing),
-    Open(Box<Connection>),
-}
-
-type Dial = Pin<Box<dyn Future<Output = Result<TcpStream, Failure>> + Send>>;
-
-/// A connection whose host side is being made.
-struct Dialing {
-    dial: Dial,
-    syn: Syn,
-    until: Instant,
-}
-
-impl fmt::Debug for Dialing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Dialing").field("syn", &self.syn).finish_non_exhaustive()
-    }
-}
-
-/// A SYN that has not been answered.
-#[derive(Debug)]
-struct Syn {
-    flow: Flow,
-    from: IpAddr,
-    sequence: u32,
-    length: u32,
-    packet: Vec<u8>,
-    since: Instant,
-}
-
-impl Syn {
-    fn new(segment: &Segment<'_>, since: Instant) -> Self {
-        let (flow, from, sequence, length) = (segment.flow, segment.from, segment.sequence, segment.length);
-        Self { flow, from, sequence, length, packet: segment.packet.to_vec(), since }
-    }
-
-    fn segment(&self) -> Segment<'_> {
-        Segment {
-            flow: self.flow,
-            from: self.from,
-            flags: frame::SYN,
-            sequence: self.sequence,
-            acknowledged: 0,
-            length: self.length,
-            packet: &self.packet,
-        }
-    }
-
-    fn to(&self) -> Destination {
-        destination(self.flow)
-    }
-}
-
-fn destination(flow: Flow) -> Destination {
-    Destination { protocol: Protocol::Tcp, address: flow.to.ip(), port: flow.to.port() }
 }
 
 impl Tcp {
@@ -155,9 +81,7 @@ impl Tcp {
         Self {
             stack: Stack::new(&parts.link, parts.offload, out),
             parts,
-            flows: HashMap::new(),
-            entries: Vec::new(),
-            free: Vec::new(),
+            table: Table::new(Arc::clone(&ready)),
             pool: Pool::default(),
             trimmer: Trimmer::default(),
             ready,
@@ -165,8 +89,7 @@ impl Tcp {
             taken: Vec::new(),
             blocked: VecDeque::new(),
             timers: Timers::default(),
-            waiting: VecDeque::new(),
-            waiting_flows: HashSet::new(),
+            waiting: Waiting::default(),
             look_at: None,
             exhausted_until: None,
         }
@@ -179,7 +102,7 @@ impl Tcp {
 
     /// Takes a segment from the box.
     pub(super) fn handle(&mut self, segment: &Segment<'_>, out: &mut Outgoing, now: Instant) {
-        let Some(&number) = self.flows.get(&segment.flow) else {
+        let Some(number) = self.table.find(segment.flow) else {
             if segment.opens() {
                 self.open(segment, out, now);
             } else {
@@ -187,26 +110,26 @@ impl Tcp {
             }
             return;
         };
-        let Some(entry) = self.entries.get_mut(number).and_then(Option::as_mut) else { return };
+        let Some(entry) = self.table.get_mut(number) else { return };
         match &mut entry.state {
-            EntryState::Open(connection) => {
+            State::Open(connection) => {
                 connection.feed(segment.packet, &mut self.stack, out);
                 if entry.signal.mark() {
                     self.touched.push(number);
                 }
             }
             // The box has tried again from the same port.
-            EntryState::Dialing(dialing) if segment.opens() => {
+            State::Dialing(dialing) if segment.opens() => {
                 dialing.syn = Syn::new(segment, dialing.syn.since);
             }
-            EntryState::Dialing(_) if segment.flags & frame::RST != 0 => self.remove(number),
-            EntryState::Dialing(_) => {}
+            State::Dialing(_) if segment.flags & frame::RST != 0 => self.remove(number),
+            State::Dialing(_) => {}
         }
     }
 
     /// Decides about a new connection.
     fn open(&mut self, segment: &Segment<'_>, out: &mut Outgoing, now: Instant) {
-        if self.waiting_flows.contains(&segment.flow) {
+        if self.waiting.contains(segment.flow) {
             return;
         }
         let syn = Syn::new(segment, now);
@@ -217,20 +140,14 @@ impl Tcp {
             return;
         }
         if !self.waiting.is_empty() || self.is_exhausted(now) {
-            self.wait(syn);
+            self.waiting.push(syn);
         } else if let Some(syn) = self.start(syn, out, now) {
-            self.wait(syn);
+            self.waiting.push(syn);
         }
     }
 
     fn is_exhausted(&self, now: Instant) -> bool {
         self.exhausted_until.is_some_and(|until| now < until)
-    }
-
-    fn wait(&mut self, syn: Syn) {
-        if self.waiting.len() < WAITING_MAX && self.waiting_flows.insert(syn.flow) {
-            self.waiting.push_back(syn);
-        }
     }
 
     fn refuse(&self, syn: &Syn, refused: Refused, out: &mut Outgoing) {
@@ -274,10 +191,10 @@ impl Tcp {
         if self.is_name_service(flow) {
             let (ours, theirs) = duplex(NAME_PIPE);
             tokio::spawn(name_service::serve(theirs, Arc::clone(&self.parts.names)));
-            let buffers = self.pool.take(self.flows.len());
+            let buffers = self.pool.take(self.table.len());
             if let Ok(mut connection) = Connection::new(buffers, flow, Upstream::Task(ours), now) {
                 connection.feed(&syn.packet, &mut self.stack, out);
-                let number = self.insert(flow, None, EntryState::Open(Box::new(connection)), slot);
+                let number = self.table.insert(flow, None, State::Open(Box::new(connection)), slot);
                 self.serve(number, out, now);
             }
             return None;
@@ -287,32 +204,17 @@ impl Tcp {
             Decision::Allowed(allowed) => {
                 let dial: Dial = Box::pin(dial(to, allowed.clone(), self.parts.proxy.clone()));
                 let until = now + self.parts.patience.dial;
-                let state = EntryState::Dialing(Dialing { dial, syn, until });
-                let number = self.insert(flow, Some(allowed), state, slot);
+                let state = State::Dialing(Dialing { dial, syn, until });
+                let number = self.table.insert(flow, Some(allowed), state, slot);
                 self.serve(number, out, now);
             }
         }
         None
     }
 
-    fn insert(&mut self, flow: Flow, allowed: Option<Allowed>, state: EntryState, slot: Slot) -> usize {
-        let number = self.free.pop().unwrap_or_else(|| {
-            self.entries.push(None);
-            self.entries.len() - 1
-        });
-        let signal = Signal::new(number, &self.ready);
-        let waker = Waker::from(Arc::clone(&signal));
-        let entry = Entry { flow, signal, waker, timer: None, blocked: false, allowed, state, _slot: slot };
-        self.entries[number] = Some(entry);
-        self.flows.insert(flow, number);
-        number
-    }
-
     fn remove(&mut self, number: usize) {
-        let Some(entry) = self.entries.get_mut(number).and_then(Option::take) else { return };
-        self.free.push(number);
-        self.flows.remove(&entry.flow);
-        if let EntryState::Open(connection) = entry.state {
+        let Some(entry) = self.table.remove(number) else { return };
+        if let State::Open(connection) = entry.state {
             self.pool.give(connection.close());
         }
     }
@@ -323,7 +225,7 @@ impl Tcp {
         self.ready.take(&mut self.taken);
         numbers.append(&mut self.taken);
         while let Some((at, number)) = self.timers.pop(now) {
-            if let Some(Some(entry)) = self.entries.get_mut(number)
+            if let Some(entry) = self.table.get_mut(number)
                 && entry.timer == Some(at)
             {
                 entry.timer = None;
@@ -338,7 +240,7 @@ impl Tcp {
         if !self.is_exhausted(now) {
             self.exhausted_until = None;
         }
-        self.trimmer.note(self.flows.len());
+        self.trimmer.note(self.table.len());
         let waited = self.serve_waiting(out, now);
         let blocked = self.serve_blocked(out, now);
         any | waited | blocked
@@ -352,7 +254,7 @@ impl Tcp {
                 break;
             }
             let Some(number) = self.blocked.pop_front() else { break };
-            if let Some(Some(entry)) = self.entries.get_mut(number) {
+            if let Some(entry) = self.table.get_mut(number) {
                 entry.blocked = false;
             }
             self.serve(number, out, now);
@@ -365,17 +267,15 @@ impl Tcp {
     fn serve_waiting(&mut self, out: &mut Outgoing, now: Instant) -> bool {
         let mut any = false;
         while !self.is_exhausted(now)
-            && let Some(syn) = self.waiting.pop_front()
+            && let Some(syn) = self.waiting.pop()
         {
-            self.waiting_flows.remove(&syn.flow);
             if now.saturating_duration_since(syn.since) > self.parts.patience.place {
                 self.parts.slots.report_full(Protocol::Tcp, syn.flow.to.ip(), syn.flow.to.port());
                 reply::unreachable(&syn.packet, Unreachable::Host, &self.parts.link, out);
                 continue;
             }
             if let Some(syn) = self.start(syn, out, now) {
-                self.waiting_flows.insert(syn.flow);
-                self.waiting.push_front(syn);
+                self.waiting.put_back(syn);
                 break;
             }
             any = true;
@@ -388,11 +288,11 @@ impl Tcp {
 
     /// Serves one connection.
     fn serve(&mut self, number: usize, out: &mut Outgoing, now: Instant) {
-        let Some(Some(entry)) = self.entries.get_mut(number) else { return };
+        let Some(entry) = self.table.get_mut(number) else { return };
         entry.signal.clear();
         let waker = entry.waker.clone();
         let mut context = Context::from_waker(&waker);
-        if let EntryState::Dialing(dialing) = &mut entry.state {
+        if let State::Dialing(dialing) = &mut entry.state {
             let until = dialing.until;
             match dialing.dial.as_mut().poll(&mut context) {
                 Poll::Ready(Ok(stream)) => self.connected(number, stream, out, now),
@@ -404,8 +304,8 @@ impl Tcp {
                 Poll::Pending => return self.timers.set(number, Some(until), &mut entry.timer),
             }
         }
-        let Some(Some(entry)) = self.entries.get_mut(number) else { return };
-        let EntryState::Open(connection) = &mut entry.state else { return };
+        let Some(entry) = self.table.get_mut(number) else { return };
+        let State::Open(connection) = &mut entry.state else { return };
         let mut service = Service { stack: &mut self.stack, out, now, patience: self.parts.patience };
         match connection.serve(&mut service, &mut context) {
             Served::Open { blocked, wake } => {
@@ -425,9 +325,9 @@ impl Tcp {
 
     /// The host's side has been made: the box's SYN is answered.
     fn connected(&mut self, number: usize, stream: TcpStream, out: &mut Outgoing, now: Instant) {
-        let open = self.flows.len();
-        let Some(Some(entry)) = self.entries.get_mut(number) else { return };
-        let EntryState::Dialing(dialing) = &entry.state else { return };
+        let open = self.table.len();
+        let Some(entry) = self.table.get_mut(number) else { return };
+        let State::Dialing(dialing) = &entry.state else { return };
         let Ok(mut connection) =
             Connection::new(self.pool.take(open), entry.flow, Upstream::Socket(stream), now)
         else {
@@ -440,21 +340,19 @@ impl Tcp {
             connection.inspect_by(Arc::clone(inspector), to, allowed.clone());
         }
         connection.feed(&dialing.syn.packet, &mut self.stack, out);
-        entry.state = EntryState::Open(Box::new(connection));
+        entry.state = State::Open(Box::new(connection));
     }
 
     /// The host's side could not be made: the box is told why.
     fn not_connected(&mut self, number: usize, failure: Failure, out: &mut Outgoing, now: Instant) {
-        let Some(entry) = self.entries.get_mut(number).and_then(Option::take) else { return };
-        self.free.push(number);
-        self.flows.remove(&entry.flow);
-        let EntryState::Dialing(Dialing { syn, .. }) = entry.state else { return };
+        let Some(entry) = self.table.remove(number) else { return };
+        let State::Dialing(Dialing { syn, .. }) = entry.state else { return };
         match failure {
             Failure::Refused => reply::reset(&syn.segment(), &self.parts.link, out),
             Failure::Unreachable(why) => reply::unreachable(&syn.packet, why, &self.parts.link, out),
             Failure::Exhausted => {
                 self.exhausted_until = Some(now + PLACE_INTERVAL);
-                self.wait(syn);
+                self.waiting.push(syn);
             }
         }
     }
@@ -467,16 +365,15 @@ impl Tcp {
 
     /// Resets the connections that the policy, which has been replaced, refuses.
     pub(super) fn recheck(&mut self, out: &mut Outgoing, now: Instant) {
-        let refused: Vec<_> =
-            (0..self.entries.len()).filter(|number| !self.is_still_allowed(*number)).collect();
+        let refused: Vec<_> = self.table.numbers().filter(|number| !self.is_still_allowed(*number)).collect();
         for number in refused {
-            let Some(Some(entry)) = self.entries.get_mut(number) else { continue };
+            let Some(entry) = self.table.get_mut(number) else { continue };
             match &mut entry.state {
-                EntryState::Open(connection) => {
+                State::Open(connection) => {
                     connection.abort();
                     self.serve(number, out, now);
                 }
-                EntryState::Dialing(dialing) => {
+                State::Dialing(dialing) => {
                     reply::reset(&dialing.syn.segment(), &self.parts.link, out);
                     self.remove(number);
                 }
@@ -485,14 +382,14 @@ impl Tcp {
     }
 
     fn is_still_allowed(&self, number: usize) -> bool {
-        let Some(Some(entry)) = self.entries.get(number) else { return true };
+        let Some(entry) = self.table.get(number) else { return true };
         if entry.allowed.is_none() {
             return true;
         }
         let to = destination(entry.flow);
         let name = match &entry.state {
-            EntryState::Open(connection) => connection.name(),
-            EntryState::Dialing(_) => None,
+            State::Open(connection) => connection.name(),
+            State::Dialing(_) => None,
         };
         let decision = match name {
             Some(name) => self.parts.decide.decide_named(to, name),
