@@ -48,6 +48,13 @@ impl Activity {
         })
     }
 
+    /// Begins a use that lasts until the value is dropped, whether or not calls are counted: it may outlast the moment from which on they
+    /// are.
+    pub fn hold(&self) -> Use {
+        self.begin();
+        Use(self.clone())
+    }
+
     /// Begins a use.
     pub fn begin(&self) {
         self.0.send_if_modified(|uses| {
@@ -100,6 +107,15 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_held_is_a_use_also_if_it_began_before_calls_were_counted() {
+        let activity = Activity::default();
+        let held = activity.hold();
+        assert!(timeout(Duration::from_mins(1), activity.idle_for(Duration::from_secs(1))).await.is_err());
+        drop(held);
+        assert!(timeout(Duration::from_secs(2), activity.idle_for(Duration::from_secs(1))).await.is_ok());
+    }
 
     #[tokio::test(start_paused = true)]
     async fn idle_is_counted_from_the_last_use() {

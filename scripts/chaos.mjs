@@ -1,5 +1,6 @@
 // `npm run chaos -- --kills 500 --seed 1`: builds the library and runs the chaos test of __test__/chaos; `--lab` runs it on libkrun
-// in the KVM lab. All other options are those of chaos.mjs.
+// in the KVM lab, and `--network` the chaos of networks, with a shim that is frozen for a minute. All other options are those of
+// chaos.mjs.
 import { build } from './build.mjs'
 import { passThrough } from './command.mjs'
 import { runScript } from './failure.mjs'
@@ -11,6 +12,10 @@ runScript(import.meta, async () => {
   const options = process.argv.slice(2).filter(option => option !== '--lab')
   await setup({ test: true })
   await build()
+  if (options.includes('--network')) {
+    const args = ['vitest', 'run', '--project', 'e2e', '__test__/e2e/network/chaos.test.ts']
+    return passThrough('npx', args, { cwd: root, env: { ...process.env, BOXLITE_CHAOS_FREEZE_MS: '60000' } })
+  }
   const args = ['__test__/chaos/chaos.mjs', ...options]
   if (!process.argv.includes('--lab')) return passThrough(process.execPath, args, { cwd: root })
   return runInLab([...args, '--engine', 'krun'], ['--icount', '--timeout', '3600'])

@@ -1,5 +1,6 @@
 // A guest that dies from within is a failure with its cause; one that ends in order is not, whoever wanted that. The deaths
 // come from an initramfs made for them (../chaos/saboteur.mjs), which is never shipped.
+import { once } from 'node:events'
 import { join } from 'node:path'
 import { afterEach, beforeAll, expect, it } from 'vitest'
 import type { Box } from '../../index.mjs'
@@ -38,6 +39,11 @@ it.each([
   ['zygote', /boxlite-guest: container: its init was killed/],
 ] as const)('a machine whose %s dies has failed, and says what its console said last', async (victim, words) => {
   const box = await doomed(victim)
+  await box.exec('sh', ['-c', 'setsid nc -ll -p 7000 -e cat >/dev/null 2>&1 </dev/null &'])
+  await box.waitForPort(7000, { timeoutMs: 30_000 })
+  const connection = box.connect(7000).resume()
+  await once(connection, 'connect')
+  const over = new Promise(resolve => connection.once('error', resolve).once('end', resolve))
   // Lost with the connection, or killed with the container, whichever is heard first.
   const running = box.exec('doom').catch(error => error)
   const end = await box.wait()
@@ -46,6 +52,9 @@ it.each([
   const heard = await running
   if (heard instanceof Error) expect(heard).toMatchObject({ code: 'PORTAL_LOST' })
   else expect(heard).toMatchObject({ signal: 'SIGKILL' })
+  // A zygote takes the service with it, whose connections end then as any.
+  const last = await over
+  if (victim === 'agent') expect(last).toMatchObject({ name: 'PortalError', code: 'PORTAL_LOST' })
   expect(await box.info()).toMatchObject({ state: 'failed', failure: end.failure, pid: null })
   // It was the machine's fault, not the box's.
   expect((await box.exec('echo', ['back'])).stdout).toBe('back\n')

@@ -174,7 +174,7 @@ impl Server {
     /// Connects one stream to a port in the box, which is a use of the box for as long as it lasts. Such a stream does not keep the
     /// machine from being switched off.
     pub async fn dial<I: AsyncRead + AsyncWrite + Unpin>(&self, io: I) {
-        let _use = self.services.supervision.activity().in_use();
+        let _use = self.services.supervision.activity().hold();
         self.services.dialer.serve(io).await;
     }
 

@@ -1,10 +1,20 @@
 //! `PortConnection`: a connection to a port in a box. Made by `ports`.
 
-use std::{io, os::fd::AsRawFd as _, sync::Arc};
+use std::{
+    io,
+    os::fd::{AsFd as _, AsRawFd as _},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
 use bytes::{Buf as _, Bytes, BytesMut};
-use nix::sys::socket::{Shutdown, shutdown};
+use nix::{
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::socket::{Shutdown, shutdown},
+};
 use tokio::{net::UnixStream, sync::Mutex};
 
 use crate::{in_context::in_context, litebox::lifecycle::machine::Machine};
@@ -23,6 +33,8 @@ struct Inner {
     id: String,
     port: u16,
     stream: UnixStream,
+    /// Whether the direction to the box was ended here.
+    ended: AtomicBool,
     /// Writes come one after the other.
     writing: Mutex<()>,
 }
@@ -30,7 +42,8 @@ struct Inner {
 impl PortConnection {
     pub(super) fn new(machine: Arc<Machine>, id: &str, port: u16, stream: UnixStream) -> Self {
         let id = id.to_owned();
-        Self(Arc::new(Inner { machine, id, port, stream, writing: Mutex::default() }))
+        let ended = AtomicBool::new(false);
+        Self(Arc::new(Inner { machine, id, port, stream, ended, writing: Mutex::default() }))
     }
 
     /// The port in the box.
@@ -55,9 +68,12 @@ impl PortConnection {
         };
         match in_context(&self.0.machine.handle, read).await {
             Ok(data) if !data.is_empty() => Ok(Some(data)),
-            // The end of a machine ends its connections as if the box had.
-            Ok(_) if self.0.machine.outcome().is_some() => {
-                Err(self.failed("read from", io::ErrorKind::UnexpectedEof.into()).await)
+            // The end of a machine ends its connections as if the box had, and is known only a moment later.
+            Ok(_) if self.0.machine.outcome().is_some() || self.0.is_gone() => {
+                match self.failed("read from", io::ErrorKind::UnexpectedEof.into()).await {
+                    lost if lost.code() == ErrorCode::PortalLost => Err(lost),
+                    _ => Ok(None),
+                }
             }
             Ok(_) => Ok(None),
             Err(error) => Err(self.failed("read from", error).await),
@@ -99,6 +115,7 @@ impl PortConnection {
     }
 
     fn shut(&self, how: Shutdown) {
+        self.0.ended.store(true, Ordering::Release);
         // It fails only if the other side has gone before.
         let _ = shutdown(self.0.stream.as_raw_fd(), how);
     }
@@ -112,5 +129,16 @@ impl PortConnection {
             Err(explained) if machine.outcome().is_some() => explained,
             _ => BoxliteError::new(ErrorCode::PortClosed, message).caused_by(error),
         }
+    }
+}
+
+impl Inner {
+    /// Whether the other side has closed both directions though this one was not ended here. A service that closes its connection ends
+    /// but one, so either it was reset since, or there is no shim any more.
+    fn is_gone(&self) -> bool {
+        let mut socket = [PollFd::new(self.stream.as_fd(), PollFlags::empty())];
+        let polled = poll(&mut socket, PollTimeout::ZERO);
+        let hung_up = socket[0].revents().is_some_and(|events| events.contains(PollFlags::POLLHUP));
+        polled.is_ok() && hung_up && !self.ended.load(Ordering::Acquire)
     }
 }
