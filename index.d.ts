@@ -1523,7 +1523,10 @@ export interface PortOptions {
 	host?: number;
 	/** Default: `'tcp'`. */
 	protocol?: "tcp" | "udp";
-	/** The address of this machine that is listened on; `'0.0.0.0'` lets others in. Default: `'127.0.0.1'`. */
+	/**
+	 * The address of this machine that is listened on. `'0.0.0.0'` and `'::'` are all of them: other machines then reach the box, and a
+	 * warning of the process says so. Default: `'127.0.0.1'`.
+	 */
 	bind?: string;
 }
 /** A secret that a box uses without having it. */
@@ -2306,7 +2309,8 @@ export declare class Runtime implements AsyncDisposable {
 	 */
 	static doctor(options?: RuntimeOptions): Promise<DoctorReport>;
 	/**
-	 * Makes a box, and returns at once: it starts at its first use.
+	 * Makes a box, and returns at once: it starts at its first use. That some of its `ports` are to be published on every address of this
+	 * machine is a warning of the process.
 	 *
 	 * Rejects with `INVALID_ARGUMENT` and `BOX_NAME_TAKEN`.
 	 */

@@ -1,5 +1,6 @@
-// The ports of a box that are published on this machine, and the wait for one. Called by `box.ts`.
-import { type NativeBox, type NativePort, settled } from './binding.js'
+// The ports of a box that are published on this machine, and the wait for one. Called by `box.ts`, and by `runtime.ts` for those of a new
+// box.
+import { type NativeBox, type NativePort, type PortInput, settled } from './binding.js'
 import { cancellable } from './cancellable.js'
 import {
   checkPort,
@@ -30,8 +31,17 @@ export async function publish(
 ): Promise<PublishedPort> {
   checkPort('box.publish', guest)
   const published = publishedPort(await settled(native.publish({ guest, ...publishOptions(options) })))
-  warnOfWildcard(native.id, published)
+  const { host, bind } = published
+  warnOfWildcard(bind, `port ${guest} of box ${native.id} is published on every address of this machine, port ${host}`)
   return published
+}
+
+/** Warns of ports of a new box that other machines will reach once it runs. */
+export function warnOfWildcards(id: string, ports: readonly PortInput[]): void {
+  for (const { guest, host, bind } of ports) {
+    const where = host === 0 ? 'a free port' : `port ${host}`
+    warnOfWildcard(bind, `port ${guest} of box ${id} is to be published on every address of this machine, ${where}`)
+  }
 }
 
 /** Withdraws the publications of a port. */
@@ -65,9 +75,9 @@ function publishedPort({ guest, host, protocol, bind }: NativePort): PublishedPo
 }
 
 /** Other machines reach a box that listens on every address, which is seldom meant. */
-function warnOfWildcard(id: string, { guest, host, bind }: PublishedPort): void {
+function warnOfWildcard(bind: string, what: string): void {
   if (!/^(0\.0\.0\.0|[0:]*)$/.test(bind)) return
-  process.emitWarning(`port ${guest} of box ${id} is published on every address of this machine, port ${host}`, {
+  process.emitWarning(what, {
     type: 'BoxliteWarning',
     code: 'BOXLITE_WILDCARD',
     detail: "Other machines can reach it. `bind: '127.0.0.1'` is for this machine alone.",

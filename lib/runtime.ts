@@ -14,6 +14,7 @@ import { native } from './native.js'
 import { type BoxOptions, boxInput, boxName, type RemoveOptions, removeForce } from './options/box.js'
 import { type BoxFilter, filterInput } from './options/filter.js'
 import { type CloseOptions, checkRuntime, closeTimeout, type RuntimeOptions, runtimeInput } from './options/runtime.js'
+import { warnOfWildcards } from './ports.js'
 import { samples, type WatchMetricsOptions } from './sampling.js'
 
 // A class that names itself in its own body gets another name in the bundle.
@@ -82,13 +83,16 @@ export class Runtime implements AsyncDisposable {
   }
 
   /**
-   * Makes a box, and returns at once: it starts at its first use.
+   * Makes a box, and returns at once: it starts at its first use. That some of its `ports` are to be published on every address of this
+   * machine is a warning of the process.
    *
    * Rejects with `INVALID_ARGUMENT` and `BOX_NAME_TAKEN`.
    */
   async create(options: BoxOptions): Promise<Box> {
     const input = boxInput(options)
-    return makeBox(await settled((await this.#native()).create(input)))
+    const box = makeBox(await settled((await this.#native()).create(input)))
+    warnOfWildcards(box.id, input.ports)
+    return box
   }
 
   /** Finds a box by its id or name. Rejects with `BOX_NOT_FOUND`. */
@@ -111,7 +115,9 @@ export class Runtime implements AsyncDisposable {
   async getOrCreate(options: BoxOptions & { name: string }): Promise<Box> {
     const input = boxInput(options, 'runtime.getOrCreate')
     checkArgument('runtime.getOrCreate', 'options.name', options.name, boxName)
-    return makeBox(await settled((await this.#native()).getOrCreate(input)))
+    const box = makeBox(await settled((await this.#native()).getOrCreate(input)))
+    warnOfWildcards(box.id, input.ports)
+    return box
   }
 
   /** Resolves with snapshots of all boxes of this home, or of those that match, the oldest first. */

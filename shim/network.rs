@@ -17,7 +17,7 @@ use boxlite_net::{
 };
 use boxlite_spec::{
     InstanceSpec, ShimExit, ShimReport, VmmKind,
-    network::{BackendKind, NetworkSpec},
+    network::{BackendKind, NetworkSpec, control::FailureKind},
 };
 use boxlite_vmm::NetworkDevice;
 
@@ -30,8 +30,14 @@ pub(crate) struct Network {
 impl Network {
     /// Starts what `spec` asks for. Returns the machine's network device besides, if it has one.
     pub(crate) fn start(spec: &InstanceSpec) -> Result<(Self, Option<NetworkDevice>), ShimReport> {
-        let failed =
-            |error: NetworkError| ShimReport::new(ShimExit::Resource, format!("the network: {error}"));
+        let failed = |error: NetworkError| {
+            let exit = match error.kind() {
+                FailureKind::AddressInUse => ShimExit::PortInUse,
+                FailureKind::AddressDenied => ShimExit::PortDenied,
+                FailureKind::Unsupported | FailureKind::Other => ShimExit::Resource,
+            };
+            ShimReport::new(exit, format!("the network: {error}"))
+        };
         let reports = Reports::default();
         let mut backend: Option<Arc<dyn NetworkBackend>> = None;
         let mut device = None;

@@ -109,6 +109,24 @@ it('a port that is taken is PORT_IN_USE, with its address', async () => {
   server.close()
 })
 
+it('a port of a new box that is taken is PORT_IN_USE at its start, before its image is looked for', async () => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const taken = await runtime.create({ image: join(homes.folder(), 'none'), ports: [`${port}:80`] })
+  const error = await taken.start().catch(error => error)
+  expect(error).toMatchObject({
+    name: 'NetworkError',
+    code: 'PORT_IN_USE',
+    message: expect.stringContaining(`publish port 80/tcp of the box on 127.0.0.1:${port}`),
+    hint: expect.stringContaining('`host`'),
+  })
+  server.close()
+  await once(server, 'close')
+  await expect(taken.start()).rejects.toMatchObject({ name: 'ImageError' })
+  await taken.remove()
+})
+
 it('what is withdrawn, or of a box that stops, is closed', async () => {
   const first = await box.publish(8081)
   expect(await box.unpublish(8081)).toEqual([first])

@@ -4,6 +4,8 @@ import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
+import { boxInput } from '../../lib/options/box.js'
+import { warnOfWildcards } from '../../lib/ports.js'
 import { portBox } from './fake-ports.js'
 
 /** A service on 127.0.0.1. */
@@ -107,12 +109,28 @@ test('a signal ends it before and after it is made', async () => {
   expect(dialled.at(-1)?.closed).toBe(true)
 })
 
-test('a published port is told, and one that other machines reach is warned of', async () => {
-  const { box, published } = portBox()
+function listenForWarnings(): Error[] {
   const warnings: Error[] = []
   const warned = (warning: Error) => void warnings.push(warning)
   process.on('warning', warned)
   onTestFinished(() => void process.off('warning', warned))
+  return warnings
+}
+
+test('a port of a new box that other machines will reach is warned of', async () => {
+  const warnings = listenForWarnings()
+  const ports = [80, '0.0.0.0:8081:81', '[::]:0:82/udp', { guest: 83, bind: '::1' }]
+  warnOfWildcards('b1', boxInput({ image: 'alpine:3', ports }).ports)
+  await sleep(0)
+  expect(warnings.map(({ name, message }) => [name, message])).toEqual([
+    ['BoxliteWarning', 'port 81 of box b1 is to be published on every address of this machine, port 8081'],
+    ['BoxliteWarning', 'port 82 of box b1 is to be published on every address of this machine, a free port'],
+  ])
+})
+
+test('a published port is told, and one that other machines reach is warned of', async () => {
+  const { box, published } = portBox()
+  const warnings = listenForWarnings()
   expect(await box.publish(80)).toEqual({ guest: 80, host: 4711, protocol: 'tcp', bind: '127.0.0.1' })
   await box.publish(53, { protocol: 'udp', host: 5353, bind: '::1' })
   await box.publish(81, { bind: '0.0.0.0' })

@@ -1,7 +1,6 @@
 // `Events` over a fake of the native half: listeners, iterators, what is slow, and every way to its end.
-import { getActiveResourcesInfo } from 'node:process'
 import { setImmediate as turn } from 'node:timers/promises'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import type { NativeEvent, NativeEvents } from '../../lib/binding.js'
 import type { RuntimeEvent } from '../../lib/event.js'
 import { type Events, type EventsOptions, makeEvents } from '../../lib/events.js'
@@ -54,7 +53,18 @@ test('a refusal says what was refused, and by which rule', async () => {
   expect(seen).toEqual([{ type: 'network', time: new Date(5), boxId: 'b', ...refusal }])
 })
 
-const timers = () => getActiveResourcesInfo().filter(name => name === 'Timeout').length
+/** How many intervals that were begun from now on keep the program alive. Other timers of the test's process come and go. */
+function countIntervals(): () => number {
+  const [begun, cleared] = [vi.spyOn(globalThis, 'setInterval'), vi.spyOn(globalThis, 'clearInterval')]
+  onTestFinished(() => {
+    begun.mockRestore()
+    cleared.mockRestore()
+  })
+  return () => {
+    const over = new Set(cleared.mock.calls.map(([timer]) => timer))
+    return begun.mock.results.filter(({ value }) => !over.has(value) && value.hasRef()).length
+  }
+}
 
 test('listeners get their type and everything, also what came before them', async () => {
   const { fake, events } = await listen()
@@ -69,7 +79,7 @@ test('listeners get their type and everything, also what came before them', asyn
 
 test('an iteration gets everything in order, keeps the program alive and lets go of it', async () => {
   const { fake, events } = await listen()
-  const before = timers()
+  const intervals = countIntervals()
   const seen: string[] = []
   const reading = (async () => {
     for await (const event of events) {
@@ -78,7 +88,7 @@ test('an iteration gets everything in order, keeps the program alive and lets go
     }
   })()
   await turn()
-  expect(timers()).toBe(before + 1)
+  expect(intervals()).toBe(1)
   fake.tell({ exec_started: { execution_id: 'e', command: 'ls', pid: 1 } })
   await turn()
   fake.tell(
@@ -87,7 +97,7 @@ test('an iteration gets everything in order, keeps the program alive and lets go
   )
   await reading
   expect(seen).toEqual(['started', 'exited'])
-  expect(timers()).toBe(before)
+  expect(intervals()).toBe(0)
   expect(fake.closed).toBe(true)
 })
 

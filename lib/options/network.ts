@@ -94,7 +94,10 @@ export interface PortOptions {
   host?: number
   /** Default: `'tcp'`. */
   protocol?: 'tcp' | 'udp'
-  /** The address of this machine that is listened on; `'0.0.0.0'` lets others in. Default: `'127.0.0.1'`. */
+  /**
+   * The address of this machine that is listened on. `'0.0.0.0'` and `'::'` are all of them: other machines then reach the box, and a
+   * warning of the process says so. Default: `'127.0.0.1'`.
+   */
   bind?: string
 }
 

@@ -109,7 +109,8 @@ fn publisher(spec: &InstanceSpec, reports: &Reports, runtime: &Runtime) -> Resul
     let publisher = Publisher::new(Dialer::new(dial), reports.clone(), limits.connections);
     let _entered = runtime.enter();
     for port in &spec.publish {
-        publisher.publish(*port).map_err(|error| NetworkError::new(error.to_string()))?;
+        let published = publisher.publish(*port);
+        published.map_err(|error| NetworkError::new(error.to_string()).of_kind(error.kind))?;
     }
     Ok(publisher)
 }

@@ -418,8 +418,11 @@ async fn an_address_that_is_taken_or_not_allowed_is_named() {
         assert!(message.contains(&name), "{message}");
     }
     // From the start on it is an error of the start.
-    let error = Fixture::with(&[in_use], None, None).err().unwrap().to_string();
-    assert!(error.contains(&address.to_string()), "{error}");
+    for (port, kind) in [(in_use, FailureKind::AddressInUse), (foreign, FailureKind::AddressDenied)] {
+        let error = Fixture::with(&[port], None, None).err().unwrap();
+        assert_eq!(error.kind(), kind);
+        assert!(error.to_string().contains(&SocketAddr::new(port.bind, port.host).to_string()), "{error}");
+    }
 }
 
 /// A backend that only remembers what it was told.

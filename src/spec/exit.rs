@@ -36,6 +36,10 @@ pub enum ShimExit {
     /// The box was ended by force on request, or was removed. No shim exits with this status: the runtime writes this report for a
     /// shim that it kills.
     Asked = 74,
+    /// The host's address of a port that is published from the start is in use.
+    PortInUse = 75,
+    /// The host does not let this user listen on the address of a port that is published from the start, or has no such address.
+    PortDenied = 76,
 }
 
 impl ShimExit {

@@ -21,6 +21,7 @@ use crate::{
     blocking::blocking,
     home::open_home::OpenHome,
     litebox::lifecycle::machine::Machine,
+    network::free_ports,
     pipeline::{boot_timeout::BootTimeout, timings::Timings},
     state::{config::BoxConfig, layout::BoxPaths, lock::FileLock},
 };
@@ -46,6 +47,8 @@ pub(crate) struct Started {
 impl Pipeline {
     /// Runs every stage.
     pub(crate) async fn run(mut self) -> BoxliteResult<Started> {
+        let ports = free_ports::check(&self.config.id, &self.config.options.ports);
+        ports.map_err(|error| error.at(Stage::Spawn))?;
         let new_disk = self.disk().await?;
         let machine = self.boot().await.inspect_err(|_| self.paths.remove_sockets())?;
         let mut lease = None;

@@ -11,6 +11,8 @@ use std::{
 use boxlite_error::{BoxliteError, ErrorCode, resource_limits};
 use boxlite_spec::{ShimExit, ShimReport};
 
+use crate::network::port_error;
+
 /// How much of the end of a log is read: more than a report of the shim's can be.
 const TAIL: u64 = 64 * 1024;
 /// The message for a machine that ended without announcing it and without a request.
@@ -93,6 +95,9 @@ impl ShimOutcome {
     /// The failure of the operation `what` that this end caused.
     pub(crate) fn into_error(self, what: &str, console: &Path) -> BoxliteError {
         let code = match self.exit() {
+            // Nothing of the machine was there yet, so a console is one of before.
+            Some(ShimExit::PortInUse) => return port_error::in_use(format!("{what}: {}", self.describe())),
+            Some(ShimExit::PortDenied) => return port_error::denied(format!("{what}: {}", self.describe())),
             Some(ShimExit::EngineUnavailable) => ErrorCode::EngineUnsupported,
             Some(ShimExit::BootFile) => ErrorCode::PartMissing,
             Some(ShimExit::Disk) => ErrorCode::StorageIo,
@@ -163,6 +168,27 @@ mod tests {
         let error = outcome.into_error("start box", Path::new("/nowhere"));
         assert_eq!(error.code(), ErrorCode::StorageIo);
         assert_eq!(error.to_string(), "start box: open disk `x`: gone");
+    }
+
+    #[test]
+    fn a_port_that_somebody_took_meanwhile_has_its_code_and_no_console() {
+        let folder = tempfile::tempdir().unwrap();
+        let (log, console) = (folder.path().join("shim.log"), folder.path().join("console.log"));
+        std::fs::write(&console, "of the run before").unwrap();
+        for (exit, code) in
+            [(ShimExit::PortInUse, ErrorCode::PortInUse), (ShimExit::PortDenied, ErrorCode::PortDenied)]
+        {
+            let message = "the network: publish port 80/tcp of the box on 127.0.0.1:8080: no".to_owned();
+            let report = ShimReport { exit, message, hint: None };
+            std::fs::write(&log, serde_json::to_string(&report).unwrap()).unwrap();
+            let error = ShimOutcome::from_log(&log).into_error("start box `b`", &console);
+            assert_eq!(error.code(), code);
+            assert_eq!(
+                error.to_string(),
+                "start box `b`: the network: publish port 80/tcp of the box on 127.0.0.1:8080: no"
+            );
+            assert!(error.hint_text().unwrap().to_string().contains("`host`"));
+        }
     }
 
     #[test]

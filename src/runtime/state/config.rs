@@ -180,7 +180,12 @@ impl ConfigFile {
                 .hint("use that boxlite for this home, or another `home` with this one"));
         }
         // Replaced in this moment, it is read once more the next time.
-        Ok(json_file::read(&paths.config())?.map(|config| Self { config, stamp }))
+        let Some(config) = json_file::read::<BoxConfig>(&paths.config())? else { return Ok(None) };
+        // Every option has a default but this one, without which no box was ever made.
+        if config.options.image.is_empty() {
+            return Err(json_file::invalid(&paths.config(), "it names no `image`"));
+        }
+        Ok(Some(Self { config, stamp }))
     }
 
     /// Reads it again if it was replaced. Returns `false` if the box is gone.
@@ -258,6 +263,22 @@ mod tests {
         let large =
             ImageConfig { labels: Labels::from([("a".into(), "x".repeat(5 << 20))]), ..Default::default() };
         assert_eq!(config.check_image(&large).unwrap_err().code(), ErrorCode::ImageTooLarge);
+    }
+
+    #[test]
+    fn a_file_without_an_image_is_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths =
+            crate::state::layout::FilesystemLayout::create(folder.path()).unwrap().of_box("0123456789ab");
+        paths.create().unwrap();
+        for text in [OLD.replace("\"image\": \"debian\", ", ""), OLD.replace("\"debian\"", "\"\"")] {
+            assert_ne!(text, OLD);
+            fs::write(paths.config(), text).unwrap();
+            let error = ConfigFile::read(&paths).unwrap_err();
+            assert_eq!(error.code(), ErrorCode::StorageCorrupt);
+            assert!(error.to_string().contains("config.json"), "{error}");
+            assert!(error.hint_text().is_some());
+        }
     }
 
     #[test]

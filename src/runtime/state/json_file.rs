@@ -49,10 +49,13 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> BoxliteResult<Option<T>>
     if text.len() > LARGEST {
         return Err(too_large("read", path).hint(remedy()));
     }
-    serde_json::from_slice(&text).map(Some).map_err(|error| {
-        let message = format!("read `{}`: not a valid file of boxlite", path.display());
-        BoxliteError::new(ErrorCode::StorageCorrupt, message).caused_by(error).hint(remedy())
-    })
+    serde_json::from_slice(&text).map(Some).map_err(|error| invalid(path, error))
+}
+
+/// The error of a file that does not hold what it should.
+pub(crate) fn invalid(path: &Path, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> BoxliteError {
+    let message = format!("read `{}`: not a valid file of boxlite", path.display());
+    BoxliteError::new(ErrorCode::StorageCorrupt, message).caused_by(why).hint(remedy())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Contents of files: whole, in one call, or as streams. `OpenFile` reads and writes through this, too.
 
-use std::path::Path;
+use std::{path::Path, pin::pin};
 
 use boxlite_error::{BoxliteError, BoxliteResult, FileFault};
 use boxlite_portal::{FileTarget, ReadOptions, WriteOptions};
@@ -91,7 +91,7 @@ impl Files {
         options: ReadOptions,
     ) -> BoxliteResult<FileStream<Bytes>> {
         let (machine, interface) = self.reach().await?;
-        let chunks = self.core.explained(&machine, interface.read(target, options)).await?;
+        let chunks = self.core.explained(&machine, pin!(interface.read(target, options))).await?;
         Ok(FileStream::new(machine, chunks))
     }
 
@@ -103,7 +103,8 @@ impl Files {
     ) -> BoxliteResult<()> {
         if data.len() <= limits::FILE_CHUNK {
             let (machine, interface) = self.reach().await?;
-            return self.core.explained(&machine, interface.write_whole(target, options, data)).await;
+            let written = pin!(interface.write_whole(target, options, data));
+            return self.core.explained(&machine, written).await;
         }
         let writer = self.writer(target, options).await?;
         writer.push(data).await?;

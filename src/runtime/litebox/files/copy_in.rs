@@ -2,6 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
+    pin::pin,
     sync::Arc,
 };
 
@@ -51,7 +52,7 @@ impl Files {
         let (chunks, packed) = mpsc::channel(AHEAD);
         let pack = move || send(&from, xattrs, PipeWriter::new(chunks, limits::FILE_CHUNK), &meter);
         let packing = machine.handle.spawn_blocking(pack);
-        self.core.explained(&machine, unpack(&interface, target, packed, packing)).await
+        self.core.explained(&machine, pin!(unpack(&interface, target, packed, packing))).await
     }
 
     /// Unpacks a tar stream beneath the directory `to` in the box, with the owners that it names unless `how` names another.

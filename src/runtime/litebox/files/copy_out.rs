@@ -4,6 +4,7 @@
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
+    pin::pin,
     sync::Arc,
 };
 
@@ -86,7 +87,7 @@ impl Files {
 
     async fn archive(&self, from: &Path, tree: bool, xattrs: bool) -> BoxliteResult<FileStream<Bytes>> {
         let (machine, interface) = self.reach().await?;
-        let chunks = self.core.explained(&machine, interface.copy_out(from, tree, xattrs)).await?;
+        let chunks = self.core.explained(&machine, pin!(interface.copy_out(from, tree, xattrs))).await?;
         Ok(FileStream::new(machine, chunks))
     }
 }

@@ -1,6 +1,6 @@
 //! Listings of directories: `Files::read_dir` and `open_dir`.
 
-use std::path::Path;
+use std::{path::Path, pin::pin};
 
 use boxlite_error::{BoxliteError, BoxliteResult, FileFault};
 use boxlite_portal::DirectoryEntry;
@@ -20,7 +20,7 @@ impl Files {
         recursive: bool,
     ) -> BoxliteResult<Vec<DirectoryEntry>> {
         let (machine, interface) = self.reach().await?;
-        self.core.explained(&machine, interface.read_dir(path.as_ref(), recursive)).await
+        self.core.explained(&machine, pin!(interface.read_dir(path.as_ref(), recursive))).await
     }
 
     /// Lists a directory of any size batch by batch, in the order of its file system.
@@ -34,7 +34,8 @@ impl Files {
         recursive: bool,
     ) -> BoxliteResult<FileStream<Vec<DirectoryEntry>>> {
         let (machine, interface) = self.reach().await?;
-        let mut batches = self.core.explained(&machine, interface.open_dir(path.as_ref(), recursive)).await?;
+        let opened = pin!(interface.open_dir(path.as_ref(), recursive));
+        let mut batches = self.core.explained(&machine, opened).await?;
         // The first entries show whether it is a directory at all.
         let first = machine.explained(batches.try_next()).await.map_err(as_opendir)?;
         let all = stream::iter(first.map(Ok)).chain(batches);

@@ -2,6 +2,7 @@
 
 use std::{
     fmt::{self, Debug, Formatter},
+    pin::pin,
     sync::Arc,
 };
 
@@ -46,7 +47,7 @@ impl<T> FileStream<T> {
             }
             next
         };
-        self.0.machine.explained(next).await
+        self.0.machine.explained(pin!(next)).await
     }
 
     /// Ends the stream, and with it a [`next`](Self::next) that waits; the guest stops sending.

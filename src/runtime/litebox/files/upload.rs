@@ -1,6 +1,6 @@
 //! `Upload`: bytes that are sent to the guest by a task while a caller hands them on. `FileWriter` and `ArchiveWriter` are made of it.
 
-use std::{mem, sync::Arc};
+use std::{mem, pin::pin, sync::Arc};
 
 use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
 use boxlite_wire::limits;
@@ -99,6 +99,6 @@ impl<T: Default + Send + 'static> Upload<T> {
                 Err(BoxliteError::new(code, self.what).caused_by(error))
             })
         };
-        Ok((self.machine.explained(done).await?, sent))
+        Ok((self.machine.explained(pin!(done)).await?, sent))
     }
 }

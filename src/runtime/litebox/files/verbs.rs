@@ -3,6 +3,7 @@
 
 use std::{
     path::{Path, PathBuf},
+    pin::pin,
     sync::Arc,
 };
 
@@ -263,16 +264,16 @@ impl Files {
 
     pub(super) async fn call<T>(&self, call: FileCall<T>) -> BoxliteResult<T> {
         let (machine, interface) = self.reach().await?;
-        self.core.explained(&machine, interface.call(call)).await
+        self.core.explained(&machine, pin!(interface.call(call))).await
     }
 
     /// The running machine and the calls of its files, once no watch is pending.
     pub(super) async fn reach(&self) -> BoxliteResult<(Arc<Machine>, FilesInterface)> {
-        let machine = in_context(&self.core.home.handle, async {
+        let machine = async {
             self.core.watches.settled().await;
             self.core.machine(None).await
-        })
-        .await?;
+        };
+        let machine = in_context(&self.core.home.handle, pin!(machine)).await?;
         let interface = self.interface(&machine);
         Ok((machine, interface))
     }

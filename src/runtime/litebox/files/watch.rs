@@ -1,6 +1,6 @@
 //! `Files::watch`: what changes in a box.
 
-use std::path::Path;
+use std::{path::Path, pin::pin};
 
 use boxlite_error::BoxliteResult;
 use boxlite_portal::FileChange;
@@ -28,7 +28,7 @@ impl Files {
             let _pending = pending;
             let machine = this.core.machine(None).await?;
             let watching = this.interface(&machine);
-            let changes = this.core.explained(&machine, watching.watch(&path, recursive)).await?;
+            let changes = this.core.explained(&machine, pin!(watching.watch(&path, recursive))).await?;
             Ok(FileStream::new(machine, changes))
         })
     }

@@ -87,7 +87,8 @@ impl BoxCore {
     }
 
     /// Awaits a call of the guest; an error says why it failed. Whoever removes a box ends its machine first, which breaks connections;
-    /// once the remover has released the box's lock, it is known whether the box is gone.
+    /// once the remover has released the box's lock, it is known whether the box is gone. A `call` of kilobytes is pinned where it is made:
+    /// it would be moved from layer to layer.
     pub(in crate::litebox) async fn explained<T>(
         self: &Arc<Self>,
         machine: &Machine,

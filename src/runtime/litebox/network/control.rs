@@ -3,7 +3,7 @@
 
 use std::{io, time::Duration};
 
-use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, Term, text};
+use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
 use boxlite_spec::network::{
     control::{FailureKind, LINE, Refusal, Reply, Request},
     port::PublishSpec,
@@ -14,7 +14,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::shim::socket::BoxSocket;
+use crate::{network::port_error, shim::socket::BoxSocket};
 
 /// How long the shim may take to answer.
 const ANSWER: Duration = Duration::from_secs(15);
@@ -125,17 +125,8 @@ impl Control {
     fn failed(&self, message: &str, kind: FailureKind) -> BoxliteError {
         let message = format!("box `{}`: {message}", self.id);
         match kind {
-            FailureKind::AddressInUse => BoxliteError::new(ErrorCode::PortInUse, message).hint(text![
-                "choose another ",
-                Term::Option("host"),
-                ", or leave it out for a free one"
-            ]),
-            FailureKind::AddressDenied => BoxliteError::new(ErrorCode::PortDenied, message).hint(text![
-                "choose a ",
-                Term::Option("host"),
-                " of 1024 or more, and an address of this host as ",
-                Term::Option("bind")
-            ]),
+            FailureKind::AddressInUse => port_error::in_use(message),
+            FailureKind::AddressDenied => port_error::denied(message),
             FailureKind::Unsupported | FailureKind::Other => {
                 BoxliteError::new(ErrorCode::NetworkFailed, message)
             }
