@@ -202,6 +202,13 @@ it('the program that started the box is killed: the box and the clients of its p
   await host.peer.kill()
   await expectEcho('published')
   host = await internet.start(home)
+  // Its command goes on, too.
+  await host.peer.run(async (runtime, box) => {
+    const handle = await runtime.get(box)
+    const left = await handle.executions()
+    if (left.length !== 1) throw new Error(`${left.length} commands`)
+    for (const { id } of left) await (await handle.execution(id)).kill('SIGKILL')
+  }, box)
   // Of the connections into the box, only the client's is left.
   const established = `netstat -tn | grep ':${ECHO} .*ESTABLISHED' | awk '{ print $4 }' | grep -c ':${ECHO}$'`
   await expect.poll(() => output(established), { timeout: 30_000 }).toBe('1\n')
