@@ -17,7 +17,9 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, copy_bidirectional_with_sizes},
+    io::{
+        AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf, copy_bidirectional_with_sizes,
+    },
     net::{UnixListener, UnixStream},
     task::JoinSet,
     time::{Sleep, sleep},
@@ -215,10 +217,50 @@ async fn connect(stream: Stream, sockets: Arc<GuestSockets>) -> io::Result<()> {
     join(host, stream).await
 }
 
-/// Copies in both directions. The end of one direction is passed on while the other continues.
-async fn join(mut host: UnixStream, mut guest: Compat<Stream>) -> io::Result<()> {
+/// Copies in both directions. The end of one direction is passed on while the other continues; what breaks ends both at once.
+async fn join(mut host: UnixStream, guest: Compat<Stream>) -> io::Result<()> {
+    let mut guest = GuestEnd { stream: guest, ended: false };
     copy_bidirectional_with_sizes(&mut host, &mut guest, CHUNK, CHUNK).await?;
     Ok(())
+}
+
+/// The guest's end of a connection. Yamux reports a stream that the guest has reset, and one whose carrier is gone, as if the guest had
+/// ended its direction; here both are errors, so that the host's side can tell a machine that dies from a service that has said all.
+struct GuestEnd {
+    stream: Compat<Stream>,
+    /// Whether the host has ended its direction.
+    ended: bool,
+}
+
+impl AsyncRead for GuestEnd {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+        let over = buffer.filled().len() == before;
+        if over && !self.ended && self.stream.get_ref().is_closed() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for GuestEnd {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.ended = true;
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
 }
 
 #[cfg(test)]

@@ -327,6 +327,8 @@ async fn the_end_of_the_port_ends_the_relay_and_its_connections() {
     let mut nothing = Vec::new();
     let _ = timeout(Duration::from_secs(5), host.read_to_end(&mut nothing)).await.expect("left hanging");
     assert!(nothing.is_empty());
+    // Both directions are over, which tells it from a guest that has said all.
+    assert_eq!(host.write_all(b"x").await.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
 }
 
 #[tokio::test]

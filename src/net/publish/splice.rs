@@ -1,17 +1,19 @@
 //! Joins a connection of a client to a stream to the box, both ways. Called by `tcp`.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     future::{Future, poll_fn},
     io,
+    os::fd::AsFd as _,
     pin::{Pin, pin},
     task::{Poll, ready},
     time::Duration,
 };
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf},
-    net::{TcpStream, UnixStream},
+    net::{TcpStream, UnixStream, unix::ReadHalf},
 };
 
 use super::activity::Activity;
@@ -30,12 +32,22 @@ thread_local! {
 /// Carries bytes both ways until both directions have ended. The end of one direction is passed on while the other continues.
 ///
 /// # Errors
-/// Whatever a side fails with, such as a reset by the client; `TimedOut` for a half-closed connection that carries nothing for five minutes.
+/// Whatever a side fails with, such as a reset by the client, or by the box, of which the death of its machine is one; `TimedOut` for a
+/// half-closed connection that carries nothing for five minutes.
 pub(super) async fn splice(client: &mut TcpStream, stream: &mut UnixStream) -> io::Result<()> {
     let activity = Activity::new();
     let ((from_client, to_client), (from_box, to_box)) = (client.split(), stream.split());
-    let mut up = pin!(pass(from_client, to_box, &activity));
-    let mut down = pin!(pass(from_box, to_client, &activity));
+    let up_ended = Cell::new(false);
+    let mut up = pin!(async {
+        pass(from_client, to_box, &activity, |_| Ok(())).await?;
+        up_ended.set(true);
+        Ok(())
+    });
+    // Whoever has said all ends one direction. Both at once are a reset, unless the other one was ended here.
+    let whole = |from_box: &ReadHalf<'_>| {
+        if up_ended.get() || !hung_up(from_box.as_ref()) { Ok(()) } else { Err(reset()) }
+    };
+    let mut down = pin!(pass(from_box, to_client, &activity, whole));
     tokio::select! {
         ended = &mut up => {
             ended?;
@@ -57,11 +69,24 @@ async fn finish(rest: impl Future<Output = io::Result<()>>, activity: &Activity)
     }
 }
 
-/// Carries bytes one way, and then their end. Nothing is read before what came earlier is written, which is the back-pressure.
-async fn pass(
-    mut from: impl AsyncRead + Unpin,
+fn reset() -> io::Error {
+    io::ErrorKind::ConnectionReset.into()
+}
+
+/// Whether the other side of a socket has closed both directions.
+fn hung_up(socket: &UnixStream) -> bool {
+    let mut polled = [PollFd::new(socket.as_fd(), PollFlags::empty())];
+    poll(&mut polled, PollTimeout::ZERO).is_ok()
+        && polled[0].revents().is_some_and(|events| events.contains(PollFlags::POLLHUP))
+}
+
+/// Carries bytes one way, and then their end, if that is `whole`. Nothing is read before what came earlier is written, which is the
+/// back-pressure.
+async fn pass<R: AsyncRead + Unpin>(
+    mut from: R,
     mut to: impl AsyncWrite + Unpin,
     activity: &Activity,
+    whole: impl Fn(&R) -> io::Result<()>,
 ) -> io::Result<()> {
     loop {
         let next = poll_fn(|context| {
@@ -79,7 +104,10 @@ async fn pass(
                 Poll::Ready(Ok(Some(bytes[written..].to_vec())))
             })
         });
-        let Some(rest) = next.await? else { return to.shutdown().await };
+        let Some(rest) = next.await? else {
+            whole(&from)?;
+            return to.shutdown().await;
+        };
         activity.touch();
         to.write_all(&rest).await?;
     }
