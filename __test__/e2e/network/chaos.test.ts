@@ -9,7 +9,7 @@ import { useHomes } from '../../support/homes.js'
 import { layout } from '../../support/images.js'
 import { type Host, useInternet, WORLD } from '../../support/internet.js'
 
-const FREEZE_MS = Number(process.env.BOXLITE_CHAOS_FREEZE_MS ?? 7_000)
+const FREEZE_MS = Number(process.env.BOXLITE_CHAOS_FREEZE_MS ?? 6_000)
 /** How long a connection may take to come on again: TCP waits ever longer between two attempts. */
 const PATIENCE_MS = 60_000 + FREEZE_MS
 /** Every connection of these tests leads to a service that answers with what it gets. */
@@ -219,8 +219,8 @@ it('the program that started the box is killed: the box and the clients of its p
 it('an open connection is a use of the box: its idle time begins when that ends', async () => {
   published?.kill()
   await host.peer.run((_, _box, kept) => kept.stop(), box)
-  await host.peer.run(async (runtime, box) => (await runtime.get(box)).update({ idleTimeoutMs: 2_000 }), box)
-  await sleep(5_000)
+  await host.peer.run(async (runtime, box) => (await runtime.get(box)).update({ idleTimeoutMs: 1_000 }), box)
+  await sleep(2_500)
   expect(await host.peer.run((_, _box, kept) => kept.dialled.error?.code ?? null, box)).toBeNull()
   expect(await info()).toMatchObject({ state: 'running' })
   const ended = host.peer.run(async (runtime, box, kept) => {

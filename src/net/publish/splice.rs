@@ -1,11 +1,12 @@
 //! Joins a connection of a client to a stream to the box, both ways. Called by `tcp`.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     future::{Future, poll_fn},
     io,
     os::fd::AsFd as _,
     pin::{Pin, pin},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
     task::{Poll, ready},
     time::Duration,
 };
@@ -37,15 +38,15 @@ thread_local! {
 pub(super) async fn splice(client: &mut TcpStream, stream: &mut UnixStream) -> io::Result<()> {
     let activity = Activity::new();
     let ((from_client, to_client), (from_box, to_box)) = (client.split(), stream.split());
-    let up_ended = Cell::new(false);
+    let up_ended = AtomicBool::new(false);
     let mut up = pin!(async {
         pass(from_client, to_box, &activity, |_| Ok(())).await?;
-        up_ended.set(true);
+        up_ended.store(true, Relaxed);
         Ok(())
     });
     // Whoever has said all ends one direction. Both at once are a reset, unless the other one was ended here.
     let whole = |from_box: &ReadHalf<'_>| {
-        if up_ended.get() || !hung_up(from_box.as_ref()) { Ok(()) } else { Err(reset()) }
+        if up_ended.load(Relaxed) || !hung_up(from_box.as_ref()) { Ok(()) } else { Err(reset()) }
     };
     let mut down = pin!(pass(from_box, to_client, &activity, whole));
     tokio::select! {
