@@ -30,14 +30,8 @@ pub(crate) struct Network {
 impl Network {
     /// Starts what `spec` asks for. Returns the machine's network device besides, if it has one.
     pub(crate) fn start(spec: &InstanceSpec) -> Result<(Self, Option<NetworkDevice>), ShimReport> {
-        let failed = |error: NetworkError| {
-            let exit = match error.kind() {
-                FailureKind::AddressInUse => ShimExit::PortInUse,
-                FailureKind::AddressDenied => ShimExit::PortDenied,
-                FailureKind::Unsupported | FailureKind::Other => ShimExit::Resource,
-            };
-            ShimReport::new(exit, format!("the network: {error}"))
-        };
+        let failed =
+            |error: NetworkError| ShimReport::new(ShimExit::Resource, format!("the network: {error}"));
         let reports = Reports::default();
         let mut backend: Option<Arc<dyn NetworkBackend>> = None;
         let mut device = None;
@@ -53,7 +47,7 @@ impl Network {
             });
             backend = Some(Arc::from(made));
         }
-        let host = Host::start(spec, backend, reports).map_err(failed)?;
+        let host = Host::start(spec, backend, reports).map_err(|error| host_failed(&error))?;
         Ok((Self { _host: host }, device))
     }
 }
@@ -85,4 +79,14 @@ fn gateway(spec: &NetworkSpec, offload: bool, reports: &Reports) -> Result<Gatew
         datagrams: datagrams::make(lease, None),
     };
     Ok(Gateway::new(services, offload))
+}
+
+/// The report of ports that can't be published, or of a control socket that can't be opened.
+fn host_failed(error: &boxlite_net::host::HostError) -> ShimReport {
+    let exit = match error.kind {
+        FailureKind::AddressInUse => ShimExit::PortInUse,
+        FailureKind::AddressDenied => ShimExit::PortDenied,
+        FailureKind::Unsupported | FailureKind::Other => ShimExit::Resource,
+    };
+    ShimReport::new(exit, format!("the network: {error}"))
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, io, os::fd::OwnedFd, sync::Arc};
 
-use boxlite_spec::network::{NetworkSpec, control::FailureKind, rule::Policy, secret::SecretSpec};
+use boxlite_spec::network::{NetworkSpec, rule::Policy, secret::SecretSpec};
 
 use crate::{metrics::Counters, refusals::Refusals};
 
@@ -62,29 +62,17 @@ pub struct Attachment {
 pub struct NetworkError {
     message: String,
     source: Option<io::Error>,
-    kind: FailureKind,
 }
 
 impl NetworkError {
     /// An error that says what was tried, with the value.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), source: None, kind: FailureKind::Other }
+        Self { message: message.into(), source: None }
     }
 
     /// An error with the system's own reason.
     pub fn io(message: impl Into<String>, source: io::Error) -> Self {
-        Self { message: message.into(), source: Some(source), kind: FailureKind::Other }
-    }
-
-    /// The same error of another kind than [`FailureKind::Other`].
-    #[must_use]
-    pub fn of_kind(self, kind: FailureKind) -> Self {
-        Self { kind, ..self }
-    }
-
-    /// Its kind.
-    pub fn kind(&self) -> FailureKind {
-        self.kind
+        Self { message: message.into(), source: Some(source) }
     }
 }
 

@@ -1,9 +1,9 @@
 //! `Host`: what the host has of a box's network besides its backend: the published ports and the control socket, on one thread. Started by the
 //! shim before the machine is entered; calls `publish` and `control`.
 
-use std::{io, sync::Arc, thread, time::Duration};
+use std::{fmt, io, sync::Arc, thread, time::Duration};
 
-use boxlite_spec::InstanceSpec;
+use boxlite_spec::{InstanceSpec, network::control::FailureKind};
 use tokio::{
     runtime::{Builder, Runtime},
     sync::oneshot,
@@ -12,7 +12,10 @@ use tokio::{
 use crate::{
     backend::{NetworkBackend, NetworkError, Reports},
     control::{answer::Answerer, server},
-    publish::{dialer::Dialer, publisher::Publisher},
+    publish::{
+        dialer::Dialer,
+        publisher::{PublishError, Publisher},
+    },
     record::Record,
     socket,
 };
@@ -37,7 +40,7 @@ impl Host {
         spec: &InstanceSpec,
         backend: Option<Arc<dyn NetworkBackend>>,
         reports: Reports,
-    ) -> Result<Self, NetworkError> {
+    ) -> Result<Self, HostError> {
         if spec.control.is_none() && spec.publish.is_empty() {
             return Ok(Self { running: None });
         }
@@ -97,11 +100,11 @@ impl Drop for Host {
 }
 
 /// The publisher, with the ports that are published from the start.
-fn publisher(spec: &InstanceSpec, reports: &Reports, runtime: &Runtime) -> Result<Publisher, NetworkError> {
+fn publisher(spec: &InstanceSpec, reports: &Reports, runtime: &Runtime) -> Result<Publisher, HostError> {
     let Some(dial) = &spec.transport.dial else {
         let missing = || io::Error::other("the box has no dialer");
         return match spec.publish.first() {
-            Some(port) => Err(NetworkError::io(format!("publish port {}", port.guest), missing())),
+            Some(port) => Err(NetworkError::io(format!("publish port {}", port.guest), missing()).into()),
             None => Ok(Publisher::new(Dialer::new("".as_ref()), reports.clone(), 0)),
         };
     };
@@ -109,11 +112,38 @@ fn publisher(spec: &InstanceSpec, reports: &Reports, runtime: &Runtime) -> Resul
     let publisher = Publisher::new(Dialer::new(dial), reports.clone(), limits.connections);
     let _entered = runtime.enter();
     for port in &spec.publish {
-        let published = publisher.publish(*port);
-        published.map_err(|error| NetworkError::new(error.to_string()).of_kind(error.kind))?;
+        publisher.publish(*port)?;
     }
     Ok(publisher)
 }
+
+/// What could not be served from the start on.
+#[derive(Debug)]
+pub struct HostError {
+    /// The kind of failure, of a port that can't be published.
+    pub kind: FailureKind,
+    message: String,
+}
+
+impl From<NetworkError> for HostError {
+    fn from(error: NetworkError) -> Self {
+        Self { kind: FailureKind::Other, message: error.to_string() }
+    }
+}
+
+impl From<PublishError> for HostError {
+    fn from(error: PublishError) -> Self {
+        Self { kind: error.kind, message: error.to_string() }
+    }
+}
+
+impl fmt::Display for HostError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for HostError {}
 
 #[cfg(test)]
 #[path = "host_tests.rs"]

@@ -29,7 +29,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::Host;
+use super::{Host, HostError};
 use crate::backend::{Attachment, NetworkBackend, NetworkError, Reports};
 
 /// A host with its folder, and the reports that it was given.
@@ -48,7 +48,7 @@ impl Fixture {
         publish: &[PublishSpec],
         network: Option<NetworkSpec>,
         backend: Option<Arc<dyn NetworkBackend>>,
-    ) -> Result<Self, NetworkError> {
+    ) -> Result<Self, HostError> {
         let folder = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(folder.path().join("dial.sock")).unwrap();
         tokio::spawn(async move {
@@ -420,7 +420,7 @@ async fn an_address_that_is_taken_or_not_allowed_is_named() {
     // From the start on it is an error of the start.
     for (port, kind) in [(in_use, FailureKind::AddressInUse), (foreign, FailureKind::AddressDenied)] {
         let error = Fixture::with(&[port], None, None).err().unwrap();
-        assert_eq!(error.kind(), kind);
+        assert_eq!(error.kind, kind);
         assert!(error.to_string().contains(&SocketAddr::new(port.bind, port.host).to_string()), "{error}");
     }
 }

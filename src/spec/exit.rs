@@ -22,6 +22,10 @@ pub enum ShimExit {
     Disk = 67,
     /// A socket, the console file or the lock could not be created.
     Resource = 68,
+    /// The host's address of a port that is published from the start is in use.
+    PortInUse = 76,
+    /// The host does not let this user listen on the address of a port that is published from the start, or has no such address.
+    PortDenied = 77,
     /// The engine failed while it set up or ran the machine.
     Engine = 69,
     /// The host process of an attached box has exited, so the shim ended the box.
@@ -36,10 +40,6 @@ pub enum ShimExit {
     /// The box was ended by force on request, or was removed. No shim exits with this status: the runtime writes this report for a
     /// shim that it kills.
     Asked = 74,
-    /// The host's address of a port that is published from the start is in use.
-    PortInUse = 75,
-    /// The host does not let this user listen on the address of a port that is published from the start, or has no such address.
-    PortDenied = 76,
 }
 
 impl ShimExit {
