@@ -12,6 +12,7 @@ use boxlite_net::{
         inspector::Inspector,
         intercept::Intercept,
     },
+    gvproxy::Gvproxy,
     host::Host,
     policy::Egress,
 };
@@ -30,8 +31,10 @@ pub(crate) struct Network {
 impl Network {
     /// Starts what `spec` asks for. Returns the machine's network device besides, if it has one.
     pub(crate) fn start(spec: &InstanceSpec) -> Result<(Self, Option<NetworkDevice>), ShimReport> {
-        let failed =
-            |error: NetworkError| ShimReport::new(ShimExit::Resource, format!("the network: {error}"));
+        let failed = |error: NetworkError| ShimReport {
+            hint: error.hint().map(str::to_owned),
+            ..ShimReport::new(ShimExit::Resource, format!("the network: {error}"))
+        };
         let reports = Reports::default();
         let mut backend: Option<Arc<dyn NetworkBackend>> = None;
         let mut device = None;
@@ -60,6 +63,8 @@ fn make(
 ) -> Result<Box<dyn NetworkBackend>, NetworkError> {
     match spec.backend {
         BackendKind::Gateway => Ok(Box::new(gateway(spec, offload, reports)?)),
+        // This process works in the box's folder.
+        BackendKind::Gvproxy => Ok(Box::new(Gvproxy::new(spec, ".".into(), reports))),
         other => Err(NetworkError::new(format!("backend `{}` is not in this build", other.as_str()))),
     }
 }

@@ -9,18 +9,20 @@ import { Failure } from '../failure.mjs'
 /** How long to wait for another program that uses apt. */
 const TIMEOUT_MS = 10 * 60_000
 
-/** @typedef {{ onLine?: (line: string) => void, timeoutMs?: number, pauseMs?: number, env?: NodeJS.ProcessEnv }} AptOptions */
+/** @typedef {{ onLine?: (line: string) => void, timeoutMs?: number, pauseMs?: number, env?: NodeJS.ProcessEnv,
+ * cwd?: string }} AptOptions */
 
 /**
  * Runs apt-get, again and again until it gets its locks. Fails after the timeout and names the process that holds them.
  * @param {string[]} args @param {AptOptions} [options] @returns {Promise<import('../command.mjs').CommandResult>}
  */
 export async function aptGet(args, options = {}) {
-  const { onLine, timeoutMs = TIMEOUT_MS, pauseMs = 1000, env = process.env } = options
+  const { onLine, timeoutMs = TIMEOUT_MS, pauseMs = 1000, env = process.env, cwd } = options
   const until = performance.now() + timeoutMs
   for (;;) {
     const result = await capture('apt-get', args, {
       env: { ...env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' },
+      ...(cwd && { cwd }),
       ...(onLine && { onLine }),
     })
     const holder = result.status === 0 ? undefined : lockHolder(result.output)

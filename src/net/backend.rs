@@ -1,6 +1,6 @@
 //! The trait of a network backend, and how a machine is connected to one. Called by the shim; implemented by each backend's folder.
 
-use std::{fmt, io, os::fd::OwnedFd, sync::Arc};
+use std::{fmt, io, os::fd::OwnedFd, pin::Pin, sync::Arc};
 
 use boxlite_spec::network::{NetworkSpec, rule::Policy, secret::SecretSpec};
 
@@ -30,6 +30,11 @@ pub trait NetworkBackend: Send + Sync {
     /// The certificate of the box's own authority in PEM, which the box has to trust; `None` without secrets.
     fn authority(&self) -> Option<String> {
         None
+    }
+
+    /// Brings the counters up to date with what the backend counts by itself. A backend that adds to them at once has nothing to do.
+    fn count(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::ready(()))
     }
 
     /// Stops. Every process, thread and socket of the backend is gone when this returns.
@@ -62,17 +67,29 @@ pub struct Attachment {
 pub struct NetworkError {
     message: String,
     source: Option<io::Error>,
+    hint: Option<&'static str>,
 }
 
 impl NetworkError {
     /// An error that says what was tried, with the value.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), source: None }
+        Self { message: message.into(), source: None, hint: None }
     }
 
     /// An error with the system's own reason.
     pub fn io(message: impl Into<String>, source: io::Error) -> Self {
-        Self { message: message.into(), source: Some(source) }
+        Self { message: message.into(), source: Some(source), hint: None }
+    }
+
+    /// Adds what the user can do about it.
+    #[must_use]
+    pub fn with_hint(self, hint: &'static str) -> Self {
+        Self { hint: Some(hint), ..self }
+    }
+
+    /// What the user can do about it, if anything is known.
+    pub fn hint(&self) -> Option<&'static str> {
+        self.hint
     }
 }
 

@@ -69,6 +69,13 @@ impl Counters {
         self.note();
     }
 
+    /// Counts connections that others have opened: how many more there are than before, and how many more have ever been opened.
+    pub(crate) fn count_connections(&self, more: i64, opened: u64) {
+        // In two's complement, adding a negative number takes away.
+        self.connections.fetch_add(more.cast_unsigned(), Relaxed);
+        self.add(&self.connections_total, opened);
+    }
+
     /// The number of connections that are open now.
     pub fn connections(&self) -> u64 {
         self.connections.load(Relaxed)

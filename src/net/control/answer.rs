@@ -52,7 +52,12 @@ impl Answerer {
                 Reply::Authority { certificate }
             }
             Request::Ports => Reply::Ports { ports: self.publisher.ports() },
-            Request::Metrics => Reply::Metrics { metrics: self.reports.counters.read() },
+            Request::Metrics => {
+                if let Some(backend) = &self.backend {
+                    backend.count().await;
+                }
+                Reply::Metrics { metrics: self.reports.counters.read() }
+            }
             Request::Events => return None,
         })
     }

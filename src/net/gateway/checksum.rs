@@ -32,12 +32,12 @@ fn fold(mut total: u128) -> u16 {
 }
 
 /// Returns the checksum of bytes that hold a zero where it goes, as its two bytes.
-pub(super) fn of(bytes: &[u8]) -> [u8; 2] {
+pub(crate) fn of(bytes: &[u8]) -> [u8; 2] {
     fold(u128::from(sum(bytes))).to_ne_bytes()
 }
 
 /// Returns the checksum of a TCP, UDP or `ICMPv6` message, which covers the addresses too.
-pub(super) fn with_addresses(source: IpAddr, target: IpAddr, protocol: u8, message: &[u8]) -> [u8; 2] {
+pub(crate) fn with_addresses(source: IpAddr, target: IpAddr, protocol: u8, message: &[u8]) -> [u8; 2] {
     let mut pseudo = [0; 40];
     match (source, target) {
         (IpAddr::V4(source), IpAddr::V4(target)) => {

@@ -16,7 +16,7 @@ mod handler;
 #[cfg(any(test, fuzzing))]
 pub mod hostile;
 mod neighbours;
-mod packet;
+pub(crate) mod packet;
 mod sockets;
 #[cfg(test)]
 mod tests;

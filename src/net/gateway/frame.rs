@@ -9,22 +9,22 @@ use boxlite_spec::network::LinkSpec;
 pub const GATEWAY_MAC: [u8; 6] = [0x5a, 0x94, 0xef, 0xe4, 0x0c, 0xdd];
 
 /// The length of an Ethernet header.
-pub(super) const ETHERNET: usize = 14;
+pub(crate) const ETHERNET: usize = 14;
 /// The largest frame: an IP packet of 65 535 bytes.
-pub(super) const FRAME_MAX: usize = ETHERNET + 65_535;
+pub(crate) const FRAME_MAX: usize = ETHERNET + 65_535;
 
 /// Ethertypes.
-pub(super) const ARP: [u8; 2] = [0x08, 0x06];
+pub(crate) const ARP: [u8; 2] = [0x08, 0x06];
 /// Ethertypes.
-pub(super) const IPV4: [u8; 2] = [0x08, 0x00];
+pub(crate) const IPV4: [u8; 2] = [0x08, 0x00];
 /// Ethertypes.
-pub(super) const IPV6: [u8; 2] = [0x86, 0xdd];
+pub(crate) const IPV6: [u8; 2] = [0x86, 0xdd];
 
 const TCP: u8 = 6;
 
 /// What a frame is.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Frame<'f> {
+pub(crate) enum Frame<'f> {
     /// A TCP segment from the box's own address.
     Tcp(Segment<'f>),
     /// Something else from the box's own hardware address.
@@ -35,55 +35,60 @@ pub(super) enum Frame<'f> {
 
 /// A TCP connection, as the box sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Flow {
+pub(crate) struct Flow {
     /// The box's port.
-    pub(super) port: u16,
+    pub(crate) port: u16,
     /// The other end.
-    pub(super) to: SocketAddr,
+    pub(crate) to: SocketAddr,
 }
 
 /// A TCP segment.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Segment<'f> {
+pub(crate) struct Segment<'f> {
     /// Its connection.
-    pub(super) flow: Flow,
+    pub(crate) flow: Flow,
     /// Its source address.
-    pub(super) from: IpAddr,
+    pub(crate) from: IpAddr,
     /// The flags, as in byte 13 of the header.
-    pub(super) flags: u8,
+    pub(crate) flags: u8,
     /// The number of its first byte.
-    pub(super) sequence: u32,
+    pub(crate) sequence: u32,
     /// What it acknowledges, if [`ACK`] is set.
-    pub(super) acknowledged: u32,
+    pub(crate) acknowledged: u32,
     /// How many numbers it takes: its bytes, its SYN and its FIN.
-    pub(super) length: u32,
+    pub(crate) length: u32,
     /// The whole IP packet, without what the frame has after it.
-    pub(super) packet: &'f [u8],
+    pub(crate) packet: &'f [u8],
 }
 
 /// Flag of a TCP segment.
-pub(super) const FIN: u8 = 1;
+pub(crate) const FIN: u8 = 1;
 /// Flag of a TCP segment.
-pub(super) const SYN: u8 = 2;
+pub(crate) const SYN: u8 = 2;
 /// Flag of a TCP segment.
-pub(super) const RST: u8 = 4;
+pub(crate) const RST: u8 = 4;
 /// Flag of a TCP segment.
-pub(super) const ACK: u8 = 16;
+pub(crate) const ACK: u8 = 16;
 
 impl Segment<'_> {
     /// Whether it opens a connection.
-    pub(super) fn opens(&self) -> bool {
+    pub(crate) fn opens(&self) -> bool {
         self.flags & (SYN | ACK | RST | FIN) == SYN
     }
 }
 
-/// Reads a frame's headers.
-pub(super) fn read<'f>(frame: &'f [u8], link: &LinkSpec) -> Frame<'f> {
+/// Reads the headers of a frame to the gateway.
+pub(crate) fn read<'f>(frame: &'f [u8], link: &LinkSpec) -> Frame<'f> {
+    read_to(frame, link, |address| address == GATEWAY_MAC)
+}
+
+/// Reads the headers of a frame. TCP to a hardware address that is not `ours` is dropped.
+pub(crate) fn read_to<'f>(frame: &'f [u8], link: &LinkSpec, ours: impl Fn(&[u8]) -> bool) -> Frame<'f> {
     let Some((header, packet)) = frame.split_first_chunk::<ETHERNET>() else { return Frame::Dropped };
     if header[6..12] != link.mac || frame.len() > FRAME_MAX {
         return Frame::Dropped;
     }
-    let to_us = header[..6] == GATEWAY_MAC;
+    let to_us = ours(&header[..6]);
     let found = match [header[12], header[13]] {
         IPV4 => ipv4(packet),
         IPV6 => ipv6(packet),

@@ -37,7 +37,7 @@ const SOCKET_BUFFER: usize = 1 << 20;
 ///
 /// # Errors
 /// If the system has no descriptors left.
-pub(super) fn pair() -> io::Result<(UnixStream, OwnedFd)> {
+pub(crate) fn pair() -> io::Result<(UnixStream, OwnedFd)> {
     let (ours, theirs) = Socket::pair(Domain::UNIX, Type::STREAM, None)?;
     for end in [&ours, &theirs] {
         // Smaller buffers only cost speed.
@@ -49,7 +49,7 @@ pub(super) fn pair() -> io::Result<(UnixStream, OwnedFd)> {
 
 /// The gateway's end.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(crate) struct Link {
     socket: AsyncFd<UnixStream>,
     /// The same socket under a second descriptor, since the system watches a descriptor once.
     second: Arc<UnixStream>,
@@ -64,7 +64,7 @@ pub(super) struct Link {
 
 /// Why the link has ended.
 #[derive(Debug)]
-pub(super) enum LinkEnd {
+pub(crate) enum LinkEnd {
     /// The machine is gone, or its end of the socket failed.
     HungUp,
     /// A length that no frame has.
@@ -76,7 +76,7 @@ impl Link {
     ///
     /// # Errors
     /// If the system has no descriptors left, or the runtime can't watch the socket.
-    pub(super) fn new(socket: UnixStream, limits: &NetworkLimits) -> io::Result<Self> {
+    pub(crate) fn new(socket: UnixStream, limits: &NetworkLimits) -> io::Result<Self> {
         let now = Instant::now();
         Ok(Self {
             second: Arc::new(socket.try_clone()?),
@@ -94,7 +94,7 @@ impl Link {
     ///
     /// # Errors
     /// When the link has ended.
-    pub(super) fn poll_fill(
+    pub(crate) fn poll_fill(
         &mut self,
         context: &mut Context<'_>,
         now: Instant,
@@ -137,7 +137,7 @@ impl Link {
     ///
     /// # Errors
     /// When the length can't be a frame's.
-    pub(super) fn next_frame(&mut self) -> Result<Option<&[u8]>, LinkEnd> {
+    pub(crate) fn next_frame(&mut self) -> Result<Option<&[u8]>, LinkEnd> {
         let read = &self.memory[self.start..self.end];
         let Some((prefix, rest)) = read.split_first_chunk::<LENGTH>() else { return Ok(None) };
         let bytes = usize::try_from(u32::from_be_bytes(*prefix)).unwrap_or(usize::MAX);
@@ -156,7 +156,7 @@ impl Link {
     ///
     /// # Errors
     /// When the link has ended.
-    pub(super) fn poll_flush(
+    pub(crate) fn poll_flush(
         &mut self,
         context: &mut Context<'_>,
         out: &mut Outgoing,
@@ -207,7 +207,7 @@ impl Link {
     }
 
     /// When the bounds of bandwidth allow more, if they hold something back.
-    pub(super) fn wake_at(&self, waiting: bool) -> Option<Instant> {
+    pub(crate) fn wake_at(&self, waiting: bool) -> Option<Instant> {
         let down = if waiting { self.down.wake_at() } else { None };
         self.up.wake_at().into_iter().chain(down).min()
     }

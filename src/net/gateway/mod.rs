@@ -6,21 +6,21 @@
 //! [`inspector`] looks into connections, and [`limits`] holds the number of connections within its bound.
 
 mod bucket;
-mod checksum;
+pub(crate) mod checksum;
 pub mod datagrams;
 mod device;
-mod frame;
+pub(crate) mod frame;
 #[cfg(any(fuzzing, test))]
 pub mod hostile;
 pub mod inspector;
 pub mod intercept;
 pub mod limits;
-mod link;
+pub(crate) mod link;
 pub mod names;
-mod outgoing;
+pub(crate) mod outgoing;
 mod parts;
 mod ready;
-mod reply;
+pub(crate) mod reply;
 mod run;
 pub mod sender;
 mod stack;

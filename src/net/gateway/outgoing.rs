@@ -7,7 +7,7 @@ use super::frame::{ETHERNET, FRAME_MAX};
 use crate::metrics::Counters;
 
 /// The length that goes before each frame.
-pub(super) const LENGTH: usize = 4;
+pub(crate) const LENGTH: usize = 4;
 /// Over so many bytes, connections wait for room.
 const SOFT: usize = 256 * 1024;
 /// All memory. What is over [`SOFT`] is for answers that can't wait, such as acknowledgements.
@@ -15,7 +15,7 @@ const CAPACITY: usize = 640 * 1024;
 
 /// Frames in their order. They lie in `head..tail` and, when there was no room after `tail`, in `0..second`.
 #[derive(Debug)]
-pub(super) struct Outgoing {
+pub(crate) struct Outgoing {
     memory: Box<[u8]>,
     head: usize,
     tail: usize,
@@ -25,27 +25,27 @@ pub(super) struct Outgoing {
 
 impl Outgoing {
     /// Nothing yet. What is added is counted. Memory is taken from the system as it is written.
-    pub(super) fn new(counters: Arc<Counters>) -> Self {
+    pub(crate) fn new(counters: Arc<Counters>) -> Self {
         Self { memory: vec![0; CAPACITY].into_boxed_slice(), head: 0, tail: 0, second: 0, counters }
     }
 
     /// The number of bytes that wait.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.tail - self.head + self.second
     }
 
     /// Whether nothing waits.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Whether a connection may add a frame. There is room for the largest one then.
-    pub(super) fn has_room(&self) -> bool {
+    pub(crate) fn has_room(&self) -> bool {
         self.len() < SOFT && self.place(LENGTH + FRAME_MAX).is_some()
     }
 
     /// Whether there is room for the answer to any one frame, so that the next may be read.
-    pub(super) fn has_reserve(&self) -> bool {
+    pub(crate) fn has_reserve(&self) -> bool {
         self.place(LENGTH + FRAME_MAX).is_some()
     }
 
@@ -61,7 +61,7 @@ impl Outgoing {
     }
 
     /// Adds a frame of `length` bytes, and returns it to be written. Returns `None` if there is no room or the length is no frame's.
-    pub(super) fn push(&mut self, length: usize) -> Option<&mut [u8]> {
+    pub(crate) fn push(&mut self, length: usize) -> Option<&mut [u8]> {
         if !(ETHERNET..=FRAME_MAX).contains(&length) {
             return None;
         }
@@ -79,7 +79,7 @@ impl Outgoing {
     }
 
     /// The bytes that wait, at most `most` of them.
-    pub(super) fn slices(&self, most: usize) -> [IoSlice<'_>; 2] {
+    pub(crate) fn slices(&self, most: usize) -> [IoSlice<'_>; 2] {
         let first = &self.memory[self.head..self.tail];
         let first = &first[..first.len().min(most)];
         let second = &self.memory[..self.second.min(most - first.len())];
@@ -87,7 +87,7 @@ impl Outgoing {
     }
 
     /// Removes bytes that have left.
-    pub(super) fn consume(&mut self, count: usize) {
+    pub(crate) fn consume(&mut self, count: usize) {
         let first = count.min(self.tail - self.head);
         self.head += first;
         if self.head == self.tail {

@@ -18,7 +18,7 @@ const HOP_LIMIT: u8 = 64;
 
 /// Why a destination can't be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unreachable {
+pub(crate) enum Unreachable {
     /// There is no route.
     Network,
     /// The host does not answer.
@@ -48,7 +48,7 @@ impl Unreachable {
 }
 
 /// Writes the Ethernet header of a frame to the box, and returns what comes after it.
-pub(super) fn ethernet<'f>(frame: &'f mut [u8], link: &LinkSpec, ethertype: [u8; 2]) -> &'f mut [u8] {
+pub(crate) fn ethernet<'f>(frame: &'f mut [u8], link: &LinkSpec, ethertype: [u8; 2]) -> &'f mut [u8] {
     frame[..6].copy_from_slice(&link.mac);
     frame[6..12].copy_from_slice(&GATEWAY_MAC);
     frame[12..ETHERNET].copy_from_slice(&ethertype);
@@ -56,7 +56,7 @@ pub(super) fn ethernet<'f>(frame: &'f mut [u8], link: &LinkSpec, ethertype: [u8;
 }
 
 /// Writes an IP header for a message of `length` bytes, and returns where the message goes.
-pub(super) fn ip(packet: &mut [u8], from: IpAddr, to: IpAddr, protocol: u8, length: u16) -> &mut [u8] {
+pub(crate) fn ip(packet: &mut [u8], from: IpAddr, to: IpAddr, protocol: u8, length: u16) -> &mut [u8] {
     match (from, to) {
         (IpAddr::V4(from), IpAddr::V4(to)) => {
             packet[..20].fill(0);
@@ -93,7 +93,7 @@ const fn ip_header(address: IpAddr) -> (usize, [u8; 2]) {
 }
 
 /// Answers a segment with a reset (RFC 9293, 3.10.7.1). A reset itself is not answered.
-pub(super) fn reset(segment: &Segment<'_>, link: &LinkSpec, out: &mut Outgoing) {
+pub(crate) fn reset(segment: &Segment<'_>, link: &LinkSpec, out: &mut Outgoing) {
     const LENGTH: u16 = 20;
     if segment.flags & frame::RST != 0 {
         return;
@@ -120,7 +120,7 @@ pub(super) fn reset(segment: &Segment<'_>, link: &LinkSpec, out: &mut Outgoing) 
 
 /// Answers an IP packet with an ICMP message from the gateway that its destination can't be reached. Packets that are too short to be
 /// answered, and IPv6 packets on a link without IPv6, are not.
-pub(super) fn unreachable(packet: &[u8], why: Unreachable, link: &LinkSpec, out: &mut Outgoing) {
+pub(crate) fn unreachable(packet: &[u8], why: Unreachable, link: &LinkSpec, out: &mut Outgoing) {
     let Some(version) = packet.first().map(|first| first >> 4) else { return };
     let (from, to, protocol, quoted): (IpAddr, IpAddr, _, _) = match (version, link.v6) {
         // As much as fits into the smallest MTU that every host has (RFC 1812, 4.3.2.3; RFC 4443, 2.4).

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use boxlite_spec::network::GVPROXY_FOLDERS;
 use nix::{
     sys::resource::{Resource, getrlimit},
     unistd::{AccessFlags, access, getegid, getgroups},
@@ -158,7 +159,12 @@ fn gvproxy(named: Option<PathBuf>, search: impl Fn(&str) -> Option<PathBuf>) -> 
             format!("BOXLITE_GVPROXY names `{}`, which can't be run", path.display()),
             "name gvproxy's program, or unset the variable",
         ),
-        named => DoctorCheck::good(CODE, present("gvproxy", named.or_else(|| search("gvproxy")))),
+        named => {
+            let places = || GVPROXY_FOLDERS.map(|folder| Path::new(folder).join("gvproxy"));
+            let installed = || places().into_iter().find(|path| access(path, AccessFlags::X_OK).is_ok());
+            let program = named.or_else(|| search("gvproxy")).or_else(installed);
+            DoctorCheck::good(CODE, present("gvproxy", program))
+        }
     }
 }
 

@@ -26,6 +26,20 @@ const PREFIX: u8 = 24;
 const NETWORK_V6: [u16; 4] = [0xfd62, 0x6f78, 0x6c69, 0x7465];
 const PREFIX_V6: u8 = 64;
 
+/// The network of the program gvproxy, which has no option for another one. It reserves the first address of a guest for one hardware
+/// address of its own choice, and gives the next one to the box.
+const GVPROXY: [u8; 4] = [192, 168, 127, 0];
+const GVPROXY_GUEST: u8 = 3;
+
+/// The link of the box of this id to gvproxy.
+pub(crate) fn gvproxy_link(box_id: &str, mtu: Option<u16>) -> LinkSpec {
+    let [a, b, c, d] = GVPROXY;
+    let subnet = Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), PREFIX);
+    let mut link = link(box_id, &Routes::default(), Some(subnet), mtu, Some(false));
+    link.v4.guest = Ipv4Addr::new(a, b, c, GVPROXY_GUEST);
+    link
+}
+
 /// The link of the box of this id on a host with these routes. `subnet`, `mtu` and `ipv6` are what its maker wishes.
 pub(crate) fn link(
     box_id: &str,

@@ -8,7 +8,13 @@ use boxlite_portal::NetworkConfig;
 use boxlite_spec::network::{BackendKind, HOST_NAME, LinkSpec, NetworkSpec};
 
 use crate::{
-    network::{certificates, link::link, proxy, resolver::Resolver, routes::Routes},
+    network::{
+        certificates,
+        link::{gvproxy_link, link},
+        proxy,
+        resolver::Resolver,
+        routes::Routes,
+    },
     options::network::NetworkOptions,
     state::config::BoxConfig,
 };
@@ -44,7 +50,10 @@ impl NetworkPlan {
     }
 
     fn with(config: &BoxConfig, options: &NetworkOptions, host: &Host) -> BoxliteResult<Self> {
-        let link = link(&config.id, &host.routes, options.subnet()?, options.mtu, options.ipv6);
+        let link = match options.backend {
+            BackendKind::Gvproxy => gvproxy_link(&config.id, options.mtu),
+            _ => link(&config.id, &host.routes, options.subnet()?, options.mtu, options.ipv6),
+        };
         let dns = options.dns.spec()?;
         let ca_certificates = options.ca.as_ref().map(certificates::read).transpose()?.unwrap_or_default();
         let search = dns.search.as_ref().unwrap_or(&host.resolver.search).clone();
@@ -73,14 +82,21 @@ fn program(backend: BackendKind) -> Option<PathBuf> {
     named.filter(|_| backend == BackendKind::Gvproxy).map(PathBuf::from)
 }
 
-/// What the guest is told. Another backend than the gateway chooses the addresses itself and tells them by DHCP.
+/// What the guest is told. The addresses of the gateway and of gvproxy are known before the start, so nobody has to ask for them; libslirp
+/// tells its own by DHCP.
 fn guest(link: &LinkSpec, backend: BackendKind, search: Vec<String>, ca: Vec<u8>) -> NetworkConfig {
-    let base =
-        NetworkConfig { mtu: link.mtu, dns_search: search, ca_certificates: ca, ..NetworkConfig::default() };
-    if backend != BackendKind::Gateway {
+    let LinkSpec { v4, v6, .. } = link;
+    let base = NetworkConfig {
+        mtu: link.mtu,
+        dns_search: search,
+        // Names with fixed addresses are left to the name server: a rule by name holds for what it has answered.
+        hosts: vec![(v4.host.into(), HOST_NAME.to_owned())],
+        ca_certificates: ca,
+        ..NetworkConfig::default()
+    };
+    if backend == BackendKind::Libslirp {
         return base;
     }
-    let LinkSpec { v4, v6, .. } = link;
     let v6 = v6.as_ref();
     let v6_address = v6.map(|v6| (v6.guest.into(), v6.prefix));
     NetworkConfig {
@@ -88,8 +104,6 @@ fn guest(link: &LinkSpec, backend: BackendKind, search: Vec<String>, ca: Vec<u8>
         gateways: std::iter::once(v4.gateway.into()).chain(v6.map(|v6| v6.gateway.into())).collect(),
         // One is enough, as all servers are behind the gateway, and a second one would be asked in vain if the first were gone.
         dns_servers: vec![v4.gateway.into()],
-        // Names with fixed addresses are left to the name server: a rule by name holds for what it has answered.
-        hosts: vec![(v4.host.into(), HOST_NAME.to_owned())],
         ..base
     }
 }
@@ -136,8 +150,28 @@ mod tests {
 
     #[test]
     fn another_backend_tells_its_addresses_itself() {
-        let guest = plan(NetworkOptions { backend: BackendKind::Gvproxy, ..Default::default() }).guest;
+        let guest = plan(NetworkOptions { backend: BackendKind::Libslirp, ..Default::default() }).guest;
         assert!(guest.addresses.is_empty() && guest.gateways.is_empty() && guest.dns_servers.is_empty());
+        assert_eq!(guest.hosts, [([192, 168, 127, 254].into(), "host.boxlite.internal".to_owned())]);
+    }
+
+    #[test]
+    fn gvproxy_has_addresses_of_its_own_whatever_routes_the_host_has() {
+        let mut host = host();
+        host.routes.v4.push("192.168.127.0/24".parse().unwrap());
+        let options = NetworkOptions { backend: BackendKind::Gvproxy, mtu: Some(9000), ..Default::default() };
+        let NetworkPlan { shim, guest } = NetworkPlan::of(&config(Some(options)), &host).unwrap().unwrap();
+        let link = shim.link;
+        let text = |address: std::net::Ipv4Addr| address.to_string();
+        assert_eq!(text(link.v4.gateway), "192.168.127.1");
+        assert_eq!(
+            (text(link.v4.guest), text(link.v4.host)),
+            ("192.168.127.3".into(), "192.168.127.254".into())
+        );
+        assert_eq!((link.v6, link.mtu), (None, 9000));
+        assert_eq!(guest.addresses, [(link.v4.guest.into(), 24)]);
+        assert_eq!((guest.gateways, guest.mtu), (vec![IpAddr::from(link.v4.gateway)], 9000));
+        assert_eq!(guest.dns_servers, [IpAddr::from(link.v4.gateway)]);
     }
 
     #[test]

@@ -159,6 +159,7 @@ impl NetworkOptions {
         let given = |given: bool, what: &str| given.then(|| what.to_owned());
         let DnsOptions { servers, search, hosts } = &self.dns;
         let has_dns = !servers.is_empty() || search.is_some() || !hosts.is_empty();
+        let fixed = self.backend == BackendKind::Gvproxy;
         let limits = self.connections.is_some() || self.new_connections_per_second.is_some();
         for (option, want) in [
             ("network.allow", by_name(self.allow.as_deref().unwrap_or_default())),
@@ -171,6 +172,7 @@ impl NetworkOptions {
                 given(self.bandwidth != Bandwidth::default(), "it does not bound bandwidth"),
             ),
             ("network.ipv6", given(self.ipv6 == Some(true), "it has no IPv6")),
+            ("network.subnet", given(fixed && self.subnet.is_some(), "it has addresses of its own")),
         ] {
             let why = || {
                 let want = want.as_deref().unwrap_or_default();
@@ -404,7 +406,8 @@ mod tests {
     #[test]
     fn what_a_backend_can_not_do_is_refused_with_the_one_that_can() {
         type Change = fn(&mut NetworkOptions);
-        let rows: [(Change, &str); 7] = [
+        let rows: [(Change, &str); 8] = [
+            (|options| options.subnet = Some("10.1.2.0/24".into()), "`network.subnet`"),
             (|options| options.allow = Some(list(&["10.0.0.0/8", "*.a.example"])), "`network.allow`"),
             (|options| options.deny = list(&["a.example:443"]), "`network.deny`"),
             (|options| options.dns.hosts = vec![("a".into(), "::1".into())], "`network.dns`"),

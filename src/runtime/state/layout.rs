@@ -175,12 +175,17 @@ impl BoxPaths {
         control_socket = "control.sock";
         /// Where the shim takes connections to ports of the box.
         dial_socket = "dial.sock";
+        /// Those of a box whose network is the program gvproxy: of frames and of its requests.
+        gvproxy_socket = "gvproxy.sock";
+        gvproxy_api_socket = "gvproxy-api.sock";
     }
 
     /// Removes the sockets of an earlier machine.
     pub(crate) fn remove_sockets(&self) {
         let agent = [self.portal(), self.ready(), self.journal_socket(), self.clock_socket()];
-        for socket in agent.iter().chain(&[self.control_socket(), self.dial_socket()]) {
+        let network =
+            [self.control_socket(), self.dial_socket(), self.gvproxy_socket(), self.gvproxy_api_socket()];
+        for socket in agent.iter().chain(&network) {
             socket.remove();
         }
     }

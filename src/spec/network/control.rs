@@ -139,7 +139,8 @@ pub struct Refusal {
     pub protocol: Protocol,
     /// The name, if one is known: the name that was resolved for this address, SNI or Host.
     pub name: Option<String>,
-    /// The rule that refused: its text, or `default` where none matched, `limit` where a limit was reached.
+    /// The rule that refused: its text, or `default` where none matched, `limit` where a limit was reached, `backend` where the program that
+    /// serves the network had ended. That itself is told without an address.
     pub rule: String,
     /// How often since the last report about this destination.
     pub count: u64,

@@ -69,6 +69,16 @@ impl BackendKind {
     }
 }
 
+/// Where the program of [`BackendKind::Gvproxy`] is beside `PATH`: distributions and podman install it where no user looks for it.
+pub const GVPROXY_FOLDERS: [&str; 6] = [
+    "/usr/bin",
+    "/usr/local/bin",
+    "/usr/libexec/podman",
+    "/usr/local/libexec/podman",
+    "/usr/lib/podman",
+    "/opt/podman/bin",
+];
+
 /// The addresses of the link between box and gateway. The link is private to the box, so all boxes may have the same ones.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

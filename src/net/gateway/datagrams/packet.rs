@@ -6,11 +6,11 @@ use std::net::IpAddr;
 use smoltcp::wire::{Ipv4Packet, Ipv6Packet};
 
 /// Protocols of an IP packet.
-pub(super) const ICMP: u8 = 1;
+pub(crate) const ICMP: u8 = 1;
 /// Protocols of an IP packet.
-pub(super) const UDP: u8 = 17;
+pub(crate) const UDP: u8 = 17;
 /// Protocols of an IP packet.
-pub(super) const ICMPV6: u8 = 58;
+pub(crate) const ICMPV6: u8 = 58;
 
 /// Most extension headers before the message of an IPv6 packet.
 const EXTENSIONS_MAX: usize = 8;
@@ -20,28 +20,28 @@ const DESTINATION_OPTIONS: u8 = 60;
 
 /// An IP packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Packet<'p> {
+pub(crate) struct Packet<'p> {
     /// Its source.
-    pub(super) from: IpAddr,
+    pub(crate) from: IpAddr,
     /// Its destination.
-    pub(super) to: IpAddr,
+    pub(crate) to: IpAddr,
     /// What it carries.
-    pub(super) protocol: u8,
+    pub(crate) protocol: u8,
     /// How many routers it may still pass.
-    pub(super) hops: u8,
+    pub(crate) hops: u8,
     /// Whether no router may divide it.
-    pub(super) whole: bool,
+    pub(crate) whole: bool,
     /// Which part of a larger packet it is, if it is one.
-    pub(super) part: Option<Part>,
+    pub(crate) part: Option<Part>,
     /// All of it, without what the frame has after it.
-    pub(super) bytes: &'p [u8],
+    pub(crate) bytes: &'p [u8],
     /// What is after its headers.
-    pub(super) message: &'p [u8],
+    pub(crate) message: &'p [u8],
 }
 
 /// A message that is malformed, or not from the box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(crate) struct Malformed;
 
 impl From<smoltcp::wire::Error> for Malformed {
     fn from(_: smoltcp::wire::Error) -> Self {
@@ -51,17 +51,17 @@ impl From<smoltcp::wire::Error> for Malformed {
 
 /// A fragment's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Part {
+pub(crate) struct Part {
     /// The number that all fragments of a packet have.
-    pub(super) ident: u32,
+    pub(crate) ident: u32,
     /// Where its bytes go.
-    pub(super) offset: usize,
+    pub(crate) offset: usize,
     /// Whether others come after it.
-    pub(super) more: bool,
+    pub(crate) more: bool,
 }
 
 /// Reads an IPv4 packet.
-pub(super) fn v4(bytes: &[u8]) -> Option<Packet<'_>> {
+pub(crate) fn v4(bytes: &[u8]) -> Option<Packet<'_>> {
     let packet = Ipv4Packet::new_checked(bytes).ok()?;
     if packet.version() != 4 || packet.header_len() < 20 || !packet.verify_checksum() {
         return None;
@@ -81,7 +81,7 @@ pub(super) fn v4(bytes: &[u8]) -> Option<Packet<'_>> {
 }
 
 /// Reads an IPv6 packet.
-pub(super) fn v6(bytes: &[u8]) -> Option<Packet<'_>> {
+pub(crate) fn v6(bytes: &[u8]) -> Option<Packet<'_>> {
     let packet = Ipv6Packet::new_checked(bytes).ok()?;
     if packet.version() != 6 {
         return None;
