@@ -15,6 +15,7 @@ use boxlite_net::{
     gvproxy::Gvproxy,
     host::Host,
     policy::Egress,
+    slirp::Libslirp,
 };
 use boxlite_spec::{
     InstanceSpec, ShimExit, ShimReport, VmmKind,
@@ -33,7 +34,7 @@ impl Network {
     pub(crate) fn start(spec: &InstanceSpec) -> Result<(Self, Option<NetworkDevice>), ShimReport> {
         let failed = |error: NetworkError| ShimReport {
             hint: error.hint().map(str::to_owned),
-            ..ShimReport::new(ShimExit::Resource, format!("the network: {error}"))
+            ..ShimReport::new(ShimExit::Network, format!("the network: {error}"))
         };
         let reports = Reports::default();
         let mut backend: Option<Arc<dyn NetworkBackend>> = None;
@@ -65,7 +66,7 @@ fn make(
         BackendKind::Gateway => Ok(Box::new(gateway(spec, offload, reports)?)),
         // This process works in the box's folder.
         BackendKind::Gvproxy => Ok(Box::new(Gvproxy::new(spec, ".".into(), reports))),
-        other => Err(NetworkError::new(format!("backend `{}` is not in this build", other.as_str()))),
+        BackendKind::Libslirp => Ok(Box::new(Libslirp::new(spec))),
     }
 }
 

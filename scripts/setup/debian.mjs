@@ -12,6 +12,12 @@ import { aptGet } from './apt.mjs'
 const withProgram = (name, use, program) => ({ name, use, has: () => findProgram(program) !== undefined })
 /** @param {string} name @param {string} use @param {string} file @returns {DebianPackage} */
 const withFile = (name, use, file) => ({ name, use, has: () => existsSync(file) })
+/** @param {string} name @param {string} use @param {string} library @returns {DebianPackage} */
+const withLibrary = (name, use, library) => ({
+  name,
+  use,
+  has: () => libraryFolders().some(folder => existsSync(join(folder, library))),
+})
 
 /** @type {Record<'build' | 'run' | 'test', DebianPackage[]>} */
 export const packages = {
@@ -43,6 +49,7 @@ export const packages = {
     withProgram('iproute2', 'makes the internet of the tests of networks (ip)', 'ip'),
     withProgram('git', 'serves a repository to boxes', 'git'),
     withProgram('iperf3', 'measures the network of a box against the host', 'iperf3'),
+    withLibrary('libslirp0', "serves networks in tests of the backend 'libslirp'", 'libslirp.so.0'),
     withProgram('g++', 'compiles the fuzzer', 'g++'),
     withProgram('kmod', 'prepares the KVM lab', 'depmod'),
   ],
@@ -78,6 +85,12 @@ export async function installPackages(wanted) {
 export function findProgram(program) {
   const folders = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin'].filter(Boolean)
   return folders.map(folder => join(folder, program)).find(isExecutable)
+}
+
+/** The folders in which distributions have their libraries. */
+function libraryFolders() {
+  const machine = process.arch === 'arm64' ? 'aarch64' : 'x86_64'
+  return [`/usr/lib/${machine}-linux-gnu`, '/usr/lib64', '/usr/lib', '/usr/local/lib']
 }
 
 /** @param {string} file */

@@ -58,8 +58,6 @@ pub struct Attachment {
     /// Whether frames larger than the MTU may be sent and received on the link, so that the machine may leave segmentation and
     /// checksums to the backend.
     pub offload: bool,
-    /// Whether the guest has to ask for its addresses by DHCP, since the backend chooses them.
-    pub dhcp: bool,
 }
 
 /// What a backend failed at.

@@ -19,4 +19,5 @@ pub mod policy;
 pub mod publish;
 mod record;
 pub mod refusals;
+pub mod slirp;
 mod socket;

@@ -9,7 +9,7 @@ use boxlite_proto::v1;
 pub struct NetworkConfig {
     /// The largest IP packet, in bytes.
     pub mtu: u16,
-    /// Addresses with the lengths of their prefixes. If there are none, the guest asks by DHCP.
+    /// Addresses with the lengths of their prefixes.
     pub addresses: Vec<(IpAddr, u8)>,
     /// The default routes, one for each family.
     pub gateways: Vec<IpAddr>,

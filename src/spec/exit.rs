@@ -40,6 +40,8 @@ pub enum ShimExit {
     /// The box was ended by force on request, or was removed. No shim exits with this status: the runtime writes this report for a
     /// shim that it kills.
     Asked = 74,
+    /// The box's network could not be set up.
+    Network = 75,
 }
 
 impl ShimExit {

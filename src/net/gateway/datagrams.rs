@@ -7,11 +7,11 @@
 //! `limit` where all places are taken, and `unsupported` where the host allows no ICMP.
 
 mod arp;
-mod dhcp;
+pub(crate) mod dhcp;
 mod errors;
 mod flow;
 mod flows;
-mod fragments;
+pub(crate) mod fragments;
 mod handler;
 #[cfg(any(test, fuzzing))]
 pub mod hostile;

@@ -26,7 +26,7 @@ pub mod sender;
 mod stack;
 mod tcp;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::{fmt, sync::Arc, thread};
 
@@ -152,7 +152,7 @@ impl NetworkBackend for Gateway {
         let thread = thread::Builder::new().name("gateway".into()).spawn(serve);
         let thread = thread.map_err(failed("start its thread"))?;
         self.running = Some(Running { commands, thread });
-        Ok(Attachment { socket: theirs, offload: self.offload, dhcp: false })
+        Ok(Attachment { socket: theirs, offload: self.offload })
     }
 
     fn set_policy(&self, policy: &Policy) -> Result<(), NetworkError> {

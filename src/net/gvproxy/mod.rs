@@ -101,7 +101,7 @@ impl NetworkBackend for Gvproxy {
             }
         }
         self.running = Some(Running { stop, thread });
-        Ok(Attachment { socket: theirs, offload: false, dhcp: false })
+        Ok(Attachment { socket: theirs, offload: false })
     }
 
     fn set_policy(&self, policy: &Policy) -> Result<(), NetworkError> {

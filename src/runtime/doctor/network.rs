@@ -43,7 +43,7 @@ pub(super) fn examine() -> Vec<DoctorCheck> {
     checks.extend(ping.map(|range| ping_groups(&range, &groups.collect::<Vec<_>>())));
     checks.extend(set.map(proxy_unused));
     checks.push(gvproxy(env::var_os("BOXLITE_GVPROXY").map(PathBuf::from), |name| found(name, "PATH")));
-    checks.push(libslirp(library("libslirp.so.0")));
+    checks.push(libslirp(env::var_os("BOXLITE_LIBSLIRP").map(PathBuf::from), || library("libslirp.so.0")));
     checks
 }
 
@@ -168,8 +168,17 @@ fn gvproxy(named: Option<PathBuf>, search: impl Fn(&str) -> Option<PathBuf>) -> 
     }
 }
 
-fn libslirp(found: Option<PathBuf>) -> DoctorCheck {
-    DoctorCheck::good("network_libslirp", present("libslirp", found))
+/// The library is needed only by those who choose it.
+fn libslirp(named: Option<PathBuf>, search: impl Fn() -> Option<PathBuf>) -> DoctorCheck {
+    const CODE: &str = "network_libslirp";
+    match named {
+        Some(path) if !path.is_file() => DoctorCheck::bad(
+            CODE,
+            format!("BOXLITE_LIBSLIRP names `{}`, which is no file", path.display()),
+            "name libslirp's file, such as /usr/lib/x86_64-linux-gnu/libslirp.so.0, or unset the variable",
+        ),
+        named => DoctorCheck::good(CODE, present("libslirp", named.or_else(search))),
+    }
 }
 
 fn present(name: &str, found: Option<PathBuf>) -> String {
@@ -218,6 +227,7 @@ mod tests {
             (ping_groups("1\t0\n", &[0, 1000]), "network_ping", "ping_group_range"),
             (ping_groups("", &[0]), "network_ping", "ping_group_range"),
             (gvproxy(Some("/nowhere".into()), |_| None), "network_gvproxy", "unset"),
+            (libslirp(Some("/nowhere".into()), || None), "network_libslirp", "unset"),
         ] {
             assert_eq!((check.code.as_str(), check.ok), (code, false), "{check:?}");
             assert!(check.remedy.is_some_and(|text| text.to_string().contains(remedy)), "{code}");
@@ -238,7 +248,7 @@ mod tests {
             ping_groups("0\t2147483647\n", &[1000]),
             proxy_unused("HTTPS_PROXY"),
             gvproxy(None, |_| None),
-            libslirp(None),
+            libslirp(None, || None),
         ] {
             assert!(check.ok, "{check:?}");
         }

@@ -52,7 +52,10 @@ impl NetworkPlan {
     fn with(config: &BoxConfig, options: &NetworkOptions, host: &Host) -> BoxliteResult<Self> {
         let link = match options.backend {
             BackendKind::Gvproxy => gvproxy_link(&config.id, options.mtu),
-            _ => link(&config.id, &host.routes, options.subnet()?, options.mtu, options.ipv6),
+            other => {
+                let ipv6 = if other == BackendKind::Gateway { options.ipv6 } else { Some(false) };
+                link(&config.id, &host.routes, options.subnet()?, options.mtu, ipv6)
+            }
         };
         let dns = options.dns.spec()?;
         let ca_certificates = options.ca.as_ref().map(certificates::read).transpose()?.unwrap_or_default();
@@ -60,7 +63,7 @@ impl NetworkPlan {
         // PEM is text; what else a file holds is no certificate.
         let roots = String::from_utf8_lossy(&ca_certificates).into_owned();
         Ok(Self {
-            guest: guest(&link, options.backend, search, ca_certificates),
+            guest: guest(&link, search, ca_certificates),
             shim: NetworkSpec {
                 backend: options.backend,
                 program: program(options.backend),
@@ -76,27 +79,21 @@ impl NetworkPlan {
     }
 }
 
-/// The program that the host names for gvproxy; the shim searches for what is not named. The shim has no such variable of its own.
+/// The program or the library that the host names for a backend; the shim searches for what is not named. The shim has no such variables of
+/// its own.
 fn program(backend: BackendKind) -> Option<PathBuf> {
-    let named = std::env::var_os("BOXLITE_GVPROXY").filter(|path| !path.is_empty());
-    named.filter(|_| backend == BackendKind::Gvproxy).map(PathBuf::from)
+    let variable = match backend {
+        BackendKind::Gateway => return None,
+        BackendKind::Gvproxy => "BOXLITE_GVPROXY",
+        BackendKind::Libslirp => "BOXLITE_LIBSLIRP",
+    };
+    std::env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
-/// What the guest is told. The addresses of the gateway and of gvproxy are known before the start, so nobody has to ask for them; libslirp
-/// tells its own by DHCP.
-fn guest(link: &LinkSpec, backend: BackendKind, search: Vec<String>, ca: Vec<u8>) -> NetworkConfig {
+/// What the guest is told: the addresses that its backend serves. They are known before the start, whatever the backend is, so that
+/// no guest has to ask for them by DHCP.
+fn guest(link: &LinkSpec, search: Vec<String>, ca: Vec<u8>) -> NetworkConfig {
     let LinkSpec { v4, v6, .. } = link;
-    let base = NetworkConfig {
-        mtu: link.mtu,
-        dns_search: search,
-        // Names with fixed addresses are left to the name server: a rule by name holds for what it has answered.
-        hosts: vec![(v4.host.into(), HOST_NAME.to_owned())],
-        ca_certificates: ca,
-        ..NetworkConfig::default()
-    };
-    if backend == BackendKind::Libslirp {
-        return base;
-    }
     let v6 = v6.as_ref();
     let v6_address = v6.map(|v6| (v6.guest.into(), v6.prefix));
     NetworkConfig {
@@ -104,7 +101,11 @@ fn guest(link: &LinkSpec, backend: BackendKind, search: Vec<String>, ca: Vec<u8>
         gateways: std::iter::once(v4.gateway.into()).chain(v6.map(|v6| v6.gateway.into())).collect(),
         // One is enough, as all servers are behind the gateway, and a second one would be asked in vain if the first were gone.
         dns_servers: vec![v4.gateway.into()],
-        ..base
+        // Names with fixed addresses are left to the name server: a rule by name holds for what it has answered.
+        hosts: vec![(v4.host.into(), HOST_NAME.to_owned())],
+        mtu: link.mtu,
+        dns_search: search,
+        ca_certificates: ca,
     }
 }
 
@@ -149,10 +150,14 @@ mod tests {
     }
 
     #[test]
-    fn another_backend_tells_its_addresses_itself() {
-        let guest = plan(NetworkOptions { backend: BackendKind::Libslirp, ..Default::default() }).guest;
-        assert!(guest.addresses.is_empty() && guest.gateways.is_empty() && guest.dns_servers.is_empty());
-        assert_eq!(guest.hosts, [([192, 168, 127, 254].into(), "host.boxlite.internal".to_owned())]);
+    fn libslirp_serves_the_addresses_of_the_gateway_except_ipv6() {
+        let of = |backend| plan(NetworkOptions { backend, ..Default::default() });
+        let (gateway, libslirp) = (of(BackendKind::Gateway), of(BackendKind::Libslirp));
+        assert_eq!(libslirp.shim.link, LinkSpec { v6: None, ..gateway.shim.link });
+        assert_eq!(libslirp.guest.addresses, gateway.guest.addresses[..1]);
+        assert_eq!(libslirp.guest.gateways, gateway.guest.gateways[..1]);
+        assert_eq!(libslirp.guest.dns_servers, gateway.guest.dns_servers);
+        assert_eq!(libslirp.guest.hosts, gateway.guest.hosts);
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub(crate) const MOST_SEARCH_DOMAINS: usize = 6;
 pub(crate) const SEARCH_BYTES: usize = 256;
 /// Most names with fixed addresses.
 const MOST_HOSTS: usize = 1000;
+/// The longest packet of libslirp (`IF_MTU_MAX`).
+const LIBSLIRP_MTU: u16 = 65_520;
 /// The smallest MTU of IPv6 (RFC 8200, 5), and the longest IP packet.
 const MTU: std::ops::RangeInclusive<u16> = 1280..=65_535;
 /// Most connections at one time: each takes a descriptor of the shim.
@@ -160,6 +162,7 @@ impl NetworkOptions {
         let DnsOptions { servers, search, hosts } = &self.dns;
         let has_dns = !servers.is_empty() || search.is_some() || !hosts.is_empty();
         let fixed = self.backend == BackendKind::Gvproxy;
+        let mtu = self.mtu.filter(|mtu| self.backend == BackendKind::Libslirp && *mtu > LIBSLIRP_MTU);
         let limits = self.connections.is_some() || self.new_connections_per_second.is_some();
         for (option, want) in [
             ("network.allow", by_name(self.allow.as_deref().unwrap_or_default())),
@@ -172,6 +175,10 @@ impl NetworkOptions {
                 given(self.bandwidth != Bandwidth::default(), "it does not bound bandwidth"),
             ),
             ("network.ipv6", given(self.ipv6 == Some(true), "it has no IPv6")),
+            (
+                "network.mtu",
+                mtu.map(|mtu| format!("its packets have at most {LIBSLIRP_MTU} bytes, not {mtu}")),
+            ),
             ("network.subnet", given(fixed && self.subnet.is_some(), "it has addresses of its own")),
         ] {
             let why = || {
@@ -426,6 +433,10 @@ mod tests {
             assert!(error.to_string().contains("backend `gvproxy` can't"), "{error}");
             assert!(error.hint_text().unwrap().to_string().contains("`gateway`"));
         }
+        let mut large = NetworkOptions { mtu: Some(65_535), ..Default::default() };
+        large.check().unwrap();
+        large.backend = BackendKind::Libslirp;
+        assert!(large.check().unwrap_err().to_string().contains("`network.mtu`: backend `libslirp` can't"));
         let by_address = NetworkOptions {
             allow: Some(list(&["10.0.0.0/8", "public"])),
             backend: BackendKind::Libslirp,

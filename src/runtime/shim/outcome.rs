@@ -101,6 +101,7 @@ impl ShimOutcome {
             Some(ShimExit::EngineUnavailable) => ErrorCode::EngineUnsupported,
             Some(ShimExit::BootFile) => ErrorCode::PartMissing,
             Some(ShimExit::Disk) => ErrorCode::StorageIo,
+            Some(ShimExit::Network) => ErrorCode::NetworkFailed,
             Some(ShimExit::PoweredOff | ShimExit::Unannounced) => ErrorCode::GuestFailed,
             // Only a removal ends a start from outside.
             Some(ShimExit::Asked) => ErrorCode::BoxRemoved,

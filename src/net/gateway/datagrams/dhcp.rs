@@ -9,9 +9,9 @@ use smoltcp::wire::{DhcpMessageType, DhcpOption, DhcpPacket, DhcpRepr, EthernetA
 use super::packet::Malformed;
 
 /// The port of the server.
-pub(super) const SERVER: u16 = 67;
+pub(crate) const SERVER: u16 = 67;
 /// The port of the client.
-pub(super) const CLIENT: u16 = 68;
+pub(crate) const CLIENT: u16 = 68;
 
 const LEASE_SECONDS: u32 = 24 * 60 * 60;
 /// Most bytes of one option's value.
@@ -32,10 +32,10 @@ pub struct Lease {
 }
 
 /// An answer: its destination and the payload of the datagram.
-pub(super) type Answer = (Ipv4Addr, Vec<u8>);
+pub(crate) type Answer = (Ipv4Addr, Vec<u8>);
 
 /// Answers a DHCP message; some deserve no answer.
-pub(super) fn answer(payload: &[u8], link: &LinkSpec, lease: &Lease) -> Result<Option<Answer>, Malformed> {
+pub(crate) fn answer(payload: &[u8], link: &LinkSpec, lease: &Lease) -> Result<Option<Answer>, Malformed> {
     let packet = DhcpPacket::new_checked(payload)?;
     let request = DhcpRepr::parse(&packet)?;
     if request.client_hardware_address != EthernetAddress(link.mac) {

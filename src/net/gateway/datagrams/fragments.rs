@@ -20,15 +20,15 @@ const QUOTED_MAX: usize = 1280;
 
 /// The packets that are incomplete.
 #[derive(Debug, Default)]
-pub(super) struct Fragments(HashMap<Key, Incomplete>);
+pub(crate) struct Fragments(HashMap<Key, Incomplete>);
 
 type Key = (IpAddr, IpAddr, u8, u32);
 
 /// A message whose fragments have all come.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Whole {
+pub(crate) struct Whole {
     /// The message.
-    pub(super) message: Vec<u8>,
+    pub(crate) message: Vec<u8>,
     /// The beginning of the packet, its headers included.
     pub(super) quoted: Vec<u8>,
 }
@@ -46,7 +46,7 @@ struct Incomplete {
 
 impl Fragments {
     /// Adds a fragment. Returns the message if it was the last that was missing, and how many packets were given up.
-    pub(super) fn add(&mut self, packet: &Packet<'_>, part: Part, now: Instant) -> (Option<Whole>, usize) {
+    pub(crate) fn add(&mut self, packet: &Packet<'_>, part: Part, now: Instant) -> (Option<Whole>, usize) {
         let before = self.0.len();
         self.0.retain(|_, incomplete| now.saturating_duration_since(incomplete.began) < PATIENCE);
         let mut given_up = before - self.0.len();

@@ -22,10 +22,10 @@ use smoltcp::{
 use crate::gateway::{GATEWAY_MAC, frame};
 
 /// How long a test waits for anything.
-pub(super) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// A guest.
-pub(super) struct Guest {
+pub(crate) struct Guest {
     pub socket: UnixStream,
     pub link: LinkSpec,
     interface: Interface,
@@ -52,7 +52,7 @@ struct Device {
 }
 
 impl Guest {
-    pub(super) fn new(socket: OwnedFd, link: &LinkSpec, offload: bool) -> Self {
+    pub(crate) fn new(socket: OwnedFd, link: &LinkSpec, offload: bool) -> Self {
         let socket = UnixStream::from(socket);
         socket.set_nonblocking(true).unwrap();
         let mut device =
@@ -84,12 +84,12 @@ impl Guest {
     }
 
     /// Sockets made from now on have buffers of this size.
-    pub(super) fn set_buffer(&mut self, size: usize) {
+    pub(crate) fn set_buffer(&mut self, size: usize) {
         self.buffer = size;
     }
 
     /// Begins to connect.
-    pub(super) fn connect(&mut self, to: SocketAddr) -> SocketHandle {
+    pub(crate) fn connect(&mut self, to: SocketAddr) -> SocketHandle {
         let buffer = || SocketBuffer::new(vec![0; self.buffer]);
         let mut socket = Socket::new(buffer(), buffer());
         socket.set_ack_delay(None);
@@ -100,33 +100,33 @@ impl Guest {
     }
 
     /// Connects, and waits until it is so.
-    pub(super) fn connected(&mut self, to: SocketAddr) -> SocketHandle {
+    pub(crate) fn connected(&mut self, to: SocketAddr) -> SocketHandle {
         let handle = self.connect(to);
         self.until("connected", |guest| guest.tcp(handle).state() == State::Established);
         handle
     }
 
-    pub(super) fn tcp(&mut self, handle: SocketHandle) -> &mut Socket<'static> {
+    pub(crate) fn tcp(&mut self, handle: SocketHandle) -> &mut Socket<'static> {
         self.sockets.get_mut(handle)
     }
 
-    pub(super) fn remove(&mut self, handle: SocketHandle) {
+    pub(crate) fn remove(&mut self, handle: SocketHandle) {
         self.sockets.remove(handle);
     }
 
     /// Sends a whole frame as it is.
-    pub(super) fn send_frame(&mut self, frame: &[u8]) {
+    pub(crate) fn send_frame(&mut self, frame: &[u8]) {
         let length = u32::try_from(frame.len()).unwrap().to_be_bytes();
         self.write(&[&length, frame].concat());
     }
 
     /// The Ethernet header of a frame from this guest.
-    pub(super) fn header(&self, ethertype: [u8; 2]) -> Vec<u8> {
+    pub(crate) fn header(&self, ethertype: [u8; 2]) -> Vec<u8> {
         [&GATEWAY_MAC[..], &self.link.mac, &ethertype].concat()
     }
 
     /// Writes bytes to the link.
-    pub(super) fn write(&mut self, mut bytes: &[u8]) {
+    pub(crate) fn write(&mut self, mut bytes: &[u8]) {
         let began = Instant::now();
         while !bytes.is_empty() {
             match self.socket.write(bytes) {
@@ -181,7 +181,7 @@ impl Guest {
     }
 
     /// Lets everything happen that can happen now. Returns false at the end of the link.
-    pub(super) fn step(&mut self) -> bool {
+    pub(crate) fn step(&mut self) -> bool {
         let open = self.receive();
         let now = time::Instant::from_micros(i64::try_from(self.started.elapsed().as_micros()).unwrap());
         self.interface.poll(now, &mut self.device, &mut self.sockets);
@@ -195,13 +195,13 @@ impl Guest {
 
     /// Waits until something is so.
     #[track_caller]
-    pub(super) fn until(&mut self, what: &str, is: impl FnMut(&mut Self) -> bool) {
+    pub(crate) fn until(&mut self, what: &str, is: impl FnMut(&mut Self) -> bool) {
         self.until_within(what, SOON, is);
     }
 
     /// Waits until something is so, for so long.
     #[track_caller]
-    pub(super) fn until_within(&mut self, what: &str, time: Duration, mut is: impl FnMut(&mut Self) -> bool) {
+    pub(crate) fn until_within(&mut self, what: &str, time: Duration, mut is: impl FnMut(&mut Self) -> bool) {
         let began = Instant::now();
         while !is(self) {
             assert!(began.elapsed() < time, "waited for: {what}");
@@ -214,7 +214,7 @@ impl Guest {
     }
 
     /// Lets time pass.
-    pub(super) fn pause(&mut self, time: Duration) {
+    pub(crate) fn pause(&mut self, time: Duration) {
         let began = Instant::now();
         while began.elapsed() < time {
             self.step();
@@ -224,7 +224,7 @@ impl Guest {
 
     /// Sends all bytes.
     #[track_caller]
-    pub(super) fn send(&mut self, handle: SocketHandle, bytes: &[u8]) {
+    pub(crate) fn send(&mut self, handle: SocketHandle, bytes: &[u8]) {
         let mut sent = 0;
         self.until("bytes are sent", |guest| {
             sent += guest.tcp(handle).send_slice(&bytes[sent..]).unwrap();
@@ -234,7 +234,7 @@ impl Guest {
 
     /// Receives so many bytes, or all until the end.
     #[track_caller]
-    pub(super) fn receive_bytes(&mut self, handle: SocketHandle, most: usize) -> Vec<u8> {
+    pub(crate) fn receive_bytes(&mut self, handle: SocketHandle, most: usize) -> Vec<u8> {
         let mut bytes = Vec::new();
         self.until("bytes are received", |guest| {
             let socket = guest.tcp(handle);
@@ -254,7 +254,7 @@ impl Guest {
 
     /// Waits until the gateway has hung up.
     #[track_caller]
-    pub(super) fn until_hung_up(&mut self) {
+    pub(crate) fn until_hung_up(&mut self) {
         let began = Instant::now();
         while self.step() {
             assert!(began.elapsed() < SOON, "the link is still there");
@@ -279,7 +279,7 @@ impl phy::Device for Device {
         let mut this = DeviceCapabilities::default();
         this.medium = Medium::Ip;
         this.max_transmission_unit = self.mtu;
-        this.checksum.tcp = Checksum::Rx;
+        this.checksum.tcp = if self.offload { Checksum::Rx } else { Checksum::Both };
         if self.offload {
             this.segmentation.tcpv4 = NonZeroUsize::new(65_535);
             this.segmentation.tcpv6 = NonZeroUsize::new(65_535);

@@ -3,7 +3,7 @@
 
 mod bounds;
 mod closing;
-mod guest;
+pub(crate) mod guest;
 mod inspecting;
 mod opening;
 mod rig;
