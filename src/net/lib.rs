@@ -1,8 +1,8 @@
 //! The network of a box, seen from the host: the backend that serves the box's network device, what the box may reach, and the ports
 //! that are published on the host. The shim runs it, on threads of its own, before the machine is entered.
 //!
-//! [`backend`] is the trait that every backend implements; [`gateway`] is the default one, and [`gvproxy`] the external program of that name,
-//! for which [`packet_filter`] keeps the policy. [`decision`] is how a policy is asked what may be
+//! [`backend`] is the trait that every backend implements; [`gateway`] is the default one, and [`gvproxy`] the external program of that name and
+//! [`slirp`] the system's libslirp, for which [`packet_filter`] keeps the policy. [`decision`] is how a policy is asked what may be
 //! reached, [`policy`] is that policy, and [`dns`] is the gateway's name server. [`metrics`] and [`refusals`] are what a box's network reports.
 //! [`host`] serves the ports that are [published](publish) and the runtime's requests ([`control`]), on a thread of its own.
 

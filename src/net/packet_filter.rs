@@ -122,7 +122,7 @@ impl PacketFilter {
 
     /// Decides about a frame from the box. What answers it is added to `to_box`, and what ends its connection at the backend to
     /// `to_backend`.
-    pub(crate) fn from_box(
+    pub(crate) fn judge(
         &mut self,
         frame: &[u8],
         to_box: &mut Outgoing,
@@ -144,7 +144,7 @@ impl PacketFilter {
     }
 
     /// Notes which address the box is given by a frame to it.
-    pub(crate) fn to_box(&mut self, frame: &[u8]) {
+    pub(crate) fn note(&mut self, frame: &[u8]) {
         // An Ethernet header, an IPv4 header without options, and the ports of an answer by DHCP.
         let ports = ETHERNET + 20;
         let is_lease = frame.get(12..ETHERNET) == Some(&frame::IPV4)

@@ -126,7 +126,7 @@ fn echo(to: Ipv4Addr) -> Vec<u8> {
 }
 
 fn taken(out: &mut Outgoing) -> Vec<Vec<u8>> {
-    let bytes = out.slices(usize::MAX).concat();
+    let bytes: Vec<u8> = out.slices(usize::MAX).iter().flat_map(|part| part.to_vec()).collect();
     out.consume(bytes.len());
     let (mut frames, mut rest) = (Vec::new(), &bytes[..]);
     while let Some((length, after)) = rest.split_first_chunk::<4>() {
@@ -139,7 +139,7 @@ fn taken(out: &mut Outgoing) -> Vec<Vec<u8>> {
 
 impl Rig {
     fn passes(&mut self, frame: &[u8]) -> bool {
-        self.filter.from_box(frame, &mut self.to_box, &mut self.to_backend) == Filtered::Passed
+        self.filter.judge(frame, &mut self.to_box, &mut self.to_backend) == Filtered::Passed
     }
 
     /// The flags of the only TCP segment among the frames.
@@ -325,7 +325,7 @@ fn the_boxs_address_is_the_one_that_it_was_given() {
     message[8] = 2;
     message[8 + 16..8 + 20].copy_from_slice(&other.octets());
     message[..8].copy_from_slice(&[0, 67, 0, 68, 0, 248, 0, 0]);
-    rig.filter.to_box(&ipv4(GATEWAY, Ipv4Addr::BROADCAST, IpProtocol::Udp, &message));
+    rig.filter.note(&ipv4(GATEWAY, Ipv4Addr::BROADCAST, IpProtocol::Udp, &message));
     assert!(rig.passes(&udp_from(other, 5000, PUBLIC, 123)));
     assert!(!rig.passes(&udp(PUBLIC, 123)));
 }

@@ -107,7 +107,7 @@ impl Relay {
                     return Ok(false);
                 }
                 let Some(frame) = self.machine.next_frame()? else { break };
-                let filtered = self.filter.from_box(frame, &mut self.to_machine, &mut self.to_program);
+                let filtered = self.filter.judge(frame, &mut self.to_machine, &mut self.to_program);
                 if filtered == Filtered::Passed
                     && self.program.is_some()
                     && let Some(room) = self.to_program.push(frame.len())
@@ -132,7 +132,7 @@ impl Relay {
                     return Ok(false);
                 }
                 let Some(frame) = program.next_frame()? else { break };
-                self.filter.to_box(frame);
+                self.filter.note(frame);
                 if let Some(room) = self.to_machine.push(frame.len()) {
                     room.copy_from_slice(frame);
                 }

@@ -95,7 +95,7 @@ async fn frames_pass_each_way_whole_and_are_counted() {
         }
         (at_program.join().unwrap().1, at_guest.join().unwrap().1)
     });
-    let (at_program, at_guest) = timeout(Duration::from_secs(60), joined).await.unwrap().unwrap();
+    let (at_program, at_guest) = timeout(Duration::from_mins(1), joined).await.unwrap().unwrap();
     assert!(at_program == expected && at_guest == expected);
     let read = reports.counters.read();
     assert_eq!((read.sent_packets, read.received_packets), (FRAMES as u64, FRAMES as u64));

@@ -101,7 +101,7 @@ impl Run {
                         Cow::Borrowed(frame) => frame,
                         Cow::Owned(ref frame) => frame,
                     };
-                    let filtered = self.filter.from_box(frame, &mut self.stack.to_box(), made);
+                    let filtered = self.filter.judge(frame, &mut self.stack.to_box(), made);
                     if filtered == Filtered::Passed
                         && admits(&self.stack, frame, &self.addresses, &self.reports, self.most)
                     {
