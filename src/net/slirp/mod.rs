@@ -1,9 +1,9 @@
 //! The backend `libslirp`: the system's library of that name, which has TCP, UDP, ICMP and DNS of its own and knows no policy. Made by the
 //! shim.
 //!
-//! [`library`] loads it at run time, so that nothing is linked and only who chooses it needs it; [`stack`] is an instance of it behind safe
-//! calls. `run` is the one thread that drives it: frames from the [`link`] pass the [`gate`], which keeps from a library in C what no honest
-//! machine sends and answers DHCP itself, and the [packet filter](crate::packet_filter), which keeps the policy. [`peers`] lets only those send datagrams to the box to
+//! `library` loads it at run time, so that nothing is linked and only who chooses it needs it; `stack` is an instance of it behind safe
+//! calls. `run` is the one thread that drives it: frames from the `link` pass the `gate`, which keeps from a library in C what no honest
+//! machine sends and answers DHCP itself, and the [packet filter](crate::packet_filter), which keeps the policy. `peers` lets only those send datagrams to the box to
 //! whom it has sent some.
 //!
 //! Ports of the box are published by the agent as for every backend (`src/net/publish`), not by libslirp: it reaches no service on the
