@@ -49,18 +49,16 @@ function faults(programs: Map<string, string>): string[] {
   })
 }
 
-it('the code of pages has the types that ship', () => {
+it('the code of pages has the types that ship, and what has not is found', () => {
   const found = PAGES.flatMap(pieces)
   expect(found.length).toBeGreaterThan(8)
   const programs = found.map(({ at, code }): [string, string] => {
     const body = `export async function piece(runtime: Runtime, box: Box, image: string) {\n{\n${code}}\nvoid [runtime, box, image]\n}\n`
     return [at.replace(/\W/g, '-'), HEAD + body]
   })
-  expect(faults(new Map(programs))).toEqual([])
-})
-
-it('and a piece that has not is found', () => {
   const wrong =
     "void ((runtime: Runtime) => runtime.create({ image: 'a', network: { alow: [] } }))\nexport type { Box }\n"
-  expect(faults(new Map([['wrong', HEAD + wrong]])).join()).toContain('alow')
-})
+  const [known, ...rest] = faults(new Map([['AAA-wrong', HEAD + wrong], ...programs]))
+  expect(known).toMatch(/AAA-wrong.*alow/)
+  expect(rest).toEqual([])
+}, 300_000)
