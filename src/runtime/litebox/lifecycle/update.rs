@@ -383,7 +383,7 @@ mod tests {
     #[test]
     fn rules_and_secrets_change_one_by_one_and_null_is_public() {
         let read = |json: &str| serde_json::from_str::<BoxUpdate>(json).unwrap();
-        let mut options = BoxOptions::new("x");
+        let mut options = BoxOptions { network: None, ..BoxOptions::new("x") };
         let error = read(r#"{ "network": { "deny": [] } }"#).apply(&mut options).unwrap_err();
         assert!(error.to_string().starts_with("option `network`: the box has none"), "{error}");
         read(r#"{ "network": {} }"#).apply(&mut options).unwrap();
