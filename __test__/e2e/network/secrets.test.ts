@@ -28,10 +28,8 @@ beforeAll(async () => {
   image = await networkLayout()
   await host.peer.run((runtime, _, kept) => {
     kept.events = []
-    const events = runtime.events()
-    kept.reading = (async () => {
-      for await (const event of events) if (event.type === 'network') kept.events.push(event)
-    })()
+    // A listener, since an iteration would keep the program alive.
+    kept.source = runtime.events().on('network', event => kept.events.push(event))
   }, undefined)
   box = await host.create({ image, network: { ca: internet.authority }, secrets: [secret], memoryMib: 512 })
 }, 900_000)
