@@ -36,6 +36,9 @@ export const WORLD = {
   router: '198.51.100.1',
 } as const
 
+/** An HTTP proxy at port 3128, and a web server that only it knows the address of. */
+export const PROXY = { address: '198.51.100.80', credentials: 'user:p@ss', known: { 'hidden.example': WORLD.other } }
+
 const TRAPS = [WORLD.metadata, WORLD.private, WORLD.shared]
 const TRAPS6 = [WORLD.uniqueLocal, WORLD.translated, WORLD.translatedMetadata]
 
@@ -55,7 +58,7 @@ const ZONE = {
 }
 
 export interface Seen {
-  kind: 'dns' | 'http' | 'https' | 'headers' | 'tls' | 'trap' | 'upgrade'
+  kind: 'dns' | 'http' | 'https' | 'headers' | 'proxy' | 'tls' | 'trap' | 'upgrade'
   to: string
   from?: string
   detail?: string
@@ -205,7 +208,7 @@ async function make(folder: string, ipv6: boolean): Promise<Made> {
   inWorld('ip', 'link', 'set', 'lo', 'up')
   inWorld('ip', 'link', 'add', 'cable', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', String(hostPid))
   inWorld('sh', '-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward; echo 4096 > /proc/sys/net/core/somaxconn')
-  for (const address of [`${WORLD.router}/24`, `${WORLD.resolver}/32`, `${WORLD.second}/32`]) {
+  for (const address of [`${WORLD.router}/24`, `${WORLD.resolver}/32`, `${WORLD.second}/32`, `${PROXY.address}/32`]) {
     inWorld('ip', 'address', 'add', address, 'dev', 'cable')
   }
   for (const address of [WORLD.web, WORLD.other, ...TRAPS]) {
@@ -231,6 +234,7 @@ async function make(folder: string, ipv6: boolean): Promise<Made> {
     web: [WORLD.web, WORLD.other, ...(ipv6 ? [WORLD.web6] : [])],
     traps: [...TRAPS, ...(ipv6 ? TRAPS6 : [])],
     resolvers: [WORLD.resolver, WORLD.second],
+    proxy: PROXY,
     zone: ZONE,
     tls,
   })
@@ -320,7 +324,7 @@ function certificates(folder: string): { authority: string; key: string; cert: s
   mkdirSync(folder, { recursive: true })
   const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' })
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
-  const names = Object.keys(ZONE).map(name => `DNS:${name}`)
+  const names = [...Object.keys(ZONE), ...Object.keys(PROXY.known)].map(name => `DNS:${name}`)
   openssl(
     'req',
     '-x509',

@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer as createHttp, request } from 'node:http'
 import { createSecureServer } from 'node:http2'
-import { createServer as createTcp } from 'node:net'
+import { connect, createServer as createTcp } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { serveNames } from './name-server.mjs'
 
@@ -16,6 +16,7 @@ import { serveNames } from './name-server.mjs'
  * @property {string[]} web addresses of web servers: HTTP, HTTPS, echo, and a count of bytes
  * @property {string[]} traps addresses that nothing may reach
  * @property {string[]} resolvers addresses of name servers
+ * @property {{ address: string, credentials: string, known: Record<string, string> }} proxy
  * @property {Record<string, import('./name-server.mjs').Records>} zone
  * @property {{ key: string, cert: string }} tls files
  */
@@ -36,6 +37,7 @@ const calls = {
     for (const address of plan.resolvers) await calls.startResolver(address)
     for (const address of plan.web) await serveWeb(address, plan.tls)
     for (const address of plan.traps) await serveTrap(address)
+    await serveProxy(plan.proxy.address, plan.proxy.credentials, plan.proxy.known)
   },
   /** @param {string} address */
   async startResolver(address) {
@@ -110,6 +112,47 @@ async function serveWeb(address, tls) {
     datagrams.on('message', (data, from) => datagrams.send(data, from.port, from.address))
     await new Promise(bound => datagrams.bind(port, address, () => bound(undefined)))
   }
+}
+
+/**
+ * A proxy as companies have them: it wants a password, makes tunnels to port 443 only, and resolves names itself.
+ * @param {string} address @param {string} credentials @param {Record<string, string>} known names that no name server knows
+ */
+async function serveProxy(address, credentials, known) {
+  const wanted = `Basic ${Buffer.from(credentials).toString('base64')}`
+  const find = (/** @type {string} */ host) => known[host] ?? zone[host]?.A?.[0] ?? host
+  const proxy = createHttp((asked, answer) => {
+    note('proxy', address, asked.socket.remoteAddress, `${asked.method} ${asked.url}`)
+    const { 'proxy-authorization': authorization, ...headers } = asked.headers
+    if (authorization !== wanted) {
+      answer.writeHead(407).end()
+      return
+    }
+    const { hostname, port, pathname } = new URL(asked.url ?? '')
+    const { method } = asked
+    const onward = request({ host: find(hostname), port: port || 80, path: pathname, method, headers }, from => {
+      answer.writeHead(from.statusCode ?? 502, from.headers)
+      from.pipe(answer)
+    })
+    onward.on('error', () => answer.writeHead(502).end())
+    asked.pipe(onward)
+  })
+  proxy.on('connect', (request, socket) => {
+    note('proxy', address, request.socket.remoteAddress, `CONNECT ${request.url}`)
+    socket.on('error', () => {})
+    const [host = '', port] = (request.url ?? '').split(':')
+    const refusal = request.headers['proxy-authorization'] !== wanted ? 407 : port !== '443' ? 403 : 0
+    if (refusal) {
+      socket.end(`HTTP/1.1 ${refusal} Refused\r\ncontent-length: 0\r\n\r\n`)
+      return
+    }
+    const onward = connect(Number(port), find(host), () => {
+      socket.write('HTTP/1.1 200 Connection established\r\n\r\n')
+      socket.pipe(onward).pipe(socket)
+    })
+    onward.on('error', () => socket.end('HTTP/1.1 502 Bad gateway\r\ncontent-length: 0\r\n\r\n'))
+  })
+  await listen(proxy, 3128, address)
 }
 
 /**

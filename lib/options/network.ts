@@ -70,8 +70,9 @@ export interface NetworkOptions {
    */
   ca?: 'host' | (string & {})
   /**
-   * The HTTP proxy through which TCP connections leave, which the box itself knows nothing of: `'host'` for the one that `HTTPS_PROXY`,
-   * `HTTP_PROXY` or `ALL_PROXY` name when the box starts, `'http://HOST:PORT'`, or `'none'`. Default: `'none'`.
+   * The HTTP proxy through which TCP connections leave, and nothing goes around: `'host'` for the one that `HTTPS_PROXY`, `HTTP_PROXY` or
+   * `ALL_PROXY` name when the box starts, except for what `NO_PROXY` names; `'http://HOST:PORT'`, or `'none'`. In the box, `HTTPS_PROXY` and
+   * `HTTP_PROXY` name a proxy of the gateway that leads there, and know no password. Default: `'none'`.
    */
   proxy?: 'host' | 'none' | (string & {})
   /** Most connections at one time, 1 to 65 536. Default: 8192. */

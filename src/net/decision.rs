@@ -3,7 +3,7 @@
 
 use std::{
     fmt,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
 };
 
 use boxlite_spec::network::rule::{Policy, Protocol};
@@ -59,6 +59,15 @@ pub trait Decide: Send + Sync + fmt::Debug {
     /// Decides about a destination whose name (lower case, without a final dot) has been read from the connection itself. A rule by name
     /// allows it only if the name has been resolved to this address.
     fn decide_named(&self, to: Destination, name: &str) -> Decision;
+
+    /// Decides about a port of a name that no server here knows, so that only the host's proxy may find its address. Returns an address
+    /// that stands for it from now on. Rules by address and `public` take it for a public one.
+    /// A policy that can't refuses.
+    fn decide_unresolved(&self, name: &str, port: u16) -> (Destination, Decision) {
+        let to = Destination { protocol: Protocol::Tcp, address: Ipv4Addr::UNSPECIFIED.into(), port };
+        let rule = "a name without an address".into();
+        (to, Decision::Refused(Refused { rule, name: Some(name.to_owned()) }))
+    }
 
     /// Replaces the policy.
     fn set_policy(&self, policy: &Policy);

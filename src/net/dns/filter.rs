@@ -93,7 +93,8 @@ fn aliases(asked: &Name, answers: &[Record]) -> Vec<Name> {
     names
 }
 
-fn address_of(record: &Record) -> Option<IpAddr> {
+/// The address in a record, if it has one.
+pub(super) fn address_of(record: &Record) -> Option<IpAddr> {
     match &record.data {
         RData::A(v4) => Some(v4.0.into()),
         RData::AAAA(v6) => Some(v6.0.into()),

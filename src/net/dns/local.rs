@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, net::IpAddr};
 
-use boxlite_spec::network::{HOST_NAME, NetworkSpec};
+use boxlite_spec::network::{GATEWAY_NAME, HOST_NAME, NetworkSpec};
 use hickory_proto::rr::{
     Name, RData, RecordType,
     rdata::{A, AAAA, PTR},
@@ -28,9 +28,10 @@ impl Local {
         if let Some(v6) = link.v6 {
             local.add(HOST_NAME, v6.host.into());
         }
+        local.add(GATEWAY_NAME, link.v4.gateway.into());
         for (name, address) in &spec.dns.hosts {
             let name = name.trim_end_matches('.').to_ascii_lowercase();
-            if name != HOST_NAME {
+            if name != HOST_NAME && name != GATEWAY_NAME {
                 local.add(&name, address.to_canonical());
             }
         }

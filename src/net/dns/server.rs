@@ -1,14 +1,16 @@
 //! The name server of one box. Made by whoever starts the gateway; asked by the gateway for UDP and TCP.
 
 use std::{
+    future::Future,
     net::{IpAddr, SocketAddr},
+    pin::Pin,
     sync::Arc,
 };
 
 use boxlite_spec::network::{NetworkSpec, control::Refusal, rule::Protocol};
 use hickory_proto::{
-    op::{Message, ResponseCode},
-    rr::{RData, Record, RecordType},
+    op::{Message, Query, ResponseCode},
+    rr::{Name, RData, Record, RecordType},
 };
 use tokio::sync::Semaphore;
 
@@ -22,7 +24,7 @@ use super::{
 use crate::{
     backend::Reports,
     decision::Refused,
-    gateway::names::{Answer, NameServer},
+    gateway::names::{Answer, Found, NameServer},
     policy::Egress,
 };
 
@@ -86,7 +88,34 @@ impl Server {
         }
     }
 
+    /// The addresses of a name, and the first reason why there are none.
+    async fn addresses(&self, name: &str) -> Found {
+        let Ok(asked) = Name::from_ascii(format!("{name}.")) else { return Found::Unknown };
+        let (mut addresses, mut refusal) = (Vec::new(), None);
+        for record_type in [RecordType::A, RecordType::AAAA].into_iter().take(1 + usize::from(self.v6)) {
+            self.reports.counters.count_dns_query();
+            let mut query = Message::query();
+            query.metadata.recursion_desired = true;
+            query.add_query(Query::query(asked.clone(), record_type));
+            let Ok(query) = query.to_vec() else { return Found::Unknown };
+            let Read::Question(question) = question::read(&query, true) else { return Found::Unknown };
+            let (message, refused) = self.judge(&question).await;
+            addresses.extend(message.answers.iter().filter_map(filter::address_of));
+            refusal = refusal.or(refused);
+        }
+        match refusal {
+            _ if !addresses.is_empty() => Found::Addresses(addresses),
+            Some(refused) => Found::Refused(refused),
+            None => Found::Unknown,
+        }
+    }
+
     async fn resolve(&self, question: &Question) -> Message {
+        self.judge(question).await.0
+    }
+
+    /// The answer to a question, and the first reason for which something of it was refused.
+    async fn judge(&self, question: &Question) -> (Message, Option<Refused>) {
         let record_type = question.query.query_type();
         let reverse = pointed_at(question);
         let known = match reverse {
@@ -95,7 +124,7 @@ impl Server {
         };
         if let Some(mut records) = known {
             records.retain(|data| self.v6 || data.record_type() != RecordType::AAAA);
-            return local_answer(question, records);
+            return (local_answer(question, records), None);
         }
         // The name of an address is asked for if the address may be reached; it would lead out whatever its name says.
         let asks = match reverse {
@@ -103,23 +132,24 @@ impl Server {
             None => self.egress.may_ask(&question.name),
         };
         if let Err(refused) = asks {
-            self.report(question, reverse, refused);
-            return reply::to(question, ResponseCode::NXDomain);
+            self.report(question, reverse, refused.clone());
+            return (reply::to(question, ResponseCode::NXDomain), Some(refused));
         }
         if record_type == RecordType::AAAA && !self.v6 {
-            return reply::to(question, ResponseCode::NoError);
+            return (reply::to(question, ResponseCode::NoError), None);
         }
         let Ok(_asked) = self.asked.acquire().await else {
-            return reply::to(question, ResponseCode::ServFail);
+            return (reply::to(question, ResponseCode::ServFail), None);
         };
         let Ok(answer) = self.upstream.ask(question).await else {
-            return reply::to(question, ResponseCode::ServFail);
+            return (reply::to(question, ResponseCode::ServFail), None);
         };
         let Filtered { message, refused } = filter::filter(&self.egress, question, answer, self.v6);
+        let first = refused.first().map(|(_, why)| why.clone());
         for (address, why) in refused {
             self.report(question, address, why);
         }
-        message
+        (message, first)
     }
 
     fn report(&self, question: &Question, address: Option<IpAddr>, refused: Refused) {
@@ -138,6 +168,10 @@ impl Server {
 impl NameServer for Server {
     fn answer<'a>(&'a self, query: &'a [u8], over_tcp: bool) -> Answer<'a> {
         Box::pin(self.answer_to(query, over_tcp))
+    }
+
+    fn look_up<'a>(&'a self, name: &'a str) -> Pin<Box<dyn Future<Output = Found> + Send + 'a>> {
+        Box::pin(self.addresses(name))
     }
 }
 

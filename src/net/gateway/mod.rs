@@ -134,7 +134,7 @@ impl NetworkBackend for Gateway {
             inspector: services.inspector,
             slots: Slots::new(&spec.limits, reports.clone()),
             reports,
-            proxy: spec.proxy.as_deref().map(Arc::from),
+            proxy: spec.proxy.clone().map(Arc::new),
             patience: self.patience,
             offload: self.offload,
         };

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use boxlite_spec::network::LinkSpec;
+use boxlite_spec::network::{LinkSpec, ProxySpec};
 
 use super::{inspector::Inspector, limits::Slots, names::NameServer};
 use crate::{backend::Reports, decision::Decide};
@@ -23,7 +23,7 @@ pub(super) struct Parts {
     /// Where refusals and counts go.
     pub(super) reports: Reports,
     /// The host's proxy.
-    pub(super) proxy: Option<Arc<str>>,
+    pub(super) proxy: Option<Arc<ProxySpec>>,
     /// How long the gateway waits for others.
     pub(super) patience: Patience,
     /// Whether frames may be larger than the MTU.

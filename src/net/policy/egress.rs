@@ -182,9 +182,23 @@ impl Decide for Egress {
         self.decide_with(to, &[Known { name, bond }], now)
     }
 
+    fn decide_unresolved(&self, name: &str, port: u16) -> (Destination, Decision) {
+        let to = Destination { protocol: Protocol::Tcp, address: stand_in(name), port };
+        let named = self.may_ask(name).and_then(|()| self.admit(name, to.address, Duration::ZERO));
+        (to, named.map_or_else(Decision::Refused, |()| self.decide_named(to, name)))
+    }
+
     fn set_policy(&self, policy: &Policy) {
         *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy.clone());
     }
+}
+
+/// An address that stands for a name: of the documentation's own network (RFC 9637), which nothing has, by a hash (FNV-1a).
+fn stand_in(name: &str) -> IpAddr {
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    Ipv6Addr::from(0x3fff_u128 << 112 | u128::from(hash)).into()
 }
 
 fn canonical(to: Destination) -> Destination {
@@ -257,6 +271,24 @@ mod tests {
 
     fn is_refused(decision: &Decision) -> bool {
         matches!(decision, Decision::Refused(_))
+    }
+
+    #[test]
+    fn network_pitfalls_corporate_ca_proxy_a_name_without_an_address_is_decided_by_its_name() {
+        let decide = |egress: &Egress, name| egress.decide_unresolved(name, 443);
+        let all = egress(None, &["*.bad.test"]);
+        let (to, decision) = decide(&all, "a.test");
+        assert!(matches!(decision, Decision::Allowed(Allowed { name: Some(name), .. }) if name == "a.test"));
+        assert!(matches!(all.decide_named(to, "a.test"), Decision::Allowed(_)));
+        assert!(matches!(all.decide_named(to, "x.bad.test"), Decision::Refused(_)));
+        assert_ne!(decide(&all, "b.test").0, to);
+        for name in ["x.bad.test", "metadata.google.internal"] {
+            assert!(matches!(decide(&all, name).1, Decision::Refused(_)), "{name}");
+        }
+        let one = egress(Some(&["a.test:443"]), &[]);
+        assert!(matches!(decide(&one, "a.test").1, Decision::Allowed(Allowed { by_name: true, .. })));
+        assert!(matches!(one.decide_unresolved("a.test", 80).1, Decision::Refused(_)));
+        assert!(matches!(decide(&one, "b.test").1, Decision::Refused(_)));
     }
 
     #[test]

@@ -87,6 +87,7 @@ pub(crate) fn environment(config: &BoxConfig, image: &ResolvedImage) -> Vec<Stri
     let of_image = image.config.env.iter().filter_map(|entry| entry.split_once('='));
     let of_image = of_image.filter(|(key, _)| !unset.contains(key));
     let of_network = environment::certificates(config);
+    let of_proxy = environment::proxy(config);
     let placeholders = environment::placeholders(config);
     let secrets = placeholders.iter().map(|(key, value)| (*key, value.as_str()));
     let of_box = config.options.env.iter().map(|(key, value)| (key.as_str(), value.as_str()));
@@ -95,6 +96,7 @@ pub(crate) fn environment(config: &BoxConfig, image: &ResolvedImage) -> Vec<Stri
         .chain(of_init)
         .chain(of_image)
         .chain(of_network)
+        .chain(of_proxy.iter().map(|(key, value)| (*key, value.as_str())))
         .chain(of_box)
         .chain(secrets)
         .filter(|(key, value)| !key.is_empty() && !key.contains('\0') && !value.contains('\0'));

@@ -1,9 +1,10 @@
-//! The variables that belong to a box's network: where its certificates are, and the placeholders of its secrets. Called by
+//! The variables that belong to a box's network: where its certificates are, its proxy, and the placeholders of its secrets. Called by
 //! `container/spec.rs`, which puts them between the image's and the box's own.
 
+use boxlite_spec::network::{GATEWAY_NAME, HOST_NAME, PROXY_PORT};
 use boxlite_wire::authorities::BUNDLE;
 
-use crate::state::config::BoxConfig;
+use crate::{network::proxy, state::config::BoxConfig};
 
 /// The variables by which OpenSSL, `node`, requests, pip and git find their certificates.
 const CERTIFICATES: [&str; 5] =
@@ -16,6 +17,26 @@ pub(crate) fn certificates(config: &BoxConfig) -> Vec<(&'static str, &'static st
     // The gateway shows certificates of an authority of its own where it puts secrets in.
     let needed = has_own || !options.secrets.is_empty();
     CERTIFICATES.into_iter().filter(|_| needed).map(|name| (name, BUNDLE)).collect()
+}
+
+/// The variables by which programs find a proxy, and the names for which they don't use one. Some read them in lower case only.
+const PROXY: [&str; 4] = ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"];
+const NO_PROXY: [&str; 2] = ["no_proxy", "NO_PROXY"];
+
+/// The variables of the gateway's own proxy, which leads to the host's: no password of the host's proxy gets into the box. There are
+/// none where there is no such proxy.
+pub(crate) fn proxy(config: &BoxConfig) -> Vec<(&'static str, String)> {
+    let option = config.options.network.as_ref().and_then(|network| network.proxy.as_ref());
+    // What is wrong with it is told when the network is planned.
+    if !matches!(proxy::spec(option), Ok(Some(_))) {
+        return Vec::new();
+    }
+    let url = format!("http://{GATEWAY_NAME}:{PROXY_PORT}");
+    let except = format!("localhost,127.0.0.1,::1,{HOST_NAME}");
+    let named = |names: &[&'static str], value: String| {
+        names.iter().map(move |&name| (name, value.clone())).collect::<Vec<_>>()
+    };
+    [named(&PROXY, url), named(&NO_PROXY, except)].concat()
 }
 
 /// The variables of the secrets, with their placeholders.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use boxlite_error::BoxliteResult;
 use boxlite_portal::NetworkConfig;
-use boxlite_spec::network::{BackendKind, HOST_NAME, LinkSpec, NetworkSpec};
+use boxlite_spec::network::{BackendKind, GATEWAY_NAME, HOST_NAME, LinkSpec, NetworkSpec};
 
 use crate::{
     network::{
@@ -58,12 +58,13 @@ impl NetworkPlan {
             }
         };
         let dns = options.dns.spec()?;
+        let proxy = proxy::spec(options.proxy.as_ref())?;
         let ca_certificates = options.ca.as_ref().map(certificates::read).transpose()?.unwrap_or_default();
         let search = dns.search.as_ref().unwrap_or(&host.resolver.search).clone();
         // PEM is text; what else a file holds is no certificate.
         let roots = String::from_utf8_lossy(&ca_certificates).into_owned();
         Ok(Self {
-            guest: guest(&link, search, ca_certificates),
+            guest: guest(&link, proxy.is_some(), search, ca_certificates),
             shim: NetworkSpec {
                 backend: options.backend,
                 program: program(options.backend),
@@ -72,7 +73,7 @@ impl NetworkPlan {
                 dns,
                 secrets: config.options.secrets.iter().map(|secret| secret.spec(&config.id)).collect(),
                 limits: options.limits(),
-                proxy: proxy::url(options.proxy.as_ref())?,
+                proxy,
                 ca_certificates: roots,
             },
         })
@@ -92,9 +93,10 @@ fn program(backend: BackendKind) -> Option<PathBuf> {
 
 /// What the guest is told: the addresses that its backend serves. They are known before the start, whatever the backend is, so that
 /// no guest has to ask for them by DHCP.
-fn guest(link: &LinkSpec, search: Vec<String>, ca: Vec<u8>) -> NetworkConfig {
+fn guest(link: &LinkSpec, has_proxy: bool, search: Vec<String>, ca: Vec<u8>) -> NetworkConfig {
     let LinkSpec { v4, v6, .. } = link;
     let v6 = v6.as_ref();
+    let gateway = has_proxy.then(|| (v4.gateway.into(), GATEWAY_NAME.to_owned()));
     let v6_address = v6.map(|v6| (v6.guest.into(), v6.prefix));
     NetworkConfig {
         addresses: std::iter::once((v4.guest.into(), v4.prefix)).chain(v6_address).collect(),
@@ -102,7 +104,7 @@ fn guest(link: &LinkSpec, search: Vec<String>, ca: Vec<u8>) -> NetworkConfig {
         // One is enough, as all servers are behind the gateway, and a second one would be asked in vain if the first were gone.
         dns_servers: vec![v4.gateway.into()],
         // Names with fixed addresses are left to the name server: a rule by name holds for what it has answered.
-        hosts: vec![(v4.host.into(), HOST_NAME.to_owned())],
+        hosts: std::iter::once((v4.host.into(), HOST_NAME.to_owned())).chain(gateway).collect(),
         mtu: link.mtu,
         dns_search: search,
         ca_certificates: ca,

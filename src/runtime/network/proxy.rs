@@ -3,6 +3,7 @@
 use std::env;
 
 use boxlite_error::{BoxliteError, BoxliteResult};
+use boxlite_spec::network::ProxySpec;
 
 use crate::options::network::{Proxy, is_proxy};
 
@@ -10,16 +11,28 @@ use crate::options::network::{Proxy, is_proxy};
 pub(crate) const VARIABLES: [&str; 6] =
     ["https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
 
-/// The proxy's URL.
+/// The variables that name what is reached without the host's proxy.
+const EXCEPT: [&str; 2] = ["no_proxy", "NO_PROXY"];
+
+/// The proxy.
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` if the host's proxy is none that the gateway can use: a box must not go around it.
-pub(crate) fn url(option: Option<&Proxy>) -> BoxliteResult<Option<String>> {
+pub(crate) fn spec(option: Option<&Proxy>) -> BoxliteResult<Option<ProxySpec>> {
+    let variable = |name: &str| env::var(name).ok();
     match option {
         None => Ok(None),
-        Some(Proxy::Url(url)) => Ok(Some(url.clone())),
-        Some(Proxy::Host) => of_host(|name| env::var(name).ok()),
+        Some(Proxy::Url(url)) => Ok(Some(ProxySpec { url: url.clone(), except: Vec::new() })),
+        Some(Proxy::Host) => {
+            Ok(of_host(variable)?.map(|url| ProxySpec { url, except: exceptions(variable) }))
+        }
     }
+}
+
+fn exceptions(variable: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let list = EXCEPT.into_iter().find_map(variable).unwrap_or_default();
+    let entries = list.split([',', ' ']).map(str::trim);
+    entries.filter(|entry| !entry.is_empty()).map(str::to_owned).collect()
 }
 
 fn of_host(variable: impl Fn(&str) -> Option<String>) -> BoxliteResult<Option<String>> {
@@ -54,6 +67,16 @@ mod tests {
         assert!(
             error.to_string().contains("the variable ALL_PROXY") && !error.to_string().contains("hunter2")
         );
-        assert_eq!(url(None).unwrap(), None);
+        assert_eq!(spec(None).unwrap(), None);
+        let url = Proxy::Url("http://u:hunter2@proxy:3128".into());
+        let made = spec(Some(&url)).unwrap().unwrap();
+        assert!(made.url.contains("hunter2") && !format!("{made:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn network_pitfalls_corporate_ca_proxy_exceptions_of_the_host_are_read() {
+        let list = |name: &str| (name == "NO_PROXY").then(|| "localhost, .corp.test,,10.0.0.0/8".to_owned());
+        assert_eq!(exceptions(list), ["localhost", ".corp.test", "10.0.0.0/8"]);
+        assert!(exceptions(|_| None).is_empty());
     }
 }

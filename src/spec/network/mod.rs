@@ -8,6 +8,7 @@ pub mod rule;
 pub mod secret;
 
 use std::{
+    fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::PathBuf,
 };
@@ -40,9 +41,9 @@ pub struct NetworkSpec {
     pub ca_certificates: String,
     /// Bounds of connections and bandwidth.
     pub limits: NetworkLimits,
-    /// The host's proxy (`http://host:port`), through which connections leave; `None` connects directly.
+    /// The host's proxy, through which connections leave; `None` connects directly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub proxy: Option<String>,
+    pub proxy: Option<ProxySpec>,
 }
 
 /// What serves a box's network device.
@@ -108,8 +109,32 @@ pub struct Addresses<A> {
     pub prefix: u8,
 }
 
+/// The host's proxy. The gateway offers the box an HTTP proxy of its own, which leads to this one, at [`PROXY_PORT`] of [`GATEWAY_NAME`].
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProxySpec {
+    /// `http://[USER:PASSWORD@]HOST:PORT`. Never logged.
+    pub url: String,
+    /// What is reached directly: entries as in `NO_PROXY`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub except: Vec<String>,
+}
+
+impl fmt::Debug for ProxySpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The URL may hold a password.
+        f.debug_struct("ProxySpec").field("except", &self.except).finish_non_exhaustive()
+    }
+}
+
 /// The name of the host inside a box.
 pub const HOST_NAME: &str = "host.boxlite.internal";
+
+/// The name of the gateway inside a box.
+pub const GATEWAY_NAME: &str = "gateway.boxlite.internal";
+
+/// The port of the gateway's HTTP proxy, where the box has one.
+pub const PROXY_PORT: u16 = 3128;
 
 /// What the backend's name server knows and whom it asks.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,13 +13,13 @@ use hyper::body::Incoming;
 use crate::decision::{Destination, Refused};
 
 /// The body of an answer to the box: the server's own, or a reason.
-pub(super) type Body = Either<Incoming, Full<Bytes>>;
+pub(in crate::gateway) type Body = Either<Incoming, Full<Bytes>>;
 
 /// The fatal alert `access_denied` (RFC 8446, 6.2).
 pub(super) const TLS_ACCESS_DENIED: [u8; 7] = [0x15, 3, 3, 0, 2, 2, 49];
 
 /// Why a destination is refused, which rule did it, and what would allow it.
-pub(super) fn refusal(to: Destination, refused: &Refused) -> String {
+pub(in crate::gateway) fn refusal(to: Destination, refused: &Refused) -> String {
     let (port, rule) = (to.port, &refused.rule);
     let name = refused.name.clone().unwrap_or_else(|| to.address.to_string());
     let mut text = format!("The network policy of this box refuses {name}, port {port}.\nRule: {rule}\n");
@@ -40,7 +40,7 @@ pub(super) fn refusal(to: Destination, refused: &Refused) -> String {
 }
 
 /// An answer with a reason, after which the connection ends.
-pub(super) fn plain(status: StatusCode, text: String) -> Response<Body> {
+pub(in crate::gateway) fn plain(status: StatusCode, text: String) -> Response<Body> {
     let mut response = Response::new(Either::Right(Full::from(text)));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));

@@ -15,7 +15,7 @@
 //! Files: [`first_bytes`] reads the name; `gate` checks each request, by `name` and `secrets`; `serve`, `tls`, `authority` and `proxy` carry
 //! a connection that was taken over; `quic` refuses what can't be looked into; `answer` words the refusals.
 
-mod answer;
+pub(super) mod answer;
 mod authority;
 pub mod first_bytes;
 mod gate;

@@ -40,6 +40,11 @@ impl Decide for WithoutQuic {
         self.narrow(to, self.0.decide.decide_named(to, name))
     }
 
+    fn decide_unresolved(&self, name: &str, port: u16) -> (Destination, Decision) {
+        // It is about TCP.
+        self.0.decide.decide_unresolved(name, port)
+    }
+
     fn set_policy(&self, policy: &Policy) {
         self.0.decide.set_policy(policy);
     }

@@ -7,9 +7,12 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine, prelude::BASE64_STANDARD};
+use boxlite_spec::network::ProxySpec;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
+use super::bypass::is_direct;
 use crate::{
     decision::{Allowed, Destination},
     gateway::reply::Unreachable,
@@ -21,8 +24,10 @@ const KEEPALIVE: Duration = Duration::from_mins(1);
 const ANSWER_MAX: usize = 8 * 1024;
 
 /// What becomes of a connection that could not be made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Failure {
+    /// The host's proxy refused, or can't be reached, for this reason: the box gets a reset, since nothing goes around a proxy.
+    Proxy(String),
     /// The other end refused: the box gets a reset.
     Refused,
     /// The box gets an ICMP message.
@@ -53,17 +58,96 @@ impl From<&io::Error> for Failure {
 pub(super) async fn dial(
     to: Destination,
     allowed: Allowed,
-    proxy: Option<Arc<str>>,
+    proxy: Option<Arc<ProxySpec>>,
 ) -> Result<TcpStream, Failure> {
-    let connected = match proxy {
-        Some(proxy) if !is_own(allowed.dial.ip()) => through(&proxy, to, &allowed).await,
-        _ => TcpStream::connect(allowed.dial).await,
-    };
-    let stream = connected.map_err(|error| Failure::from(&error))?;
+    let route = Route::new(to, &allowed, proxy.as_deref());
+    let is_direct = matches!(route, Route::Direct(_));
+    match route.connect(to, &allowed).await {
+        Ok(stream) => Ok(stream),
+        Err(error) if is_direct => Err(Failure::from(&error)),
+        Err(error) => match Failure::from(&error) {
+            Failure::Exhausted => Err(Failure::Exhausted),
+            _ => Err(Failure::Proxy(error.to_string())),
+        },
+    }
+}
+
+/// Connects, with the system's or the proxy's own words for what fails.
+///
+/// # Errors
+/// What the system or the host's proxy says.
+pub(super) async fn connect(
+    to: Destination,
+    allowed: &Allowed,
+    proxy: Option<&ProxySpec>,
+) -> io::Result<TcpStream> {
+    Route::new(to, allowed, proxy).connect(to, allowed).await
+}
+
+/// The way to a destination.
+#[derive(Debug)]
+pub(super) enum Route<'p> {
+    /// To its address.
+    Direct(SocketAddr),
+    /// To the host's proxy.
+    Proxy {
+        /// Its name or address, with its port.
+        authority: &'p str,
+        /// What it is to be told of who asks.
+        authorization: Option<String>,
+    },
+}
+
+impl<'p> Route<'p> {
+    /// Chooses.
+    pub(super) fn new(to: Destination, allowed: &Allowed, proxy: Option<&'p ProxySpec>) -> Self {
+        let proxy = proxy.filter(|proxy| {
+            !is_own(allowed.dial.ip()) && !is_direct(&proxy.except, allowed.name.as_deref(), to.address)
+        });
+        let Some(proxy) = proxy else { return Self::Direct(allowed.dial) };
+        let authority = proxy.url.strip_prefix("http://").unwrap_or(&proxy.url).trim_end_matches('/');
+        let (credentials, authority) = match authority.rsplit_once('@') {
+            Some((credentials, authority)) => (Some(credentials), authority),
+            None => (None, authority),
+        };
+        let authorization =
+            credentials.map(|credentials| format!("Basic {}", BASE64_STANDARD.encode(decoded(credentials))));
+        Self::Proxy { authority, authorization }
+    }
+
+    /// Connects to the next hop on it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) async fn open(&self) -> io::Result<TcpStream> {
+        let stream = match self {
+            Self::Direct(address) => TcpStream::connect(address).await?,
+            Self::Proxy { authority, .. } => TcpStream::connect(authority).await.map_err(|error| {
+                io::Error::new(
+                    error.kind(),
+                    format!("the host's proxy {authority} can't be reached: {error}"),
+                )
+            })?,
+        };
+        tune(&stream);
+        Ok(stream)
+    }
+
+    async fn connect(&self, to: Destination, allowed: &Allowed) -> io::Result<TcpStream> {
+        let stream = self.open().await?;
+        match self {
+            Self::Direct(_) => Ok(stream),
+            Self::Proxy { authority, authorization } => {
+                tunnel(stream, authority, authorization.as_deref(), to, allowed).await
+            }
+        }
+    }
+}
+
+fn tune(stream: &TcpStream) {
     // The box decides itself when small segments wait.
     let _ = stream.set_nodelay(true);
-    let _ = SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE));
-    Ok(stream)
+    let _ = SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE));
 }
 
 /// The host itself is never reached through a proxy.
@@ -71,27 +155,47 @@ fn is_own(address: IpAddr) -> bool {
     address.is_loopback()
 }
 
-/// Connects through an HTTP proxy (RFC 9110, 9.3.6).
-async fn through(proxy: &str, to: Destination, allowed: &Allowed) -> io::Result<TcpStream> {
-    let authority = proxy.strip_prefix("http://").unwrap_or(proxy).trim_end_matches('/');
-    let (credentials, authority) = match authority.rsplit_once('@') {
-        Some((credentials, authority)) => (Some(credentials), authority),
-        None => (None, authority),
-    };
-    let mut stream = TcpStream::connect(authority).await?;
+/// Asks an HTTP proxy for a tunnel (RFC 9110, 9.3.6).
+async fn tunnel(
+    mut stream: TcpStream,
+    authority: &str,
+    authorization: Option<&str>,
+    to: Destination,
+    allowed: &Allowed,
+) -> io::Result<TcpStream> {
     let target = match &allowed.name {
         Some(name) => format!("{name}:{}", to.port),
         None => SocketAddr::new(to.address, to.port).to_string(),
     };
     let mut request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n");
-    if let Some(credentials) = credentials {
-        request += "Proxy-Authorization: Basic ";
-        request += &base64(credentials.as_bytes());
+    if let Some(authorization) = authorization {
+        request += "Proxy-Authorization: ";
+        request += authorization;
         request += "\r\n";
     }
     request += "\r\n";
     stream.write_all(request.as_bytes()).await?;
-    if status(&stream).await? == 200 { Ok(stream) } else { Err(io::ErrorKind::ConnectionRefused.into()) }
+    match status(&stream).await? {
+        200..300 => Ok(stream),
+        status => {
+            let text =
+                format!("the host's proxy {authority} makes no tunnel to {target}: it answers {status}");
+            Err(io::Error::new(io::ErrorKind::ConnectionRefused, text))
+        }
+    }
+}
+
+/// Credentials of a URL, whose special characters are written as `%40`.
+fn decoded(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        let code = after.get(..2).filter(|_| *byte == b'%');
+        let code = code.and_then(|code| u8::from_str_radix(std::str::from_utf8(code).ok()?, 16).ok());
+        bytes.push(code.unwrap_or(*byte));
+        rest = if code.is_some() { &after[2..] } else { after };
+    }
+    bytes
 }
 
 /// Reads the head of a proxy's answer and not one byte more, since what follows is for the box. Returns its status.
@@ -114,20 +218,6 @@ async fn status(stream: &TcpStream) -> io::Result<u16> {
     status.ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for three in bytes.chunks(3) {
-        let bits = three.iter().fold(0_usize, |bits, byte| bits << 8 | usize::from(*byte))
-            << (8 * (3 - three.len()));
-        for at in 0..4 {
-            let letter = char::from(ALPHABET[bits >> (18 - 6 * at) & 63]);
-            text.push(if at <= three.len() { letter } else { '=' });
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use std::{
@@ -141,11 +231,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn credentials_are_encoded() {
-        for (plain, encoded) in
-            [("", ""), ("u", "dQ=="), ("us", "dXM="), ("use", "dXNl"), ("user:pass", "dXNlcjpwYXNz")]
-        {
-            assert_eq!(base64(plain.as_bytes()), encoded);
+    fn credentials_are_decoded() {
+        for (text, plain) in [("u:p", "u:p"), ("u%3a:p%40ss%", "u::p@ss%"), ("%zz%4", "%zz%4"), ("", "")] {
+            assert_eq!(decoded(text), plain.as_bytes());
         }
     }
 
@@ -174,6 +262,7 @@ mod tests {
             let address = [203, 0, 113, 7].into();
             let allowed = Allowed { dial: (address, 443).into(), name: name.map(Into::into), by_name: false };
             let to = Destination { protocol: Protocol::Tcp, address, port: 443 };
+            let proxy = ProxySpec { url: proxy.into(), except: Vec::new() };
             runtime.block_on(dial(to, allowed, Some(proxy.into())))
         };
         let stream = dialled(&format!("http://u:p@{address}/"), Some("outside.test")).unwrap();
@@ -183,7 +272,9 @@ mod tests {
             tokio::io::AsyncReadExt::read_exact(&mut stream, &mut first).await
         });
         assert_eq!((read.unwrap(), &first), (5, b"first"));
-        assert_eq!(dialled(&format!("http://{address}"), None).unwrap_err(), Failure::Refused);
+        let refused = dialled(&format!("http://{address}"), None).unwrap_err();
+        let reason = format!("the host's proxy {address} makes no tunnel to 203.0.113.7:443: it answers 403");
+        assert_eq!(refused, Failure::Proxy(reason));
         assert_eq!(
             served.join().unwrap(),
             [
@@ -192,7 +283,11 @@ mod tests {
             ]
         );
         // It fails closed: without the proxy nothing leaves.
-        assert_eq!(dialled("http://127.0.0.1:1", None).unwrap_err(), Failure::Refused);
+        let unreached = dialled("http://127.0.0.1:1", None).unwrap_err();
+        assert!(
+            matches!(&unreached, Failure::Proxy(why) if why.contains("127.0.0.1:1 can't be reached")),
+            "{unreached:?}"
+        );
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! The box's TCP connections. A SYN is answered only when the policy allows it and the host's side has been made, so that what the box sees
 //! is what is so. Called by the loop in `run.rs`. Files: `syn` is what the box begins with, `waiting` has those that find no place, `dial`
-//! makes the host's side, `table` has all connections, `connection` moves the bytes of one, `buffers` and `memory` take memory and give it
-//! back, `timers` says when one is looked at although nothing happens, `name_service` is DNS over TCP.
+//! makes the host's side, `bypass` says for what a proxy is not asked, `table` has all connections, `connection` moves the bytes of one,
+//! `buffers` and `memory` take memory and give it back, `timers` says when one is looked at although nothing happens, `name_service` is DNS
+//! over TCP, `proxy_service` an HTTP proxy.
 
 mod buffers;
+mod bypass;
 mod connection;
 mod dial;
 mod memory;
 mod name_service;
+mod proxy_service;
 mod syn;
 mod table;
 mod timers;
@@ -22,7 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use boxlite_spec::network::{control::Refusal, rule::Protocol};
+use boxlite_spec::network::{PROXY_PORT, control::Refusal, rule::Protocol};
 use tokio::{io::duplex, net::TcpStream};
 
 use self::{
@@ -49,9 +52,18 @@ use crate::decision::{Decision, Destination, Refused};
 
 /// How often SYNs that wait for a place are looked at; places that UDP gives back do not call.
 const PLACE_INTERVAL: Duration = Duration::from_millis(100);
-/// How much of DNS over TCP lies between the box and the name server.
-const NAME_PIPE: usize = 64 * 1024;
+/// How much lies between the box and a service of the gateway.
+const SERVICE_PIPE: usize = 64 * 1024;
 const NAME_PORT: u16 = 53;
+
+/// A service of the gateway itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OwnService {
+    /// DNS.
+    Names,
+    /// The HTTP proxy that leads to the host's.
+    Proxy,
+}
 
 /// All connections.
 #[derive(Debug)]
@@ -133,7 +145,7 @@ impl Tcp {
             return;
         }
         let syn = Syn::new(segment, now);
-        if !self.is_name_service(syn.flow)
+        if self.own_service(syn.flow).is_none()
             && let Decision::Refused(refused) = self.parts.decide.decide(syn.to())
         {
             self.refuse(&syn, refused, out);
@@ -167,12 +179,16 @@ impl Tcp {
         });
     }
 
-    fn is_name_service(&self, flow: Flow) -> bool {
+    fn own_service(&self, flow: Flow) -> Option<OwnService> {
         let ours = match flow.to.ip() {
             IpAddr::V4(to) => to == self.parts.link.v4.gateway,
             IpAddr::V6(to) => self.parts.link.v6.is_some_and(|v6| to == v6.gateway),
         };
-        ours && flow.to.port() == NAME_PORT
+        match flow.to.port() {
+            NAME_PORT if ours => Some(OwnService::Names),
+            PROXY_PORT if ours && self.parts.proxy.is_some() => Some(OwnService::Proxy),
+            _ => None,
+        }
     }
 
     /// Begins to make the host's side. Returns the SYN if it has to wait.
@@ -188,9 +204,12 @@ impl Tcp {
             }
         };
         let (flow, to) = (syn.flow, syn.to());
-        if self.is_name_service(flow) {
-            let (ours, theirs) = duplex(NAME_PIPE);
-            tokio::spawn(name_service::serve(theirs, Arc::clone(&self.parts.names)));
+        if let Some(service) = self.own_service(flow) {
+            let (ours, theirs) = duplex(SERVICE_PIPE);
+            match service {
+                OwnService::Names => tokio::spawn(name_service::serve(theirs, Arc::clone(&self.parts.names))),
+                OwnService::Proxy => tokio::spawn(proxy_service::serve(theirs, self.parts.clone())),
+            };
             let buffers = self.pool.take(self.table.len());
             if let Ok(mut connection) = Connection::new(buffers, flow, Upstream::Task(ours), now) {
                 connection.feed(&syn.packet, &mut self.stack, out);
@@ -349,6 +368,10 @@ impl Tcp {
         let State::Dialing(Dialing { syn, .. }) = entry.state else { return };
         match failure {
             Failure::Refused => reply::reset(&syn.segment(), &self.parts.link, out),
+            Failure::Proxy(why) => {
+                let name = entry.allowed.and_then(|allowed| allowed.name);
+                self.refuse(&syn, Refused { rule: format!("proxy: {why}"), name }, out);
+            }
             Failure::Unreachable(why) => reply::unreachable(&syn.packet, why, &self.parts.link, out),
             Failure::Exhausted => {
                 self.exhausted_until = Some(now + PLACE_INTERVAL);

@@ -8,7 +8,7 @@ use std::{
 };
 
 use boxlite_spec::network::{
-    Addresses, BackendKind, DnsSpec, LinkSpec, NetworkLimits, NetworkSpec,
+    Addresses, BackendKind, DnsSpec, LinkSpec, NetworkLimits, NetworkSpec, ProxySpec,
     rule::{Policy, Target},
 };
 
@@ -157,7 +157,7 @@ pub(super) fn rig_with(choice: Choice) -> Rig {
         secrets: Vec::new(),
         ca_certificates: String::new(),
         limits: choice.limits,
-        proxy: choice.proxy,
+        proxy: choice.proxy.map(|url| ProxySpec { url, except: Vec::new() }),
     };
     let reports = Reports::default();
     let attachment = gateway.start(&spec, reports.clone()).unwrap();
