@@ -34,7 +34,7 @@ impl Network {
     pub(crate) fn start(spec: &InstanceSpec) -> Result<(Self, Option<NetworkDevice>), ShimReport> {
         let failed = |error: NetworkError| ShimReport {
             hint: error.hint().map(str::to_owned),
-            ..ShimReport::new(ShimExit::Network, format!("the network: {error}"))
+            ..ShimReport::new(exit_of(&error), format!("the network: {error}"))
         };
         let reports = Reports::default();
         let mut backend: Option<Arc<dyn NetworkBackend>> = None;
@@ -54,6 +54,11 @@ impl Network {
         let host = Host::start(spec, backend, reports).map_err(|error| host_failed(&error))?;
         Ok((Self { _host: host }, device))
     }
+}
+
+/// How the shim ends for a backend that could not be started.
+fn exit_of(error: &NetworkError) -> ShimExit {
+    if error.is_shortage() { ShimExit::Resource } else { ShimExit::Network }
 }
 
 /// Makes the backend of a box, which has not been started.

@@ -3,6 +3,7 @@
 use std::{fmt, io, os::fd::OwnedFd, pin::Pin, sync::Arc};
 
 use boxlite_spec::network::{NetworkSpec, rule::Policy, secret::SecretSpec};
+use nix::errno::Errno;
 
 use crate::{metrics::Counters, refusals::Refusals};
 
@@ -83,6 +84,14 @@ impl NetworkError {
     #[must_use]
     pub fn with_hint(self, hint: &'static str) -> Self {
         Self { hint: Some(hint), ..self }
+    }
+
+    /// Whether the host had no more of what it has a limit for: descriptors, threads, memory.
+    pub fn is_shortage(&self) -> bool {
+        let code = self.source.as_ref().and_then(io::Error::raw_os_error);
+        code.is_some_and(|code| {
+            matches!(Errno::from_raw(code), Errno::EMFILE | Errno::ENFILE | Errno::EAGAIN | Errno::ENOMEM)
+        })
     }
 
     /// What the user can do about it, if anything is known.

@@ -35,7 +35,9 @@ describe.each<NonNullable<NetworkOptions['backend']>>(['gateway', 'libslirp'])('
   it('has its link, and files that follow from it, before anything runs', async () => {
     expect(await output('ip -4 -o address show eth0')).toContain(' 10.88.77.2/24 ')
     expect(await output('ip -4 route show default')).toContain('default via 10.88.77.1 dev eth0')
-    expect(await output('cat /sys/class/net/eth0/mtu /sys/class/net/eth0/operstate')).toBe('1400\nup\n')
+    expect(await output('cat /sys/class/net/eth0/mtu')).toBe('1400\n')
+    // The kernel says `up` in this file up to a second after the link is.
+    await expect.poll(() => output('cat /sys/class/net/eth0/operstate'), { timeout: 10_000 }).toBe('up\n')
     expect(await output('cat /etc/resolv.conf')).toBe('nameserver 10.88.77.1\nsearch corp.example\n')
     expect(await output('cat /etc/hosts')).toContain('10.88.77.254\thost.boxlite.internal\n')
     expect(await output('cat /etc/hosts')).toMatch(new RegExp(`\\snamed-${backend}\\n`))

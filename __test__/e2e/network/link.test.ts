@@ -1,6 +1,6 @@
 // The link of a box on hosts that are not like others: one whose own link is narrow or slow, and one on which other programs have taken the
 // usual networks. Titles name rows of the list of network pitfalls (`__test__/house/network-pitfalls.test.ts`).
-import { beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { NetworkOptions } from '../../../index.mjs'
 import { networkLayout } from '../../../scripts/image/debian.mjs'
 import { useHomes } from '../../support/homes.js'
@@ -16,6 +16,9 @@ beforeAll(async () => {
   host = await internet.start(homes.folder())
   box = await host.create({ image: await networkLayout(), network: 'default', memoryMib: 512 })
 }, 900_000)
+
+// It has written to its disk, whose clusters would be leaked if it were killed.
+afterAll(() => host.peer.run(async (runtime, id) => (await runtime.get(id)).stop(), box))
 
 const output = async (line: string) => (await host.sh(box, `{ ${line}; } 2>&1`)).stdout
 
