@@ -1,13 +1,14 @@
 // Programs that nobody here wrote, in a Debian box: on the test's own internet, with servers of git and iperf3 there, and with packages of
-// Debian's archive and of PyPI, for which this machine needs its own way to them. dig and ping are in out.test.ts.
+// Debian's archive, of PyPI and of npm's registry, for which this machine needs its own way to them. dig and ping are in out.test.ts.
 // `BOXLITE_TEST_IPERF=10 npx vitest run --project e2e peers -t iperf3` measures for ten seconds each, for docs/testing.md.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { chmodSync, mkdirSync, realpathSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Box } from '../../../index.mjs'
 import { networkLayout } from '../../../scripts/image/debian.mjs'
+import { findProgram } from '../../../scripts/setup/debian.mjs'
 import { useHomes } from '../../support/homes.js'
 import { type Host, useInternet, WORLD } from '../../support/internet.js'
 
@@ -43,6 +44,17 @@ async function serve(program: string, ...args: string[]) {
   await once(server, 'spawn')
 }
 
+/** Passes connections to port 8443 on to port 8080 without TLS. */
+const TLS_BEFORE = `
+  const [key, cert, address] = process.argv.slice(1)
+  const { readFileSync } = require('fs')
+  const onConnection = socket => {
+    const onward = require('net').connect(8080, address)
+    socket.on('error', () => onward.destroy()).pipe(onward)
+    onward.on('error', () => socket.destroy()).pipe(socket)
+  }
+  require('tls').createServer({ key: readFileSync(key), cert: readFileSync(cert) }, onConnection).listen(8443, address)`
+
 /** What `line` writes once it succeeds, which it does when a server has begun to listen. */
 const eventually = (line: string) =>
   expect.poll(() => output(`${line} && echo; echo $?`), { timeout: 30_000, interval: 200 }).toMatch(/(^|\n)0\n$/)
@@ -57,7 +69,7 @@ it('TLS: curl, wget, python3 and git trust the authority that the box was given'
   expect(await output('git ls-remote https://web.example/none')).toMatch(/not found|not valid/)
 })
 
-it('git: clones by its own protocol, and clones and pushes by smart HTTP', async () => {
+it('git: clones by its own protocol, and clones and pushes by smart HTTP, with TLS and without', async () => {
   const folder = homes.folder()
   const git = (...args: string[]) => execFileSync('git', args, { cwd: folder, encoding: 'utf8', stdio: 'pipe' })
   const author = ['-c', 'user.name=test', '-c', 'user.email=test@web.example']
@@ -78,13 +90,18 @@ it('git: clones by its own protocol, and clones and pushes by smart HTTP', async
   writeFileSync(join(www, 'cgi-bin/git'), script)
   chmodSync(join(www, 'cgi-bin/git'), 0o755)
   await serve('busybox', 'httpd', '-f', '-p', `${WORLD.web}:8080`, '-h', www)
-  const url = 'http://web.example:8080/cgi-bin/git/project.git'
+  const [key = '', cert = ''] = ['web.key', 'web.pem'].map(name => join(dirname(internet.authority), name))
+  await serve(process.execPath, '-e', TLS_BEFORE, key, cert, WORLD.web)
+  const path = 'cgi-bin/git/project.git'
+  const secure = `https://web.example:8443/${path}`
 
   await eventually(`git clone --quiet git://web.example/project.git /srv/first`)
   expect(await output('git -C /srv/first log --format=%s; wc -c < /srv/first/large')).toBe('second\nfirst\n1600000\n')
-  await eventually(`git clone --quiet ${url} /srv/second`)
+  await eventually(`git clone --quiet http://web.example:8080/${path} /srv/second`)
+  await eventually(`git clone --quiet --depth 1 ${secure} /srv/third`)
+  expect(await output('git -C /srv/third log --format=%s; wc -c < /srv/third/large')).toBe('second\n1600000\n')
   const commit = `git -C /srv/second ${author.join(' ')} commit --quiet -a -m third`
-  const push = `head -c 500000 /dev/urandom > /srv/second/large; ${commit} && git -C /srv/second push --quiet; echo $?`
+  const push = `head -c 500000 /dev/urandom > /srv/second/large; ${commit} && git -C /srv/second push --quiet ${secure}; echo $?`
   expect(await output(push)).toBe('0\n')
   expect(git('-C', 'project.git', 'log', '--format=%s')).toBe('third\nsecond\nfirst\n')
   expect(git('-C', 'project.git', 'cat-file', '-s', 'main:large')).toBe('500000\n')
@@ -152,6 +169,7 @@ it('a closed address is an error of each program, at once', async () => {
 })
 
 const ARCHIVE = 'http://deb.debian.org/debian'
+const RELEASE = `${ARCHIVE}/dists/bookworm/InRelease`
 
 /** Runs a line in a box until it succeeds. It is run again only if `url` can't be had on this machine either. */
 async function fromMirror(real: Box, url: string, line: string): Promise<string> {
@@ -168,22 +186,42 @@ async function fromMirror(real: Box, url: string, line: string): Promise<string>
   }
 }
 
-it('apt-get and pip install from the real archives', { timeout: 900_000 }, async () => {
-  const runtime = await homes.open({ home })
-  const real = await runtime.create({ image: await networkLayout(), network: { ca: 'host' }, memoryMib: 512 })
-  // A part of the archive whose index is small.
-  await real.fs.writeFile('/etc/apt/sources.list', `deb ${ARCHIVE} bookworm contrib\n`)
-  const apt = 'apt-get -q -o Acquire::Languages=none'
-  const release = `${ARCHIVE}/dists/bookworm/InRelease`
-  await fromMirror(real, release, `${apt} update && ${apt} install -y --no-install-recommends mbrola`)
-  expect((await real.exec('sh', ['-c', 'dpkg -s mbrola; mbrola -h'])).stdout).toMatch(
-    /Status: install ok installed[\s\S]*USAGE/,
-  )
-  const pip =
-    'pip install -q --no-compile --disable-pip-version-check --break-system-packages --root-user-action=ignore requests'
-  await fromMirror(real, 'https://pypi.org/simple/requests/', pip)
-  // Without TLS, before which `requests` reads all certificates: some mirrors do not wait for so long.
-  const program = `import requests; print(requests.get("${release}").status_code)`
-  expect(await fromMirror(real, release, `python3 -c '${program}'`)).toBe('200\n')
-  await real.remove({ force: true })
+describe('the real archives', () => {
+  let real: Box
+  beforeAll(async () => {
+    const runtime = await homes.open({ home })
+    real = await runtime.create({ image: await networkLayout(), network: { ca: 'host' }, memoryMib: 512 })
+  })
+  afterAll(() => real?.remove({ force: true }))
+
+  it('apt-get installs', { timeout: 900_000 }, async () => {
+    // A part of the archive whose index is small.
+    await real.fs.writeFile('/etc/apt/sources.list', `deb ${ARCHIVE} bookworm contrib\n`)
+    const apt = 'apt-get -q -o Acquire::Languages=none'
+    await fromMirror(real, RELEASE, `${apt} update && ${apt} install -y --no-install-recommends mbrola`)
+    expect((await real.exec('sh', ['-c', 'dpkg -s mbrola; mbrola -h'])).stdout).toMatch(
+      /Status: install ok installed[\s\S]*USAGE/,
+    )
+  })
+
+  it('pip installs, and what it has installed reaches servers', { timeout: 900_000 }, async () => {
+    const pip =
+      'pip install -q --no-compile --disable-pip-version-check --break-system-packages --root-user-action=ignore requests'
+    await fromMirror(real, 'https://pypi.org/simple/requests/', pip)
+    // Without TLS, before which `requests` reads all certificates: some mirrors do not wait for so long.
+    const program = `import requests; print(requests.get("${RELEASE}").status_code)`
+    expect(await fromMirror(real, RELEASE, `python3 -c '${program}'`)).toBe('200\n')
+  })
+
+  it('npm installs a package and what that needs', { timeout: 900_000 }, async () => {
+    // This machine's own, as Debian's packages of them would double the image. Here, `npm` is a link to npm/bin/npm-cli.js.
+    await real.copyIn(process.execPath, '/usr/local/bin/node')
+    await real.copyIn(dirname(dirname(realpathSync(findProgram('npm') ?? 'npm'))), '/usr/local/lib/npm')
+    const npm = 'node /usr/local/lib/npm/bin/npm-cli.js --no-audit --no-fund --no-update-notifier'
+    const install = `mkdir -p /srv/app && cd /srv/app && ${npm} install is-odd@3.0.1`
+    await fromMirror(real, 'https://registry.npmjs.org/is-odd', install)
+    const program = 'const isOdd = require("is-odd"); console.log(isOdd(7), isOdd(8))'
+    const { stdout } = await real.exec('node', ['-e', program], { cwd: '/srv/app', check: true })
+    expect(stdout).toBe('true false\n')
+  })
 })

@@ -70,6 +70,13 @@ it('network pitfalls: corporate CA, proxy: programs reach servers through it, by
   expect(await output(`python3 -c '${program}'`)).toBe('1.1')
 })
 
+it('network pitfalls: corporate CA, proxy: wget and git use it, and trust what the host trusts', async () => {
+  expect(await output('wget -qO- https://hidden.example/version')).toBe('1.1')
+  // What answers is no repository, but its certificate was accepted.
+  expect(await output('git ls-remote https://hidden.example/none')).toMatch(/not found|not valid/)
+  expect(new Set(await proxied())).toEqual(new Set(['CONNECT hidden.example:443']))
+})
+
 it('network pitfalls: corporate CA, proxy: programs that know nothing of proxies use it, too', async () => {
   expect(await unaware('https://other.example/')).toBe(HELLO)
   expect(await proxied()).toEqual(['CONNECT other.example:443'])
