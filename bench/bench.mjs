@@ -1,7 +1,7 @@
 // `npm run bench`: measures the library's times, rates, memory and sizes, prints a table with the limits to standard error and JSON to
 // standard output. Options: `--lab` (libkrun in the KVM lab, whose clock counts instructions, so that times repeat on any machine),
-// `--engine NAME`, `--only NAME,NAME` (only these figures), `--check` (the status is 1 if a figure misses its limit), `--here` (does not
-// build first).
+// `--engine NAME`, `--only NAME,NAME` (only these figures), `--check` (the status is 1 if a figure misses its limit; it is 1 anyway if
+// one can't be measured, and the others still are), `--here` (does not build first).
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -28,6 +28,7 @@ import { judge } from './limits.mjs'
 const LAB_SECONDS = 3600
 
 /** @typedef {{ name: string, unit: string, notInLab?: boolean, measure: (bench: Bench) => Promise<number> }} Figure */
+/** @typedef {{ unit: string, value?: number, limit?: number, ok?: boolean, error?: string }} Measured */
 
 runScript(import.meta, async () => {
   const { values } = parseArgs({
@@ -50,7 +51,9 @@ runScript(import.meta, async () => {
   }
   const results = await measureAll(chosen, /** @type {'auto'} */ (values.engine ?? 'auto'))
   console.log(JSON.stringify(results, null, 2))
-  return values.check && Object.values(results.figures).some(figure => figure.ok === false) ? 1 : 0
+  const figuresMeasured = Object.values(results.figures)
+  if (figuresMeasured.some(figure => figure.error !== undefined)) return 1
+  return values.check && figuresMeasured.some(figure => figure.ok === false) ? 1 : 0
 })
 
 /** @param {string | undefined} only */
@@ -76,15 +79,21 @@ async function measureAll(chosen, engine) {
   try {
     const setting = await warmUp(runtime, image)
     const folder = () => mkdtempSync(join(base, 'f-'))
-    /** @type {Record<string, { value: number, unit: string, limit?: number, ok?: boolean }>} */
+    /** @type {Record<string, Measured>} */
     const measured = {}
     for (const { name, unit, notInLab, measure } of chosen) {
       if (notInLab && setting.lab) continue
-      const value = Number((await measure({ Runtime, runtime, home, image, folder })).toPrecision(4))
-      const { limit, ok } = judge(name, value, setting)
-      measured[name] = { value, unit, ...(limit === undefined ? {} : { limit, ok }) }
-      const verdict = limit === undefined ? '' : `  (limit ${limit}${ok ? '' : ', missed'})`
-      say(`${name.padEnd(28)}${String(value).padStart(10)} ${unit}${verdict}`)
+      try {
+        const value = Number((await measure({ Runtime, runtime, home, image, folder })).toPrecision(4))
+        const { limit, ok } = judge(name, value, setting)
+        measured[name] = { value, unit, ...(limit === undefined ? {} : { limit, ok }) }
+        const verdict = limit === undefined ? '' : `  (limit ${limit}${ok ? '' : ', missed'})`
+        say(`${name.padEnd(28)}${String(value).padStart(10)} ${unit}${verdict}`)
+      } catch (error) {
+        // The figures after it are still worth the minutes that those before it took.
+        measured[name] = { unit, error: String(error), ok: false }
+        say(`${name.padEnd(28)}    failed: ${error}`)
+      }
     }
     return { ...setting, node: process.version, figures: measured }
   } finally {
