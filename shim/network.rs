@@ -86,8 +86,7 @@ fn gateway(spec: &NetworkSpec, offload: bool, reports: &Reports) -> Result<Gatew
         decide,
         names,
         inspector: Some(inspector),
-        // `decide` says itself which hosts get secrets, to which QUIC is closed; it would be closed to all otherwise.
-        datagrams: datagrams::make(lease, None),
+        datagrams: datagrams::make(lease),
     };
     Ok(Gateway::new(services, offload))
 }

@@ -37,7 +37,8 @@ pub struct Allowed {
     /// The name by which this box resolved the address, if it is known. A proxy is asked for the name rather than for the address.
     pub name: Option<String>,
     /// Whether a name decides, since only a rule by name allows it or since a rule refuses names. Then a name in the connection's first
-    /// bytes (SNI, Host) has to be allowed too; a connection of a protocol without names goes on.
+    /// bytes (SNI, Host) has to be allowed too; a connection of a protocol without names goes on. QUIC, which hides its name, is refused
+    /// instead.
     pub by_name: bool,
 }
 

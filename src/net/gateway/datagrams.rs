@@ -3,8 +3,8 @@
 //! [`make`] makes the handler, which sorts frames (`handler`, with `packet` for headers and `fragments` for parts of packets) and
 //! answers or passes on: `arp` and `neighbours` for the link, `dhcp`, and `flows` for UDP and ICMP echo, each with a socket of the host
 //! (`sockets`), which begins later if too many are new (`waiting`). `writer` writes frames to the box, and `errors` those of ICMP that say why a packet was not passed on. Refusals have the
-//! text of the policy's rule, or `dns` for name services that are not the gateway's, `quic` where a name would have to be read,
-//! `limit` where all places are taken, and `unsupported` where the host allows no ICMP.
+//! policy's own text, or `dns` for name services that ask a group of hosts, `limit` where all places are taken, and `unsupported`
+//! where the host allows no ICMP.
 
 mod arp;
 pub(crate) mod dhcp;

@@ -24,10 +24,7 @@ use tokio::{
 };
 
 use super::{
-    super::{
-        inspector::Inspector,
-        limits::{NoSlot, Slot, Slots},
-    },
+    super::limits::{NoSlot, Slot, Slots},
     errors::{Errors, Why},
     flow::{Flow, Kind},
     sockets::{HostError, HostSocket, RECEIVED_MAX},
@@ -36,11 +33,10 @@ use super::{
 };
 use crate::{
     backend::Reports,
-    decision::{Allowed, Decide, Decision, Destination, Refused},
+    decision::{Decide, Decision, Destination, Refused},
 };
 
 const DNS: u16 = 53;
-const HTTPS: u16 = 443;
 /// Ports of name services that ask a group of hosts: mDNS (RFC 6762) and LLMNR (RFC 4795).
 const GROUP_NAMES: [u16; 2] = [5353, 5355];
 
@@ -80,7 +76,6 @@ pub(super) struct Context {
     pub(super) writer: Writer,
     pub(super) errors: Errors,
     pub(super) decide: Arc<dyn Decide>,
-    pub(super) inspector: Option<Arc<dyn Inspector>>,
     pub(super) slots: Arc<Slots>,
     pub(super) reports: Reports,
     pub(super) lives: Lives,
@@ -245,22 +240,10 @@ impl Shared {
 
     fn decide(&self, flow: Flow) -> Result<SocketAddr, Refused> {
         let to = Destination { protocol: flow.kind.protocol(), address: flow.to.ip(), port: flow.to.port() };
-        let allowed = match self.context.decide.decide(to) {
-            Decision::Allowed(allowed) => allowed,
-            Decision::Refused(refused) => return Err(refused),
-        };
-        if flow.kind == Kind::Udp && flow.to.port() == HTTPS && self.must_be_read(to, &allowed) {
-            // QUIC hides the name that would have to be read; programs that find it closed use TCP.
-            return Err(Refused { rule: "quic".into(), name: allowed.name });
+        match self.context.decide.decide(to) {
+            Decision::Allowed(allowed) => Ok(allowed.dial),
+            Decision::Refused(refused) => Err(refused),
         }
-        Ok(allowed.dial)
-    }
-
-    /// Whether a connection to the same place by TCP would be looked into.
-    fn must_be_read(&self, to: Destination, allowed: &Allowed) -> bool {
-        let by_tcp = Destination { protocol: boxlite_spec::network::rule::Protocol::Tcp, ..to };
-        let wanted = |inspector: &Arc<dyn Inspector>| inspector.wants(by_tcp, allowed);
-        allowed.by_name || self.context.inspector.as_ref().is_some_and(wanted)
     }
 
     /// Begins the flow of a datagram. Returns `None` if it begins later, and the datagram waits until then.

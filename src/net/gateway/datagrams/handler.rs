@@ -16,10 +16,7 @@ use smoltcp::wire::UdpPacket;
 use tokio::sync::Semaphore;
 
 use super::{
-    super::{
-        frame::{self, ETHERNET},
-        inspector::Inspector,
-    },
+    super::frame::{self, ETHERNET},
     DatagramContext, Datagrams, MakeDatagrams, arp,
     dhcp::{self, Lease},
     errors::{Errors, Why},
@@ -35,10 +32,9 @@ const DNS: u16 = 53;
 /// Most queries that wait for their answers. Resolvers repeat those that find no place.
 const QUERIES_MAX: usize = 512;
 
-/// Makes the handler of datagrams. The box is told `lease` by DHCP; `inspector` says which destinations are intercepted, so that QUIC to
-/// them is refused.
-pub fn make(lease: Lease, inspector: Option<Arc<dyn Inspector>>) -> MakeDatagrams {
-    Box::new(move |context| Box::new(Handler::new(context, lease, inspector, Lives::default())))
+/// Makes the handler of datagrams. The box is told `lease` by DHCP.
+pub fn make(lease: Lease) -> MakeDatagrams {
+    Box::new(move |context| Box::new(Handler::new(context, lease, Lives::default())))
 }
 
 /// The handler.
@@ -75,12 +71,7 @@ impl Datagrams for Handler {
 type Handled = Option<()>;
 
 impl Handler {
-    pub(super) fn new(
-        context: DatagramContext,
-        lease: Lease,
-        inspector: Option<Arc<dyn Inspector>>,
-        lives: Lives,
-    ) -> Self {
+    pub(super) fn new(context: DatagramContext, lease: Lease, lives: Lives) -> Self {
         let link = Arc::new(context.link.clone());
         let writer = Writer::new(Arc::clone(&link), context.frames.clone());
         let errors = Errors::new(Arc::clone(&link), writer.clone());
@@ -88,7 +79,6 @@ impl Handler {
             writer: writer.clone(),
             errors: errors.clone(),
             decide: Arc::clone(&context.decide),
-            inspector,
             slots: Arc::clone(&context.slots),
             reports: context.reports.clone(),
             lives,

@@ -95,7 +95,7 @@ async fn handle(mut bytes: &[u8]) {
         slots: Slots::new(&NetworkLimits { connections: 64, ..NetworkLimits::default() }, reports.clone()),
         reports,
     };
-    let mut handler = make(Lease::default(), None)(context);
+    let mut handler = make(Lease::default())(context);
     while let Some((&length, rest)) = bytes.split_first_chunk::<2>() {
         let (frame, after) = rest.split_at(usize::from(u16::from_be_bytes(length)).min(rest.len()));
         handler.handle(frame);

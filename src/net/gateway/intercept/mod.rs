@@ -13,7 +13,7 @@
 //! values are put into headers of requests whose Host equals the name in the handshake. All other TLS passes unopened.
 //!
 //! Files: [`first_bytes`] reads the name; `gate` checks each request, by `name` and `secrets`; `serve`, `tls`, `authority` and `proxy` carry
-//! a connection that was taken over; `quic` refuses what can't be looked into; `answer` words the refusals.
+//! a connection that was taken over; `quic` refuses the QUIC into which no secret could be put; `answer` words the refusals.
 
 pub(super) mod answer;
 mod authority;
@@ -71,7 +71,7 @@ impl Intercept {
         Ok(made)
     }
 
-    /// The policy with QUIC refused where connections are looked into.
+    /// The policy with QUIC refused to hosts with secrets.
     pub fn decide(&self) -> Arc<dyn Decide> {
         Arc::new(WithoutQuic(Arc::clone(&self.0)))
     }

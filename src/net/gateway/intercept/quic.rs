@@ -1,5 +1,5 @@
-//! The policy with QUIC refused where a name has to be seen: QUIC hides its first bytes, and the gateway puts secrets into TCP only.
-//! Programs go on over TCP at once when they are refused.
+//! The policy with QUIC refused to hosts with secrets: the gateway puts those into TCP only. Where a name decides, the policy refuses QUIC
+//! itself. Programs go on over TCP at once when they are refused. Made by `mod.rs`.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::decision::{Decide, Decision, Destination, Refused};
 /// The port of QUIC.
 const PORT: u16 = 443;
 
-/// Decides as the policy does, except about QUIC.
+/// Decides as the policy does, except about QUIC to hosts with secrets.
 #[derive(Debug)]
 pub(super) struct WithoutQuic(pub(super) Arc<Shared>);
 
@@ -21,13 +21,11 @@ impl WithoutQuic {
             return decision;
         }
         let Decision::Allowed(allowed) = decision else { return decision };
-        let has_secrets = allowed.name.as_deref().is_some_and(|name| self.0.secrets.get().are_for(name));
-        let rule = match (allowed.by_name, has_secrets) {
-            (_, true) => "secrets are put into TCP, not into QUIC",
-            (true, false) => "a rule by name does not allow QUIC, which hides its name",
-            (false, false) => return Decision::Allowed(allowed),
-        };
-        Decision::Refused(Refused { rule: rule.into(), name: allowed.name })
+        if !allowed.name.as_deref().is_some_and(|name| self.0.secrets.get().are_for(name)) {
+            return Decision::Allowed(allowed);
+        }
+        let rule = "secrets are put into TCP, not into QUIC".into();
+        Decision::Refused(Refused { rule, name: allowed.name })
     }
 }
 

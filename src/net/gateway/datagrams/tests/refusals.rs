@@ -1,27 +1,12 @@
 //! What is refused, what is dropped, and how the box learns of it.
 
-use std::{
-    future::{Future, ready},
-    net::SocketAddr,
-    pin::Pin,
-    sync::Arc,
-    time::Instant,
-};
+use std::{net::SocketAddr, time::Instant};
 
-use boxlite_spec::network::{control::Refusal, rule::Protocol, secret::SecretSpec};
+use boxlite_spec::network::{control::Refusal, rule::Protocol};
 use smoltcp::wire::{IpProtocol, Ipv4Packet};
 
-use super::rig::{
-    Choice, GATEWAY, GUEST, GUEST6, OUTSIDE, OUTSIDE6, Rig, guest, ip, refused, to_loopback, udp,
-};
-use crate::{
-    backend::NetworkError,
-    decision::{Allowed, Decision, Destination},
-    gateway::{
-        datagrams::Datagrams,
-        inspector::{Inspector, Intercepted, Verdict},
-    },
-};
+use super::rig::{Choice, GATEWAY, GUEST, GUEST6, OUTSIDE, OUTSIDE6, Rig, guest, ip, refused, udp};
+use crate::gateway::datagrams::Datagrams;
 
 #[tokio::test]
 async fn network_pitfalls_hidden_refusals_are_reported_and_told_at_once() {
@@ -52,46 +37,6 @@ async fn network_pitfalls_other_dns_transports_to_a_group_are_reported_and_nobod
         assert_eq!((refusal.address, refusal.port, &refusal.rule[..]), (Some(to.ip()), to.port(), "dns"));
     }
     assert!(rig.is_silent().await);
-}
-
-/// Wants every connection to port 443.
-#[derive(Debug)]
-struct Intercepts;
-
-impl Inspector for Intercepts {
-    fn wants(&self, to: Destination, _: &Allowed) -> bool {
-        to.protocol == Protocol::Tcp && to.port == 443
-    }
-
-    fn inspect(&self, _: Destination, _: &Allowed, _: &[u8]) -> Verdict {
-        Verdict::Pass { name: None }
-    }
-
-    fn intercept(&self, _: Intercepted) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        Box::pin(ready(()))
-    }
-
-    fn set_secrets(&self, _: &[SecretSpec]) -> Result<(), NetworkError> {
-        Ok(())
-    }
-}
-
-#[tokio::test]
-async fn network_pitfalls_quic_is_refused_where_the_name_has_to_be_read() {
-    let mut rig = Rig::new(Choice::default());
-    rig.udp(4000, (OUTSIDE, 443).into(), b"x");
-    assert_eq!(rig.icmp().await.unwrap().1, (3, 3), "nothing listens there, but it is allowed");
-    rig.says(|to| match to_loopback(to) {
-        Decision::Allowed(allowed) => Decision::Allowed(Allowed { by_name: true, ..allowed }),
-        refused @ Decision::Refused(_) => refused,
-    });
-    rig.udp(4001, (OUTSIDE, 443).into(), b"x");
-    assert_eq!(rig.icmp().await.unwrap().1, (3, 13));
-    assert_eq!(rig.refusals.try_recv().unwrap().rule, "quic");
-
-    let mut rig = Rig::new(Choice { inspector: Some(Arc::new(Intercepts)), ..Choice::default() });
-    rig.udp(4000, (OUTSIDE, 443).into(), b"x");
-    assert_eq!(rig.icmp().await.unwrap().1, (3, 13));
 }
 
 #[tokio::test]

@@ -22,7 +22,6 @@ use crate::{
     gateway::{
         datagrams::{DatagramContext, Datagrams, dhcp::Lease, flows::Lives, handler::Handler},
         frame::GATEWAY_MAC,
-        inspector::Inspector,
         limits::Slots,
         names::{Answer, NameServer},
         sender::{FrameReceiver, FrameSender},
@@ -90,7 +89,6 @@ pub(super) struct Choice {
     pub(super) mtu: u16,
     pub(super) limits: NetworkLimits,
     pub(super) lives: Lives,
-    pub(super) inspector: Option<Arc<dyn Inspector>>,
     pub(super) lease: Lease,
 }
 
@@ -101,7 +99,6 @@ impl Default for Choice {
             mtu: 1500,
             limits: NetworkLimits::default(),
             lives: Lives::default(),
-            inspector: None,
             lease: Lease::default(),
         }
     }
@@ -142,7 +139,7 @@ impl Rig {
             slots: Slots::new(&choice.limits, reports.clone()),
             reports: reports.clone(),
         };
-        let handler = Handler::new(context, choice.lease, choice.inspector, choice.lives);
+        let handler = Handler::new(context, choice.lease, choice.lives);
         Self { handler, reports, refusals, frames, says, mtu: choice.mtu }
     }
 

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use boxlite_spec::network::rule::Protocol;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -10,13 +9,10 @@ use tokio::{
 };
 
 use super::{
-    rig::{Names, Rig, secret, spec, to},
+    rig::{Names, Rig, spec, to},
     server::{LARGE, Server, pattern, start_echo},
 };
-use crate::{
-    decision::{Decision, Destination},
-    gateway::inspector::{Inspector, Verdict},
-};
+use crate::gateway::inspector::{Inspector, Verdict};
 
 fn only(name: &'static str) -> Names {
     Names(Some(vec![name]))
@@ -145,28 +141,6 @@ async fn a_protocol_without_names_passes_except_on_the_ports_of_http_and_tls() {
         assert_eq!(talk(&rig, greeting).await, "");
         let Verdict::Refuse { refused, .. } = rig.verdict() else { panic!("{:?}", rig.verdict()) };
         assert_eq!(refused.name.as_deref(), Some("api.example"));
-    }
-}
-
-#[tokio::test]
-async fn network_pitfalls_quic_is_refused_where_a_name_has_to_be_seen() {
-    let (upstream, quic) = (
-        start_echo().await,
-        Destination { protocol: Protocol::Udp, address: super::rig::ADDRESS, port: 443 },
-    );
-    let is_refused = |rig: &Rig, to| matches!(rig.intercept.decide().decide(to), Decision::Refused(_));
-    let rig = plain(upstream, 443).await;
-    assert!(is_refused(&rig, quic));
-    assert!(!is_refused(&rig, Destination { port: 53, ..quic }) && !is_refused(&rig, to(443)));
-    // Where the policy does not go by name, hosts with secrets are refused, and others are not.
-    let server = Server::start(&["api.example"]).await;
-    for (host, refused) in [("api.example", true), ("other.example", false)] {
-        let spec = spec(vec![secret("hidden", &[host])], &server.root);
-        let rig = Rig::start(only("api.example"), &spec, upstream, 443).await;
-        rig.intercept.set_secrets(&spec.secrets).unwrap();
-        let decision = rig.intercept.decide().decide(quic);
-        let Decision::Refused(reason) = decision else { panic!("{decision:?}") };
-        assert_eq!(reason.rule.contains("secrets"), refused, "{reason:?}");
     }
 }
 
