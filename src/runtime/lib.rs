@@ -97,7 +97,7 @@ pub use litebox::{
 pub use options::{
     box_options::BoxOptions,
     labels::Labels,
-    network::{Authorities, Bandwidth, DnsOptions, NetworkOptions, Proxy},
+    network::{Bandwidth, NetworkOptions, authorities::Authorities, dns::DnsOptions, proxy::Proxy},
     privileges::Privileges,
     runtime_options::{EngineChoice, RuntimeOptions},
     secrets::Secret,

@@ -4,7 +4,7 @@ use std::{env, fs, path::PathBuf};
 
 use boxlite_error::{BoxliteError, BoxliteResult, Term, text};
 
-use crate::options::network::Authorities;
+use crate::options::network::authorities::Authorities;
 
 /// Where distributions keep their store as one file: Debian, Fedora, openSUSE, RHEL, Alpine and the BSDs.
 const STORES: [&str; 5] = [

@@ -5,7 +5,7 @@ use std::env;
 use boxlite_error::{BoxliteError, BoxliteResult};
 use boxlite_spec::network::ProxySpec;
 
-use crate::options::network::{Proxy, is_proxy};
+use crate::options::network::proxy::{Proxy, is_proxy};
 
 /// The variables that name a host's proxy, in the order in which they are looked at.
 pub(crate) const VARIABLES: [&str; 6] =

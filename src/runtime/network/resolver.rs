@@ -2,7 +2,7 @@
 
 use std::{fs, net::IpAddr};
 
-use crate::options::network::{MOST_SEARCH_DOMAINS, SEARCH_BYTES};
+use crate::options::network::dns::{MOST_SEARCH_DOMAINS, SEARCH_BYTES};
 
 /// Most bytes of the file that are read.
 const MOST: usize = 64 * 1024;

@@ -1,5 +1,5 @@
-//! The two ways in which an option is refused: its value is not what it must be, or it is a number out of bounds. Called by the checks
-//! of all options.
+//! The ways in which an option is refused: its value is not what it must be, it is a number out of bounds, or a list that is too long.
+//! Called by the checks of all options.
 
 use std::{fmt::Display, ops::RangeInclusive};
 
@@ -23,6 +23,11 @@ pub(crate) fn within<N: PartialOrd + Display>(
     let Some(value) = value.into() else { return Ok(()) };
     let (least, most) = (bounds.start(), bounds.end());
     require(bounds.contains(&value), option, || format!("must be {least} to {most}: {value}"))
+}
+
+/// Refuses a list of more than `most` entries.
+pub(crate) fn bounded(option: &'static str, count: usize, most: usize) -> BoxliteResult<()> {
+    require(count <= most, option, || format!("{count} entries; {most} at most"))
 }
 
 #[cfg(test)]

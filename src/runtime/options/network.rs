@@ -1,30 +1,25 @@
 //! `NetworkOptions`: what a box may reach and by which way. Part of `BoxOptions`, stored in `config.json`; `network/plan.rs` makes the
 //! shim's `NetworkSpec` of it. What users write is kept as text, so that each mistake is refused by the option's name and its value.
+//! Each part is a file of its folder: `rules`, `dns` (with `host_name`), `authorities`, `proxy` and `subnet`.
 
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    path::PathBuf,
-};
+pub(crate) mod authorities;
+pub(crate) mod dns;
+mod host_name;
+pub(crate) mod proxy;
+mod rules;
+mod subnet;
 
-use boxlite_error::{BoxliteError, BoxliteResult, shorten::shortened};
+use boxlite_error::{BoxliteResult, shorten::shortened};
 use boxlite_spec::network::{
-    BackendKind, DnsSpec, NetworkLimits,
+    BackendKind, NetworkLimits,
     rule::{Policy, Rule, Target},
 };
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
+use self::{authorities::Authorities, dns::DnsOptions, proxy::Proxy, rules::rules};
 use crate::options::bound::{require, within};
 
-/// Most rules of each list.
-const MOST_RULES: usize = 1000;
-/// Most name servers, which is what `/etc/resolv.conf` of the host may have several times over.
-const MOST_SERVERS: usize = 16;
-/// Most search domains, and most bytes of all of them with a space between two: what every C library reads (resolv.conf(5)).
-pub(crate) const MOST_SEARCH_DOMAINS: usize = 6;
-pub(crate) const SEARCH_BYTES: usize = 256;
-/// Most names with fixed addresses.
-const MOST_HOSTS: usize = 1000;
 /// The longest packet of libslirp (`IF_MTU_MAX`).
 const LIBSLIRP_MTU: u16 = 65_520;
 /// The smallest MTU of IPv6 (RFC 8200, 5), and the longest IP packet.
@@ -33,8 +28,6 @@ const MTU: std::ops::RangeInclusive<u16> = 1280..=65_535;
 const MOST_CONNECTIONS: u32 = 65_536;
 /// Least bytes per second of a bounded bandwidth: some packets, since less would look like a network that hangs.
 const LEAST_BANDWIDTH: u64 = 8192;
-/// Longest URL of a proxy, in bytes.
-const PROXY: usize = 1024;
 /// Bytes of a value that an error shows.
 const SHOWN: usize = 80;
 
@@ -69,18 +62,6 @@ pub struct NetworkOptions {
     pub subnet: Option<String>,
 }
 
-/// What the name server of a box knows, and whom it asks.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct DnsOptions {
-    /// The addresses of the servers to ask. Default: the host's own, as they are at the time of each query.
-    pub servers: Vec<String>,
-    /// The search domains. Default: the host's own.
-    pub search: Option<Vec<String>>,
-    /// Names with fixed addresses. A query for one leaves nobody but the box.
-    pub hosts: Vec<(String, String)>,
-}
-
 /// Most bytes per second of a box's network; `None` is no bound.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -89,36 +70,6 @@ pub struct Bandwidth {
     pub up: Option<u64>,
     /// To the box.
     pub down: Option<u64>,
-}
-
-/// Whose certificates a box trusts beside those of its image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Authorities {
-    /// Those of the host's store.
-    Host,
-    /// Those of a PEM file on the host, by its absolute path.
-    File(PathBuf),
-}
-
-/// The proxy through which a box's connections leave.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Proxy {
-    /// The one that `HTTPS_PROXY`, `HTTP_PROXY` or `ALL_PROXY` of the process name that starts the box; without them none.
-    Host,
-    /// `http://HOST:PORT`, with a user and a password before the host where it wants them.
-    Url(String),
-}
-
-/// Without the URL, which may hold a password.
-impl std::fmt::Debug for Proxy {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Host => "Host",
-            Self::Url(_) => "Url",
-        })
-    }
 }
 
 impl NetworkOptions {
@@ -135,16 +86,8 @@ impl NetworkOptions {
         {
             within(option, bound, LEAST_BANDWIDTH..=u64::MAX)?;
         }
-        if let Some(Authorities::File(path)) = &self.ca {
-            let good = path.is_absolute() && path.to_str().is_some_and(|path| !path.contains('\0'));
-            require(good, "network.ca", || {
-                format!("must be an absolute path in UTF-8: `{}`", path.display())
-            })?;
-        }
-        if let Some(Proxy::Url(url)) = &self.proxy {
-            // The URL is not shown, since it may hold a password.
-            require(is_proxy(url), "network.proxy", || "expected http://HOST:PORT")?;
-        }
+        self.ca.as_ref().map_or(Ok(()), Authorities::check)?;
+        self.proxy.as_ref().map_or(Ok(()), Proxy::check)?;
         self.subnet()?;
         self.check_backend()
     }
@@ -205,16 +148,7 @@ impl NetworkOptions {
     /// # Errors
     /// `INVALID_ARGUMENT` if it is none that a box may have.
     pub(crate) fn subnet(&self) -> BoxliteResult<Option<Ipv4Net>> {
-        let Some(text) = &self.subnet else { return Ok(None) };
-        let net = text.parse::<Ipv4Net>().ok().map(|net| net.trunc()).filter(|net| is_subnet(*net));
-        require(net.is_some(), "network.subnet", || {
-            let text = shortened(text, SHOWN);
-            format!(
-                "expected an IPv4 network of /8 to /29 such as 10.88.77.0/24, which is none of 0.0.0.0/8, 100.64.0.0/10, \
-                 127.0.0.0/8, 169.254.0.0/16 and 224.0.0.0/3: `{text}`"
-            )
-        })?;
-        Ok(net)
+        self.subnet.as_deref().map(subnet::parse).transpose()
     }
 
     /// The bounds.
@@ -227,102 +161,6 @@ impl NetworkOptions {
             down: self.bandwidth.down.unwrap_or(default.down),
         }
     }
-}
-
-impl DnsOptions {
-    /// What the backend's name server is told.
-    ///
-    /// # Errors
-    /// `INVALID_ARGUMENT` with the option's name and its value.
-    pub(crate) fn spec(&self) -> BoxliteResult<DnsSpec> {
-        let (servers, hosts) = (self.servers.len(), self.hosts.len());
-        bounded("network.dns.servers", servers, MOST_SERVERS)?;
-        bounded("network.dns.hosts", hosts, MOST_HOSTS)?;
-        let servers = self.servers.iter().map(|text| address("network.dns.servers", text));
-        let hosts = self.hosts.iter().map(|(name, text)| {
-            let host = host_name("network.dns.hosts", name)?;
-            Ok((host, address("network.dns.hosts", text)?))
-        });
-        Ok(DnsSpec {
-            servers: servers.collect::<BoxliteResult<_>>()?,
-            search: self.search.as_deref().map(search_domains).transpose()?,
-            hosts: hosts.collect::<BoxliteResult<_>>()?,
-        })
-    }
-}
-
-fn search_domains(domains: &[String]) -> BoxliteResult<Vec<String>> {
-    const OPTION: &str = "network.dns.search";
-    bounded(OPTION, domains.len(), MOST_SEARCH_DOMAINS)?;
-    let names = domains.iter().map(|domain| host_name(OPTION, domain)).collect::<BoxliteResult<Vec<_>>>()?;
-    let bytes = names.join(" ").len();
-    require(bytes <= SEARCH_BYTES, OPTION, || format!("must be at most {SEARCH_BYTES} bytes: {bytes}"))?;
-    Ok(names)
-}
-
-pub(crate) fn bounded(option: &'static str, count: usize, most: usize) -> BoxliteResult<()> {
-    require(count <= most, option, || format!("{count} entries; {most} at most"))
-}
-
-fn rules(option: &'static str, list: &[String]) -> BoxliteResult<Vec<Rule>> {
-    bounded(option, list.len(), MOST_RULES)?;
-    let parsed = list.iter().enumerate().map(|(at, text)| {
-        text.parse::<Rule>().map_err(|why| {
-            let why = format!("entry {at}, `{}`: {}", shortened(text, SHOWN), shortened(&why, 2 * SHOWN));
-            BoxliteError::invalid_option(option, why).hint(
-                "rules are as `api.example.com:443`, `*.example.com`, `10.0.0.0/8:5432/tcp` and `public`",
-            )
-        })
-    });
-    parsed.collect()
-}
-
-/// A name without a wildcard, in lower case.
-fn host_name(option: &'static str, text: &str) -> BoxliteResult<String> {
-    let rule = text.parse::<Rule>().ok().filter(|rule| rule.ports.is_none() && rule.protocol.is_none());
-    let name = rule.and_then(|rule| match rule.target {
-        Target::Name(name) => Some(name),
-        Target::Group(group) => Some(group.as_str().to_owned()),
-        _ => None,
-    });
-    name.ok_or_else(|| {
-        let why = format!("expected a name such as `db.internal`: `{}`", shortened(text, SHOWN));
-        BoxliteError::invalid_option(option, why)
-    })
-}
-
-fn address(option: &'static str, text: &str) -> BoxliteResult<IpAddr> {
-    text.parse().map_err(|_| {
-        let why = format!("expected an IP address: `{}`", shortened(text, SHOWN));
-        BoxliteError::invalid_option(option, why)
-    })
-}
-
-/// Whether a box's link may have these addresses: three at least, none of which has another meaning.
-fn is_subnet(net: Ipv4Net) -> bool {
-    let other = [
-        Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 8),
-        Ipv4Net::new_assert(Ipv4Addr::new(100, 64, 0, 0), 10),
-        Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8),
-        Ipv4Net::new_assert(Ipv4Addr::new(169, 254, 0, 0), 16),
-        Ipv4Net::new_assert(Ipv4Addr::new(224, 0, 0, 0), 3),
-    ];
-    (8..=29).contains(&net.prefix_len())
-        && !other.iter().any(|other| other.contains(&net) || net.contains(other))
-}
-
-/// Whether the gateway can use it: HTTP to the proxy itself, a host and a port.
-pub(crate) fn is_proxy(url: &str) -> bool {
-    let Some(rest) = url.strip_prefix("http://") else { return false };
-    let rest = rest.strip_suffix('/').unwrap_or(rest);
-    let authority = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
-    let Some((host, port)) = authority.rsplit_once(':') else { return false };
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    let is_host = host.parse::<IpAddr>().is_ok() || host_name("network.proxy", host).is_ok();
-    url.len() <= PROXY
-        && is_host
-        && port.parse::<u16>().is_ok_and(|port| port > 0)
-        && url.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 #[cfg(test)]
@@ -351,13 +189,13 @@ mod tests {
 
     #[test]
     fn hostile_lists_are_bounded() {
-        let error = refused(|options| options.deny = vec!["a".into(); MOST_RULES + 1]);
+        let error = refused(|options| options.deny = vec!["a".into(); 1001]);
         assert_eq!(error, "option `network.deny`: 1001 entries; 1000 at most");
         let error = refused(|options| options.deny = vec!["/".repeat(1 << 20)]);
         assert!(error.len() < 500, "{}", error.len());
-        let error = refused(|options| options.dns.servers = vec!["::1".into(); MOST_SERVERS + 1]);
+        let error = refused(|options| options.dns.servers = vec!["::1".into(); 17]);
         assert!(error.contains("`network.dns.servers`"), "{error}");
-        let error = refused(|options| options.dns.hosts = vec![("a".into(), "::1".into()); MOST_HOSTS + 1]);
+        let error = refused(|options| options.dns.hosts = vec![("a".into(), "::1".into()); 1001]);
         assert!(error.contains("`network.dns.hosts`"), "{error}");
     }
 
@@ -400,17 +238,6 @@ mod tests {
     }
 
     #[test]
-    fn network_pitfalls_address_pools_a_subnet_is_none_that_others_use() {
-        for text in
-            ["100.64.1.0/24", "100.0.0.0/8", "127.0.0.0/24", "169.254.3.0/24", "224.0.0.0/24", "10.0.0.0/30"]
-        {
-            assert!(refused(|options| options.subnet = Some(text.into())).contains(text), "{text}");
-        }
-        let options = NetworkOptions { subnet: Some("10.88.77.9/24".into()), ..Default::default() };
-        assert_eq!(options.subnet().unwrap().unwrap().to_string(), "10.88.77.0/24");
-    }
-
-    #[test]
     fn what_a_backend_can_not_do_is_refused_with_the_one_that_can() {
         type Change = fn(&mut NetworkOptions);
         let rows: [(Change, &str); 8] = [
@@ -443,18 +270,6 @@ mod tests {
             ..Default::default()
         };
         by_address.check().unwrap();
-    }
-
-    #[test]
-    fn a_proxys_password_is_not_told() {
-        for url in ["http://u:hunter2@proxy", "https://u:hunter2@proxy:1", "http://u:hunter2@:1"] {
-            let error = refused(|options| options.proxy = Some(Proxy::Url(url.into())));
-            assert!(!error.contains("hunter2"), "{error}");
-        }
-        for url in ["http://proxy:3128", "http://u:p@10.0.0.1:80/", "http://[::1]:3128"] {
-            assert!(is_proxy(url), "{url}");
-        }
-        assert!(!format!("{:?}", Proxy::Url("http://u:hunter2@proxy:1".into())).contains("hunter2"));
     }
 
     #[test]

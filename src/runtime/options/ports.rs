@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use boxlite_error::BoxliteResult;
 use boxlite_spec::network::{port::PublishSpec, rule::Protocol};
 
-use crate::options::{bound::require, network::bounded};
+use crate::options::bound::{bounded, require};
 
 /// Most ports.
 const MOST: usize = 64;

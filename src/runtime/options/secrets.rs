@@ -13,8 +13,8 @@ use boxlite_spec::network::{
 use serde::{Deserialize, Serialize};
 
 use crate::options::{
-    bound::require,
-    network::{NetworkOptions, bounded},
+    bound::{bounded, require},
+    network::NetworkOptions,
 };
 
 const OPTION: &str = "secrets";
