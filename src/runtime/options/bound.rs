@@ -5,6 +5,9 @@ use std::{fmt::Display, ops::RangeInclusive};
 
 use boxlite_error::{BoxliteError, BoxliteResult, Text};
 
+/// Bytes of a name or a value that an error shows.
+pub(crate) const SHOWN: usize = 80;
+
 /// Refuses the value of `option` unless it is `good`; `why` says what it must be, and what it is.
 pub(crate) fn require<T: Into<Text>>(
     good: bool,

@@ -18,7 +18,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use self::{authorities::Authorities, dns::DnsOptions, proxy::Proxy, rules::rules};
-use crate::options::bound::{require, within};
+use crate::options::bound::{SHOWN, require, within};
 
 /// The longest packet of libslirp (`IF_MTU_MAX`).
 const LIBSLIRP_MTU: u16 = 65_520;
@@ -28,8 +28,6 @@ const MTU: std::ops::RangeInclusive<u16> = 1280..=65_535;
 const MOST_CONNECTIONS: u32 = 65_536;
 /// Least bytes per second of a bounded bandwidth: some packets, since less would look like a network that hangs.
 const LEAST_BANDWIDTH: u64 = 8192;
-/// Bytes of a value that an error shows.
-const SHOWN: usize = 80;
 
 /// What a box may reach, and how. The default reaches all of the internet and nothing of the host and its networks.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use boxlite_proto::v1::Sysctl;
 use boxlite_wire::capability;
 use serde::{Deserialize, Serialize};
 
-use crate::options::bound::require;
+use crate::options::bound::{SHOWN, require};
 
 /// The name of all capabilities, as in docker.
 const ALL: &str = "ALL";
@@ -21,9 +21,6 @@ const MOST: usize = 64;
 const LONGEST_NAME: usize = 255;
 /// Longest value of a kernel parameter, in bytes: what the kernel takes in one write (`proc_sys_call_handler`).
 const LONGEST_SYSCTL: usize = 4095;
-
-/// Bytes of a name or a value that an error shows.
-const SHOWN: usize = 80;
 
 /// Docker's default capabilities (moby, oci/caps/defaults.go).
 const DEFAULT_CAPABILITIES: [&str; 14] = [

@@ -13,7 +13,7 @@ use boxlite_spec::network::{
 use serde::{Deserialize, Serialize};
 
 use crate::options::{
-    bound::{bounded, require},
+    bound::{SHOWN, bounded, require},
     network::NetworkOptions,
 };
 
@@ -26,8 +26,6 @@ const MOST_HOSTS: usize = 64;
 /// Longest name of a variable, and longest value, in bytes. A header that holds it has to pass servers, many of which take 8 KiB.
 const NAME: usize = 128;
 const VALUE: usize = 8192;
-/// Bytes of a name that an error shows.
-const SHOWN: usize = 80;
 
 /// A secret. Inside, the variable `env` holds a placeholder; the gateway puts the value in its place, in headers of TLS requests to
 /// `hosts` alone.

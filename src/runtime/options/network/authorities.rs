@@ -1,4 +1,5 @@
-//! `Authorities`: whose certificates a box trusts beside those of its image.
+//! `Authorities`: whose certificates a box trusts beside those of its image. Part of `NetworkOptions`, which checks it;
+//! `network/certificates.rs` reads them.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,5 @@
-//! `DnsOptions`: the name server of a box.
+//! `DnsOptions`: the name server of a box. Part of `NetworkOptions`, which checks it; `network/resolver.rs` keeps the same bounds of search
+//! domains.
 
 use std::net::IpAddr;
 
@@ -7,7 +8,7 @@ use boxlite_spec::network::DnsSpec;
 use serde::{Deserialize, Serialize};
 
 use super::host_name::host_name;
-use crate::options::bound::{bounded, require};
+use crate::options::bound::{SHOWN, bounded, require};
 
 /// Most name servers, which is what `/etc/resolv.conf` of the host may have several times over.
 const MOST_SERVERS: usize = 16;
@@ -16,8 +17,6 @@ pub(crate) const MOST_SEARCH_DOMAINS: usize = 6;
 pub(crate) const SEARCH_BYTES: usize = 256;
 /// Most names with fixed addresses.
 const MOST_HOSTS: usize = 1000;
-/// Bytes of a value that an error shows.
-const SHOWN: usize = 80;
 
 /// What the name server of a box knows, and whom it asks.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,12 +1,14 @@
-//! Names of hosts in options: those that the grammar of rules has, without a wildcard.
+//! Names of hosts in options: those that the grammar of rules has, without a wildcard. Called by `dns` and `proxy`.
 
 use boxlite_error::{BoxliteError, BoxliteResult, shorten::shortened};
 use boxlite_spec::network::rule::{Rule, Target};
 
-/// Bytes of a name that an error shows.
-const SHOWN: usize = 80;
+use crate::options::bound::SHOWN;
 
 /// A name without a wildcard, in lower case.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` with the text.
 pub(super) fn host_name(option: &'static str, text: &str) -> BoxliteResult<String> {
     let rule = text.parse::<Rule>().ok().filter(|rule| rule.ports.is_none() && rule.protocol.is_none());
     let name = rule.and_then(|rule| match rule.target {

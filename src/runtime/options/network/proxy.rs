@@ -1,4 +1,5 @@
-//! `Proxy`: through which HTTP proxy a box's connections leave.
+//! `Proxy`: through which HTTP proxy a box's connections leave. Part of `NetworkOptions`, which checks it; `network/proxy.rs` finds the
+//! host's.
 
 use std::net::IpAddr;
 

@@ -1,14 +1,13 @@
-//! The lists of rules, as texts and parsed.
+//! The lists of rules, which users write as text: parsed, with the place of a mistake. Called by `network.rs`; the grammar is that of
+//! `boxlite_spec`.
 
 use boxlite_error::{BoxliteError, BoxliteResult, shorten::shortened};
 use boxlite_spec::network::rule::Rule;
 
-use crate::options::bound::bounded;
+use crate::options::bound::{SHOWN, bounded};
 
 /// Most rules of each list.
 const MOST_RULES: usize = 1000;
-/// Bytes of a rule that an error shows, and of what is wrong with it.
-const SHOWN: usize = 80;
 
 /// # Errors
 /// `INVALID_ARGUMENT` for the first text that is no rule, with its place in the list, and for too many.

@@ -1,12 +1,11 @@
-//! The network of a box's own link, where its maker gives one.
+//! The network of a box's own link, where its maker gives one. Called by `network.rs`.
 
 use std::net::Ipv4Addr;
 
 use boxlite_error::{BoxliteError, BoxliteResult, shorten::shortened};
 use ipnet::Ipv4Net;
 
-/// Bytes of a value that an error shows.
-const SHOWN: usize = 80;
+use crate::options::bound::SHOWN;
 
 /// Reads one.
 ///
