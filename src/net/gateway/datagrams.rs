@@ -2,9 +2,9 @@
 //!
 //! [`make`] makes the handler, which sorts frames (`handler`, with `packet` for headers and `fragments` for parts of packets) and
 //! answers or passes on: `arp` and `neighbours` for the link, `dhcp`, and `flows` for UDP and ICMP echo, each with a socket of the host
-//! (`sockets`), which begins later if too many are new (`waiting`). `writer` writes frames to the box, and `errors` those of ICMP that say why a packet was not passed on. Refusals have the
-//! policy's own text, or `dns` for name services that ask a group of hosts, `limit` where all places are taken, and `unsupported`
-//! where the host allows no ICMP.
+//! (`sockets`) in a `table`, for as long as `lives` says. What is too new waits in `waiting`. `writer` writes frames to the box, and
+//! `errors` those of ICMP that say why a packet was not passed on. Refusals have the policy's own text, or `dns` for name services that
+//! ask a group of hosts, `limit` where all places are taken, and `unsupported` where the host allows no ICMP.
 
 mod arp;
 pub(crate) mod dhcp;
@@ -15,9 +15,11 @@ pub(crate) mod fragments;
 mod handler;
 #[cfg(any(test, fuzzing))]
 pub mod hostile;
+mod lives;
 mod neighbours;
 pub(crate) mod packet;
 mod sockets;
+mod table;
 #[cfg(test)]
 mod tests;
 mod waiting;

@@ -1,33 +1,29 @@
-//! The flows of datagrams between the box and the world: network address translation for UDP and ICMP echo. Called by `handler`.
+//! The flows of datagrams between the box and the world: network address translation for UDP and ICMP echo. Called by `handler`; keeps them
+//! in a `table`, and those that begin later in `waiting`.
 //!
 //! One socket of the host serves all flows of one port of the box, so that every peer sees the same outer port (endpoint-independent
 //! mapping, RFC 4787): what STUN tells a program holds for its other peers, which games and calls need. Only peers that the box has sent to,
 //! and that the policy allows, get through to it.
 
 use std::{
-    collections::{
-        HashMap,
-        hash_map::{Entry, RandomState},
-    },
-    fmt,
+    collections::hash_map::RandomState,
     hash::BuildHasher,
     io,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use boxlite_spec::network::control::Refusal;
-use tokio::{
-    task::AbortHandle,
-    time::{sleep, sleep_until},
-};
+use tokio::time::{sleep, sleep_until};
 
 use super::{
-    super::limits::{NoSlot, Slot, Slots},
+    super::limits::{NoSlot, Slots},
     errors::{Errors, Why},
     flow::{Flow, Kind},
+    lives::Lives,
     sockets::{HostError, HostSocket, RECEIVED_MAX},
+    table::{Port, Table},
     waiting::Waiting,
     writer::{Frames, Writer},
 };
@@ -36,39 +32,8 @@ use crate::{
     decision::{Decide, Decision, Destination, Refused},
 };
 
-const DNS: u16 = 53;
 /// Ports of name services that ask a group of hosts: mDNS (RFC 6762) and LLMNR (RFC 4795).
 const GROUP_NAMES: [u16; 2] = [5353, 5355];
-
-/// How many flows there may be, and for how long.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Lives {
-    /// Most flows at one time. The least recently used are given up for others.
-    pub(super) most: usize,
-    /// Most idents of ICMP echo at one time.
-    pub(super) most_echoes: usize,
-    /// How long a flow may be idle.
-    pub(super) idle: Duration,
-    /// How long a flow to a name server may be idle after its answer. Resolvers take a port for each query.
-    pub(super) answered: Duration,
-    /// How often it is looked for flows that have ended.
-    pub(super) look: Duration,
-    /// How long a flow may wait for its beginning.
-    pub(super) wait: Duration,
-}
-
-impl Default for Lives {
-    fn default() -> Self {
-        Self {
-            most: 4096,
-            most_echoes: 64,
-            idle: Duration::from_mins(1),
-            answered: Duration::from_secs(5),
-            look: Duration::from_secs(1),
-            wait: Duration::from_secs(30),
-        }
-    }
-}
 
 /// What flows are made with.
 #[derive(Debug)]
@@ -88,15 +53,14 @@ pub(super) struct Flows(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     context: Context,
-    table: Mutex<Table>,
+    held: Mutex<Held>,
     /// Where datagrams are received, by one task at a time.
     room: Mutex<Box<[u8]>>,
 }
 
 #[derive(Debug, Default)]
-struct Table {
-    flows: HashMap<Flow, State>,
-    sockets: HashMap<Port, Mapping>,
+struct Held {
+    table: Table,
     /// What begins later.
     waiting: Waiting,
     /// Whether a task looks for flows that have ended.
@@ -111,59 +75,21 @@ enum Shut {
     Until(Instant),
 }
 
-struct State {
-    /// Where the host's socket sends to.
-    dial: SocketAddr,
-    port: Port,
-    used: Instant,
-    answered: bool,
-    _slot: Slot,
-}
-
-impl fmt::Debug for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("State").field("dial", &self.dial).finish_non_exhaustive()
-    }
-}
-
-/// A port of the box, on one family of the host's addresses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Port {
-    kind: Kind,
-    guest: SocketAddr,
-    v6: bool,
-}
-
-#[derive(Debug)]
-struct Mapping {
-    socket: Arc<HostSocket>,
-    /// Peer of the socket → the same peer as the box addressed it.
-    peers: HashMap<SocketAddr, SocketAddr>,
-    flows: usize,
-    receiver: AbortHandle,
-}
-
-impl Drop for Mapping {
-    fn drop(&mut self) {
-        self.receiver.abort();
-    }
-}
-
 impl Flows {
     /// No flows yet.
     pub(super) fn new(context: Context) -> Self {
         let room = Mutex::new(vec![0; RECEIVED_MAX].into_boxed_slice());
-        Self(Arc::new(Shared { context, table: Mutex::default(), room }))
+        Self(Arc::new(Shared { context, held: Mutex::default(), room }))
     }
 
     /// Passes a datagram on: the payload of UDP, or an echo message from its ident on. `packet` is what an ICMP error quotes. Returns whether
     /// the datagram was sent, refused or answered, or waits; if not, it is lost.
     pub(super) fn send(&self, flow: Flow, payload: &[u8], packet: &[u8]) -> bool {
         let shared = &self.0;
-        let mut table = shared.table();
-        let (socket, dial) = match table.touch(flow) {
+        let mut held = shared.held();
+        let (socket, dial) = match held.table.touch(flow) {
             Some(found) => found,
-            None => match shared.open_or_wait(&mut table, flow, payload) {
+            None => match shared.open_or_wait(&mut held, flow, payload) {
                 Ok(Some(found)) => found,
                 Ok(None) => return true,
                 Err(why) => {
@@ -172,7 +98,7 @@ impl Flows {
                 }
             },
         };
-        drop(table);
+        drop(held);
         // The first call may report what happened to an earlier datagram, which the receiver is told too.
         let sent = socket.send(payload, dial).or_else(|_| socket.send(payload, dial));
         match sent.map_err(|error| unsent(&error)) {
@@ -197,33 +123,27 @@ impl Flows {
 
     /// Asks the policy again, which has been replaced, and ends what it refuses.
     pub(super) fn recheck(&self) {
-        let mut table = self.0.table();
-        let refused = |flow: &&Flow| self.0.decide(**flow).is_err();
-        for flow in table.flows.keys().filter(refused).copied().collect::<Vec<_>>() {
-            table.remove(flow);
-        }
+        self.0.held().table.end(|flow| self.0.decide(flow).is_err());
     }
 
     #[cfg(test)]
     pub(super) fn open(&self) -> (usize, usize) {
-        let table = self.0.table();
-        (table.flows.len(), table.sockets.len())
+        self.0.held().table.open()
     }
 }
 
 impl Drop for Flows {
     fn drop(&mut self) {
         // The tasks hold the table too.
-        let mut table = self.0.table();
-        table.flows.clear();
-        table.sockets.clear();
-        table.waiting = Waiting::default();
+        let mut held = self.0.held();
+        held.table.clear();
+        held.waiting = Waiting::default();
     }
 }
 
 impl Shared {
-    fn table(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn report(&self, flow: Flow, refused: Refused) {
@@ -249,22 +169,22 @@ impl Shared {
     /// Begins the flow of a datagram. Returns `None` if it begins later, and the datagram waits until then.
     fn open_or_wait(
         self: &Arc<Self>,
-        table: &mut Table,
+        held: &mut Held,
         flow: Flow,
         payload: &[u8],
     ) -> Result<Option<(Arc<HostSocket>, SocketAddr)>, Why> {
         let now = Instant::now();
-        let then = if table.waiting.holds(flow) {
+        let then = if held.waiting.holds(flow) {
             None
         } else {
-            match self.open(table, flow, now) {
+            match self.open(held, flow, now) {
                 Ok(found) => return Ok(Some(found)),
                 Err(Shut::Told(why)) => return Err(why),
                 Err(Shut::Until(then)) => Some(then),
             }
         };
-        let waited = table.waiting.first().is_some();
-        if !table.waiting.add(flow, payload, now) {
+        let waited = held.waiting.first().is_some();
+        if !held.waiting.add(flow, payload, now) {
             return Err(self.full(flow));
         }
         if let Some(then) = then.filter(|_| !waited) {
@@ -275,23 +195,23 @@ impl Shared {
 
     /// Begins the flows that wait, in their order. Returns when the next one may begin, `None` if none waits any more.
     fn begin(self: &Arc<Self>) -> Option<Instant> {
-        let (mut table, now) = (self.table(), Instant::now());
-        while let Some((flow, since)) = table.waiting.first() {
+        let (mut held, now) = (self.held(), Instant::now());
+        while let Some((flow, since)) = held.waiting.first() {
             let opened = if now.saturating_duration_since(since) > self.context.lives.wait {
                 Err(Shut::Told(self.full(flow)))
             } else {
-                self.open(&mut table, flow, now)
+                self.open(&mut held, flow, now)
             };
             match opened {
                 Ok((socket, dial)) => {
-                    for payload in table.waiting.take_first() {
+                    for payload in held.waiting.take_first() {
                         if let Err(Some(why)) = socket.send(&payload, dial).map_err(|error| unsent(&error)) {
                             self.context.errors.answer_flow(flow, why);
                         }
                     }
                 }
                 Err(Shut::Told(why)) => {
-                    table.waiting.take_first();
+                    held.waiting.take_first();
                     self.context.errors.answer_flow(flow, why);
                 }
                 Err(Shut::Until(then)) => return Some(then),
@@ -309,7 +229,7 @@ impl Shared {
     /// Begins a flow, if it is allowed and there is a place for it.
     fn open(
         self: &Arc<Self>,
-        table: &mut Table,
+        held: &mut Held,
         flow: Flow,
         now: Instant,
     ) -> Result<(Arc<HostSocket>, SocketAddr), Shut> {
@@ -317,7 +237,7 @@ impl Shared {
             self.report(flow, refused);
             Shut::Told(Why::Prohibited)
         })?;
-        let lives = self.context.lives;
+        let Held { table, watched, .. } = held;
         let slot = match self.context.slots.take(now) {
             Err(NoSlot::Taken) => {
                 table.give_up(|_| true);
@@ -329,33 +249,28 @@ impl Shared {
             NoSlot::Taken => Shut::Told(self.full(flow)),
             NoSlot::TooFast(then) => Shut::Until(then),
         })?;
-        if table.flows.len() >= lives.most {
+        if table.len() >= self.context.lives.most {
             table.give_up(|_| true);
         }
         // The socket of an echo has no port, whatever the policy writes.
         let dial = if flow.kind == Kind::Echo { SocketAddr::new(dial.ip(), 0) } else { dial };
         let port = Port { kind: flow.kind, guest: flow.guest, v6: dial.is_ipv6() };
-        let socket = self.socket(table, port).map_err(|error| Shut::Told(self.no_socket(flow, &error)))?;
-        let Some(mapping) = table.sockets.get_mut(&port) else { return Err(Shut::Told(Why::Host)) };
-        mapping.peers.insert(dial, flow.to);
-        mapping.flows += 1;
-        table.flows.insert(flow, State { dial, port, used: now, answered: false, _slot: slot });
-        if !table.watched {
-            table.watched = true;
+        self.provide_socket(table, port).map_err(|error| Shut::Told(self.no_socket(flow, &error)))?;
+        let socket = table.add(flow, port, dial, slot, now).ok_or(Shut::Told(Why::Host))?;
+        if !*watched {
+            *watched = true;
             tokio::spawn(watch(Arc::clone(self)));
         }
         Ok((socket, dial))
     }
 
-    /// Finds or opens the socket of a port.
-    fn socket(self: &Arc<Self>, table: &mut Table, port: Port) -> io::Result<Arc<HostSocket>> {
-        if let Some(mapping) = table.sockets.get(&port) {
-            return Ok(Arc::clone(&mapping.socket));
+    /// Opens the socket of a port, unless it has one.
+    fn provide_socket(self: &Arc<Self>, table: &mut Table, port: Port) -> io::Result<()> {
+        if table.socket(port).is_some() {
+            return Ok(());
         }
-        let is_echo = |flow: &Flow| flow.kind == Kind::Echo;
-        let echoes = table.sockets.keys().filter(|port| port.kind == Kind::Echo);
-        if port.kind == Kind::Echo && echoes.count() >= self.context.lives.most_echoes {
-            table.give_up(is_echo);
+        if port.kind == Kind::Echo && table.sockets(Kind::Echo) >= self.context.lives.most_echoes {
+            table.give_up(|flow| flow.kind == Kind::Echo);
         }
         #[expect(clippy::cast_possible_truncation, reason = "any bits will do")]
         let ident = RandomState::new().hash_one(port) as u16;
@@ -366,9 +281,8 @@ impl Shared {
         })?;
         let socket = Arc::new(socket);
         let receiver = tokio::spawn(receive(Arc::clone(self), Arc::clone(&socket), port)).abort_handle();
-        let mapping = Mapping { socket: Arc::clone(&socket), peers: HashMap::new(), flows: 0, receiver };
-        table.sockets.insert(port, mapping);
-        Ok(socket)
+        table.add_socket(port, socket, receiver);
+        Ok(())
     }
 
     /// What the box is told where the host gives no socket: for ICMP, most likely since it allows none.
@@ -390,7 +304,7 @@ impl Shared {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
             Ok((_, None)) | Err(_) => return Some(Frames::new()),
         };
-        let Some(flow) = self.table().answered(port, from) else { return Some(Frames::new()) };
+        let Some(flow) = self.held().table.answered(port, from) else { return Some(Frames::new()) };
         let writer = &self.context.writer;
         Some(match flow.kind {
             Kind::Udp => writer.udp(flow.to, flow.guest, payload),
@@ -406,73 +320,10 @@ impl Shared {
     }
 
     fn failed(&self, port: Port, error: &HostError) {
-        let to = self.table().sockets.get(&port).and_then(|mapping| mapping.peers.get(&error.peer).copied());
-        if let Some(to) = to {
-            self.context.errors.answer_flow(Flow { kind: port.kind, guest: port.guest, to }, error.why);
+        let flow = self.held().table.flow_to(port, error.peer);
+        if let Some(flow) = flow {
+            self.context.errors.answer_flow(flow, error.why);
         }
-    }
-}
-
-impl Table {
-    /// Notes that the box uses a flow. Returns its socket and where that sends to.
-    fn touch(&mut self, flow: Flow) -> Option<(Arc<HostSocket>, SocketAddr)> {
-        let state = self.flows.get_mut(&flow)?;
-        (state.used, state.answered) = (Instant::now(), false);
-        let mapping = self.sockets.get(&state.port)?;
-        Some((Arc::clone(&mapping.socket), state.dial))
-    }
-
-    /// Finds the flow of a datagram from a peer, and notes it.
-    fn answered(&mut self, port: Port, from: SocketAddr) -> Option<Flow> {
-        let to = *self.sockets.get(&port)?.peers.get(&from)?;
-        let flow = Flow { kind: port.kind, guest: port.guest, to };
-        let state = self.flows.get_mut(&flow)?;
-        (state.used, state.answered) = (Instant::now(), true);
-        Some(flow)
-    }
-
-    fn remove(&mut self, flow: Flow) {
-        let Some(State { dial, port, .. }) = self.flows.remove(&flow) else { return };
-        let Entry::Occupied(mut entry) = self.sockets.entry(port) else { return };
-        let mapping = entry.get_mut();
-        mapping.flows -= 1;
-        if mapping.peers.get(&dial) == Some(&flow.to) {
-            mapping.peers.remove(&dial);
-        }
-        if mapping.flows == 0 {
-            entry.remove();
-        }
-    }
-
-    /// Gives up the least recently used of some flows: one in 64 at once, since it takes a look at all of them.
-    fn give_up(&mut self, some: impl Fn(&Flow) -> bool) {
-        let mut flows: Vec<_> = self
-            .flows
-            .iter()
-            .filter(|(flow, _)| some(flow))
-            .map(|(flow, state)| (state.used, *flow))
-            .collect();
-        if flows.is_empty() {
-            return;
-        }
-        let count = flows.len() / 64 + 1;
-        flows.select_nth_unstable_by_key(count - 1, |(used, _)| *used);
-        for (_, flow) in &flows[..count] {
-            self.remove(*flow);
-        }
-    }
-
-    /// Removes the flows that have been idle for too long. Returns whether any are left.
-    fn expire(&mut self, lives: &Lives, now: Instant) -> bool {
-        let ended = |(flow, state): (&Flow, &State)| {
-            let dns = flow.kind == Kind::Udp && flow.to.port() == DNS;
-            let life = if dns && state.answered { lives.answered } else { lives.idle };
-            (now.saturating_duration_since(state.used) >= life).then_some(*flow)
-        };
-        for flow in self.flows.iter().filter_map(ended).collect::<Vec<_>>() {
-            self.remove(flow);
-        }
-        !self.flows.is_empty()
     }
 }
 
@@ -507,9 +358,9 @@ async fn begin(shared: Arc<Shared>, from: Instant) {
 async fn watch(shared: Arc<Shared>) {
     loop {
         sleep(shared.context.lives.look).await;
-        let mut table = shared.table();
-        if !table.expire(&shared.context.lives, Instant::now()) {
-            table.watched = false;
+        let mut held = shared.held();
+        if !held.table.expire(&shared.context.lives, Instant::now()) {
+            held.watched = false;
             return;
         }
     }

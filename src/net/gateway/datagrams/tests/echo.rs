@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use smoltcp::wire::IpProtocol;
 
 use super::rig::{Choice, GATEWAY, GATEWAY6, OUTSIDE, OUTSIDE6, Rig, divided, guest, ip, refused};
-use crate::gateway::datagrams::{flow::Kind, flows::Lives, sockets::HostSocket};
+use crate::gateway::datagrams::{flow::Kind, lives::Lives, sockets::HostSocket};
 
 fn ping(to: IpAddr, ident: u16, data: &[u8]) -> Vec<u8> {
     let (kind, protocol) = if to.is_ipv4() { (8, IpProtocol::Icmp) } else { (128, IpProtocol::Icmpv6) };

@@ -20,7 +20,7 @@ use crate::{
     backend::Reports,
     decision::{Allowed, Decide, Decision, Destination, Refused},
     gateway::{
-        datagrams::{DatagramContext, Datagrams, dhcp::Lease, flows::Lives, handler::Handler},
+        datagrams::{DatagramContext, Datagrams, dhcp::Lease, handler::Handler, lives::Lives},
         frame::GATEWAY_MAC,
         limits::Slots,
         names::{Answer, NameServer},

@@ -14,7 +14,7 @@ use super::rig::{
 };
 use crate::{
     decision::{Allowed, Decision},
-    gateway::datagrams::{Datagrams, flows::Lives},
+    gateway::datagrams::{Datagrams, lives::Lives},
 };
 
 const SHORT: Lives = Lives {
