@@ -82,12 +82,7 @@ fn gateway(spec: &NetworkSpec, offload: bool, reports: &Reports) -> Result<Gatew
     let decide = intercept.decide();
     let inspector: Arc<dyn Inspector> = Arc::new(intercept);
     let lease = Lease { hostname: None, search: dns::search_domains(&spec.dns) };
-    let services = Services {
-        decide,
-        names,
-        inspector: Some(inspector),
-        datagrams: datagrams::make(lease),
-    };
+    let services = Services { decide, names, inspector: Some(inspector), datagrams: datagrams::make(lease) };
     Ok(Gateway::new(services, offload))
 }
 

@@ -146,5 +146,4 @@ impl fmt::Display for HostError {
 impl std::error::Error for HostError {}
 
 #[cfg(test)]
-#[path = "host_tests.rs"]
 mod tests;

@@ -32,10 +32,11 @@ async fn network_pitfalls_quic_is_refused_where_a_name_decides_and_to_hosts_with
     }
     let intercept =
         Intercept::new(&spec, Arc::clone(&egress) as Arc<dyn Decide>, Reports::default()).unwrap();
-    let rule = |protocol, address, port| match intercept.decide().decide(Destination { protocol, address, port }) {
-        Decision::Allowed(_) => None,
-        Decision::Refused(refused) => Some((refused.rule, refused.name.unwrap_or_default())),
-    };
+    let rule =
+        |protocol, address, port| match intercept.decide().decide(Destination { protocol, address, port }) {
+            Decision::Allowed(_) => None,
+            Decision::Refused(refused) => Some((refused.rule, refused.name.unwrap_or_default())),
+        };
     let quic = |address| rule(Protocol::Udp, address, 443);
     let secrets = "secrets are put into TCP, not into QUIC".to_owned();
     assert_eq!(quic(API), Some((secrets, "api.example".to_owned())));
