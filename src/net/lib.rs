@@ -19,5 +19,7 @@ pub mod policy;
 pub mod publish;
 mod record;
 pub mod refusals;
+#[cfg(any(fuzzing, test))]
+mod sample;
 pub mod slirp;
 mod socket;

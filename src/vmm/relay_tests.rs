@@ -349,3 +349,93 @@ async fn garbage_ends_the_relay() {
     .unwrap();
     assert!(!ended.to_string().is_empty());
 }
+
+/// One frame of yamux: version 0, and whatever kind, flags, stream and length.
+fn frame(kind: u8, flags: u16, stream: u32, length: u32) -> Vec<u8> {
+    [&[0, kind][..], &flags.to_be_bytes(), &stream.to_be_bytes(), &length.to_be_bytes()].concat()
+}
+
+/// A relay whose guest says exactly these bytes and then ends, and two connections to its portal.
+async fn hostile(said: &[u8]) -> (tempfile::TempDir, JoinHandle<ConnectionError>, Vec<UnixStream>) {
+    let folder = tempfile::tempdir().unwrap();
+    let portal = folder.path().join("portal");
+    let listener = UnixListener::bind(&portal).unwrap();
+    let (host_end, mut guest_end) = tokio::io::duplex(4096);
+    let sockets = GuestSockets { ready: folder.path().join("none"), journal: None, clock: None };
+    let relay =
+        tokio::spawn(
+            async move { run(host_end, &mut [Inbound::new(listener, PORTAL_MAX)], Some(sockets)).await },
+        );
+    let mut clients = Vec::new();
+    for _ in 0..2 {
+        let mut client = UnixStream::connect(&portal).await.unwrap();
+        client.write_all(b"from the host").await.unwrap();
+        clients.push(client);
+    }
+    let (mut reader, mut writer) = tokio::io::split(&mut guest_end);
+    // It reads what it gets, too: a guest that does not is the test below.
+    let mut chunk = vec![0; 4096];
+    let reading = async { while reader.read(&mut chunk).await.is_ok_and(|count| count > 0) {} };
+    let saying = async {
+        let _ = writer.write_all(said).await;
+        let _ = writer.shutdown().await;
+    };
+    tokio::select! {
+        () = reading => {}
+        () = saying => {}
+    }
+    (folder, relay, clients)
+}
+
+#[tokio::test]
+async fn whatever_a_guest_says_ends_the_relay_at_most_and_every_connection_with_it() {
+    let mut state = 88_172_645_463_325_252_u64;
+    let mut below = |bound: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 16) % bound
+    };
+    for _ in 0..300 {
+        let mut said = Vec::new();
+        for _ in 0..=below(12) {
+            // Now and then anything, mostly what means something.
+            let mut one_of = |any: u64, sound: u64| {
+                let bound = if below(20) == 0 { any } else { sound };
+                below(bound)
+            };
+            let kind = u8::try_from(one_of(256, 4)).unwrap();
+            let flags = u16::try_from(one_of(65_536, 16)).unwrap();
+            let stream = u32::try_from(one_of(1 << 32, 8)).unwrap();
+            let length = u32::try_from(one_of(1 << 32, 64)).unwrap();
+            said.extend(frame(kind, flags, stream, length));
+            let payload = if kind == 0 { u64::from(length).min(300_000) } else { 0 };
+            said.extend((0..payload).map(|_| 7));
+        }
+        let (_folder, relay, clients) = hostile(&said).await;
+        timeout(Duration::from_secs(5), relay).await.expect("the relay goes on").expect("a panic");
+        for mut client in clients {
+            let mut received = Vec::new();
+            let ended = timeout(Duration::from_secs(5), client.read_to_end(&mut received));
+            let _ = ended.await.expect("a connection is left");
+            assert!(received.len() <= said.len());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_guest_that_reads_no_answers_is_not_read_either() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = UnixListener::bind(folder.path().join("portal")).unwrap();
+    let (host_end, mut guest_end) = tokio::io::duplex(4096);
+    let relay =
+        tokio::spawn(async move { run(host_end, &mut [Inbound::new(listener, PORTAL_MAX)], None).await });
+    // Each wants an answer.
+    let ping = frame(2, 1, 0, 7).repeat(1000);
+    let mut taken = 0;
+    while timeout(Duration::from_millis(300), guest_end.write_all(&ping)).await.is_ok() {
+        taken += ping.len();
+        assert!(taken < 1 << 20, "answers that nobody reads are kept without a bound");
+    }
+    relay.abort();
+}

@@ -2,4 +2,6 @@
 //! out.
 
 pub mod answer;
+#[cfg(any(fuzzing, test))]
+pub mod hostile;
 pub mod server;

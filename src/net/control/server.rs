@@ -51,7 +51,7 @@ fn is_from(stream: &UnixStream, user: u32) -> bool {
     stream.peer_cred().is_ok_and(|peer| peer.uid() == user || peer.uid() == 0)
 }
 
-async fn serve_client(mut stream: UnixStream, answerer: &Arc<Answerer>) -> io::Result<()> {
+pub(super) async fn serve_client(mut stream: UnixStream, answerer: &Arc<Answerer>) -> io::Result<()> {
     let (reader, _) = stream.split();
     let mut line = Vec::new();
     let mut reader = BufReader::new(reader.take(LINE as u64));

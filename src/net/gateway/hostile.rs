@@ -2,16 +2,17 @@
 #![allow(clippy::missing_panics_doc, clippy::unwrap_used, reason = "a panic is what this is for")]
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::SocketAddrV4,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use boxlite_spec::network::{Addresses, LinkSpec, NetworkLimits, rule::Policy};
+use boxlite_spec::network::{NetworkLimits, rule::Policy};
 use tokio::{runtime, task::yield_now};
 
 use super::{
     frame::{self, Frame},
+    hostile_segments::Segments,
     limits::Slots,
     names::{Answer, NameServer},
     outgoing::Outgoing,
@@ -23,6 +24,7 @@ use super::{
 use crate::{
     backend::Reports,
     decision::{Decide, Decision, Destination, Refused},
+    sample::link,
 };
 
 /// Most connections of one sample.
@@ -72,21 +74,14 @@ struct Sample {
     out: Outgoing,
     tcp: Tcp,
     now: Instant,
-    /// The next numbers of the box and of the gateway, for each of two ports.
-    numbers: [(u32, u32); 2],
+    segments: Segments,
 }
 
 impl Sample {
     fn new() -> Self {
         let reports = Reports::default();
-        let addresses = Addresses {
-            guest: [10, 0, 0, 2].into(),
-            gateway: [10, 0, 0, 1].into(),
-            host: [10, 0, 0, 3].into(),
-            prefix: 24,
-        };
         let parts = Parts {
-            link: LinkSpec { mac: [2; 6], mtu: 1500, v4: addresses, v6: None },
+            link: link([10, 0, 0], None),
             decide: Arc::new(Nothing),
             names: Arc::new(Echo),
             inspector: None,
@@ -101,14 +96,15 @@ impl Sample {
         };
         let (now, mut out) = (Instant::now(), Outgoing::new(Arc::default()));
         let tcp = Tcp::new(parts.clone(), Arc::new(Ready::default()), &mut out);
-        Self { parts, out, tcp, now, numbers: [(1, 0); 2] }
+        let segments = Segments::new(&parts.link, SocketAddrV4::new(parts.link.v4.gateway, 53));
+        Self { parts, out, tcp, now, segments }
     }
 
     /// Makes the next frame of a sample.
     fn next_frame(&mut self, bytes: &mut &[u8]) -> Option<Vec<u8>> {
         let kind = *bytes.split_off_first()?;
         self.now += Duration::from_millis(1 << (kind >> 5 << 1));
-        let mut header = [&frame::GATEWAY_MAC[..], &self.parts.link.mac, &frame::IPV4].concat();
+        let mut header = self.segments.header();
         if kind & 1 == 0 {
             let length = usize::from(*bytes.split_off_first()?);
             let rest = bytes.split_off(..length.min(bytes.len()))?;
@@ -118,30 +114,7 @@ impl Sample {
             header.extend_from_slice(rest);
             return Some(header);
         }
-        let [flags, sequence, acknowledged, window, options, length] =
-            *bytes.split_off(..6)?.first_chunk()?;
-        let payload = bytes.split_off(..usize::from(length).min(bytes.len()))?;
-        let which = usize::from(kind >> 1 & 1);
-        let (ours, theirs) = self.numbers[which];
-        let near = |number: u32, by: u8| number.wrapping_add_signed(i32::from(by.cast_signed()));
-        let (sequence, acknowledged) = (near(ours, sequence), near(theirs, acknowledged));
-        let options = usize::from(options % 11) * 4;
-        let mut tcp =
-            [&(1000 + u16::try_from(which).ok()?).to_be_bytes()[..], &53_u16.to_be_bytes()].concat();
-        tcp.extend(sequence.to_be_bytes());
-        tcp.extend(acknowledged.to_be_bytes());
-        tcp.extend([u8::try_from(5 + options / 4).ok()? << 4, flags, window, window, 0, 0, 0, 0]);
-        tcp.extend(payload.iter().chain(&[2; 40]).take(options.max(payload.len())));
-        let total = u16::try_from(20 + tcp.len()).ok()?.to_be_bytes();
-        let taken =
-            payload.len().saturating_sub(options) + usize::from(flags & (frame::SYN | frame::FIN) != 0);
-        if sequence == ours {
-            self.numbers[which].0 = ours.wrapping_add(u32::try_from(taken).ok()?);
-        }
-        let mut ip = vec![0x45, 0, total[0], total[1], 0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 2, 10, 0, 0, 1];
-        let sum = super::checksum::of(&ip);
-        ip[10..12].copy_from_slice(&sum);
-        Some([header, ip, tcp].concat())
+        self.segments.next(kind, bytes)
     }
 
     /// Lets the gateway take a frame, and checks what it sends.
@@ -165,27 +138,9 @@ impl Sample {
             let length = u32::from_be_bytes(prefix.try_into().unwrap());
             let frame = rest.split_off(..usize::try_from(length).unwrap()).unwrap();
             assert_eq!(frame[..6], self.parts.link.mac);
-            self.learn(frame);
+            self.segments.learn(frame);
         }
         assert!(rest.is_empty());
-    }
-
-    /// Remembers the gateway's numbers.
-    fn learn(&mut self, sent: &[u8]) {
-        // Seen from the other side, the frame is one from the gateway.
-        let mut link = self.parts.link.clone();
-        link.mac = frame::GATEWAY_MAC;
-        link.v4.guest = link.v4.gateway;
-        let turned = [&frame::GATEWAY_MAC[..], &sent[6..]].concat();
-        let Frame::Tcp(segment) = frame::read(&turned, &link) else { return };
-        let number = self.numbers.get_mut(usize::from(segment.flow.to.port().wrapping_sub(1000)));
-        if let Some((_, theirs)) = number {
-            *theirs = segment.sequence.wrapping_add(segment.length);
-        }
-        assert_eq!(
-            segment.flow.to,
-            SocketAddr::new(IpAddr::V4(self.parts.link.v4.guest), segment.flow.to.port())
-        );
     }
 }
 
@@ -225,7 +180,7 @@ mod tests {
             }
             let metrics = gateway.parts.reports.counters.read();
             assert_eq!((metrics.connections, metrics.connections_total), (1, 1));
-            assert_ne!(gateway.numbers[0].1, 0);
+            assert_ne!(gateway.segments.acknowledged(0), 0);
         });
     }
 }

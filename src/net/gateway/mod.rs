@@ -12,6 +12,10 @@ mod device;
 pub(crate) mod frame;
 #[cfg(any(fuzzing, test))]
 pub mod hostile;
+#[cfg(any(fuzzing, test))]
+pub mod hostile_link;
+#[cfg(any(fuzzing, test))]
+mod hostile_segments;
 pub mod inspector;
 pub mod intercept;
 pub mod limits;

@@ -3,6 +3,8 @@
 
 mod activity;
 pub mod dialer;
+#[cfg(any(fuzzing, test))]
+pub mod hostile;
 pub mod publisher;
 mod shared;
 mod splice;
