@@ -1,6 +1,5 @@
 //! What reaches a backend without a policy of its own, frame by frame.
 
-use boxlite_spec::network::{Addresses, BackendKind, DnsSpec, NetworkLimits, rule::Rule};
 use smoltcp::{
     phy::ChecksumCapabilities,
     wire::{
@@ -10,8 +9,9 @@ use smoltcp::{
 };
 
 use super::*;
+use crate::sample::{network, policy};
 
-const BOX: Ipv4Addr = Ipv4Addr::new(192, 168, 127, 3);
+const BOX: Ipv4Addr = Ipv4Addr::new(192, 168, 127, 2);
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(192, 168, 127, 1);
 const HOST: Ipv4Addr = Ipv4Addr::new(192, 168, 127, 254);
 /// A public address that no machine of a test has itself.
@@ -27,27 +27,8 @@ struct Rig {
     to_backend: Outgoing,
 }
 
-fn rules(texts: &[&str]) -> Vec<Rule> {
-    texts.iter().map(|text| text.parse().unwrap()).collect()
-}
-
 fn rig(allow: Option<&[&str]>, deny: &[&str]) -> Rig {
-    let spec = NetworkSpec {
-        backend: BackendKind::Gvproxy,
-        program: None,
-        link: LinkSpec {
-            mac: MAC,
-            mtu: 1500,
-            v4: Addresses { guest: BOX, gateway: GATEWAY, host: HOST, prefix: 24 },
-            v6: None,
-        },
-        policy: Policy { allow: allow.map(rules), deny: rules(deny) },
-        dns: DnsSpec::default(),
-        secrets: Vec::new(),
-        ca_certificates: String::new(),
-        limits: NetworkLimits::default(),
-        proxy: None,
-    };
+    let spec = NetworkSpec { policy: policy(allow, deny), ..network() };
     let (policy, reports) = (FilterPolicy::new(&spec), Reports::default());
     let outgoing = || Outgoing::new(Arc::default());
     Rig {
@@ -229,7 +210,7 @@ fn network_pitfalls_dns_as_a_leak_a_query_is_for_who_may_reach_the_internet() {
 fn a_policy_that_is_replaced_holds_for_what_is_open() {
     let mut rig = rig(None, &[]);
     assert!(rig.passes(&syn(PUBLIC, 80)));
-    let policy = Policy { allow: None, deny: rules(&["93.184.216.0/24"]) };
+    let policy = policy(None, &["93.184.216.0/24"]);
     rig.policy.set("gvproxy", &policy).unwrap();
     assert!(!rig.passes(&tcp(PUBLIC, 80, TcpControl::None, Some(77))));
     assert_eq!(Rig::flags(&mut rig.to_box), RST);
@@ -243,10 +224,7 @@ fn a_policy_that_is_replaced_holds_for_what_is_open() {
 #[test]
 fn a_rule_by_name_is_refused() {
     let rig = rig(None, &[]);
-    for policy in [
-        Policy { allow: Some(rules(&["public", "a.example"])), deny: Vec::new() },
-        Policy { allow: None, deny: rules(&["*.a.example:443"]) },
-    ] {
+    for policy in [policy(Some(&["public", "a.example"]), &[]), policy(None, &["*.a.example:443"])] {
         let error = rig.policy.set("gvproxy", &policy).unwrap_err().to_string();
         assert!(error.contains("`gvproxy` can't do this") && error.contains("a.example"), "{error}");
     }

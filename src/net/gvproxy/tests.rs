@@ -6,9 +6,7 @@ use std::{
     time::Duration,
 };
 
-use boxlite_spec::network::{
-    Addresses, BackendKind, DnsSpec, LinkSpec, NetworkLimits, NetworkSpec, rule::Policy,
-};
+use boxlite_spec::network::NetworkLimits;
 use tokio::time::timeout;
 
 use super::relay::{Ended, Relay};
@@ -16,31 +14,8 @@ use crate::{
     backend::Reports,
     gateway::link::{self, Link},
     packet_filter::{FilterPolicy, PacketFilter},
+    sample::network,
 };
-
-fn spec() -> NetworkSpec {
-    NetworkSpec {
-        backend: BackendKind::Gvproxy,
-        program: None,
-        link: LinkSpec {
-            mac: [2, 0, 0, 0, 0, 1],
-            mtu: 1500,
-            v4: Addresses {
-                guest: [192, 168, 127, 3].into(),
-                gateway: [192, 168, 127, 1].into(),
-                host: [192, 168, 127, 254].into(),
-                prefix: 24,
-            },
-            v6: None,
-        },
-        policy: Policy::default(),
-        dns: DnsSpec::default(),
-        secrets: Vec::new(),
-        ca_certificates: String::new(),
-        limits: NetworkLimits::default(),
-        proxy: None,
-    }
-}
 
 /// A frame of ARP from the box, which always passes, of this length.
 fn arp(length: usize) -> Vec<u8> {
@@ -60,7 +35,7 @@ fn side() -> (Link, UnixStream) {
 }
 
 fn relay(machine: Link, reports: &Reports) -> Relay {
-    let filter = PacketFilter::new(spec().link, FilterPolicy::new(&spec()), reports.clone());
+    let filter = PacketFilter::new(network().link, FilterPolicy::new(&network()), reports.clone());
     Relay::new(machine, filter, &reports.counters)
 }
 

@@ -219,41 +219,20 @@ fn refused(why: Why<'_>, name: Option<&str>) -> Refused {
 
 #[cfg(test)]
 mod tests {
-    use boxlite_spec::network::{Addresses, BackendKind, DnsSpec, NetworkLimits};
+    use boxlite_spec::network::DnsSpec;
 
     use super::*;
+    use crate::sample::{link, network, policy};
 
     // Addresses in these tests are public ones that no machine of a test has itself, since the host's own are refused.
     const MINUTE: Duration = Duration::from_mins(1);
 
     fn egress(allow: Option<&[&str]>, deny: &[&str]) -> Arc<Egress> {
-        let rules = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
-        let address = |text: &str| text.parse().unwrap();
         Egress::new(&NetworkSpec {
-            backend: BackendKind::Gateway,
-            program: None,
-            link: LinkSpec {
-                mac: [2, 0, 0, 0, 0, 1],
-                mtu: 1500,
-                v4: Addresses {
-                    guest: [192, 168, 127, 2].into(),
-                    gateway: [192, 168, 127, 1].into(),
-                    host: [192, 168, 127, 254].into(),
-                    prefix: 24,
-                },
-                v6: Some(Addresses {
-                    guest: "fd77::2".parse().unwrap(),
-                    gateway: "fd77::1".parse().unwrap(),
-                    host: "fd77::fe".parse().unwrap(),
-                    prefix: 64,
-                }),
-            },
-            policy: Policy { allow: allow.map(rules), deny: rules(deny) },
-            dns: DnsSpec { hosts: vec![("DB.test.".into(), address("10.9.9.9"))], ..DnsSpec::default() },
-            secrets: Vec::new(),
-            ca_certificates: String::new(),
-            limits: NetworkLimits::default(),
-            proxy: None,
+            link: link([192, 168, 127], Some(0xfd77)),
+            policy: policy(allow, deny),
+            dns: DnsSpec { hosts: vec![("DB.test.".into(), [10, 9, 9, 9].into())], ..DnsSpec::default() },
+            ..network()
         })
     }
 

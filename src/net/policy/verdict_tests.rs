@@ -6,14 +6,9 @@ use boxlite_spec::network::rule::{Group, Policy, Protocol, Rule};
 use proptest::prelude::*;
 
 use super::verdict::{self, Bond, Facts, Known, Verdict, Why};
-use crate::decision::Destination;
+use crate::{decision::Destination, sample::policy};
 
 const SOMEWHERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
-
-fn policy(allow: Option<&[&str]>, deny: &[&str]) -> Policy {
-    let rules = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
-    Policy { allow: allow.map(rules), deny: rules(deny) }
-}
 
 fn facts<'a>(protocol: Protocol, port: u16, group: Group, names: &'a [Known<'a>]) -> Facts<'a> {
     Facts {

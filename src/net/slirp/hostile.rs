@@ -4,14 +4,17 @@
 
 use std::{net::Ipv4Addr, time::Instant};
 
-use boxlite_spec::network::{Addresses, LinkSpec};
+use boxlite_spec::network::LinkSpec;
 use smoltcp::wire::Ipv4Packet;
 
 use super::gate::{Admitted, Gate};
-use crate::gateway::{
-    checksum,
-    datagrams::packet::{ICMP, UDP},
-    frame,
+use crate::{
+    gateway::{
+        checksum,
+        datagrams::packet::{ICMP, UDP},
+        frame,
+    },
+    sample,
 };
 
 /// The box's hardware address.
@@ -24,13 +27,7 @@ const SHAPED: usize = 42;
 
 /// A link for hostile frames.
 pub(super) fn link() -> LinkSpec {
-    let gateway = Ipv4Addr::new(10, 107, 0, 1);
-    LinkSpec {
-        mac: MAC,
-        mtu: 1500,
-        v4: Addresses { guest: GUEST, gateway, host: HOST, prefix: 24 },
-        v6: None,
-    }
+    LinkSpec { mac: MAC, ..sample::link([10, 107, 0], None) }
 }
 
 /// A sequence of frames, each with its shape and its length before it.

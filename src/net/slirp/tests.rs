@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use boxlite_spec::network::{BackendKind, DnsSpec, LinkSpec, NetworkLimits, NetworkSpec, rule::Policy};
+use boxlite_spec::network::{BackendKind, DnsSpec, LinkSpec, NetworkLimits, NetworkSpec};
 use proptest::{prelude::*, test_runner::Config};
 use smoltcp::{
     socket::tcp::State,
@@ -24,6 +24,7 @@ use super::{
 use crate::{
     backend::{NetworkBackend as _, Reports},
     gateway::{checksum, datagrams::packet::UDP, frame, reply, tests::guest::Guest},
+    sample::{network, policy},
 };
 
 const HOST: Ipv4Addr = Ipv4Addr::new(10, 107, 0, 254);
@@ -40,11 +41,6 @@ struct Rig {
     _one: MutexGuard<'static, ()>,
 }
 
-fn policy(allow: &[&str]) -> Policy {
-    let allow = allow.iter().map(|rule| rule.parse().unwrap()).collect();
-    Policy { allow: Some(allow), ..Policy::default() }
-}
-
 fn rig(allow: &[&str]) -> Rig {
     rig_with(allow, NetworkLimits::default())
 }
@@ -53,14 +49,11 @@ fn rig_with(allow: &[&str], limits: NetworkLimits) -> Rig {
     let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let spec = NetworkSpec {
         backend: BackendKind::Libslirp,
-        program: None,
         link: link(),
-        policy: policy(allow),
+        policy: policy(Some(allow), &[]),
         dns: DnsSpec { search: Some(vec!["corp.test".into()]), ..DnsSpec::default() },
-        secrets: Vec::new(),
-        ca_certificates: String::new(),
         limits,
-        proxy: None,
+        ..network()
     };
     let mut backend = Libslirp::new(&spec);
     let reports = Reports::default();
@@ -153,8 +146,10 @@ fn the_host_is_closed_unless_the_policy_opens_it() {
         let refused = refusals.try_recv().unwrap();
         assert_eq!((refused.address, refused.port), (Some(HOST.into()), to.port()));
         // Nor while it runs: libslirp itself was told.
-        assert!(rig.backend.set_policy(&policy(&["host"])).unwrap_err().to_string().contains("`host`"));
-        rig.backend.set_policy(&policy(&["private"])).unwrap();
+        assert!(
+            rig.backend.set_policy(&policy(Some(&["host"]), &[])).unwrap_err().to_string().contains("`host`")
+        );
+        rig.backend.set_policy(&policy(Some(&["private"]), &[])).unwrap();
     }
 }
 
@@ -164,7 +159,7 @@ fn a_policy_that_is_replaced_closes_what_it_refuses() {
     let mut rig = rig(&["host"]);
     let handle = rig.guest.connected(to);
     let (mut peer, _) = listener.accept().unwrap();
-    rig.backend.set_policy(&policy(&["public"])).unwrap();
+    rig.backend.set_policy(&policy(Some(&["public"]), &[])).unwrap();
     rig.guest.send(handle, b"x");
     rig.guest.until("a reset", |guest| guest.tcp(handle).state() == State::Closed);
     peer.set_read_timeout(Some(Duration::from_secs(20))).unwrap();

@@ -1,8 +1,5 @@
 //! What the box is answered: by the policy, from the gateway itself, and of what servers say.
 
-use std::net::Ipv6Addr;
-
-use boxlite_spec::network::Addresses;
 use hickory_proto::{
     op::{Edns, Message, MessageType, OpCode, Query, ResponseCode},
     rr::{
@@ -15,7 +12,7 @@ use hickory_proto::{
 };
 
 use super::rig::{Rig, Upstream, add_address, add_alias, addresses, spec};
-use crate::gateway::names::NameServer;
+use crate::{gateway::names::NameServer, sample::link};
 
 fn codes(answer: &Message) -> (ResponseCode, usize) {
     (answer.metadata.response_code, answer.answers.len())
@@ -293,18 +290,8 @@ async fn what_is_no_query_for_a_name_server_is_not_asked() {
 async fn a_box_with_ipv6_gets_its_addresses() {
     let upstream = Upstream::start(|message, _| add_address(message, "2606:4700::1")).await;
     let mut spec = spec(None, &[]);
-    spec.link.v6 = Some(v6_link());
+    spec.link = link([192, 168, 127], Some(0xfd77));
     let rig = Rig::with(&spec, &[&upstream]);
     assert_eq!(addresses(&rig.ask("a.test.", RecordType::AAAA).await), ["2606:4700::1"]);
     assert_eq!(addresses(&rig.ask("host.boxlite.internal.", RecordType::AAAA).await), ["fd77::fe"]);
-}
-
-fn v6_link() -> Addresses<Ipv6Addr> {
-    let address = |text: &str| text.parse().unwrap();
-    Addresses {
-        guest: address("fd77::2"),
-        gateway: address("fd77::1"),
-        host: address("fd77::fe"),
-        prefix: 64,
-    }
 }

@@ -9,11 +9,7 @@ use std::{
     },
 };
 
-use boxlite_spec::network::{
-    Addresses, BackendKind, DnsSpec, LinkSpec, NetworkLimits, NetworkSpec,
-    control::Refusal,
-    rule::{Policy, Protocol},
-};
+use boxlite_spec::network::{DnsSpec, NetworkSpec, control::Refusal, rule::Protocol};
 use hickory_proto::{
     op::{Edns, Message, MessageType, OpCode, Query},
     rr::{
@@ -34,6 +30,7 @@ use crate::{
     dns::Server,
     gateway::names::NameServer,
     policy::Egress,
+    sample::{network, policy},
 };
 
 /// Adds to the empty answer to a query. The second argument says whether it came over TCP.
@@ -162,27 +159,10 @@ impl Rig {
 }
 
 pub(super) fn spec(allow: Option<&[&str]>, deny: &[&str]) -> NetworkSpec {
-    let rules = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
     NetworkSpec {
-        backend: BackendKind::Gateway,
-        program: None,
-        link: LinkSpec {
-            mac: [2, 0, 0, 0, 0, 1],
-            mtu: 1500,
-            v4: Addresses {
-                guest: [192, 168, 127, 2].into(),
-                gateway: [192, 168, 127, 1].into(),
-                host: [192, 168, 127, 254].into(),
-                prefix: 24,
-            },
-            v6: None,
-        },
-        policy: Policy { allow: allow.map(rules), deny: rules(deny) },
+        policy: policy(allow, deny),
         dns: DnsSpec { hosts: vec![("DB.test.".into(), [10, 9, 9, 9].into())], ..DnsSpec::default() },
-        secrets: Vec::new(),
-        ca_certificates: String::new(),
-        limits: NetworkLimits::default(),
-        proxy: None,
+        ..network()
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use boxlite_spec::network::{Addresses, LinkSpec, NetworkLimits, rule::Policy};
+use boxlite_spec::network::{LinkSpec, NetworkLimits, rule::Policy};
 use tokio::runtime::Builder;
 
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
         names::{Answer, NameServer},
         sender::FrameSender,
     },
+    sample::link,
 };
 
 /// The box's hardware address; its others are 10.87.0.2 and `fd87::2`, and the gateway's end in 1.
@@ -72,22 +73,7 @@ async fn handle(mut bytes: &[u8]) {
     let (frames, mut sent) = FrameSender::new();
     let reports = Reports::default();
     let context = DatagramContext {
-        link: LinkSpec {
-            mac: BOX_MAC,
-            mtu: 1500,
-            v4: Addresses {
-                guest: [10, 87, 0, 2].into(),
-                gateway: [10, 87, 0, 1].into(),
-                host: [10, 87, 0, 254].into(),
-                prefix: 24,
-            },
-            v6: Some(Addresses {
-                guest: Ipv6Addr::new(0xfd87, 0, 0, 0, 0, 0, 0, 2),
-                gateway: Ipv6Addr::new(0xfd87, 0, 0, 0, 0, 0, 0, 1),
-                host: Ipv6Addr::new(0xfd87, 0, 0, 0, 0, 0, 0, 0xfe),
-                prefix: 64,
-            }),
-        },
+        link: LinkSpec { mac: BOX_MAC, ..link([10, 87, 0], Some(0xfd87)) },
         gateway_mac: GATEWAY_MAC,
         frames,
         decide: Arc::new(Even),

@@ -8,7 +8,7 @@ use std::{
 };
 
 use boxlite_spec::network::{
-    Addresses, BackendKind, DnsSpec, LinkSpec, NetworkLimits, NetworkSpec, ProxySpec,
+    NetworkLimits, NetworkSpec, ProxySpec,
     rule::{Policy, Target},
 };
 
@@ -23,6 +23,7 @@ use crate::{
         names::{Answer, NameServer},
         parts::Patience,
     },
+    sample::{link, network},
 };
 
 /// An address outside.
@@ -116,25 +117,6 @@ pub(super) struct Rig {
     pub reports: Reports,
 }
 
-pub(super) fn link() -> LinkSpec {
-    LinkSpec {
-        mac: [0x5a, 1, 2, 3, 4, 5],
-        mtu: 1500,
-        v4: Addresses {
-            guest: [10, 107, 0, 2].into(),
-            gateway: [10, 107, 0, 1].into(),
-            host: [10, 107, 0, 3].into(),
-            prefix: 24,
-        },
-        v6: Some(Addresses {
-            guest: "fd00:107::2".parse().unwrap(),
-            gateway: "fd00:107::1".parse().unwrap(),
-            host: "fd00:107::3".parse().unwrap(),
-            prefix: 64,
-        }),
-    }
-}
-
 pub(super) fn rig() -> Rig {
     rig_with(Choice::default())
 }
@@ -149,15 +131,10 @@ pub(super) fn rig_with(choice: Choice) -> Rig {
     let mut gateway = Gateway::new(services, choice.offload);
     gateway.patience = choice.patience;
     let spec = NetworkSpec {
-        backend: BackendKind::Gateway,
-        program: None,
-        link: link(),
-        policy: Policy::default(),
-        dns: DnsSpec::default(),
-        secrets: Vec::new(),
-        ca_certificates: String::new(),
+        link: link([10, 107, 0], Some(0xfd87)),
         limits: choice.limits,
         proxy: choice.proxy.map(|url| ProxySpec { url, except: Vec::new() }),
+        ..network()
     };
     let reports = Reports::default();
     let attachment = gateway.start(&spec, reports.clone()).unwrap();

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use boxlite_spec::network::{Addresses, LinkSpec, NetworkLimits, control::Refusal, rule::Policy};
+use boxlite_spec::network::{LinkSpec, NetworkLimits, control::Refusal, rule::Policy};
 use smoltcp::{
     phy::ChecksumCapabilities,
     wire::{Icmpv4Packet, Icmpv6Packet, IpProtocol, IpRepr, Ipv4Packet, Ipv6Packet, UdpPacket, UdpRepr},
@@ -26,6 +26,7 @@ use crate::{
         names::{Answer, NameServer},
         sender::{FrameReceiver, FrameSender},
     },
+    sample::link,
 };
 
 pub(super) const GUEST_MAC: [u8; 6] = [0x5a, 0, 0, 0, 0, 1];
@@ -115,17 +116,8 @@ pub(super) struct Rig {
 
 impl Rig {
     pub(super) fn new(choice: Choice) -> Self {
-        let link = LinkSpec {
-            mac: GUEST_MAC,
-            mtu: choice.mtu,
-            v4: Addresses { guest: GUEST, gateway: GATEWAY, host: HOST, prefix: 24 },
-            v6: choice.v6.then_some(Addresses {
-                guest: GUEST6,
-                gateway: GATEWAY6,
-                host: Ipv6Addr::new(0xfd87, 0, 0, 0, 0, 0, 0, 0xfe),
-                prefix: 64,
-            }),
-        };
+        let link =
+            LinkSpec { mac: GUEST_MAC, mtu: choice.mtu, ..link([10, 87, 0], choice.v6.then_some(0xfd87)) };
         let reports = Reports::default();
         let refusals = reports.refusals.subscribe();
         let says = Arc::new(Says(Mutex::new(Box::new(to_loopback))));

@@ -7,7 +7,7 @@ use std::{
 };
 
 use boxlite_spec::network::{
-    Addresses, BackendKind, DnsSpec, LinkSpec, NetworkLimits, NetworkSpec,
+    NetworkSpec,
     rule::{Policy, Protocol},
     secret::SecretSpec,
 };
@@ -27,6 +27,7 @@ use crate::{
     backend::Reports,
     decision::{Allowed, Decide, Decision, Destination, Refused},
     gateway::inspector::{Inspector, Intercepted, Verdict},
+    sample::network,
 };
 
 /// An address that was resolved from an allowed name.
@@ -82,23 +83,7 @@ pub(super) fn secret(value: &str, hosts: &[&str]) -> SecretSpec {
 }
 
 pub(super) fn spec(secrets: Vec<SecretSpec>, ca_certificates: &str) -> NetworkSpec {
-    let v4 = Addresses {
-        guest: [10, 0, 2, 2].into(),
-        gateway: [10, 0, 2, 1].into(),
-        host: [10, 0, 2, 3].into(),
-        prefix: 24,
-    };
-    NetworkSpec {
-        backend: BackendKind::Gateway,
-        program: None,
-        link: LinkSpec { mac: [2, 0, 0, 0, 0, 1], mtu: 1500, v4, v6: None },
-        policy: Policy::default(),
-        dns: DnsSpec::default(),
-        secrets,
-        ca_certificates: ca_certificates.into(),
-        limits: NetworkLimits::default(),
-        proxy: None,
-    }
+    NetworkSpec { secrets, ca_certificates: ca_certificates.into(), ..network() }
 }
 
 impl Rig {
