@@ -8,7 +8,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, beforeEach } from 'vitest'
-import type { BoxOptions, ExecResult, RuntimeOptions } from '../../index.mjs'
+import type { BoxOptions, ExecResult, NetworkUpdateOptions, RuntimeOptions } from '../../index.mjs'
 import type { Homes } from './homes.js'
 import { Peer } from './peer.js'
 
@@ -119,6 +119,19 @@ export class Host {
       },
       { id, line },
     )
+  }
+
+  /** Runs a shell line in a box and returns what it writes, also as errors. */
+  async output(id: string, line: string): Promise<string> {
+    return (await this.sh(id, `{ ${line}; } 2>&1`)).stdout
+  }
+
+  /** Replaces rules or secrets of a box that runs. */
+  update(id: string, options: NetworkUpdateOptions): Promise<void> {
+    return this.peer.run(async (runtime, { id, options }) => (await runtime.get(id)).network.update(options), {
+      id,
+      options,
+    })
   }
 }
 

@@ -22,7 +22,7 @@ const remove = (id: string) =>
 
 describe.each<NonNullable<NetworkOptions['backend']>>(['gateway', 'libslirp'])('%s', backend => {
   let box: string
-  const output = async (line: string) => (await host.sh(box, `{ ${line}; } 2>&1`)).stdout
+  const output = (line: string) => host.output(box, line)
   beforeAll(async () => {
     box = await host.create({
       image,
@@ -79,7 +79,7 @@ chmod 755 /tmp/tell`)
 describe('libslirp', () => {
   it('serves nothing of its own: not TFTP, not the host, not another address of the link', async () => {
     const box = await host.create({ image, network: { backend: 'libslirp' } })
-    const output = async (line: string) => (await host.sh(box, `{ ${line}; } 2>&1`)).stdout
+    const output = (line: string) => host.output(box, line)
     for (const address of ['192.168.127.254', '192.168.127.1', '192.168.127.77']) {
       expect(await output(`timeout 15 nc -w 10 ${address} 22 < /dev/null; echo ended $?`)).toContain('ended 1')
       expect(await output(`timeout 3 tftp -g -r passwd -l /tmp/got ${address}; ls /tmp/got`)).toContain('No such file')

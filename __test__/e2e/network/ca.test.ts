@@ -25,7 +25,7 @@ beforeAll(async () => {
   box = await host.create({ image: debian, network: { ca: internet.authority }, memoryMib: 512 })
 }, 900_000)
 
-const output = async (line: string, id = box) => (await host.sh(id, `{ ${line}; } 2>&1`)).stdout
+const output = (line: string, id = box) => host.output(id, line)
 const variables = (names: string[]) => `for v in ${names.join(' ')}; do eval echo "$v=\\$$v"; done`
 const expected = VARIABLES.map(name => `${name}=${BUNDLE}\n`).join('')
 /** A line by which a certificate is known. */

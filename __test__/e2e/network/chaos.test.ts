@@ -35,7 +35,7 @@ afterAll(async () => {
 })
 
 const info = () => host.peer.run(async (runtime, box) => (await runtime.get(box)).info(), box)
-const output = async (line: string) => (await host.sh(box, `{ ${line}; } 2>&1`)).stdout
+const output = (line: string) => host.output(box, line)
 
 /** A client on the host, and not of the program that has the runtime, of the port that the box publishes. */
 let published: ChildProcess | undefined

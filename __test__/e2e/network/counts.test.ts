@@ -18,7 +18,7 @@ beforeAll(async () => {
 })
 
 const create = (network: 'default' | NetworkOptions = 'default') => host.create({ image, network })
-const output = async (id: string, line: string) => (await host.sh(id, `{ ${line}; } 2>&1`)).stdout
+const output = (id: string, line: string) => host.output(id, line)
 const remove = (id: string) => host.peer.run(async (runtime, id) => (await runtime.get(id)).remove({ force: true }), id)
 
 /** The counters of a box. */

@@ -23,14 +23,8 @@ beforeAll(async () => {
 }, 900_000)
 afterAll(() => probe?.end())
 
-const output = async (line: string) => (await host.sh(box, `{ ${line}; } 2>&1`)).stdout
-const update = (options: NetworkUpdateOptions) =>
-  host.peer.run(
-    async (runtime, { box, options }) => {
-      await (await runtime.get(box)).network.update(options)
-    },
-    { box, options },
-  )
+const output = (line: string) => host.output(box, line)
+const update = (options: NetworkUpdateOptions) => host.update(box, options)
 const hello = `hello from ${WORLD.web6}\n`
 const web = (port: number) => `tcp ${WORLD.web6} ${port}`
 

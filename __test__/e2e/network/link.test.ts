@@ -20,12 +20,12 @@ beforeAll(async () => {
 // It has written to its disk, whose clusters would be leaked if it were killed.
 afterAll(() => host.peer.run(async (runtime, id) => (await runtime.get(id)).stop(), box))
 
-const output = async (line: string) => (await host.sh(box, `{ ${line}; } 2>&1`)).stdout
+const output = (line: string) => host.output(box, line)
 
 /** What a line writes in a box of its own. */
 async function outputOf(network: NetworkOptions, line: string): Promise<string> {
   const id = await host.create({ image: await layout(homes), network })
-  const { stdout } = await host.sh(id, `{ ${line}; } 2>&1`)
+  const stdout = await host.output(id, line)
   await host.peer.run((runtime, id) => runtime.remove(id, { force: true }), id)
   return stdout
 }

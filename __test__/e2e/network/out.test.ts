@@ -16,7 +16,7 @@ beforeAll(async () => {
 }, 900_000)
 
 const sh = (line: string) => host.sh(box, line)
-const output = async (line: string) => (await sh(`{ ${line}; } 2>&1`)).stdout
+const output = (line: string) => host.output(box, line)
 const python = (program: string) => output(`python3 -c '${program}'`)
 /** The seconds that a line takes, whatever its end is, and its output. */
 async function timed(line: string) {

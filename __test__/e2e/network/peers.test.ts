@@ -34,7 +34,7 @@ afterAll(async () => {
   }
 })
 
-const output = async (line: string) => (await host.sh(box, `{ ${line}; } 2>&1`)).stdout
+const output = (line: string) => host.output(box, line)
 
 /** Starts a server at the addresses of the world, which is ended after the last test, and with this process whatever happens to that. */
 async function serve(program: string, ...args: string[]) {

@@ -33,14 +33,8 @@ beforeEach(async () => {
   await refusals()
 })
 
-const output = async (line: string) => (await host.sh(box, `{ ${line}; } 2>&1`)).stdout
-const update = (options: NetworkUpdateOptions) =>
-  host.peer.run(
-    async (runtime, { box, options }) => {
-      await (await runtime.get(box)).network.update(options)
-    },
-    { box, options },
-  )
+const output = (line: string) => host.output(box, line)
+const update = (options: NetworkUpdateOptions) => host.update(box, options)
 /** Takes the events since the last call. */
 const refusals = () =>
   host.peer.run((_, __, kept) => (kept.seen as NetworkEvent[]).splice(0), null) as Promise<NetworkEvent[]>

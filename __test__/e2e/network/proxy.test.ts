@@ -33,7 +33,7 @@ beforeAll(async () => {
   box = await host.create({ ...options, secrets })
 }, 900_000)
 
-const output = async (line: string, id = box) => (await host.sh(id, `{ ${line}; } 2>&1`)).stdout
+const output = (line: string, id = box) => host.output(id, line)
 /** Runs curl without the variables, as programs are that know nothing of proxies. */
 const unaware = (args: string, id = box) =>
   output(`env ${NAMES.map(name => `-u ${name}`).join(' ')} curl -sS --max-time 30 ${args}`, id)

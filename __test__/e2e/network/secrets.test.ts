@@ -35,13 +35,10 @@ beforeAll(async () => {
 }, 900_000)
 
 /** Runs a line and returns its output and errors. */
-async function output(line: string, id = box) {
-  return (await host.sh(id, `{ ${line}; } 2>&1`)).stdout
-}
+const output = (line: string, id = box) => host.output(id, line)
 const python = (program: string, id = box) => output(`python3 -c '${program}'`, id)
 const curl = (args: string, id = box) => output(`curl -sS --max-time 30 ${args}`, id)
-const update = (id: string, options: NetworkUpdateOptions) =>
-  host.peer.run(async (runtime, { id, options }) => (await runtime.get(id)).network.update(options), { id, options })
+const update = (id: string, options: NetworkUpdateOptions) => host.update(id, options)
 const placeholder = (id = box) => `boxlite-${id}-API_KEY-secret`
 
 /** What servers were told in headers since the last call. */
