@@ -61,6 +61,9 @@ pub(crate) struct Segment<'f> {
     pub(crate) packet: &'f [u8],
 }
 
+/// Most bytes of data in a SYN, which is kept until its other end has been dialled: what an ordinary packet holds.
+const SYN_DATA_MAX: usize = 1500;
+
 /// Flag of a TCP segment.
 pub(crate) const FIN: u8 = 1;
 /// Flag of a TCP segment.
@@ -156,6 +159,9 @@ fn tcp<'f>(from: IpAddr, to: IpAddr, packet: &'f [u8], message: &'f [u8]) -> Opt
     let (port, to_port) =
         (u16::from_be_bytes([header[0], header[1]]), u16::from_be_bytes([header[2], header[3]]));
     if header[12] >> 4 < 5 || port == 0 || to_port == 0 || to.is_unspecified() {
+        return None;
+    }
+    if flags & SYN != 0 && data.len() > SYN_DATA_MAX {
         return None;
     }
     let extra = u32::from(flags & SYN != 0) + u32::from(flags & FIN != 0);

@@ -350,7 +350,8 @@ impl Tcp {
         let Ok(mut connection) =
             Connection::new(self.pool.take(open), entry.flow, Upstream::Socket(stream), now)
         else {
-            return;
+            // Its dialling is over and must not be asked again. The box tries once more.
+            return self.remove(number);
         };
         let to = destination(entry.flow);
         if let (Some(inspector), Some(allowed)) = (&self.parts.inspector, &entry.allowed)

@@ -3,16 +3,19 @@
 use std::{
     env, fs,
     io::{Read, Write},
-    net::TcpListener,
+    net::{IpAddr, TcpListener},
     process::Command,
     thread,
     time::{Duration, Instant},
 };
 
-use boxlite_spec::network::NetworkLimits;
+use boxlite_spec::network::{NetworkLimits, rule::Protocol};
 use smoltcp::socket::tcp::State;
 
-use super::rig::{Choice, bytes, rig, rig_with, server};
+use super::{
+    raw::packet,
+    rig::{Choice, bytes, rig, rig_with, server},
+};
 use crate::gateway::parts::Patience;
 
 /// Answers each connection's first byte with two, and ends it.
@@ -198,12 +201,7 @@ fn spoofed_sources_are_dropped_and_counted() {
     let (listener, to) = server();
     listener.set_nonblocking(true).unwrap();
     let mut rig = rig();
-    let [high, low] = to.port().to_be_bytes();
-    let syn = |from: [u8; 4]| {
-        let ip =
-            [0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, 6, 0, 0, from[0], from[1], from[2], from[3], 203, 0, 113, 7];
-        [&ip[..], &[0x10, 0, high, low, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 2, 0, 9, 0, 0, 0, 0]].concat()
-    };
+    let syn = |from: [u8; 4]| packet(from.into(), to, Protocol::Tcp, &[]);
     let own = rig.guest.link.v4.guest.octets();
     // Another address, another hardware address, and a fragment.
     let mut frames = vec![
@@ -220,6 +218,22 @@ fn spoofed_sources_are_dropped_and_counted() {
     rig.guest.until("all are dropped", |_| rig.reports.counters.read().dropped_packets == 4);
     assert!(listener.accept().is_err());
     assert_eq!((rig.guest.syn_acks, rig.guest.resets), (0, 0));
+}
+
+#[test]
+fn network_pitfalls_frames_a_syn_with_more_data_than_a_packet_holds_is_dropped() {
+    let (listener, to) = server();
+    let mut rig = rig();
+    let own = IpAddr::V4(rig.guest.link.v4.guest);
+    // Each would be kept until its other end has been dialled.
+    for data in [60_000, 1501, 1500] {
+        let syn = [rig.guest.header([8, 0]), packet(own, to, Protocol::Tcp, &vec![7; data])].concat();
+        rig.guest.send_frame(&syn);
+    }
+    rig.guest.until("one is answered", |guest| guest.syn_acks == 1);
+    listener.accept().unwrap();
+    let metrics = rig.reports.counters.read();
+    assert_eq!((metrics.dropped_packets, metrics.connections_total), (2, 1));
 }
 
 #[test]

@@ -4,7 +4,9 @@
 mod bounds;
 mod closing;
 pub(crate) mod guest;
+mod host;
 mod inspecting;
 mod opening;
+mod raw;
 mod rig;
 mod streams;
