@@ -516,8 +516,8 @@ export interface OutOfMemoryEvent extends OfBox<"oom"> {
 /**
  * The box's network refused a destination: at most once a second for each, with the number since the last time. `rule` is the text of
  * the rule, `'default'` where none allows it, `'dns'` of a name service that is not the gateway's, `'quic'` where a name decides that QUIC
- * would hide, `'limit'` where there were too many connections, or a phrase that says what was wrong with the connection. With
- * `backend: 'gvproxy'` it is also `'backend'` while that program has ended and is started again, which an event without an address tells.
+ * would hide, `'limit'` where there were too many connections, `'unsupported'` of a ping that this machine does not let its users send, or a
+ * phrase that says what was wrong with the connection. With `backend: 'gvproxy'` it is also `'backend'` while that program has ended and is started again, which an event without an address tells.
  */
 export interface NetworkEvent extends OfBox<"network"> {
 	/** Its address; `null` if its name was refused before it was looked up. */
@@ -1492,7 +1492,8 @@ export interface NetworkOptions {
 	dns?: DnsOptions;
 	/**
 	 * What serves the network: boxlite's own gateway, the program gvproxy (found in `PATH`, or named by `BOXLITE_GVPROXY`), or the
-	 * system's libslirp. Only the gateway has rules by name, secrets, `dns`, `proxy`, `connections`, `bandwidth` and IPv6. Default: `'gateway'`.
+	 * system's libslirp. Only the gateway has rules by name, secrets, `dns`, `proxy`, `connections`, `newConnectionsPerSecond`, `bandwidth` and
+	 * IPv6, and gvproxy has no `subnet`. Default: `'gateway'`.
 	 */
 	backend?: "gateway" | "gvproxy" | "libslirp";
 	/**

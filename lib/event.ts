@@ -64,8 +64,8 @@ export interface OutOfMemoryEvent extends OfBox<'oom'> {
 /**
  * The box's network refused a destination: at most once a second for each, with the number since the last time. `rule` is the text of
  * the rule, `'default'` where none allows it, `'dns'` of a name service that is not the gateway's, `'quic'` where a name decides that QUIC
- * would hide, `'limit'` where there were too many connections, or a phrase that says what was wrong with the connection. With
- * `backend: 'gvproxy'` it is also `'backend'` while that program has ended and is started again, which an event without an address tells.
+ * would hide, `'limit'` where there were too many connections, `'unsupported'` of a ping that this machine does not let its users send, or a
+ * phrase that says what was wrong with the connection. With `backend: 'gvproxy'` it is also `'backend'` while that program has ended and is started again, which an event without an address tells.
  */
 export interface NetworkEvent extends OfBox<'network'> {
   /** Its address; `null` if its name was refused before it was looked up. */

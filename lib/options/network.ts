@@ -61,7 +61,8 @@ export interface NetworkOptions {
   dns?: DnsOptions
   /**
    * What serves the network: boxlite's own gateway, the program gvproxy (found in `PATH`, or named by `BOXLITE_GVPROXY`), or the
-   * system's libslirp. Only the gateway has rules by name, secrets, `dns`, `proxy`, `connections`, `bandwidth` and IPv6. Default: `'gateway'`.
+   * system's libslirp. Only the gateway has rules by name, secrets, `dns`, `proxy`, `connections`, `newConnectionsPerSecond`, `bandwidth` and
+   * IPv6, and gvproxy has no `subnet`. Default: `'gateway'`.
    */
   backend?: 'gateway' | 'gvproxy' | 'libslirp'
   /**
