@@ -158,7 +158,9 @@ it('the first rule that matches decides: `deny` in its order, then `allow`, and 
   const told: string[] = []
   await expect
     .poll(async () => {
-      told.push(...(await refusals()).map(({ address, port, rule }) => `${address} ${port} ${rule}`))
+      // Not those that an earlier test had by default, and which are told a second later.
+      const denied = (await refusals()).filter(({ rule }) => rule !== 'default')
+      told.push(...denied.map(({ address, port, rule }) => `${address} ${port} ${rule}`))
       return told
     }, PATIENT)
     .toEqual([`${WORLD.other} 80 ${deny[0]}`, `${WORLD.web} 80 ${deny[1]}`, `${WORLD.other} 443 ${deny[2]}`])
@@ -309,14 +311,15 @@ for _ in range(200):
     s = socket.socket(); s.connect_ex(("172.16.9.9", 22)); s.close(); time.sleep(0.01)'`)
   const events: NetworkEvent[] = []
   const count = async () => {
-    events.push(...(await refusals()))
+    // Not those of an earlier test, which are told a second later.
+    events.push(...(await refusals()).filter(({ address }) => address === '172.16.9.9'))
     return events.reduce((sum, { count }) => sum + count, 0)
   }
   await expect.poll(count, PATIENT).toBe(200)
   expect(events.length).toBeGreaterThan(1)
   expect(events.length).toBeLessThanOrEqual((performance.now() - began) / 1000 + 2)
   for (const event of events) {
-    expect(event).toMatchObject({ address: '172.16.9.9', port: 22, protocol: 'tcp', name: null, rule: 'default' })
+    expect(event).toMatchObject({ port: 22, protocol: 'tcp', name: null, rule: 'default' })
   }
   expect((await metrics()).refusals - before.refusals).toBe(200)
 })
