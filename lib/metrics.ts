@@ -22,7 +22,7 @@ export interface NetworkMetrics {
   refusals: number
   /** DNS queries. */
   dnsQueries: number
-  /** Packets from the box that were malformed, or of an address that is not the box's. */
+  /** Packets from the box that were dropped: malformed, of a protocol that is not served, or of an address that is not the box's. */
   droppedPackets: number
 }
 

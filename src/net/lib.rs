@@ -14,6 +14,8 @@ pub mod gateway;
 pub mod gvproxy;
 pub mod host;
 pub mod metrics;
+#[cfg(test)]
+mod numbers;
 pub mod packet_filter;
 pub mod policy;
 pub mod publish;

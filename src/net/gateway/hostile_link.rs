@@ -22,8 +22,8 @@ use super::{
     Gateway, Services,
     datagrams::{self, Lease},
     frame::{ARP, ETHERNET, FRAME_MAX, GATEWAY_MAC, IPV4, IPV6},
+    hostile::Echo,
     hostile_segments::Segments,
-    names::{Answer, NameServer},
 };
 use crate::{
     backend::{NetworkBackend as _, Reports},
@@ -73,16 +73,6 @@ impl Decide for Counted {
     }
 
     fn set_policy(&self, _: &Policy) {}
-}
-
-/// Answers with the query.
-#[derive(Debug)]
-struct Echo;
-
-impl NameServer for Echo {
-    fn answer<'a>(&'a self, query: &'a [u8], _: bool) -> Answer<'a> {
-        Box::pin(async move { Some(query.to_vec()) })
-    }
 }
 
 /// The port of a service on 127.0.0.1 that answers with what it gets, over TCP and UDP. It lives as long as this process.
@@ -323,6 +313,7 @@ fn spoof(frame: &mut [u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::numbers;
 
     /// SYN; ACK; data; FIN; an ARP request; a ping; a datagram; a length that no frame has.
     fn sample(bits: u8) -> Vec<u8> {
@@ -370,13 +361,7 @@ mod tests {
 
     #[test]
     fn samples_that_are_changed_at_random_are_answered_refused_or_dropped() {
-        let mut state = 88_172_645_463_325_252_u64;
-        let mut below = |bound: usize| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            usize::try_from(state >> 16).unwrap_or(0) % bound
-        };
+        let mut below = numbers::below();
         for _ in 0..100 {
             let mut changed = sample(u8::try_from(below(4)).unwrap());
             for _ in 0..=below(4) {

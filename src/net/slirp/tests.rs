@@ -24,6 +24,7 @@ use super::{
 use crate::{
     backend::{NetworkBackend as _, Reports},
     gateway::{checksum, datagrams::packet::UDP, frame, reply, tests::guest::Guest},
+    numbers::octets,
     sample::{network, policy},
 };
 
@@ -343,16 +344,10 @@ fn hostile_frames_do_not_end_it() {
         greeted.collect::<Vec<_>>()
     });
     let mut rig = rig(&[&format!("host:{}", to.port()), "host/icmp"]);
-    let mut state = 88_172_645_463_325_252_u64;
-    let mut random = move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()[3]
-    };
+    let mut random = octets();
     for round in 0..20_000_u32 {
-        let length = 14 + usize::from(random()) * if round % 7 == 0 { 6 } else { 1 };
-        let mut frame: Vec<u8> = (0..length).map(|_| random()).collect();
+        let length = 14 + usize::from(random.next().unwrap()) * if round % 7 == 0 { 6 } else { 1 };
+        let mut frame: Vec<u8> = random.by_ref().take(length).collect();
         hostile::shaped(&mut frame, (round % 4) as u8, to.port());
         rig.guest.send_frame(&frame);
     }

@@ -29,6 +29,7 @@ pub fn first_bytes(bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::numbers;
 
     #[test]
     fn samples_that_are_changed_at_random_are_read_or_refused() {
@@ -38,13 +39,7 @@ mod tests {
             b"SSH-2.0-OpenSSH_9.2p1\r\n",
             include_bytes!("../../../../fuzz/corpus/first_bytes/hello"),
         ];
-        let mut state = 88_172_645_463_325_252_u64;
-        let mut below = |bound: usize| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            usize::try_from(state >> 16).unwrap_or(0) % bound
-        };
+        let mut below = numbers::below();
         for sample in samples {
             first_bytes(sample);
             for _ in 0..500 {

@@ -23,6 +23,7 @@ use crate::{
         names::{Answer, NameServer},
         parts::Patience,
     },
+    numbers::octets,
     sample::{link, network},
 };
 
@@ -151,12 +152,5 @@ pub(super) fn server() -> (TcpListener, SocketAddr) {
 
 /// Bytes that repeat nowhere near.
 pub(super) fn bytes(count: usize) -> Vec<u8> {
-    let mut state = 88_172_645_463_325_252_u64;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()[3]
-    };
-    (0..count).map(|_| next()).collect()
+    octets().take(count).collect()
 }

@@ -1,19 +1,10 @@
 //! Frames that no driver writes.
 
 use super::rig::{Choice, GUEST, GUEST6, OUTSIDE, OUTSIDE6, Rig, ethernet, udp};
-use crate::gateway::datagrams::{Datagrams, hostile};
-
-/// Numbers that look random and are the same in each run (splitmix64).
-fn numbers() -> impl FnMut() -> u64 {
-    let mut state = 11_u64;
-    move || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-}
+use crate::{
+    gateway::datagrams::{Datagrams, hostile},
+    numbers::numbers,
+};
 
 #[tokio::test]
 async fn network_pitfalls_frames_of_any_bytes_are_handled_within_the_bounds() {
