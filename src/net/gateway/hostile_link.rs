@@ -39,8 +39,8 @@ const BOX_V6: Ipv6Addr = Ipv6Addr::new(0xfd87, 0, 0, 0, 0, 0, 0, 2);
 const OUTSIDE: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 7);
 /// Most connections of one sample.
 const CONNECTIONS: u32 = 8;
-/// Most frames of one sample.
-const FRAMES: usize = 200;
+/// Most frames of one sample: the gateway's thread has to have its turn for each, also where many others want theirs.
+const FRAMES: usize = 64;
 /// How long the gateway may take to read a frame. It is a thread among others, and this machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(4);
 /// How long the answer to a segment is waited for, so that the next one can fit to it.
