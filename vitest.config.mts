@@ -18,12 +18,12 @@ export default defineConfig({
         test: { name: 'house', include: ['__test__/house/**/*.test.ts'], pool: 'forks', testTimeout: 60_000 },
       },
       {
-        // Real boxes, one test file at a time, since an emulated box uses a whole CPU. Needs `npm run build`.
+        // Real boxes, one test file at a time unless `npm test` says otherwise, since an emulated box uses a whole CPU. Needs `npm run build`.
         test: {
           name: 'e2e',
           include: ['__test__/e2e/**/*.test.ts'],
           pool: 'forks',
-          fileParallelism: false,
+          maxWorkers: Number(process.env.BOXLITE_TEST_WORKERS ?? 1),
           testTimeout: 120_000,
           hookTimeout: 180_000,
         },

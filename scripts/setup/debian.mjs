@@ -48,6 +48,8 @@ export const packages = {
     withProgram('openssl', 'creates the certificates of servers in tests', 'openssl'),
     withProgram('iproute2', 'makes the internet of the tests of networks (ip)', 'ip'),
     withProgram('git', 'serves a repository to boxes', 'git'),
+    withProgram('python3', "sets extended attributes, and looks into a machine's memory", 'python3'),
+    withProgram('tmux', 'is the terminal at which a test types', 'tmux'),
     withProgram('iperf3', 'measures the network of a box against the host', 'iperf3'),
     withLibrary('libslirp0', "serves networks in tests of the backend 'libslirp'", 'libslirp.so.0'),
     withProgram('g++', 'compiles the fuzzer', 'g++'),

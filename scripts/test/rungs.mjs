@@ -1,10 +1,14 @@
 // The rungs of the tests, the cheapest first: what each runs, and how its tests are counted. Called by test.mjs. A skipped test counts
 // as a failure (`strict`).
+import { availableParallelism } from 'node:os'
 import { say } from '../progress.mjs'
 import { cargoTest, check, tap, vitest } from './runners.mjs'
 import { add, none } from './tally.mjs'
 
 /** @typedef {import('./tally.mjs').Tally} Tally */
+
+/** The tests of networks. */
+const NETWORK = '__test__/e2e/network'
 
 /** The result of rung 1, whose tests are run by the `cargo test` of rung 0. @type {Tally | undefined} */
 let duplex
@@ -56,7 +60,9 @@ export const rungs = [
     run: async () =>
       strict(
         add(
-          await vitest('e2e'),
+          await vitest('e2e', { filter: `--exclude '${NETWORK}/**'` }),
+          // Each of these files has its own internet, measures no rates, and its box waits for half of the time.
+          await vitest('e2e', { name: 'network', filter: NETWORK, workers: Math.min(2, availableParallelism()) }),
           await tap('chaos', `node __test__/chaos/chaos.mjs --kills 16 --seconds 60 --seed ${chaosSeed()}`),
           await tap('soak', 'node --expose-gc __test__/soak/soak.mjs --cycles 25 --boxes 20'),
         ),

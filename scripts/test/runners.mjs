@@ -84,12 +84,16 @@ export function sections(output) {
   return found
 }
 
-/** Runs one vitest project. @param {string} project */
-export async function vitest(project) {
-  const report = join(logs, `${project}.json`)
+/**
+ * Runs one vitest project, or the files of it that `filter` selects, under a name of their own and so many at a time.
+ * @param {string} project @param {{ name?: string, filter?: string, workers?: number }} [part]
+ */
+export async function vitest(project, { name = project, filter = '', workers = 1 } = {}) {
+  const report = join(logs, `${name}.json`)
   rmSync(report, { force: true })
-  const command = `npx vitest run --project ${project} --reporter=verbose --reporter=json --outputFile.json='${report}'`
-  return (await observe(project, command, () => countVitest(report))).tally
+  const reporters = `--reporter=verbose --reporter=json --outputFile.json='${report}'`
+  const command = `export BOXLITE_TEST_WORKERS=${workers}; exec npx vitest run --project ${project} ${filter} ${reporters}`
+  return (await observe(name, command, () => countVitest(report))).tally
 }
 
 /** @param {string} report */

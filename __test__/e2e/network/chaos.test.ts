@@ -1,7 +1,7 @@
 // What happens to a box and to its open connections when something around them breaks: the resolver, the host's cable, the shim, a program
 // that watches the box, the program that started it. Each leads to a clear error at most, the box goes on, and what is open comes on
 // again. `npm run chaos -- --network` is the long form, in which the shim is frozen for a minute.
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -243,7 +243,7 @@ it('a connection into a machine that is killed breaks with the reason, and does 
   )
   await openKept()
   await expectEcho('dialled')
-  execFileSync('kill', ['-KILL', String((await info()).pid)])
+  process.kill((await info()).pid as number, 'SIGKILL')
   const error = () => host.peer.run((_, _box, kept) => kept.dialled.error?.code ?? null, box)
   await expect.poll(error, { timeout: 20_000 }).toBe('PORTAL_LOST')
 })

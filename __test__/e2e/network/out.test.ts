@@ -105,11 +105,10 @@ it('network pitfalls: ping: hosts answer, silent ones do not', async () => {
 })
 
 it('network pitfalls: DNS over TCP and EDNS, truncation: long answers arrive whole', async () => {
-  expect(await output('dig +short web.example')).toBe(`${WORLD.web}\n`)
-  expect(await output('dig +short +tcp web.example')).toBe(`${WORLD.web}\n`)
-  for (const how of ['+bufsize=4096', '+noedns', '+tcp', '+bufsize=512']) {
-    expect(await output(`dig +short ${how} long.example TXT | tr -d '" \\n'`), how).toMatch(/^x{2000}end$/)
-  }
+  expect(await output('dig +short web.example +notcp web.example +tcp')).toBe(`${WORLD.web}\n`.repeat(2))
+  // Several questions of one dig, since starting it takes most of the time.
+  const ways = ['+bufsize=4096', '+noedns', '+tcp', '+bufsize=512'].map(how => `long.example TXT ${how}`)
+  expect(await output(`dig +short ${ways.join(' ')} | tr -d '" '`)).toMatch(/^(x{2000}end\n){4}$/)
   expect(await output('dig +noedns +ignore long.example TXT')).toMatch(/flags: [^;]*\btc\b/)
 })
 

@@ -9,6 +9,7 @@ import type { NetworkEvent, NetworkUpdateOptions } from '../../../index.mjs'
 import { networkLayout } from '../../../scripts/image/debian.mjs'
 import { engine, useHomes } from '../../support/homes.js'
 import { type Host, useInternet, WORLD } from '../../support/internet.js'
+import { machinesOf } from '../../support/leaks.js'
 
 const homes = useHomes()
 const internet = useInternet(homes)
@@ -32,7 +33,16 @@ beforeAll(async () => {
     kept.source = runtime.events().on('network', event => kept.events.push(event))
   }, undefined)
   box = await host.create({ image, network: { ca: internet.authority }, secrets: [secret], memoryMib: 512 })
+  await output(FEW)
 }, 900_000)
+
+/**
+ * Takes the image's authorities out of the stores of a box, all but the first: an emulated machine reads all of them for a second, whenever
+ * a program starts. `ca.test.ts` leaves them.
+ */
+const FEW = `store=/etc/ssl/certs/ca-certificates.crt
+  { sed '/END CERTIFICATE/q' $store; sed -n '/^# boxlite: authorities/,$p' $store; } > /tmp/few
+  cat /tmp/few > $store; cat /tmp/few > /etc/boxlite/ca-certificates.crt; rm /tmp/few`
 
 /** Runs a line and returns its output and errors. */
 const output = (line: string, id = box) => host.output(id, line)
@@ -247,14 +257,15 @@ it('no value is in a log, an event, the home, the box or the machine', async () 
     const info = await box.info()
     return { pid: info.pid, events: JSON.stringify(kept.events), info: JSON.stringify(info) }
   }, box)
-  expect(events + info).not.toContain('hidden')
+  expect(events + info).not.toContain('sk-live')
   const shim = ['environ', 'cmdline'].map(name => readFileSync(`/proc/${pid}/${name}`, 'latin1')).join()
-  expect(shim).not.toContain('hidden')
+  expect(shim).not.toContain('sk-live')
   // In two pieces, so that the search does not find itself.
   const search = `v=sk-live-471; grep -rls "\${v}[12]-hidden" /proc/[0-9]*/environ /proc/[0-9]*/cmdline /etc /home /root /run /tmp /var; echo done`
   expect(await output(search)).toBe('done\n')
   if (engine !== 'qemu') return
-  const machine = execFileSync('pgrep', ['-P', String(pid), 'qemu'], { encoding: 'utf8' }).trim()
+  const machine = machinesOf(homes.base).find(line => line.includes('qemu-system') && line.includes(`boxlite-${box}`))
+  const [, machinePid = ''] = /^process (\d+)/.exec(machine ?? '') ?? []
   const inMemory = `
 import re, sys
 for line in open("/proc/%s/maps" % sys.argv[1]):
@@ -266,7 +277,9 @@ for line in open("/proc/%s/maps" % sys.argv[1]):
         for value in sys.argv[2:]:
             if value.encode() in data: print("found", value)
 print("looked")`
-  const found = execFileSync('python3', ['-c', inMemory, machine, placeholder(), VALUE, ROTATED], { encoding: 'utf8' })
+  const found = execFileSync('python3', ['-c', inMemory, machinePid, placeholder(), VALUE, ROTATED], {
+    encoding: 'utf8',
+  })
   // The placeholder shows that the search would find a value.
   expect([...new Set(found.trim().split('\n'))]).toEqual([`found ${placeholder()}`, 'looked'])
 }, 60_000)
