@@ -45,8 +45,7 @@ fn machine(spec: &InstanceSpec, accelerator: Accelerator) -> Vec<OsString> {
         ("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"),
         // Under emulation, the kernel calibrates its clock against PIT and PIC.
         ("-machine", "microvm,acpi=off,x-option-roms=off,isa-serial=on,pit=on,pic=on"),
-        // With KVM, this is the host's own processor; without, one with every feature that QEMU emulates.
-        ("-cpu", "max"),
+        ("-cpu", accelerator.processor()),
         ("-smp", &spec.cpus.to_string()),
         ("-m", &format!("{}M", spec.memory_mib)),
         ("-accel", &accelerator.argument()),
@@ -151,7 +150,7 @@ mod tests {
                 "-machine",
                 "microvm,acpi=off,x-option-roms=off,isa-serial=on,pit=on,pic=on",
                 "-cpu",
-                "max",
+                "max,erms=off,fsrm=off",
                 "-smp",
                 "2",
                 "-m",
