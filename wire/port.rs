@@ -19,6 +19,17 @@ pub const SERIAL_NAME: &str = "boxlite.portal";
 /// The number of streams at which either end's yamux fails the whole connection. What opens streams keeps below it.
 pub const STREAMS: usize = 2048;
 
+/// What either end of yamux writes in one system call, in bytes: the largest frame with its header. The guest's driver asks the kernel for a
+/// piece of memory of this size for each write to the serial port, and QEMU looks at the port for each.
+pub const MUX_WRITE: usize = 16 << 10;
+
+/// The largest body of a frame of yamux, whose header takes twelve bytes.
+pub const MUX_BODY: usize = MUX_WRITE - 12;
+
+/// What either end reads along with the header of a frame, in bytes: as much as one read of the serial port returns (Linux
+/// `drivers/char/virtio_console.c`). The rest of a body is read where it belongs.
+pub const MUX_READ: usize = 4 << 10;
+
 /// Where the shim listens for the guest's journal (vsock port, host side). The guest connects, writes [`JOURNAL`], and then
 /// length-delimited `JournalRecord`s as long as it runs. Its last record is empty: once everything is in the file, the shim
 /// closes the stream, and the guest can end the machine.

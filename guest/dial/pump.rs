@@ -2,17 +2,30 @@
 //!
 //! Called by `dial` once a connection stands.
 
-use std::{io, time::Duration};
+use std::{
+    cell::RefCell,
+    future::poll_fn,
+    io,
+    pin::Pin,
+    task::{Poll, ready},
+    time::Duration,
+};
 
+use boxlite_wire::port::MUX_BODY;
 use parking_lot::Mutex;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf},
     net::TcpStream,
     time::{Instant, sleep_until},
 };
 
-/// The most that is moved at a time, in bytes.
-const CHUNK: usize = 16 << 10;
+/// The most that is moved at a time, in bytes: what the kernel's loopback carries in one segment, in whole frames of yamux.
+const CHUNK: usize = 4 * MUX_BODY;
+
+thread_local! {
+    /// Bytes on their way from one side to the other. All connections share it, so that one that waits needs no memory.
+    static SHARED: RefCell<Box<[u8]>> = RefCell::new(vec![0; CHUNK].into());
+}
 
 /// How long a connection of which one direction has ended may be silent. A side that has gone without a word would otherwise hold it
 /// for ever.
@@ -61,14 +74,32 @@ async fn copy(
     mut to: impl AsyncWrite + Unpin,
     moved: &Mutex<Instant>,
 ) -> io::Result<()> {
-    let mut chunk = vec![0; CHUNK];
     loop {
-        let count = from.read(&mut chunk).await?;
+        // What is not taken at once waits in memory of its own.
+        let next = poll_fn(|cx| {
+            SHARED.with_borrow_mut(|shared| {
+                let mut chunk = ReadBuf::new(shared);
+                ready!(Pin::new(&mut from).poll_read(cx, &mut chunk))?;
+                let mut rest = chunk.filled();
+                if rest.is_empty() {
+                    return Poll::Ready(Ok::<_, io::Error>(None));
+                }
+                while !rest.is_empty()
+                    && let Poll::Ready(written) = Pin::new(&mut to).poll_write(cx, rest)
+                {
+                    let written = written?;
+                    if written == 0 {
+                        return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+                    }
+                    rest = &rest[written..];
+                }
+                Poll::Ready(Ok(Some(rest.to_vec())))
+            })
+        });
+        let rest = next.await?;
         *moved.lock() = Instant::now();
-        if count == 0 {
-            return to.shutdown().await;
-        }
-        to.write_all(&chunk[..count]).await?;
+        let Some(rest) = rest else { return to.shutdown().await };
+        to.write_all(&rest).await?;
         to.flush().await?;
         *moved.lock() = Instant::now();
     }

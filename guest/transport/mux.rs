@@ -6,13 +6,13 @@
 
 use std::{convert::Infallible, future::poll_fn, io, path::Path, task::Poll, time::Duration};
 
-use boxlite_wire::port::{DIAL, READY, STREAMS};
+use boxlite_wire::port::{DIAL, MUX_BODY, MUX_READ, MUX_WRITE, READY, STREAMS};
 use futures::AsyncWriteExt as _;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, BufStream},
     time::sleep,
 };
-use tokio_util::compat::{FuturesAsyncReadCompatExt as _, TokioAsyncReadCompatExt as _};
+use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt as _, TokioAsyncReadCompatExt as _};
 use yamux::{Config, Connection, ConnectionError, DEFAULT_CREDIT, Mode};
 
 use super::{port::Port, prefixed::Prefixed};
@@ -46,7 +46,7 @@ enum Opened {
 }
 
 async fn session(server: &Server, port: Port, requests: &mut StreamRequests) -> Result<(), ConnectionError> {
-    let mut connection = Connection::new(port.compat(), config(), Mode::Server);
+    let mut connection = carried(port);
     let ready = poll_fn(|cx| connection.poll_new_outbound(cx)).await?;
     tokio::spawn(announce(ready));
     let mut request = None;
@@ -84,7 +84,7 @@ async fn session(server: &Server, port: Port, requests: &mut StreamRequests) -> 
 
 /// Serves the streams of a connection that carries nothing but those that the host opens.
 pub(super) async fn serve_inbound<S: AsyncRead + AsyncWrite + Unpin>(server: &Server, carrier: S) {
-    let mut connection = Connection::new(carrier.compat(), config(), Mode::Server);
+    let mut connection = carried(carrier);
     // A host that breaks the protocol gets no more streams, and may connect again.
     while let Some(Ok(stream)) = poll_fn(|cx| connection.poll_next_inbound(cx)).await {
         let server = server.clone();
@@ -92,11 +92,18 @@ pub(super) async fn serve_inbound<S: AsyncRead + AsyncWrite + Unpin>(server: &Se
     }
 }
 
+/// A session on `carrier`, buffered: yamux reads and writes the header of a frame and its body one after the other.
+fn carried<S: AsyncRead + AsyncWrite + Unpin>(carrier: S) -> Connection<Compat<BufStream<S>>> {
+    let carrier = BufStream::with_capacity(MUX_READ, MUX_WRITE, carrier);
+    Connection::new(carrier.compat(), config(), Mode::Server)
+}
+
 fn config() -> Config {
     let mut config = Config::default();
     config.set_max_num_streams(STREAMS);
     // As in the shim: each stream gets no more than its first window.
     config.set_max_connection_receive_window(Some(STREAMS * DEFAULT_CREDIT as usize));
+    config.set_split_send_size(MUX_BODY);
     config
 }
 

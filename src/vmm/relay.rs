@@ -18,7 +18,8 @@ use std::{
 
 use tokio::{
     io::{
-        AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf, copy_bidirectional_with_sizes,
+        AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufStream, ReadBuf,
+        copy_bidirectional_with_sizes,
     },
     net::{UnixListener, UnixStream},
     task::JoinSet,
@@ -29,7 +30,7 @@ use yamux::{Config, Connection, ConnectionError, DEFAULT_CREDIT, Mode, Stream};
 
 use boxlite_wire::{
     dial::DIALS,
-    port::{CLOCK, JOURNAL, STREAMS},
+    port::{CLOCK, JOURNAL, MUX_BODY, MUX_READ, MUX_WRITE, STREAMS},
 };
 
 /// Most connections to the portal at one time. Further ones wait to be accepted.
@@ -45,8 +46,8 @@ const GUEST_STREAMS_MAX: usize = 4;
 /// counted until the next poll.
 const STREAMS_MAX: usize = STREAMS;
 
-/// The most that one direction of one connection moves at a time, in bytes. It is also the size of yamux's frames.
-const CHUNK: usize = 16 << 10;
+/// The most that one direction of one connection moves at a time, in bytes.
+const CHUNK: usize = MUX_BODY;
 
 /// How long to wait after `accept` failed, which means that descriptors are exhausted.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -71,6 +72,8 @@ pub(crate) async fn run<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    // Yamux reads and writes the header of a frame and its body one after the other.
+    let carrier = BufStream::with_capacity(MUX_READ, MUX_WRITE, carrier);
     let mut relay = Relay {
         mux: Connection::new(carrier.compat(), config(), Mode::Client),
         inbound,
@@ -85,7 +88,7 @@ fn config() -> Config {
     config.set_max_num_streams(STREAMS_MAX);
     // Each stream gets no more than its first window: the port's round trip is short, so larger windows would only cost memory.
     config.set_max_connection_receive_window(Some(STREAMS_MAX * DEFAULT_CREDIT as usize));
-    config.set_split_send_size(CHUNK);
+    config.set_split_send_size(MUX_BODY);
     config
 }
 
@@ -148,7 +151,7 @@ impl Inbound {
 }
 
 struct Relay<'a, S> {
-    mux: Connection<Compat<S>>,
+    mux: Connection<Compat<BufStream<S>>>,
     inbound: &'a mut [Inbound],
     sockets: Option<Arc<GuestSockets>>,
     guest_streams: JoinSet<io::Result<()>>,
