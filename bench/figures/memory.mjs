@@ -7,15 +7,23 @@ import { withBox } from '../with-box.mjs'
 export const memory = {
   name: 'memoryIdle',
   unit: 'MiB',
-  measure: bench => idleMemory(bench),
+  measure: bench => ofIdle(bench, async pid => memoryOf(pid)),
 }
 
+/** Returns the MiB of a shim and its descendants. @param {number} pid */
+const memoryOf = pid => family(pid).reduce((sum, member) => sum + pss(member), 0) / 1024
+
 /**
- * Returns the MiB of an idle box with `options`.
- * @param {import('../bench.mjs').Bench} bench @param {Partial<import('../../index.js').BoxOptions>} [options]
+ * Returns the MiB of each of some boxes that have been idle for long enough to have given back what their starts had left over.
+ * @param {import('../../index.js').Box[]} boxes
  */
-export const idleMemory = (bench, options) =>
-  ofIdle(bench, async pid => family(pid).reduce((sum, member) => sum + pss(member), 0) / 1024, options)
+export async function memoryOfIdle(boxes) {
+  await new Promise(settled => setTimeout(settled, REPORTED_MS))
+  return Promise.all(boxes.map(async box => memoryOf(await pidOf(box))))
+}
+
+/** A kernel tells its host of free pages after two seconds (Linux `mm/page_reporting.c`). */
+const REPORTED_MS = 5000
 
 /** @type {import('../bench.mjs').Figure} */
 export const cpuIdle = {
@@ -32,19 +40,19 @@ export const cpuIdle = {
 /**
  * Measures the shim of a box that has been idle for a second.
  * @param {import('../bench.mjs').Bench} bench @param {(pid: number) => Promise<number>} measure
- * @param {Partial<import('../../index.js').BoxOptions>} [options]
  */
-const ofIdle = (bench, measure, options) =>
-  withBox(
-    bench,
-    async box => {
-      await new Promise(settled => setTimeout(settled, 1000))
-      const { pid } = await box.info()
-      if (!pid) throw new Error('the running box has no pid')
-      return measure(pid)
-    },
-    options,
-  )
+const ofIdle = (bench, measure) =>
+  withBox(bench, async box => {
+    await new Promise(settled => setTimeout(settled, 1000))
+    return measure(await pidOf(box))
+  })
+
+/** @param {import('../../index.js').Box} box */
+async function pidOf(box) {
+  const { pid } = await box.info()
+  if (!pid) throw new Error('the running box has no pid')
+  return pid
+}
 
 /**
  * Returns the milliseconds that `pid` and its descendants have run (Linux `Documentation/scheduler/sched-stats.rst`).
