@@ -1,10 +1,9 @@
 //! What a hostile or a busy box can do: everything is bounded, and honest work is not hurt.
 
 use std::{
-    env, fs,
+    fs,
     io::{Read, Write},
     net::{IpAddr, TcpListener},
-    process::Command,
     thread,
     time::{Duration, Instant},
 };
@@ -13,6 +12,7 @@ use boxlite_spec::network::{NetworkLimits, rule::Protocol};
 use smoltcp::socket::tcp::State;
 
 use super::{
+    alone::{Memory, is_alone},
     raw::packet,
     rig::{Choice, bytes, rig, rig_with, server},
 };
@@ -32,12 +32,6 @@ fn serve(listener: TcpListener) {
 
 fn descriptors() -> usize {
     fs::read_dir("/proc/self/fd").unwrap().count()
-}
-
-fn resident_kib() -> usize {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
 #[test]
@@ -103,12 +97,13 @@ fn network_pitfalls_many_connections_ten_thousand_in_a_row_leak_nothing() {
     for _ in 0..5 {
         round(100);
     }
-    let (files, memory) = (descriptors(), resident_kib());
+    let process = Memory::of_this_process();
+    let (files, memory) = (descriptors(), process.resident_kib());
     for _ in 0..95 {
         round(100);
     }
     rig.guest.until("no connection", |_| rig.reports.counters.connections() == 0);
-    let (files_after, memory_after) = (descriptors(), resident_kib());
+    let (files_after, memory_after) = (descriptors(), process.resident_kib());
     println!("descriptors {files} → {files_after}, memory {memory} → {memory_after} KiB");
     assert_eq!(rig.reports.counters.read().connections_total, 10_000);
     // Other tests run beside this one.
@@ -157,21 +152,10 @@ fn network_pitfalls_many_connections_a_burst_over_the_rate_waits_and_is_not_lost
     assert!(passed > Duration::from_millis(400) && passed < Duration::from_secs(5), "{passed:?}");
 }
 
-/// Set in a process of its own with few descriptors.
-const FEW_DESCRIPTORS: &str = "BOXLITE_TEST_FEW_DESCRIPTORS";
-
 #[test]
 fn network_pitfalls_many_connections_a_host_without_descriptors_is_waited_for() {
-    if env::var_os(FEW_DESCRIPTORS).is_none() {
-        let name = "gateway::tests::bounds::network_pitfalls_many_connections_a_host_without_descriptors_is_waited_for";
-        let mut command = Command::new("sh");
-        command
-            .args(["-c", "ulimit -n 48 && exec \"$0\" --exact \"$1\""])
-            .arg(env::current_exe().unwrap())
-            .arg(name);
-        let output = command.env(FEW_DESCRIPTORS, "1").output().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    const NAME: &str = "bounds::network_pitfalls_many_connections_a_host_without_descriptors_is_waited_for";
+    if !is_alone(NAME, 48) {
         return;
     }
     let (listener, to) = server();

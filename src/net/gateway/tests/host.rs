@@ -58,7 +58,8 @@ impl Machine {
     }
 }
 
-fn start(policy: Policy) -> (Gateway, Guest, Reports) {
+/// Starts a gateway with this policy, and what the shim gives it besides.
+pub(super) fn start(policy: Policy) -> (Gateway, Guest, Reports) {
     let spec = NetworkSpec { link: link([10, 107, 0], Some(0xfd87)), policy, ..network() };
     let reports = Reports::default();
     let egress = Egress::new(&spec);

@@ -2,14 +2,13 @@
 
 use std::{
     io::{Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     time::Duration,
 };
 
 use smoltcp::socket::tcp::State;
-use socket2::{Domain, Socket, Type};
 
-use super::rig::{Choice, OUTSIDE, OUTSIDE_V6, REFUSED, rig, rig_with, server};
+use super::rig::{Choice, OUTSIDE, OUTSIDE_V6, REFUSED, rig, rig_with, server, silent_server};
 use crate::gateway::parts::Patience;
 
 #[test]
@@ -58,20 +57,6 @@ fn network_pitfalls_hidden_refusals_a_refusal_is_a_fast_reset_and_an_event_with_
     assert_eq!(refusal.name.as_deref(), Some("refused.test"));
     assert_eq!((rig.guest.syn_acks, rig.reports.counters.read().refusals), (0, 1));
     assert!(listener.accept().is_err());
-}
-
-/// A server whose queue is full, so that its host does not answer.
-fn silent_server() -> (Socket, Vec<TcpStream>, u16) {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
-    socket.listen(0).unwrap();
-    let address = socket.local_addr().unwrap().as_socket().unwrap();
-    let mut queue = Vec::new();
-    while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(50)) {
-        queue.push(stream);
-        assert!(queue.len() < 100);
-    }
-    (socket, queue, address.port())
 }
 
 #[test]

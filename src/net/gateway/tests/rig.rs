@@ -3,14 +3,16 @@
 
 use std::{
     collections::HashSet,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use boxlite_spec::network::{
     NetworkLimits, NetworkSpec, ProxySpec,
     rule::{Policy, Target},
 };
+use socket2::{Domain, Socket, Type};
 
 use super::guest::Guest;
 use crate::{
@@ -148,6 +150,20 @@ pub(super) fn server() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     (listener, (OUTSIDE, port).into())
+}
+
+/// A server whose queue is full, so that its host does not answer.
+pub(super) fn silent_server() -> (Socket, Vec<TcpStream>, u16) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+    socket.listen(0).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    let mut queue = Vec::new();
+    while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(50)) {
+        queue.push(stream);
+        assert!(queue.len() < 100);
+    }
+    (socket, queue, address.port())
 }
 
 /// Bytes that repeat nowhere near.
