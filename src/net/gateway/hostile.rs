@@ -48,7 +48,7 @@ impl Decide for Nothing {
 
 /// Answers with the query.
 #[derive(Debug)]
-pub(super) struct Echo;
+pub(crate) struct Echo;
 
 impl NameServer for Echo {
     fn answer<'a>(&'a self, query: &'a [u8], _: bool) -> Answer<'a> {

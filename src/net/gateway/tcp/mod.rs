@@ -52,8 +52,8 @@ use crate::decision::{Decision, Destination, Refused};
 
 /// How often SYNs that wait for a place are looked at; places that UDP gives back do not call.
 const PLACE_INTERVAL: Duration = Duration::from_millis(100);
-/// How much lies between the box and a service of the gateway.
-const SERVICE_PIPE: usize = 64 * 1024;
+/// How much lies between the box and the gateway's proxy.
+const PROXY_PIPE: usize = 64 * 1024;
 const NAME_PORT: u16 = 53;
 
 /// A service of the gateway itself.
@@ -205,7 +205,10 @@ impl Tcp {
         };
         let (flow, to) = (syn.flow, syn.to());
         if let Some(service) = self.own_service(flow) {
-            let (ours, theirs) = duplex(SERVICE_PIPE);
+            let (ours, theirs) = duplex(match service {
+                OwnService::Names => name_service::PIPE,
+                OwnService::Proxy => PROXY_PIPE,
+            });
             match service {
                 OwnService::Names => tokio::spawn(name_service::serve(theirs, Arc::clone(&self.parts.names))),
                 OwnService::Proxy => tokio::spawn(proxy_service::serve(theirs, self.parts.clone())),
