@@ -282,8 +282,8 @@ export class Box implements AsyncDisposable {
   /**
    * Deletes the box with its files. Rejects with `BOX_STATE` if it runs and `force` is not set.
    *
-   * With `force` it takes at most two seconds, whatever the box or another process does: a start under way is cancelled, a
-   * machine is killed, and every `wait` for the box resolves with `'stopped'`.
+   * With `force` it takes at most two seconds, and what a busy host needs to end killed processes, whatever the box or another
+   * process does: a start under way is cancelled, a machine is killed, and every `wait` for the box resolves with `'stopped'`.
    */
   async remove(options?: RemoveOptions): Promise<void> {
     await settled(this.#native.remove(removeForce('box.remove', options)))

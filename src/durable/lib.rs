@@ -51,7 +51,10 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32, durability: Durability) -> io
 /// # Errors
 /// The failure of the host's file system.
 pub fn draft(path: &Path, mode: u32) -> io::Result<NamedTempFile> {
-    let draft = Builder::new().prefix(DRAFT).tempfile_in(folder_of(path))?;
+    // Made here: an error of `tempfile_in` keeps only the text of the system's, and not its number.
+    let make =
+        |path: &Path| OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path);
+    let draft = Builder::new().prefix(DRAFT).make_in(folder_of(path), make)?;
     set_mode(draft.as_file(), mode)?;
     Ok(draft)
 }
@@ -195,6 +198,13 @@ mod tests {
         assert!(write(&path, b"x", 0o600, Durability::Flushed).is_err());
         assert!(path.is_dir());
         assert_eq!(names(folder.path()), ["folder"]);
+    }
+
+    #[test]
+    fn what_fails_has_the_systems_number() {
+        let made = draft(Path::new("/proc/self/comm/file"), 0o600).unwrap_err();
+        assert_eq!(made.raw_os_error(), File::open("/proc/self/comm/file").unwrap_err().raw_os_error());
+        assert!(made.raw_os_error().is_some());
     }
 
     #[test]

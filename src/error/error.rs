@@ -88,9 +88,16 @@ impl BoxliteError {
         self.with(|inner| inner.hint = hint.map(|hint| hint.into().shortened()).or(inner.hint.take()))
     }
 
-    /// The same failure with the code and the hint of a host that has reached its limits, whatever was tried.
+    /// The same failure; with the code and the hint of a host that has reached its limits, if they caused what another process, such as
+    /// the shim, says in `text`.
     #[must_use]
-    pub fn at_host_limit(self) -> Self {
+    pub fn caused_by_text(self, text: &str) -> Self {
+        let limited = resource_limits::can_cause(self.code()) && resource_limits::caused_text(text);
+        if limited { self.at_host_limit() } else { self }
+    }
+
+    /// The same failure with the code and the hint of a host that has reached its limits, whatever was tried.
+    fn at_host_limit(self) -> Self {
         self.with(|inner| {
             inner.code = ErrorCode::HostLimit;
             inner.hint = Some(resource_limits::remedy());

@@ -24,16 +24,20 @@ pub(crate) fn remedy() -> Text {
 /// `fork(2)` and `pthread_create(3)` fail with `EAGAIN`; no wait for a socket carries it as far as an error.
 const LIMITED: [Errno; 3] = [Errno::EMFILE, Errno::ENFILE, Errno::EAGAIN];
 
-/// Returns whether the host's limits caused `error`.
-pub(crate) fn caused(error: &(dyn StdError + 'static)) -> bool {
+/// Returns whether the host's limits caused `error`. For those who go on without a file that they can't read: that a limit was reached says
+/// nothing of the file.
+pub fn caused(error: &(dyn StdError + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
         // A shared cause is an `Arc` around the error, whose `source` skips the error itself.
         let error = error
             .downcast_ref::<Arc<dyn StdError + Send + Sync>>()
             .map_or(error, |shared| &**shared as &(dyn StdError + 'static));
-        let number = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error).map(Errno::from_raw);
-        if number.or(error.downcast_ref::<Errno>().copied()).is_some_and(|errno| LIMITED.contains(&errno)) {
+        let reached = match error.downcast_ref::<io::Error>() {
+            Some(error) => caused_io(error),
+            None => error.downcast_ref::<Errno>().is_some_and(|errno| LIMITED.contains(errno)),
+        };
+        if reached {
             return true;
         }
         next = error.source();
@@ -41,20 +45,31 @@ pub(crate) fn caused(error: &(dyn StdError + 'static)) -> bool {
     false
 }
 
+fn caused_io(error: &io::Error) -> bool {
+    match (error.raw_os_error(), error.get_ref()) {
+        (Some(number), _) => LIMITED.contains(&Errno::from_raw(number)),
+        // What such an error wraps is not its source, but itself; and some libraries keep nothing but the text of what they wrap.
+        (None, Some(wrapped)) => caused(wrapped) || caused_text(&wrapped.to_string()),
+        (None, None) => false,
+    }
+}
+
 /// Returns whether the host's limits caused what `text` reports: a line of another process, such as the shim or QEMU.
-pub fn caused_text(text: &str) -> bool {
+pub(crate) fn caused_text(text: &str) -> bool {
     // These are texts of strerror(3).
     ["Resource temporarily unavailable", "Too many open files"].iter().any(|limit| text.contains(limit))
 }
 
 /// Whether the host's limits can be the reason of an error of this code. They are not where a registry, a guest or a file in a box
 /// refused something for a reason of its own.
-pub const fn can_cause(code: ErrorCode) -> bool {
+pub(crate) const fn can_cause(code: ErrorCode) -> bool {
     matches!(
         code,
         ErrorCode::StorageIo
             | ErrorCode::EngineUnsupported
             | ErrorCode::EngineFailed
+            | ErrorCode::NetworkFailed
+            | ErrorCode::InvalidArgument
             | ErrorCode::PartMissing
             | ErrorCode::PortalLost
             | ErrorCode::RegistryUnreachable
@@ -85,6 +100,28 @@ mod tests {
         assert_eq!(other.code(), ErrorCode::StorageIo);
         let file = BoxliteError::new(ErrorCode::FileRefused, "read").caused_by(Errno::EMFILE);
         assert_eq!(file.code(), ErrorCode::FileRefused);
+    }
+
+    #[test]
+    fn limits_are_found_in_errors_that_wrap_the_systems() {
+        let limit = || io::Error::from_raw_os_error(Errno::EMFILE as i32);
+        for error in [
+            io::Error::other(limit()),
+            io::Error::other(io::Error::other(limit())),
+            io::Error::other(BoxliteError::new(ErrorCode::StorageIo, "open").caused_by(limit())),
+            // As `tempfile` and `imago` make them.
+            io::Error::new(limit().kind(), format!("{} at path \"/x\"", limit())),
+        ] {
+            let text = format!("{error:?}");
+            assert_eq!(
+                BoxliteError::io("write", Path::new("/x"), error).code(),
+                ErrorCode::HostLimit,
+                "{text}"
+            );
+        }
+        for error in [io::Error::other("no"), io::ErrorKind::WouldBlock.into()] {
+            assert_eq!(BoxliteError::io("write", Path::new("/x"), error).code(), ErrorCode::StorageIo);
+        }
     }
 
     #[test]

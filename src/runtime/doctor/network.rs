@@ -26,7 +26,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Every check of the network.
 pub(super) fn examine() -> Vec<DoctorCheck> {
-    let (routes, resolver) = (Routes::read(), Resolver::read());
+    // At a limit of this process, of which another check tells, nothing is known of them.
+    let (routes, resolver) = (Routes::read().unwrap_or_default(), Resolver::read().unwrap_or_default());
     // Each process may raise its soft limit to this one, as the shim does.
     let files = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(_, hard)| hard);
     let ping = fs::read_to_string("/proc/sys/net/ipv4/ping_group_range").ok();

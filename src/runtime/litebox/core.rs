@@ -82,10 +82,10 @@ impl BoxCore {
     /// Reads the box's config and record as they are now. Blocking.
     ///
     /// # Errors
-    /// `BOX_REMOVED`; `STORAGE_IO` and its kin if the config can't be read.
+    /// `BOX_REMOVED`; `STORAGE_IO` and its kin if the config can't be read; `HOST_LIMIT`.
     pub(in crate::litebox) fn read(&self) -> BoxliteResult<(BoxConfig, BoxRecord)> {
         let config = self.reread()?;
-        let record = BoxRecord::read(&self.paths, config.rest());
+        let record = BoxRecord::read(&self.paths, config.rest())?;
         Ok((config, record))
     }
 

@@ -35,8 +35,11 @@ pub(crate) struct Host {
 
 impl Host {
     /// Reads it. Blocking.
-    pub(crate) fn read() -> Self {
-        Self { routes: Routes::read(), resolver: Resolver::read() }
+    ///
+    /// # Errors
+    /// `HOST_LIMIT`.
+    pub(crate) fn read() -> BoxliteResult<Self> {
+        Ok(Self { routes: Routes::read()?, resolver: Resolver::read()? })
     }
 }
 

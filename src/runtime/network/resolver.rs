@@ -1,8 +1,13 @@
 //! The host's resolver as `/etc/resolv.conf` configures it (resolv.conf(5)). Read by `plan` for the search domains, and by the doctor.
 
-use std::{fs, net::IpAddr};
+use std::{net::IpAddr, path::Path};
 
-use crate::options::network::dns::{MOST_SEARCH_DOMAINS, SEARCH_BYTES};
+use boxlite_error::BoxliteResult;
+
+use crate::{
+    network::host_file,
+    options::network::dns::{MOST_SEARCH_DOMAINS, SEARCH_BYTES},
+};
 
 /// Most bytes of the file that are read.
 const MOST: usize = 64 * 1024;
@@ -17,9 +22,12 @@ pub(crate) struct Resolver {
 
 impl Resolver {
     /// Reads it; without the file there is nothing in it. Blocking.
-    pub(crate) fn read() -> Self {
-        let text = fs::read("/etc/resolv.conf").unwrap_or_default();
-        Self::parse(&String::from_utf8_lossy(&text[..text.len().min(MOST)]))
+    ///
+    /// # Errors
+    /// `HOST_LIMIT`.
+    pub(crate) fn read() -> BoxliteResult<Self> {
+        let text = host_file::read(Path::new("/etc/resolv.conf"))?;
+        Ok(Self::parse(&text[..text.floor_char_boundary(MOST)]))
     }
 
     fn parse(text: &str) -> Self {

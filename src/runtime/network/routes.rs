@@ -2,11 +2,14 @@
 //! known. Read by `link` and the doctor.
 
 use std::{
-    fs,
     net::{Ipv4Addr, Ipv6Addr},
+    path::Path,
 };
 
+use boxlite_error::BoxliteResult;
 use ipnet::{Ipv4Net, Ipv6Net};
+
+use crate::network::host_file;
 
 /// A route that refuses (linux/route.h, `RTF_REJECT`).
 const REJECT: u32 = 0x0200;
@@ -20,9 +23,12 @@ pub(crate) struct Routes {
 
 impl Routes {
     /// Reads them. Blocking.
-    pub(crate) fn read() -> Self {
-        let text = |file| fs::read_to_string(file).unwrap_or_default();
-        Self { v4: parse_v4(&text("/proc/net/route")), v6: parse_v6(&text("/proc/net/ipv6_route")) }
+    ///
+    /// # Errors
+    /// `HOST_LIMIT`. A host without IPv6 has no list of its routes.
+    pub(crate) fn read() -> BoxliteResult<Self> {
+        let text = |file| host_file::read(Path::new(file));
+        Ok(Self { v4: parse_v4(&text("/proc/net/route")?), v6: parse_v6(&text("/proc/net/ipv6_route")?) })
     }
 
     /// Whether there is a way to the IPv4 internet.

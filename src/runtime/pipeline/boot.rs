@@ -178,7 +178,7 @@ impl Pipeline {
             return Ok(None);
         }
         let config = self.config.clone();
-        blocking("plan a network", move || NetworkPlan::of(&config, &Host::read())).await
+        blocking("plan a network", move || NetworkPlan::of(&config, &Host::read()?)).await
     }
 
     /// Adds the certificate of the box's own authority, so that it is in the box's store before anything runs there.

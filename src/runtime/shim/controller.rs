@@ -18,7 +18,7 @@ use std::{
 
 use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
 use boxlite_spec::{InstanceSpec, ShimIdentity};
-use tokio::{sync::watch, time::timeout};
+use tokio::{io::unix::AsyncFd, sync::watch, time::timeout};
 
 use crate::{
     shim::{
@@ -75,27 +75,45 @@ impl ShimController {
                 .caused_by(error)
                 .hint("boxes need Linux 5.4 or newer, and pidfd_open(2) allowed")
         })?;
+        let end = process.end_watch().map_err(|error| {
+            let _ = child.kill().and_then(|()| child.wait());
+            failed(program, "its end can't be watched").caused_by(error)
+        })?;
         let mut lifeline = child.stdin.take();
         if let Some(lifeline) = &mut lifeline {
             // If the shim ends before it reads, its watcher reports that with a better reason than a broken pipe.
             let _ = lifeline.write_all(&line);
         }
-        Ok(Self::watch(process, lifeline, log, Some(stderr)))
+        Ok(Self::watch(process, end, lifeline, log, Some(stderr)))
     }
 
     /// Joins a shim that another process started; its report is read from `log` when it ends. Call it on a thread of tokio's.
-    pub(crate) fn join(process: ShimProcess, log: &Path) -> Self {
-        Self::watch(process, None, log, File::open(log).ok())
+    ///
+    /// # Errors
+    /// `HOST_LIMIT` if this process may open no more files.
+    pub(crate) fn join(process: ShimProcess, log: &Path) -> BoxliteResult<Self> {
+        let stderr = outcome::open_log(log)?;
+        let end = process.end_watch().map_err(|error| {
+            let message = format!("watch shim {}: its end can't be watched", process.identity.pid);
+            BoxliteError::new(ErrorCode::Internal, message).caused_by(error)
+        })?;
+        Ok(Self::watch(process, end, None, log, stderr))
     }
 
     /// Waits for the shim's end in a task, which reaps it if it is a child of this process.
-    fn watch(process: ShimProcess, lifeline: Option<ChildStdin>, log: &Path, stderr: Option<File>) -> Self {
+    fn watch(
+        process: ShimProcess,
+        end: AsyncFd<OwnedFd>,
+        lifeline: Option<ChildStdin>,
+        log: &Path,
+        stderr: Option<File>,
+    ) -> Self {
         let (process, stderr, is_child) = (Arc::new(process), stderr.map(Arc::new), lifeline.is_some());
         let (outcome, ended) = watch::channel(None);
         let (watched, report) = (Arc::clone(&process), stderr.clone());
         tokio::spawn(async move {
             tokio::select! {
-                end = watched.ended() => if end.is_ok() {
+                ended = end.readable() => if ended.is_ok() {
                     let status = if is_child { watched.reap() } else { None };
                     outcome.send_replace(Some(ShimOutcome::read(status, report.as_deref())));
                 },
@@ -262,7 +280,7 @@ mod tests {
             mine.status().and_then(|status| std::os::unix::process::ExitStatusExt::signal(&status)),
             Some(9)
         );
-        for outcome in [mine, ShimOutcome::from_log(&log), shim.final_outcome()] {
+        for outcome in [mine, ShimOutcome::from_log(&log).unwrap(), shim.final_outcome()] {
             assert_eq!(outcome.failure(None), None);
         }
     }

@@ -59,7 +59,8 @@ pub(crate) fn probe(assets: &Assets, depth: Depth) -> BoxliteResult<ProbeReport>
     let Ended { status, stdout, stderr } = run(environment::reduce(&mut command))
         .map_err(|error| failed("it can't be executed".to_owned()).caused_by(error))?;
     if let Some(status) = status.filter(|status| !status.success()) {
-        return Err(failed(format!("{status}: {}", String::from_utf8_lossy(&stderr).trim())));
+        let said = String::from_utf8_lossy(&stderr);
+        return Err(failed(format!("{status}: {}", said.trim())).caused_by_text(&said));
     }
     serde_json::from_slice(&stdout)
         .map_err(|error| failed("its answer can't be read".to_owned()).caused_by(error))
@@ -130,7 +131,8 @@ fn settle(choice: EngineChoice, report: &ProbeReport) -> BoxliteResult<Engine> {
         if reasons.is_empty() { "the shim was built without it".to_owned() } else { reasons.join("; ") };
     let error = BoxliteError::new(ErrorCode::EngineUnsupported, format!("{what} ({why})"));
     // With a choice, the easiest remedy is the last engine's: QEMU needs no hardware.
-    Err(error.maybe_hint(if choice == EngineChoice::Auto { remedies.last() } else { remedies.first() }))
+    let remedy = if choice == EngineChoice::Auto { remedies.last() } else { remedies.first() };
+    Err(error.maybe_hint(remedy).caused_by_text(&why))
 }
 
 #[cfg(test)]
@@ -162,6 +164,17 @@ mod tests {
         assert_eq!(error.code(), ErrorCode::EngineUnsupported);
         assert!(error.to_string().contains("no krun at all"));
         assert_eq!(error.hint_text(), Some(&"install krun".into()));
+    }
+
+    #[test]
+    fn an_engine_that_the_hosts_limits_keep_from_running_is_not_missing() {
+        let mut qemu = engine(VmmKind::Qemu, false);
+        qemu.problems[0].message =
+            "run /usr/bin/qemu-system-x86_64 -version: Resource temporarily unavailable (os error 11)".into();
+        let report = ProbeReport { engines: vec![engine(VmmKind::Krun, false), qemu] };
+        let error = settle(EngineChoice::Auto, &report).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::HostLimit);
+        assert!(error.hint_text().unwrap().to_string().contains("ulimit -u"));
     }
 
     #[test]

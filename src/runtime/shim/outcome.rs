@@ -8,7 +8,7 @@ use std::{
     process::ExitStatus,
 };
 
-use boxlite_error::{BoxliteError, ErrorCode, resource_limits};
+use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, resource_limits};
 use boxlite_spec::{ShimExit, ShimReport};
 
 use crate::network::port_error;
@@ -39,8 +39,11 @@ impl ShimOutcome {
     }
 
     /// The same for a shim that has ended, and whose log is at `log`.
-    pub(crate) fn from_log(log: &Path) -> Self {
-        Self::read(None, File::open(log).ok().as_ref())
+    ///
+    /// # Errors
+    /// Those of [`open_log`].
+    pub(crate) fn from_log(log: &Path) -> BoxliteResult<Self> {
+        Ok(Self::read(None, open_log(log)?.as_ref()))
     }
 
     fn exit(&self) -> Option<ShimExit> {
@@ -107,12 +110,23 @@ impl ShimOutcome {
             Some(ShimExit::Asked) => ErrorCode::BoxRemoved,
             _ => ErrorCode::EngineFailed,
         };
-        let limited = resource_limits::can_cause(code) && resource_limits::caused_text(&self.describe());
-        let why =
-            if self.exit() == Some(ShimExit::Unannounced) { GUEST_DIED.to_owned() } else { self.describe() };
+        let said = self.describe();
+        let why = if self.exit() == Some(ShimExit::Unannounced) { GUEST_DIED } else { &said };
         let message = format!("{what}: {why}{}", console_excerpt(console));
-        let error = BoxliteError::new(code, message).maybe_hint(self.report.and_then(|report| report.hint));
-        if limited { error.at_host_limit() } else { error }
+        let hint = self.report.and_then(|report| report.hint);
+        BoxliteError::new(code, message).maybe_hint(hint).caused_by_text(&said)
+    }
+}
+
+/// Opens the log of a shim that may have ended. Returns `None` if there is none, or if it can't be read.
+///
+/// # Errors
+/// `HOST_LIMIT` if this process may open no more files: without its report, a shim would count as killed.
+pub(crate) fn open_log(log: &Path) -> BoxliteResult<Option<File>> {
+    match File::open(log) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if resource_limits::caused(&error) => Err(BoxliteError::io("open log", log, error)),
+        Err(_) => Ok(None),
     }
 }
 
@@ -182,7 +196,7 @@ mod tests {
             let message = "the network: publish port 80/tcp of the box on 127.0.0.1:8080: no".to_owned();
             let report = ShimReport { exit, message, hint: None };
             std::fs::write(&log, serde_json::to_string(&report).unwrap()).unwrap();
-            let error = ShimOutcome::from_log(&log).into_error("start box `b`", &console);
+            let error = ShimOutcome::from_log(&log).unwrap().into_error("start box `b`", &console);
             assert_eq!(error.code(), code);
             assert_eq!(
                 error.to_string(),
@@ -208,7 +222,7 @@ mod tests {
         let failure = |exit, status: i32| {
             let report = ShimReport { exit, message: "run machine: it ended".into(), hint: None };
             std::fs::write(&log, serde_json::to_string(&report).unwrap()).unwrap();
-            let others = ShimOutcome::from_log(&log);
+            let others = ShimOutcome::from_log(&log).unwrap();
             let mine = ShimOutcome { status: Some(ExitStatus::from_raw(status << 8)), ..others.clone() };
             // Every process reports the same.
             assert_eq!(mine.failure(Some(&console)), others.failure(Some(&console)));

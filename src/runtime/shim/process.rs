@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode};
+use boxlite_error::{BoxliteError, BoxliteResult, ErrorCode, resource_limits};
 use boxlite_spec::ShimIdentity;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::process::{
@@ -29,6 +29,10 @@ use crate::state::lock;
 
 /// How long an ending shim, or a QEMU whose shim was killed, may keep the box's disk.
 const EXIT: Duration = Duration::from_secs(5);
+
+/// What to do about a process that was killed and stays.
+const KERNEL_WAITS: &str =
+    "the kernel waits for something in its name, most often a disk or a network file system that hangs";
 
 /// What failures of that call themselves.
 const LOOK: &str = "look for the shim of a box";
@@ -54,7 +58,13 @@ impl ShimStatus {
         if !lock::is_held(path)? {
             return Ok(Self::Absent);
         }
-        let identity = fs::read_to_string(path).ok().and_then(|text| text.parse().ok());
+        let text = match fs::read(path) {
+            Ok(text) => String::from_utf8(text).unwrap_or_default(),
+            // It went with its box, between the two looks.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(BoxliteError::io("read lock", path, error)),
+        };
+        let identity = text.parse().ok();
         match identity.map(ShimProcess::find).transpose() {
             Ok(Some(Some(process))) => Ok(Self::Alive(process)),
             Ok(_) => Ok(Self::Unidentified(identity)),
@@ -81,6 +91,15 @@ impl ShimStatus {
                 seen => return Ok(seen),
             }
         }
+    }
+
+    /// The error for the engine of a shim that was killed, if it keeps the lock.
+    pub(crate) fn engine_not_ended(shim: Option<ShimIdentity>) -> BoxliteError {
+        let shim = shim.map_or("unknown".to_owned(), |identity| identity.pid.to_string());
+        let message = format!(
+            "end the machine of a box: its shim, process {shim}, was killed, and the engine is still there"
+        );
+        BoxliteError::new(ErrorCode::BoxState, message).hint(KERNEL_WAITS)
     }
 
     /// The error for a holder that stays unidentified.
@@ -122,7 +141,7 @@ impl ShimProcess {
         let number = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or_else(gone)?;
         let pidfd = pidfd_open(number, PidfdFlags::empty())
             .map_err(|errno| if errno == rustix::io::Errno::SRCH { gone() } else { errno.into() })?;
-        let identity = identity_of(pid).ok_or_else(gone)?;
+        let identity = identity_of(pid)?.ok_or_else(gone)?;
         Ok(Self { identity, pidfd })
     }
 
@@ -160,12 +179,17 @@ impl ShimProcess {
         let _ = pidfd_send_signal(&self.pidfd, Signal::USR1);
     }
 
-    /// Waits for its end.
-    pub(crate) async fn ended(&self) -> io::Result<()> {
+    /// What is readable once it has ended. Call it on a thread of tokio's.
+    pub(crate) fn end_watch(&self) -> io::Result<AsyncFd<OwnedFd>> {
         let pidfd = self.pidfd.try_clone()?;
         // SAFETY: the descriptor is owned by the value that is registered, and stays the same until that is dropped.
         let pidfd = unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE) };
-        pidfd.map_err(io::Error::from)?.readable().await.map(drop)
+        pidfd.map_err(io::Error::from)
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn ended(&self) -> io::Result<()> {
+        self.end_watch()?.readable().await.map(drop)
     }
 
     /// Kills it and waits until it is gone.
@@ -183,14 +207,22 @@ impl ShimProcess {
     /// The error for a shim that was killed and is still there.
     pub(crate) fn not_ended(&self) -> BoxliteError {
         let pid = self.identity.pid;
-        BoxliteError::new(ErrorCode::BoxState, format!("end the shim of a box: process {pid} was killed and is still there"))
-            .hint("the kernel waits for something in its name, most often a disk or a network file system that hangs")
+        BoxliteError::new(
+            ErrorCode::BoxState,
+            format!("end the shim of a box: process {pid} was killed and is still there"),
+        )
+        .hint(KERNEL_WAITS)
     }
 }
 
-/// Who process `pid` is now.
-pub(crate) fn identity_of(pid: u32) -> Option<ShimIdentity> {
-    ShimIdentity::from_stat(pid, &fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+/// Who process `pid` is now. Returns `None` if there is none.
+pub(crate) fn identity_of(pid: u32) -> io::Result<Option<ShimIdentity>> {
+    match fs::read(format!("/proc/{pid}/stat")) {
+        Ok(stat) => Ok(ShimIdentity::from_stat(pid, &String::from_utf8_lossy(&stat))),
+        // That this process may open no more files does not mean that the other one is gone.
+        Err(error) if resource_limits::caused(&error) => Err(error),
+        Err(_) => Ok(None),
+    }
 }
 
 #[cfg(test)]
@@ -210,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_free_lock_is_nobodys_whatever_its_file_says() {
-        let (_dir, path, file) = holder(&format!("{}\n", identity_of(std::process::id()).unwrap()));
+        let (_dir, path, file) = holder(&format!("{}\n", identity_of(std::process::id()).unwrap().unwrap()));
         assert!(matches!(ShimStatus::of(&path).unwrap(), ShimStatus::Alive(_)));
         // Not only closed: a process that another test is forking off may have the file too.
         file.unlock().unwrap();
@@ -219,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_pid_of_another_start_is_another_process() {
-        let mut mine = identity_of(std::process::id()).unwrap();
+        let mut mine = identity_of(std::process::id()).unwrap().unwrap();
         mine.start_time += 1;
         let (_dir, path, _file) = holder(&format!("{mine}\n"));
         assert!(matches!(ShimStatus::of(&path).unwrap(), ShimStatus::Unidentified(Some(_))));
@@ -228,7 +260,7 @@ mod tests {
     #[tokio::test]
     async fn an_end_is_seen_without_being_its_parent() {
         let mut child = Command::new("sleep").arg("60").spawn().unwrap();
-        let process = ShimProcess::find(identity_of(child.id()).unwrap()).unwrap().unwrap();
+        let process = ShimProcess::find(identity_of(child.id()).unwrap().unwrap()).unwrap().unwrap();
         process.kill();
         process.ended().await.unwrap();
         // Not reaped yet, and no longer there all the same.

@@ -52,6 +52,17 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> BoxliteResult<Option<T>>
     serde_json::from_slice(&text).map(Some).map_err(|error| invalid(path, error))
 }
 
+/// The same, with `None` also for a file that is damaged or can't be read.
+///
+/// # Errors
+/// `HOST_LIMIT` if this process may open no more files, which says nothing of this one.
+pub(crate) fn read_if_whole<T: DeserializeOwned>(path: &Path) -> BoxliteResult<Option<T>> {
+    match read(path) {
+        Err(error) if error.code() == ErrorCode::HostLimit => Err(error),
+        read => Ok(read.ok().flatten()),
+    }
+}
+
 /// The error of a file that does not hold what it should.
 pub(crate) fn invalid(path: &Path, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> BoxliteError {
     let message = format!("read `{}`: not a valid file of boxlite", path.display());

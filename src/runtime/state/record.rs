@@ -64,8 +64,12 @@ impl BoxRecord {
     }
 
     /// Reads the file. A box whose file is missing or damaged is at `rest`, unless its shim's lock is held.
-    pub(crate) fn read(paths: &BoxPaths, rest: BoxState) -> Self {
-        json_file::read(&paths.state()).ok().flatten().unwrap_or(Self { state: rest, ..Self::created() })
+    ///
+    /// # Errors
+    /// `HOST_LIMIT` if this process may open no more files, which says nothing of the box: it may run.
+    pub(crate) fn read(paths: &BoxPaths, rest: BoxState) -> BoxliteResult<Self> {
+        let read = json_file::read_if_whole(&paths.state())?;
+        Ok(read.unwrap_or(Self { state: rest, ..Self::created() }))
     }
 
     pub(crate) fn save(&self, paths: &BoxPaths) -> BoxliteResult<()> {

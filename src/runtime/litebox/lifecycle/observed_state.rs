@@ -24,9 +24,9 @@ impl ObservedState {
     /// Reads the files and the locks. Blocking.
     ///
     /// # Errors
-    /// `STORAGE_IO` if a lock can't be examined; `ENGINE_FAILED` if the kernel gives no pidfd.
+    /// `STORAGE_IO` if a lock can't be examined; `ENGINE_FAILED` if the kernel gives no pidfd; `HOST_LIMIT`.
     pub(crate) fn of(paths: &BoxPaths, config: &BoxConfig) -> BoxliteResult<Self> {
-        let mut record = BoxRecord::read(paths, config.rest());
+        let mut record = BoxRecord::read(paths, config.rest())?;
         loop {
             if record.state.at_rest() {
                 return Ok(Self { record, pid: None, stale: false });
@@ -38,7 +38,7 @@ impl ObservedState {
             };
             let under_way = record.state != BoxState::Running && lock::is_held(&paths.lock())?;
             // Another process may have written a new record meanwhile.
-            let again = BoxRecord::read(paths, config.rest());
+            let again = BoxRecord::read(paths, config.rest())?;
             if again != record {
                 record = again;
                 continue;
@@ -46,7 +46,7 @@ impl ObservedState {
             if under_way || (record.state == BoxState::Running && record.is_alive(&presence)) {
                 return Ok(Self { record, pid, stale: false });
             }
-            return Ok(Self { record: record.after(&presence, config, paths, None), pid, stale: true });
+            return Ok(Self { record: record.after(&presence, config, paths, None)?, pid, stale: true });
         }
     }
 }
@@ -65,19 +65,22 @@ impl BoxRecord {
 
     /// The record of a box that no process is changing any more: a process was killed, or its machine ended by itself. `outcome` is known
     /// to the parent of the shim.
+    ///
+    /// # Errors
+    /// `HOST_LIMIT` if the shim's report can't be read for want of descriptors.
     pub(in crate::litebox) fn after(
         &self,
         presence: &ShimStatus,
         config: &BoxConfig,
         paths: &BoxPaths,
         outcome: Option<ShimOutcome>,
-    ) -> Self {
+    ) -> BoxliteResult<Self> {
         let rest = |state| Self { state, failure: None, ..self.clone() };
-        match self.state {
+        Ok(match self.state {
             // The machine goes on, or goes on ending.
             BoxState::Running | BoxState::Stopping if self.is_alive(presence) => self.clone(),
             BoxState::Running => {
-                let outcome = outcome.unwrap_or_else(|| ShimOutcome::from_log(&paths.shim_log()));
+                let outcome = outcome.map_or_else(|| ShimOutcome::from_log(&paths.shim_log()), Ok)?;
                 match outcome.failure(Some(&paths.console())) {
                     None => rest(BoxState::Stopped),
                     failure => Self { failure, ..rest(BoxState::Failed) },
@@ -87,6 +90,6 @@ impl BoxRecord {
             // A start that no process completes leaves the box as it was.
             BoxState::Starting => rest(config.rest()),
             state => Self { failure: self.failure.clone(), ..rest(state) },
-        }
+        })
     }
 }

@@ -108,7 +108,7 @@ impl Transition {
             return Ok(());
         }
         let ran = self.record.state == BoxState::Running || self.record.state == BoxState::Stopping;
-        let mut after = self.record.after(&ended, &self.config, self.paths(), outcome);
+        let mut after = self.record.after(&ended, &self.config, self.paths(), outcome)?;
         if ran {
             after.exit = after.main_exit(self.paths()).await;
         }
@@ -152,7 +152,7 @@ impl Transition {
     /// The machine that runs, if one does: another process started it, or an earlier handle of this one.
     ///
     /// # Errors
-    /// `INTERNAL` if the connection to it can't be configured.
+    /// `INTERNAL` if the connection to it can't be configured; `HOST_LIMIT` if its end can't be watched.
     pub(in crate::litebox) fn join(&mut self) -> BoxliteResult<Option<Machine>> {
         self.shim.take().map(|process| self.joined(process)).transpose()
     }
@@ -164,7 +164,7 @@ impl Transition {
         })?;
         let home = &self.core.home;
         Ok(Machine {
-            shim: ShimController::join(process, &self.paths().shim_log()),
+            shim: ShimController::join(process, &self.paths().shim_log())?,
             session: GuestSession::new(self.paths().portal().channel()?),
             record,
             watcher: GuestWatcher::new(&self.config.id, &home.events),
