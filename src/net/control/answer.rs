@@ -2,11 +2,13 @@
 //! refusals.
 
 use std::{
+    collections::VecDeque,
     fmt,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
+    time::{Duration, UNIX_EPOCH},
 };
 
 use boxlite_spec::network::control::{FailureKind, Refusal, Reply, Request};
@@ -58,7 +60,7 @@ impl Answerer {
                 }
                 Reply::Metrics { metrics: self.reports.counters.read() }
             }
-            Request::Events => return None,
+            Request::Events { .. } => return None,
         })
     }
 
@@ -75,13 +77,18 @@ impl Answerer {
         }
     }
 
-    /// The refusals from now on, for a reader that is counted as long as it holds them.
-    pub(super) fn refusals(self: &Arc<Self>) -> RefusalReader {
+    /// The refusals from that moment on, or else from now on, for a reader that is counted as long as it holds them.
+    pub(super) fn refusals(self: &Arc<Self>, since_unix_ms: Option<u64>) -> RefusalReader {
         if self.readers.fetch_add(1, Relaxed) == 0 {
             // What was counted while nobody read.
             self.reports.refusals.flush();
         }
-        RefusalReader { refusals: self.reports.refusals.subscribe(), answerer: Arc::clone(self) }
+        let since = since_unix_ms.map(|since| UNIX_EPOCH + Duration::from_millis(since));
+        let (late, refusals) = match since {
+            Some(since) => self.reports.refusals.subscribe_since(since),
+            None => (VecDeque::new(), self.reports.refusals.subscribe()),
+        };
+        RefusalReader { late, refusals, answerer: Arc::clone(self) }
     }
 
     /// Passes on counted refusals, if somebody reads. Called once a second.
@@ -100,6 +107,8 @@ impl fmt::Debug for Answerer {
 
 /// A reader of refusals.
 pub(super) struct RefusalReader {
+    /// Those from before it was made.
+    late: VecDeque<Refusal>,
     refusals: broadcast::Receiver<Refusal>,
     answerer: Arc<Answerer>,
 }
@@ -107,6 +116,9 @@ pub(super) struct RefusalReader {
 impl RefusalReader {
     /// Waits for the next refusal. A reader that was too slow has lost the oldest. Returns `None` when there will be no more.
     pub(super) async fn next(&mut self) -> Option<Refusal> {
+        if let Some(refusal) = self.late.pop_front() {
+            return Some(refusal);
+        }
         loop {
             match self.refusals.recv().await {
                 Ok(refusal) => return Some(refusal),

@@ -63,15 +63,23 @@ pub(super) async fn serve_client(mut stream: UnixStream, answerer: &Arc<Answerer
             return write(&mut stream, &Reply::Failed { message, kind: FailureKind::Other }).await;
         }
     };
+    let since_unix_ms = match request {
+        Request::Events { since_unix_ms } => since_unix_ms,
+        _ => None,
+    };
     match answerer.answer(request).await {
         Some(reply) => write(&mut stream, &reply).await,
-        None => pass_refusals(stream, answerer).await,
+        None => pass_refusals(stream, answerer, since_unix_ms).await,
     }
 }
 
 /// Writes each refusal until the client hangs up. [`Reply::Done`] says that from now on none is missed.
-async fn pass_refusals(mut stream: UnixStream, answerer: &Arc<Answerer>) -> io::Result<()> {
-    let mut refusals = answerer.refusals();
+async fn pass_refusals(
+    mut stream: UnixStream,
+    answerer: &Arc<Answerer>,
+    since_unix_ms: Option<u64>,
+) -> io::Result<()> {
+    let mut refusals = answerer.refusals(since_unix_ms);
     write(&mut stream, &Reply::Done).await?;
     let mut byte = [0];
     loop {

@@ -3,7 +3,7 @@
 
 use std::sync::{
     Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering::Relaxed},
+    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 
 use tokio::sync::{
@@ -24,6 +24,8 @@ const CAPACITY: usize = 1024;
 pub(crate) struct EventBus {
     sender: Sender<Arc<Event>>,
     wakeup: Arc<Wakeup>,
+    /// When the first of the readers began, in milliseconds since the Unix epoch.
+    read_since_ms: AtomicU64,
 }
 
 /// Wakes readers.
@@ -37,7 +39,7 @@ struct Wakeup {
 
 impl Default for EventBus {
     fn default() -> Self {
-        Self { sender: Sender::new(CAPACITY), wakeup: Arc::default() }
+        Self { sender: Sender::new(CAPACITY), wakeup: Arc::default(), read_since_ms: AtomicU64::new(0) }
     }
 }
 
@@ -62,8 +64,16 @@ impl EventBus {
         self.sender.receiver_count() > 0
     }
 
+    /// Since when events are read, in milliseconds since the Unix epoch; now, if nobody reads.
+    pub(crate) fn read_since_ms(&self) -> u64 {
+        if self.has_readers() { self.read_since_ms.load(Relaxed) } else { now_ms() }
+    }
+
     /// Returns a reader of later events of one box, or of all if `box_id` is `None`.
     pub(crate) fn read(&self, box_id: Option<String>) -> EventStream {
+        if !self.has_readers() {
+            self.read_since_ms.store(now_ms(), Relaxed);
+        }
         EventStream {
             box_id,
             receiver: Mutex::new(Some(self.sender.subscribe())),

@@ -23,7 +23,8 @@ use tokio::{runtime::Handle, sync::Mutex};
 use crate::{
     events::{EventKind, bus::EventBus},
     home::metrics::RuntimeMetrics,
-    litebox::network::control::Control,
+    litebox::network::control::{Control, RefusalStream},
+    state::clock::now_ms,
 };
 
 /// The pause before a broken stream of refusals is opened again. It doubles up to the longest.
@@ -81,8 +82,10 @@ impl NetworkWatch {
 
     async fn follow(&self) {
         let mut pause = FIRST_PAUSE;
+        // What was refused before this process was connected is told too, but nothing from before somebody read.
+        let mut since_ms = self.bus.read_since_ms();
         loop {
-            if let Err(error) = self.follow_once().await {
+            if let Err(error) = self.follow_once(&mut since_ms).await {
                 tracing::debug!(box_id = self.box_id, %error, "the refusals of the network broke off");
             }
             tokio::time::sleep(pause).await;
@@ -90,8 +93,15 @@ impl NetworkWatch {
         }
     }
 
-    async fn follow_once(&self) -> BoxliteResult<()> {
-        let mut refusals = self.control.refusals().await?;
+    /// Follows until the connection ends, which is the moment from which on the next one goes on.
+    async fn follow_once(&self, since_ms: &mut u64) -> BoxliteResult<()> {
+        let mut refusals = self.control.refusals(*since_ms).await?;
+        let ended = self.pass_on(&mut refusals).await;
+        *since_ms = now_ms();
+        ended
+    }
+
+    async fn pass_on(&self, refusals: &mut RefusalStream) -> BoxliteResult<()> {
         while let Some(refusal) = refusals.next().await? {
             tracing::info!(
                 box_id = self.box_id,
@@ -245,15 +255,28 @@ mod tests {
     async fn network_pitfalls_hidden_refusals_each_is_an_event_also_after_a_broken_connection() {
         let folder = tempfile::tempdir().unwrap();
         let (watch, bus, listener) = watch(folder.path());
+        let began = now_ms();
         let events = bus.read(None);
         let (end, ended) = tokio::sync::oneshot::channel::<()>();
         let ended = async {
             let _ = ended.await;
         };
+        // A while passes before it is connected.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let connecting = now_ms();
         watch.watch(&Handle::current(), ended);
+        let mut wanted = began;
         for count in [1, 2] {
             let mut stream = BufReader::new(listener.accept().await.unwrap().0);
-            stream.read_line(&mut String::new()).await.unwrap();
+            let mut request = String::new();
+            stream.read_line(&mut request).await.unwrap();
+            // Those since somebody reads, and then those since the connection broke.
+            let Ok(Request::Events { since_unix_ms: Some(since) }) = serde_json::from_str(&request) else {
+                panic!("{request}")
+            };
+            assert!(wanted <= since && since <= now_ms(), "{wanted} {since}");
+            assert!(count == 2 || since < connecting, "{connecting} {since}");
+            wanted = now_ms();
             let refusal = format!(
                 r#"{{"type":"refusal","refusal":{{"address":"10.0.0.1","port":22,"protocol":"tcp","name":null,"rule":"default","count":{count}}}}}"#
             );

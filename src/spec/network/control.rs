@@ -48,9 +48,13 @@ pub enum Request {
     Ports,
     /// Asks for the counters. Answered by [`Reply::Metrics`].
     Metrics,
-    /// Asks for refusals from now on. Answered by [`Reply::Done`] as soon as none is missed any more, and then by a [`Reply::Refusal`] for
-    /// each, at most one a second for each destination.
-    Events,
+    /// Asks for refusals, from now on or from an earlier moment on. Answered by [`Reply::Done`] as soon as none is missed any more, and then
+    /// by a [`Reply::Refusal`] for each, at most one a second for each destination.
+    Events {
+        /// The moment, in milliseconds since the Unix epoch. A shim keeps a bounded number of refusals for this; `None` asks for none of them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since_unix_ms: Option<u64>,
+    },
 }
 
 /// What a shim answers.

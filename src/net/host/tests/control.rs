@@ -3,7 +3,7 @@
 use std::{
     os::unix::fs::PermissionsExt as _,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use boxlite_spec::network::{
@@ -14,7 +14,7 @@ use boxlite_spec::network::{
     secret::SecretSpec,
 };
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines},
     net::{TcpStream, UnixStream},
     time::timeout,
 };
@@ -70,33 +70,61 @@ async fn policies_and_secrets_go_to_the_backend() {
     ));
 }
 
-#[tokio::test]
-async fn network_pitfalls_hidden_refusals_are_read_as_they_come_and_counted_ones_after_a_second() {
-    let refusal = |port| Refusal {
+fn refusal(port: u16) -> Refusal {
+    Refusal {
         address: Some([10, 0, 0, 1].into()),
         port,
         protocol: Protocol::Tcp,
         name: None,
         rule: "default".into(),
         count: 1,
-    };
+    }
+}
+
+/// The replies to a request for refusals.
+struct Events(Lines<BufReader<UnixStream>>);
+
+impl Events {
+    async fn ask(fixture: &Fixture, request: &str) -> Self {
+        let mut stream = UnixStream::connect(fixture.control()).await.unwrap();
+        stream.write_all(format!("{request}\n").as_bytes()).await.unwrap();
+        Self(BufReader::new(stream).lines())
+    }
+
+    async fn next(&mut self) -> Reply {
+        let line = timeout(Duration::from_secs(5), self.0.next_line()).await.unwrap().unwrap().unwrap();
+        serde_json::from_str(&line).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn network_pitfalls_hidden_refusals_are_read_as_they_come_and_counted_ones_after_a_second() {
     let fixture = Fixture::new(&[]);
     // Before anybody reads.
     fixture.reports.refusals.report(refusal(1));
-    let mut stream = UnixStream::connect(fixture.control()).await.unwrap();
-    stream.write_all(b"{\"type\":\"events\"}\n").await.unwrap();
-    let mut lines = BufReader::new(stream).lines();
-    let mut next = async || {
-        let line = timeout(Duration::from_secs(5), lines.next_line()).await.unwrap().unwrap().unwrap();
-        serde_json::from_str::<Reply>(&line).unwrap()
-    };
+    let mut events = Events::ask(&fixture, r#"{"type":"events"}"#).await;
     // As the runtime waits for it (`RefusalStream`).
-    assert_eq!(next().await, Reply::Done);
+    assert_eq!(events.next().await, Reply::Done);
     for _ in 0..3 {
         fixture.reports.refusals.report(refusal(2));
     }
-    assert_eq!(next().await, Reply::Refusal { refusal: refusal(2) });
-    assert_eq!(next().await, Reply::Refusal { refusal: Refusal { count: 2, ..refusal(2) } });
+    assert_eq!(events.next().await, Reply::Refusal { refusal: refusal(2) });
+    assert_eq!(events.next().await, Reply::Refusal { refusal: Refusal { count: 2, ..refusal(2) } });
+}
+
+#[tokio::test]
+async fn network_pitfalls_hidden_refusals_a_reader_also_gets_those_of_the_time_in_which_it_connected() {
+    let fixture = Fixture::new(&[]);
+    fixture.reports.refusals.report(refusal(1));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let wanted = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    fixture.reports.refusals.report(refusal(2));
+    let request = format!(r#"{{"type":"events","since_unix_ms":{wanted}}}"#);
+    let mut events = Events::ask(&fixture, &request).await;
+    assert_eq!(events.next().await, Reply::Done);
+    fixture.reports.refusals.report(refusal(3));
+    assert_eq!(events.next().await, Reply::Refusal { refusal: refusal(2) });
+    assert_eq!(events.next().await, Reply::Refusal { refusal: refusal(3) });
 }
 
 #[tokio::test]

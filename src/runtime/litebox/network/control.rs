@@ -84,14 +84,14 @@ impl Control {
         }
     }
 
-    /// What the box refuses from now on.
+    /// What the box refuses, from that moment on, in milliseconds since the Unix epoch.
     ///
     /// # Errors
     /// `PORTAL_LOST` if the shim does not answer.
-    pub(crate) async fn refusals(&self) -> BoxliteResult<RefusalStream> {
+    pub(crate) async fn refusals(&self, since_ms: u64) -> BoxliteResult<RefusalStream> {
         const WHAT: &str = "read refusals";
         let asked = timeout(ANSWER, async {
-            let mut replies = self.send(&Request::Events).await?;
+            let mut replies = self.send(&Request::Events { since_unix_ms: Some(since_ms) }).await?;
             Ok((self.read(&mut replies).await?, replies))
         });
         match asked.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
@@ -128,7 +128,8 @@ impl Control {
             FailureKind::AddressInUse => port_error::in_use(message),
             FailureKind::AddressDenied => port_error::denied(message),
             FailureKind::Unsupported | FailureKind::Other => {
-                BoxliteError::new(ErrorCode::NetworkFailed, message)
+                let said = message.clone();
+                BoxliteError::new(ErrorCode::NetworkFailed, message).caused_by_text(&said)
             }
         }
     }
@@ -218,6 +219,8 @@ mod tests {
             let reply = format!("{{\"type\":\"failed\",\"message\":\"publish x\",\"kind\":\"{kind}\"}}\n");
             assert_eq!(failure(reply.leak()).await, (code, "box `b`: publish x".to_owned()));
         }
+        let reply = "{\"type\":\"failed\",\"message\":\"publish x: Too many open files (os error 24)\"}\n";
+        assert_eq!(failure(reply).await.0, ErrorCode::HostLimit);
     }
 
     #[tokio::test]
@@ -244,7 +247,7 @@ mod tests {
         let refusal = "{\"type\":\"refusal\",\"refusal\":{\"address\":null,\"port\":0,\"protocol\":\"udp\",\
                        \"name\":\"a.example\",\"rule\":\"default\",\"count\":2}}\n";
         let (_folder, control) = shim(format!("{{\"type\":\"done\"}}\n{refusal}").leak());
-        let mut refusals = control.refusals().await.unwrap();
+        let mut refusals = control.refusals(0).await.unwrap();
         assert_eq!(refusals.next().await.unwrap().unwrap().name.as_deref(), Some("a.example"));
         assert_eq!(refusals.next().await.unwrap(), None);
     }
