@@ -99,7 +99,7 @@ mod tests {
         let path = folder.path().join("counters");
         let made = path.clone();
         let maker = thread::spawn(move || {
-            for _ in 0..300 {
+            for _ in 0..100 {
                 let _ = fs::remove_file(&made);
                 Record::create(&made).unwrap();
             }
@@ -112,6 +112,7 @@ mod tests {
         };
         while !maker.is_finished() {
             let _ = read();
+            thread::yield_now();
         }
         maker.join().unwrap();
         read().unwrap();
