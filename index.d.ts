@@ -1964,8 +1964,8 @@ export declare class Box implements AsyncDisposable {
 	/**
 	 * Deletes the box with its files. Rejects with `BOX_STATE` if it runs and `force` is not set.
 	 *
-	 * With `force` it takes at most two seconds, whatever the box or another process does: a start under way is cancelled, a
-	 * machine is killed, and every `wait` for the box resolves with `'stopped'`.
+	 * With `force` it takes at most two seconds, and what a busy host needs to end killed processes, whatever the box or another
+	 * process does: a start under way is cancelled, a machine is killed, and every `wait` for the box resolves with `'stopped'`.
 	 */
 	remove(options?: RemoveOptions): Promise<void>;
 	/** Resolves with a snapshot of the box. */
