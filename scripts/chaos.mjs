@@ -1,6 +1,6 @@
 // `npm run chaos -- --kills 500 --seed 1`: builds the library and runs the chaos test of __test__/chaos; `--lab` runs it on libkrun
-// in the KVM lab, and `--network` the chaos of networks, with a shim that is frozen for a minute. All other options are those of
-// chaos.mjs.
+// in the KVM lab, and `--network` the chaos of networks, with a shim that is frozen for a minute and twenty that are killed beside their
+// gvproxy. All other options are those of chaos.mjs.
 import { build } from './build.mjs'
 import { passThrough } from './command.mjs'
 import { runScript } from './failure.mjs'
@@ -13,8 +13,9 @@ runScript(import.meta, async () => {
   await setup({ test: true })
   await build()
   if (options.includes('--network')) {
-    const args = ['vitest', 'run', '--project', 'e2e', '__test__/e2e/network/chaos.test.ts']
-    return passThrough('npx', args, { cwd: root, env: { ...process.env, BOXLITE_CHAOS_FREEZE_MS: '60000' } })
+    const files = ['chaos', 'backends'].map(name => `__test__/e2e/network/${name}.test.ts`)
+    const env = { ...process.env, BOXLITE_CHAOS_FREEZE_MS: '60000', BOXLITE_CHAOS_KILLS: '20' }
+    return passThrough('npx', ['vitest', 'run', '--project', 'e2e', ...files], { cwd: root, env })
   }
   const args = ['__test__/chaos/chaos.mjs', ...options]
   if (!process.argv.includes('--lab')) return passThrough(process.execPath, args, { cwd: root })

@@ -5,6 +5,7 @@ import socket
 import ssl
 import struct
 import sys
+import threading
 import time
 
 open_connections = []
@@ -106,17 +107,106 @@ def hold(address, port):
         return failure(error)
 
 
-def held():
-    """Returns what ends the connection that is kept."""
+def held(speaks=False):
+    """Returns what ends the connection that is kept, after a byte is sent if it speaks."""
     s = open_connections.pop()
     s.settimeout(20)
     try:
+        if speaks:
+            s.send(b"x")
         return "ended" if s.recv(1) == b"" else "received"
     except OSError as error:
         return failure(error)
 
 
-CALLS = {call.__name__: call for call in (reach, talk, resolve, hold, held)}
+def half_close(address, port):
+    """Sends a thousand bytes and ends that direction. Returns what comes back until the other one ends."""
+    with socket.create_connection((address, port), 20) as s:
+        s.sendall(b"x" * 1000)
+        s.shutdown(socket.SHUT_WR)
+        try:
+            return b"".join(iter(lambda: s.recv(100), b"")).decode()
+        except OSError as error:
+            return failure(error)
+
+
+def exchange(address, port, size):
+    """Sends bytes to an echo while it reads them back. Returns whether they are the same."""
+    block = bytes(i % 251 for i in range(251 * 256))
+    data = (block * (size // len(block) + 1))[:size]
+    with socket.create_connection((address, port), 20) as s:
+        sender = threading.Thread(target=s.sendall, args=(data,))
+        sender.start()
+        received = bytearray()
+        while len(received) < size and (more := s.recv(65536)):
+            received += more
+        sender.join()
+    return received == data
+
+
+def datagrams(address, port, sizes, patience=20):
+    """Sends datagrams of these sizes to an echo. Returns for each whether the same comes back, or the name of the error."""
+    found = []
+    with socket.socket(type=socket.SOCK_DGRAM) as s:
+        s.settimeout(patience)
+        s.connect((address, port))
+        for size in sizes:
+            data = bytes(i % 251 for i in range(size))
+            try:
+                s.send(data)
+                found.append("same" if s.recv(65535) == data else "other")
+            except OSError as error:
+                found.append(failure(error))
+    return found
+
+
+def lease():
+    """Asks for an address as a DHCP client without one does (RFC 2131). Returns it, the router and the name server."""
+    with open("/sys/class/net/eth0/address") as text:
+        mac = bytes.fromhex(text.read().strip().replace(":", ""))
+    discover = struct.pack("!4BIHH16x16s192xI", 1, 1, 6, 0, 7, 0, 0x8000, mac, 0x63825363)
+    with socket.socket(type=socket.SOCK_DGRAM) as s:
+        s.settimeout(20)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
+        s.bind(("0.0.0.0", 68))
+        s.sendto(discover + bytes([53, 1, 1, 55, 2, 3, 6, 255]), ("255.255.255.255", 67))
+        reply = s.recv(2000)
+    options, rest = {}, reply[240:]
+    while rest and rest[0] != 255:
+        if rest[0] == 0:
+            rest = rest[1:]
+            continue
+        options[rest[0]] = rest[2 : 2 + rest[1]]
+        rest = rest[2 + rest[1] :]
+    return " ".join(socket.inet_ntoa(address[:4]) for address in (reply[16:20], options[3], options[6]))
+
+
+def serve(protocol, address, port):
+    """Serves from now on: an echo of datagrams, or, for a connection, the number of bytes until its first end."""
+    s = socket.socket(type=socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM)
+    s.bind((address, port))
+
+    def count():
+        while True:
+            connection, _ = s.accept()
+            with connection:
+                size = sum(len(part) for part in iter(lambda: connection.recv(65536), b""))
+                connection.sendall(str(size).encode())
+
+    def echo():
+        while True:
+            s.sendto(*s.recvfrom(65535))
+
+    if protocol == "tcp":
+        s.listen()
+    threading.Thread(target=count if protocol == "tcp" else echo, daemon=True).start()
+
+
+CALLS = {
+    call.__name__: call
+    for call in (reach, talk, resolve, hold, held, half_close, exchange, datagrams, lease, serve)
+}
 for line in sys.stdin:
     call, *arguments = json.loads(line)
     print(json.dumps(CALLS[call](*arguments)), flush=True)

@@ -102,9 +102,34 @@ export class Probe {
     return this.#call('hold', address, port)
   }
 
-  /** Returns what ends the connection that is kept. */
-  held(): Promise<string> {
-    return this.#call('held')
+  /** Returns what ends the connection that is kept, after a byte is sent over it if it `speaks`. */
+  held({ speaks = false } = {}): Promise<string> {
+    return this.#call('held', speaks)
+  }
+
+  /** Sends a thousand bytes, ends that direction, and returns what comes until the other one ends. */
+  halfClose(address: string, port: number): Promise<string> {
+    return this.#call('half_close', address, port)
+  }
+
+  /** Sends bytes to an echo while they come back, and returns whether they are the same. */
+  exchange(address: string, port: number, size: number): Promise<boolean> {
+    return this.#call('exchange', address, port, size)
+  }
+
+  /** Sends datagrams of these sizes to an echo. Returns for each `same` if it comes back as it was, or the name of the error. */
+  datagrams(address: string, port: number, sizes: number[], patienceMs = 20_000): Promise<string[]> {
+    return this.#call('datagrams', address, port, sizes, patienceMs / 1000)
+  }
+
+  /** Asks by DHCP, and returns the address, the router and the name server that are offered. */
+  lease(): Promise<string> {
+    return this.#call('lease')
+  }
+
+  /** Serves in the box from now on: over UDP an echo, over TCP the number of bytes until the client ends its direction. */
+  serve(protocol: 'tcp' | 'udp', address: string, port: number): Promise<void> {
+    return this.#call('serve', protocol, address, port)
   }
 }
 

@@ -16,6 +16,7 @@ pub mod host;
 pub mod metrics;
 #[cfg(test)]
 mod numbers;
+mod openings;
 pub mod packet_filter;
 pub mod policy;
 pub mod publish;

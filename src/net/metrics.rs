@@ -69,11 +69,16 @@ impl Counters {
         self.note();
     }
 
-    /// Counts connections that others have opened: how many more there are than before, and how many more have ever been opened.
-    pub(crate) fn count_connections(&self, more: i64, opened: u64) {
+    /// Counts a connection that is being opened by a backend that tells by itself how many are open.
+    pub(crate) fn count_opening(&self) {
+        self.add(&self.connections_total, 1);
+    }
+
+    /// Counts how many more connections such a backend has open than before.
+    pub(crate) fn count_open(&self, more: i64) {
         // In two's complement, adding a negative number takes away.
         self.connections.fetch_add(more.cast_unsigned(), Relaxed);
-        self.add(&self.connections_total, opened);
+        self.note();
     }
 
     /// The number of connections that are open now.

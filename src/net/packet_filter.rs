@@ -32,6 +32,7 @@ use crate::{
         outgoing::Outgoing,
         reply::{self, Unreachable},
     },
+    openings::Openings,
     policy::Egress,
 };
 
@@ -96,6 +97,7 @@ pub struct PacketFilter {
     policy: Arc<FilterPolicy>,
     reports: Reports,
     decisions: HashMap<Destination, (Instant, Option<Refused>)>,
+    openings: Openings,
     version: u64,
     /// Why nothing is passed on, if that is so.
     closed: Option<&'static str>,
@@ -106,7 +108,8 @@ pub struct PacketFilter {
 impl PacketFilter {
     /// A filter for the box on this link.
     pub fn new(link: LinkSpec, policy: Arc<FilterPolicy>, reports: Reports) -> Self {
-        Self { link, policy, reports, decisions: HashMap::new(), version: 0, closed: None, echoes: true }
+        let (decisions, openings) = (HashMap::new(), Openings::default());
+        Self { link, policy, reports, decisions, openings, version: 0, closed: None, echoes: true }
     }
 
     /// The filter of a backend that answers to echoes in the place of whoever they are for. They are refused: an answer would say nothing.
@@ -171,20 +174,29 @@ impl PacketFilter {
         to_box: &mut Outgoing,
         to_backend: &mut Outgoing,
     ) -> Filtered {
-        let to = segment.flow.to;
+        let is_name_server = self.is_name_server(segment.flow.to);
+        let (address, port) = (segment.flow.to.ip(), segment.flow.to.port());
+        let to = Destination { protocol: Protocol::Tcp, address, port };
         let refused = match self.closed {
             Some(rule) => Some(Refused { rule: rule.to_owned(), name: None }),
-            None if self.is_name_server(to) => self.may_ask().err(),
-            None => self.decide(Destination { protocol: Protocol::Tcp, address: to.ip(), port: to.port() }),
+            None if is_name_server => self.may_ask().err(),
+            None => self.decide(to),
         };
-        let Some(refused) = refused else {
-            if segment.opens() && self.is_name_server(to) {
+        if segment.opens()
+            && (refused.is_none() || is_name_server)
+            && self.openings.connection(segment.flow.port, to, segment.sequence)
+        {
+            if refused.is_none() {
+                self.reports.counters.count_opening();
+            }
+            // What is said in a connection is not looked into: each one to the name server counts as a query.
+            if is_name_server {
                 self.reports.counters.count_dns_query();
             }
-            return Filtered::Passed;
-        };
+        }
+        let Some(refused) = refused else { return Filtered::Passed };
         if segment.flags & RST == 0 {
-            self.report(Destination { protocol: Protocol::Tcp, address: to.ip(), port: to.port() }, refused);
+            self.report(to, refused);
         }
         if self.closed.is_some() && segment.opens() {
             reply::unreachable(segment.packet, Unreachable::Network, &self.link, to_box);
@@ -241,7 +253,7 @@ impl PacketFilter {
             return None;
         }
         let refused = self.decide(to);
-        Some(self.answered(packet, to, refused, to_box))
+        Some(self.counted(packet, from, to, refused, to_box))
     }
 
     fn echo(&mut self, packet: &Packet<'_>, to_box: &mut Outgoing) -> Option<Filtered> {
@@ -252,9 +264,28 @@ impl PacketFilter {
         let to = Destination { protocol: Protocol::Icmp, address: packet.to, port: 0 };
         let is_gateway = packet.to == IpAddr::V4(self.link.v4.gateway);
         let unsupported = || Refused { rule: UNSUPPORTED.to_owned(), name: None };
-        let refused =
-            if is_gateway { None } else { self.decide(to).or_else(|| (!self.echoes).then(unsupported)) };
-        Some(self.answered(packet, to, refused, to_box))
+        if is_gateway {
+            return Some(self.answered(packet, to, None, to_box));
+        }
+        let refused = self.decide(to).or_else(|| (!self.echoes).then(unsupported));
+        let ident = packet.message.get(4..6).map_or(0, |ident| u16::from_be_bytes([ident[0], ident[1]]));
+        Some(self.counted(packet, ident, to, refused, to_box))
+    }
+
+    /// As [`answered`](Self::answered), for a flow of datagrams from this end in the box, which is counted when it begins.
+    fn counted(
+        &mut self,
+        packet: &Packet<'_>,
+        from: u16,
+        to: Destination,
+        refused: Option<Refused>,
+        to_box: &mut Outgoing,
+    ) -> Filtered {
+        let filtered = self.answered(packet, to, refused, to_box);
+        if filtered == Filtered::Passed && self.openings.datagram(from, to, Instant::now()) {
+            self.reports.counters.count_opening();
+        }
+        filtered
     }
 
     /// Passes a packet on, or reports and answers it.

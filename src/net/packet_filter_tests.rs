@@ -181,6 +181,29 @@ fn of_the_backend_itself_the_box_reaches_names_addresses_and_echo_only() {
 }
 
 #[test]
+fn each_connection_and_each_query_is_counted_once() {
+    let mut rig = rig(None, &[]);
+    let counted = |rig: &Rig| {
+        let read = rig.reports.counters.read();
+        (read.connections_total, read.dns_queries, read.refusals)
+    };
+    for frame in [syn(PUBLIC, 80), udp(PUBLIC, 123), echo(PUBLIC)] {
+        // A SYN may be sent again, and a flow has many datagrams.
+        assert!(rig.passes(&frame) && rig.passes(&frame));
+    }
+    assert!(rig.passes(&tcp(PUBLIC, 80, TcpControl::None, Some(77))));
+    assert_eq!(counted(&rig), (3, 0, 0));
+    assert!(rig.passes(&udp(GATEWAY, 53)) && rig.passes(&syn(GATEWAY, 53)) && rig.passes(&echo(GATEWAY)));
+    assert_eq!(counted(&rig), (4, 2, 0));
+    assert!(!rig.passes(&syn(PRIVATE, 80)) && !rig.passes(&udp(PRIVATE, 80)));
+    assert_eq!(counted(&rig), (4, 2, 2));
+    // A query that may not leave is a query that is refused.
+    rig.policy.set("gvproxy", &Policy { allow: Some(Vec::new()), deny: Vec::new() }).unwrap();
+    assert!(!rig.passes(&udp(GATEWAY, 53)) && !rig.passes(&tcp(GATEWAY, 53, TcpControl::Syn, None)));
+    assert_eq!(counted(&rig), (4, 3, 4));
+}
+
+#[test]
 fn network_pitfalls_ping_nobody_answers_in_the_place_of_another() {
     let mut rig = rig(None, &[]);
     rig.filter = rig.filter.without_echo();

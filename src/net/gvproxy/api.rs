@@ -1,5 +1,5 @@
 //! `Api`: asks the running program by HTTP on its own socket. `program` withdraws with it the port that every gvproxy opens, and the backend
-//! reads the program's counters.
+//! reads how many connections are open.
 
 use std::{
     io,
@@ -28,51 +28,40 @@ const ANSWER: usize = 1 << 20;
 pub(super) struct Api {
     socket: PathBuf,
     counters: Arc<Counters>,
-    /// What the running program has counted, as it was last read.
-    counted: Mutex<Counted>,
-}
-
-/// Connections of one run of the program.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Counted {
-    open: i64,
-    opened: u64,
+    /// How many connections were open when that was last read.
+    open: Mutex<i64>,
 }
 
 impl Api {
     /// The API behind the socket at this path.
     pub(super) fn new(socket: PathBuf, counters: Arc<Counters>) -> Self {
-        Self { socket, counters, counted: Mutex::default() }
+        Self { socket, counters, open: Mutex::default() }
     }
 
-    /// Adds what the program has counted since the last call. A program that does not answer has counted nothing more.
+    /// Brings the count of open connections up to date. That of a program that does not answer stays as it was.
     pub(super) async fn count(&self) {
         let answer = ask(&self.socket, Method::GET, "/stats", Bytes::new()).await;
-        if let Some(counted) = answer.ok().and_then(|answer| read(&answer)) {
-            self.note(counted);
+        if let Some(open) = answer.ok().and_then(|answer| read(&answer)) {
+            self.note(open);
         }
     }
 
     /// The program has ended, and its connections with it.
     pub(super) fn ended(&self) {
-        let opened = self.counted.lock().unwrap_or_else(PoisonError::into_inner).opened;
-        self.note(Counted { open: 0, opened });
-        *self.counted.lock().unwrap_or_else(PoisonError::into_inner) = Counted::default();
+        self.note(0);
     }
 
-    fn note(&self, now: Counted) {
-        let mut before = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-        self.counters.count_connections(now.open - before.open, now.opened.saturating_sub(before.opened));
+    fn note(&self, now: i64) {
+        let mut before = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        self.counters.count_open(now - *before);
         *before = now;
     }
 }
 
-/// Reads the connections out of the counters: those that the box has opened.
-fn read(stats: &[u8]) -> Option<Counted> {
+/// Reads the number of open connections, which are of TCP, out of the program's counters.
+fn read(stats: &[u8]) -> Option<i64> {
     let stats: Value = serde_json::from_slice(stats).ok()?;
-    let tcp = stats.get("TCP")?;
-    let open = tcp.get("CurrentEstablished")?.as_i64()?.clamp(0, i64::from(u32::MAX));
-    Some(Counted { open, opened: tcp.get("PassiveConnectionOpenings")?.as_u64()? })
+    Some(stats.get("TCP")?.get("CurrentEstablished")?.as_i64()?.clamp(0, i64::from(u32::MAX)))
 }
 
 /// Withdraws the port of the host's loopback that gvproxy opens for SSH into virtual machines.
@@ -128,30 +117,32 @@ mod tests {
     fn connections_are_added_and_taken_away() {
         let counters = Arc::new(Counters::default());
         let api = Api::new("/nowhere".into(), Arc::clone(&counters));
-        let stats = |open: u32, opened: u32| {
-            let text = format!(
-                r#"{{"TCP":{{"CurrentEstablished":{open},"PassiveConnectionOpenings":{opened},"X":1}},"Y":{{}}}}"#
-            );
+        let stats = |open: u32| {
+            let text = format!(r#"{{"TCP":{{"CurrentEstablished":{open},"X":1}},"Y":{{}}}}"#);
             read(text.as_bytes()).unwrap()
         };
-        let now = || (counters.read().connections, counters.read().connections_total);
-        api.note(stats(3, 5));
-        assert_eq!(now(), (3, 5));
-        api.note(stats(1, 6));
-        assert_eq!(now(), (1, 6));
+        let now = || counters.read().connections;
+        api.note(stats(3));
+        assert_eq!(now(), 3);
+        api.note(stats(1));
+        assert_eq!(now(), 1);
+        // Those of published ports are counted by others.
+        counters.count_opened();
         api.ended();
-        assert_eq!(now(), (0, 6));
+        assert_eq!(now(), 1);
         // The next run counts from the beginning.
-        api.note(stats(2, 2));
-        assert_eq!(now(), (2, 8));
+        api.note(stats(2));
+        assert_eq!(now(), 3);
         assert_eq!(read(b"{}"), None);
         assert_eq!(read(b"<html>"), None);
     }
 
     #[tokio::test]
-    async fn a_program_that_is_gone_has_counted_nothing() {
+    async fn a_program_that_is_gone_changes_nothing() {
         let counters = Arc::new(Counters::default());
-        Api::new("/nowhere".into(), Arc::clone(&counters)).count().await;
-        assert_eq!(counters.read().connections_total, 0);
+        let api = Api::new("/nowhere".into(), Arc::clone(&counters));
+        api.note(2);
+        api.count().await;
+        assert_eq!(counters.read().connections, 2);
     }
 }

@@ -246,13 +246,13 @@ impl Host {
 
     fn opened(&self) {
         self.open.set(self.open.get().saturating_add(1));
-        self.counters.count_opened();
+        self.counters.count_open(1);
     }
 
     fn closed(&self) {
         if let Some(open) = self.open.get().checked_sub(1) {
             self.open.set(open);
-            self.counters.count_closed();
+            self.counters.count_open(-1);
         }
     }
 }
