@@ -82,24 +82,35 @@ const upload = {
   },
 }
 
-const REQUESTS = 50
 /** Requests of the host's own before, after which the server's JavaScript is compiled. */
-const WARMING = 500
+const WARMING = 2000
+/** Requests of the box, in groups. */
+const [GROUPS, GROUP] = [30, 10]
 
 /**
- * A whole small request: a wget starts, finds the address, connects and reads.
+ * A whole small request: a wget starts, finds the address, connects, reads and ends. The time is that from one request's arrival to the
+ * next one's, in a loop of the box's shell. It is the median of groups of ten, since V8 compiles the server's code and collects its garbage
+ * in bursts, on threads that share the lab's only processor: a mean would have them too.
  * @type {import('../bench.mjs').Figure}
  */
 const smallRequest = {
   name: 'smallRequest',
   unit: 'ms',
   measure: bench => {
-    const server = createHttp((_, answer) => answer.end('x'))
+    /** @type {number[]} */
+    const arrivals = []
+    const server = createHttp((_, answer) => {
+      arrivals.push(performance.now())
+      answer.end('x')
+    })
     return withServer(bench, server, async (box, host, port) => {
       for (let i = 0; i < WARMING; i++) await answered(port)
+      arrivals.length = 0
       const wget = `wget -qO /dev/null http://${host}:${port}/`
-      const line = `i=0; while [ $i -lt ${REQUESTS} ]; do ${wget} || exit; i=$((i + 1)); done`
-      return median(5, async () => (await timed(() => box.exec('sh', ['-c', line], { check: true }))) / REQUESTS)
+      const line = `i=0; while [ $i -le ${GROUPS * GROUP} ]; do ${wget} || exit; i=$((i + 1)); done`
+      await box.exec('sh', ['-c', line], { check: true })
+      const starts = arrivals.filter((_, index) => index % GROUP === 0)
+      return middle(starts.slice(1).map((start, index) => (start - Number(starts[index])) / GROUP))
     })
   },
 }
