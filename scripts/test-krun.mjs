@@ -1,4 +1,4 @@
-// `npm run test:krun`: rung 3, the main job on libkrun, in the KVM lab if this machine has no KVM. Prints TAP.
+// `npm run test:krun`: rung 3, the main job and the network on libkrun, in the KVM lab if this machine has no KVM. Prints TAP.
 import { build } from './build.mjs'
 import { passThrough } from './command.mjs'
 import { runScript } from './failure.mjs'
@@ -13,7 +13,9 @@ const LAB_FAILED = [125, 124]
 runScript(import.meta, async () => {
   await setup({ test: true })
   await build()
-  const args = ['--test-reporter=tap', '__test__/krun/main-job.mjs']
+  // A process for each file, one after the other, whose reports become one.
+  const files = ['main-job', 'network'].map(name => `__test__/krun/${name}.mjs`)
+  const args = ['--test', '--test-concurrency=1', '--test-reporter=tap', ...files]
   if (await krunWorks()) return passThrough(process.execPath, args, { cwd: root })
   say('libkrun cannot run here: starting the KVM lab')
   const lab = () => runInLab(args, ['--icount', '--timeout', '600'])

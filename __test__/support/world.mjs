@@ -1,5 +1,5 @@
 // The servers of the test's own internet, in a network namespace of their own: `fork(world.mjs)` under `unshare --net`. Controlled by
-// internet.ts, which makes the addresses, and then sends one message for each call of `calls` below.
+// namespaces.mjs, which makes the addresses, and then sends one message for each call of `calls` below.
 import { createHash } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'

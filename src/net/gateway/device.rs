@@ -80,6 +80,9 @@ impl phy::Device for Device<'_> {
         this.checksum = ChecksumCapabilities::ignored();
         this.checksum.ipv4 = Checksum::Both;
         if self.offload {
+            // smoltcp 0.14 loses a packet of IPv6 over this size even where the device divides it (`dispatch_ip`), so that the size is that of the
+            // largest. How much is in a segment is still bounded by what the box takes, which its SYN tells.
+            this.max_transmission_unit = PACKET_MAX;
             let most = NonZeroUsize::new(PACKET_MAX);
             this.segmentation = SegmentationCapabilities::default();
             (this.segmentation.tcpv4, this.segmentation.tcpv6) = (most, most);

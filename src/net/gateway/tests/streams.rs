@@ -2,13 +2,14 @@
 
 use std::{
     io::{Read, Write},
+    net::IpAddr,
     thread,
     time::{Duration, Instant},
 };
 
 use boxlite_spec::network::NetworkLimits;
 
-use super::rig::{Choice, bytes, rig, rig_with, server};
+use super::rig::{Choice, OUTSIDE, OUTSIDE_V6, bytes, rig, rig_with, server};
 
 const MIB: usize = 1 << 20;
 
@@ -104,29 +105,32 @@ fn network_pitfalls_missed_wake_ups_a_server_that_reads_slowly_gets_everything()
     assert!(reader.join().unwrap() == expected);
 }
 
-/// The largest frame of a download of a megabyte.
-fn largest_frame(offload: bool) -> usize {
+/// The largest frame of a download of a megabyte from an address outside.
+fn largest_frame(outside: IpAddr, offload: bool) -> usize {
     let (listener, to) = server();
     let mut rig = rig_with(Choice { offload, ..Choice::default() });
-    let handle = rig.guest.connected(to);
+    let handle = rig.guest.connected((outside, to.port()).into());
     let (mut peer, _) = listener.accept().unwrap();
     let sent = bytes(MIB);
     let expected = sent.clone();
     let writer = thread::spawn(move || peer.write_all(&sent).unwrap());
-    assert!(rig.guest.receive_bytes(handle, MIB) == expected);
+    assert!(rig.guest.receive_bytes(handle, MIB) == expected, "{outside}");
     writer.join().unwrap();
     rig.guest.largest
 }
 
 #[test]
 fn network_pitfalls_mtu_without_offload_no_frame_is_larger_than_it() {
-    assert_eq!(largest_frame(false), 1514);
+    assert_eq!(largest_frame(OUTSIDE.into(), false), 1514);
+    assert_eq!(largest_frame(OUTSIDE_V6.into(), false), 1514);
 }
 
 #[test]
 fn network_pitfalls_mtu_speed_is_by_large_frames_on_the_link_where_the_machine_takes_them() {
-    let largest = largest_frame(true);
-    assert!(largest > 30_000, "{largest}");
+    for outside in [OUTSIDE.into(), OUTSIDE_V6.into()] {
+        let largest = largest_frame(outside, true);
+        assert!(largest > 30_000, "{outside}: {largest}");
+    }
 }
 
 #[test]
