@@ -1,9 +1,11 @@
 //! The doctor: what this machine can do for boxes and, for each thing missing, the remedy. Changes nothing. The home is
-//! checked by `home`, its boxes by `boxes`, the host by `host`, its network by `network` and the shim's mount by `mount`; assets and engines are checked here.
+//! checked by `home`, its boxes by `boxes`, the host by `host`, its network by `network` and `kernel`, and the shim's mount by `mount`;
+//! assets and engines are checked here.
 
 mod boxes;
 mod home;
 mod host;
+mod kernel;
 mod mount;
 mod network;
 
@@ -43,8 +45,9 @@ pub struct DoctorCheck {
     /// Stable name: `home`, `home_owner`, `home_file_system`, `home_path`, `disk_space`, `boxes`, `boxes_newer`,
     /// `boxes_damaged`, `leftovers`, `leftover_processes`, `shim_mount`, `open_files`, `processes`, `memory`, `clock`,
     /// `temporary_folder`, `system_calls`, `proxy`, `credential_helper`, `shim`, `shim_runs`, `kernel`, `initramfs`,
-    /// `network_resolver`, `network_route`, `network_ipv6`, `network_addresses`, `network_open_files`, `network_ping`,
-    /// `network_proxy`, `network_gvproxy`, `network_libslirp`, `engine_krun`, `engine_qemu`, or the name of an engine's problem (`kvm_absent`, `qemu_missing`, …).
+    /// `network_resolver`, `network_route`, `network_ipv6`, `network_addresses`, `network_authorities`, `network_sockets`,
+    /// `network_open_files`, `network_local_ports`, `network_tracking`, `network_low_ports`, `network_ping`, `network_proxy`,
+    /// `network_gvproxy`, `network_libslirp`, `engine_krun`, `engine_qemu`, or the name of an engine's problem (`kvm_absent`, `qemu_missing`, …).
     pub code: String,
     /// Whether it is as it should be.
     pub ok: bool,

@@ -1,5 +1,5 @@
 // A host without any network: no interface, no route, no name server. A box of `network: 'default'` starts there as anywhere, and what it
-// can't reach fails fast and as what it is. Needs root, for a network namespace with nothing in it.
+// can't reach fails fast and as what it is. Needs root, for a network namespace with nothing in it, whose kernel gives it few ports as well.
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Runtime } from '../../../index.mjs'
 import { useHomes } from '../../support/homes.js'
@@ -14,7 +14,8 @@ let box: string
 
 /** Executes a command in a namespace of its own, with an empty `/etc/resolv.conf`. */
 const ALONE = ['unshare', '--net', '--mount', '--propagation', 'private', 'sh', '-c']
-const WITHOUT = ['mount --bind /dev/null /etc/resolv.conf && exec "$@"', 'sh']
+const FEW = 'echo 40000 40999 > /proc/sys/net/ipv4/ip_local_port_range'
+const WITHOUT = [`mount --bind /dev/null /etc/resolv.conf && ${FEW} && exec "$@"`, 'sh']
 
 beforeAll(async () => {
   home = homes.folder()
@@ -59,5 +60,6 @@ it('the doctor says what boxes lack, and that they can run', async () => {
     const { checks } = await (runtime.constructor as typeof Runtime).doctor({ home })
     return checks.filter(({ ok }) => !ok).map(({ code }) => code)
   }, home)
-  expect(failed).toEqual(expect.arrayContaining(['network_resolver', 'network_route']))
+  const lacking = ['network_resolver', 'network_route', 'network_sockets', 'network_local_ports']
+  expect(failed).toEqual(expect.arrayContaining(lacking))
 })

@@ -1,68 +1,75 @@
-//! The doctor's checks of what a box's network needs of its host. Called by `doctor`. Each check takes what it judges as a value, so that
-//! each can be shown a host that lacks it. None of them is an obstacle: a box without a network runs anywhere.
+//! The doctor's checks of what a box's network needs of its host: name servers, routes, addresses, a proxy, certificates, and the other
+//! backends where they are chosen; what its kernel allows is checked by `kernel`. Called by `doctor`. Each check takes what it judges as a
+//! value, so that each can be shown a host that lacks it. None of them is an obstacle: a box without a network runs anywhere.
 
 use std::{
-    env, fs,
-    net::{IpAddr, ToSocketAddrs as _, UdpSocket},
+    env,
+    fs::File,
+    io::{self, Read as _},
+    net::{IpAddr, Ipv6Addr, UdpSocket},
+    os::fd::AsFd as _,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use boxlite_error::{BoxliteError, BoxliteResult};
 use boxlite_spec::network::GVPROXY_FOLDERS;
 use nix::{
-    sys::resource::{Resource, getrlimit},
-    unistd::{AccessFlags, access, getegid, getgroups},
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    unistd::{AccessFlags, access},
 };
 
 use crate::{
-    doctor::DoctorCheck,
-    network::{link::subnet_beside, proxy, resolver::Resolver, routes::Routes},
+    doctor::{DoctorCheck, kernel},
+    network::{certificates, link::subnet_beside, proxy, resolver::Resolver, routes::Routes},
+    options::network::{authorities::Authorities, proxy::Proxy},
 };
 
-/// A box's gateway takes one descriptor for each connection, and some of its own.
-const FEWEST_FILES: u64 = 1024;
-/// How long a name server may take to answer.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How long the name servers may take to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How often they are asked in that time.
+const ATTEMPTS: u32 = 2;
+/// A query for the name servers of the root (RFC 1035, 4).
+const QUERY: [u8; 17] = [0xb0, 0x1e, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1];
 
 /// Every check of the network.
 pub(super) fn examine() -> Vec<DoctorCheck> {
     // At a limit of this process, of which another check tells, nothing is known of them.
     let (routes, resolver) = (Routes::read().unwrap_or_default(), Resolver::read().unwrap_or_default());
-    // Each process may raise its soft limit to this one, as the shim does.
-    let files = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(_, hard)| hard);
-    let ping = fs::read_to_string("/proc/sys/net/ipv4/ping_group_range").ok();
-    let groups = getgroups().unwrap_or_default().into_iter().chain([getegid()]).map(nix::unistd::Gid::as_raw);
     let set =
         proxy::VARIABLES.into_iter().find(|name| env::var_os(name).is_some_and(|value| !value.is_empty()));
     let mut checks = vec![
-        resolver_check(&resolver.servers, answers),
+        resolver_check(&resolver.servers, |servers| one_answers(servers, 53)),
         default_route(&routes),
-        ipv6_route(&routes),
+        ipv6_route(&routes, source_v6),
         address_pool(&routes),
-        connections(files),
+        authorities(certificates::read(&Authorities::Host)),
     ];
-    checks.extend(ping.map(|range| ping_groups(&range, &groups.collect::<Vec<_>>())));
-    checks.extend(set.map(proxy_unused));
+    checks.extend(kernel::examine());
+    checks
+        .extend(set.map(|variable| proxy_of_host(variable, proxy::spec(Some(&Proxy::Host)).err().as_ref())));
     checks.push(gvproxy(env::var_os("BOXLITE_GVPROXY").map(PathBuf::from), |name| found(name, "PATH")));
     checks.push(libslirp(env::var_os("BOXLITE_LIBSLIRP").map(PathBuf::from), || library("libslirp.so.0")));
     checks
 }
 
 /// Without a name server that answers, a box finds nothing by name.
-fn resolver_check(servers: &[IpAddr], answers: impl Fn(IpAddr) -> bool) -> DoctorCheck {
+fn resolver_check(servers: &[IpAddr], answers: impl FnOnce(&[IpAddr]) -> bool) -> DoctorCheck {
     let list = servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let remedy = "name a server in /etc/resolv.conf, or give boxes the option `network.dns.servers`";
     let code = "network_resolver";
     if servers.is_empty() {
         return DoctorCheck::bad(
             code,
             "/etc/resolv.conf names no server, so boxes can't look up names",
-            remedy,
+            "name a server in /etc/resolv.conf, or give boxes the option `network.dns.servers`",
         );
     }
-    // A server elsewhere may be reached only through what the doctor does not know of; one on this host is here or not.
-    let own = servers.iter().all(IpAddr::is_loopback);
-    if own && !servers.iter().any(|server| answers(*server)) {
+    // The interface of a link-local server is not known here.
+    let link_local = |server: &IpAddr| matches!(server, IpAddr::V6(v6) if v6.is_unicast_link_local());
+    if servers.iter().any(link_local) || answers(servers) {
+        return DoctorCheck::good(code, format!("boxes ask {list}"));
+    }
+    if servers.iter().all(IpAddr::is_loopback) {
         let message = format!("the only name servers are this host's own ({list}), and none of them answers");
         return DoctorCheck::bad(
             code,
@@ -70,23 +77,54 @@ fn resolver_check(servers: &[IpAddr], answers: impl Fn(IpAddr) -> bool) -> Docto
             "start the host's resolver, such as systemd-resolved, or name another server",
         );
     }
-    DoctorCheck::good(code, format!("boxes ask {list}"))
+    let seconds = PATIENCE.as_secs();
+    DoctorCheck::bad(
+        code,
+        format!(
+            "no name server of /etc/resolv.conf ({list}) answers within {seconds} s, so boxes can't look up names"
+        ),
+        "connect the host to the network that they are of, or name another server; a firewall may refuse port 53",
+    )
 }
 
-/// Asks for the name servers of the root, by DNS over UDP.
-fn answers(server: IpAddr) -> bool {
-    const QUERY: [u8; 17] = [0xb0, 0x1e, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1];
-    let asked = || -> std::io::Result<bool> {
-        let any: IpAddr = if server.is_ipv4() { [0; 4].into() } else { [0u16; 8].into() };
-        let socket = UdpSocket::bind((any, 0))?;
-        socket.set_read_timeout(Some(PATIENCE))?;
-        socket.connect((server, 53).to_socket_addrs()?.next().ok_or(std::io::ErrorKind::NotFound)?)?;
-        socket.send(&QUERY)?;
-        let mut answer = [0; 512];
-        let length = socket.recv(&mut answer)?;
-        Ok(length >= 12 && answer[..2] == QUERY[..2])
-    };
-    asked().unwrap_or(false)
+/// Asks all of them for the name servers of the root, by DNS over UDP and twice, since a datagram may be lost. Whether one answers.
+fn one_answers(servers: &[IpAddr], port: u16) -> bool {
+    let mut asked: Vec<_> = servers.iter().filter_map(|server| connected(*server, port).ok()).collect();
+    for _ in 0..ATTEMPTS {
+        let until = Instant::now() + PATIENCE / ATTEMPTS;
+        // One that can't be reached says so here or below.
+        asked.retain(|socket| socket.send(&QUERY).is_ok());
+        while let Some(heard) = readable(&asked, until) {
+            let socket = &asked[heard];
+            let mut answer = [0; 512];
+            match socket.recv(&mut answer) {
+                Ok(length) if length >= QUERY.len() && answer[..2] == QUERY[..2] => return true,
+                Ok(_) => {}
+                Err(_) => drop(asked.swap_remove(heard)),
+            }
+        }
+    }
+    false
+}
+
+/// A socket that reaches this server and hears nobody else.
+fn connected(server: IpAddr, port: u16) -> io::Result<UdpSocket> {
+    let any: IpAddr = if server.is_ipv4() { [0; 4].into() } else { [0u16; 8].into() };
+    let socket = UdpSocket::bind((any, 0))?;
+    socket.connect((server, port))?;
+    Ok(socket)
+}
+
+/// Waits until one of them has something to read, and says which.
+fn readable(sockets: &[UdpSocket], until: Instant) -> Option<usize> {
+    let left = until.saturating_duration_since(Instant::now());
+    if sockets.is_empty() || left.is_zero() {
+        return None;
+    }
+    let mut polled: Vec<_> =
+        sockets.iter().map(|socket| PollFd::new(socket.as_fd(), PollFlags::POLLIN)).collect();
+    poll(&mut polled, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)).ok()?;
+    polled.iter().position(|one| one.any().unwrap_or(false))
 }
 
 fn default_route(routes: &Routes) -> DoctorCheck {
@@ -99,14 +137,29 @@ fn default_route(routes: &Routes) -> DoctorCheck {
     DoctorCheck::judged(ok, "network_route", message, "connect the host to a network")
 }
 
-/// It is no fault to have none, as long as there is IPv4.
-fn ipv6_route(routes: &Routes) -> DoctorCheck {
-    let message = if routes.has_default_v6() {
-        "boxes have IPv6, since this host has a default route for it"
-    } else {
-        "boxes have no IPv6, since this host has no default route for it"
-    };
-    DoctorCheck::good("network_ipv6", message)
+/// It is no fault to have none, as long as there is IPv4. `source`: the address from which this host would reach the internet.
+fn ipv6_route(routes: &Routes, source: impl FnOnce() -> Option<Ipv6Addr>) -> DoctorCheck {
+    let code = "network_ipv6";
+    if !routes.has_default_v6() {
+        return DoctorCheck::good(code, "boxes have no IPv6, since this host has no default route for it");
+    }
+    if source().is_none_or(|address| address.is_unicast_link_local()) {
+        return DoctorCheck::bad(
+            code,
+            "this host has a default route for IPv6 and no address for it, so what boxes try over IPv6 fails",
+            "give the host an IPv6 address, or boxes the option `network.ipv6` with the value false",
+        );
+    }
+    DoctorCheck::good(code, "boxes have IPv6, since this host has a default route for it")
+}
+
+/// Nothing is sent: the kernel chooses the address as it connects.
+fn source_v6() -> Option<Ipv6Addr> {
+    let socket = connected(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into(), 53).ok()?;
+    match socket.local_addr().ok()?.ip() {
+        IpAddr::V6(address) => Some(address),
+        IpAddr::V4(_) => None,
+    }
 }
 
 fn address_pool(routes: &Routes) -> DoctorCheck {
@@ -123,32 +176,27 @@ fn address_pool(routes: &Routes) -> DoctorCheck {
     }
 }
 
-fn connections(files: u64) -> DoctorCheck {
-    let amount = if files == u64::MAX { "any number of".to_owned() } else { files.to_string() };
-    let message = format!("the gateway of a box may open {amount} files, one for each connection");
-    let remedy = "raise the hard limit: `ulimit -Hn 65536`, or LimitNOFILE= of its service";
-    DoctorCheck::judged(files >= FEWEST_FILES, "network_open_files", message, remedy)
+/// Without them, boxes can't be given the host's, and no server can be checked to which a secret goes.
+fn authorities(read: BoxliteResult<Vec<u8>>) -> DoctorCheck {
+    let code = "network_authorities";
+    match read {
+        Ok(pem) => {
+            let count = String::from_utf8_lossy(&pem).matches("-----BEGIN ").count();
+            DoctorCheck::good(code, format!("this host trusts {count} authorities of certificates"))
+        }
+        Err(error) => DoctorCheck::failed(code, &error, "install the package `ca-certificates`"),
+    }
 }
 
-/// `range`: the groups whose processes may send echo requests without privileges (icmp(7)).
-fn ping_groups(range: &str, groups: &[u32]) -> DoctorCheck {
-    let mut bounds = range.split_ascii_whitespace().filter_map(|bound| bound.parse::<u32>().ok());
-    let (first, last) = (bounds.next().unwrap_or(1), bounds.next().unwrap_or(0));
-    let ok = groups.iter().any(|group| (first..=last).contains(group));
-    let message = if ok {
-        "boxes may ping, as net.ipv4.ping_group_range allows it to this user"
-    } else {
-        "boxes can't ping other hosts, as net.ipv4.ping_group_range excludes this user"
-    };
-    let remedy = "as root: `sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"`";
-    DoctorCheck::judged(ok, "network_ping", message, remedy)
-}
-
-/// The value is not told, since it may hold a password.
-fn proxy_unused(variable: &str) -> DoctorCheck {
+/// The value is not told, since it may hold a password. `refused`: why boxes can't use that proxy.
+fn proxy_of_host(variable: &str, refused: Option<&BoxliteError>) -> DoctorCheck {
+    let code = "network_proxy";
+    if let Some(error) = refused {
+        return DoctorCheck::failed(code, error, "name an HTTP proxy by the option");
+    }
     let message =
         format!("{variable} is set; boxes use that proxy only where the option `network.proxy` asks for it");
-    DoctorCheck::good("network_proxy", message)
+    DoctorCheck::good(code, message)
 }
 
 /// The program is needed only by those who choose it.
@@ -173,13 +221,19 @@ fn gvproxy(named: Option<PathBuf>, search: impl Fn(&str) -> Option<PathBuf>) -> 
 fn libslirp(named: Option<PathBuf>, search: impl Fn() -> Option<PathBuf>) -> DoctorCheck {
     const CODE: &str = "network_libslirp";
     match named {
-        Some(path) if !path.is_file() => DoctorCheck::bad(
+        Some(path) if !is_library(&path) => DoctorCheck::bad(
             CODE,
-            format!("BOXLITE_LIBSLIRP names `{}`, which is no file", path.display()),
+            format!("BOXLITE_LIBSLIRP names `{}`, which is no library that can be read", path.display()),
             "name libslirp's file, such as /usr/lib/x86_64-linux-gnu/libslirp.so.0, or unset the variable",
         ),
         named => DoctorCheck::good(CODE, present("libslirp", named.or_else(search))),
     }
+}
+
+/// Whether it begins as every library of Linux does (elf(5)).
+fn is_library(path: &Path) -> bool {
+    let mut magic = [0; 4];
+    File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == *b"\x7fELF"
 }
 
 fn present(name: &str, found: Option<PathBuf>) -> String {
@@ -212,52 +266,94 @@ mod tests {
         Routes { v4: v4.iter().map(|net| net.parse().unwrap()).collect(), v6: vec![] }
     }
 
+    fn with_ipv6() -> Routes {
+        Routes { v4: vec![], v6: vec!["::/0".parse().unwrap()] }
+    }
+
     #[test]
     fn each_want_has_its_remedy() {
-        let loopback: IpAddr = [127, 0, 0, 53].into();
+        let (loopback, other): (IpAddr, IpAddr) = ([127, 0, 0, 53].into(), [192, 0, 2, 1].into());
+        let link_local = || Some("fe80::1".parse().unwrap());
+        let without_store = certificates::read(&Authorities::File("/nowhere/ca.pem".into()));
+        let socks = proxy::of_host(|name| (name == "ALL_PROXY").then(|| "socks5://u:hunter2@proxy:1".into()));
+        let text = tempfile::NamedTempFile::new().unwrap();
         for (check, code, remedy) in [
             (resolver_check(&[], |_| true), "network_resolver", "network.dns.servers"),
             (resolver_check(&[loopback], |_| false), "network_resolver", "systemd-resolved"),
+            (resolver_check(&[loopback, other], |_| false), "network_resolver", "firewall"),
             (default_route(&routes(&["10.0.0.0/8"])), "network_route", "connect"),
+            (ipv6_route(&with_ipv6(), || None), "network_ipv6", "network.ipv6"),
+            (ipv6_route(&with_ipv6(), link_local), "network_ipv6", "network.ipv6"),
             (
                 address_pool(&routes(&["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"])),
                 "network_addresses",
                 "subnet",
             ),
-            (connections(256), "network_open_files", "ulimit -Hn"),
-            (ping_groups("1\t0\n", &[0, 1000]), "network_ping", "ping_group_range"),
-            (ping_groups("", &[0]), "network_ping", "ping_group_range"),
+            (authorities(without_store), "network_authorities", "ca-certificates"),
+            (
+                proxy_of_host("ALL_PROXY", socks.err().as_ref()),
+                "network_proxy",
+                "set ALL_PROXY to an HTTP proxy",
+            ),
             (gvproxy(Some("/nowhere".into()), |_| None), "network_gvproxy", "unset"),
             (libslirp(Some("/nowhere".into()), || None), "network_libslirp", "unset"),
+            (libslirp(Some(text.path().into()), || None), "network_libslirp", "unset"),
         ] {
             assert_eq!((check.code.as_str(), check.ok), (code, false), "{check:?}");
+            assert!(!format!("{check:?}").contains("hunter2"));
             assert!(check.remedy.is_some_and(|text| text.to_string().contains(remedy)), "{code}");
         }
     }
 
     #[test]
     fn plenty_is_well() {
-        let (loopback, other): (IpAddr, IpAddr) = ([127, 0, 0, 53].into(), [192, 0, 2, 1].into());
+        let (loopback, link_local): (IpAddr, IpAddr) = ([127, 0, 0, 53].into(), "fe80::1".parse().unwrap());
         for check in [
             resolver_check(&[loopback], |_| true),
-            // One elsewhere is not asked.
-            resolver_check(&[loopback, other], |_| false),
+            // Through which interface it is to be asked, is not known.
+            resolver_check(&[link_local], |_| false),
             default_route(&routes(&["0.0.0.0/0"])),
-            ipv6_route(&Routes::default()),
+            ipv6_route(&Routes::default(), || None),
+            ipv6_route(&with_ipv6(), || Some("2001:db8::2".parse().unwrap())),
             address_pool(&routes(&["0.0.0.0/0", "172.17.0.0/16"])),
-            connections(u64::MAX),
-            ping_groups("0\t2147483647\n", &[1000]),
-            proxy_unused("HTTPS_PROXY"),
+            authorities(Ok(b"-----BEGIN CERTIFICATE-----".to_vec())),
+            proxy_of_host("HTTPS_PROXY", None),
             gvproxy(None, |_| None),
             libslirp(None, || None),
+            libslirp(env::current_exe().ok(), || None),
         ] {
             assert!(check.ok, "{check:?}");
         }
     }
 
     #[test]
-    fn a_server_that_does_not_answer_is_found_out() {
-        // Nothing listens on port 53 of this address of the loopback network.
-        assert!(!answers([127, 213, 77, 53].into()));
+    fn one_server_that_answers_is_enough_though_not_at_once() {
+        let server = UdpSocket::bind(("127.213.77.53", 0)).unwrap();
+        let port = server.local_addr().unwrap().port();
+        let silent = UdpSocket::bind(("127.213.77.54", port)).unwrap();
+        let servers: [IpAddr; 3] =
+            [[127, 213, 77, 55].into(), [127, 213, 77, 54].into(), [127, 213, 77, 53].into()];
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut query = [0; 512];
+                server.recv_from(&mut query).unwrap();
+                // The first one is lost, and so is an answer to something else.
+                let (length, from) = server.recv_from(&mut query).unwrap();
+                server.send_to(&[0; 40], from).unwrap();
+                server.send_to(&query[..length], from).unwrap();
+            });
+            assert!(one_answers(&servers, port), "{silent:?}");
+        });
+    }
+
+    #[test]
+    fn servers_that_do_not_answer_are_found_out() {
+        let server = UdpSocket::bind(("127.213.77.56", 0)).unwrap();
+        let port = server.local_addr().unwrap().port();
+        // The one is silent, and nothing listens at the other.
+        assert!(!one_answers(&[[127, 213, 77, 56].into(), [127, 213, 77, 57].into()], port));
+        let began = Instant::now();
+        assert!(!one_answers(&[[127, 213, 77, 57].into()], port));
+        assert!(began.elapsed() < PATIENCE);
     }
 }

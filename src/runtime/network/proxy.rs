@@ -35,7 +35,11 @@ fn exceptions(variable: impl Fn(&str) -> Option<String>) -> Vec<String> {
     entries.filter(|entry| !entry.is_empty()).map(str::to_owned).collect()
 }
 
-fn of_host(variable: impl Fn(&str) -> Option<String>) -> BoxliteResult<Option<String>> {
+/// The proxy that the host's variables name.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` as for [`spec`].
+pub(crate) fn of_host(variable: impl Fn(&str) -> Option<String>) -> BoxliteResult<Option<String>> {
     let set =
         VARIABLES.into_iter().find_map(|name| Some((name, variable(name).filter(|url| !url.is_empty())?)));
     let Some((name, url)) = set else { return Ok(None) };
