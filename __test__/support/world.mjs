@@ -102,7 +102,8 @@ async function serveWeb(address, tls) {
   await listen(count, 9, address)
   // Resets every connection.
   await listen(
-    createTcp(socket => socket.resetAndDestroy()),
+    // Once its client surely knows that it is connected: a reset before that is a refusal.
+    createTcp(socket => void setTimeout(() => socket.resetAndDestroy(), 500)),
     10,
     address,
   )
