@@ -14,7 +14,7 @@ import { machinesOf, processesOf } from '../../support/leaks.js'
 import { Probe } from '../../support/probe.js'
 
 /** How often the shim is killed; `npm run chaos -- --network` asks for more. */
-const KILLS = Number(process.env.BOXLITE_CHAOS_KILLS ?? 2)
+const KILLS = Number(process.env.BOXLITE_CHAOS_KILLS ?? 1)
 const PATIENT = { timeout: 30_000 }
 /** What an error says of a backend and of what it is asked for. */
 const CANT = "can't do this"
@@ -296,13 +296,6 @@ describe.each(BACKENDS)('$backend', ({ backend, address, ...differs }) => {
       else expect(said, JSON.stringify(options)).toMatch(new RegExp(`^INVALID_ARGUMENT .*${CANT}.*\`gateway\``))
     }
   })
-
-  it('is there again after a restart', async () => {
-    await probe.end()
-    await host.peer.run(async (runtime, id) => (await runtime.get(id)).restart(), box)
-    expect(await output('curl -sS http://web.example/')).toBe(`hello from ${WORLD.web}\n`)
-    probe = await Probe.start(host, box)
-  })
 })
 
 describe('gvproxy is a program', () => {
@@ -349,7 +342,7 @@ describe('gvproxy is a program', () => {
   })
 
   it(
-    `ends with its shim, also one that is killed, and the next start finds its place empty: ${KILLS} times`,
+    `ends with its shim, also one that is killed, and the next start finds its place empty (${KILLS} kills)`,
     async () => {
       for (let kill = 1; kill <= KILLS; kill++) {
         process.kill((await info()).pid as number, 'SIGKILL')
