@@ -197,13 +197,17 @@ impl Transition {
 
     /// Ends whatever a start has started.
     pub(in crate::litebox) async fn end_leftovers(&self) {
-        match ShimStatus::settled(&self.paths().shim_lock()).await {
-            Ok(ShimStatus::Alive(process)) => {
-                if let Err(error) = process.end(SHIM_EXIT).await {
-                    tracing::warn!(%error, "the machine of a start that was given up");
-                }
+        let lock = self.paths().shim_lock();
+        let ended = async {
+            if let ShimStatus::Alive(process) = ShimStatus::settled(&lock).await? {
+                process.end(SHIM_EXIT).await?;
+                // Its engine exits after it.
+                ShimStatus::settled(&lock).await?;
             }
-            Ok(ShimStatus::Absent | ShimStatus::Unidentified(_)) | Err(_) => {}
+            BoxliteResult::Ok(())
+        };
+        if let Err(error) = ended.await {
+            tracing::warn!(%error, "the machine of a start that was given up");
         }
         self.paths().remove_sockets();
     }
