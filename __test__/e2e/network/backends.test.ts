@@ -347,6 +347,8 @@ describe('gvproxy is a program', () => {
       for (let kill = 1; kill <= KILLS; kill++) {
         process.kill((await info()).pid as number, 'SIGKILL')
         await expect.poll(programs, PATIENT).toEqual([])
+        // A command that is begun before the runtime has seen the shim's end fails with it.
+        await expect.poll(async () => (await info()).state, PATIENT).toBe('failed')
         expect(await fetched(), `after kill ${kill}`).toBe(`hello from ${WORLD.web}\n`)
         expect(programs()).toHaveLength(1)
       }
