@@ -9,7 +9,7 @@ import { checkToolchain } from './setup/toolchain.mjs'
 /** @param {{ test?: boolean }} [options] */
 export async function setup(options = {}) {
   await installPackages([...packages.build, ...packages.run, ...(options.test ? packages.test : [])])
-  await checkToolchain()
+  await checkToolchain({ test: options.test === true })
   if (options.test) await step('gvproxy', note => gvproxyProgram(note))
 }
 

@@ -5,8 +5,12 @@ import { capture } from '../command.mjs'
 import { Failure } from '../failure.mjs'
 import { root } from '../paths.mjs'
 
-/** Fails unless this is Linux on x86-64 and Rust is new enough. */
-export async function checkToolchain() {
+/**
+ * Fails unless this is Linux on x86-64 and Rust is new enough; with `test`, also unless Rust has what its sources are checked with, which
+ * rustup's minimal profile leaves out.
+ * @param {{ test?: boolean }} [options]
+ */
+export async function checkToolchain(options = {}) {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     throw new Failure(`this builds on Linux x86-64 so far, and this is ${process.platform} ${process.arch}`)
   }
@@ -15,6 +19,11 @@ export async function checkToolchain() {
   const found = /^rustc ([\d.]+)/.exec(rustc.stdout)?.[1]
   if (!found) throw new Failure('rustc: not found', `install Rust ${wanted} or newer from https://rustup.rs`)
   if (older(found, wanted)) throw new Failure(`rustc: ${found} is older than ${wanted}`, 'run: rustup update stable')
+  for (const component of options.test ? ['rustfmt', 'clippy'] : []) {
+    const { stdout } = await capture(component === 'clippy' ? 'cargo-clippy' : component, ['--version'], { cwd: root })
+    if (!stdout.startsWith(component))
+      throw new Failure(`${component}: not found`, `run: rustup component add ${component}`)
+  }
 }
 
 /** Whether version `a` comes before `b`. @param {string} a @param {string} b */
