@@ -24,7 +24,7 @@ import { judge } from './limits.mjs'
  * @property {string} image
  * @property {() => string} folder a new temporary folder
  */
-/** The lab's timeout. All figures take it some 12 minutes on an idle machine. */
+/** The lab's timeout. All figures take it some 25 minutes on an idle machine. */
 const LAB_SECONDS = 3600
 
 /** @typedef {{ name: string, unit: string, notInLab?: boolean, measure: (bench: Bench) => Promise<number> }} Figure */
